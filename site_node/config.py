@@ -1,0 +1,58 @@
+"""A site's settings: one TOML file in the site's own folder, read into a frozen model."""
+
+import secrets
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from protocols.core.errors import Code, InputError
+
+SETTINGS = "site.toml"
+
+
+class SiteConfig(BaseModel):
+    """The settings of one site; relative paths are relative to `home`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = 1
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
+    database: str = "sqlite:///cdm.sqlite"
+    home: Path = Field(default=Path("."), exclude=True)
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL, with a relative SQLite path laid into the site's folder."""
+        prefix = "sqlite:///"
+        if self.database.startswith(prefix) and not self.database.startswith(prefix + "/"):
+            return prefix + str(self.home / self.database.removeprefix(prefix))
+        return self.database
+
+    def pseudonym_key(self) -> bytes:
+        """The 32 secret bytes behind every person_id of this site; made once, never leaves `home/keys`."""
+        path = self.home / "keys" / "pseudonym.key"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            path.write_bytes(secrets.token_bytes(32))
+        return path.read_bytes()
+
+
+def load(home: Path) -> SiteConfig:
+    """The settings of the site that lives in `home`.
+
+    Raises:
+        InputError: no settings there, or a key that is unknown or malformed.
+    """
+    path = home / SETTINGS
+    if not path.is_file():
+        raise InputError(
+            Code.NOT_INITIALISED,
+            f"no {SETTINGS} in this folder",
+            "make a site with: shadowgraph site init --home DIR --name NAME",
+        )
+    try:
+        return SiteConfig(**tomllib.loads(path.read_text()), home=home.resolve())
+    except (ValidationError, tomllib.TOMLDecodeError) as error:
+        raise InputError(Code.INVALID_INPUT, f"{SETTINGS} is not valid: {error}") from None
