@@ -1,0 +1,12 @@
+"""What both sides agree on: the analyses, and what may leave a site.
+
+CATALOGUE is the closed list of analyses: file -> class. A site can run nothing that is not in it.
+"""
+
+CATALOGUE = {
+    "combat": "Combat",
+    "cox": "Cox",
+    "discrimination": "Discrimination",
+    "logistic": "Logistic",
+    "summary": "Summary",
+}

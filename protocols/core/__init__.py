@@ -1,0 +1,1 @@
+"""What every analysis stands on: the table, the protocol, the gate, the wire, the rounds, the study."""

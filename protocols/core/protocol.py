@@ -1,0 +1,308 @@
+"""What a federated analysis is: site steps, and a coordination that asks them.
+
+A site step turns a table into arrays. A coordination is a generator: it yields an `Ask` and receives the
+joined answer, so that a federated algorithm reads like the pooled one. Coordinations compose: `together`
+advances many in lockstep, so that their rounds are shared, and `within` narrows one to a fold, to a part
+of a larger analysis, or to harmonized columns, without its knowing.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from protocols import CATALOGUE
+from protocols.core.disclosure import Array, Declaration
+from protocols.core.errors import Code, ShadowgraphError, SpecError
+from protocols.core.table import EVERYBODY, AnalysisTable, Mask, Rows
+
+Arrays = Mapping[str, Array]
+
+
+class Spec(BaseModel):
+    """What an analyst writes of one analysis; every protocol has its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: str
+
+    def variables(self) -> tuple[str, ...]:
+        """The study variables that this analysis reads, outcomes by their variable's name."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A change of columns that every site derives from a global result and its own rows.
+
+    Attributes:
+        analysis: the analysis of the study whose result it is.
+        part: where in that analysis' spec the transform's own spec stands.
+        rows: the rows on which a site estimates its own part.
+        arrays: the global result.
+    """
+
+    analysis: str
+    part: tuple[str, ...]
+    rows: Rows
+    arrays: Arrays
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question to all sites: run this step, with these arrays, on these rows.
+
+    The answer is the sum over sites; with `per_site`, what each site said in the clear.
+    """
+
+    step: str
+    arrays: Arrays = field(default_factory=dict)
+    rows: Rows = EVERYBODY
+    per_site: bool = False
+    analysis: str = ""
+    part: tuple[str, ...] = ()
+    transforms: tuple[Transform, ...] = ()
+
+
+def ask(step: str, *, per_site: bool = False, **arrays: Array | float) -> Ask:
+    """The question that runs `step` with these arrays as its arguments."""
+    return Ask(step, {name: np.asarray(a) for name, a in arrays.items()}, per_site=per_site)
+
+
+@dataclass(frozen=True)
+class Total:
+    """The joined answer to an `Ask`: the sum over sites, and which sites it holds."""
+
+    arrays: Arrays
+    sites: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.arrays[name]
+
+
+@dataclass(frozen=True)
+class PerSite:
+    """The answer to an `Ask` per site: what each said in the clear, or the code with which it withheld."""
+
+    answers: Mapping[str, Arrays]
+    withheld: Mapping[str, Code] = field(default_factory=dict)
+
+    def __getitem__(self, site: str) -> Arrays:
+        return self.answers[site]
+
+
+Asks = Ask | tuple[Ask, ...]
+R = TypeVar("R")
+# A coordination yields one Ask and receives its Total or PerSite, or a tuple and receives a tuple.
+Coordination = Generator[Asks, Any, R]
+
+
+@dataclass(frozen=True)
+class SiteStep:
+    """A pure function (spec, table, **arrays) -> arrays, and what it declares of what it returns."""
+
+    run: Callable[..., Arrays]
+    declares: Mapping[str, Declaration]
+
+    def __call__(self, spec: Spec, table: AnalysisTable, **arrays: Any) -> Arrays:
+        return self.run(spec, table, **arrays)
+
+
+def site_step(**declares: Declaration) -> Callable[[Callable[..., Arrays]], SiteStep]:
+    """A decorator that makes a site step of a function and states what each array discloses."""
+
+    def mark(run: Callable[..., Arrays]) -> SiteStep:
+        return SiteStep(run, declares)
+
+    return mark
+
+
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an analysis found; frozen, and plain enough to be stored, compared and drawn."""
+
+    def summary(self) -> pd.DataFrame:
+        """One row a quantity of interest, as an analyst would print it."""
+        raise NotImplementedError
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as plain data for JSON: arrays as nested lists, a missing number as None."""
+        return cast("dict[str, Any]", plain(self))
+
+    def transform_arrays(self) -> Arrays:
+        """The arrays that a site needs to apply this result to its own rows, for results that are applied."""
+        raise SpecError(Code.INVALID_STUDY, f"{type(self).__name__} is not a transform of columns")
+
+
+class FederatedProtocol(Generic[S, R]):
+    """One analysis: its spec, its site steps, its coordination and its pooled reference."""
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    spec_type: ClassVar[type[Spec]]
+    steps: ClassVar[Mapping[str, SiteStep]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.steps = {name: value for name, value in vars(cls).items() if isinstance(value, SiteStep)}
+
+    def axes(self, spec: S) -> Mapping[str, int]:
+        """The size of every axis that the steps declare; it follows from the spec alone."""
+        raise NotImplementedError
+
+    def coordinate(self, spec: S) -> Coordination[R]:
+        """The federated algorithm, as a generator that yields questions and returns the result."""
+        raise NotImplementedError
+
+    def transform(self, spec: S, table: AnalysisTable, rows: Mask, **arrays: Array) -> AnalysisTable:
+        """The table with its columns changed by a global result; the site's own part comes from `rows`."""
+        raise SpecError(Code.INVALID_STUDY, f"{self.name} is not a transform of columns")
+
+    def pooled(self, spec: S, tables: Sequence[AnalysisTable]) -> R:
+        """The reference with all rows in one place, by a trusted library; for tests only."""
+        raise NotImplementedError
+
+    def describe(self, spec: S) -> Sequence[str]:
+        """What leaves a site, in words that a site administrator reads before approving."""
+        raise NotImplementedError
+
+
+def protocol(name: str) -> FederatedProtocol[Any, Any]:
+    """The analysis of that name, from the closed list.
+
+    Raises:
+        SpecError: it is not in CATALOGUE.
+    """
+    if name not in CATALOGUE:
+        raise SpecError(
+            Code.UNKNOWN_PROTOCOL, f"there is no protocol {name!r}", "known: " + ", ".join(sorted(CATALOGUE))
+        )
+    module = importlib.import_module(f"protocols.{name}")
+    return cast("FederatedProtocol[Any, Any]", getattr(module, CATALOGUE[name])())
+
+
+def parse_spec(data: Mapping[str, Any]) -> Spec:
+    """The spec of an analysis, validated by its own protocol.
+
+    Raises:
+        SpecError: the protocol is unknown. pydantic's ValidationError: a field is wrong.
+    """
+    return protocol(str(data.get("protocol"))).spec_type.model_validate(data)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An analysis that could not be done, with its code; the others of the study go on."""
+
+    code: Code
+    text: str
+
+
+def together(
+    coordinations: Sequence[Coordination[R]], *, keep_failures: bool = False
+) -> Coordination[list[R | Failure]]:
+    """The results of many coordinations that advance in lockstep: a round is asked for all of them at once.
+
+    With `keep_failures`, one that cannot go on becomes a `Failure` in its place instead of stopping all.
+    """
+    results: list[R | Failure | None] = [None] * len(coordinations)
+    pending: dict[int, Asks] = {}
+
+    def advance(index: int, answer: object) -> None:
+        pending.pop(index, None)
+        coordination = coordinations[index]
+        try:
+            if isinstance(answer, ShadowgraphError):
+                pending[index] = coordination.throw(answer)
+            else:
+                pending[index] = coordination.send(answer)
+        except StopIteration as done:
+            results[index] = done.value
+        except ShadowgraphError as error:
+            if not keep_failures:
+                raise
+            results[index] = Failure(error.code, error.text)
+
+    for index in range(len(coordinations)):
+        advance(index, None)
+    while pending:
+        order = list(pending)
+        asks = {index: _as_tuple(pending[index]) for index in order}
+        answers = iter((yield tuple(a for index in order for a in asks[index])))
+        for index in order:
+            mine = tuple(next(answers) for _ in asks[index])
+            advance(index, _as_asked(pending[index], mine))
+    return cast("list[R | Failure]", results)
+
+
+def within(
+    coordination: Coordination[R],
+    *,
+    analysis: str = "",
+    part: tuple[str, ...] = (),
+    rows: Rows | None = None,
+    transforms: tuple[Transform, ...] = (),
+) -> Coordination[R]:
+    """The coordination with each of its questions narrowed: to a part of a spec, to rows, to changed columns.
+
+    `part` goes in front of the question's own; `rows` replaces a filter that keeps everybody; `transforms`
+    come before the question's own.
+    """
+
+    def narrowed(question: Ask) -> Ask:
+        return replace(
+            question,
+            analysis=question.analysis or analysis,
+            part=part + question.part,
+            rows=rows if rows is not None and question.rows == EVERYBODY else question.rows,
+            transforms=transforms + question.transforms,
+        )
+
+    try:
+        asked = next(coordination)
+        while True:
+            mine = narrowed(asked) if isinstance(asked, Ask) else tuple(narrowed(a) for a in asked)
+            try:
+                answer = yield mine
+            except ShadowgraphError as error:
+                asked = coordination.throw(error)
+            else:
+                asked = coordination.send(answer)
+    except StopIteration as done:
+        return cast("R", done.value)
+
+
+def _as_tuple(asks: Asks) -> tuple[Ask, ...]:
+    return (asks,) if isinstance(asks, Ask) else asks
+
+
+def _as_asked(asks: Asks, answers: tuple[object, ...]) -> object:
+    failed = next((a for a in answers if isinstance(a, ShadowgraphError)), None)
+    if failed is not None:
+        return failed
+    return answers[0] if isinstance(asks, Ask) else answers
+
+
+def plain(value: object) -> Any:
+    """The value as plain JSON data: arrays as lists, models and dataclasses as dicts, NaN as None."""
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump(mode="json"))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,151 @@
+"""A study as a file: who, which variables, which analyses, and how little may leave. Hashed and signed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from cdm.cohort import CohortDefinition
+from protocols.core.disclosure import Thresholds
+from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError
+from protocols.core.protocol import Spec, parse_spec, protocol
+from protocols.core.variables import Name, Variable
+
+SCHEMA_VERSION = 1
+
+
+class Analysis(BaseModel):
+    """One analysis of a study: a name, a protocol's spec, and the harmonizations that come before it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    spec: SerializeAsAny[Spec]
+    after: tuple[str, ...] = ()
+
+    @field_validator("spec", mode="before")
+    @classmethod
+    def _by_its_protocol(cls, value: object) -> object:
+        return parse_spec(value) if isinstance(value, Mapping) else value
+
+
+class Study(BaseModel):
+    """A signed question to a consortium. What is not in here, no site answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=SCHEMA_VERSION, le=SCHEMA_VERSION)
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")
+    title: str = Field(max_length=200)
+    purpose: str = Field(default="", max_length=2000)
+    cohort: CohortDefinition
+    variables: dict[Name, Variable] = Field(max_length=5000)
+    analyses: tuple[Analysis, ...] = Field(min_length=1, max_length=500)
+    min_sites: int = Field(default=3, ge=1, le=50)
+    thresholds: Thresholds = Thresholds()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> "Study":
+        seen: set[str] = set()
+        for analysis in self.analyses:
+            if analysis.name in seen:
+                raise ValueError(f"two analyses are named {analysis.name}")
+            missing = [v for v in analysis.spec.variables() if v not in self.variables]
+            if missing:
+                raise ValueError(f"analysis {analysis.name}: no such variable: {', '.join(sorted(missing))}")
+            later = [a for a in analysis.after if a not in seen]
+            if later:
+                raise ValueError(f"analysis {analysis.name}: {', '.join(later)} does not come before it")
+            seen.add(analysis.name)
+        return self
+
+    def canonical(self) -> bytes:
+        """The study in its one canonical form: JSON, keys sorted, every default written out."""
+        return canonical_json(self.model_dump(mode="json", by_alias=True))
+
+    def hash(self) -> str:
+        """The SHA-256 of the canonical form, in hex: the study's name for signatures and approvals."""
+        return hashlib.sha256(self.canonical()).hexdigest()
+
+    def analysis(self, name: str) -> Analysis:
+        """The analysis of that name.
+
+        Raises:
+            SpecError: there is none.
+        """
+        for analysis in self.analyses:
+            if analysis.name == name:
+                return analysis
+        raise SpecError(Code.INVALID_STUDY, f"the study has no analysis {name!r}")
+
+    def spec(self, analysis: str, part: tuple[str, ...] = ()) -> Spec:
+        """The spec of an analysis, or the one that stands inside it at `part` (a path of field names).
+
+        Raises:
+            SpecError: nothing of the kind stands there.
+        """
+        spec: object = self.analysis(analysis).spec
+        for name in part:
+            fields = type(spec).model_fields if isinstance(spec, BaseModel) else {}
+            spec = getattr(spec, name) if name in fields else None
+        if not isinstance(spec, Spec):
+            raise SpecError(Code.INVALID_STUDY, f"analysis {analysis!r} has no part {'.'.join(part)!r}")
+        return spec
+
+    def describe(self) -> list[str]:
+        """What would leave a site, analysis by analysis, in words."""
+        lines = []
+        for analysis in self.analyses:
+            for line in protocol(analysis.spec.protocol).describe(analysis.spec):
+                lines.append(f"{analysis.name}: {line}")
+        return lines
+
+
+def canonical_json(value: object) -> bytes:
+    """JSON bytes with sorted keys, no spaces and no NaN: equal values give equal bytes."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+    ).encode()
+
+
+def parse_study(data: bytes) -> Study:
+    """The study of a canonical JSON or YAML text.
+
+    Raises:
+        InputError: it is not a valid study; the text names the fields.
+    """
+    try:
+        content: Any = yaml.safe_load(data)
+        return Study.model_validate(content)
+    except yaml.YAMLError as error:
+        raise InputError(Code.INVALID_STUDY, f"the study is neither YAML nor JSON: {error}") from None
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(p) for p in e['loc']) or 'study'}: {e['msg']}" for e in error.errors()[:8]
+        )
+        raise InputError(Code.INVALID_STUDY, f"the study is not valid: {faults}") from None
+    except ShadowgraphError as error:
+        raise InputError(error.code, error.text, error.fix) from None
+
+
+def read_study(path: Path) -> Study:
+    """The study of a YAML or JSON file.
+
+    Raises:
+        InputError: there is no such file, or it is not a valid study.
+    """
+    if not path.is_file():
+        raise InputError(Code.NOT_FOUND, f"there is no study file {path.name}")
+    return parse_study(path.read_bytes())

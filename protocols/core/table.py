@@ -1,0 +1,137 @@
+"""The table that a site computes on, and the row filters that a question may ask for."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from protocols.core.errors import Code, SpecError
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Labels = NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class AnalysisTable:
+    """One row a person, at one site; a missing value is NaN in a column and None in a label.
+
+    Attributes:
+        site: the name of the site whose people these are.
+        persons: (n,) distinct person identifiers; they never leave the site.
+        columns: name -> (n,) float64 numbers and 0/1 indicators.
+        labels: name -> (n,) strings such as a scanner; they never leave the site.
+        fold_hashes: (n,) uint64, a keyed hash of each person; row filters cut folds from it.
+    """
+
+    site: str
+    persons: Integers
+    columns: Mapping[str, Floats]
+    labels: Mapping[str, Labels] = field(default_factory=dict)
+    fold_hashes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+
+    def __post_init__(self) -> None:
+        n = len(self.persons)
+        if len(np.unique(self.persons)) != n:
+            raise ValueError("a person has more than one row")
+        if len(self.fold_hashes) != n:
+            object.__setattr__(self, "fold_hashes", fold_hashes(self.persons, b""))
+        for name, column in self.columns.items():
+            assert column.shape == (n,) and column.dtype == np.float64, name
+        for name, label in self.labels.items():
+            assert label.shape == (n,), name
+
+    def __len__(self) -> int:
+        return len(self.persons)
+
+    def column(self, name: str) -> Floats:
+        """The (n,) numbers of one variable.
+
+        Raises:
+            SpecError: the study has no such variable.
+        """
+        if name not in self.columns:
+            raise SpecError(Code.UNKNOWN_VARIABLE, f"the study has no numeric variable {name!r}")
+        return self.columns[name]
+
+    def label(self, name: str) -> Labels:
+        """The (n,) labels of one variable.
+
+        Raises:
+            SpecError: the study has no such label.
+        """
+        if name not in self.labels:
+            raise SpecError(Code.UNKNOWN_VARIABLE, f"the study has no label variable {name!r}")
+        return self.labels[name]
+
+    def matrix(self, names: Sequence[str]) -> Floats:
+        """The (n, len(names)) matrix of the named columns."""
+        if not names:
+            return np.empty((len(self), 0))
+        return np.column_stack([self.column(name) for name in names])
+
+    def select(self, rows: Mask) -> "AnalysisTable":
+        """The table of the rows where the (n,) mask is true."""
+        return AnalysisTable(
+            self.site,
+            self.persons[rows],
+            {name: column[rows] for name, column in self.columns.items()},
+            {name: label[rows] for name, label in self.labels.items()},
+            self.fold_hashes[rows],
+        )
+
+    def complete(self, names: Iterable[str]) -> "AnalysisTable":
+        """The table of the people with no missing value in the named columns and labels."""
+        present = np.ones(len(self), dtype=bool)
+        for name in names:
+            if name in self.labels:
+                present &= np.array([value is not None for value in self.labels[name]], dtype=bool)
+            else:
+                present &= ~np.isnan(self.column(name))
+        return self if present.all() else self.select(present)
+
+    def with_columns(self, columns: Mapping[str, Floats]) -> "AnalysisTable":
+        """The table with these columns added or replaced."""
+        return replace(self, columns={**self.columns, **columns})
+
+
+def fold_hashes(persons: Integers, key: bytes) -> NDArray[np.uint64]:
+    """The (n,) keyed hashes of people, by which they fall into folds.
+
+    BLAKE2b keyed with the study's hash: nobody without the key can tell a person's fold, and
+    the same person falls into the same fold in every analysis of a study.
+    """
+    digest = (hashlib.blake2b(int(p).to_bytes(8, "big", signed=True), key=key, digest_size=8) for p in persons)
+    return np.fromiter((int.from_bytes(d.digest(), "big") for d in digest), dtype=np.uint64, count=len(persons))
+
+
+class Rows(BaseModel):
+    """A row filter of a question: everybody, or the training or test part of one fold.
+
+    A fold is either one of `of` by the keyed hash of the person (`fold`), or one whole site (`site`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keep: Literal["all", "train", "test"] = "all"
+    fold: int | None = Field(default=None, ge=0)
+    of: int = Field(default=1, ge=1, le=100)
+    site: str | None = None
+
+    def mask(self, table: AnalysisTable) -> Mask:
+        """(n,) true where the filter keeps the person."""
+        if self.keep == "all":
+            return np.ones(len(table), dtype=bool)
+        if self.site is not None:
+            held_out = np.full(len(table), table.site == self.site)
+        else:
+            held_out = table.fold_hashes % np.uint64(self.of) == np.uint64(self.fold or 0)
+        return held_out if self.keep == "test" else ~held_out
+
+
+EVERYBODY = Rows()

@@ -1,0 +1,134 @@
+"""How a study picks its variables from the CDM, each by its standard. The site's table builder obeys."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ConceptCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+:[^\s]{1,60}$")]
+"""VOCABULARY:code, such as `LOINC:89243-0`; a trailing % in the code means everything that begins so."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+
+class _Variable(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Window(_Variable):
+    """Days relative to the index date, both ends included; None is open."""
+
+    from_days: int | None = None
+    to_days: int | None = None
+
+
+class Age(_Variable):
+    """Age in years at the index date; a birth date of year precision gives the difference of the years."""
+
+    kind: Literal["age"]
+
+
+class Sex(_Variable):
+    """1 for the sex named, 0 for another known one."""
+
+    kind: Literal["sex"]
+    is_: Literal["female", "male"] = Field(alias="is")
+
+
+class Measurement(_Variable):
+    """The number of a measurement or observation; `pick` says how several become one."""
+
+    kind: Literal["measurement"]
+    concept: ConceptCode
+    pick: Literal["first", "last", "mean", "min", "max"] = "first"
+    window: Window = Window()
+
+
+class Finding(_Variable):
+    """1 where a coded observation has one of the values, 0 where it has another, missing where it was not made.
+
+    `values` are source codes (`G3`) or concept codes (`LOINC:LA9633-4`).
+    """
+
+    kind: Literal["finding"]
+    concept: ConceptCode
+    values: tuple[str, ...] = Field(min_length=1)
+    pick: Literal["first", "last", "any"] = "first"
+    window: Window = Window()
+
+
+class Occurrence(_Variable):
+    """1 where a condition, procedure or drug was recorded in the window, else 0."""
+
+    kind: Literal["occurrence"]
+    domain: Literal["condition", "procedure", "drug"]
+    concept: ConceptCode
+    window: Window = Window()
+
+
+class Gene(_Variable):
+    """1 where the gene carries a nonsynonymous variant, 0 where it was tested and does not, missing if not tested."""
+
+    kind: Literal["gene"]
+    gene: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,20}$")]
+    state: Literal["mutated"] = "mutated"
+
+
+class ImageFeature(_Variable):
+    """A reader-scored image feature, by its name in the site's files (`vasari_f5`)."""
+
+    kind: Literal["image_feature"]
+    feature: str = Field(max_length=50)
+
+
+class Radiomic(_Variable):
+    """A radiomic feature of a region: IBSI name or code, modality, region, filter."""
+
+    kind: Literal["radiomic"]
+    feature: str = Field(max_length=80)
+    modality: Literal["CT", "MR", "PT"]
+    region: str = Field(max_length=64)
+    filter: str = "none"
+
+
+class Scanner(_Variable):
+    """A label: which scanner made the images of this modality. It never leaves the site; ComBat batches on it."""
+
+    kind: Literal["scanner"]
+    modality: Literal["CT", "MR", "PT"]
+    by: tuple[Literal["manufacturer", "model", "kernel", "slice_thickness", "field_strength", "kvp"], ...] = (
+        "manufacturer",
+        "model",
+    )
+
+
+class Survival(_Variable):
+    """Two columns, NAME.time in days from the index date and NAME.event (1 event, 0 censored).
+
+    overall: death, censored at the last contact of a person known to be alive.
+    progression_free: progression or death, censored at the last assessment.
+    """
+
+    kind: Literal["survival"]
+    endpoint: Literal["overall", "progression_free"]
+
+
+Variable = Annotated[
+    Age
+    | Sex
+    | Measurement
+    | Finding
+    | Occurrence
+    | Gene
+    | ImageFeature
+    | Radiomic
+    | Scanner
+    | Survival,
+    Field(discriminator="kind"),
+]
+
+
+def columns_of(name: str, variable: _Variable) -> tuple[str, ...]:
+    """The names of the table's columns that a variable becomes."""
+    if isinstance(variable, Survival):
+        return (f"{name}.time", f"{name}.event")
+    return (name,)
