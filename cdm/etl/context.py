@@ -1,0 +1,45 @@
+"""What a mapper may know beside its record: whose source it is, the site's keys, and the vocabulary."""
+
+from cdm.concepts import Resolution, Vocabulary
+from cdm.etl.identity import Identity
+
+UNMAPPED = Resolution(0, ())
+
+
+class Context:
+    """The keys and concepts for the mappers of one load; it also remembers which people were named."""
+
+    def __init__(self, source: str, identity: Identity, vocabulary: Vocabulary) -> None:
+        self.source = source
+        self._identity = identity
+        self._vocabulary = vocabulary
+        self._persons: dict[str, int] = {}
+        self._concepts: dict[tuple[str, str], Resolution] = {}
+        self.new_persons: dict[str, int] = {}
+
+    def row_id(self, record_id: str, table: str, part: str = "") -> int:
+        """The key of a row of this source; `record_id` is `Kind/id`, also for a record not yet seen."""
+        return self._identity.row_id(self.source, record_id, table, part)
+
+    def person_id(self, patient_id: str) -> int:
+        """The person_id of a patient id of this source: FHIR Patient.id, DICOM PatientID, barcode, CSV column."""
+        person_id = self._persons.get(patient_id)
+        if person_id is None:
+            person_id = self._identity.person_id(self.source, patient_id)
+            self._persons[patient_id] = self.new_persons[patient_id] = person_id
+        return person_id
+
+    def image_occurrence_id(self, series_uid: str) -> int:
+        """The key of the image_occurrence of a SeriesInstanceUID, whichever source tells of it."""
+        return self._identity.shared_id("image_occurrence", series_uid)
+
+    def study_procedure_id(self, study_uid: str) -> int:
+        """The key of the procedure_occurrence of a StudyInstanceUID, whichever source tells of it."""
+        return self._identity.shared_id("procedure_occurrence", study_uid)
+
+    def resolve(self, system: str, code: str) -> Resolution:
+        """The source concept and the standard concepts of a code; concept 0 where there is none."""
+        known = self._concepts.get((system, code))
+        if known is None:
+            known = self._concepts[system, code] = self._vocabulary.resolve(system, code)
+        return known
