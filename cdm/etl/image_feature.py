@@ -1,0 +1,110 @@
+"""One number about one image, as rows of the CDM: the convention for radiomic and reader-scored features alike.
+
+The number is a row of `measurement`:
+    measurement_source_value        the feature's name (below); measurement_concept_id is 0, no vocabulary has it
+    value_as_number, unit_*         the number; NULL where it is missing, and then value_source_value says why
+    measurement_type_concept_id     COMPUTED or SCORED_BY_READER
+What it was measured on and by whom is a row of `image_feature` (MI-CDM), where the image is known:
+    image_occurrence_id             the series
+    image_feature_event_field_concept_id, image_feature_event_id    MEASUREMENT_ID_FIELD and the measurement_id
+    alg_system, alg_datetime        the engine, its version and the hash of its settings; or who read it
+
+Names are at most 50 characters. A reader's score keeps the column's name (`vasari_f5`). A radiomic feature is
+`modality:region:filter:code`, made by `radiomic_name`: `CT:GTV:none:TU9B` is IBSI's joint entropy.
+One image has one row a name: computing again with other settings replaces the number.
+
+So a variable is read by
+    SELECT person_id, value_as_number, measurement_date FROM measurement WHERE measurement_source_value = :name
+and, when the image matters, by joining image_feature on image_feature_event_id = measurement_id.
+"""
+
+import math
+import re
+from datetime import date, datetime
+from hashlib import blake2b
+
+from cdm.etl.context import Context
+from cdm.etl.record import Row
+
+MEASUREMENT_ID_FIELD = 1147138  # the CDM's own concept for measurement.measurement_id
+COMPUTED = 32880  # Type Concept "Standard algorithm"
+SCORED_BY_READER = 32809  # Type Concept "Case Report Form"
+NAME_LENGTH = 50
+
+
+def feature_rows(
+    context: Context,
+    *,
+    person_id: int,
+    image_occurrence_id: int | None,
+    name: str,
+    value: float | None,
+    day: date,
+    algorithm: str,
+    unit: str = "",
+    type_concept_id: int = COMPUTED,
+    computed_at: datetime | None = None,
+    missing_reason: str = "",
+) -> list[Row]:
+    """The measurement that holds the number and, if the image is known, the image_feature that points to it.
+
+    A value that is None or not finite is missing, with `missing_reason` (`not-scored`) beside it. Without
+    an image the number belongs to the person and `name` alone, so a person then has one of a name.
+    """
+    missing = value is None or not math.isfinite(value)
+    record_id = f"ImageFeature/{image_occurrence_id or person_id}"
+    measurement_id = context.row_id(record_id, "measurement", name)
+    unit_concept = context.resolve("UCUM", unit).standard if unit else ()
+    measurement = Row(
+        "measurement",
+        {
+            "measurement_id": measurement_id,
+            "person_id": person_id,
+            "measurement_concept_id": 0,
+            "measurement_date": day,
+            "measurement_type_concept_id": type_concept_id,
+            "value_as_number": None if missing else value,
+            "unit_concept_id": unit_concept[0].concept_id if unit_concept else None,
+            "unit_source_value": unit or None,
+            "measurement_source_value": _within_length(name),
+            "measurement_source_concept_id": 0,
+            "value_source_value": (missing_reason or "not-a-number") if missing else None,
+        },
+    )
+    if image_occurrence_id is None:
+        return [measurement]
+    feature = Row(
+        "image_feature",
+        {
+            "image_feature_id": context.row_id(record_id, "image_feature", name),
+            "person_id": person_id,
+            "image_occurrence_id": image_occurrence_id,
+            "image_feature_concept_id": 0,
+            "image_feature_type_concept_id": type_concept_id,
+            "image_feature_event_field_concept_id": MEASUREMENT_ID_FIELD,
+            "image_feature_event_id": measurement_id,
+            "alg_system": algorithm,
+            "alg_datetime": computed_at,
+        },
+    )
+    return [measurement, feature]
+
+
+def radiomic_name(modality: str, region: str, code: str, filter_name: str = "none") -> str:
+    """`modality:region:filter:code`, at most 50 characters; a study's variable and the feature store both call this.
+
+    `code` is IBSI's four characters, or the engine's own name where IBSI has none. What is too long ends in
+    eight hexadecimal digits of its hash, so that two long names stay two.
+    """
+    return _within_length(":".join(_word(part) for part in (modality, region, filter_name, code)))
+
+
+def _word(text: str) -> str:
+    """The text without the separator and without white space."""
+    return re.sub(r"[\s:]+", "_", text.strip()) or "_"
+
+
+def _within_length(name: str) -> str:
+    if len(name) <= NAME_LENGTH:
+        return name
+    return f"{name[: NAME_LENGTH - 9]}~{blake2b(name.encode(), digest_size=4).hexdigest()}"
