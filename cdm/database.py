@@ -1,0 +1,162 @@
+"""The one way to a site's database: SQLite embedded, PostgreSQL in production, one code."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Engine,
+    Insert,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    create_engine,
+    delete,
+    event,
+    make_url,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
+
+from cdm.schema import metadata
+
+# A chunk bounds the memory of a load; beyond a thousand rows neither database gets faster.
+CHUNK = 1000
+
+Item = TypeVar("Item")
+
+
+def connect(url: str | URL) -> Engine:
+    """The engine of the database at `url`: `sqlite:///file`, `sqlite://` (in memory) or `postgresql://…`.
+
+    SQLite runs in WAL mode, so that a study reads while a load writes, from any process.
+
+    Raises:
+        ModuleNotFoundError: a PostgreSQL URL without the extra `shadowgraph[postgresql]`.
+        ValueError: any other database.
+    """
+    url = make_url(url)
+    match url.get_backend_name():
+        case "sqlite":
+            return _connect_sqlite(url)
+        case "postgresql":
+            return _connect_postgresql(url)
+        case other:
+            raise ValueError(f"no support for {other}: use sqlite:/// or postgresql://")
+
+
+def _connect_sqlite(url: URL) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _connect_postgresql(url: URL) -> Engine:
+    try:
+        return create_engine(url.set(drivername="postgresql+psycopg"))
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError("PostgreSQL needs: pip install 'shadowgraph[postgresql]'") from None
+
+
+def _set_up_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # We say BEGIN ourselves: Python's sqlite3 would commit before DDL and let two writers deadlock.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=60000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("sqlite_begin", "")
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A connection inside one transaction that writes: committed at the end, rolled back on an error.
+
+    On SQLite it takes the write lock at once and waits for it. A transaction that reads first and writes
+    later cannot wait: it fails if another process has written in between.
+    """
+    with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection, connection.begin():
+        yield connection
+
+
+def key_columns(table: Table) -> tuple[str, ...]:
+    """The names of the columns that tell one row from another: primary key, else the unique constraint.
+
+    Raises:
+        ValueError: the table has neither; it is replaced as a whole.
+    """
+    if table.primary_key.columns:
+        return tuple(table.primary_key.columns.keys())
+    for constraint in table.constraints:
+        if isinstance(constraint, UniqueConstraint):
+            return tuple(constraint.columns.keys())
+    raise ValueError(f"{table.name} has no key")
+
+
+def upsert(connection: Connection, table: Table, rows: Iterable[Mapping[str, object]]) -> int:
+    """The number of rows written; a row whose key is there already is replaced as a whole.
+
+    A column that a row leaves out becomes its default or NULL, also when the older row had a value.
+
+    Raises:
+        ValueError: a row names a column that the table does not have.
+    """
+    statement = _upsert_statement(table, connection.dialect.name)
+    blank = {column.name: _default(column) for column in table.c}
+    written = 0
+    for chunk in chunks(rows, CHUNK):
+        complete = [{**blank, **row} for row in chunk]
+        if any(len(row) != len(blank) for row in complete):
+            unknown = sorted({name for row in complete for name in row.keys() - blank.keys()})
+            raise ValueError(f"{table.name} has no column {', '.join(unknown)}")
+        connection.execute(statement, complete)
+        written += len(complete)
+    return written
+
+
+def _default(column: Column[Any]) -> object:
+    return column.default.arg if isinstance(column.default, ScalarElementColumnDefault) else None
+
+
+def _upsert_statement(table: Table, dialect: str) -> Insert:
+    insert = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+    key = key_columns(table)
+    replaced = {column.name: insert.excluded[column.name] for column in table.c if column.name not in key}
+    if replaced:
+        return insert.on_conflict_do_update(index_elements=key, set_=replaced)
+    return insert.on_conflict_do_nothing(index_elements=key)
+
+
+def delete_rows(connection: Connection, table: Table, ids: Iterable[int]) -> int:
+    """The number of rows deleted: those whose key is among `ids`.
+
+    Of a key of several columns `ids` are the values of the first: an `episode_event` goes with its episode.
+    """
+    column = table.c[key_columns(table)[0]]
+    statement = delete(table).where(column.in_(bindparam("ids", expanding=True)))
+    return sum(connection.execute(statement, {"ids": chunk}).rowcount for chunk in chunks(ids, CHUNK))
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of `size` items; the last one is shorter."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database to the newest schema; a database that is there already does not change."""
+    with writing(engine) as connection:
+        metadata.create_all(connection)

@@ -1,0 +1,81 @@
+"""The kinds of columns that OMOP knows, and the one MetaData that all our tables live in.
+
+A reference to another table is recorded in `Column.info`, where the data-quality checks read it, and is not
+a database constraint: files arrive in any order and in many transactions, and a record that points to nothing
+is to be loaded and reported, not lost.
+"""
+
+from datetime import date, datetime
+
+from sqlalchemy import BigInteger, Column, Date, DateTime, Double, Integer, MetaData, String, Text
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# On SQLite INTEGER holds 64 bits, and as the primary key it is the row's own address: one tree, not two.
+LONG = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def key(name: str) -> Column[int]:
+    """The primary key of an event: 63 bits that the ETL derives from the source's own identifier."""
+    return Column(name, LONG, primary_key=True, autoincrement=False)
+
+
+def reference(name: str, table: str, *, required: bool = False, index: bool = False) -> Column[int]:
+    """The key of a row in another table; the empty string stands for any table."""
+    return Column(name, LONG, nullable=not required, index=index, info={"references": table})
+
+
+def concept_id(
+    name: str, *, domain: str = "", concept_class: str = "", required: bool = False, index: bool = False
+) -> Column[int]:
+    """A concept_id; `domain` and `concept_class` are what the standard wants the concept to be of."""
+    info = {"references": "concept", "domain": domain, "concept_class": concept_class}
+    return Column(name, Integer, nullable=not required, index=index, info=info)
+
+
+def integer(name: str, *, required: bool = False) -> Column[int]:
+    """A small whole number."""
+    return Column(name, Integer, nullable=not required)
+
+
+def large(name: str, *, required: bool = False, index: bool = False) -> Column[int]:
+    """A 63-bit number: the key of a row in a table that another column names."""
+    return Column(name, LONG, nullable=not required, index=index)
+
+
+def number(name: str, *, required: bool = False) -> Column[float]:
+    """A double: a rounded DECIMAL would not give back the measured value."""
+    return Column(name, Double, nullable=not required)
+
+
+def text(
+    name: str,
+    length: int | None = None,
+    *,
+    references: str = "",
+    required: bool = False,
+    index: bool = False,
+    primary_key: bool = False,
+) -> Column[str]:
+    """A string; without a length it is the standard's varchar(max)."""
+    kind = Text() if length is None else String(length)
+    info = {"references": references} if references else {}
+    nullable = not (required or primary_key)
+    return Column(name, kind, primary_key=primary_key, nullable=nullable, index=index, info=info)
+
+
+def day(name: str, *, required: bool = False) -> Column[date]:
+    """A calendar day at the place of care."""
+    return Column(name, Date, nullable=not required)
+
+
+def moment(name: str, *, required: bool = False) -> Column[datetime]:
+    """A time without offset; our own tables hold UTC."""
+    return Column(name, DateTime, nullable=not required)

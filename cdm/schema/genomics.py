@@ -1,0 +1,103 @@
+"""The genomic tables: G-CDM 2.0's four, completed by what an analysis needs and G-CDM lacks.
+
+G-CDM's own fields keep their names, its spelling `chromosome_corrdinate` included. It has no person, no
+position and no allele fraction on a variant; ours stand last in each table. Where a MAF file cannot know a
+field that G-CDM requires (care site, procedure, specimen, HGNC number) the field is optional here: an
+invented row is worse.
+
+A gene is *mutated* in a person with a variant in it, *tested* when a `genomic_test` of that person reaches
+it, by a `target_gene` row or by a `target_scope` of every gene, and otherwise *not tested*.
+"""
+
+from sqlalchemy import Table
+
+from cdm.schema.columns import day, integer, key, large, metadata, number, reference, text
+
+genomic_test = Table(
+    "genomic_test",
+    metadata,
+    key("genomic_test_id"),
+    reference("care_site_id", "care_site"),
+    text("genomic_test_name"),
+    text("genomic_test_version"),
+    text("reference_genome"),
+    text("sequencing_device"),
+    text("library_preparation"),
+    text("target_capture"),
+    text("read_type"),
+    integer("read_length"),
+    text("quality_control_tools"),
+    integer("total_reads"),
+    number("mean_target_coverage"),
+    number("per_target_base_cover_100x"),
+    text("alignment_tools"),
+    text("variant_calling_tools"),
+    text("chromosome_corrdinate"),
+    text("annotation_tools"),
+    text("annotation_databases"),
+    # ours
+    reference("person_id", "person", required=True, index=True),
+    text("sample_id", 64),
+    day("test_date"),
+    text("target_scope", 20, required=True),  # "panel": its target_gene rows; "exome" or "genome": every gene
+)
+
+target_gene = Table(
+    "target_gene",
+    metadata,
+    key("target_gene_id"),
+    reference("genomic_test_id", "genomic_test", required=True, index=True),
+    text("hgnc_id"),
+    text("hgnc_symbol", required=True, index=True),
+)
+
+variant_occurrence = Table(
+    "variant_occurrence",
+    metadata,
+    key("variant_occurrence_id"),
+    reference("procedure_occurrence_id", "procedure_occurrence"),
+    reference("specimen_id", "specimen"),
+    reference("reference_specimen_id", "specimen"),
+    reference("target_gene1_id", "target_gene"),
+    text("target_gene1_symbol", index=True),
+    reference("target_gene2_id", "target_gene"),
+    text("target_gene2_symbol"),
+    text("reference_sequence", 50),
+    text("rs_id", 50),
+    text("reference_allele"),
+    text("alternate_allele"),
+    text("hgvs_c"),
+    text("hgvs_p"),
+    integer("variant_read_depth"),
+    integer("variant_exon_number"),
+    number("copy_number"),
+    text("cnv_locus"),
+    text("fusion_breakpoint"),
+    integer("fusion_supporting_reads"),
+    text("sequence_alteration"),
+    text("variant_feature"),
+    text("genetic_origin"),
+    text("genotype"),
+    # ours
+    reference("person_id", "person", required=True, index=True),
+    reference("genomic_test_id", "genomic_test"),
+    text("sample_id", 64),
+    text("chromosome", 25),
+    large("position"),  # 1-based, of the first changed base
+    large("end_position"),
+    text("reference_genome", 25),
+    text("filter"),
+    number("vaf"),  # fraction of reads with the alternate allele, 0 to 1
+    integer("total_read_depth"),
+    text("variant_classification", 50),  # MAF's words: Missense_Mutation, Silent, …
+)
+
+variant_annotation = Table(
+    "variant_annotation",
+    metadata,
+    key("variant_annotation_id"),
+    reference("variant_occurrence_id", "variant_occurrence", required=True, index=True),
+    text("annotation_field", required=True),
+    text("value_as_string"),
+    number("value_as_number"),
+)

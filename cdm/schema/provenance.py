@@ -1,0 +1,87 @@
+"""Our own tables beside the CDM: which source's record became which rows, and what could not be loaded.
+
+They hold the sources' own identifiers, which the CDM must not (f2o-020, f2o-023), so a site grants them apart
+from the CDM: no analysis reads them.
+"""
+
+from sqlalchemy import Boolean, Column, PrimaryKeyConstraint, Table
+
+from cdm.schema.columns import integer, key, large, metadata, moment, reference, text
+
+# One `data add`, with the five versions that f2o-102 asks for. `finished_at` stays empty when it was killed.
+load_run = Table(
+    "load_run",
+    metadata,
+    key("run_id"),
+    text("source", 255, required=True),
+    text("status", 20, required=True),  # running, done, failed
+    moment("started_at", required=True),
+    moment("finished_at"),
+    text("cdm_version", 20, required=True),
+    text("vocabulary_version", 50),
+    text("guide_version", 50),
+    text("software_version", 50, required=True),
+    text("settings"),  # JSON
+    text("counts"),  # JSON: what the summary said
+)
+
+# The newest state of every record ever seen; `deleted` is the tombstone of one that its source took back.
+source_record = Table(
+    "source_record",
+    metadata,
+    key("source_record_id"),  # 63-bit hash of (source, kind, record_id)
+    text("source", 255, required=True),
+    text("kind", 50, required=True),
+    text("record_id", 255, required=True),
+    text("version_id", 64),
+    moment("last_updated"),
+    text("content_hash", 64, required=True),
+    reference("run_id", "load_run", required=True, index=True),
+    Column("deleted", Boolean, nullable=False, default=False),
+)
+
+# The rows that a record became: what is deleted before its newer version is written.
+source_row = Table(
+    "source_row",
+    metadata,
+    reference("source_record_id", "source_record", required=True),
+    text("table_name", 63, required=True),
+    large("row_id", required=True),
+    PrimaryKeyConstraint("source_record_id", "table_name", "row_id"),
+)
+
+# Who a source's patient is in this CDM; several sources' identifiers may meet in one person.
+person_link = Table(
+    "person_link",
+    metadata,
+    text("source", 255, required=True),
+    text("source_person_id", 255, required=True),
+    reference("person_id", "person", required=True, index=True),
+    PrimaryKeyConstraint("source", "source_person_id"),
+)
+
+# What was not loaded, and why; no value of the record, only where it stands.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    key("quarantine_id"),
+    text("source", 255, required=True),
+    text("position", 255, required=True),
+    text("kind", 50, required=True),
+    text("code", 50, required=True),
+    text("reason", required=True),
+    reference("run_id", "load_run", required=True, index=True),
+    reference("source_record_id", "source_record", index=True),
+    Column("resolved", Boolean, nullable=False, default=False),
+)
+
+# Codes that met no concept, counted, so that `data unmapped` can say what to map first.
+unmapped_code = Table(
+    "unmapped_code",
+    metadata,
+    text("system", 255, required=True),
+    text("code", 255, required=True),
+    text("kind", 50, required=True),
+    integer("occurrences", required=True),
+    PrimaryKeyConstraint("system", "code", "kind"),
+)
