@@ -2,11 +2,11 @@
 
 Two ways out (docs/security.md):
 
-- in the clear: every count is at least `min_count` people, and so is every group that could be had by
-  subtraction; a smaller cell is suppressed, and a true zero looks the same. An array that stands on fewer
-  people is withheld.
-- in a sum over sites: nobody sees this site's part, so a site takes part from `min_count_in_sum` people
-  on, and with zeros when it has nobody; the total must reach `min_count`.
+- in the clear: a count below `min_count` people is suppressed, and so is one whose complement is below it;
+  a true zero looks the same. A sum that stands on fewer people is missing (NaN). A site with fewer people
+  than that says nothing.
+- in a sum over sites: nobody sees this site's part, so a site takes part from `min_count_in_sum` people on;
+  what stands on fewer contributes zero, to the count and to the sum alike. The total must reach `min_count`.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from protocols.core.errors import Code, SiteError
+from protocols.core.errors import Code, SiteError, StudyError
 
 Array = NDArray[np.float64] | NDArray[np.int64]
 Way = Literal["clear", "sum"]
@@ -60,7 +60,7 @@ class Declaration:
 
 @dataclass(frozen=True, init=False)
 class Count(Declaration):
-    """Numbers of people. `of` names the count that it is a part of: the rest must be large enough too."""
+    """Numbers of people. `of` names the count that it is a part of, whose axes lead this one's."""
 
     of: str | None
 
@@ -128,13 +128,41 @@ def release(
     for name, array in arrays.items():
         _check_form(name, array, declared[name], axes)
     if way == "sum":
-        _check_sum(declared, people, thresholds)
-        return Release(dict(arrays), way, _GATE)
-    if people < thresholds.min_count:
-        raise SiteError(Code.WITHHELD, f"fewer than {thresholds.min_count} people have complete data here")
-    return Release(
-        {name: _in_the_clear(name, declared, arrays, thresholds.min_count) for name in arrays}, way, _GATE
-    )
+        if any(isinstance(declaration, Statistic) for declaration in declared.values()):
+            raise SiteError(Code.WITHHELD, "a statistic that is no sum cannot be summed over sites")
+        floor = thresholds.min_count_in_sum
+        return Release({name: _in_a_sum(name, declared, arrays, floor) for name in arrays}, way, _GATE)
+    floor = thresholds.min_count
+    if people < floor:
+        raise SiteError(Code.WITHHELD, f"fewer than {floor} people are in this analysis here")
+    _check_parameters(declared, axes, people, thresholds)
+    return Release({name: _in_the_clear(name, declared, arrays, floor) for name in arrays}, way, _GATE)
+
+
+def check_total(
+    declared: Mapping[str, Declaration],
+    totals: Mapping[str, Array],
+    *,
+    axes: Mapping[str, int],
+    thresholds: Thresholds,
+) -> dict[str, Array]:
+    """The joined sum with what stands on fewer than `min_count` people over all sites taken out.
+
+    Raises:
+        StudyError: everything stands on fewer, or there are too many parameters for the people.
+    """
+    floor = thresholds.min_count
+    whole = [totals[name] for name, d in declared.items() if isinstance(d, Count) and d.of is None]
+    if whole and all((count < floor).all() for count in whole):
+        raise StudyError(Code.WITHHELD, f"over all sites fewer than {floor} people have complete data")
+    for count in whole:
+        _check_parameters(declared, axes, int(count.max()), thresholds)
+    return {
+        name: np.where(_behind(name, declared, totals) < floor, np.nan, totals[name])
+        if isinstance(declared[name], Moment)
+        else totals[name]
+        for name in totals
+    }
 
 
 def _check_form(name: str, array: Array, declaration: Declaration, axes: Mapping[str, int]) -> None:
@@ -148,27 +176,42 @@ def _check_form(name: str, array: Array, declaration: Declaration, axes: Mapping
         raise SiteError(Code.WITHHELD, f"array {name!r} is not finite")
 
 
-def _check_sum(declared: Mapping[str, Declaration], people: int, thresholds: Thresholds) -> None:
-    if any(isinstance(declaration, Statistic) for declaration in declared.values()):
-        raise SiteError(Code.WITHHELD, "a statistic that is no sum cannot be summed over sites")
-    if 0 < people < thresholds.min_count_in_sum:
-        raise SiteError(
-            Code.WITHHELD, f"fewer than {thresholds.min_count_in_sum} people have complete data here"
-        )
+def _check_parameters(
+    declared: Mapping[str, Declaration], axes: Mapping[str, int], people: int, thresholds: Thresholds
+) -> None:
+    """Refuses a square matrix of moments too wide for its people: a saturated model gives rows back."""
+    for name, declaration in declared.items():
+        square = [axis for axis in declaration.axes if declaration.axes.count(axis) > 1]
+        if square and axes[square[0]] > thresholds.max_parameters_per_person * people:
+            raise SiteError(
+                Code.WITHHELD,
+                f"array {name!r} has {axes[square[0]]} {square[0]}s, more than "
+                f"{thresholds.max_parameters_per_person} for each person",
+            )
+
+
+def _behind(name: str, declared: Mapping[str, Declaration], arrays: Mapping[str, Array]) -> Array:
+    """The counts of people on which each entry of an array stands, shaped to broadcast over it."""
+    declaration = declared[name]
+    counted = declaration.behind if isinstance(declaration, Moment) else getattr(declaration, "of", None)
+    counts = arrays[counted or name]
+    return counts.reshape(counts.shape + (1,) * (arrays[name].ndim - counts.ndim))
+
+
+def _in_a_sum(
+    name: str, declared: Mapping[str, Declaration], arrays: Mapping[str, Array], floor: int
+) -> Array:
+    array = arrays[name]
+    kept: Array = np.where(_behind(name, declared, arrays) < floor, array.dtype.type(0), array)
+    return kept
 
 
 def _in_the_clear(
     name: str, declared: Mapping[str, Declaration], arrays: Mapping[str, Array], floor: int
 ) -> Array:
     declaration, array = declared[name], arrays[name]
+    behind = _behind(name, declared, arrays)
     if isinstance(declaration, Count):
-        small = array < floor
-        if declaration.of is not None:
-            whole = arrays[declaration.of]
-            rest = whole.reshape(whole.shape + (1,) * (array.ndim - whole.ndim)) - array
-            small = small | (rest < floor)
-        return np.where(small, SUPPRESSED, array)
-    assert isinstance(declaration, Moment)
-    if (arrays[declaration.behind] < floor).any():
-        raise SiteError(Code.WITHHELD, f"array {name!r} stands on fewer than {floor} people somewhere")
-    return array
+        rest_is_small = (behind - array < floor) if declaration.of is not None else np.False_
+        return np.where((array < floor) | rest_is_small, SUPPRESSED, array)
+    return np.where(behind < floor, np.nan, array)

@@ -1,4 +1,4 @@
-"""The coded errors of both sides. A code crosses the wire; a text never does, and no text holds a row's value."""
+"""The coded errors of both sides. A code crosses the wire; a text never does and holds no row's value."""
 
 from enum import IntEnum, StrEnum
 

@@ -1,9 +1,9 @@
 """What a federated analysis is: site steps, and a coordination that asks them.
 
 A site step turns a table into arrays. A coordination is a generator: it yields an `Ask` and receives the
-joined answer, so that a federated algorithm reads like the pooled one. Coordinations compose: `together`
-advances many in lockstep, so that their rounds are shared, and `within` narrows one to a fold, to a part
-of a larger analysis, or to harmonized columns, without its knowing.
+joined answer, so that a federated algorithm reads like the pooled one. Coordinations compose:
+`lockstep.together` advances many at once, so that their rounds are shared, and `within` narrows one to a
+fold, to a part of a larger analysis, or to harmonized columns, without its knowing.
 """
 
 import dataclasses
@@ -198,51 +198,6 @@ def parse_spec(data: Mapping[str, Any]) -> Spec:
     return protocol(str(data.get("protocol"))).spec_type.model_validate(data)
 
 
-@dataclass(frozen=True)
-class Failure:
-    """An analysis that could not be done, with its code; the others of the study go on."""
-
-    code: Code
-    text: str
-
-
-def together(
-    coordinations: Sequence[Coordination[R]], *, keep_failures: bool = False
-) -> Coordination[list[R | Failure]]:
-    """The results of many coordinations that advance in lockstep: a round is asked for all of them at once.
-
-    With `keep_failures`, one that cannot go on becomes a `Failure` in its place instead of stopping all.
-    """
-    results: list[R | Failure | None] = [None] * len(coordinations)
-    pending: dict[int, Asks] = {}
-
-    def advance(index: int, answer: object) -> None:
-        pending.pop(index, None)
-        coordination = coordinations[index]
-        try:
-            if isinstance(answer, ShadowgraphError):
-                pending[index] = coordination.throw(answer)
-            else:
-                pending[index] = coordination.send(answer)
-        except StopIteration as done:
-            results[index] = done.value
-        except ShadowgraphError as error:
-            if not keep_failures:
-                raise
-            results[index] = Failure(error.code, error.text)
-
-    for index in range(len(coordinations)):
-        advance(index, None)
-    while pending:
-        order = list(pending)
-        asks = {index: _as_tuple(pending[index]) for index in order}
-        answers = iter((yield tuple(a for index in order for a in asks[index])))
-        for index in order:
-            mine = tuple(next(answers) for _ in asks[index])
-            advance(index, _as_asked(pending[index], mine))
-    return cast("list[R | Failure]", results)
-
-
 def within(
     coordination: Coordination[R],
     *,
@@ -278,17 +233,6 @@ def within(
                 asked = coordination.send(answer)
     except StopIteration as done:
         return cast("R", done.value)
-
-
-def _as_tuple(asks: Asks) -> tuple[Ask, ...]:
-    return (asks,) if isinstance(asks, Ask) else asks
-
-
-def _as_asked(asks: Asks, answers: tuple[object, ...]) -> object:
-    failed = next((a for a in answers if isinstance(a, ShadowgraphError)), None)
-    if failed is not None:
-        return failed
-    return answers[0] if isinstance(asks, Ask) else answers
 
 
 def plain(value: object) -> Any:

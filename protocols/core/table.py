@@ -42,7 +42,8 @@ class AnalysisTable:
         if len(self.fold_hashes) != n:
             object.__setattr__(self, "fold_hashes", fold_hashes(self.persons, b""))
         for name, column in self.columns.items():
-            assert column.shape == (n,) and column.dtype == np.float64, name
+            assert column.shape == (n,), name
+            assert column.dtype == np.float64, name
         for name, label in self.labels.items():
             assert label.shape == (n,), name
 
@@ -106,8 +107,12 @@ def fold_hashes(persons: Integers, key: bytes) -> NDArray[np.uint64]:
     BLAKE2b keyed with the study's hash: nobody without the key can tell a person's fold, and
     the same person falls into the same fold in every analysis of a study.
     """
-    digest = (hashlib.blake2b(int(p).to_bytes(8, "big", signed=True), key=key, digest_size=8) for p in persons)
-    return np.fromiter((int.from_bytes(d.digest(), "big") for d in digest), dtype=np.uint64, count=len(persons))
+    digest = (
+        hashlib.blake2b(int(p).to_bytes(8, "big", signed=True), key=key, digest_size=8) for p in persons
+    )
+    return np.fromiter(
+        (int.from_bytes(d.digest(), "big") for d in digest), dtype=np.uint64, count=len(persons)
+    )
 
 
 class Rows(BaseModel):

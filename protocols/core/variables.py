@@ -44,7 +44,7 @@ class Measurement(_Variable):
 
 
 class Finding(_Variable):
-    """1 where a coded observation has one of the values, 0 where it has another, missing where it was not made.
+    """1 where a coded observation has one of the values, 0 where it has another, missing where there is none.
 
     `values` are source codes (`G3`) or concept codes (`LOINC:LA9633-4`).
     """
@@ -66,7 +66,7 @@ class Occurrence(_Variable):
 
 
 class Gene(_Variable):
-    """1 where the gene carries a nonsynonymous variant, 0 where it was tested and does not, missing if not tested."""
+    """1 where the gene has a nonsynonymous variant, 0 where it was tested and has none, missing if not tested."""
 
     kind: Literal["gene"]
     gene: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,20}$")]
@@ -91,7 +91,7 @@ class Radiomic(_Variable):
 
 
 class Scanner(_Variable):
-    """A label: which scanner made the images of this modality. It never leaves the site; ComBat batches on it."""
+    """A label: the scanner of this modality's images. It never leaves the site; ComBat batches on it."""
 
     kind: Literal["scanner"]
     modality: Literal["CT", "MR", "PT"]
@@ -113,16 +113,7 @@ class Survival(_Variable):
 
 
 Variable = Annotated[
-    Age
-    | Sex
-    | Measurement
-    | Finding
-    | Occurrence
-    | Gene
-    | ImageFeature
-    | Radiomic
-    | Scanner
-    | Survival,
+    Age | Sex | Measurement | Finding | Occurrence | Gene | ImageFeature | Radiomic | Scanner | Survival,
     Field(discriminator="kind"),
 ]
 

@@ -1,0 +1,48 @@
+"""The site's half of a round, as pure mathematics: from a study, a table and a question to what may leave.
+
+The agent stands around it with signatures, approvals, policy, ledger and audit.
+"""
+
+import numpy as np
+
+from protocols.core.disclosure import Release, Thresholds, release
+from protocols.core.errors import Code, SpecError
+from protocols.core.protocol import Ask, Transform, protocol
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+
+
+def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresholds) -> Release:
+    """What this site may say to one question.
+
+    Raises:
+        SpecError: the question is not one of this study's.
+        SiteError: the gate withheld it.
+    """
+    spec = study.spec(question.analysis, question.part)
+    analysis = protocol(spec.protocol)
+    if question.step not in analysis.steps:
+        raise SpecError(Code.UNKNOWN_STEP, f"protocol {spec.protocol!r} has no step {question.step!r}")
+    step = analysis.steps[question.step]
+    for transform in question.transforms:
+        table = _transformed(study, table, transform, question)
+    table = table.select(question.rows.mask(table))
+    return release(
+        step.declares,
+        step(spec, table, **question.arrays),
+        axes=analysis.axes(spec),
+        people=len(table),
+        way="clear" if question.per_site else "sum",
+        thresholds=thresholds.stricter(study.thresholds),
+    )
+
+
+def _transformed(study: Study, table: AnalysisTable, transform: Transform, question: Ask) -> AnalysisTable:
+    """The table after one transform; a site without training rows estimates its part from all its rows."""
+    if transform.analysis not in (question.analysis, *study.analysis(question.analysis).after):
+        raise SpecError(Code.INVALID_STUDY, "the question applies a result that its analysis does not name")
+    spec = study.spec(transform.analysis, transform.part)
+    rows = transform.rows.mask(table)
+    if not rows.any():
+        rows = np.ones(len(table), dtype=bool)
+    return protocol(spec.protocol).transform(spec, table, rows, **transform.arrays)

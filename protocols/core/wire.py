@@ -1,0 +1,274 @@
+"""What crosses the wire: canonical bytes, signed. Equal messages are equal bytes, and nothing is unpickled.
+
+A message is `SGW1`, the length of a JSON header, the header (keys sorted), and the arrays that it
+names one after the other, little-endian. Only float64, int64 and uint64 arrays exist.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+import numpy as np
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from numpy.typing import NDArray
+
+from protocols.core.disclosure import Array
+from protocols.core.errors import Code, ShadowgraphError
+from protocols.core.protocol import Arrays, Ask, Transform
+from protocols.core.study import canonical_json
+from protocols.core.table import Rows
+
+SCHEMA_VERSION = 1
+MAX_BYTES = 256 * 2**20
+_MAGIC = b"SGW1"
+_DTYPES = {"<f8", "<i8", "<u8"}
+_SIGNATURE_BYTES = 64
+
+
+class WireError(ShadowgraphError):
+    """Bytes that are not a message, or not from whom they should be."""
+
+
+def pack(value: object) -> bytes:
+    """The canonical bytes of plain data with arrays in it (dicts, lists, strings, numbers, None)."""
+    buffers: list[bytes] = []
+    header = canonical_json(_lift(value, buffers))
+    return b"".join([_MAGIC, struct.pack("<I", len(header)), header, *buffers])
+
+
+def unpack(data: bytes) -> Any:
+    """The plain data of canonical bytes; arrays are read-only views.
+
+    Raises:
+        WireError: malformed, truncated, too large, or not in canonical form.
+    """
+    try:
+        if len(data) > MAX_BYTES or data[:4] != _MAGIC:
+            raise ValueError
+        (length,) = struct.unpack_from("<I", data, 4)
+        header = data[8 : 8 + length]
+        content = json.loads(header)
+        if canonical_json(content) != header:
+            raise ValueError
+        body = _Body(data, 8 + length)
+        value = _lower(content, body)
+        if body.position != len(data):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, struct.error, RecursionError):
+        raise WireError(Code.MALFORMED_MESSAGE, "not a message in canonical form") from None
+    return value
+
+
+def _lift(value: object, buffers: list[bytes]) -> object:
+    if isinstance(value, np.ndarray):
+        dtype = value.dtype.newbyteorder("<").str
+        if dtype not in _DTYPES:
+            raise TypeError(f"an array of {value.dtype} does not cross the wire")
+        if value.dtype.kind == "f":
+            value = np.where(np.isnan(value), np.nan, value)  # one NaN, one bit pattern: no payload
+        buffers.append(np.ascontiguousarray(value).astype(dtype, copy=False).tobytes())
+        return {"$array": [dtype, list(value.shape)]}
+    if isinstance(value, Mapping):
+        return {str(key): _lift(value[key], buffers) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [_lift(item, buffers) for item in value]
+    return value
+
+
+@dataclass
+class _Body:
+    data: bytes
+    position: int
+
+    def take(self, dtype: str, shape: list[int]) -> NDArray[Any]:
+        if dtype not in _DTYPES or any(not isinstance(n, int) or n < 0 for n in shape):
+            raise ValueError
+        count = 1
+        for n in shape:
+            count *= n
+        if self.position + 8 * count > len(self.data):
+            raise ValueError
+        array = np.frombuffer(self.data, dtype=dtype, count=count, offset=self.position).reshape(shape)
+        self.position += 8 * count
+        return array
+
+
+def _lower(value: object, body: _Body) -> object:
+    if isinstance(value, dict):
+        if value.keys() == {"$array"}:
+            dtype, shape = value["$array"]
+            return body.take(dtype, shape)
+        return {key: _lower(value[key], body) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_lower(item, body) for item in value]
+    return value
+
+
+def seal(body: bytes, key: Ed25519PrivateKey, context: str) -> bytes:
+    """The body signed: 64 bytes of Ed25519 signature, then the body. `context` names the kind of message."""
+    return key.sign(_signed(body, context)) + body
+
+
+def unseal(sealed: bytes, key: Ed25519PublicKey, context: str) -> bytes:
+    """The body of a sealed message.
+
+    Raises:
+        WireError: it does not bear that key's signature for that kind of message.
+    """
+    body = sealed[_SIGNATURE_BYTES:]
+    try:
+        key.verify(sealed[:_SIGNATURE_BYTES], _signed(body, context))
+    except InvalidSignature:
+        raise WireError(Code.BAD_SIGNATURE, "the signature is not the expected sender's") from None
+    return body
+
+
+def _signed(body: bytes, context: str) -> bytes:
+    return b"shadowgraph/1/" + context.encode() + b"\0" + body
+
+
+def digest(data: bytes) -> str:
+    """The SHA-256 of the bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True)
+class RoundQuestion:
+    """All that is asked of every site in one round of a run: one message.
+
+    Attributes:
+        study: the study's hash.
+        run: the run's name; a run has one roster from its first round to its last.
+        round: counts from 0.
+        roster: the sites that are asked, sorted.
+        asks: the questions, in the order of the answers.
+    """
+
+    study: str
+    run: str
+    round: int
+    roster: tuple[str, ...]
+    asks: tuple[Ask, ...]
+
+    def encode(self) -> bytes:
+        """The canonical bytes."""
+        return pack(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "study": self.study,
+                "run": self.run,
+                "round": self.round,
+                "roster": list(self.roster),
+                "asks": [_ask_as_data(a) for a in self.asks],
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """The question of canonical bytes. Raises WireError."""
+        content = _message(data, {"study", "run", "round", "roster", "asks"})
+        try:
+            asks = tuple(_ask_of_data(a) for a in content["asks"])
+        except (KeyError, TypeError, ValueError):
+            raise WireError(Code.MALFORMED_MESSAGE, "a question is malformed") from None
+        return cls(content["study"], content["run"], content["round"], tuple(content["roster"]), asks)
+
+
+@dataclass(frozen=True)
+class RoundAnswer:
+    """What one site says in one round: for each question its released arrays, or a code.
+
+    `question` is the digest of the question's bytes, so that an answer fits one question only.
+    """
+
+    study: str
+    run: str
+    round: int
+    site: str
+    question: str
+    answers: tuple[Arrays | Code, ...]
+
+    def encode(self) -> bytes:
+        """The canonical bytes."""
+        answers = [{"code": str(a)} if isinstance(a, Code) else {"arrays": dict(a)} for a in self.answers]
+        return pack(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "study": self.study,
+                "run": self.run,
+                "round": self.round,
+                "site": self.site,
+                "question": self.question,
+                "answers": answers,
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """The answer of canonical bytes. Raises WireError."""
+        content = _message(data, {"study", "run", "round", "site", "question", "answers"})
+        try:
+            answers = tuple(
+                Code(a["code"]) if "code" in a else cast("Arrays", dict(a["arrays"]))
+                for a in content["answers"]
+            )
+        except (KeyError, TypeError, ValueError):
+            raise WireError(Code.MALFORMED_MESSAGE, "an answer is malformed") from None
+        return cls(
+            content["study"], content["run"], content["round"], content["site"], content["question"], answers
+        )
+
+
+def _message(data: bytes, keys: set[str]) -> dict[str, Any]:
+    content = unpack(data)
+    if not isinstance(content, dict) or content.keys() != keys | {"schema_version"}:
+        raise WireError(Code.MALFORMED_MESSAGE, "not the message that was expected")
+    if content["schema_version"] != SCHEMA_VERSION:
+        raise WireError(Code.MALFORMED_MESSAGE, "a message of another version of the wire format")
+    return content
+
+
+def _ask_as_data(ask: Ask) -> dict[str, Any]:
+    return {
+        "analysis": ask.analysis,
+        "part": list(ask.part),
+        "step": ask.step,
+        "rows": ask.rows.model_dump(),
+        "per_site": ask.per_site,
+        "arrays": _as_wire_arrays(ask.arrays),
+        "transforms": [
+            {
+                "analysis": t.analysis,
+                "part": list(t.part),
+                "rows": t.rows.model_dump(),
+                "arrays": _as_wire_arrays(t.arrays),
+            }
+            for t in ask.transforms
+        ],
+    }
+
+
+def _as_wire_arrays(arrays: Arrays) -> dict[str, Array]:
+    return {
+        name: a.astype(np.int64) if a.dtype.kind in "iub" else a.astype(np.float64)
+        for name, a in arrays.items()
+    }
+
+
+def _ask_of_data(data: dict[str, Any]) -> Ask:
+    return Ask(
+        step=str(data["step"]),
+        arrays=dict(data["arrays"]),
+        rows=Rows.model_validate(data["rows"]),
+        per_site=bool(data["per_site"]),
+        analysis=str(data["analysis"]),
+        part=tuple(data["part"]),
+        transforms=tuple(
+            Transform(str(t["analysis"]), tuple(t["part"]), Rows.model_validate(t["rows"]), dict(t["arrays"]))
+            for t in data["transforms"]
+        ),
+    )
