@@ -1,6 +1,6 @@
-"""The administrative codes that ship with us: what the ETL writes by number, and FHIR's and DICOM's own codes.
+"""The administrative codes that ship with us: what the ETL writes by number, and codes of FHIR and DICOM.
 
-Own-authored rows, at most 200, of vocabularies that may be passed on; no SNOMED, RxNorm, LOINC or CPT is here.
+Own-authored rows, at most 200, of vocabularies that may be passed on; no SNOMED, RxNorm, LOINC or CPT here.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""What a source's code means at this site: its own map, our administrative codes, then the loaded vocabulary."""
+"""What a source's code means at this site: its own map, then ours, then the loaded vocabulary."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, Select, and_, select
 
+from cdm.administrative import administrative_map, seed_codes
 from cdm.database import CHUNK, chunks
 from cdm.schema import concept, concept_ancestor, concept_relationship, source_to_concept_map
 from cdm.vocabulary import UNMAPPED, ConceptCode, Resolution, StandardConcept, vocabulary_id_of
@@ -16,8 +17,6 @@ __all__ = [
     "Resolution",
     "StandardConcept",
     "Vocabulary",
-    "administrative_map",
-    "seed",
 ]
 
 MAPS_TO = ("Maps to", "Maps to value")
@@ -33,10 +32,10 @@ class Vocabulary:
             target.concept_id, target.domain_id, target.is_value
         found.concept_id                          # in short: the first standard concept or 0
 
-    Precedence: the site's `source_to_concept_map`, then the administrative codes shipped with us (gender, race,
-    encounter class, modality), then "Maps to" and "Maps to value" of the loaded vocabulary, where a standard
-    concept without them means itself, then the shipped seed. One object serves one load: a map or vocabulary
-    that is loaded later is seen by the next object.
+    Precedence: the site's `source_to_concept_map`, then the administrative codes shipped with us (gender,
+    race, encounter class, modality), then "Maps to" and "Maps to value" of the loaded vocabulary, where a
+    standard concept without them means itself, then the shipped seed. One object serves one load: a map or
+    vocabulary that is loaded later is seen by the next object.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -102,7 +101,7 @@ class Vocabulary:
 
 @cache
 def _meanings() -> Select[Any]:
-    """Concepts with the valid standard concepts that they map to; the current concept of a reused code first."""
+    """Concepts with the standard concepts they map to; of a reused code the current concept first."""
     target = concept.alias("target")
     maps = and_(
         concept_relationship.c.concept_id_1 == concept.c.concept_id,
