@@ -6,7 +6,7 @@ import uuid
 
 def uid(*parts: str | int) -> str:
     """A DICOM UID made from a UUID (PS3.5 B.2: `2.25.` and the UUID as a decimal), the same for the same parts."""
-    return f"2.25.{uuid.UUID(bytes=_digest(16, parts), version=8).int}"
+    return f"2.25.{uuid.UUID(bytes=_digest(16, parts), version=5).int}"
 
 
 def patient_id(*parts: str | int) -> str:

@@ -19,7 +19,13 @@ DATA_CUT = date(2019, 12, 31)
 
 PANEL = ("BRAF", "EGFR", "IDH1", "PIK3CA", "PTEN", "TERT", "TP53")
 # Share of mutated tumours by IDH1 status (wild type, mutated); IDH1 and TP53 themselves are drawn from the plan.
-_OTHER_GENES = {"BRAF": (0.05, 0.02), "EGFR": (0.35, 0.03), "PIK3CA": (0.10, 0.10), "PTEN": (0.30, 0.05), "TERT": (0.60, 0.25)}
+_OTHER_GENES = {
+    "BRAF": (0.05, 0.02),
+    "EGFR": (0.35, 0.03),
+    "PIK3CA": (0.10, 0.10),
+    "PTEN": (0.30, 0.05),
+    "TERT": (0.60, 0.25),
+}
 _GRADES = (2, 3, 4)
 _GRADE_BY_IDH1 = ((0.10, 0.25, 0.65), (0.50, 0.35, 0.15))
 TOPOGRAPHY = ("C71.1", "C71.2", "C71.3", "C71.4")  # frontal, temporal, parietal, occipital lobe
@@ -159,7 +165,9 @@ def _patient(plan: HospitalPlan, seed: int, draws: _Draws, row: int, rng: np.ran
     idh1 = bool(draws.idh1[row])
     grade = int(rng.choice(_GRADES, p=_GRADE_BY_IDH1[idh1]))
     time_days, died = _survival(plan, index_date, float(draws.age[row]), idh1, int(draws.kps[row]), rng)
-    progression_days = int(time_days * rng.uniform(0.3, 0.9)) if rng.random() < (0.9 if died else 0.3) else None
+    progression_days = (
+        int(time_days * rng.uniform(0.3, 0.9)) if rng.random() < (0.9 if died else 0.3) else None
+    )
     genes = {gene for gene, shares in _OTHER_GENES.items() if rng.random() < shares[idh1]}
     genes |= {gene for gene, carried in (("IDH1", idh1), ("TP53", bool(draws.tp53[row]))) if carried}
     return Patient(
@@ -197,13 +205,19 @@ def _survival(
 
 def _lesion(draws: _Draws, row: int, grade: int, rng: np.random.Generator) -> Lesion:
     link = PLANTED.true_link
-    log_texture = log(_TEXTURE_HU) + link.log_texture_sd * rng.standard_normal() + link.log_texture_shift * draws.idh1[row]
+    log_texture = (
+        log(_TEXTURE_HU)
+        + link.log_texture_sd * rng.standard_normal()
+        + link.log_texture_shift * draws.idh1[row]
+    )
     amplitudes, phases = rng.uniform(0.02, 0.10, 2), rng.uniform(0, 2 * np.pi, 2)
     return Lesion(
         topography=str(rng.choice(TOPOGRAPHY, p=(0.45, 0.30, 0.17, 0.08))),
         left=bool(rng.random() < 0.5),
         radius_mm=float(np.clip(rng.normal(16.5 + 0.8 * (grade - 2), 1.5), 13.5, 20.0)),
         lobes=(float(amplitudes[0]), float(phases[0]), float(amplitudes[1]), float(phases[1])),
-        mean_hu=_MEAN_HU + _MEAN_HU_SD * float(draws.brightness[row]) + _MEAN_HU_PER_YEAR * float(draws.age[row] - 50),
+        mean_hu=_MEAN_HU
+        + _MEAN_HU_SD * float(draws.brightness[row])
+        + _MEAN_HU_PER_YEAR * float(draws.age[row] - 50),
         texture_hu=exp(log_texture),
     )

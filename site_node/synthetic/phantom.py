@@ -21,7 +21,12 @@ _BRAIN_TEXTURE_HU = 2.0
 _POINTS = 48  # of a contour, evenly spread around the lesion's axis
 
 # centres of the lobes on the patient's left, in mm (z up, y back, x left)
-_LOBES_MM = {"C71.1": (4.0, -38.0, 26.0), "C71.2": (-6.0, -2.0, 38.0), "C71.3": (8.0, 22.0, 30.0), "C71.4": (2.0, 46.0, 20.0)}
+_LOBES_MM = {
+    "C71.1": (4.0, -38.0, 26.0),
+    "C71.2": (-6.0, -2.0, 38.0),
+    "C71.3": (8.0, 22.0, 30.0),
+    "C71.4": (2.0, 46.0, 20.0),
+}
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,9 @@ def _distance(lesion: Lesion) -> NDArray[np.float64]:
     in_plane = np.hypot(y, x) / _lobed_radius(lesion, np.arctan2(y, x))
     distance = np.hypot(in_plane, z / lesion.radius_mm)
     # the caps that `outline` leaves out
-    distance[np.broadcast_to(1 - (z / lesion.radius_mm) ** 2 <= 0.05, distance.shape) & (distance <= 1.0)] = 1.01
+    distance[np.broadcast_to(1 - (z / lesion.radius_mm) ** 2 <= 0.05, distance.shape) & (distance <= 1.0)] = (
+        1.01
+    )
     return distance
 
 
@@ -131,11 +138,15 @@ def _anatomy() -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """The voxels of soft tissue inside the skull, and the HU of the head without a lesion."""
     z, y, x = _grid()
 
-    def ellipsoid(axes_mm: tuple[float, ...], centre: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> NDArray[np.bool_]:
+    def ellipsoid(
+        axes_mm: tuple[float, ...], centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    ) -> NDArray[np.bool_]:
         return sum(((p - c) / a) ** 2 for p, c, a in zip((z, y, x), centre, axes_mm, strict=True)) <= 1  # type: ignore[no-any-return]
 
     head, brain = ellipsoid(_HEAD_MM), ellipsoid(tuple(axis - _SKULL_MM for axis in _HEAD_MM))
-    ventricles = ellipsoid((14.0, 24.0, 6.0), (2.0, 0.0, 9.0)) | ellipsoid((14.0, 24.0, 6.0), (2.0, 0.0, -9.0))
+    ventricles = ellipsoid((14.0, 24.0, 6.0), (2.0, 0.0, 9.0)) | ellipsoid(
+        (14.0, 24.0, 6.0), (2.0, 0.0, -9.0)
+    )
     anatomy = np.where(head, SKULL_HU, AIR_HU)
     anatomy = np.where(brain, np.where(ventricles, CSF_HU, BRAIN_HU), anatomy)
     anatomy.setflags(write=False)

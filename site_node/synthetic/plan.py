@@ -79,10 +79,14 @@ def consortium(sites: int = 3, patients: int = 70) -> tuple[HospitalPlan, ...]:
 def _scanners(sites: int, site: int, offset_hu: float) -> tuple[Scanner, ...]:
     if site < sites - 1:
         return (_scanner(site, f"CT{site + 1}", offset_hu),)
-    return _scanner(site, f"CT{site + 1}A", offset_hu - 2), _scanner(site + 1, f"CT{site + 1}B", offset_hu + 2)
+    return _scanner(site, f"CT{site + 1}A", offset_hu - 2), _scanner(
+        site + 1, f"CT{site + 1}B", offset_hu + 2
+    )
 
 
 def _scanner(number: int, station: str, offset_hu: float) -> Scanner:
     make, model, kernel, gain, noise_hu, blur_mm = _FLEET[number % len(_FLEET)]
-    generation = f" G{number // len(_FLEET) + 1}" if number >= len(_FLEET) else ""  # no model at two hospitals
+    generation = (
+        f" G{number // len(_FLEET) + 1}" if number >= len(_FLEET) else ""
+    )  # no model at two hospitals
     return Scanner(make, model + generation, station, kernel, offset_hu, gain, noise_hu, blur_mm)

@@ -1,0 +1,108 @@
+"""Write synthetic hospitals: the files that a real one would export, laid out as it would export them.
+
+    OUT/ground_truth.json                        what was planted (truth.py); no hospital knows it
+    OUT/<hospital>/fhir/<ResourceType>.ndjson    FHIR R4, one type a file, as Bulk Data does
+    OUT/<hospital>/imaging/<patient>/CT/*.dcm    one CT series, 20 slices of 64 x 64
+    OUT/<hospital>/imaging/<patient>/RTSTRUCT.dcm
+    OUT/<hospital>/genomics/                     one MAF and its gene panel (maf.py)
+
+Patient.id, PatientID and Tumor_Sample_Barcode are the same word, so the three sources meet. Everything is a pure
+function of the plan and the seed. Each hospital is as untidy as real ones, in known places: birth dates cut to the
+year, KPS never recorded, tumours never sequenced, patients without CT or without contour, one preliminary
+observation that contradicts the final one, one malformed series UID, and one hospital with grade codes of its own.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from site_node.synthetic import truth
+from site_node.synthetic.dicom import write_study
+from site_node.synthetic.fhir import Flaws, Resource, resources
+from site_node.synthetic.maf import write_genomics
+from site_node.synthetic.patients import PANEL, Patient, draw_patients
+from site_node.synthetic.phantom import HeadCT, scan
+from site_node.synthetic.plan import HospitalPlan, consortium
+
+SEED = 20
+
+
+def write_consortium(
+    out: Path, sites: int = 3, seed: int = SEED, patients: int = 70
+) -> dict[str, dict[str, object]]:
+    """What was written, by hospital; the planted truth lies beside the hospitals.
+
+    Raises:
+        FileExistsError: there is a hospital of that name in `out` already.
+    """
+    written = {plan.name: write_hospital(out, plan, seed) for plan in consortium(sites, patients)}
+    truth.write(out, seed, written)
+    return written
+
+
+def write_hospital(out: Path, hospital: HospitalPlan, seed: int) -> dict[str, object]:
+    """The counts of what was written into the folder `out / hospital.name`.
+
+    Raises:
+        FileExistsError: the folder is there already.
+    """
+    home = out / hospital.name
+    home.mkdir(parents=True)
+    patients = draw_patients(hospital, seed)
+    flaws = Flaws.among(patients)
+    resource_counts = _write_fhir(home / "fhir", hospital, patients, flaws)
+    files = 0
+    for row, patient in enumerate(patients):
+        if patient.imaged:
+            files += write_study(
+                home / "imaging" / patient.patient_id, patient, head_ct(hospital, patient, row, seed)
+            )
+    rng = np.random.default_rng([seed, *hospital.name.encode(), 1])
+    variants = write_genomics(home / "genomics", hospital.name, patients, rng)
+    return {
+        "fhir_resources": resource_counts,
+        "dicom_files": files,
+        "variants": variants,
+        **_counts(patients),
+    }
+
+
+def head_ct(hospital: HospitalPlan, patient: Patient, row: int, seed: int) -> HeadCT:
+    """The CT of the hospital's patient in that row, before it is written; its noise is the patient's own."""
+    return scan(
+        patient.lesion, patient.scanner, np.random.default_rng([seed, *hospital.name.encode(), 2, row])
+    )
+
+
+def _write_fhir(
+    folder: Path, hospital: HospitalPlan, patients: tuple[Patient, ...], flaws: Flaws
+) -> dict[str, int]:
+    by_type: dict[str, list[Resource]] = {}
+    for patient in patients:
+        for resource in resources(hospital, patient, flaws):
+            by_type.setdefault(str(resource["resourceType"]), []).append(resource)
+    folder.mkdir()
+    for resource_type, rows in by_type.items():
+        (folder / f"{resource_type}.ndjson").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    return {resource_type: len(rows) for resource_type, rows in by_type.items()}
+
+
+def _counts(patients: tuple[Patient, ...]) -> dict[str, object]:
+    """What a correct load and cohort should count again."""
+    sequenced = [patient for patient in patients if patient.sequenced]
+    mutated = Counter(gene for patient in sequenced for gene in patient.mutated)
+    scanners = Counter(
+        f"{patient.scanner.manufacturer} {patient.scanner.model}" for patient in patients if patient.imaged
+    )
+    return {
+        "patients": len(patients),
+        "deaths": sum(patient.died for patient in patients),
+        "kps_recorded": sum(patient.kps_recorded for patient in patients),
+        "sequenced": len(sequenced),
+        "mutated": {gene: mutated[gene] for gene in PANEL},
+        "imaged": sum(patient.imaged for patient in patients),
+        "contoured": sum(patient.imaged and patient.contoured for patient in patients),
+        "scanners": dict(sorted(scanners.items())),
+    }

@@ -1,0 +1,109 @@
+"""A hospital's panel sequencing: one MAF, and which genes were sequenced in whom.
+
+A MAF lists variants only, so it cannot tell "tested and not mutated" from "not tested". The two files beside it can;
+they are cBioPortal's, the most used convention (its "Gene Panel Data"):
+
+    data_mutations.maf              the variants; Tumor_Sample_Barcode is the patient id
+    data_gene_panel_glioma7.txt     stable_id, description and gene_list (symbols, tab-separated) of the panel
+    data_gene_panel_matrix.txt      SAMPLE_ID and, under `mutations`, the stable_id of the panel of that sample
+
+A sample in the matrix was tested for every gene of its panel; a sample without a row was not sequenced.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from site_node.synthetic.patients import PANEL, Patient
+
+GENOME = "GRCh37"
+PANEL_ID = "glioma7"
+MAF_FILE, MATRIX_FILE = "data_mutations.maf", "data_gene_panel_matrix.txt"
+PANEL_FILE = f"data_gene_panel_{PANEL_ID}.txt"
+_ENTREZ = {"BRAF": 673, "EGFR": 1956, "IDH1": 3417, "PIK3CA": 5290, "PTEN": 5728, "TERT": 7015, "TP53": 7157}
+_SILENT_SHARE = 0.08  # of the unmutated who carry a synonymous variant, which is no mutation
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A recurrent single-nucleotide variant, in GRCh37 and on the forward strand."""
+
+    gene: str
+    chromosome: str
+    position: int
+    reference: str
+    alternate: str
+    classification: str
+    hgvs_c: str
+    hgvs_p: str
+
+
+VARIANTS = (
+    Variant("BRAF", "7", 140453136, "A", "T", "Missense_Mutation", "c.1799T>A", "p.V600E"),
+    Variant("EGFR", "7", 55221822, "C", "T", "Missense_Mutation", "c.866C>T", "p.A289V"),
+    Variant("IDH1", "2", 209113112, "C", "T", "Missense_Mutation", "c.395G>A", "p.R132H"),
+    Variant("IDH1", "2", 209113113, "G", "A", "Missense_Mutation", "c.394C>T", "p.R132C"),
+    Variant("PIK3CA", "3", 178952085, "A", "G", "Missense_Mutation", "c.3140A>G", "p.H1047R"),
+    Variant("PIK3CA", "3", 178936091, "G", "A", "Missense_Mutation", "c.1633G>A", "p.E545K"),
+    Variant("PTEN", "10", 89692904, "C", "T", "Nonsense_Mutation", "c.388C>T", "p.R130*"),
+    Variant("PTEN", "10", 89692905, "G", "A", "Missense_Mutation", "c.389G>A", "p.R130Q"),
+    Variant("TERT", "5", 1295228, "G", "A", "5'Flank", "c.-124C>T", ""),
+    Variant("TERT", "5", 1295250, "G", "A", "5'Flank", "c.-146C>T", ""),
+    Variant("TP53", "17", 7578406, "C", "T", "Missense_Mutation", "c.524G>A", "p.R175H"),
+    Variant("TP53", "17", 7577538, "C", "T", "Missense_Mutation", "c.743G>A", "p.R248Q"),
+    Variant("TP53", "17", 7577120, "C", "T", "Missense_Mutation", "c.818G>A", "p.R273H"),
+    Variant("TP53", "17", 7577121, "G", "A", "Missense_Mutation", "c.817C>T", "p.R273C"),
+)
+SILENT = {
+    "EGFR": Variant("EGFR", "7", 55249063, "G", "A", "Silent", "c.2361G>A", "p.Q787="),
+    "TP53": Variant("TP53", "17", 7578210, "T", "C", "Silent", "c.639A>G", "p.R213="),
+}
+_COLUMNS = (
+    "Hugo_Symbol Entrez_Gene_Id Center NCBI_Build Chromosome Start_Position End_Position Strand Variant_Classification "
+    "Variant_Type Reference_Allele Tumor_Seq_Allele1 Tumor_Seq_Allele2 Tumor_Sample_Barcode HGVSc HGVSp_Short "
+    "t_depth t_ref_count t_alt_count FILTER"
+).split()
+
+
+def write_genomics(folder: Path, center: str, patients: tuple[Patient, ...], rng: np.random.Generator) -> int:
+    """The number of variants written into the MAF of `folder`, beside which the panel's two files then lie."""
+    folder.mkdir(parents=True)
+    sequenced = [patient for patient in patients if patient.sequenced]
+    lines = [
+        _line(center, patient, variant, rng) for patient in sequenced for variant in _variants(patient, rng)
+    ]
+    _write(folder / MAF_FILE, ["#version 2.4", "\t".join(_COLUMNS), *lines])
+    genes = "\t".join(PANEL)
+    description = "Seven genes of diffuse glioma, sequenced as a panel"
+    _write(
+        folder / PANEL_FILE, [f"stable_id: {PANEL_ID}", f"description: {description}", f"gene_list: {genes}"]
+    )
+    rows = [f"{patient.patient_id}\t{PANEL_ID}" for patient in sequenced]
+    _write(folder / MATRIX_FILE, ["SAMPLE_ID\tmutations", *rows])
+    return len(lines)
+
+
+def _variants(patient: Patient, rng: np.random.Generator) -> Iterator[Variant]:
+    for gene in PANEL:
+        if gene in patient.mutated:
+            known = [variant for variant in VARIANTS if variant.gene == gene]
+            yield known[int(rng.integers(len(known)))]
+        elif gene in SILENT and rng.random() < _SILENT_SHARE:
+            yield SILENT[gene]
+
+
+def _line(center: str, patient: Patient, variant: Variant, rng: np.random.Generator) -> str:
+    depth = int(rng.integers(180, 600))
+    alternate = int(rng.binomial(depth, rng.uniform(0.25, 0.45)))
+    values = (
+        variant.gene, _ENTREZ[variant.gene], center, GENOME, variant.chromosome, variant.position, variant.position,
+        "+", variant.classification, "SNP", variant.reference, variant.reference, variant.alternate,
+        patient.patient_id, variant.hgvs_c, variant.hgvs_p, depth, depth - alternate, alternate, "PASS",
+    )  # fmt: skip
+    return "\t".join(str(value) for value in values)
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    path.write_text("\n".join(lines) + "\n")
