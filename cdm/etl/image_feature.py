@@ -1,12 +1,13 @@
-"""One number about one image, as rows of the CDM: the convention for radiomic and reader-scored features alike.
+"""One number about one image as rows of the CDM: one convention for radiomic and reader-scored features.
 
 The number is a row of `measurement`:
-    measurement_source_value        the feature's name (below); measurement_concept_id is 0, no vocabulary has it
+    measurement_source_value        the feature's name (below); measurement_concept_id is 0: none has one
     value_as_number, unit_*         the number; NULL where it is missing, and then value_source_value says why
     measurement_type_concept_id     COMPUTED or SCORED_BY_READER
 What it was measured on and by whom is a row of `image_feature` (MI-CDM), where the image is known:
     image_occurrence_id             the series
-    image_feature_event_field_concept_id, image_feature_event_id    MEASUREMENT_ID_FIELD and the measurement_id
+    image_feature_event_field_concept_id, image_feature_event_id
+                                    MEASUREMENT_ID_FIELD and the measurement_id
     alg_system, alg_datetime        the engine, its version and the hash of its settings; or who read it
 
 Names are at most 50 characters. A reader's score keeps the column's name (`vasari_f5`). A radiomic feature is
@@ -14,7 +15,8 @@ Names are at most 50 characters. A reader's score keeps the column's name (`vasa
 One image has one row a name: computing again with other settings replaces the number.
 
 So a variable is read by
-    SELECT person_id, value_as_number, measurement_date FROM measurement WHERE measurement_source_value = :name
+    SELECT person_id, value_as_number, measurement_date
+    FROM measurement WHERE measurement_source_value = :name
 and, when the image matters, by joining image_feature on image_feature_event_id = measurement_id.
 """
 
@@ -91,7 +93,7 @@ def feature_rows(
 
 
 def radiomic_name(modality: str, region: str, code: str, filter_name: str = "none") -> str:
-    """`modality:region:filter:code`, at most 50 characters; a study's variable and the feature store both call this.
+    """`modality:region:filter:code`, at most 50 characters; feature store and table builder call it.
 
     `code` is IBSI's four characters, or the engine's own name where IBSI has none. What is too long ends in
     eight hexadecimal digits of its hash, so that two long names stay two.

@@ -1,0 +1,127 @@
+"""A folder of DICOM files as records for the loader: one a study, an image series, a series of regions.
+
+Pixels stay where they are. What the site keeps is the record and, in its image index, where the files lie.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+
+from cdm.etl import SourceRecord, Unreadable
+from site_node.sources.dicom.faults import REASONS, DicomFault, Fault
+from site_node.sources.dicom.headers import IMAGES, Header, read_header
+from site_node.sources.dicom.index import IndexedRegions, IndexedSeries, write_index
+from site_node.sources.dicom.series import (
+    Series,
+    check_image,
+    check_regions,
+    group,
+    image_body,
+    image_of,
+    regions_body,
+    study_body,
+)
+
+Found = SourceRecord | Unreadable
+
+
+def read(folder: Path, home: Path, progress: Callable[[int], None] | None = None) -> Iterator[Found]:
+    """The records of all DICOM files below `folder`, and a coded Unreadable for what cannot be loaded.
+
+    `home` is the site's folder: its image index learns where the files are. `progress` is called with the
+    number of files whose headers have been read. Kinds: DicomStudy, DicomSeries (CT, MR, PET) and
+    DicomRegions (RTSTRUCT, SEG); a record_id is the hash of the UID.
+    """
+    headers: list[Header] = []
+    for count, path in enumerate(_files(folder), start=1):
+        try:
+            if header := read_header(path, folder):
+                headers.append(header)
+        except DicomFault as error:
+            yield _refused("DicomFile", path.relative_to(folder).as_posix(), error.fault)
+        if progress:
+            progress(count)
+    found = group(headers)
+    images = {uid: series for uid, series in found.items() if series.first.sop_class in IMAGES}
+    regions = [series for uid, series in found.items() if uid not in images]
+    image_records = list(_image_records(images))
+    region_records, drawn = _region_records(regions, images)
+    write_index(home, folder, _indexed(images, image_records), drawn)
+    yield from _study_records([*image_records, *region_records], found)
+    yield from image_records
+    yield from region_records
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The regular files below the folder in a fixed order; links to folders are not followed."""
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.is_file():
+                yield path
+
+
+def _image_records(images: dict[str, Series]) -> Iterator[Found]:
+    for uid, series in images.items():
+        try:
+            body = image_body(series, check_image(series))
+        except DicomFault as error:
+            yield _refused("DicomSeries", series.position, error.fault)
+        else:
+            yield SourceRecord("DicomSeries", _hashed(uid), series.position, body)
+
+
+def _region_records(
+    regions: list[Series], images: dict[str, Series]
+) -> tuple[list[Found], list[IndexedRegions]]:
+    """The records of RTSTRUCT and SEG series, and for the index the file and image of each object in them."""
+    records: list[Found] = []
+    drawn: list[IndexedRegions] = []
+    for series in regions:
+        image_uids: dict[str, str] = {}
+        try:
+            check_regions(series)
+            for header in series.headers:
+                image_uids[header.sop_uid] = image_of(header, images)
+        except DicomFault as error:
+            records.append(_refused("DicomRegions", series.position, error.fault))
+            continue
+        body = regions_body(series, image_uids)
+        records.append(SourceRecord("DicomRegions", _hashed(series.first.series_uid), series.position, body))
+        drawn += [
+            IndexedRegions(
+                image_series_uid=image_uids[header.sop_uid],
+                sop_uid=header.sop_uid,
+                file=header.path,
+                day=header.day.isoformat() if header.day else "",
+                names=header.regions.names,
+            )
+            for header in series.headers
+            if header.regions
+        ]
+    return records, drawn
+
+
+def _study_records(records: list[Found], found: dict[str, Series]) -> Iterator[SourceRecord]:
+    """One record a study that has a series to load."""
+    seen: set[str] = set()
+    for record in records:
+        if isinstance(record, SourceRecord) and record.body["study_uid"] not in seen:
+            seen.add(record.body["study_uid"])
+            body = study_body(found[record.body["series_uid"]])
+            yield SourceRecord("DicomStudy", _hashed(record.body["study_uid"]), record.position, body)
+
+
+def _indexed(images: dict[str, Series], records: list[Found]) -> dict[str, IndexedSeries]:
+    loaded = [record.body["series_uid"] for record in records if isinstance(record, SourceRecord)]
+    return {uid: IndexedSeries(files=tuple(h.path for h in images[uid].headers)) for uid in loaded}
+
+
+def _hashed(uid: str) -> str:
+    return blake2b(uid.encode(), digest_size=16).hexdigest()
+
+
+def _refused(kind: str, position: str, fault: Fault) -> Unreadable:
+    return Unreadable(kind, position[-255:], fault.value, REASONS[fault])

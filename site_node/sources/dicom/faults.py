@@ -1,0 +1,72 @@
+"""Why a DICOM object was not loaded: the codes that the quarantine shows, each with its words."""
+
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """The code of what is wrong with a file or a series."""
+
+    # one file
+    NOT_DICOM = "dicom-not-dicom"
+    UNREADABLE = "dicom-unreadable"
+    MISSING_IDENTITY = "dicom-missing-identity"
+    UNSUPPORTED_OBJECT = "dicom-unsupported-object"
+    # one series
+    MIXED_PATIENT = "dicom-mixed-patient"
+    NO_DATE = "dicom-no-date"
+    MALFORMED_GEOMETRY = "dicom-malformed-geometry"
+    MIXED_ORIENTATION = "dicom-mixed-orientation"
+    MIXED_SIZE = "dicom-mixed-size"
+    MIXED_SPACING = "dicom-mixed-pixel-spacing"
+    DUPLICATE_POSITION = "dicom-duplicate-position"
+    SEVERAL_VOLUMES = "dicom-several-volumes"
+    MISSING_SLICE = "dicom-missing-slice"
+    IRREGULAR_SPACING = "dicom-irregular-spacing"
+    SHEARED_STACK = "dicom-sheared-stack"
+    MISSING_RESCALE = "dicom-missing-rescale"
+    # its pixels
+    UNDECODABLE_PIXELS = "dicom-undecodable-pixels"
+    PET_UNIT = "dicom-pet-unit"
+    # a region on it
+    REGION_WITHOUT_IMAGE = "dicom-region-without-image"
+    NO_REGION = "dicom-no-region"
+    CONTOUR_OFF_PLANE = "dicom-contour-off-plane"
+    REGION_OUTSIDE = "dicom-region-outside"
+    SEG_OTHER_GRID = "dicom-seg-other-grid"
+    EMPTY_REGION = "dicom-empty-region"
+
+
+REASONS: dict[Fault, str] = {
+    Fault.NOT_DICOM: "not a DICOM file",
+    Fault.UNREADABLE: "a DICOM file whose header cannot be read; copied incompletely?",
+    Fault.MISSING_IDENTITY: "PatientID, a UID or the modality is missing",
+    Fault.UNSUPPORTED_OBJECT: "neither a single-frame CT, MR or PET image nor an RTSTRUCT nor a SEG",
+    Fault.MIXED_PATIENT: "one series names several patients or studies",
+    Fault.NO_DATE: "no acquisition, series, study or content date",
+    Fault.MALFORMED_GEOMETRY: "position, orientation, pixel spacing or size is missing or not valid",
+    Fault.MIXED_ORIENTATION: "the slices of the series are not parallel",
+    Fault.MIXED_SIZE: "the slices of the series differ in rows or columns",
+    Fault.MIXED_SPACING: "the slices of the series differ in pixel spacing",
+    Fault.DUPLICATE_POSITION: "several slices lie at the same position",
+    Fault.SEVERAL_VOLUMES: "every position occurs equally often: several volumes in one series",
+    Fault.MISSING_SLICE: "slices are missing: a gap is a multiple of the slice spacing",
+    Fault.IRREGULAR_SPACING: "the distance between slices varies",
+    Fault.SHEARED_STACK: "the slices are shifted within their plane (gantry tilt)",
+    Fault.MISSING_RESCALE: "CT or PET without rescale slope and intercept: the intensities have no unit",
+    Fault.UNDECODABLE_PIXELS: "the pixels cannot be decoded: damaged, or compressed in a way unknown here",
+    Fault.PET_UNIT: "PET in another unit than g/ml (SUV)",
+    Fault.REGION_WITHOUT_IMAGE: "the series that the regions are drawn on is not known here",
+    Fault.NO_REGION: "no closed contour or segment",
+    Fault.CONTOUR_OFF_PLANE: "a contour does not lie in an image plane",
+    Fault.REGION_OUTSIDE: "the region lies outside of the image",
+    Fault.SEG_OTHER_GRID: "the segmentation's pixels are not the image's voxels",
+    Fault.EMPTY_REGION: "the region contains no voxel centre",
+}
+
+
+class DicomFault(Exception):  # noqa: N818 - the fault is in the file
+    """One object cannot be used; carries the code, never a value of the header."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(REASONS[fault])
+        self.fault = fault

@@ -1,0 +1,245 @@
+"""What of a DICOM header enters the site: an allow-list, so that what is not named here cannot get in.
+
+Birth date, accession number, institution, physicians, comments, descriptions and all private attributes are
+never read; the patient's name is read only to be struck out of the names that people gave to regions.
+PatientID becomes the person_id by the site's key and is not stored in the CDM. The UIDs are kept inside the
+site, whose rows are a person's anyway: they join a series with FHIR's ImagingStudy and with its files, and no
+analysis can ask for them.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from pydicom.errors import InvalidDicomError
+
+from site_node.sources.dicom.faults import DicomFault, Fault
+from site_node.sources.dicom.geometry import Slice
+
+IMAGES = {  # SOP classes of single-frame images (PS3.4 B.5)
+    "1.2.840.10008.5.1.4.1.1.2": "CT",
+    "1.2.840.10008.5.1.4.1.1.4": "MR",
+    "1.2.840.10008.5.1.4.1.1.128": "PT",
+}
+RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+DIRECTORY = "1.2.840.10008.1.3.10"
+DATES = ("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate", "StructureSetDate")
+
+# column of image_acquisition -> DICOM attribute
+WORDS = {
+    "manufacturer": "Manufacturer",
+    "manufacturer_model_name": "ManufacturerModelName",
+    "software_versions": "SoftwareVersions",
+    "body_part_examined": "BodyPartExamined",
+    "convolution_kernel": "ConvolutionKernel",
+    "contrast_bolus_agent": "ContrastBolusAgent",
+    "frame_of_reference_uid": "FrameOfReferenceUID",
+}
+NUMBERS = {
+    "slice_thickness_mm": "SliceThickness",
+    "kvp": "KVP",
+    "magnetic_field_strength_tesla": "MagneticFieldStrength",
+    "repetition_time_ms": "RepetitionTime",
+    "echo_time_ms": "EchoTime",
+    "flip_angle_degrees": "FlipAngle",
+}
+GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
+TAGS: list[Any] = [
+    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "PatientName",
+    "RescaleSlope", "RescaleIntercept", "Units", *DATES, *WORDS.values(), *NUMBERS.values(), *GEOMETRY,
+    # what says on which images a region is drawn, and its names
+    "ReferencedFrameOfReferenceSequence", "ROIContourSequence", "StructureSetROISequence",
+    "ReferencedSeriesSequence", "SegmentSequence",
+]  # fmt: skip
+UID = re.compile(r"[0-9]+(\.[0-9]+)+")
+
+
+@dataclass(frozen=True)
+class Header:
+    """One file: the identity of the object in it and the facts about it that the site may keep."""
+
+    path: str  # below the folder that was read
+    sop_class: str
+    sop_uid: str
+    series_uid: str
+    study_uid: str
+    patient_id: str
+    modality: str
+    day: date | None  # of the acquisition, or the nearest that the header has
+    study_day: date | None
+    facts: dict[str, str | float]
+    slice: Slice | None  # None where the geometry is missing
+    rescaled: bool
+    unit: str  # of PET: GML, BQML, CNTS
+    regions: "Regions | None" = None
+
+
+@dataclass(frozen=True)
+class Regions:
+    """What an RTSTRUCT or SEG says of its regions: their names and the images that they are drawn on."""
+
+    names: tuple[str, ...]
+    series_uids: tuple[str, ...]
+    sop_uids: tuple[str, ...]
+
+
+def read_header(path: Path, below: Path) -> Header | None:
+    """The header of one file; None for a DICOMDIR, which only lists others.
+
+    Raises:
+        DicomFault: it is not DICOM, cannot be read, or lacks what identifies it.
+    """
+    dataset = _dataset(path)
+    if dataset.file_meta.get("MediaStorageSOPClassUID") == DIRECTORY:
+        return None
+    sop_class = str(dataset.get("SOPClassUID", ""))
+    if sop_class not in IMAGES and sop_class != RTSTRUCT and sop_class not in SEGMENTATIONS:
+        raise DicomFault(Fault.UNSUPPORTED_OBJECT)
+    return Header(
+        path=path.relative_to(below).as_posix(),
+        sop_class=sop_class,
+        sop_uid=_uid(dataset, "SOPInstanceUID"),
+        series_uid=_uid(dataset, "SeriesInstanceUID"),
+        study_uid=_uid(dataset, "StudyInstanceUID"),
+        patient_id=_identity(dataset, "PatientID"),
+        modality=IMAGES.get(sop_class) or ("RTSTRUCT" if sop_class == RTSTRUCT else "SEG"),
+        day=_day(dataset, *DATES),
+        study_day=_day(dataset, "StudyDate"),
+        facts=_facts(dataset),
+        slice=slice_of(dataset) if sop_class in IMAGES else None,
+        rescaled=_number(dataset, "RescaleSlope") is not None
+        and _number(dataset, "RescaleIntercept") is not None,
+        unit=str(dataset.get("Units") or ""),
+        regions=None if sop_class in IMAGES else _regions(dataset, sop_class),
+    )
+
+
+def slice_of(dataset: pydicom.Dataset) -> Slice | None:
+    """The geometry of one image; None where an attribute of it is missing or malformed."""
+    try:
+        position = [float(v) for v in dataset.ImagePositionPatient]
+        orientation = [float(v) for v in dataset.ImageOrientationPatient]
+        spacing = [float(v) for v in dataset.PixelSpacing]
+        rows, columns = int(dataset.Rows), int(dataset.Columns)
+    except (AttributeError, TypeError, ValueError):
+        return None
+    if (len(position), len(orientation), len(spacing)) != (3, 6, 2) or min(rows, columns) < 1:
+        return None
+    x, y, z = position
+    a, b, c, d, e, f = orientation
+    return Slice((x, y, z), (a, b, c, d, e, f), (spacing[0], spacing[1]), rows, columns,
+                 _number(dataset, "SliceThickness"))  # fmt: skip
+
+
+def _dataset(path: Path) -> pydicom.FileDataset:
+    """The allowed attributes of a file; whatever a damaged file makes the parser raise is one coded fault."""
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=TAGS)
+    except InvalidDicomError:
+        raise DicomFault(Fault.NOT_DICOM) from None
+    except Exception:  # pydicom has no common error: struct.error, EOFError, KeyError, NotImplementedError …
+        raise DicomFault(Fault.UNREADABLE) from None
+
+
+def _identity(dataset: pydicom.Dataset, keyword: str) -> str:
+    value = str(dataset.get(keyword) or "").strip()
+    if not value:
+        raise DicomFault(Fault.MISSING_IDENTITY)
+    return value
+
+
+def _uid(dataset: pydicom.Dataset, keyword: str) -> str:
+    value = _identity(dataset, keyword)
+    if len(value) > 64 or not UID.fullmatch(value):
+        raise DicomFault(Fault.MISSING_IDENTITY)
+    return value
+
+
+def _day(dataset: pydicom.Dataset, *keywords: str) -> date | None:
+    """The first of these attributes that is a date."""
+    for keyword in keywords:
+        text = str(dataset.get(keyword) or "").replace(".", "")  # ACR-NEMA wrote 2004.05.19
+        try:
+            return datetime.strptime(text, "%Y%m%d").date()
+        except ValueError:
+            continue
+    return None
+
+
+def _facts(dataset: pydicom.Dataset) -> dict[str, str | float]:
+    """The acquisition parameters by their column in image_acquisition; what is absent is left out."""
+    facts: dict[str, str | float] = {}
+    for column, keyword in WORDS.items():
+        if text := _words(dataset.get(keyword)):
+            facts[column] = text[:64]
+    for column, keyword in NUMBERS.items():
+        if (number := _number(dataset, keyword)) is not None:
+            facts[column] = number
+    return facts
+
+
+def _words(value: object) -> str:
+    """The text of a value; several are joined as DICOM writes them."""
+    parts = value if isinstance(value, pydicom.multival.MultiValue | list) else [value]
+    return "\\".join(str(part).strip() for part in parts if part is not None).strip()
+
+
+def _number(dataset: pydicom.Dataset, keyword: str) -> float | None:
+    try:
+        return float(dataset.get(keyword))
+    except (TypeError, ValueError):
+        return None
+
+
+def _regions(dataset: pydicom.Dataset, sop_class: str) -> Regions:
+    try:
+        found = _of_rtstruct(dataset) if sop_class == RTSTRUCT else _of_seg(dataset)
+    except (AttributeError, TypeError, ValueError):
+        raise DicomFault(Fault.UNREADABLE) from None
+    return replace(found, names=_without_patient(dataset, found.names))
+
+
+def _without_patient(dataset: pydicom.Dataset, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of regions; one that repeats the patient's name or id becomes `region-3`, after its place."""
+    identity = f"{dataset.get('PatientName') or ''} {dataset.get('PatientID') or ''}".lower()
+    parts = [part for part in re.split(r"[\s^=,.]+", identity) if len(part) > 2]
+    return tuple(
+        f"region-{number}" if any(part in name.lower() for part in parts) else name
+        for number, name in enumerate(names, start=1)
+    )
+
+
+def _of_rtstruct(dataset: pydicom.Dataset) -> Regions:
+    series = [
+        str(referenced.SeriesInstanceUID)
+        for frame in _items(dataset, "ReferencedFrameOfReferenceSequence")
+        for study in _items(frame, "RTReferencedStudySequence")
+        for referenced in _items(study, "RTReferencedSeriesSequence")
+    ]
+    images = [
+        str(image.ReferencedSOPInstanceUID)
+        for region in _items(dataset, "ROIContourSequence")
+        for contour in _items(region, "ContourSequence")
+        for image in _items(contour, "ContourImageSequence")
+    ]
+    names = [str(roi.get("ROIName") or roi.ROINumber) for roi in _items(dataset, "StructureSetROISequence")]
+    return Regions(tuple(names), tuple(dict.fromkeys(series)), tuple(dict.fromkeys(images)))
+
+
+def _of_seg(dataset: pydicom.Dataset) -> Regions:
+    referenced = _items(dataset, "ReferencedSeriesSequence")
+    images = [
+        str(image.ReferencedSOPInstanceUID)
+        for series in referenced
+        for image in _items(series, "ReferencedInstanceSequence")
+    ]
+    names = [str(s.get("SegmentLabel") or s.SegmentNumber) for s in _items(dataset, "SegmentSequence")]
+    return Regions(tuple(names), tuple(str(series.SeriesInstanceUID) for series in referenced), tuple(images))
+
+
+def _items(dataset: pydicom.Dataset, keyword: str) -> list[pydicom.Dataset]:
+    return list(dataset.get(keyword) or [])

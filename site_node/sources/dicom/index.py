@@ -1,0 +1,79 @@
+"""Where the files of the loaded series lie: the image index, one JSON file a folder, under `home/images`.
+
+Folders of images are named after patients more often than not, so paths stay out of the database: the CDM's
+local_path is a series' name in this index. A series found in several folders is taken from the one read last.
+"""
+
+import os
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+import orjson
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class IndexedSeries:
+    """The files of one image series; in an index as read the paths are absolute."""
+
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class IndexedRegions:
+    """One RTSTRUCT or SEG object and the image series that its regions are drawn on."""
+
+    image_series_uid: str
+    sop_uid: str
+    file: str
+    day: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ImageIndex:
+    """All image series of a site by their UID, and the objects with regions on each."""
+
+    series: dict[str, IndexedSeries] = field(default_factory=dict)
+    regions: dict[str, tuple[IndexedRegions, ...]] = field(default_factory=dict)
+
+
+def local_path(series_uid: str) -> str:
+    """The name of a series in the index, as the CDM's local_path holds it."""
+    return f"images/{series_uid}"
+
+
+def write_index(
+    home: Path, folder: Path, series: dict[str, IndexedSeries], regions: list[IndexedRegions]
+) -> None:
+    """Nothing; afterwards the index of `folder` says these series and regions, whole or not at all."""
+    root = folder.resolve()
+    target = home / "images" / f"{blake2b(bytes(root), digest_size=8).hexdigest()}.json"
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    content = orjson.dumps(
+        {"schema_version": SCHEMA_VERSION, "folder": str(root), "series": series, "regions": regions}
+    )
+    part = target.with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_bytes(content)
+    os.replace(part, target)
+
+
+def read_index(home: Path) -> ImageIndex:
+    """The index of all folders that the site has read."""
+    series: dict[str, IndexedSeries] = {}
+    regions: dict[str, dict[str, IndexedRegions]] = {}
+    files = (home / "images").glob("*.json")
+    for path in sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name)):
+        content = orjson.loads(path.read_bytes())
+        folder = Path(content["folder"])
+        for uid, entry in content["series"].items():
+            series[uid] = IndexedSeries(tuple(str(folder / file) for file in entry["files"]))
+        for entry in content["regions"]:
+            found = IndexedRegions(
+                **{**entry, "file": str(folder / entry["file"]), "names": tuple(entry["names"])}
+            )
+            regions.setdefault(found.image_series_uid, {})[found.sop_uid] = found
+    return ImageIndex(series, {uid: tuple(objects.values()) for uid, objects in regions.items()})

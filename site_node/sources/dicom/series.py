@@ -1,0 +1,171 @@
+"""Series put together from the headers of their files, checked, and told as records for the loader."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from hashlib import blake2b
+from typing import Any
+
+from site_node.sources.dicom.faults import DicomFault, Fault
+from site_node.sources.dicom.geometry import Grid, grid_of
+from site_node.sources.dicom.headers import IMAGES, Header
+from site_node.sources.dicom.index import local_path
+
+UNITS_FROM_RESCALE = ("CT", "PT")  # without slope and intercept their numbers are neither HU nor SUV
+
+
+@dataclass(frozen=True)
+class Series:
+    """The files of one SeriesInstanceUID, each SOP instance once, in the order of their SOPInstanceUID."""
+
+    headers: tuple[Header, ...]
+
+    @property
+    def first(self) -> Header:
+        return self.headers[0]
+
+    @property
+    def position(self) -> str:
+        """Where people find it: the file whose path sorts first, cut to what the quarantine holds."""
+        return min(header.path for header in self.headers)[-255:]
+
+
+def group(headers: Iterable[Header]) -> dict[str, Series]:
+    """The series by their UID; a second copy of a SOP instance is the same image and is passed over."""
+    found: dict[str, dict[str, Header]] = defaultdict(dict)
+    for header in headers:
+        found[header.series_uid].setdefault(header.sop_uid, header)
+    return {
+        uid: Series(tuple(sorted(instances.values(), key=lambda header: header.sop_uid)))
+        for uid, instances in found.items()
+    }
+
+
+def check_image(series: Series) -> Grid:
+    """The grid of an image series.
+
+    Raises:
+        DicomFault: it is not one regular stack of one patient's images with a date and a unit.
+    """
+    first = series.first
+    _one_owner(series)
+    slices = [header.slice for header in series.headers if header.slice is not None]
+    if len(slices) < len(series.headers):
+        raise DicomFault(Fault.MALFORMED_GEOMETRY)
+    if first.modality in UNITS_FROM_RESCALE and not all(header.rescaled for header in series.headers):
+        raise DicomFault(Fault.MISSING_RESCALE)
+    return grid_of(slices)
+
+
+def check_regions(series: Series) -> None:
+    """Nothing if the series can be loaded.
+
+    Raises:
+        DicomFault: it has no owner, no date or no region.
+    """
+    _one_owner(series)
+    if not any(header.regions and header.regions.names for header in series.headers):
+        raise DicomFault(Fault.NO_REGION)
+
+
+def _one_owner(series: Series) -> None:
+    if len({(h.patient_id, h.study_uid, h.modality) for h in series.headers}) > 1:
+        raise DicomFault(Fault.MIXED_PATIENT)
+    if series.first.day is None:
+        raise DicomFault(Fault.NO_DATE)
+
+
+def image_of(header: Header, series: dict[str, Series]) -> str:
+    """The UID of the image series that an object's regions are drawn on.
+
+    It is the series the object names; else the one that its contours' images belong to; else the only one in
+    its study and frame of reference.
+
+    Raises:
+        DicomFault: none or several fit.
+    """
+    assert header.regions is not None
+    named = header.regions.series_uids
+    if len(named) == 1:
+        return named[0]
+    drawn_on = set(header.regions.sop_uids)
+    candidates = {
+        uid for uid, s in series.items() if drawn_on and any(h.sop_uid in drawn_on for h in s.headers)
+    } or {uid for uid, s in series.items() if _same_frame(header, s.first)}
+    if len(candidates) != 1:
+        raise DicomFault(Fault.REGION_WITHOUT_IMAGE)
+    return candidates.pop()
+
+
+def _same_frame(region: Header, image: Header) -> bool:
+    frame = "frame_of_reference_uid"
+    return (
+        image.sop_class in IMAGES
+        and image.study_uid == region.study_uid
+        and frame in image.facts
+        and image.facts[frame] == region.facts.get(frame)
+    )
+
+
+def study_body(series: Series) -> dict[str, Any]:
+    """The record of a study: the same whichever of its series came first, if it names its StudyDate."""
+    first = series.first
+    return {
+        "study_uid": first.study_uid,
+        "patient_id": first.patient_id,
+        "date": _text(first.study_day) or _earliest(series),
+    }
+
+
+def image_body(series: Series, grid: Grid) -> dict[str, Any]:
+    """The record of an image series: identity, date, and the columns of image_acquisition."""
+    depth, rows, columns = grid.shape
+    return {
+        **_identity(series),
+        "facts": {
+            **series.first.facts,
+            "number_of_instances": depth,
+            "rows": rows,
+            "columns": columns,
+            "pixel_spacing_row_mm": grid.spacing_mm[1],
+            "pixel_spacing_column_mm": grid.spacing_mm[2],
+            "slice_spacing_mm": round(grid.spacing_mm[0], 6),
+        },
+    }
+
+
+def regions_body(series: Series, image_uids: dict[str, str]) -> dict[str, Any]:
+    """The record of an RTSTRUCT or SEG series: its regions, each with the image series it is drawn on."""
+    return {
+        **_identity(series),
+        "facts": {**series.first.facts, "number_of_instances": len(series.headers)},
+        "regions": [
+            {"name": name, "image_series_uid": image_uids[header.sop_uid]}
+            for header in series.headers
+            if header.regions and header.sop_uid in image_uids
+            for name in header.regions.names
+        ],
+    }
+
+
+def _identity(series: Series) -> dict[str, Any]:
+    first = series.first
+    digest = blake2b("".join(header.sop_uid for header in series.headers).encode(), digest_size=16)
+    return {
+        "series_uid": first.series_uid,
+        "study_uid": first.study_uid,
+        "patient_id": first.patient_id,
+        "modality": first.modality,
+        "date": _earliest(series),
+        "local_path": local_path(first.series_uid),
+        "instances": digest.hexdigest(),  # another set of images is a newer version of the series
+    }
+
+
+def _earliest(series: Series) -> str:
+    return min(header.day for header in series.headers if header.day is not None).isoformat()
+
+
+def _text(day: date | None) -> str | None:
+    return day.isoformat() if day else None

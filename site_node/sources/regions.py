@@ -1,0 +1,194 @@
+"""Regions of interest as boolean masks on an image's grid, from RTSTRUCT contours and from DICOM SEG.
+
+A voxel belongs to a region when its centre lies inside. Contours of one plane are joined by the even-odd
+rule: a contour inside another is a hole, whether it is drawn apart or connected by a keyhole.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from site_node.sources.dicom.faults import DicomFault, Fault
+from site_node.sources.dicom.geometry import Floats, Grid
+from site_node.sources.dicom.headers import RTSTRUCT, SEGMENTATIONS
+
+Mask = NDArray[np.bool_]
+
+OFF_PLANE = 0.1  # slices: a contour that is tilted by more lies in no image plane
+OFF_CENTRE = 0.1  # voxels: a segmentation that is shifted by more lies on another grid
+HALF = 0.5  # fractional segments: the share of the maximum from which a voxel belongs
+
+
+def read_regions(path: Path, grid: Grid, threshold: float = HALF) -> dict[str, Mask]:
+    """The masks (z, y, x) of an RTSTRUCT or SEG file by the names of its regions.
+
+    Of two regions with one name the second is called `name (2)`. Regions without a closed contour (points,
+    lines) have no mask. `threshold` is for fractional segments.
+
+    Raises:
+        DicomFault: the file is damaged, or its regions do not fit this grid.
+    """
+    try:
+        dataset = pydicom.dcmread(path)
+        sop_class = str(dataset.SOPClassUID)
+        if sop_class == RTSTRUCT:
+            return _numbered(rtstruct_masks(dataset, grid))
+        if sop_class in SEGMENTATIONS:
+            return _numbered(seg_masks(dataset, grid, threshold))
+    except DicomFault:
+        raise
+    except Exception:  # pydicom has no common error for damaged files
+        raise DicomFault(Fault.UNREADABLE) from None
+    raise DicomFault(Fault.UNSUPPORTED_OBJECT)
+
+
+def rtstruct_masks(dataset: pydicom.Dataset, grid: Grid) -> Iterator[tuple[str, Mask]]:
+    """Name and mask of each region that has a closed contour.
+
+    Raises:
+        DicomFault: a contour is not in an image plane or not in the image.
+    """
+    names = {int(roi.ROINumber): str(roi.get("ROIName") or roi.ROINumber)
+             for roi in dataset.StructureSetROISequence}  # fmt: skip
+    for region in dataset.get("ROIContourSequence") or []:
+        contours = [
+            grid.to_index(np.asarray(contour.ContourData, dtype=float).reshape(-1, 3))
+            for contour in region.get("ContourSequence") or []
+            if str(contour.ContourGeometricType).startswith("CLOSED")
+        ]
+        if contours:
+            yield names[int(region.ReferencedROINumber)], contour_mask(contours, grid.shape)
+
+
+def contour_mask(contours: list[Floats], shape: tuple[int, int, int]) -> Mask:
+    """The mask of one region's closed contours, given as voxel indices (n, 3) in x, y, z.
+
+    A contour belongs to the slice nearest to it. Contours at one height are joined by the even-odd rule;
+    where contours are denser than slices, several heights meet in one slice, and their insides are united.
+    """
+    planes: dict[float, list[Floats]] = defaultdict(list)
+    for contour in contours:
+        height = contour[:, 2].mean()
+        if np.abs(contour[:, 2] - height).max() > OFF_PLANE:
+            raise DicomFault(Fault.CONTOUR_OFF_PLANE)
+        planes[round(float(height), 2)].append(contour[:, :2])
+    mask = np.zeros(shape, dtype=bool)
+    for height, polygons in planes.items():
+        z = round(height)
+        if not 0 <= z < shape[0]:
+            raise DicomFault(Fault.REGION_OUTSIDE)
+        mask[z] |= even_odd(polygons, (shape[1], shape[2]))
+    return mask
+
+
+def even_odd(polygons: list[Floats], shape: tuple[int, int]) -> Mask:
+    """The pixels (y, x) whose centre an odd number of boundaries lies left of; polygons are (n, 2) in x, y.
+
+    Every edge flips, in each row that it crosses, all pixels from its crossing on; two flips cancel. An edge
+    owns its lower end and not its upper, and a crossing owns the pixel that it hits, so that two polygons
+    that share an edge share no pixel.
+    """
+    rows, columns = shape
+    flips = np.zeros((rows, columns + 1), dtype=np.int64)
+    for polygon in polygons:
+        start, end = polygon, np.roll(polygon, -1, axis=0)
+        low = np.where((start[:, 1] <= end[:, 1])[:, None], start, end)
+        high = np.where((start[:, 1] <= end[:, 1])[:, None], end, start)
+        first = np.clip(np.ceil(low[:, 1]), 0, rows).astype(np.int64)
+        count = np.clip(np.ceil(high[:, 1]), 0, rows).astype(np.int64) - first
+        edge = np.repeat(np.arange(len(polygon)), count)
+        y = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + first[edge]
+        slope = (high[edge, 0] - low[edge, 0]) / (high[edge, 1] - low[edge, 1])
+        x = low[edge, 0] + (y - low[edge, 1]) * slope
+        np.add.at(flips, (y, np.clip(np.ceil(x), 0, columns).astype(np.int64)), 1)
+    return np.asarray(flips.cumsum(axis=1)[:, :-1] % 2 == 1)
+
+
+def seg_masks(dataset: pydicom.Dataset, grid: Grid, threshold: float = HALF) -> Iterator[tuple[str, Mask]]:
+    """Name and mask of each segment; segments may overlap.
+
+    Raises:
+        DicomFault: the segmentation's pixels are not voxels of the image.
+    """
+    frames = _frames(dataset)
+    places = [_place(dataset, frame, grid) for frame in range(len(frames))]
+    for segment in dataset.SegmentSequence:
+        number = int(segment.SegmentNumber)
+        mask = np.zeros(grid.shape, dtype=bool)
+        for frame, (x, y, z) in enumerate(places):
+            inside = _inside(dataset, frames[frame], frame, number, threshold)
+            if inside.any():
+                if not _fits(x[inside], y[inside], z[inside], grid.shape):
+                    raise DicomFault(Fault.REGION_OUTSIDE)
+                mask[z[inside], y[inside], x[inside]] = True
+        yield str(segment.get("SegmentLabel") or number), mask
+
+
+def _frames(dataset: pydicom.Dataset) -> NDArray[np.int64]:
+    """The stored pixels (frame, row, column), also of a single frame."""
+    try:
+        pixels = np.asarray(dataset.pixel_array, dtype=np.int64)
+    except Exception:  # every decoder has its own errors
+        raise DicomFault(Fault.UNDECODABLE_PIXELS) from None
+    return pixels.reshape(-1, int(dataset.Rows), int(dataset.Columns))
+
+
+def _inside(
+    dataset: pydicom.Dataset, pixels: NDArray[np.int64], frame: int, number: int, threshold: float
+) -> Mask:
+    """Which pixels of a frame belong to a segment."""
+    if dataset.SegmentationType == "LABELMAP":
+        return np.asarray(pixels == number)
+    identified = _group(dataset, frame, "SegmentIdentificationSequence")
+    if int(identified.ReferencedSegmentNumber) != number:
+        return np.zeros(pixels.shape, dtype=bool)
+    if dataset.SegmentationType == "FRACTIONAL":
+        return np.asarray(pixels >= threshold * int(dataset.MaximumFractionalValue))
+    return np.asarray(pixels == 1)
+
+
+def _place(dataset: pydicom.Dataset, frame: int, grid: Grid) -> tuple[NDArray[np.int64], ...]:
+    """The voxel x, y, z that each pixel (row, column) of a frame is, in any orientation."""
+    position = np.asarray(_group(dataset, frame, "PlanePositionSequence").ImagePositionPatient, dtype=float)
+    measures = _group(dataset, frame, "PixelMeasuresSequence").PixelSpacing
+    cosines = np.asarray(
+        _group(dataset, frame, "PlaneOrientationSequence").ImageOrientationPatient, dtype=float
+    )
+    corner = grid.to_index(position[None])[0]
+    along_row = grid.step_index(cosines[:3] * float(measures[1]))
+    along_column = grid.step_index(cosines[3:] * float(measures[0]))
+    y, x = np.mgrid[: int(dataset.Rows), : int(dataset.Columns)]
+    index = corner[:, None, None] + along_row[:, None, None] * x + along_column[:, None, None] * y
+    voxel = np.round(index)
+    if np.abs(index - voxel).max() > OFF_CENTRE or np.abs(np.round(along_row)).sum() != 1:
+        raise DicomFault(Fault.SEG_OTHER_GRID)
+    return tuple(voxel.astype(np.int64))
+
+
+def _group(dataset: pydicom.Dataset, frame: int, keyword: str) -> pydicom.Dataset:
+    """The item of a functional group of a frame: its own, or the one that all frames share."""
+    own = dataset.PerFrameFunctionalGroupsSequence[frame]
+    found = own if keyword in own else dataset.SharedFunctionalGroupsSequence[0]
+    return found[keyword].value[0]
+
+
+def _fits(x: NDArray[np.int64], y: NDArray[np.int64], z: NDArray[np.int64], shape: tuple[int, ...]) -> bool:
+    return all(
+        bool(index.min() >= 0) and bool(index.max() < size)
+        for index, size in zip((z, y, x), shape, strict=True)
+    )
+
+
+def _numbered(found: Iterator[tuple[str, Mask]]) -> dict[str, Mask]:
+    masks: dict[str, Mask] = {}
+    for name, mask in found:
+        unique, number = name, 1
+        while unique in masks:
+            number += 1
+            unique = f"{name} ({number})"
+        masks[unique] = mask
+    return masks
