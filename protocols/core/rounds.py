@@ -118,10 +118,10 @@ def _one_analysis(
     """An analysis on the columns that the harmonizations before it left."""
     transforms = []
     for name in analysis.after:
-        result = results[name]
-        if isinstance(result, ShadowgraphError):
-            raise StudyError(result.code, f"{name} comes before it and failed: {result.text}")
-        transforms.append(Transform(name, (), EVERYBODY, result.transform_arrays()))
+        before = results[name]
+        if isinstance(before, ShadowgraphError):
+            raise StudyError(before.code, f"{name} comes before it and failed: {before.text}")
+        transforms.append(Transform(name, (), EVERYBODY, before.transform_arrays()))
     coordination = protocol(analysis.spec.protocol).coordinate(analysis.spec)
     result: Result = yield from within(coordination, analysis=analysis.name, transforms=tuple(transforms))
     return result

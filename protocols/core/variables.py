@@ -66,7 +66,7 @@ class Occurrence(_Variable):
 
 
 class Gene(_Variable):
-    """1 where the gene has a nonsynonymous variant, 0 where it was tested and has none, missing if not tested."""
+    """1 where the gene has a nonsynonymous variant, 0 where it was tested and has none, else missing."""
 
     kind: Literal["gene"]
     gene: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,20}$")]

@@ -1,0 +1,125 @@
+"""The `shadowgraph` command: finds the module of a verb, runs it, and prints what it returns.
+
+The table of verbs is the entry-point group `shadowgraph.commands`, so the site's commands and the center's
+stand in one command line without importing each other, and only the verb that was asked for is loaded.
+"""
+
+import importlib.metadata
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import typer
+
+from protocols.core.errors import ExitCode, ShadowgraphError
+
+GROUP = "shadowgraph.commands"
+ORDER = ("demo", "doctor", "site", "data", "features", "radiomics", "inbox", "policy", "audit", "network")
+
+
+class Commands(click.Group):
+    """The verbs, each loaded when it is used."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "shadowgraph",
+            help="Federated radiogenomics over the OMOP common data model. Add --json for machine output.",
+            no_args_is_help=True,
+        )
+        self._verbs = {entry.name: entry for entry in importlib.metadata.entry_points(group=GROUP)}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order in which one meets them."""
+        return sorted(self._verbs, key=lambda name: (ORDER.index(name) if name in ORDER else 99, name))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The Typer app of a verb, loaded now."""
+        entry = self._verbs.get(cmd_name)
+        return typer.main.get_command(entry.load()) if entry else None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command and leaves with its exit code: result on stdout, words for people on stderr."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in words
+    sys.exit(run([word for word in words if word != "--json"], as_json))
+
+
+def run(words: list[str], as_json: bool) -> int:
+    """The exit code of one command line."""
+    try:
+        value = Commands().main(words, "shadowgraph", standalone_mode=False)
+    except ShadowgraphError as error:
+        _report(error, as_json)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return ExitCode.USAGE
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        print("stopped", file=sys.stderr)
+        return ExitCode.FAILED
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except BrokenPipeError:
+        return ExitCode.FAILED
+    if isinstance(value, int) and not isinstance(value, bool):  # --help, or a command's own exit code
+        return value
+    _print(value, as_json)
+    return ExitCode.DONE
+
+
+def _report(error: ShadowgraphError, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": str(error.code), "text": error.text, "fix": error.fix}))
+    else:
+        print(f"error: {error}", file=sys.stderr)
+
+
+def _print(value: Any, as_json: bool) -> None:
+    if value is None:
+        return
+    if as_json:
+        print(json.dumps(value, indent=1, default=str))
+        return
+    from rich.console import Console
+
+    console = Console()
+    for piece in _rendered(value):
+        console.print(piece)
+
+
+def _rendered(value: Any) -> list[Any]:
+    """A command's value as rich tables and lines."""
+    from rich.table import Table
+
+    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+        table = Table()
+        for name in value[0]:
+            table.add_column(str(name))
+        for row in value:
+            table.add_row(*(_cell(cell) for cell in row.values()))
+        return [table]
+    if isinstance(value, dict):
+        flat = Table.grid(padding=(0, 2))
+        pieces: list[Any] = [flat]
+        for name, cell in value.items():
+            if isinstance(cell, list) and cell and isinstance(cell[0], dict):
+                pieces += [f"\n[bold]{name}[/bold]", *_rendered(cell)]
+            else:
+                flat.add_row(f"[bold]{name}[/bold]", _cell(cell))
+        return pieces
+    if isinstance(value, list):
+        return [str(item) for item in value] or ["(nothing)"]
+    return [str(value)]
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    if isinstance(value, dict):
+        return "\n".join(f"{escape(str(k))}: {escape(str(v))}" for k, v in value.items())
+    if isinstance(value, list):
+        return "\n".join(escape(str(item)) for item in value)
+    return "" if value is None else escape(str(value))

@@ -1,0 +1,179 @@
+"""The only process with data and key: verify, run the step, gate, seal, remember, audit.
+
+It accepts nothing but sealed bytes, and answers with sealed bytes or a sealed code. What goes wrong inside
+leaves as a code; the text of an exception never does.
+"""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from protocols.core.answering import answer
+from protocols.core.disclosure import Release
+from protocols.core.errors import Code, InputError, ShadowgraphError, SiteError
+from protocols.core.protocol import Arrays, Ask
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+from protocols.core.wire import RoundAnswer, RoundQuestion, digest, pack, seal, unseal
+from site_node import approvals, audit, config, ledger
+from site_node.approvals import State
+from site_node.policy import Policy, read_policy
+
+TableOf = Callable[[Study], AnalysisTable]
+
+
+def cdm_tables(home: Path) -> TableOf:
+    """A function that builds a study's table from this site's CDM."""
+    from cdm.database import connect
+    from site_node.table import build_table
+
+    settings = config.load(home)
+    engine = connect(settings.database_url)
+    return lambda study: build_table(engine, study, settings.name).table
+
+
+@dataclass
+class Agent:
+    """The site's answering half; keeps the tables of the studies that it answers in memory.
+
+    Attributes:
+        home: the site's folder, with its keys, register, policy and audit.
+        table_of: builds the table of a study; from the CDM unless told otherwise.
+    """
+
+    home: Path
+    table_of: TableOf | None = None
+    _tables: dict[str, AnalysisTable] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.site = config.load(self.home).name
+        key = load_pem_private_key((self.home / "keys" / "signing.key").read_bytes(), None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise InputError(Code.INVALID_INPUT, "keys/signing.key is not an Ed25519 key")
+        self._key = key
+        self._coordinator = _coordinator_key(self.home)
+
+    def handle(self, kind: str, sealed: bytes) -> bytes:
+        """The sealed answer to a sealed message of a kind, `propose` or `round`. Never raises."""
+        try:
+            if kind == "propose":
+                return self._propose(sealed)
+            if kind == "round":
+                return self._round(sealed)
+            raise SiteError(Code.MALFORMED_MESSAGE, "a message of an unknown kind")
+        except ShadowgraphError as error:
+            return self._refusal(kind, error.code, error.text)
+        except Exception as error:
+            return self._refusal(kind, Code.SITE_FAILED, type(error).__name__)
+
+    def _propose(self, sealed: bytes) -> bytes:
+        """Takes a study into the inbox and says how it stands here."""
+        study = approvals.receive(self.home, unseal(sealed, self._coordinator, "study"))
+        if faults := read_policy(self.home).faults(study):
+            audit.record(self.home, "study-against-policy", study=study.hash(), rules=list(faults))
+            return self._status(study.hash(), "refused", Code.REFUSED_BY_POLICY)
+        return self._status(study.hash(), str(approvals.state(self.home, study)), None)
+
+    def _round(self, sealed: bytes) -> bytes:
+        """Answers one round of an approved study."""
+        body = unseal(sealed, self._coordinator, "question")
+        question, asked = RoundQuestion.decode(body), digest(body)
+        try:
+            study = approvals.find(self.home, question.study)
+        except InputError:
+            raise SiteError(Code.NOT_APPROVED, "a study that was never proposed here") from None
+        self._admit(study, question)
+        if (given := ledger.earlier(self.home, question, asked)) is not None:
+            audit.record(self.home, "answer-repeated", study=question.study, round=question.round)
+            return given
+        ledger.admit_run(
+            self.home,
+            question,
+            max_runs=approvals.max_runs(self.home, study),
+            standing=approvals.stands(self.home, study),
+        )
+        policy = read_policy(self.home)
+        said = [self._answer(study, ask, policy) for ask in question.asks]
+        answers: tuple[Arrays | Code, ...] = tuple(s.arrays if isinstance(s, Release) else s for s in said)
+        body = RoundAnswer(question.study, question.run, question.round, self.site, asked, answers).encode()
+        reply = seal(body, self._key, "answer")
+        ledger.remember(self.home, question, asked, reply)
+        audit.record(
+            self.home,
+            "answered",
+            study=question.study,
+            run=question.run,
+            round=question.round,
+            left=[_left(ask, s) for ask, s in zip(question.asks, said, strict=True)],
+            sha256=digest(reply),
+        )
+        return reply
+
+    def _admit(self, study: Study, question: RoundQuestion) -> None:
+        """Lets a round through to the data, by this site's own record and policy alone."""
+        stands = approvals.state(self.home, study)
+        if stands is not State.APPROVED:
+            raise SiteError(approvals.REFUSAL[stands], f"the study is {stands} here")
+        policy = read_policy(self.home)
+        policy.admit(study)
+        if self.site not in question.roster:
+            raise SiteError(Code.REFUSED_BY_POLICY, "this site is not in the run's roster")
+        if len(set(question.roster)) < max(study.min_sites, policy.min_sites):
+            raise SiteError(Code.TOO_FEW_SITES, "the run has fewer sites than this site wants")
+        if question.round >= policy.max_rounds or len(question.asks) > policy.max_questions:
+            raise SiteError(Code.BUDGET_SPENT, "more rounds or questions than this site answers")
+
+    def _answer(self, study: Study, ask: Ask, policy: Policy) -> Release | Code:
+        """One question's release, or the code with which it is withheld."""
+        try:
+            return answer(study, self._table(study), ask, policy.thresholds)
+        except ShadowgraphError as error:
+            return error.code
+
+    def _table(self, study: Study) -> AnalysisTable:
+        """The study's table, built once: all rounds of a study see the same people and values."""
+        if study.hash() not in self._tables:
+            table_of = self.table_of or cdm_tables(self.home)
+            self._tables[study.hash()] = table_of(study)
+        return self._tables[study.hash()]
+
+    def _refusal(self, kind: str, code: Code, text: str) -> bytes:
+        audit.record(self.home, "refused", kind=kind, code=str(code), reason=text)
+        return self._status("", "refused", code)
+
+    def _status(self, study: str, state: str, code: Code | None) -> bytes:
+        content = {
+            "schema_version": 1,
+            "study": study,
+            "site": self.site,
+            "state": state,
+            "code": None if code is None else str(code),
+        }
+        return seal(pack(content), self._key, "status")
+
+
+def _coordinator_key(home: Path) -> Ed25519PublicKey:
+    path = home / "consortium.json"
+    if not path.is_file():
+        raise InputError(
+            Code.NOT_INITIALISED,
+            "this site has not joined a consortium",
+            "shadowgraph site join INVITATION",
+        )
+    encoded = json.loads(path.read_text())["coordinator_key"]
+    return Ed25519PublicKey.from_public_bytes(base64.b64decode(encoded))
+
+
+def _left(ask: Ask, said: Release | Code) -> dict[str, Any]:
+    """What one question let out, in names and shapes."""
+    where = ".".join((ask.analysis, *ask.part, ask.step))
+    if isinstance(said, Code):
+        return {"question": where, "code": str(said)}
+    arrays = {name: list(array.shape) for name, array in said.arrays.items()}
+    return {"question": where, "way": said.way, "arrays": arrays}

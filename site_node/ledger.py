@@ -1,0 +1,81 @@
+"""The memory of what this site answered: a repeat gets the same bytes, and nothing else is answered twice."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from protocols.core.errors import Code, SiteError
+from protocols.core.wire import RoundQuestion, digest
+from site_node.register import now, register
+
+
+def earlier(home: Path, question: RoundQuestion, asked: str) -> bytes | None:
+    """The sealed answer that was given to this very question, or None if it is new.
+
+    Raises:
+        SiteError: that round was answered before, to another question.
+    """
+    with register(home) as db:
+        row = db.execute(
+            "SELECT question, sealed FROM answer WHERE study = ? AND run = ? AND round = ?",
+            (question.study, question.run, question.round),
+        ).fetchone()
+    if row is None:
+        return None
+    if row["question"] != asked:
+        raise SiteError(Code.ALREADY_ANSWERED, "that round was answered to another question")
+    return bytes(row["sealed"])
+
+
+def admit_run(home: Path, question: RoundQuestion, *, max_runs: int, standing: bool) -> None:
+    """Lets a round into its run: a run keeps its roster, its rounds come in order, runs are few.
+
+    Raises:
+        SiteError: another roster, a round out of order, or the budget of runs is spent.
+    """
+    roster = json.dumps(list(question.roster))
+    with register(home) as db:
+        row = db.execute(
+            "SELECT roster FROM run WHERE study = ? AND run = ?", (question.study, question.run)
+        ).fetchone()
+        if row is None:
+            runs = db.execute("SELECT count(*) AS n FROM run WHERE study = ?", (question.study,)).fetchone()
+            if runs["n"] >= max_runs:
+                raise SiteError(Code.BUDGET_SPENT, f"this study was run here {max_runs} times")
+            db.execute(
+                "INSERT INTO run VALUES (?, ?, ?, ?, ?)",
+                (question.study, question.run, roster, now().isoformat(), int(standing)),
+            )
+        elif row["roster"] != roster:
+            raise SiteError(Code.ALREADY_ANSWERED, "that run has another roster")
+        answered = db.execute(
+            "SELECT count(*) AS n FROM answer WHERE study = ? AND run = ?", (question.study, question.run)
+        ).fetchone()
+    if question.round != answered["n"]:
+        raise SiteError(Code.ALREADY_ANSWERED, "that round is out of order")
+
+
+def remember(home: Path, question: RoundQuestion, asked: str, sealed: bytes) -> None:
+    """Keeps an answer before it leaves."""
+    with register(home) as db:
+        db.execute(
+            "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?)",
+            (question.study, question.run, question.round, asked, sealed, now().isoformat()),
+        )
+
+
+def released(home: Path) -> list[dict[str, Any]]:
+    """Every answer that was given: study, run, round, size and digest of the exact bytes."""
+    with register(home) as db:
+        rows = db.execute("SELECT * FROM answer ORDER BY answered_at").fetchall()
+    return [
+        {
+            "study": row["study"][:16],
+            "run": row["run"],
+            "round": row["round"],
+            "bytes": len(row["sealed"]),
+            "sha256": digest(row["sealed"]),
+            "answered": row["answered_at"][:19],
+        }
+        for row in rows
+    ]
