@@ -11,8 +11,9 @@ What it was measured on and by whom is a row of `image_feature` (MI-CDM), where 
     alg_system, alg_datetime        the engine, its version and the hash of its settings; or who read it
 
 Names are at most 50 characters. A reader's score keeps the column's name (`vasari_f5`). A radiomic feature is
-`modality:region:filter:code`, made by `radiomic_name`: `CT:GTV:none:TU9B` is IBSI's joint entropy.
-One image has one row a name: computing again with other settings replaces the number.
+`modality:region:filter:tag`, made by `radiomic_name`, with IBSI's tag and aggregation, since one IBSI code may
+stand for several numbers: `CT:GTV:none:cm_joint_entr_3D_avg`. One image has one row a name: computing again with
+other settings replaces the number.
 
 So a variable is read by
     SELECT person_id, value_as_number, measurement_date
@@ -56,7 +57,7 @@ def feature_rows(
     missing = value is None or not math.isfinite(value)
     record_id = f"ImageFeature/{image_occurrence_id or person_id}"
     measurement_id = context.row_id(record_id, "measurement", name)
-    unit_concept = context.resolve("UCUM", unit).standard if unit else ()
+    unit_concept_id = context.lookup("UCUM", unit).concept_id if unit else None
     measurement = Row(
         "measurement",
         {
@@ -66,7 +67,7 @@ def feature_rows(
             "measurement_date": day,
             "measurement_type_concept_id": type_concept_id,
             "value_as_number": None if missing else value,
-            "unit_concept_id": unit_concept[0].concept_id if unit_concept else None,
+            "unit_concept_id": unit_concept_id,
             "unit_source_value": unit or None,
             "measurement_source_value": _within_length(name),
             "measurement_source_concept_id": 0,
@@ -92,13 +93,13 @@ def feature_rows(
     return [measurement, feature]
 
 
-def radiomic_name(modality: str, region: str, code: str, filter_name: str = "none") -> str:
-    """`modality:region:filter:code`, at most 50 characters; feature store and table builder call it.
+def radiomic_name(modality: str, region: str, tag: str, filter_name: str = "none") -> str:
+    """`modality:region:filter:tag`, at most 50 characters; feature store and table builder call it.
 
-    `code` is IBSI's four characters, or the engine's own name where IBSI has none. What is too long ends in
-    eight hexadecimal digits of its hash, so that two long names stay two.
+    `tag` is IBSI's, followed by the aggregation where there is one. What is too long ends in eight hexadecimal
+    digits of its hash, so that two long names stay two.
     """
-    return _within_length(":".join(_word(part) for part in (modality, region, filter_name, code)))
+    return _within_length(":".join(_word(part) for part in (modality, region, filter_name, tag)))
 
 
 def _word(text: str) -> str:
