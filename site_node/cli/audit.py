@@ -8,7 +8,9 @@ import typer
 
 from site_node.cli.inbox import Home
 
-app = typer.Typer(no_args_is_help=True, help="What this site decided, and what left it.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="What this site decided, and what left it."
+)
 
 
 @app.command()

@@ -10,7 +10,7 @@ Home = Annotated[Path, typer.Option("--home", envvar="SHADOWGRAPH_HOME", help="t
 Reference = Annotated[str, typer.Argument(help="a study's name, or the beginning of its hash")]
 Note = Annotated[str, typer.Option(help="a reason, kept in the site's record")]
 
-app = typer.Typer(no_args_is_help=True, help="Studies that ask this site to take part.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Studies that ask this site to take part.")
 
 
 @app.command("list")

@@ -7,7 +7,7 @@ import typer
 
 from site_node.cli.inbox import Home, Reference
 
-app = typer.Typer(no_args_is_help=True, help="What this site is willing to answer.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="What this site is willing to answer.")
 
 
 @app.command()

@@ -1,0 +1,72 @@
+"""What a machine has of what Shadowgraph needs."""
+
+import importlib.metadata
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FLOWER = "1.41."
+_GIGABYTE = 2**30
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at; `fix` is empty where all is well."""
+
+    what: str
+    found: str
+    is_well: bool
+    fix: str = ""
+
+    def as_row(self) -> dict[str, str]:
+        """The check as a row for people."""
+        return {
+            "check": self.what,
+            "": "ok" if self.is_well else "missing",
+            "found": self.found,
+            "fix": "" if self.is_well else self.fix,
+        }
+
+
+def checks() -> Iterator[Check]:
+    """Every check, the most basic first."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    yield Check("Python", version, sys.version_info >= (3, 11), "install Python 3.11 or newer")
+    flower = importlib.metadata.version("flwr")
+    yield Check("Flower", flower, flower.startswith(FLOWER), f"install flwr {FLOWER}*: `make .venv/ready`")
+    yield _loopback()
+    yield _processor()
+    yield _disk()
+    yield _program("PostgreSQL server", "/usr/lib/postgresql/*/bin/postgres", "apt install postgresql")
+    yield _program(
+        "reverse proxy", "/usr/sbin/nginx", "apt install nginx (for a center that is reached from outside)"
+    )
+
+
+def _loopback() -> Check:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", 0))
+        except OSError:
+            return Check("loopback network", "no port could be opened", False, "allow sockets on 127.0.0.1")
+    return Check("loopback network", "a port could be opened", True)
+
+
+def _processor() -> Check:
+    cores = os.cpu_count() or 1
+    return Check("processor", f"{cores} cores", cores >= 2, "the demo wants 2 cores; it runs, slowly, on one")
+
+
+def _disk() -> Check:
+    free = shutil.disk_usage(tempfile.gettempdir()).free / _GIGABYTE
+    return Check("disk for temporary files", f"{free:.0f} GiB free", free >= 2, "free 2 GiB")
+
+
+def _program(what: str, pattern: str, fix: str) -> Check:
+    found = sorted(Path("/").glob(pattern.lstrip("/")))
+    return Check(f"{what} (optional)", str(found[-1]) if found else "not here", bool(found), fix)
