@@ -1,0 +1,144 @@
+"""What a VCF says about a variant's gene and consequence: ANN (SnpEff) and CSQ (VEP), in MAF's words.
+
+The words are vcf2maf's for the terms of the Sequence Ontology, so that both files mean the same.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+# Sequence Ontology term -> MAF Variant_Classification, the most severe first (after vcf2maf 1.6).
+# A frame shift or an in-frame change gets its _Del or _Ins from the alleles.
+CLASSIFICATIONS = {
+    "transcript_ablation": "Splice_Site",
+    "exon_loss_variant": "Splice_Site",
+    "splice_donor_variant": "Splice_Site",
+    "splice_acceptor_variant": "Splice_Site",
+    "stop_gained": "Nonsense_Mutation",
+    "frameshift_variant": "Frame_Shift",
+    "stop_lost": "Nonstop_Mutation",
+    "start_lost": "Translation_Start_Site",
+    "initiator_codon_variant": "Translation_Start_Site",
+    "disruptive_inframe_insertion": "In_Frame",
+    "disruptive_inframe_deletion": "In_Frame",
+    "conservative_inframe_insertion": "In_Frame",
+    "conservative_inframe_deletion": "In_Frame",
+    "inframe_insertion": "In_Frame",
+    "inframe_deletion": "In_Frame",
+    "protein_altering_variant": "In_Frame",
+    "missense_variant": "Missense_Mutation",
+    "rare_amino_acid_variant": "Missense_Mutation",
+    "coding_sequence_variant": "Missense_Mutation",
+    "splice_donor_5th_base_variant": "Splice_Region",
+    "splice_region_variant": "Splice_Region",
+    "splice_donor_region_variant": "Splice_Region",
+    "splice_polypyrimidine_tract_variant": "Splice_Region",
+    "start_retained_variant": "Silent",
+    "stop_retained_variant": "Silent",
+    "incomplete_terminal_codon_variant": "Silent",
+    "synonymous_variant": "Silent",
+    "5_prime_UTR_premature_start_codon_gain_variant": "5'UTR",
+    "5_prime_UTR_variant": "5'UTR",
+    "3_prime_UTR_variant": "3'UTR",
+    "mature_miRNA_variant": "RNA",
+    "non_coding_transcript_exon_variant": "RNA",
+    "non_coding_transcript_variant": "RNA",
+    "exon_variant": "RNA",
+    "transcript_amplification": "Intron",
+    "intron_variant": "Intron",
+    "intragenic_variant": "Intron",
+    "upstream_gene_variant": "5'Flank",
+    "downstream_gene_variant": "3'Flank",
+    "regulatory_region_variant": "IGR",
+    "TF_binding_site_variant": "IGR",
+    "intergenic_region": "IGR",
+    "intergenic_variant": "IGR",
+}
+SEVERITY = {term: rank for rank, term in enumerate(CLASSIFICATIONS)}
+NO_TERM = len(SEVERITY)
+
+ANN_FIELDS = {"Allele": 0, "Consequence": 1, "SYMBOL": 3, "Feature": 6, "HGVSc": 9, "HGVSp": 10}
+CSQ_FORMAT = re.compile(r"Format: *([^\">]+)")
+
+
+class Annotation(NamedTuple):
+    """The effect that counts for one allele of a variant."""
+
+    symbol: str | None
+    classification: str | None
+    transcript: str | None
+    hgvs_c: str | None
+    hgvs_p: str | None
+
+
+NOT_ANNOTATED = Annotation(None, None, None, None, None)
+
+
+class Layout(NamedTuple):
+    """Which INFO key holds the effects, and where in an effect each field stands."""
+
+    key: str
+    fields: Mapping[str, int]
+
+
+def layout_of(header_line: str) -> Layout | None:
+    """The layout that an `##INFO` line declares; None if it is about something else."""
+    if header_line.startswith("##INFO=<ID=ANN,"):
+        return Layout("ANN=", ANN_FIELDS)
+    declared = CSQ_FORMAT.search(header_line) if header_line.startswith("##INFO=<ID=CSQ,") else None
+    if declared is None:
+        return None
+    return Layout("CSQ=", {name.strip(): place for place, name in enumerate(declared.group(1).split("|"))})
+
+
+def annotation(info: str, layout: Layout, reference: str, alternate: str) -> Annotation:
+    """The effect that counts for this allele: the annotator's pick, else the most severe one."""
+    entry = next((part for part in info.split(";") if part.startswith(layout.key)), None)
+    if entry is None:
+        return NOT_ANNOTATED
+    effects = [_Effect(text.split("|"), layout.fields) for text in entry[len(layout.key) :].split(",")]
+    spellings = _allele_spellings(reference, alternate)
+    of_allele = [effect for effect in effects if effect["Allele"] in spellings] or effects
+    worst = min(of_allele, key=_Effect.order)
+    return Annotation(
+        symbol=worst["SYMBOL"][:50] or None,
+        classification=_classification(worst.term(), reference, alternate),
+        transcript=worst["Feature"][:50] or None,
+        hgvs_c=worst["HGVSc"] or None,
+        hgvs_p=worst["HGVSp"] or None,
+    )
+
+
+class _Effect:
+    """One effect on one transcript, by VEP's names of its fields."""
+
+    def __init__(self, cells: list[str], fields: Mapping[str, int]) -> None:
+        self._cells, self._fields = cells, fields
+
+    def __getitem__(self, name: str) -> str:
+        place = self._fields.get(name, len(self._cells))
+        return self._cells[place].strip() if place < len(self._cells) else ""
+
+    def term(self) -> str:
+        """The most severe of the effect's Sequence Ontology terms; empty for none that we know."""
+        known = [term for term in self["Consequence"].split("&") if term in SEVERITY]
+        return min(known, key=SEVERITY.__getitem__, default="")
+
+    def order(self) -> tuple[bool, int, bool]:
+        return self["PICK"] != "1", SEVERITY.get(self.term(), NO_TERM), self["CANONICAL"] != "YES"
+
+
+def _classification(term: str, reference: str, alternate: str) -> str | None:
+    word = CLASSIFICATIONS.get(term)
+    if word == "In_Frame" and (len(alternate) - len(reference)) % 3:
+        word = "Frame_Shift"  # protein_altering_variant says neither
+    if word in ("In_Frame", "Frame_Shift"):
+        return f"{word}_{'Ins' if len(alternate) > len(reference) else 'Del'}"
+    return word
+
+
+def _allele_spellings(reference: str, alternate: str) -> tuple[str, ...]:
+    """How ANN and CSQ write an allele: as it is, or without the first base of an indel, `-` for nothing."""
+    if len(reference) == len(alternate) or reference[:1] != alternate[:1]:
+        return (alternate,)
+    return (alternate, alternate[1:] or "-")

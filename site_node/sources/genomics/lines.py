@@ -1,0 +1,50 @@
+"""The lines of a text file, plain or gzip, read so that no file can fill the memory."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+GZIP_MAGIC = b"\x1f\x8b"
+LINE_LIMIT = 16 << 20  # a VCF line of ten thousand samples has about one MiB
+
+
+class TooLong(str):
+    """Stands in for a line above the limit, of which nothing was kept."""
+
+
+class CutShort(Exception):  # noqa: N818 - what the reader then reports, not a fault of ours
+    """The file ends in the middle: a download that broke, a disk that was full."""
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The file's bytes; gzip and bgzip are told by their first bytes, not by the name."""
+    with path.open("rb") as file:
+        compressed = file.read(2) == GZIP_MAGIC
+    return gzip.open(path) if compressed else path.open("rb")  # type: ignore[return-value]
+
+
+def numbered_lines(path: Path, limit: int = LINE_LIMIT) -> Iterator[tuple[int, str]]:
+    """(line number from 1, text without the line end) of every line; `TooLong` for one above `limit` bytes.
+
+    Raises:
+        CutShort: after the last line that could be read.
+    """
+    number = 0
+    with open_bytes(path) as file:
+        while line := _read(file, limit):
+            number += 1
+            if len(line) > limit:
+                while not line.endswith(b"\n") and (line := _read(file, limit)):
+                    pass
+                yield number, TooLong()
+            else:
+                yield number, line.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def _read(file: IO[bytes], limit: int) -> bytes:
+    try:
+        return file.readline(limit + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise CutShort from None

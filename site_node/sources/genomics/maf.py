@@ -1,0 +1,159 @@
+"""MAF, the Mutation Annotation Format of the GDC: one line a variant of one tumour sample."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from cdm.etl.record import SourceRecord, Unreadable
+from site_node.sources.genomics.lines import CutShort, TooLong, numbered_lines
+from site_node.sources.genomics.panel import Panel
+from site_node.sources.genomics.samples import (
+    CUT_SHORT,
+    MIXED_BUILDS,
+    Malformed,
+    Samples,
+    Variant,
+    allele,
+    build_name,
+    chromosome_name,
+    position_number,
+)
+
+KIND = "MAF"
+
+# our name -> the spellings that files use, lower case; the first one that a file has counts
+COLUMNS = {
+    "symbol": ("hugo_symbol",),
+    "chromosome": ("chromosome",),
+    "start": ("start_position",),
+    "classification": ("variant_classification",),
+    "barcode": ("tumor_sample_barcode",),
+    "build": ("ncbi_build",),
+    "end": ("end_position",),
+    "type": ("variant_type",),
+    "reference": ("reference_allele",),
+    "allele1": ("tumor_seq_allele1",),
+    "allele2": ("tumor_seq_allele2",),
+    "rs_id": ("dbsnp_rs",),
+    "status": ("mutation_status",),
+    "hgvs_c": ("hgvsc", "cdna_change"),
+    "hgvs_p": ("hgvsp_short", "protein_change", "hgvsp", "amino_acid_change", "aachange"),
+    "transcript": ("transcript_id", "i_transcript_name", "annotation_transcript"),
+    "filter": ("filter",),
+    "alt_count": ("t_alt_count",),
+    "ref_count": ("t_ref_count",),
+    "fraction": ("tumor_f", "t_vaf", "i_tumor_f", "vaf"),
+    "percent": ("i_tumorvaf_wu", "tumorvaf_wu"),
+}
+REQUIRED = ("symbol", "chromosome", "start", "classification", "barcode")
+NO_GENE = ("", ".", "Unknown")
+
+
+def read(
+    path: Path, name: str, panel: Panel, patients: Mapping[str, str]
+) -> Iterator[SourceRecord | Unreadable]:
+    """One record a sample of the file, which is called `name`; a report of every line without a variant."""
+    samples = Samples(KIND, name, panel, patients)
+    builds: set[str | None] = set()
+    columns: dict[str, int] = {}
+    width, negatives = 0, True
+    try:
+        for number, text in numbered_lines(path):
+            if text.startswith("#") or not (text or isinstance(text, TooLong)):
+                continue
+            cells = text.split("\t")
+            if not columns:
+                columns, width = _columns(cells), len(cells)
+                continue
+            try:
+                line = _Line(cells, columns, width)
+                builds.add(build_name(line["build"]))
+                samples.add(line.barcode(), number, line.variant())
+            except Malformed as fault:
+                yield samples.unreadable(number, fault.code, fault.reason)
+    except Malformed as fault:
+        yield samples.unreadable(0, fault.code, fault.reason)
+        return
+    except CutShort:
+        yield samples.unreadable(0, *CUT_SHORT)
+        negatives = False
+    if len(builds) > 1:
+        yield samples.unreadable(0, *MIXED_BUILDS)
+        return
+    yield from samples.records(next(iter(builds), None), negatives=negatives)
+
+
+def _columns(header: list[str]) -> dict[str, int]:
+    lowered = [name.strip().lower() for name in header]
+    columns = {
+        ours: next(lowered.index(s) for s in spellings if s in lowered)
+        for ours, spellings in COLUMNS.items()
+        if any(s in lowered for s in spellings)
+    }
+    missing = [COLUMNS[name][0] for name in REQUIRED if name not in columns]
+    if missing:
+        raise Malformed("missing-column", f"the header lacks {', '.join(missing)}")
+    return columns
+
+
+class _Line:
+    """One line of the file by our names of its columns; a column that the file lacks is empty."""
+
+    def __init__(self, cells: list[str], columns: Mapping[str, int], width: int) -> None:
+        if len(cells) != width:
+            raise Malformed("wrong-field-count", "the line has more or fewer fields than the header")
+        self._cells, self._columns = cells, columns
+
+    def __getitem__(self, name: str) -> str:
+        column = self._columns.get(name)
+        return "" if column is None else self._cells[column].strip()
+
+    def barcode(self) -> str:
+        if not 0 < len(self["barcode"]) <= 200:
+            raise Malformed("no-sample", "column tumor_sample_barcode is empty or too long")
+        return self["barcode"]
+
+    def variant(self) -> Variant:
+        start = position_number(self["start"], "start_position")
+        if not 0 < len(self["classification"]) <= 50:
+            raise Malformed("no-classification", "column variant_classification is empty or too long")
+        reference = self["reference"]
+        alternate = self["allele2"] if self["allele2"] != reference else self["allele1"]
+        depth, alternate_depth = self._depths()
+        return {
+            "target_gene1_symbol": None if self["symbol"] in NO_GENE else self["symbol"][:50],
+            "chromosome": chromosome_name(self["chromosome"], "chromosome"),
+            "position": start,
+            "end_position": position_number(self["end"], "end_position") if self["end"] else start,
+            "variant_classification": self["classification"],
+            "reference_allele": allele(reference, "reference_allele") if reference else None,
+            "alternate_allele": allele(alternate, "tumor_seq_allele2") if alternate else None,
+            "sequence_alteration": self["type"] or None,
+            "vaf": self._vaf(depth, alternate_depth),
+            "total_read_depth": depth,
+            "variant_read_depth": alternate_depth,
+            "hgvs_c": self["hgvs_c"] or None,
+            "hgvs_p": self["hgvs_p"] or None,
+            "reference_sequence": self["transcript"][:50] or None,
+            "rs_id": self["rs_id"] if self["rs_id"].startswith("rs") and len(self["rs_id"]) <= 50 else None,
+            "genetic_origin": self["status"].lower() or None,
+            "filter": self["filter"] or None,
+        }
+
+    def _depths(self) -> tuple[int | None, int | None]:
+        """(reads, reads with the alternate allele); both or none."""
+        counts = [self["ref_count"], self["alt_count"]]
+        if not all(count.isascii() and count.isdigit() and len(count) < 10 for count in counts):
+            return None, None
+        return int(counts[0]) + int(counts[1]), int(counts[1])
+
+    def _vaf(self, depth: int | None, alternate_depth: int | None) -> float | None:
+        if depth and alternate_depth is not None:
+            return alternate_depth / depth
+        for column, scale in (("fraction", 1.0), ("percent", 100.0)):
+            try:
+                vaf = float(self[column]) / scale
+            except ValueError:
+                continue
+            if 0 <= vaf <= 1:
+                return vaf
+        return None

@@ -1,0 +1,127 @@
+"""Which genes a test reaches: without knowing that, a gene without a variant tells nothing."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from protocols.core.errors import Code, InputError
+from site_node.sources.genomics.lines import numbered_lines
+
+Scope = Literal["panel", "exome", "genome"]
+
+GENE_COLUMNS = ("hugo_symbol", "hgnc_symbol", "gene_symbol", "symbol", "gene")
+SAMPLE_COLUMNS = ("tumor_sample_barcode", "sample", "sample_id")
+PATIENT_COLUMNS = ("patient", "patient_id", "case_id")
+SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.@-]{0,39}")
+BED_NAME_END = re.compile(r"[|;,:_ ]")  # EGFR|ENST00000275493, EGFR_exon_19: the symbol stands first
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The genes that a test reaches: every gene for an exome or genome, else those named."""
+
+    scope: Scope
+    genes: frozenset[str] = frozenset()
+
+
+NOTHING_STATED = Panel("panel")
+"""No panel was given: a gene is known to be tested where a variant was found in it, and nowhere else."""
+
+
+def read_panel(panel: str | Path | None) -> Panel:
+    """The panel that `--panel` names: `exome`, `genome`, or a file.
+
+    The file is one gene a line, a table with a column of gene symbols, or a BED whose fourth column begins
+    with the symbol.
+
+    Raises:
+        InputError: there is no such file, or a line of it holds no gene symbol.
+    """
+    if panel is None:
+        return NOTHING_STATED
+    if str(panel) == "exome" or str(panel) == "genome":
+        return Panel("exome" if str(panel) == "exome" else "genome")
+    path = Path(panel)
+    if not path.is_file():
+        raise InputError(
+            Code.NOT_FOUND,
+            f"there is no panel file {path.name}",
+            "give a file of genes, or --panel exome where every gene was tested",
+        )
+    return Panel("panel", frozenset(_symbols(path)))
+
+
+def _symbols(path: Path) -> Iterator[str]:
+    column = None
+    for number, cells in _table(path):
+        if column is None:
+            column = _named(cells, GENE_COLUMNS)
+            if column is not None:
+                continue
+            column = 0
+        symbol = BED_NAME_END.split(cells[3])[0] if _is_bed(cells) else "".join(cells[column : column + 1])
+        if not SYMBOL.fullmatch(symbol):
+            raise InputError(Code.INVALID_INPUT, f"{path.name}:{number} holds no gene symbol")
+        yield symbol
+
+
+def read_samples(path: Path | None) -> Mapping[str, str]:
+    """Sample -> patient of every sample that was tested, those without any variant too.
+
+    One sample a line, or a table whose header names a sample column and, where they differ, a patient column.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if path is None:
+        return {}
+    if not path.is_file():
+        raise InputError(Code.NOT_FOUND, f"there is no sample list {path.name}")
+    patients: dict[str, str] = {}
+    sample_column, patient_column = None, None
+    for _, cells in _table(path):
+        if sample_column is None:
+            sample_column, patient_column = _named(cells, SAMPLE_COLUMNS), _named(cells, PATIENT_COLUMNS)
+            if sample_column is not None:
+                continue
+            sample_column = 0
+        sample = "".join(cells[sample_column : sample_column + 1])
+        stated = "".join(cells[patient_column : patient_column + 1]) if patient_column is not None else ""
+        if sample:
+            patients[sample] = stated or patient_of(sample)
+    return patients
+
+
+TCGA_BARCODE = re.compile(r"(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-(\d\d)[A-Z]?.*)?")
+TCGA_NORMAL_TYPES = range(10, 20)
+
+
+def patient_of(sample: str) -> str:
+    """The patient of a sample: the first twelve characters of a TCGA barcode, else the sample's own name."""
+    barcode = TCGA_BARCODE.fullmatch(sample)
+    return barcode.group(1) if barcode else sample
+
+
+def is_normal(sample: str) -> bool:
+    """Whether the sample's name says that it is the normal one of a tumour-normal pair."""
+    barcode = TCGA_BARCODE.fullmatch(sample)
+    if barcode and barcode.group(2):
+        return int(barcode.group(2)) in TCGA_NORMAL_TYPES
+    return sample.upper() == "NORMAL"
+
+
+def _table(path: Path) -> Iterator[tuple[int, list[str]]]:
+    for number, text in numbered_lines(path):
+        if text.strip() and not text.startswith(("#", "track", "browser")):
+            yield number, [cell.strip() for cell in text.split("\t")]
+
+
+def _named(cells: list[str], names: tuple[str, ...]) -> int | None:
+    lowered = [cell.lower() for cell in cells]
+    return next((lowered.index(name) for name in names if name in lowered), None)
+
+
+def _is_bed(cells: list[str]) -> bool:
+    return len(cells) >= 4 and cells[1].isdigit() and cells[2].isdigit()

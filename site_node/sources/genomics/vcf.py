@@ -1,0 +1,158 @@
+"""VCF 4.x: one line a site, one column a sample; read tolerantly and in bounded memory, in pure Python.
+
+Two are not carried into the CDM: a site without an alternate allele, and the normal sample of a pair.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from cdm.etl.record import SourceRecord, Unreadable
+from site_node.sources.genomics.annotation import NOT_ANNOTATED, Annotation, Layout, annotation, layout_of
+from site_node.sources.genomics.genotype import Call
+from site_node.sources.genomics.lines import CutShort, TooLong, numbered_lines
+from site_node.sources.genomics.panel import Panel, is_normal
+from site_node.sources.genomics.samples import (
+    CUT_SHORT,
+    MIXED_BUILDS,
+    Malformed,
+    Samples,
+    Variant,
+    allele,
+    build_name,
+    chromosome_name,
+    position_number,
+)
+
+KIND = "VCF"
+FIXED = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
+NO_ALLELE = (".", "*", "<*>", "<NON_REF>", "")
+BUILD_IN_TEXT = re.compile(r"(GRCh3[678]|hg18|hg19|hg38|hs37d5|b37|b38)", re.IGNORECASE)
+CHROMOSOME_1_LENGTH = {"247249719": "GRCh36", "249250621": "GRCh37", "248956422": "GRCh38"}
+CHROMOSOME_1 = re.compile(r"##contig=<ID=(?:chr)?1,.*?length=(\d+)")
+
+
+NO_GENES = ("no-gene-annotation", "neither ANN nor CSQ: variants load without gene, no gene counts as tested")
+
+
+class _Header:
+    """What the lines before the variants say."""
+
+    def __init__(self) -> None:
+        self.builds: set[str] = set()
+        self.layout: Layout | None = None
+        self.normals: set[str] = set()
+        self.samples: dict[int, str] = {}  # column -> sample
+        self.width = 0
+
+    def read(self, text: str) -> None:
+        """Take in one line that begins with `#`.
+
+        Raises:
+            Malformed: the line of column names is not VCF's, or names no sample.
+        """
+        if text.startswith("##"):
+            self.layout = self.layout or layout_of(text)
+            self._note_build(text)
+            if text.startswith("##normal_sample="):
+                self.normals.add(text.partition("=")[2])
+            return
+        cells = text.split("\t")
+        if tuple(cells[: len(FIXED)]) != FIXED:
+            raise Malformed("malformed-header", "the line of column names is not VCF's")
+        self.width = len(cells)
+        named = dict(enumerate(cells[len(FIXED) + 1 :], start=len(FIXED) + 1))
+        self.samples = {c: s for c, s in named.items() if s and s not in self.normals and not is_normal(s)}
+        if not self.samples:
+            raise Malformed("no-sample", "the file has no column of a sample that is not a normal one")
+
+    def _note_build(self, text: str) -> None:
+        length = CHROMOSOME_1.match(text)
+        if length and length.group(1) in CHROMOSOME_1_LENGTH:
+            self.builds.add(CHROMOSOME_1_LENGTH[length.group(1)])
+        named = BUILD_IN_TEXT.search(text) if text.startswith(("##reference=", "##assembly=")) else None
+        if named:
+            self.builds.add(build_name(named.group(1)) or "")
+
+
+def read(
+    path: Path, name: str, panel: Panel, patients: Mapping[str, str]
+) -> Iterator[SourceRecord | Unreadable]:
+    """One record a sample of the file, which is called `name`, and a report of what could not be read.
+
+    Without gene annotation no test states a gene as tested: it would make "not mutated" out of "not known".
+    """
+    header, samples = _Header(), Samples(KIND, name, panel, patients)
+    lines = numbered_lines(path)
+    cut_short = False
+    try:
+        _read_header(lines, header, samples)
+        for number, text in lines:
+            try:
+                _read_site(text, number, header, samples)
+            except Malformed as fault:
+                yield samples.unreadable(number, fault.code, fault.reason)
+    except Malformed as fault:
+        yield samples.unreadable(0, fault.code, fault.reason)
+        return
+    except CutShort:
+        cut_short = True
+        yield samples.unreadable(0, *CUT_SHORT)
+    if len(header.builds) > 1:
+        yield samples.unreadable(0, *MIXED_BUILDS)
+        return
+    if header.layout is None:
+        yield samples.unreadable(0, *NO_GENES)
+    negatives = header.layout is not None and not cut_short
+    yield from samples.records(next(iter(header.builds), None), negatives=negatives)
+
+
+def _read_header(lines: Iterator[tuple[int, str]], header: _Header, samples: Samples) -> None:
+    for number, text in lines:
+        if not text.startswith("#"):
+            break
+        header.read(text)
+        if header.samples:
+            for sample in header.samples.values():
+                samples.expect(sample, number)
+            return
+    raise Malformed("malformed-header", "the line of column names is missing")
+
+
+def _read_site(text: str, number: int, header: _Header, samples: Samples) -> None:
+    if not text and not isinstance(text, TooLong):
+        return
+    cells = text.split("\t")
+    if len(cells) != header.width:
+        raise Malformed("wrong-field-count", "the line has more or fewer fields than the header")
+    chromosome, position = chromosome_name(cells[0], "CHROM"), position_number(cells[1], "POS")
+    reference, alternates = allele(cells[3], "REF"), cells[4].split(",")
+    for index, alternate in enumerate(alternates, start=1):
+        if alternate in NO_ALLELE:
+            continue
+        site: Variant = {
+            "chromosome": chromosome,
+            "position": position,
+            "end_position": position + len(reference) - 1,
+            "reference_allele": reference,
+            "alternate_allele": allele(alternate, "ALT"),
+            "rs_id": cells[2] if cells[2].startswith("rs") and len(cells[2]) <= 50 else None,
+            "filter": None if cells[6] == "." else cells[6],
+            **_gene(
+                annotation(cells[7], header.layout, reference, alternate) if header.layout else NOT_ANNOTATED
+            ),
+        }
+        for column, sample in header.samples.items():
+            call = Call(cells[8], cells[column], reference, alternates, index)
+            if call.is_carried():
+                samples.add(sample, number, {**site, **call.fields()})
+
+
+def _gene(found: Annotation) -> Variant:
+    return {
+        "target_gene1_symbol": found.symbol,
+        "variant_classification": found.classification,
+        "reference_sequence": found.transcript,
+        "hgvs_c": found.hgvs_c,
+        "hgvs_p": found.hgvs_p,
+    }

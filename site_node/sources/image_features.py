@@ -1,0 +1,117 @@
+"""Image features that readers scored, from a CSV: one line a reading, one column a feature.
+
+    patient,series_uid,vasari_f1,vasari_f5,...
+
+`patient` is required. `series_uid` (which series was read), `date` (of the reading, ISO) and `reader` are
+known by their names; every other column is a feature. An empty cell was not scored. A cell that is not a number is
+reported by line and column and is missing; the other cells of its line load.
+"""
+
+import csv
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from cdm.etl.record import SourceRecord, Unreadable
+from protocols.core.errors import Code, InputError
+
+KIND = "ImageReading"
+NOT_FEATURES = ("patient", "series_uid", "date", "reader")
+NOT_SCORED = ("", "na", "n/a", "nan", "null", "none", ".")
+FEATURE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,49}")
+MAX_COLUMNS = 5000
+
+
+def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
+    """One record a line of the file, and what of it could not be read.
+
+    Raises:
+        InputError: there is no such file, or its header does not name the patient and the features.
+    """
+    if not path.is_file():
+        raise InputError(Code.NOT_FOUND, f"there is no file {path.name}")
+    readings: Counter[str] = Counter()
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        lines = csv.reader(file)
+        header = _header(next(lines, []), path.name)
+        while True:
+            position = f"{path.name}:{lines.line_num + 1}"
+            try:
+                cells = next(lines, None)
+            except csv.Error:
+                yield Unreadable(KIND, position, "malformed-csv", "the line is not CSV")
+                continue
+            if cells is None:
+                return
+            if any(cells):
+                yield from _reading(header, cells, position, readings)
+
+
+def _header(cells: list[str], file: str) -> list[str]:
+    header = [cell.strip() for cell in cells]
+    faulty = [
+        str(place)
+        for place, name in enumerate(header, start=1)
+        if name not in NOT_FEATURES and not FEATURE_NAME.fullmatch(name)
+    ]
+    if "patient" not in header or faulty or len(set(header)) < len(header) or len(header) > MAX_COLUMNS:
+        what = f" (columns {', '.join(faulty[:8])})" if faulty else ""
+        raise InputError(
+            Code.INVALID_INPUT,
+            f"the header of {file} does not name a patient and features{what}",
+            "name the columns patient, series_uid, then each feature once, in letters, digits and _",
+        )
+    return header
+
+
+def _reading(
+    header: list[str], cells: list[str], position: str, readings: Counter[str]
+) -> Iterator[SourceRecord | Unreadable]:
+    line = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
+    patient = line["patient"]
+    if len(cells) != len(header) or not patient:
+        reason = "the line has more or fewer fields than the header" if patient else "column patient is empty"
+        yield Unreadable(KIND, position, "wrong-field-count" if patient else "no-patient", reason)
+        return
+    features: dict[str, float] = {}
+    for name, cell in line.items():
+        if name in NOT_FEATURES or cell.lower() in NOT_SCORED:
+            continue
+        number = _number(cell)
+        if number is None:
+            yield Unreadable(KIND, f"{position}:{name}", "not-a-number", f"column {name} holds no number")
+        else:
+            features[name] = number
+    day = line.get("date", "")
+    if day and not _is_date(day):
+        yield Unreadable(KIND, f"{position}:date", "malformed-date", "column date holds no ISO date")
+        day = ""
+    readings[patient] += 1
+    record_id = f"{patient}#{readings[patient]}"
+    body = {
+        "id": record_id,
+        "patient": patient,
+        "series_uid": line.get("series_uid", ""),
+        "date": day or None,
+        "reader": line.get("reader") or None,
+        "features": features,
+    }
+    yield SourceRecord(KIND, record_id, position, body)
+
+
+def _number(cell: str) -> float | None:
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
