@@ -1,0 +1,86 @@
+"""The keys of both sides: private ones in files that only their owner reads, public ones as base64 text."""
+
+import base64
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from protocols.core.errors import Code, InputError
+
+_MASKING = b"shadowgraph/1/masking-key\0"
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Writes a file that only its owner reads (0600). Raises FileExistsError rather than replace a secret."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+
+
+def signing_key(path: Path) -> Ed25519PrivateKey:
+    """The Ed25519 key of a file; made at the first call."""
+    key = _pem_key(path, Ed25519PrivateKey.generate)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise InputError(Code.INVALID_INPUT, f"{path.name} is not an Ed25519 key")
+    return key
+
+
+def masking_key(path: Path) -> X25519PrivateKey:
+    """The X25519 key of a file, from which the masks of a secure sum come; made at the first call."""
+    key = _pem_key(path, X25519PrivateKey.generate)
+    if not isinstance(key, X25519PrivateKey):
+        raise InputError(Code.INVALID_INPUT, f"{path.name} is not an X25519 key")
+    return key
+
+
+def _pem_key(path: Path, generate: Callable[[], Ed25519PrivateKey | X25519PrivateKey]) -> object:
+    if not path.exists():
+        key = generate()
+        write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return load_pem_private_key(path.read_bytes(), None)
+
+
+def public_text(key: Ed25519PublicKey | X25519PublicKey) -> str:
+    """The base64 text of a public key's 32 bytes."""
+    return base64.b64encode(key.public_bytes_raw()).decode()
+
+
+def verifying_key(text: str) -> Ed25519PublicKey:
+    """The Ed25519 public key of a base64 text.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
+    except ValueError:
+        raise InputError(Code.INVALID_INPUT, "not a base64 Ed25519 public key") from None
+
+
+def sign_masking_key(key: Ed25519PrivateKey, masking: X25519PublicKey) -> str:
+    """The base64 signature with which a site vouches for its masking key."""
+    return base64.b64encode(key.sign(_MASKING + masking.public_bytes_raw())).decode()
+
+
+def check_masking_key(key: Ed25519PublicKey, masking: str, signature: str) -> None:
+    """Returns if the site of that signing key vouches for the masking key.
+
+    Raises:
+        InputError: code bad-signature.
+    """
+    try:
+        key.verify(
+            base64.b64decode(signature, validate=True), _MASKING + base64.b64decode(masking, validate=True)
+        )
+    except (InvalidSignature, ValueError):
+        raise InputError(Code.BAD_SIGNATURE, "the masking key does not bear its site's signature") from None
