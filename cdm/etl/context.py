@@ -1,28 +1,30 @@
 """What a mapper may know beside its record: whose source it is, the site's keys, and the vocabulary."""
 
+from collections import Counter
+
 from cdm.concepts import Resolution, Vocabulary
 from cdm.etl.identity import Identity
 
-UNMAPPED = Resolution(0, ())
-
 
 class Context:
-    """The keys and concepts for the mappers of one load; it also remembers which people were named."""
+    """The keys and concepts for the mappers of one load; it remembers who was named and what met no concept."""
 
     def __init__(self, source: str, identity: Identity, vocabulary: Vocabulary) -> None:
         self.source = source
+        self.kind = ""  # of the record in hand: what `data unmapped` says beside a code
+        self.new_persons: dict[str, int] = {}
+        self.unmapped: Counter[tuple[str, str, str]] = Counter()
         self._identity = identity
         self._vocabulary = vocabulary
         self._persons: dict[str, int] = {}
         self._concepts: dict[tuple[str, str], Resolution] = {}
-        self.new_persons: dict[str, int] = {}
 
     def row_id(self, record_id: str, table: str, part: str = "") -> int:
-        """The key of a row of this source; `record_id` is `Kind/id`, also for a record not yet seen."""
+        """The key of a row of this source; `record_id` is `Kind/id`, also of a record not yet seen."""
         return self._identity.row_id(self.source, record_id, table, part)
 
     def person_id(self, patient_id: str) -> int:
-        """The person_id of a patient id of this source: FHIR Patient.id, DICOM PatientID, barcode, CSV column."""
+        """The person_id of a patient id of this source: FHIR Patient.id, DICOM PatientID, a barcode."""
         person_id = self._persons.get(patient_id)
         if person_id is None:
             person_id = self._identity.person_id(self.source, patient_id)
@@ -38,7 +40,14 @@ class Context:
         return self._identity.shared_id("procedure_occurrence", study_uid)
 
     def resolve(self, system: str, code: str) -> Resolution:
-        """The source concept and the standard concepts of a code; concept 0 where there is none."""
+        """The source concept and the standard concepts of a code; one without a standard concept is counted."""
+        found = self.lookup(system, code)
+        if not found.standard:
+            self.unmapped[system, code, self.kind] += 1
+        return found
+
+    def lookup(self, system: str, code: str) -> Resolution:
+        """As `resolve`, for a code that is only one of several to choose from: nothing is counted."""
         known = self._concepts.get((system, code))
         if known is None:
             known = self._concepts[system, code] = self._vocabulary.resolve(system, code)

@@ -1,21 +1,14 @@
 """The keys of rows and persons: 63-bit keyed hashes of the source's own identifiers.
 
-A key depends on nothing but the site's secret and the identifier, so a reference resolves before the record that
-it names has arrived, two loads of one file give the same keys, and nobody without the secret can go from a
-person_id back to a patient id by trying all of them. 63 bits: among ten million rows two meet with p < 1e-5.
+A key depends on nothing but the site's secret and the identifier. So a reference resolves before the record
+that it names has arrived, two loads of one file give the same keys, and nobody without the secret can go from
+a person_id back to a patient id by trying all of them. Among ten million rows two keys meet with p < 1e-5.
 """
 
 from collections.abc import Mapping
 from hashlib import blake2b
 
 SEPARATOR = "\x1f"  # stands in no identifier, so that ("a", "bc") and ("ab", "c") differ
-PUBLIC_KEY = b""
-
-
-def hash63(*parts: str, key: bytes = PUBLIC_KEY) -> int:
-    """A positive 63-bit number, the keyed BLAKE2b of the parts; never 0, which OMOP keeps for "no concept"."""
-    digest = blake2b(SEPARATOR.join(parts).encode(), digest_size=8, key=key).digest()
-    return (int.from_bytes(digest, "big") >> 1) or 1
 
 
 class Identity:
@@ -26,20 +19,23 @@ class Identity:
     """
 
     def __init__(self, key: bytes, links: Mapping[tuple[str, str], str] | None = None) -> None:
-        self._key = key
         self._links = dict(links or {})
-        self._row = blake2b(digest_size=8, key=key)
+        self._keyed = blake2b(digest_size=8, key=key)
+
+    def hash63(self, *parts: str) -> int:
+        """A positive 63-bit number; never 0, which OMOP keeps for "no concept"."""
+        keyed = self._keyed.copy()  # the keyed state is made once: half the price of a new hash
+        keyed.update(SEPARATOR.join(parts).encode())
+        return (int.from_bytes(keyed.digest(), "big") >> 1) or 1
 
     def row_id(self, source: str, record_id: str, table: str, part: str = "") -> int:
-        """The key of the row that `record_id` (`Observation/123`) makes in `table`; `part` tells several apart."""
-        row = self._row.copy()  # the keyed state is made once: half the price of a new hash
-        row.update(f"{source}\x1f{record_id}\x1f{table}\x1f{part}".encode())
-        return (int.from_bytes(row.digest(), "big") >> 1) or 1
+        """The key of the row that `record_id` (`Observation/123`) makes in `table`; `part` tells rows apart."""
+        return self.hash63("row", source, record_id, table, part)
 
     def person_id(self, source: str, patient_id: str) -> int:
         """The person_id of a patient id as `source` writes it (Patient.id, PatientID, barcode)."""
-        return hash63("person", self._links.get((source, patient_id), patient_id), key=self._key)
+        return self.hash63("person", self._links.get((source, patient_id), patient_id))
 
     def shared_id(self, table: str, uid: str) -> int:
         """The key of a row that several sources tell of by one worldwide name, as a DICOM UID is."""
-        return hash63("shared", table, uid, key=self._key)
+        return self.hash63("shared", table, uid)

@@ -1,4 +1,4 @@
-"""What goes into a mapper and what comes out of it: one record of a source, rows of the CDM, or a coded no."""
+"""What goes into a mapper and what comes out of it: a record of a source, rows of the CDM, or a coded no."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Precision = Literal["day", "month", "year"]
 class SourceRecord(NamedTuple):
     """One record of a source as a reader found it.
 
-    `record_id` names the record inside its source and kind for good (`Observation.id`, a SeriesInstanceUID), so
-    that a newer version replaces the older. `position` is `file:line` below the source's folder and is for
+    `record_id` names the record inside its source and kind for good (`Observation.id`, a SeriesInstanceUID),
+    so that a newer version replaces the older. `position` is `file:line` below the source's folder and is for
     people; it holds no value of the record. `body` is plain JSON data: its content hash decides whether
     anything changed. `deleted` says that the source took the record back.
     """

@@ -1,0 +1,80 @@
+"""FHIR's coded values: the code that counts among several, and its concepts."""
+
+from typing import Any, NamedTuple
+
+from cdm.concepts import Resolution, StandardConcept
+from cdm.etl.administrative import NO_CONCEPT
+from cdm.etl.context import Context
+from cdm.vocabulary import vocabulary_id_of
+
+LOCAL = "local-"  # how `vocabulary_id_of` names a hospital's own system
+SOURCE_VALUE_LENGTH = 50  # OMOP's varchar(50)
+UNKNOWN = (StandardConcept(NO_CONCEPT, "", False),)
+
+
+class Coded(NamedTuple):
+    """The concepts of a code: what the source wrote, its source concept, and the standard concepts it maps to.
+
+    `standard` has one concept a row to write, at least concept 0; `value_concept_id` is what the code "maps to
+    value", as an ICD code of a positive test does.
+    """
+
+    source_value: str | None
+    source_concept_id: int
+    standard: tuple[StandardConcept, ...]
+    value_concept_id: int | None
+
+    @property
+    def concept_id(self) -> int:
+        """The first standard concept, for a column that holds one."""
+        return self.standard[0].concept_id
+
+
+NOT_CODED = Coded(None, NO_CONCEPT, UNKNOWN, None)
+
+
+def source_value(system: str, code: str) -> str:
+    """What a `*_source_value` holds: `LOINC:89243-0`, or the code alone where OMOP has no name for the system."""
+    vocabulary_id = vocabulary_id_of(system) if system else LOCAL
+    return (code if vocabulary_id.startswith(LOCAL) else f"{vocabulary_id}:{code}")[:SOURCE_VALUE_LENGTH]
+
+
+def coded(concept: Any, context: Context) -> Coded:
+    """The code of a CodeableConcept, by the guide's priority: chosen by a user, mapped, first (f2o-034, f2o-035).
+
+    One without any coding gives concept 0 and its text.
+    """
+    if not isinstance(concept, dict):
+        return NOT_CODED
+    codings = [coding for coding in concept.get("coding") or () if coding.get("code")]
+    if codings:
+        return coded_value(_preferred(codings, context), context)
+    text = concept.get("text")
+    return Coded(text[:SOURCE_VALUE_LENGTH], NO_CONCEPT, UNKNOWN, None) if text else NOT_CODED
+
+
+def coded_value(coding: dict[str, Any], context: Context) -> Coded:
+    """The concepts of one Coding."""
+    system, code = coding.get("system") or "", coding["code"]
+    found = context.resolve(system, code)
+    return from_resolution(source_value(system, code), found)
+
+
+def from_resolution(source: str, found: Resolution) -> Coded:
+    """What the vocabulary says of a code, told apart into what to write and what value it implies."""
+    standard = tuple(concept for concept in found.standard if not concept.is_value)
+    return Coded(source, found.source_concept_id, standard or UNKNOWN, found.value_concept_id or None)
+
+
+def _preferred(codings: list[dict[str, Any]], context: Context) -> dict[str, Any]:
+    if len(codings) == 1:
+        return codings[0]
+    chosen = [coding for coding in codings if coding.get("userSelected")]
+    mapped = (c for c in chosen or codings if context.lookup(c.get("system") or "", c["code"]).standard)
+    return next(mapped, (chosen or codings)[0])
+
+
+def has_code(concept: Any, system: str, *codes: str) -> bool:
+    """Whether a CodeableConcept carries one of the codes of a system."""
+    codings = concept.get("coding") or () if isinstance(concept, dict) else ()
+    return any(coding.get("system") == system and coding.get("code") in codes for coding in codings)

@@ -1,0 +1,40 @@
+"""Procedure: an event in the table of its code's domain, by default procedure_occurrence.
+
+Left out on purpose: identifier, performer, location, reasonCode, outcome, complication, report, usedCode,
+focalDevice, note, performedAge and performedString.
+"""
+
+from cdm.etl.administrative import EHR
+from cdm.etl.coding import coded
+from cdm.etl.context import Context
+from cdm.etl.dates import last_date, required_date
+from cdm.etl.events import PROCEDURE, Event, event_rows
+from cdm.etl.record import Body, Excluded, Row
+from cdm.etl.references import record_id, refuse_modifiers, subject_person_id, visit_occurrence_id
+
+
+def map_procedure(procedure: Body, context: Context) -> list[Row]:
+    """The rows of a procedure that was done."""
+    status = procedure.get("status")
+    if status != "completed":
+        raise Excluded(f"status {status}")
+    refuse_modifiers(procedure)
+    event = Event(
+        record_id(procedure),
+        subject_person_id(procedure, context),
+        visit_occurrence_id(procedure, context),
+        # R4 says performed[x], R5 occurrence[x]
+        required_date(
+            procedure, "performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod"
+        ),
+        last_date(procedure, "performedPeriod", "occurrencePeriod"),
+        EHR,
+    )
+    rows = list(event_rows(event, coded(procedure.get("code"), context), PROCEDURE, context))
+    for site in (procedure.get("bodySite") or ())[:1]:
+        for row in rows:
+            if row.table == PROCEDURE.table:
+                modifier = coded(site, context)
+                row.values["modifier_concept_id"] = modifier.concept_id
+                row.values["modifier_source_value"] = modifier.source_value
+    return rows

@@ -1,0 +1,57 @@
+"""FHIR references: whose record it is and which visit it belongs to."""
+
+from cdm.etl.context import Context
+from cdm.etl.record import Body, Excluded, Unmappable
+
+
+def referenced_id(reference: object, kind: str) -> str | None:
+    """The id in a literal reference to a `kind`: `Patient/1`, absolute or with a version; else None."""
+    text = reference.get("reference") if isinstance(reference, dict) else None
+    if not isinstance(text, str):
+        return None
+    head, _, tail = text.partition("/")
+    if head == kind and "/" not in tail:  # nearly all of them
+        return tail or None
+    parts = text.split("/")
+    if "_history" in parts:
+        parts = parts[: parts.index("_history")]
+    return parts[-1] if len(parts) > 2 and parts[-2] == kind and parts[-1] else None
+
+
+def subject_person_id(resource: Body, context: Context, element: str = "subject") -> int:
+    """The person_id of the patient whom the resource is about.
+
+    Raises:
+        Excluded: it is about a group, a device or a place.
+        Unmappable: no reference says whom it is about.
+    """
+    subject = resource.get(element)
+    patient_id = referenced_id(subject, "Patient")
+    if patient_id is not None:
+        return context.person_id(patient_id)
+    if any(referenced_id(subject, kind) for kind in ("Group", "Device", "Location", "Substance")):
+        raise Excluded("subject is not a patient")
+    raise Unmappable("unresolved-subject", f"{element} is not a reference to a Patient")
+
+
+def visit_occurrence_id(resource: Body, context: Context) -> int | None:
+    """The key of the visit that the resource belongs to, there already or not; None without a reference."""
+    encounter_id = referenced_id(resource.get("encounter"), "Encounter")
+    return context.row_id(f"Encounter/{encounter_id}", "visit_occurrence") if encounter_id else None
+
+
+def record_id(resource: Body) -> str:
+    """`Kind/id` of a resource: what the keys of its rows are made of."""
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
+def refuse_modifiers(resource: Body) -> None:
+    """Nothing; an extension that may turn the meaning of a resource is never passed over (f2o-063).
+
+    Raises:
+        Unmappable: the resource has a modifier extension, of which we know none.
+    """
+    if resource.get("modifierExtension") or resource.get("implicitRules"):
+        raise Unmappable(
+            "modifier-extension", "a modifier that this ETL does not know may change its meaning"
+        )
