@@ -1,11 +1,12 @@
-"""The one way to a site's database: SQLite embedded, PostgreSQL in production, one code."""
+"""The one way to a site's database: SQLite embedded, PostgreSQL in production, one code for both."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from alembic import command
 from sqlalchemy import (
     URL,
     Column,
@@ -18,19 +19,33 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     make_url,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
-from cdm.schema import metadata
+from cdm.migrations import configuration
 
 # A chunk bounds the memory of a load; beyond a thousand rows neither database gets faster.
 CHUNK = 1000
 
+MIGRATION_LOCK = 5_4_2026  # any number, the same everywhere
+
 Item = TypeVar("Item")
+
+
+class RefusedRowError(Exception):
+    """The database refused a row; `reason` names the rule and the column, never a value."""
+
+    def __init__(self, table: str, reason: str) -> None:
+        super().__init__(f"{table} refused a row: {reason}")
+        self.table = table
+        self.reason = reason
 
 
 def connect(url: str | URL) -> Engine:
@@ -55,7 +70,7 @@ def connect(url: str | URL) -> Engine:
 def _connect_sqlite(url: URL) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -63,7 +78,7 @@ def _connect_sqlite(url: URL) -> Engine:
 
 def _connect_postgresql(url: URL) -> Engine:
     try:
-        return create_engine(url.set(drivername="postgresql+psycopg"))
+        return create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True)
     except ModuleNotFoundError:
         raise ModuleNotFoundError("PostgreSQL needs: pip install 'shadowgraph[postgresql]'") from None
 
@@ -112,6 +127,7 @@ def upsert(connection: Connection, table: Table, rows: Iterable[Mapping[str, obj
 
     Raises:
         ValueError: a row names a column that the table does not have.
+        RefusedRowError: a required column is empty, or a value does not fit its column.
     """
     statement = _upsert_statement(table, connection.dialect.name)
     blank = {column.name: _default(column) for column in table.c}
@@ -121,9 +137,28 @@ def upsert(connection: Connection, table: Table, rows: Iterable[Mapping[str, obj
         if any(len(row) != len(blank) for row in complete):
             unknown = sorted({name for row in complete for name in row.keys() - blank.keys()})
             raise ValueError(f"{table.name} has no column {', '.join(unknown)}")
-        connection.execute(statement, complete)
+        _execute(connection, table, statement, complete)
         written += len(complete)
     return written
+
+
+def _execute(
+    connection: Connection, table: Table, statement: Insert, rows: Sequence[Mapping[str, object]]
+) -> None:
+    try:
+        connection.execute(statement, rows)
+    except (IntegrityError, DataError) as error:
+        # Not `from error`: PostgreSQL quotes the failing row in its text.
+        raise RefusedRowError(table.name, _reason(error)) from None
+
+
+def _reason(error: DBAPIError) -> str:
+    diagnosis = getattr(error.orig, "diag", None)
+    if diagnosis is None:  # SQLite names the constraint and the column, never a value
+        return str(error.orig)
+    return (
+        f"SQLSTATE {diagnosis.sqlstate} {diagnosis.column_name or diagnosis.constraint_name or ''}".rstrip()
+    )
 
 
 def _default(column: Column[Any]) -> object:
@@ -157,6 +192,9 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the database to the newest schema; a database that is there already does not change."""
+    """Bring the database to the newest schema, from whatever revision it is at; there nothing happens."""
     with writing(engine) as connection:
-        metadata.create_all(connection)
+        if connection.dialect.name == "postgresql":
+            # Of two processes at once the second waits and finds it done, as it does for SQLite's write lock.
+            connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        command.upgrade(configuration(connection), "head")
