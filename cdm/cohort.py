@@ -1,0 +1,102 @@
+"""Who is in a study: an index event, and named rules that are counted one after the other.
+
+Pydantic only: the center may read a cohort's definition, never a person. The site evaluates it.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+ConceptCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+:[^\s]{1,60}$")]
+"""VOCABULARY:code, such as `LOINC:89243-0`; a trailing % in the code means everything that begins so."""
+
+Domain = Literal["condition", "procedure", "drug", "measurement", "observation", "visit"]
+Modality = Literal["CT", "MR", "PT"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Event(_Part):
+    """A record of a concept; the date of the first or last of them is a person's index date."""
+
+    domain: Domain
+    concept: ConceptCode
+    pick: Literal["first", "last"] = "first"
+
+
+class _Rule(_Part):
+    name: str = Field(min_length=1, max_length=80, description="what the attrition calls it")
+
+
+class AgeAtIndex(_Rule):
+    """Age in years at the index date, both ends included."""
+
+    kind: Literal["age"]
+    at_least: int | None = Field(default=None, ge=0, le=130)
+    at_most: int | None = Field(default=None, ge=0, le=130)
+
+
+class SexIs(_Rule):
+    """The recorded sex."""
+
+    kind: Literal["sex"]
+    is_: Literal["female", "male"] = Field(alias="is")
+
+
+class HasRecord(_Rule):
+    """A record of a concept, between two days relative to the index date; `absent` turns it round."""
+
+    kind: Literal["record"]
+    domain: Domain
+    concept: ConceptCode
+    from_days: int | None = None
+    to_days: int | None = None
+    absent: bool = False
+
+
+class HasImaging(_Rule):
+    """An image series of a modality; with `features`, one of which features were computed or scored."""
+
+    kind: Literal["imaging"]
+    modality: Modality
+    features: bool = False
+
+
+class GeneTested(_Rule):
+    """A test of the gene, whatever its outcome; with `mutated`, that outcome."""
+
+    kind: Literal["gene"]
+    gene: str = Field(pattern=r"^[A-Za-z0-9-]{1,20}$")
+    mutated: bool | None = None
+
+
+class FollowUp(_Rule):
+    """Days from the index date to the last contact or death."""
+
+    kind: Literal["follow_up"]
+    at_least_days: int = Field(ge=0)
+
+
+Rule = Annotated[
+    AgeAtIndex | SexIs | HasRecord | HasImaging | GeneTested | FollowUp, Field(discriminator="kind")
+]
+
+
+class CohortDefinition(_Part):
+    """An index event and the rules that narrow it, in the order in which attrition counts them."""
+
+    index: Event
+    rules: tuple[Rule, ...] = Field(default=(), max_length=50)
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> "CohortDefinition":
+        names = self.steps()
+        if len(set(names)) != len(names):
+            raise ValueError("two rules of the cohort have the same name")
+        return self
+
+    def steps(self) -> list[str]:
+        """The names of the attrition's steps: the index event, then each rule."""
+        return ["index event", *(rule.name for rule in self.rules)]
