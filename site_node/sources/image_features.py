@@ -3,8 +3,8 @@
     patient,series_uid,vasari_f1,vasari_f5,...
 
 `patient` is required. `series_uid` (which series was read), `date` (of the reading, ISO) and `reader` are
-known by their names; every other column is a feature. An empty cell was not scored. A cell that is not a number is
-reported by line and column and is missing; the other cells of its line load.
+known by their names; every other column is a feature. An empty cell was not scored. A cell that is not a
+number is reported by line and column and is missing; the other cells of its line load.
 """
 
 import csv

@@ -128,8 +128,8 @@ class _Effect:
         return self["PICK"] != "1", SEVERITY.get(self.term(), NO_TERM), self["CANONICAL"] != "YES"
 
 
-def _classification(term: str, reference: str, alternate: str) -> str | None:
-    word = CLASSIFICATIONS.get(term)
+def _classification(term: str, reference: str, alternate: str) -> str:
+    word = CLASSIFICATIONS.get(term, "Unknown")
     if word == "In_Frame" and (len(alternate) - len(reference)) % 3:
         word = "Frame_Shift"  # protein_altering_variant says neither
     if word in ("In_Frame", "Frame_Shift"):
