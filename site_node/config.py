@@ -19,6 +19,7 @@ class SiteConfig(BaseModel):
     schema_version: int = 1
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
     database: str = "sqlite:///cdm.sqlite"
+    runtime_port: int = Field(default=9094, ge=1, le=65535)
     home: Path = Field(default=Path("."), exclude=True)
 
     @property

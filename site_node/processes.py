@@ -1,0 +1,95 @@
+"""The two processes of a site: a stock SuperNode, which meets the network, and the agent, which meets data.
+
+`python -m site_node.processes --home DIR` supervises both until SIGTERM; with `supernode` or `agent` it
+becomes that one process, for systemd.
+"""
+
+import argparse
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from protocols.core.daemons import Service, Supervisor, accepts, environment, script
+from protocols.core.keys import write_secret
+from site_node.config import SiteConfig, load
+from site_node.enrolment import consortium
+
+RUN = "run"
+
+
+def services(home: Path, *, stock: bool = False) -> list[Service]:
+    """The site's processes, in the order in which they start.
+
+    Args:
+        home: the site's folder.
+        stock: run Flower's own task runner, and the agent behind a socket; slower, no private name of flwr.
+    """
+    settings = load(home)
+    home = settings.home
+    agent = (sys.executable, "-m", "site_node.executor", "--home", str(home))
+    if stock:
+        socket = home / RUN / "agent.sock"
+        return [
+            Service("agent", (*agent, "--socket", str(socket)), {}, socket.exists),
+            _supernode(settings, "--node-config", f'socket="{socket}"'),
+        ]
+    secret = home / "keys" / "runtime.secret"
+    if not secret.exists():
+        write_secret(secret, secrets.token_bytes(32))
+    address = f"127.0.0.1:{settings.runtime_port}"
+    return [
+        _supernode(settings, "--isolation", "process", "--superexec-auth-secret-file", str(secret)),
+        Service("agent", (*agent, "--runtime", address), {}),
+    ]
+
+
+def _supernode(settings: SiteConfig, *way: str) -> Service:
+    invited = consortium(settings.home)
+    root = settings.home / RUN / "root.pem"
+    root.parent.mkdir(exist_ok=True, mode=0o700)
+    root.write_text(invited.root_certificate)
+    command = (
+        script("flower-supernode"),
+        *("--superlink", invited.address),
+        *("--root-certificates", str(root)),
+        *("--auth-supernode-private-key", str(settings.home / "keys" / "node")),
+        *("--port", str(settings.runtime_port)),
+        *way,
+    )
+    return Service(
+        "supernode",
+        command,
+        {
+            "FLWR_HOME": str(settings.home / RUN / "flwr"),
+            "FLWR_TELEMETRY_ENABLED": "0",
+            "FLWR_DISABLE_UPDATE_CHECK": "1",
+        },
+        lambda: accepts("127.0.0.1", settings.runtime_port),
+    )
+
+
+def supervisor(home: Path, *, stock: bool = False) -> tuple[str, ...]:
+    """The command line that supervises a site."""
+    words = (sys.executable, "-m", "site_node.processes", "--home", str(home.resolve()))
+    return (*words, "--stock") if stock else words
+
+
+def main() -> None:
+    """Supervises the site, or becomes one of its processes."""
+    parser = argparse.ArgumentParser(prog="python -m site_node.processes")
+    parser.add_argument("--home", type=Path, required=True, help="the site's folder")
+    parser.add_argument("--stock", action="store_true", help="Flower's own task runner")
+    parser.add_argument("only", nargs="?", choices=["supernode", "agent"])
+    arguments = parser.parse_args()
+    home = arguments.home.resolve()
+    known = services(home, stock=arguments.stock)
+    if arguments.only is None:
+        Supervisor(home / RUN, known).run()
+        return
+    one = next(service for service in known if service.name == arguments.only)
+    os.execve(one.command[0], one.command, environment(one.environment))
+
+
+if __name__ == "__main__":
+    main()
