@@ -11,9 +11,9 @@ What it was measured on and by whom is a row of `image_feature` (MI-CDM), where 
     alg_system, alg_datetime        the engine, its version and the hash of its settings; or who read it
 
 Names are at most 50 characters. A reader's score keeps the column's name (`vasari_f5`). A radiomic feature is
-`modality:region:filter:tag`, made by `radiomic_name`, with IBSI's tag and aggregation, since one IBSI code may
-stand for several numbers: `CT:GTV:none:cm_joint_entr_3D_avg`. One image has one row a name: computing again with
-other settings replaces the number.
+`modality:region:filter:tag`, made by `radiomic_name`, with IBSI's tag and aggregation, since one IBSI code
+may stand for several numbers: `CT:GTV:none:cm_joint_entr_3D_avg`. One image has one row a name: computing
+again with other settings replaces the number.
 
 So a variable is read by
     SELECT person_id, value_as_number, measurement_date
@@ -96,8 +96,8 @@ def feature_rows(
 def radiomic_name(modality: str, region: str, tag: str, filter_name: str = "none") -> str:
     """`modality:region:filter:tag`, at most 50 characters; feature store and table builder call it.
 
-    `tag` is IBSI's, followed by the aggregation where there is one. What is too long ends in eight hexadecimal
-    digits of its hash, so that two long names stay two.
+    `tag` is IBSI's, followed by the aggregation where there is one. What is too long ends in eight
+    hexadecimal digits of its hash, so that two long names stay two.
     """
     return _within_length(":".join(_word(part) for part in (modality, region, filter_name, tag)))
 

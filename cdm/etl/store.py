@@ -1,0 +1,162 @@
+"""What a load writes: the rows of a batch, whose they are, and what was left out, in one transaction."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cdm.database import CHUNK, chunks, delete_rows, key_columns, upsert, writing
+from cdm.etl.identity import Identity
+from cdm.etl.quarantine import Quarantine, Rejected
+from cdm.etl.record import Row, SourceRecord
+from cdm.schema import metadata, person_link, source_record, source_row, unmapped_code
+
+KEYS = {name: key_columns(table)[0] for name, table in metadata.tables.items() if table.primary_key.columns}
+KEYS["death"] = "person_id"
+
+
+@dataclass
+class Change:
+    """A record whose rows are to be written; `excluded` says why there are none."""
+
+    key: int
+    record: SourceRecord
+    content_hash: str
+    rows: list[Row]
+    excluded: str
+    known: bool
+    had_rows: bool = False
+
+
+class Store:
+    """The writer of one load."""
+
+    def __init__(
+        self, engine: Engine, source: str, run_id: int, identity: Identity, quarantine: Quarantine
+    ) -> None:
+        self._engine = engine
+        self._source = source
+        self._run_id = run_id
+        self._identity = identity
+        self._quarantine = quarantine
+
+    def record_key(self, kind: str, record_id: str) -> int:
+        """The key of a record of this source."""
+        return self._identity.hash63("record", self._source, kind, record_id)
+
+    def known_hashes(self, keys: list[int]) -> dict[int, str]:
+        """The content hash of each record that was loaded before; empty for one that was deleted since."""
+        columns = source_record.c
+        statement = select(columns.source_record_id, columns.content_hash)
+        with self._engine.connect() as connection:
+            return {
+                key: content_hash
+                for chunk in chunks(keys, CHUNK)
+                for key, content_hash in connection.execute(
+                    statement.where(columns.source_record_id.in_(chunk))
+                )
+            }
+
+    def write(
+        self,
+        changes: list[Change],
+        rejected: Iterable[Rejected],
+        persons: Mapping[str, int],
+        unmapped: Mapping[tuple[str, str, str], int],
+    ) -> None:
+        """Replace the rows of the changed records and note the rest, in one transaction."""
+        with writing(self._engine) as connection:
+            self._delete_earlier(connection, [change for change in changes if change.known])
+            self._insert(connection, changes)
+            upsert(connection, source_record, map(self._record_row, changes))
+            self._quarantine.write(connection, rejected)
+            upsert(connection, person_link, (self._link(*item) for item in persons.items()))
+            _count_unmapped(connection, unmapped)
+        self._quarantine.loaded(change.key for change in changes)
+
+    def _delete_earlier(self, connection: Connection, changes: list[Change]) -> None:
+        """Delete what the records made before, but not a row that another record tells of too."""
+        by_key = {change.key: change for change in changes}
+        owned = source_row.c
+        for chunk in chunks(by_key, CHUNK):
+            mine: defaultdict[str, set[int]] = defaultdict(set)
+            statement = select(owned.source_record_id, owned.table_name, owned.row_id)
+            for key, table, row_id in connection.execute(statement.where(owned.source_record_id.in_(chunk))):
+                by_key[key].had_rows = True
+                mine[table].add(row_id)
+            delete_rows(connection, source_row, chunk)
+            for table, ids in mine.items():
+                kept = _still_owned(connection, table, ids)
+                delete_rows(connection, metadata.tables[table], ids - kept)
+
+    def _insert(self, connection: Connection, changes: list[Change]) -> None:
+        rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        fallback: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        owners: list[dict[str, Any]] = []
+        for change in changes:
+            for table, values, precision, gives_way in change.rows:
+                (fallback if gives_way else rows)[table].append(values)
+                owner = {"source_record_id": change.key, "table_name": table, "row_id": values[KEYS[table]]}
+                owners.append({**owner, "date_precision": None if precision == "day" else precision})
+        for table, ready in rows.items():
+            upsert(connection, metadata.tables[table], ready)
+        for table, ready in fallback.items():
+            key = KEYS[table]
+            there = _existing(connection, table, {row[key] for row in ready})
+            upsert(connection, metadata.tables[table], (row for row in ready if row[key] not in there))
+        upsert(connection, source_row, owners)
+
+    def _record_row(self, change: Change) -> dict[str, Any]:
+        meta = change.record.body.get("meta")
+        version = meta.get("versionId") if isinstance(meta, dict) else None
+        return {
+            "source_record_id": change.key,
+            "source": self._source,
+            "kind": change.record.kind,
+            "record_id": change.record.record_id,
+            "version_id": version[:64] if isinstance(version, str) else None,
+            "content_hash": change.content_hash,
+            "run_id": self._run_id,
+            "deleted": change.record.deleted,
+        }
+
+    def _link(self, patient_id: str, person_id: int) -> dict[str, Any]:
+        return {"source": self._source, "source_person_id": patient_id, "person_id": person_id}
+
+
+def _existing(connection: Connection, table: str, ids: set[int]) -> set[int]:
+    column = metadata.tables[table].c[KEYS[table]]
+    return {
+        found
+        for chunk in chunks(ids, CHUNK)
+        for found in connection.scalars(select(column).where(column.in_(chunk)))
+    }
+
+
+def _still_owned(connection: Connection, table: str, ids: set[int]) -> set[int]:
+    """The rows that some other record tells of too; the owners just taken away are gone already."""
+    owned = source_row.c
+    return {
+        found
+        for chunk in chunks(ids, CHUNK)
+        for found in connection.scalars(
+            select(owned.row_id).where(owned.row_id.in_(chunk), owned.table_name == table)
+        )
+    }
+
+
+def _count_unmapped(connection: Connection, unmapped: Mapping[tuple[str, str, str], int]) -> None:
+    insert = (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(unmapped_code)
+    total = unmapped_code.c.occurrences + insert.excluded.occurrences
+    statement = insert.on_conflict_do_update(
+        index_elements=["system", "code", "kind"], set_={"occurrences": total}
+    )
+    rows = [
+        {"system": system[:255], "code": code[:255], "kind": kind, "occurrences": count}
+        for (system, code, kind), count in unmapped.items()
+    ]
+    if rows:
+        connection.execute(statement, rows)

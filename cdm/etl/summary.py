@@ -1,0 +1,58 @@
+"""What a load did: every record read is in exactly one of its kind's counts."""
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Counts:
+    """What became of the records of one kind."""
+
+    loaded: int = 0
+    unchanged: int = 0
+    replaced: int = 0
+    removed: int = 0  # entered in error, cancelled or deleted, and there were rows of it
+    quarantined: int = 0
+    not_mapped_yet: int = 0
+    excluded: dict[str, int] = field(default_factory=dict)  # reason -> records that make no row
+
+    @property
+    def records(self) -> int:
+        """How many records were read."""
+        whole = self.loaded + self.unchanged + self.replaced + self.removed
+        return whole + self.quarantined + self.not_mapped_yet + sum(self.excluded.values())
+
+    def exclude(self, reason: str) -> None:
+        """Count one record that makes no row, under its reason."""
+        self.excluded[reason] = self.excluded.get(reason, 0) + 1
+
+
+@dataclass
+class LoadSummary:
+    """What one load did, by kind of record; `unmapped_codes` is how many codes met no standard concept."""
+
+    source: str
+    run_id: int
+    kinds: defaultdict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
+    unmapped_codes: int = 0
+
+    @property
+    def records(self) -> int:
+        """How many records were read."""
+        return sum(counts.records for counts in self.kinds.values())
+
+    @property
+    def quarantined(self) -> int:
+        """How many records could not be loaded."""
+        return sum(counts.quarantined for counts in self.kinds.values())
+
+    @property
+    def changed(self) -> bool:
+        """Whether the load wrote or deleted any row of the CDM."""
+        return any(counts.loaded or counts.replaced or counts.removed for counts in self.kinds.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary as plain data."""
+        kinds = {kind: asdict(counts) for kind, counts in sorted(self.kinds.items())}
+        return {"source": self.source, "unmapped_codes": self.unmapped_codes, "kinds": kinds}

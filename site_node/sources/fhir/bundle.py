@@ -1,0 +1,101 @@
+"""Bundles as records: transaction, batch, collection, searchset and history.
+
+Inside a bundle resources may name each other by `urn:uuid:…`, by the entry's fullUrl, or by a condition
+(`Patient?identifier=…`). Such references become plain ones (`Patient/1`), so that the same resource has the same
+content whether it came in a bundle or in a line of NDJSON.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+from cdm.etl.record import Body, SourceRecord, Unreadable
+
+UUID = "urn:uuid:"
+
+
+def resource_record(resource: object, kind: str, position: str) -> SourceRecord | Unreadable:
+    """The record of a resource that has a type and an id; `kind` is what it should be, for the report."""
+    if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+        return Unreadable(kind, position, "no-resource-type", "this is JSON, but not a FHIR resource")
+    if not isinstance(resource.get("id"), str) or not resource["id"]:
+        return Unreadable(resource["resourceType"], position, "no-id", "the resource has no id")
+    return SourceRecord(resource["resourceType"], resource["id"], position, resource)
+
+
+def bundle_records(bundle: Body, position: str) -> Iterator[SourceRecord | Unreadable]:
+    """The resources of a bundle, their references made plain; an entry that deletes is a deleted record."""
+    entries = bundle.get("entry") or []
+    if not isinstance(entries, list):
+        yield Unreadable("Bundle", position, "malformed-bundle", "the bundle's entry is not a list")
+        return
+    names = _names(entries)
+    for number, entry in enumerate(entries, 1):
+        place = f"{position}:{number}"
+        deleted = _deleted(entry)
+        if deleted:
+            yield SourceRecord(deleted[0], deleted[1], place, {}, deleted=True)
+        elif isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
+            resource = _with_id(entry)
+            _make_plain(resource, names)
+            yield resource_record(resource, "unknown", place)
+        elif not isinstance(entry, dict) or "response" not in entry:
+            yield Unreadable("Bundle", place, "empty-entry", "an entry has neither a resource nor a deletion")
+
+
+def _deleted(entry: Any) -> tuple[str, str] | None:
+    """The kind and id of what an entry deletes: a DELETE request on `Patient/1`."""
+    request = entry.get("request") if isinstance(entry, dict) else None
+    if not isinstance(request, dict) or request.get("method") != "DELETE":
+        return None
+    kind, _, record_id = str(request.get("url") or "").partition("/")
+    return (kind, record_id) if kind and record_id and "/" not in record_id else None
+
+
+def _with_id(entry: dict[str, Any]) -> Body:
+    """The entry's resource; one that is to be created has the id of its fullUrl."""
+    resource: Body = entry["resource"]
+    full_url = entry.get("fullUrl")
+    if "id" not in resource and isinstance(full_url, str) and full_url.startswith(UUID):
+        resource["id"] = full_url.removeprefix(UUID)
+    return resource
+
+
+def _names(entries: list[Any]) -> dict[str, str]:
+    """What other entries may call a resource -> `Kind/id`."""
+    names: dict[str, str] = {}
+    for entry in entries:
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if not isinstance(resource, dict):
+            continue
+        kind, record_id = resource.get("resourceType"), _with_id(entry).get("id")
+        if isinstance(entry.get("fullUrl"), str):
+            names[entry["fullUrl"]] = f"{kind}/{record_id}"
+        for identifier in resource.get("identifier") or ():
+            if isinstance(identifier, dict) and "value" in identifier:
+                condition = f"{identifier.get('system', '')}|{identifier['value']}"
+                names[f"{kind}?{condition}"] = f"{kind}/{record_id}"
+    return names
+
+
+def _make_plain(element: Any, names: dict[str, str]) -> None:
+    """Replace the references below an element that are only understood inside the bundle."""
+    if isinstance(element, list):
+        for one in element:
+            _make_plain(one, names)
+    elif isinstance(element, dict):
+        for name, value in element.items():
+            if name == "reference" and isinstance(value, str):
+                element[name] = _plain(value, names)
+            elif isinstance(value, (dict, list)):
+                _make_plain(value, names)
+
+
+def _plain(reference: str, names: dict[str, str]) -> str:
+    if reference in names:
+        return names[reference]
+    kind, question, query = reference.partition("?")
+    if question:
+        wanted = dict(parse_qsl(query)).get("identifier")
+        return names.get(f"{kind}?{wanted}", reference)
+    return reference

@@ -1,0 +1,100 @@
+"""FHIR files as records: Bulk Data folders of NDJSON, bundles and single resources, each plain or gzip.
+
+A file that ends too early, and a line that is no resource, is reported where it stands; all else is read.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import orjson
+
+from cdm.etl.record import Body, SourceRecord, Unreadable
+from site_node.sources.fhir.bundle import bundle_records, resource_record
+
+LINES = (".ndjson", ".jsonl")
+ENDINGS = (*LINES, ".json")
+MAX_LINE = 64 * 1024 * 1024  # bounds the memory of a load; a resource of this size is a mistake
+MAX_FILE = 1024 * 1024 * 1024  # of a bundle, which is read as a whole
+UNKNOWN = "unknown"
+BROKEN = (EOFError, OSError, zlib.error)
+
+Item = SourceRecord | Unreadable
+
+
+def read(path: Path) -> Iterator[Item]:
+    """The resources of a file, or of all FHIR files in a folder and below, in the order of their names."""
+    for file in _files(path):
+        position = file.relative_to(path).as_posix() if path.is_dir() else file.name
+        try:
+            yield from _lines(file, position) if _is_lines(file) else _whole(file, position)
+        except BROKEN:
+            yield Unreadable(_kind_of(file), position, "truncated-file", "the file cannot be read to its end")
+
+
+def count_bytes(path: Path) -> int:
+    """The size of the files that `read` reads, for a progress bar."""
+    return sum(file.stat().st_size for file in _files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*") if _plain_name(file).endswith(ENDINGS) and file.is_file())
+
+
+def _plain_name(file: Path) -> str:
+    return file.name.lower().removesuffix(".gz")
+
+
+def _is_lines(file: Path) -> bool:
+    return _plain_name(file).endswith(LINES)
+
+
+def _open(file: Path) -> IO[bytes]:
+    with file.open("rb") as start:
+        packed = start.read(2) == b"\x1f\x8b"  # servers also send gzip without saying so in the name
+    return gzip.open(file, "rb") if packed else file.open("rb")  # type: ignore[return-value]
+
+
+def _kind_of(file: Path) -> str:
+    """What Bulk Data names the file after, for a line that does not say what it is."""
+    stem = file.name.split(".")[0]
+    return stem if stem.isalpha() and stem[:1].isupper() else UNKNOWN
+
+
+def _lines(file: Path, position: str) -> Iterator[Item]:
+    with _open(file) as stream:
+        number = 0
+        while line := stream.readline(MAX_LINE):
+            number += 1
+            if len(line) == MAX_LINE and not line.endswith(b"\n"):
+                yield Unreadable(_kind_of(file), f"{position}:{number}", "too-long", "a line is too long")
+                while len(line) == MAX_LINE and not line.endswith(b"\n"):
+                    line = stream.readline(MAX_LINE)
+            elif not line.isspace():
+                yield from _records(line, _kind_of(file), f"{position}:{number}")
+
+
+def _whole(file: Path, position: str) -> Iterator[Item]:
+    with _open(file) as stream:
+        content = stream.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        yield Unreadable(_kind_of(file), position, "too-long", "a file is too large for one bundle")
+    else:
+        yield from _records(content, _kind_of(file), position)
+
+
+def _records(content: bytes, kind: str, position: str) -> Iterator[Item]:
+    """The resource, or those of the bundle, that a line or file holds."""
+    try:
+        resource: Body = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        yield Unreadable(kind, position, "malformed-json", "this is not JSON; was it cut off?")
+        return
+    if isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
+        yield from bundle_records(resource, position)
+    else:
+        yield resource_record(resource, kind, position)
