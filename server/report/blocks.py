@@ -1,0 +1,107 @@
+"""The pieces of a report's page: text, tables and figures, escaped where they are made."""
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+from markupsafe import Markup
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its blocks."""
+
+    title: str
+    blocks: list[Markup] = field(default_factory=list)
+
+    @property
+    def anchor(self) -> str:
+        """The heading as the target of a link."""
+        return "".join(c if c.isalnum() else "-" for c in self.title.lower())
+
+
+def text(words: str, kind: str = "") -> Markup:
+    """A paragraph."""
+    attribute = f' class="{kind}"' if kind else ""
+    return Markup(f"<p{attribute}>{html.escape(words)}</p>")
+
+
+def heading(words: str) -> Markup:
+    """A heading inside a section."""
+    return Markup(f"<h3>{html.escape(words)}</h3>")
+
+
+def failure(code: str, words: str) -> Markup:
+    """An analysis that could not be done, and why."""
+    return Markup(f'<div class="failed"><b>{html.escape(code)}</b>: {html.escape(words)}</div>')
+
+
+def figure(svg: str, caption: str) -> Markup:
+    """A figure with its caption."""
+    return Markup(f"<figure>{svg}<figcaption>{html.escape(caption)}</figcaption></figure>")
+
+
+def side_by_side(figures: Iterable[Markup]) -> Markup:
+    """Figures in a row, where the page is wide enough."""
+    return Markup('<div class="figures">' + "".join(figures) + "</div>")
+
+
+def folded(summary: str, content: str) -> Markup:
+    """Long text that opens on a click."""
+    return Markup(
+        f"<details><summary>{html.escape(summary)}</summary><pre>{html.escape(content)}</pre></details>"
+    )
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
+    """A table; numbers stand to the right, a missing number is a dash."""
+    body = [[_cell(cell) for cell in row] for row in rows]
+    numeric = [bool(body) and all(row[i][1] for row in body) for i in range(len(columns))]
+    head = "".join(
+        f"<th{_right(right)}>{html.escape(name)}</th>" for name, right in zip(columns, numeric, strict=True)
+    )
+    lines = [
+        "<tr>" + "".join(f"<td{_right(r)}>{c[0]}</td>" for c, r in zip(row, numeric, strict=True)) + "</tr>"
+        for row in body
+    ]
+    inside = f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    return Markup(f'<div class="scroll"><table>{inside}</table></div>')
+
+
+def frame(data: pd.DataFrame) -> Markup:
+    """A table of a data frame."""
+    return table([str(name) for name in data.columns], data.itertuples(index=False, name=None))
+
+
+SUPPRESSED = Markup('<span class="chip">fewer than 10</span>')
+
+
+def _right(yes: bool) -> str:
+    return ' class="n"' if yes else ""
+
+
+def _cell(value: object) -> tuple[str, bool]:
+    """A cell's HTML, and whether it is a number."""
+    if isinstance(value, Markup):
+        return str(value), True
+    if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
+        return "–", True
+    if isinstance(value, bool):
+        return "yes" if value else "no", False
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "&#8239;"), True
+    if isinstance(value, float):
+        return number(value), True
+    return html.escape(str(value)), False
+
+
+def number(value: float) -> str:
+    """A number for people: about four significant digits, tiny ones in powers of ten."""
+    if value == 0:
+        return "0"
+    if abs(value) < 1e-3 or abs(value) >= 1e6:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa} × 10<sup>{int(exponent)}</sup>"
+    digits = max(0, 3 - len(str(int(abs(value))))) if abs(value) >= 1 else 3
+    return f"{value:.{digits}f}".replace("-", "−")

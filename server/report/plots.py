@@ -1,0 +1,164 @@
+"""The report's figures, each as one inline SVG: text stays text, and nothing is loaded from elsewhere."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+INK, MUTED, RULE = "#1d2733", "#66717e", "#d7dde4"
+# Okabe and Ito's palette: told apart by colour-blind readers; every series has its own marker too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F6000", "#4D4D4D")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": RULE,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "shadowgraph",
+    "figure.constrained_layout.use": True,
+}
+
+
+@contextmanager
+def _figure(width: float, height: float, columns: int = 1) -> Iterator[tuple[list[Axes], list[str]]]:
+    """A figure's axes and a list into which its SVG is put when the block ends."""
+    svg: list[str] = []
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height))
+        yield list(np.atleast_1d(figure.subplots(1, columns))), svg
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg.append(text.getvalue()[text.getvalue().index("<svg") :])
+
+
+def attrition(rules: Sequence[str], people: Sequence[int]) -> str:
+    """Bars of the people who are left after each rule of the cohort."""
+    with _figure(7, 0.6 + 0.38 * len(rules)) as ((axes,), svg):
+        at = np.arange(len(rules))[::-1]
+        axes.barh(at, people, color=COLOURS[0], alpha=0.85, height=0.62)
+        for y, count in zip(at, people, strict=True):
+            axes.text(count, y, f"  {count}", va="center")
+        axes.set_yticks(at, rules)
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.spines[["left", "bottom"]].set_visible(False)
+        axes.set_xticks([])
+        axes.set_xlim(0, max(people) * 1.12 if len(people) else 1)
+    return svg[0]
+
+
+def people(counts: Mapping[str, int | None]) -> str:
+    """Bars of people by site; a suppressed count is an outlined bar that says so."""
+    known = [count for count in counts.values() if count is not None]
+    with _figure(7, 0.6 + 0.38 * len(counts)) as ((axes,), svg):
+        at = np.arange(len(counts))[::-1]
+        for y, count in zip(at, counts.values(), strict=True):
+            if count is None:
+                axes.barh(y, 10, height=0.62, fill=False, edgecolor=MUTED, linestyle="--")
+                axes.text(10, y, "  fewer than 10", va="center", color=MUTED)
+            else:
+                axes.barh(y, count, height=0.62, color=COLOURS[0], alpha=0.85)
+                axes.text(count, y, f"  {count}", va="center")
+        axes.set_yticks(at, list(counts))
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.spines[["left", "bottom"]].set_visible(False)
+        axes.set_xticks([])
+        axes.set_xlim(0, max([10, *known]) * 1.15)
+    return svg[0]
+
+
+def spread(feature: str, panels: Mapping[str, Mapping[str, tuple[float, float]]]) -> str:
+    """Mean and one standard deviation of a feature by site, a panel each (before, after)."""
+    with _figure(7, 2.3, len(panels)) as (all_axes, svg):
+        for axes, (title, sites) in zip(all_axes, panels.items(), strict=True):
+            for index, (mean, sd) in enumerate(sites.values()):
+                colour, marker = COLOURS[index % 8], MARKERS[index % 8]
+                axes.errorbar(mean, -index, xerr=sd, fmt=marker, color=colour, capsize=3, markersize=6)
+            axes.set_yticks([-i for i in range(len(sites))], list(sites))
+            axes.set_ylim(-len(sites) + 0.4, 0.6)
+            axes.set_title(title)
+            axes.set_xlabel(feature)
+            axes.tick_params(axis="y", length=0, labelcolor=INK)
+        low = min(axes.get_xlim()[0] for axes in all_axes)
+        high = max(axes.get_xlim()[1] for axes in all_axes)
+        for axes in all_axes:
+            axes.set_xlim(low, high)
+    return svg[0]
+
+
+def forest(
+    terms: Sequence[str], estimates: Sequence[float], low: Sequence[float], high: Sequence[float], label: str
+) -> str:
+    """Ratios with their 95% intervals on a logarithmic axis, the line of no effect at 1."""
+    with _figure(7, 0.9 + 0.36 * len(terms)) as ((axes,), svg):
+        at = -np.arange(len(terms))
+        middle, lower, upper = (np.asarray(values, dtype=float) for values in (estimates, low, high))
+        axes.axvline(1, color=MUTED, linewidth=0.8, linestyle="--")
+        axes.errorbar(
+            middle,
+            at,
+            xerr=[middle - lower, upper - middle],
+            fmt="s",
+            color=COLOURS[0],
+            capsize=3,
+            markersize=6,
+        )
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_yticks(at, terms)
+        axes.set_ylim(-len(terms) + 0.4, 0.6)
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(label)
+    return svg[0]
+
+
+Curve = tuple[str, Sequence[float], Sequence[float]]
+
+
+def roc(curves: Sequence[Curve]) -> str:
+    """Receiver operating characteristics: (label, false positive rate, true positive rate) each."""
+    with _figure(4.2, 4.0) as ((axes,), svg):
+        axes.plot([0, 1], [0, 1], color=RULE, linewidth=1, linestyle="--")
+        for index, (label, fpr, tpr) in enumerate(curves):
+            axes.plot(
+                fpr,
+                tpr,
+                color=COLOURS[index % 8],
+                label=label,
+                linewidth=2.2 if index == 0 else 1.1,
+                marker=None if len(fpr) > 12 else MARKERS[index % 8],
+                markersize=4,
+            )
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+        axes.set(xlabel="1 − specificity", ylabel="sensitivity")
+        axes.legend(loc="lower right", fontsize=8)
+    return svg[0]
+
+
+def calibration(predicted: Sequence[float], observed: Sequence[float], people: Sequence[int]) -> str:
+    """Observed against predicted risk by bin; the area of a point grows with its people."""
+    with _figure(4.2, 4.0) as ((axes,), svg):
+        axes.plot([0, 1], [0, 1], color=RULE, linewidth=1, linestyle="--")
+        size = 14 + 120 * np.asarray(people, dtype=float) / max(1, max(people, default=1))
+        axes.scatter(predicted, observed, s=size, color=COLOURS[0], alpha=0.8, edgecolor="white")
+        axes.plot(predicted, observed, color=COLOURS[0], linewidth=1, alpha=0.6)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axes.set(xlabel="predicted probability", ylabel="observed share")
+    return svg[0]
