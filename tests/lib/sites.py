@@ -41,9 +41,7 @@ def make_site(home: Path, name: str, coordinator: Coordinator) -> Ed25519Private
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (home / "keys" / "signing.key").write_bytes(pem)
     public = coordinator.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    (home / "consortium.json").write_text(
-        json.dumps({"coordinator_key": base64.b64encode(public).decode()})
-    )
+    (home / "consortium.json").write_text(json.dumps({"coordinator_key": base64.b64encode(public).decode()}))
     return key
 
 

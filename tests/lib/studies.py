@@ -1,0 +1,26 @@
+"""Builders of studies and tables for tests of everything that is not a protocol."""
+
+from typing import Any
+
+import numpy as np
+
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+
+
+def a_study(**changes: Any) -> Study:
+    """A small valid study: the mean age of people with glioma."""
+    content: dict[str, Any] = {
+        "name": "mean-age",
+        "title": "Mean age",
+        "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
+        "variables": {"age": {"kind": "age"}},
+        "analyses": [{"name": "ages", "spec": {"protocol": "summary", "variables": ["age"]}}],
+    }
+    return Study.model_validate({**content, **changes})
+
+
+def a_table(site: str = "a", n: int = 40, seed: int = 0) -> AnalysisTable:
+    """A table with the one variable of that study."""
+    rng = np.random.default_rng(seed)
+    return AnalysisTable(site, np.arange(n, dtype=np.int64), {"age": rng.normal(50, 10, n)})

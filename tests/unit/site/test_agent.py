@@ -1,0 +1,237 @@
+"""The agent answers what this site approved, once, and says nothing else."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from protocols.core.errors import Code
+from protocols.core.protocol import ask
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+from protocols.core.wire import RoundAnswer, unpack, unseal
+from site_node import approvals, audit, ledger
+from site_node.agent import Agent
+from site_node.approvals import State
+from tests.lib.sites import Coordinator, a_round, make_site
+from tests.lib.studies import a_study, a_table
+
+CANARY = "Canary-1917-05-29"
+STEP = "moments"
+FIRST = replace(ask(STEP), analysis="ages")
+
+
+class Site:
+    """A site in a temporary folder, with its coordinator."""
+
+    def __init__(self, home: Path, table_of: Callable[[Study], AnalysisTable] | None = None) -> None:
+        self.home = home
+        self.center = Coordinator()
+        self.key = make_site(home, "a", self.center)
+        self.agent = Agent(home, table_of or (lambda study: a_table()))
+
+    def propose(self, study: Study) -> dict[str, object]:
+        return self.status(self.agent.handle("propose", self.center.proposal(study)))
+
+    def approve(self, study: Study, **terms: int) -> None:
+        self.propose(study)
+        approvals.decide(self.home, study, State.APPROVED, by="test", **terms)
+
+    def status(self, sealed: bytes) -> dict[str, object]:
+        return dict(unpack(unseal(sealed, self.key.public_key(), "status")))
+
+    def answer(self, sealed: bytes) -> RoundAnswer:
+        return RoundAnswer.decode(unseal(sealed, self.key.public_key(), "answer"))
+
+    def code(self, sealed: bytes) -> object:
+        return self.status(sealed)["code"]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def test_a_proposed_study_waits_for_a_person(site: Site) -> None:
+    assert site.propose(a_study())["state"] == "pending"
+    assert [row["state"] for row in approvals.inbox(site.home)] == ["pending"]
+
+
+def test_an_unapproved_study_is_not_answered(site: Site) -> None:
+    study = a_study()
+    site.propose(study)
+    assert site.code(site.agent.handle("round", site.center.question(a_round(study, FIRST)))) == (
+        Code.APPROVAL_PENDING
+    )
+
+
+def test_a_study_that_was_never_proposed_is_not_answered(site: Site) -> None:
+    sealed = site.center.question(a_round(a_study(), FIRST))
+    assert site.code(site.agent.handle("round", sealed)) == Code.NOT_APPROVED
+
+
+def test_an_approved_study_is_answered(site: Site) -> None:
+    study = a_study()
+    site.approve(study)
+    answer = site.answer(site.agent.handle("round", site.center.question(a_round(study, FIRST))))
+    assert answer.site == "a"
+    assert not isinstance(answer.answers[0], Code)
+
+
+def test_an_altered_study_is_another_study(site: Site) -> None:
+    study = a_study()
+    site.approve(study)
+    altered = a_study(title="Mean Age")
+    site.propose(altered)
+    sealed = site.center.question(a_round(altered, FIRST))
+    assert site.code(site.agent.handle("round", sealed)) == Code.APPROVAL_PENDING
+
+
+@pytest.mark.parametrize("position", [0, 70, -1])
+def test_one_changed_byte_breaks_the_signature(site: Site, position: int) -> None:
+    study = a_study()
+    site.approve(study)
+    sealed = bytearray(site.center.question(a_round(study, FIRST)))
+    sealed[position] ^= 1
+    assert site.code(site.agent.handle("round", bytes(sealed))) == Code.BAD_SIGNATURE
+
+
+def test_a_stranger_is_not_answered(site: Site) -> None:
+    study = a_study()
+    site.approve(study)
+    stranger = Coordinator(Ed25519PrivateKey.generate())
+    assert site.code(site.agent.handle("propose", stranger.proposal(study))) == Code.BAD_SIGNATURE
+    sealed = stranger.question(a_round(study, FIRST))
+    assert site.code(site.agent.handle("round", sealed)) == Code.BAD_SIGNATURE
+
+
+def test_a_proposal_does_not_pass_for_a_question(site: Site) -> None:
+    assert site.code(site.agent.handle("round", site.center.proposal(a_study()))) == Code.BAD_SIGNATURE
+
+
+def test_a_repeated_question_gets_the_same_bytes(site: Site) -> None:
+    study = a_study()
+    site.approve(study)
+    sealed = site.center.question(a_round(study, FIRST))
+    assert site.agent.handle("round", sealed) == site.agent.handle("round", sealed)
+    assert len(ledger.released(site.home)) == 1
+
+
+def test_the_same_bytes_come_after_a_restart(site: Site) -> None:
+    study = a_study()
+    site.approve(study)
+    sealed = site.center.question(a_round(study, FIRST))
+    first = site.agent.handle("round", sealed)
+    assert Agent(site.home, lambda study: a_table(seed=1)).handle("round", sealed) == first
+
+
+def test_a_round_is_not_answered_to_another_question(site: Site) -> None:
+    study = a_study()
+    site.approve(study)
+    site.agent.handle("round", site.center.question(a_round(study, FIRST)))
+    other = site.center.question(a_round(study, FIRST, FIRST))
+    assert site.code(site.agent.handle("round", other)) == Code.ALREADY_ANSWERED
+
+
+def test_a_run_keeps_its_roster(site: Site) -> None:
+    study = a_study()
+    site.approve(study)
+    site.agent.handle("round", site.center.question(a_round(study, FIRST)))
+    other = site.center.question(a_round(study, FIRST, number=1, roster="abd"))
+    assert site.code(site.agent.handle("round", other)) == Code.ALREADY_ANSWERED
+
+
+def test_a_study_is_run_as_often_as_was_approved(site: Site) -> None:
+    study = a_study()
+    site.approve(study, max_runs=1)
+    site.agent.handle("round", site.center.question(a_round(study, FIRST)))
+    again = site.center.question(a_round(study, FIRST, run="r2"))
+    assert site.code(site.agent.handle("round", again)) == Code.BUDGET_SPENT
+
+
+@pytest.mark.parametrize("roster", ["ab", "bcd"])
+def test_a_run_of_two_sites_or_without_this_one_is_not_answered(site: Site, roster: str) -> None:
+    study = a_study()
+    site.approve(study)
+    sealed = site.center.question(a_round(study, FIRST, roster=roster))
+    assert site.code(site.agent.handle("round", sealed)) in (Code.TOO_FEW_SITES, Code.REFUSED_BY_POLICY)
+
+
+def test_an_expired_approval_is_none(site: Site) -> None:
+    study = a_study()
+    site.approve(study, days=-1)
+    sealed = site.center.question(a_round(study, FIRST))
+    assert site.code(site.agent.handle("round", sealed)) == Code.APPROVAL_EXPIRED
+
+
+def test_a_revoked_approval_is_none(site: Site) -> None:
+    study = a_study()
+    site.approve(study)
+    approvals.decide(site.home, study, State.REVOKED, by="test")
+    sealed = site.center.question(a_round(study, FIRST))
+    assert site.code(site.agent.handle("round", sealed)) == Code.APPROVAL_REVOKED
+
+
+def test_a_protocol_outside_the_policy_is_refused_before_any_data_is_read(tmp_path: Path) -> None:
+    def table_of(study: Study) -> AnalysisTable:
+        raise AssertionError("the data was read")
+
+    site = Site(tmp_path, table_of)
+    study = a_study()
+    site.approve(study)
+    (tmp_path / "policy.toml").write_text('[protocols]\ncox = "1"\n')
+    assert site.propose(study)["code"] == Code.REFUSED_BY_POLICY
+    sealed = site.center.question(a_round(study, FIRST))
+    assert site.code(site.agent.handle("round", sealed)) == Code.REFUSED_BY_POLICY
+
+
+def test_a_standing_approval_lets_its_protocol_pass_within_its_budget(site: Site) -> None:
+    approvals.approve_standing(site.home, "summary", by="test", max_studies=1, max_variables=5, days=1)
+    first, second = a_study(), a_study(title="another")
+    assert site.propose(first)["state"] == "approved"
+    site.answer(site.agent.handle("round", site.center.question(a_round(first, FIRST))))
+    assert site.propose(second)["state"] == "pending"
+
+
+def test_what_goes_wrong_leaves_as_a_code_only(tmp_path: Path) -> None:
+    def table_of(study: Study) -> AnalysisTable:
+        raise KeyError(CANARY)
+
+    site = Site(tmp_path, table_of)
+    study = a_study()
+    site.approve(study)
+    sealed = site.agent.handle("round", site.center.question(a_round(study, FIRST)))
+    assert site.code(sealed) == Code.SITE_FAILED
+    assert CANARY.encode() not in sealed
+    assert CANARY not in (tmp_path / audit.FILE).read_text()
+
+
+def test_an_unknown_step_is_answered_with_its_code(site: Site) -> None:
+    study = a_study()
+    site.approve(study)
+    unknown = replace(FIRST, step="rows")
+    answer = site.answer(site.agent.handle("round", site.center.question(a_round(study, unknown))))
+    assert answer.answers == (Code.UNKNOWN_STEP,)
+
+
+def test_every_answer_and_refusal_is_audited(site: Site) -> None:
+    study = a_study()
+    site.agent.handle("round", site.center.question(a_round(study, FIRST)))
+    site.approve(study)
+    site.agent.handle("round", site.center.question(a_round(study, FIRST)))
+    events = [line["event"] for line in audit.lines(site.home)]
+    assert events == ["refused", "study-received", "study-approved", "answered"]
+    assert audit.verify(site.home) == 4
+
+
+def test_an_altered_audit_is_found_out(site: Site) -> None:
+    site.approve(a_study())
+    path = site.home / audit.FILE
+    lines = path.read_text().splitlines()
+    altered = json.loads(lines[0]) | {"name": "another"}
+    path.write_text("\n".join([json.dumps(altered, sort_keys=True), *lines[1:]]) + "\n")
+    with pytest.raises(Exception, match="line 1"):
+        audit.verify(site.home)

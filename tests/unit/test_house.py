@@ -1,0 +1,36 @@
+"""The house stands as designed: what is installed, and what a command loads."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_wheel_installs_the_four_packages_and_nothing_else(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        top = {name.split("/")[0] for name in archive.namelist()}
+    assert {name for name in top if not name.endswith(".dist-info")} == {
+        "cdm",
+        "protocols",
+        "site_node",
+        "server",
+    }
+
+
+def test_the_command_knows_its_verbs_without_loading_them() -> None:
+    code = (
+        "import sys, server.main as m; verbs = m.Commands().list_commands(None); "
+        "assert 'study' in verbs and 'inbox' in verbs, verbs; "
+        "loaded = {'pandas', 'sqlalchemy', 'flwr', 'numba', 'matplotlib'} & set(sys.modules); "
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
