@@ -1,0 +1,30 @@
+"""The IBSI radiomics engine: arrays in, named features out."""
+
+from typing import TYPE_CHECKING
+
+from .feature import Feature, Reason
+from .settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["ENGINE", "VERSION", "Feature", "Reason", "Settings", "extract"]
+
+ENGINE = "shadowgraph-radiomics"
+VERSION = "1.0.0"  # rises with every change of a value
+
+
+def extract(
+    image: "NDArray[np.number]",
+    mask: "NDArray[np.generic]",
+    spacing_mm: tuple[float, float, float],
+    settings: Settings,
+) -> list[Feature]:
+    """Every feature that the settings ask for, of the mask's region in the image, both (z, y, x).
+
+    A feature that cannot be had is missing with a reason; no region and no intensity raises.
+    """
+    from .extract import extract as run  # numba and scipy load with the first extraction, not with a `--help`
+
+    return run(image, mask, spacing_mm, settings)

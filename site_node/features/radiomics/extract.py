@@ -1,0 +1,155 @@
+"""The features of one region: what the rest of the system calls."""
+
+import math
+from collections.abc import Mapping
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import (
+    glcm,
+    gldzm,
+    glrlm,
+    glszm,
+    histogram,
+    intensity,
+    ivh,
+    local_intensity,
+    morphology,
+    ngldm,
+    ngtdm,
+    texture,
+)
+from .discretise import grey_levels
+from .feature import AGGREGATION_CODES, Feature, Reason
+from .processing import Processed, UnusableError, process
+from .region import Region
+from .resample import Spacing
+from .settings import FamilyName, Settings
+
+MODULES: Mapping[FamilyName, ModuleType] = {
+    "morphology": morphology,
+    "local_intensity": local_intensity,
+    "intensity": intensity,
+    "histogram": histogram,
+    "ivh": ivh,
+    "glcm": glcm,
+    "glrlm": glrlm,
+    "glszm": glszm,
+    "gldzm": gldzm,
+    "ngtdm": ngtdm,
+    "ngldm": ngldm,
+}
+TEXTURES: tuple[FamilyName, ...] = ("glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm")
+
+
+def extract(
+    image: NDArray[np.number], mask: NDArray[np.generic], spacing_mm: Spacing, settings: Settings
+) -> list[Feature]:
+    """Every feature that the settings ask for, in IBSI's order; a missing one carries its reason.
+
+    Args:
+        image: intensities, (z, y, x).
+        mask: the region on the same grid; true or non-zero inside.
+        spacing_mm: distance of voxel centres, (z, y, x).
+    """
+    try:
+        processed = process(image, mask, spacing_mm, settings)
+    except UnusableError as error:
+        return features({}, error.reason, settings)
+    return features(measure(processed, settings), missing_reason(processed), settings)
+
+
+def measure(processed: Processed, settings: Settings) -> dict[str, float]:
+    """The values by tag (with aggregation) of the asked families; undefined ones are NaN or absent."""
+    region, asked = processed.region, settings.families
+    image = region.crop(processed.image)
+    values: dict[str, float] = {}
+    if "morphology" in asked:
+        values |= morphology.compute(image, region)
+    if region.n_voxels == 0:
+        return values
+    if "local_intensity" in asked:
+        values |= local_intensity.compute(processed.image, region)
+    intensities = image.ravel()[region.index]
+    if settings.standardise:
+        intensities = standardised(intensities)
+    ordered = np.sort(intensities)
+    if "intensity" in asked:
+        values |= intensity.compute(ordered)
+    if "ivh" in asked:
+        values |= ivh.compute(ordered, settings)
+    return values | _discretised(intensities, region, settings)
+
+
+def standardised(intensities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The intensities with mean 0 and variance 1 over the region; constant ones become 0."""
+    centred = intensities - intensities.mean()
+    spread = centred.std()
+    return centred / spread if spread > 0 else np.zeros_like(centred)
+
+
+def _discretised(intensities: NDArray[np.float64], region: Region, settings: Settings) -> dict[str, float]:
+    values: dict[str, float] = {}
+    levels = grey_levels(intensities, settings.discretisation, settings.resegmentation)
+    if "histogram" in settings.families:
+        values |= histogram.compute(np.bincount(levels)[1:])
+    n_levels = int(levels.max())
+    wanted = tuple(family for family in TEXTURES if family in settings.families)
+    if wanted and n_levels <= settings.texture.max_levels:
+        volume = np.zeros(region.intensity.shape, dtype=np.int16)
+        volume.ravel()[region.index] = levels
+        values |= texture.compute(texture.Discretised(volume, n_levels, region), wanted, settings.texture)
+    return values
+
+
+def missing_reason(processed: Processed) -> Reason:
+    """Why a feature of this region can be undefined."""
+    region = processed.region
+    if region.n_voxels == 0:
+        return Reason.EMPTY_REGION
+    intensities = processed.image[region.box][region.intensity[1:-1, 1:-1, 1:-1]]
+    if region.n_voxels > 1 and intensities.min() == intensities.max():
+        return Reason.CONSTANT
+    if min(region.morphological.shape) < 4 or region.n_voxels < 8:  # with padding: one slice, or a line
+        return Reason.TOO_SMALL
+    return Reason.UNDEFINED
+
+
+def aggregations_of(family: FamilyName, settings: Settings) -> tuple[str, ...]:
+    """The aggregations that a family is reported in; ("",) for a family without matrices."""
+    if family not in TEXTURES:
+        return ("",)
+    if family in ("glcm", "glrlm"):
+        return settings.texture.aggregations
+    return tuple(dict.fromkeys(a.split("_")[0] for a in settings.texture.aggregations))
+
+
+def features(
+    values: Mapping[str, float], reason: Reason, settings: Settings, image: str = "original"
+) -> list[Feature]:
+    """The values as features; those absent or not finite are missing for the reason."""
+    result = []
+    for name in settings.families:
+        family = MODULES[name].FAMILY
+        for aggregation in aggregations_of(name, settings):
+            for tag, title, code, unit in family.definitions:
+                full = f"{tag}_{aggregation}" if aggregation else tag
+                value = float(values.get(full, math.nan))
+                known = math.isfinite(value)
+                result.append(
+                    Feature(
+                        name=title,
+                        code=code,
+                        family=family.name,
+                        value=value if known else None,
+                        unit=unit.replace("I", settings.intensity_unit),
+                        reason=None if known else reason,
+                        tag=full,
+                        aggregation=aggregation,
+                        aggregation_code=AGGREGATION_CODES.get(aggregation, ""),
+                        image=image,
+                    )
+                )
+    return result

@@ -1,0 +1,123 @@
+"""How features are computed, in the IBSI manual's terms: one frozen value, one YAML file, one hash."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from protocols.core.errors import Code, InputError
+
+Aggregation = Literal["2D_avg", "2D_comb", "2.5D_avg", "2.5D_comb", "3D_avg", "3D_comb"]
+FamilyName = Literal[
+    "morphology", "local_intensity", "intensity", "histogram", "ivh",
+    "glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm",
+]  # fmt: skip
+FAMILIES: tuple[FamilyName, ...] = FamilyName.__args__  # type: ignore[attr-defined]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Interpolation(Model):
+    """Resampling of image and mask (IBSI 2.4); without `spacing_mm` the voxels stay as they are.
+
+    `spacing_mm` is (z, y, x); None for an axis keeps its spacing, as slice-by-slice analysis does with z.
+    """
+
+    spacing_mm: tuple[Positive | None, Positive | None, Positive | None] | None = None
+    image: Literal["nearest", "linear", "cubic"] = "linear"
+    mask: Literal["nearest", "linear"] = "linear"
+    mask_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
+    round_intensities: bool = False
+
+
+class Resegmentation(Model):
+    """Which voxels of the region count for intensities (IBSI 2.5): a closed range, no outliers."""
+
+    range: tuple[float | None, float | None] | None = None
+    outlier_sigma: Positive | None = None
+
+
+class FixedBinNumber(Model):
+    """Discretisation into `bins` grey levels over the region's own range (FBN, IBSI K15C)."""
+
+    method: Literal["FBN"] = "FBN"
+    bins: Annotated[int, Field(ge=2, le=65535)] = 32
+
+
+class FixedBinSize(Model):
+    """Discretisation into bins of one width (FBS, IBSI Q3RU).
+
+    The first bin starts at `start`, else at the re-segmentation range's lower end, else at the minimum.
+    """
+
+    method: Literal["FBS"] = "FBS"
+    width: Positive = 25.0
+    start: float | None = None
+
+
+class NoBins(Model):
+    """Intensities that are grey levels already: integers from 1 up (the IBSI digital phantom)."""
+
+    method: Literal["none"] = "none"
+
+
+Discretisation = Annotated[FixedBinNumber | FixedBinSize | NoBins, Field(discriminator="method")]
+
+
+class Texture(Model):
+    """How texture matrices are made and aggregated (IBSI 3.6 to 3.11)."""
+
+    aggregations: tuple[Aggregation, ...] = ("3D_avg",)
+    ngldm_coarseness: Annotated[int, Field(ge=0)] = 0
+    max_levels: Annotated[int, Field(ge=2, le=65535)] = 1024
+
+
+class Settings(Model):
+    """Everything that changes a feature's value. Order of processing: interpolation, rounding, filter,
+    re-segmentation, outliers, standardisation, discretisation (IBSI figure 2.1, IBSI-2 figure 1)."""
+
+    schema_version: Literal[1] = 1
+    intensity_unit: str = "1"
+    interpolation: Interpolation = Interpolation()
+    resegmentation: Resegmentation = Resegmentation()
+    standardise: bool = False
+    discretisation: Discretisation = FixedBinNumber()
+    ivh: Discretisation = FixedBinNumber(bins=1000)
+    texture: Texture = Texture()
+    families: tuple[FamilyName, ...] = FAMILIES
+
+    @model_validator(mode="after")
+    def check_range(self) -> Self:
+        low, high = self.resegmentation.range or (None, None)
+        if low is not None and high is not None and low > high:
+            raise ValueError("resegmentation.range: the lower end exceeds the upper end")
+        return self
+
+    @classmethod
+    def load(cls, path: Path) -> "Settings":
+        """The settings of a YAML file. Raises InputError naming the first wrong field."""
+        try:
+            return cls.model_validate(yaml.safe_load(path.read_text("utf-8")) or {})
+        except FileNotFoundError:
+            raise InputError(Code.NOT_FOUND, f"no settings file {path.name}") from None
+        except yaml.YAMLError:
+            raise InputError(Code.INVALID_INPUT, f"{path.name} is not YAML") from None
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            field = ".".join(map(str, first["loc"])) or "settings"
+            raise InputError(Code.INVALID_INPUT, f"{path.name}: {field}: {first['msg']}") from None
+
+    def dump(self) -> str:
+        """The settings as YAML that `load` reads back."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON: equal settings have equal digests, whatever file they came from."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
