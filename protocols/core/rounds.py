@@ -170,7 +170,7 @@ def _join(ask: Ask, answers: Mapping[str, Arrays | Code]) -> dict[str, Any]:
     if any(arrays[site].keys() != names for site in sites):
         raise StudyError(Code.MALFORMED_MESSAGE, "sites answered with different arrays")
     return {
-        "sum": {name: np.sum([arrays[site][name] for site in sites], axis=0) for name in names},
+        "sum": {name: np.asarray(np.sum([arrays[site][name] for site in sites], axis=0)) for name in names},
         "sites": sites,
     }
 

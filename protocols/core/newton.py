@@ -1,0 +1,175 @@
+"""Newton's method as a coordination: one round an evaluation, half the step where the likelihood falls.
+
+Coordinates are standardized: the covariates' location and scale over all sites are public numbers of the
+question, so that information is well conditioned, a secure sum of fixed resolution keeps its digits, and
+a step is measured in standard deviations. They cancel in the result, so they need not be exact.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import Arrays, Ask, Coordination, Total
+from protocols.core.table import AnalysisTable, Floats
+
+TOLERANCE = 1e-10
+"""Converged when the next step is smaller, in every coefficient, on the scale of its standard deviation."""
+
+MAX_EVALUATIONS = 40
+
+_FAR = 20.0  # a ratio of e^20 for one standard deviation: the likelihood has no maximum there
+_ALIASED = 1e-9  # the share of a covariate's information that the others before it leave
+
+
+@dataclass(frozen=True)
+class Point:
+    """A log-likelihood and its derivatives at `coef`; information is minus the second derivative."""
+
+    coef: Floats
+    loglik: float
+    score: Floats
+    information: Floats
+
+    @classmethod
+    def of(cls, coef: Floats, total: Total) -> "Point":
+        """The point of a joined answer with arrays loglik, score and information."""
+        return cls(coef, float(total["loglik"]), total["score"], total["information"])
+
+    def in_basis(self, basis: Floats) -> "Point":
+        """The same point where coefficients are `basis @ new` (for coef 0, or solved for)."""
+        return Point(
+            np.linalg.solve(basis, self.coef),
+            self.loglik,
+            basis.T @ self.score,
+            basis.T @ self.information @ basis,
+        )
+
+    def covariance(self) -> Floats:
+        """The inverse of the information, equilibrated first: (p, p)."""
+        d = 1 / np.sqrt(np.diag(self.information))
+        factor = cho_factor(self.information * np.outer(d, d))
+        inverse: Floats = cho_solve(factor, np.diag(d)) * d[:, None]
+        return (inverse + inverse.T) / 2
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """Where the likelihood is largest: the last point evaluated, and coefficients one tiny step further."""
+
+    coef: Floats
+    point: Point
+    evaluations: int
+
+
+def maximise(start: Point, evaluate: Callable[[Floats], Ask], terms: Sequence[str]) -> Coordination[Maximum]:
+    """The maximum of a log-likelihood, by Newton's method with step halving.
+
+    Args:
+        start: the likelihood where the search begins, already known.
+        evaluate: the question whose joined answer is the likelihood at a (p,) coefficient vector.
+        terms: the (p,) names, for errors.
+
+    Raises:
+        StudyError: rank-deficient (names the aliased terms), separation (names the terms whose coefficients
+            run away), not-converged.
+    """
+    check_rank(start.information, terms)
+    point, step = start, _step(start, terms)
+    for evaluations in range(MAX_EVALUATIONS):
+        if np.abs(step).max(initial=0.0) < TOLERANCE:
+            return Maximum(point.coef + step, point, evaluations)
+        coef = point.coef + step
+        new = Point.of(coef, (yield evaluate(coef)))
+        if new.loglik < point.loglik - 1e-10 * (1 + abs(point.loglik)):
+            step = step / 2
+            continue
+        point = new
+        if np.abs(point.coef).max() > _FAR:
+            raise _separated(point.coef, terms)
+        step = _step(point, terms)
+    raise StudyError(Code.NOT_CONVERGED, f"no maximum after {MAX_EVALUATIONS} evaluations")
+
+
+def check_rank(matrix: Floats, terms: Sequence[str]) -> None:
+    """Nothing, if no term of a (p, p) moment or information matrix follows from those before it.
+
+    Raises:
+        StudyError: rank-deficient; names the aliased terms.
+    """
+    aliased = _aliased(matrix)
+    if aliased:
+        names = ", ".join(terms[j] for j in aliased)
+        raise StudyError(
+            Code.RANK_DEFICIENT,
+            f"constant, or a combination of the terms before: {names}",
+            "take these out of the analysis",
+        )
+
+
+def covariate_moments(table: AnalysisTable, names: Sequence[str]) -> Arrays:
+    """The sums and sums of squares of the named columns, each (p,), and n, for `location_and_scale`."""
+    x = table.matrix(names)
+    return {"n": np.array(len(table)), "sum": x.sum(axis=0), "square": (x**2).sum(axis=0)}
+
+
+def location_and_scale(total: Total, names: Sequence[str]) -> tuple[Floats, Floats]:
+    """The (p,) means and standard deviations over all sites of joined `covariate_moments`.
+
+    Raises:
+        StudyError: rank-deficient; names the covariates that do not vary.
+    """
+    n = int(total["n"])
+    mean = total["sum"] / n
+    variance = total["square"] / n - mean**2
+    constant = variance <= 1e-13 * total["square"] / n  # what is left is rounding
+    if constant.any():
+        varies_not = ", ".join(name for name, c in zip(names, constant, strict=True) if c)
+        raise StudyError(
+            Code.RANK_DEFICIENT, f"does not vary over all sites: {varies_not}", "take it out of the analysis"
+        )
+    return mean, np.sqrt(variance)
+
+
+def _step(point: Point, terms: Sequence[str]) -> Floats:
+    try:
+        d = 1 / np.sqrt(np.maximum(np.diag(point.information), np.finfo(float).tiny))
+        factor = cho_factor(point.information * np.outer(d, d))
+    except np.linalg.LinAlgError:
+        raise _separated(point.coef, terms) from None
+    step: Floats = d * cho_solve(factor, d * point.score)
+    return step
+
+
+def _separated(coef: Floats, terms: Sequence[str]) -> StudyError:
+    largest = np.abs(coef).max(initial=0.0)
+    names = ", ".join(t for t, c in zip(terms, coef, strict=True) if abs(c) >= largest / 4)
+    return StudyError(
+        Code.SEPARATION,
+        f"the outcome is separated: the likelihood grows without end in {names}",
+        "take these out, or use fewer covariates",
+    )
+
+
+def _aliased(matrix: Floats) -> list[int]:
+    """The positions of the rows that follow from those before, by a Cholesky that leaves them out."""
+    diagonal = np.diag(matrix)
+    kept: list[int] = []
+    out: list[int] = []
+    factor = np.zeros_like(matrix)
+    for j in range(len(matrix)):
+        if not diagonal[j] > 0:
+            out.append(j)
+            continue
+        size = len(kept)
+        correlation = matrix[kept, j] / np.sqrt(diagonal[kept] * diagonal[j])
+        row = solve_triangular(factor[:size, :size], correlation, lower=True) if size else correlation
+        left = 1 - row @ row
+        if left < _ALIASED:
+            out.append(j)
+            continue
+        factor[size, :size], factor[size, size] = row, np.sqrt(left)
+        kept.append(j)
+    return out
