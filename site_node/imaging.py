@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Grid, Slice, Triple, grid_of, order
 from site_node.sources.dicom.headers import IMAGES, slice_of
+from site_node.sources.dicom.parser import reading
 
 SUV = "GML"  # PS3.3 C.8.9.1.1.3: g/ml, which is SUV by body weight unless SUVType says otherwise
 UNITS = {"CT": "[hnsf'U]", "PT": "g/mL", "MR": "[arb'U]"}  # UCUM: Hounsfield, SUV, arbitrary
@@ -65,13 +66,11 @@ def load_folder(folder: Path) -> Image:
 
 
 def _dataset(path: Path) -> pydicom.FileDataset:
-    try:
+    with reading(Fault.UNREADABLE):
         dataset = pydicom.dcmread(path)
-    except Exception:  # pydicom has no common error for damaged files
-        raise DicomFault(Fault.UNREADABLE) from None
-    if str(dataset.get("SOPClassUID")) not in IMAGES:
-        raise DicomFault(Fault.UNSUPPORTED_OBJECT)
-    return dataset
+        if str(dataset.get("SOPClassUID")) not in IMAGES:
+            raise DicomFault(Fault.UNSUPPORTED_OBJECT)
+        return dataset
 
 
 def _slice(dataset: pydicom.Dataset) -> Slice:
@@ -85,12 +84,10 @@ def _pixels(dataset: pydicom.FileDataset, modality: str) -> NDArray[np.float64]:
     """One slice (y, x); every slice of a PET has its own slope."""
     if modality == "PT" and dataset.get("Units") != SUV:
         raise DicomFault(Fault.PET_UNIT)
-    try:
+    with reading(Fault.UNDECODABLE_PIXELS):
         stored = dataset.pixel_array
         slope = float(dataset.get("RescaleSlope", 1.0))
         intercept = float(dataset.get("RescaleIntercept", 0.0))
-    except Exception:  # every decoder has its own errors
-        raise DicomFault(Fault.UNDECODABLE_PIXELS) from None
     if stored.shape != (dataset.Rows, dataset.Columns):
         raise DicomFault(Fault.UNDECODABLE_PIXELS)
     return np.asarray(stored * slope + intercept, dtype=np.float64)

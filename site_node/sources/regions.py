@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Floats, Grid
 from site_node.sources.dicom.headers import RTSTRUCT, SEGMENTATIONS
+from site_node.sources.dicom.parser import reading
 
 Mask = NDArray[np.bool_]
 
@@ -32,18 +33,14 @@ def read_regions(path: Path, grid: Grid, threshold: float = HALF) -> dict[str, M
     Raises:
         DicomFault: the file is damaged, or its regions do not fit this grid.
     """
-    try:
+    with reading(Fault.UNREADABLE):
         dataset = pydicom.dcmread(path)
         sop_class = str(dataset.SOPClassUID)
         if sop_class == RTSTRUCT:
             return _numbered(rtstruct_masks(dataset, grid))
         if sop_class in SEGMENTATIONS:
             return _numbered(seg_masks(dataset, grid, threshold))
-    except DicomFault:
-        raise
-    except Exception:  # pydicom has no common error for damaged files
-        raise DicomFault(Fault.UNREADABLE) from None
-    raise DicomFault(Fault.UNSUPPORTED_OBJECT)
+        raise DicomFault(Fault.UNSUPPORTED_OBJECT)
 
 
 def rtstruct_masks(dataset: pydicom.Dataset, grid: Grid) -> Iterator[tuple[str, Mask]]:
@@ -130,10 +127,8 @@ def seg_masks(dataset: pydicom.Dataset, grid: Grid, threshold: float = HALF) -> 
 
 def _frames(dataset: pydicom.Dataset) -> NDArray[np.int64]:
     """The stored pixels (frame, row, column), also of a single frame."""
-    try:
+    with reading(Fault.UNDECODABLE_PIXELS):
         pixels = np.asarray(dataset.pixel_array, dtype=np.int64)
-    except Exception:  # every decoder has its own errors
-        raise DicomFault(Fault.UNDECODABLE_PIXELS) from None
     return pixels.reshape(-1, int(dataset.Rows), int(dataset.Columns))
 
 

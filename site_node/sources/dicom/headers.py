@@ -18,6 +18,7 @@ from pydicom.errors import InvalidDicomError
 
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Slice
+from site_node.sources.dicom.parser import reading
 
 IMAGES = {  # SOP classes of single-frame images (PS3.4 B.5)
     "1.2.840.10008.5.1.4.1.1.2": "CT",
@@ -26,6 +27,7 @@ IMAGES = {  # SOP classes of single-frame images (PS3.4 B.5)
 }
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+REGIONS = {RTSTRUCT: "RTSTRUCT", **dict.fromkeys(SEGMENTATIONS, "SEG")}
 DIRECTORY = "1.2.840.10008.1.3.10"
 DATES = ("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate", "StructureSetDate")
 
@@ -50,7 +52,7 @@ NUMBERS = {
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
 TAGS: list[Any] = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "PatientName",
-    "RescaleSlope", "RescaleIntercept", "Units", *DATES, *WORDS.values(), *NUMBERS.values(), *GEOMETRY,
+    "RescaleSlope", "RescaleIntercept", *DATES, *WORDS.values(), *NUMBERS.values(), *GEOMETRY,
     # what says on which images a region is drawn, and its names
     "ReferencedFrameOfReferenceSequence", "ROIContourSequence", "StructureSetROISequence",
     "ReferencedSeriesSequence", "SegmentSequence",
@@ -74,7 +76,6 @@ class Header:
     facts: dict[str, str | float]
     slice: Slice | None  # None where the geometry is missing
     rescaled: bool
-    unit: str  # of PET: GML, BQML, CNTS
     regions: "Regions | None" = None
 
 
@@ -93,28 +94,40 @@ def read_header(path: Path, below: Path) -> Header | None:
     Raises:
         DicomFault: it is not DICOM, cannot be read, or lacks what identifies it.
     """
-    dataset = _dataset(path)
-    if dataset.file_meta.get("MediaStorageSOPClassUID") == DIRECTORY:
-        return None
+    with reading(Fault.UNREADABLE):
+        dataset = _dataset(path)
+        if dataset.file_meta.get("MediaStorageSOPClassUID") == DIRECTORY:
+            return None
+        return _header(dataset, path.relative_to(below).as_posix())
+
+
+def _dataset(path: Path) -> pydicom.FileDataset:
+    """The allowed attributes of a file."""
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=TAGS)
+    except InvalidDicomError:
+        raise DicomFault(Fault.NOT_DICOM) from None
+
+
+def _header(dataset: pydicom.Dataset, path: str) -> Header:
     sop_class = str(dataset.get("SOPClassUID", ""))
-    if sop_class not in IMAGES and sop_class != RTSTRUCT and sop_class not in SEGMENTATIONS:
+    is_image = sop_class in IMAGES
+    if not is_image and sop_class not in REGIONS:
         raise DicomFault(Fault.UNSUPPORTED_OBJECT)
     return Header(
-        path=path.relative_to(below).as_posix(),
+        path=path,
         sop_class=sop_class,
         sop_uid=_uid(dataset, "SOPInstanceUID"),
         series_uid=_uid(dataset, "SeriesInstanceUID"),
         study_uid=_uid(dataset, "StudyInstanceUID"),
         patient_id=_identity(dataset, "PatientID"),
-        modality=IMAGES.get(sop_class) or ("RTSTRUCT" if sop_class == RTSTRUCT else "SEG"),
+        modality=IMAGES[sop_class] if is_image else REGIONS[sop_class],
         day=_day(dataset, *DATES),
         study_day=_day(dataset, "StudyDate"),
         facts=_facts(dataset),
-        slice=slice_of(dataset) if sop_class in IMAGES else None,
-        rescaled=_number(dataset, "RescaleSlope") is not None
-        and _number(dataset, "RescaleIntercept") is not None,
-        unit=str(dataset.get("Units") or ""),
-        regions=None if sop_class in IMAGES else _regions(dataset, sop_class),
+        slice=slice_of(dataset) if is_image else None,
+        rescaled=None not in (_number(dataset, "RescaleSlope"), _number(dataset, "RescaleIntercept")),
+        regions=None if is_image else _regions(dataset, sop_class),
     )
 
 
@@ -133,16 +146,6 @@ def slice_of(dataset: pydicom.Dataset) -> Slice | None:
     a, b, c, d, e, f = orientation
     return Slice((x, y, z), (a, b, c, d, e, f), (spacing[0], spacing[1]), rows, columns,
                  _number(dataset, "SliceThickness"))  # fmt: skip
-
-
-def _dataset(path: Path) -> pydicom.FileDataset:
-    """The allowed attributes of a file; whatever a damaged file makes the parser raise is one coded fault."""
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=TAGS)
-    except InvalidDicomError:
-        raise DicomFault(Fault.NOT_DICOM) from None
-    except Exception:  # pydicom has no common error: struct.error, EOFError, KeyError, NotImplementedError …
-        raise DicomFault(Fault.UNREADABLE) from None
 
 
 def _identity(dataset: pydicom.Dataset, keyword: str) -> str:
@@ -196,10 +199,7 @@ def _number(dataset: pydicom.Dataset, keyword: str) -> float | None:
 
 
 def _regions(dataset: pydicom.Dataset, sop_class: str) -> Regions:
-    try:
-        found = _of_rtstruct(dataset) if sop_class == RTSTRUCT else _of_seg(dataset)
-    except (AttributeError, TypeError, ValueError):
-        raise DicomFault(Fault.UNREADABLE) from None
+    found = _of_rtstruct(dataset) if sop_class == RTSTRUCT else _of_seg(dataset)
     return replace(found, names=_without_patient(dataset, found.names))
 
 

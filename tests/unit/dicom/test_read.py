@@ -1,0 +1,206 @@
+"""A folder becomes records; what cannot be loaded is told by its code, and the rest loads."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+
+from cdm.etl import SourceRecord, Unreadable
+from site_node.sources.dicom import read
+from site_node.sources.dicom.index import read_index
+from tests.lib.dicom_files import ROOT, SERIES, STUDY, Change, write_rtstruct, write_series
+
+SQUARE = [(1.0, 1.0, 1.0), (5.0, 1.0, 1.0), (5.0, 5.0, 1.0), (1.0, 5.0, 1.0)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "images"
+    path.mkdir()
+    return path
+
+
+def records(folder: Path) -> list[SourceRecord]:
+    return [found for found in read(folder, folder.parent / "home") if isinstance(found, SourceRecord)]
+
+
+def codes(folder: Path) -> list[str]:
+    return [found.code for found in read(folder, folder.parent / "home") if isinstance(found, Unreadable)]
+
+
+def test_a_series_is_one_record_and_its_study_another(folder: Path) -> None:
+    write_series(folder)
+    study, series = records(folder)
+    assert (study.kind, series.kind) == ("DicomStudy", "DicomSeries")
+    assert study.body == {"study_uid": STUDY, "patient_id": "P-0042", "date": "2024-03-05"}
+    assert series.body["series_uid"] == SERIES
+    assert series.body["facts"] == {
+        "manufacturer": "ACME",
+        "manufacturer_model_name": "Scan 9",
+        "convolution_kernel": "B30f",
+        "frame_of_reference_uid": ROOT + "1.9",
+        "slice_thickness_mm": 3.0,
+        "kvp": 120.0,
+        "number_of_instances": 4,
+        "rows": 8,
+        "columns": 10,
+        "pixel_spacing_row_mm": 2.0,
+        "pixel_spacing_column_mm": 1.5,
+        "slice_spacing_mm": 3.0,
+    }
+
+
+def test_record_ids_and_paths_do_not_show_the_uid_or_the_folder(folder: Path) -> None:
+    write_series(folder / "Canary^Name")
+    for record in records(folder):
+        assert SERIES not in record.record_id
+        assert "Canary" not in json.dumps(record.body)
+
+
+def test_no_direct_identifier_enters_a_record(folder: Path) -> None:
+    write_series(folder)
+    write_rtstruct(folder / "rs.dcm", {"GTV": [SQUARE], "tumour of CANARY": [SQUARE]})
+    text = json.dumps([record.body for record in records(folder)]).lower()
+    assert "canary" not in text
+    assert "1951" not in text
+    assert "region-2" in text
+
+
+def test_regions_name_the_image_they_are_drawn_on(folder: Path) -> None:
+    write_series(folder)
+    write_rtstruct(folder / "rs.dcm", {"GTV": [SQUARE]})
+    regions = records(folder)[-1]
+    assert regions.kind == "DicomRegions"
+    assert regions.body["regions"] == [{"name": "GTV", "image_series_uid": SERIES}]
+
+
+def test_regions_without_a_reference_find_the_only_image_of_their_frame(folder: Path) -> None:
+    write_series(folder)
+    write_rtstruct(folder / "rs.dcm", {"GTV": [SQUARE]}, series_uid="")
+    assert records(folder)[-1].body["regions"][0]["image_series_uid"] == SERIES
+
+
+def test_regions_that_fit_two_images_are_refused(folder: Path) -> None:
+    write_series(folder / "a")
+    write_series(folder / "b", series_uid=ROOT + "1.2")
+    write_rtstruct(folder / "rs.dcm", {"GTV": [SQUARE]}, series_uid="")
+    assert codes(folder) == ["dicom-region-without-image"]
+
+
+def test_the_index_knows_where_the_files_lie(folder: Path) -> None:
+    paths = write_series(folder / "Canary^Name")
+    write_rtstruct(folder / "rs.dcm", {"GTV": [SQUARE]})
+    list(read(folder, folder.parent / "home"))
+    index = read_index(folder.parent / "home")
+    assert sorted(index.series[SERIES].files) == sorted(map(str, paths))
+    assert [Path(region.file).name for region in index.regions[SERIES]] == ["rs.dcm"]
+
+
+def test_a_copy_of_a_file_is_the_same_image(folder: Path) -> None:
+    paths = write_series(folder)
+    before = records(folder)[1].body
+    (folder / "copy.dcm").write_bytes(paths[0].read_bytes())
+    assert records(folder)[1].body == before
+    assert codes(folder) == []
+
+
+def test_a_file_that_is_not_dicom_does_not_stop_the_rest(folder: Path) -> None:
+    write_series(folder)
+    (folder / "notes.txt").write_text("nothing medical")
+    (folder / "empty").touch()
+    assert codes(folder) == ["dicom-not-dicom", "dicom-not-dicom"]
+    assert len(records(folder)) == 2
+
+
+def test_every_truncation_of_a_header_is_coded(folder: Path) -> None:
+    whole = write_series(folder)[0].read_bytes()
+    for length in range(132, 700, 7):
+        for path in folder.iterdir():
+            path.unlink()
+        (folder / "cut.dcm").write_bytes(whole[:length])
+        assert codes(folder), length
+
+
+def set_attribute(keyword: str, value: object, *slices: int) -> Change:
+    def change(z: int, dataset: Dataset) -> None:
+        if z in slices:
+            setattr(dataset, keyword, value)
+
+    return change
+
+
+def remove(keyword: str) -> Change:
+    def change(_: int, dataset: Dataset) -> None:
+        if keyword in dataset:
+            delattr(dataset, keyword)
+
+    return change
+
+
+def move(*heights_mm: float) -> Change:
+    def change(z: int, dataset: Dataset) -> None:
+        dataset.ImagePositionPatient = [-10, -20, heights_mm[z]]
+
+    return change
+
+
+def no_date(_: int, dataset: Dataset) -> None:
+    dataset.StudyDate = dataset.SeriesDate = ""
+
+
+def tilt(z: int, dataset: Dataset) -> None:
+    dataset.ImagePositionPatient = [-10, -20 + z, 30 + 3 * z]
+
+
+def crop(z: int, dataset: Dataset) -> None:
+    if z == 2:
+        dataset.Rows, dataset.PixelData = 4, dataset.PixelData[: 4 * 10 * 2]
+
+
+FAULTS: list[tuple[str, Change]] = [
+    ("dicom-missing-slice", move(30, 33, 39, 42)),
+    ("dicom-irregular-spacing", move(30, 33, 37.4, 40)),
+    ("dicom-duplicate-position", move(30, 33, 33, 36)),
+    ("dicom-several-volumes", move(30, 33, 30, 33)),
+    ("dicom-sheared-stack", tilt),
+    ("dicom-mixed-orientation", set_attribute("ImageOrientationPatient", [1, 0, 0, 0, 0, -1], 2)),
+    ("dicom-mixed-size", crop),
+    ("dicom-mixed-pixel-spacing", set_attribute("PixelSpacing", [2.0, 1.0], 3)),
+    ("dicom-malformed-geometry", set_attribute("ImageOrientationPatient", [1, 1, 0, 0, 1, 0], 0, 1, 2, 3)),
+    ("dicom-malformed-geometry", set_attribute("PixelSpacing", [0.0, 0.0], 0, 1, 2, 3)),
+    ("dicom-malformed-geometry", remove("ImagePositionPatient")),
+    ("dicom-missing-rescale", remove("RescaleSlope")),
+    ("dicom-mixed-patient", set_attribute("PatientID", "P-0043", 1)),
+    ("dicom-no-date", no_date),
+]
+
+
+@pytest.mark.parametrize(("code", "change"), FAULTS, ids=[f"{c}-{i}" for i, (c, _) in enumerate(FAULTS)])
+def test_a_faulty_series_is_told_by_its_code_and_the_rest_loads(
+    folder: Path, code: str, change: Change
+) -> None:
+    write_series(folder / "faulty", change=change)
+    write_series(folder / "sound", "MR", series_uid=ROOT + "1.7")
+    assert codes(folder) == [code]
+    assert [r.body["series_uid"] for r in records(folder) if r.kind == "DicomSeries"] == [ROOT + "1.7"]
+
+
+@pytest.mark.parametrize("keyword", ["PatientID", "SeriesInstanceUID", "StudyInstanceUID", "SOPInstanceUID"])
+def test_an_object_without_identity_is_refused(folder: Path, keyword: str) -> None:
+    write_series(folder, change=remove(keyword))
+    assert codes(folder) == ["dicom-missing-identity"] * 4
+
+
+def test_another_kind_of_object_is_refused(folder: Path) -> None:
+    write_series(folder, change=set_attribute("SOPClassUID", "1.2.840.10008.5.1.4.1.1.7", 0, 1, 2, 3))
+    assert codes(folder) == ["dicom-unsupported-object"] * 4
+
+
+def test_a_series_with_another_set_of_images_is_a_newer_version(folder: Path) -> None:
+    paths = write_series(folder)
+    before = records(folder)[1]
+    paths[-1].unlink()
+    after = records(folder)[1]
+    assert after.record_id == before.record_id
+    assert after.body != before.body
