@@ -32,6 +32,7 @@ class Analysis(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
+    title: str = Field(default="", max_length=120)
     spec: SerializeAsAny[Spec]
     after: tuple[str, ...] = ()
 

@@ -47,6 +47,11 @@ def side_by_side(figures: Iterable[Markup]) -> Markup:
     return Markup('<div class="figures">' + "".join(figures) + "</div>")
 
 
+def bullets(lines: Iterable[str]) -> Markup:
+    """A list."""
+    return Markup("<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>")
+
+
 def folded(summary: str, content: str) -> Markup:
     """Long text that opens on a click."""
     return Markup(
@@ -105,3 +110,10 @@ def number(value: float) -> str:
         return f"{mantissa} × 10<sup>{int(exponent)}</sup>"
     digits = max(0, 3 - len(str(int(abs(value))))) if abs(value) >= 1 else 3
     return f"{value:.{digits}f}".replace("-", "−")
+
+
+def plain_number(value: float) -> str:
+    """A number for running text."""
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return number(value)
+    return f"{value:.1e}"

@@ -1,0 +1,153 @@
+"""Writes a study's report into a folder."""
+
+import importlib.resources
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from protocols.core.lockstep import Failure
+from protocols.core.protocol import plain
+from protocols.core.rounds import Outcome
+from protocols.core.study import Study
+from server.report import blocks, sections
+from server.report.blocks import Section
+
+HTML, JSON = "report.html", "results.json"
+
+
+@dataclass(frozen=True)
+class Left:
+    """One sealed answer that a site sent: which round, how large, and the digest of its exact bytes."""
+
+    round: int
+    site: str
+    bytes: int
+    sha256: str
+
+
+def write_report(
+    study: Study,
+    outcome: Outcome,
+    left: Sequence[Left],
+    out: Path,
+    *,
+    facts: Sequence[tuple[str, str]] = (),
+    extra: Sequence[Section] = (),
+) -> Path:
+    """The path of the HTML report, written with its JSON and CSV into the folder `out`.
+
+    Args:
+        study: what was asked.
+        outcome: what was found.
+        left: what each site sent.
+        out: a folder; it is made.
+        facts: further (value, label) pairs for the head of the page.
+        extra: sections before the results, such as a demo's planted truth.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _write_numbers(study, outcome, left, out)
+    page = _page(study, outcome, left, facts, extra)
+    (out / HTML).write_text(page)
+    return out / HTML
+
+
+def _page(
+    study: Study,
+    outcome: Outcome,
+    left: Sequence[Left],
+    facts: Sequence[tuple[str, str]],
+    extra: Sequence[Section],
+) -> str:
+    template = importlib.resources.files("server.report").joinpath("report.html.j2").read_text()
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    head = [
+        (str(len(outcome.sites)), "hospitals"),
+        (str(outcome.rounds), "rounds"),
+        (str(len(study.analyses)), "analyses"),
+        (_size(sum(answer.bytes for answer in left)), "left the hospitals, in all"),
+    ]
+    return environment.from_string(template).render(
+        title=study.title,
+        purpose=study.purpose,
+        facts=[*head, *facts],
+        study_hash=outcome.study,
+        run=outcome.run,
+        sections=[
+            sections.question(study),
+            *extra,
+            *sections.results(study, outcome),
+            _released(study, outcome, left),
+            _provenance(study, outcome),
+        ],
+    )
+
+
+def _released(study: Study, outcome: Outcome, left: Sequence[Left]) -> Section:
+    """What each site sent, round by round."""
+    by_site = [
+        (
+            site,
+            sum(1 for a in left if a.site == site),
+            _size(sum(a.bytes for a in left if a.site == site)),
+        )
+        for site in outcome.sites
+    ]
+    detail = "\n".join(f"round {a.round:3}  {a.site:<20} {a.bytes:>9} bytes  {a.sha256}" for a in left)
+    return Section(
+        "What left each hospital",
+        [
+            blocks.text(
+                "Nothing but these aggregates, each of which passed the hospital's own gate. A hospital finds "
+                "the same digests in its audit."
+            ),
+            blocks.table(("hospital", "answers", "size"), by_site),
+            blocks.heading("What each analysis lets out"),
+            blocks.bullets(study.describe()),
+            blocks.folded("Every answer, with the SHA-256 of its bytes", detail),
+        ],
+    )
+
+
+def _provenance(study: Study, outcome: Outcome) -> Section:
+    """How the study can be checked and repeated."""
+    return Section(
+        "Provenance",
+        [
+            blocks.text(
+                f"The study's canonical form has the SHA-256 {outcome.study}. The joined answers of all rounds "
+                "are kept at the center: `shadowgraph study verify` computes every result again from them, "
+                "without asking a hospital."
+            ),
+            blocks.folded(
+                "The study, in its canonical form", json.dumps(json.loads(study.canonical()), indent=1)
+            ),
+        ],
+    )
+
+
+def _write_numbers(study: Study, outcome: Outcome, left: Sequence[Left], out: Path) -> None:
+    """Every number as JSON, and each analysis' summary as CSV."""
+    content = {
+        "schema_version": 1,
+        "study": outcome.study,
+        "run": outcome.run,
+        "sites": list(outcome.sites),
+        "rounds": outcome.rounds,
+        "results": {
+            name: {"failed": str(r.code), "text": r.text} if isinstance(r, Failure) else r.as_dict()
+            for name, r in outcome.results.items()
+        },
+        "left": plain(list(left)),
+    }
+    (out / JSON).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    (out / "study.json").write_bytes(study.canonical())
+    for name, result in outcome.results.items():
+        if not isinstance(result, Failure):
+            result.summary().to_csv(out / f"{name}.csv")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1000:.0f} kB" if count >= 1000 else f"{count} B"
