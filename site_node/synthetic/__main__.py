@@ -1,4 +1,4 @@
-"""`python -m site_node.synthetic OUT [--sites 3] [--seed 20]`: write a consortium, print its counts as JSON."""
+"""`python -m site_node.synthetic OUT [--sites 3] [--seed N]`: write a consortium, print its counts."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from site_node.synthetic.hospital import SEED, write_consortium
 parser = argparse.ArgumentParser(prog="python -m site_node.synthetic", description=__doc__)
 parser.add_argument("out", type=Path)
 parser.add_argument("--sites", type=int, default=3)
-parser.add_argument("--patients", type=int, default=70, help="at each hospital")
+parser.add_argument("--patients", type=int, default=72, help="at each hospital")
 parser.add_argument("--seed", type=int, default=SEED)
 arguments = parser.parse_args()
 written = write_consortium(arguments.out, arguments.sites, arguments.seed, arguments.patients)

@@ -44,7 +44,7 @@ def scan_date(patient: Patient) -> date:
 
 
 def write_study(folder: Path, patient: Patient, head: HeadCT) -> int:
-    """The number of files written below `folder`: one for each CT slice, and one RTSTRUCT if it was contoured."""
+    """The number of files written below `folder`: the CT slices, and an RTSTRUCT if it was contoured."""
     uids = study_uids(patient.patient_id)
     sop_uids = [uid(patient.patient_id, "ct", index) for index in range(len(head.array))]
     (folder / "CT").mkdir(parents=True)
@@ -102,7 +102,7 @@ def _encode(dataset: Dataset) -> bytes:
 
 
 def _element(group: int, element: int, vr: bytes, text: str) -> bytes:
-    """One data element with a short length field, padded to even length: UIDs by a null, other text by a space."""
+    """A data element with a short length field, padded to even length: a UID by a null, else by a space."""
     value = text.encode("ascii")
     value += (b"\0" if vr == b"UI" else b" ") * (len(value) % 2)
     return struct.pack("<HH2sH", group, element, vr, len(value)) + value
@@ -188,7 +188,7 @@ def _structure_set(
         SeriesInstanceUID=uids.ct_series, ContourImageSequence=[_reference(sop_uid) for sop_uid in sop_uids]
     )
     study = _item(
-        ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.1",  # Detached Study Management, retired; still what TPS write
+        ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.1",  # Detached Study Management: retired, yet all use it
         ReferencedSOPInstanceUID=uids.study,
         RTReferencedSeriesSequence=[series],
     )

@@ -4,12 +4,12 @@
     OUT/<hospital>/fhir/<ResourceType>.ndjson    FHIR R4, one type a file, as Bulk Data does
     OUT/<hospital>/imaging/<patient>/CT/*.dcm    one CT series, 20 slices of 64 x 64
     OUT/<hospital>/imaging/<patient>/RTSTRUCT.dcm
-    OUT/<hospital>/genomics/                     one MAF and its gene panel (maf.py)
+    OUT/<hospital>/genomics/                     a MAF, its panel, its samples (maf.py)
 
-Patient.id, PatientID and Tumor_Sample_Barcode are the same word, so the three sources meet. Everything is a pure
-function of the plan and the seed. Each hospital is as untidy as real ones, in known places: birth dates cut to the
-year, KPS never recorded, tumours never sequenced, patients without CT or without contour, one preliminary
-observation that contradicts the final one, one malformed series UID, and one hospital with grade codes of its own.
+Patient.id, PatientID and a sample's patient_id are the same word, so the three sources meet. Everything is a
+pure function of plan and seed. Each hospital is as untidy as real ones, in known places: birth dates cut to
+the year, KPS never recorded, tumours never sequenced, patients without CT or without contour, one preliminary
+observation that contradicts the final one, one malformed series UID; one hospital has its own grade codes.
 """
 
 from collections import Counter
@@ -26,11 +26,11 @@ from site_node.synthetic.patients import PANEL, Patient, draw_patients
 from site_node.synthetic.phantom import HeadCT, scan
 from site_node.synthetic.plan import HospitalPlan, consortium
 
-SEED = 20
+SEED = 36  # the one that the demo shows; the tests hold others to the same bounds
 
 
 def write_consortium(
-    out: Path, sites: int = 3, seed: int = SEED, patients: int = 70
+    out: Path, sites: int = 3, seed: int = SEED, patients: int = 72
 ) -> dict[str, dict[str, object]]:
     """What was written, by hospital; the planted truth lies beside the hospitals.
 
@@ -101,7 +101,9 @@ def _counts(patients: tuple[Patient, ...]) -> dict[str, object]:
         "deaths": sum(patient.died for patient in patients),
         "kps_recorded": sum(patient.kps_recorded for patient in patients),
         "sequenced": len(sequenced),
-        "mutated": {gene: mutated[gene] for gene in PANEL},
+        "mutated": {
+            gene: mutated[gene] for gene in PANEL if gene != "TERT"
+        },  # a promoter: no protein changes
         "imaged": sum(patient.imaged for patient in patients),
         "contoured": sum(patient.imaged and patient.contoured for patient in patients),
         "scanners": dict(sorted(scanners.items())),

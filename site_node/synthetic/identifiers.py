@@ -5,12 +5,12 @@ import uuid
 
 
 def uid(*parts: str | int) -> str:
-    """A DICOM UID made from a UUID (PS3.5 B.2: `2.25.` and the UUID as a decimal), the same for the same parts."""
+    """A DICOM UID made from a UUID (PS3.5 B.2: `2.25.` and a decimal number), the same for the same parts."""
     return f"2.25.{uuid.UUID(bytes=_digest(16, parts), version=5).int}"
 
 
 def patient_id(*parts: str | int) -> str:
-    """Twelve hexadecimal capitals, as a de-identification engine would hand out; the same for the same parts."""
+    """A `P` and twelve hexadecimal digits, as a de-identification engine hands out; fixed by the parts."""
     return "P" + _digest(6, parts).hex().upper()
 
 

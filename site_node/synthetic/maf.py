@@ -1,13 +1,14 @@
 """A hospital's panel sequencing: one MAF, and which genes were sequenced in whom.
 
-A MAF lists variants only, so it cannot tell "tested and not mutated" from "not tested". The two files beside it can;
-they are cBioPortal's, the most used convention (its "Gene Panel Data"):
+A MAF lists variants only, so it cannot tell "tested and not mutated" from "not tested". Two lists beside it
+can, the `panel` and the `samples` of site_node.sources.genomics:
 
-    data_mutations.maf              the variants; Tumor_Sample_Barcode is the patient id
-    data_gene_panel_glioma7.txt     stable_id, description and gene_list (symbols, tab-separated) of the panel
-    data_gene_panel_matrix.txt      SAMPLE_ID and, under `mutations`, the stable_id of the panel of that sample
+    mutations.maf   the variants, GRCh37
+    panel.tsv       the genes that the panel reaches: Hugo_Symbol, Entrez_Gene_Id
+    samples.tsv     the samples that were sequenced and whose they are: Tumor_Sample_Barcode, patient_id
 
-A sample in the matrix was tested for every gene of its panel; a sample without a row was not sequenced.
+A listed sample was tested for every gene of the panel; a patient without a sample was not sequenced. As in a
+real MAF, the promoter variants of TERT and the synonymous ones are there too, and change no protein.
 """
 
 from collections.abc import Iterator
@@ -19,9 +20,7 @@ import numpy as np
 from site_node.synthetic.patients import PANEL, Patient
 
 GENOME = "GRCh37"
-PANEL_ID = "glioma7"
-MAF_FILE, MATRIX_FILE = "data_mutations.maf", "data_gene_panel_matrix.txt"
-PANEL_FILE = f"data_gene_panel_{PANEL_ID}.txt"
+MAF_FILE, PANEL_FILE, SAMPLES_FILE = "mutations.maf", "panel.tsv", "samples.tsv"
 _ENTREZ = {"BRAF": 673, "EGFR": 1956, "IDH1": 3417, "PIK3CA": 5290, "PTEN": 5728, "TERT": 7015, "TP53": 7157}
 _SILENT_SHARE = 0.08  # of the unmutated who carry a synonymous variant, which is no mutation
 
@@ -61,27 +60,25 @@ SILENT = {
     "TP53": Variant("TP53", "17", 7578210, "T", "C", "Silent", "c.639A>G", "p.R213="),
 }
 _COLUMNS = (
-    "Hugo_Symbol Entrez_Gene_Id Center NCBI_Build Chromosome Start_Position End_Position Strand Variant_Classification "
-    "Variant_Type Reference_Allele Tumor_Seq_Allele1 Tumor_Seq_Allele2 Tumor_Sample_Barcode HGVSc HGVSp_Short "
-    "t_depth t_ref_count t_alt_count FILTER"
-).split()
+    "Hugo_Symbol", "Entrez_Gene_Id", "Center", "NCBI_Build", "Chromosome", "Start_Position", "End_Position",
+    "Strand", "Variant_Classification", "Variant_Type", "Reference_Allele", "Tumor_Seq_Allele1",
+    "Tumor_Seq_Allele2", "Tumor_Sample_Barcode", "HGVSc", "HGVSp_Short", "t_depth", "t_ref_count",
+    "t_alt_count", "FILTER",
+)  # fmt: skip
 
 
 def write_genomics(folder: Path, center: str, patients: tuple[Patient, ...], rng: np.random.Generator) -> int:
-    """The number of variants written into the MAF of `folder`, beside which the panel's two files then lie."""
+    """The number of variants written into the MAF of `folder`; the panel and the samples lie beside it."""
     folder.mkdir(parents=True)
     sequenced = [patient for patient in patients if patient.sequenced]
     lines = [
         _line(center, patient, variant, rng) for patient in sequenced for variant in _variants(patient, rng)
     ]
     _write(folder / MAF_FILE, ["#version 2.4", "\t".join(_COLUMNS), *lines])
-    genes = "\t".join(PANEL)
-    description = "Seven genes of diffuse glioma, sequenced as a panel"
-    _write(
-        folder / PANEL_FILE, [f"stable_id: {PANEL_ID}", f"description: {description}", f"gene_list: {genes}"]
-    )
-    rows = [f"{patient.patient_id}\t{PANEL_ID}" for patient in sequenced]
-    _write(folder / MATRIX_FILE, ["SAMPLE_ID\tmutations", *rows])
+    genes = [f"{gene}\t{_ENTREZ[gene]}" for gene in PANEL]
+    _write(folder / PANEL_FILE, ["Hugo_Symbol\tEntrez_Gene_Id", *genes])
+    samples = [f"{_barcode(patient)}\t{patient.patient_id}" for patient in sequenced]
+    _write(folder / SAMPLES_FILE, ["Tumor_Sample_Barcode\tpatient_id", *samples])
     return len(lines)
 
 
@@ -94,13 +91,19 @@ def _variants(patient: Patient, rng: np.random.Generator) -> Iterator[Variant]:
             yield SILENT[gene]
 
 
+def _barcode(patient: Patient) -> str:
+    """The name of the patient's one tumour sample."""
+    return f"{patient.patient_id}-T1"
+
+
 def _line(center: str, patient: Patient, variant: Variant, rng: np.random.Generator) -> str:
     depth = int(rng.integers(180, 600))
     alternate = int(rng.binomial(depth, rng.uniform(0.25, 0.45)))
     values = (
-        variant.gene, _ENTREZ[variant.gene], center, GENOME, variant.chromosome, variant.position, variant.position,
-        "+", variant.classification, "SNP", variant.reference, variant.reference, variant.alternate,
-        patient.patient_id, variant.hgvs_c, variant.hgvs_p, depth, depth - alternate, alternate, "PASS",
+        variant.gene, _ENTREZ[variant.gene], center, GENOME, variant.chromosome, variant.position,
+        variant.position, "+", variant.classification, "SNP", variant.reference, variant.reference,
+        variant.alternate, _barcode(patient), variant.hgvs_c, variant.hgvs_p, depth, depth - alternate,
+        alternate, "PASS",
     )  # fmt: skip
     return "\t".join(str(value) for value in values)
 

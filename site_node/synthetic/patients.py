@@ -18,7 +18,7 @@ RECRUITMENT_DAYS = 2000
 DATA_CUT = date(2019, 12, 31)
 
 PANEL = ("BRAF", "EGFR", "IDH1", "PIK3CA", "PTEN", "TERT", "TP53")
-# Share of mutated tumours by IDH1 status (wild type, mutated); IDH1 and TP53 themselves are drawn from the plan.
+# Share of mutated tumours by IDH1 status (wild type, mutated); IDH1 and TP53 themselves come from the plan.
 _OTHER_GENES = {
     "BRAF": (0.05, 0.02),
     "EGFR": (0.35, 0.03),
@@ -109,11 +109,11 @@ def allocate(
     strata: NDArray[np.int64],
     counted: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Exactly `mutated` patients, chosen so that `level` says as little about them within a stratum as chance does.
+    """Exactly `mutated` patients, chosen so that within a stratum `level` says no more of them than chance.
 
-    Restricted randomization: of many random choices the one is kept whose AUC within strata is nearest to the planted
-    one, less than a standard error above one half. Not one half itself: k-fold cross-validation of a feature that is
-    exactly unrelated scores systematically below chance, since each training set then leans against its test set.
+    Restricted randomization: of many random choices the one is kept whose AUC within strata is nearest to the
+    planted one, less than a standard error above one half. Not one half itself: without any association in
+    the sample, k-fold cross-validation scores far below chance, as each training set leans against its test.
     """
     choices = [rng.permutation(len(level)) < mutated for _ in range(_ALLOCATIONS)]
     aim = PLANTED.spurious_link.within_scanner_auc
@@ -126,7 +126,7 @@ def auc_within(
     strata: NDArray[np.int64],
     counted: NDArray[np.bool_],
 ) -> float:
-    """The share of pairs of one stratum, one positive and one negative, that `level` orders rightly; 0.5 without pairs."""
+    """The share of positive-negative pairs within strata that `level` orders rightly; 0.5 without a pair."""
     concordant, pairs = 0.0, 0
     for stratum in np.unique(strata):
         rows = counted & (strata == stratum)
@@ -194,7 +194,7 @@ def _patient(plan: HospitalPlan, seed: int, draws: _Draws, row: int, rng: np.ran
 def _survival(
     plan: HospitalPlan, index_date: date, age: float, idh1: bool, kps: int, rng: np.random.Generator
 ) -> tuple[int, bool]:
-    """Days to death or to the data cut, and whether death came first; exponential, so the hazards are proportional."""
+    """Days to death or to the data cut, and whether it was death; exponential: hazards are proportional."""
     values = {"age": age, "IDH1": float(idh1), "kps": float(kps)}
     predictor = sum(hazard.contribution(values[hazard.variable]) for hazard in PLANTED.hazards)
     rate = log(2) / plan.median_survival_days * exp(predictor)

@@ -1,4 +1,4 @@
-"""A head on a CT scanner: skull, brain, ventricles and one textured lesion, with the contour a reader would draw."""
+"""A head on a CT scanner: skull, brain, ventricles and a textured lesion, with the contour of a reader."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +16,7 @@ ORIGIN_MM = tuple(-(n - 1) / 2 * step for n, step in zip(SHAPE, SPACING_MM, stri
 
 AIR_HU, SKULL_HU, CSF_HU, BRAIN_HU, OEDEMA_HU = -1000.0, 850.0, 8.0, 35.0, 26.0
 _HEAD_MM, _SKULL_MM = (105.0, 88.0, 72.0), 7.0  # semi-axes (z, y, x)
+_VENTRICLE_MM = (14.0, 24.0, 6.0)
 _TEXTURE_MM = 2.5  # correlation length of the lesion's texture
 _BRAIN_TEXTURE_HU = 2.0
 _POINTS = 48  # of a contour, evenly spread around the lesion's axis
@@ -48,8 +49,8 @@ class HeadCT:
 def scan(lesion: Lesion, scanner: Scanner, rng: np.random.Generator) -> HeadCT:
     """The head with this lesion as this scanner shows it.
 
-    The lesion's mean and standard deviation inside the contour are exactly the planted ones before the scanner acts,
-    so a feature's value can be foretold: mean -> 35 + gain (mean - 35) + offset, variance -> gain^2 variance + noise^2.
+    Before the scanner acts, mean and standard deviation inside the contour are exactly the planted ones, so
+    that both can be foretold: mean -> 35 + gain (mean - 35) + offset, variance -> gain^2 variance + noise^2.
     """
     brain, anatomy = _anatomy()
     tissue = anatomy + _BRAIN_TEXTURE_HU * _texture(SHAPE, 6.0, rng) * brain
@@ -125,7 +126,7 @@ def _bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
 
 
 def _axis(axis: int) -> NDArray[np.float64]:
-    return ORIGIN_MM[axis] + SPACING_MM[axis] * np.arange(SHAPE[axis])
+    return np.asarray(ORIGIN_MM[axis] + SPACING_MM[axis] * np.arange(SHAPE[axis]), dtype=np.float64)
 
 
 @cache
@@ -133,20 +134,18 @@ def _grid() -> tuple[NDArray[np.float64], ...]:
     return tuple(np.meshgrid(*(_axis(axis) for axis in range(3)), indexing="ij", sparse=True))
 
 
+def _ellipsoid(axes_mm: tuple[float, ...], x_mm: float = 0.0) -> NDArray[np.bool_]:
+    """The voxels of an ellipsoid on the axis of the head, or so far to its left."""
+    z, y, x = _grid()
+    a, b, c = axes_mm
+    return np.asarray((z / a) ** 2 + (y / b) ** 2 + ((x - x_mm) / c) ** 2 <= 1)
+
+
 @cache
 def _anatomy() -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """The voxels of soft tissue inside the skull, and the HU of the head without a lesion."""
-    z, y, x = _grid()
-
-    def ellipsoid(
-        axes_mm: tuple[float, ...], centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    ) -> NDArray[np.bool_]:
-        return sum(((p - c) / a) ** 2 for p, c, a in zip((z, y, x), centre, axes_mm, strict=True)) <= 1  # type: ignore[no-any-return]
-
-    head, brain = ellipsoid(_HEAD_MM), ellipsoid(tuple(axis - _SKULL_MM for axis in _HEAD_MM))
-    ventricles = ellipsoid((14.0, 24.0, 6.0), (2.0, 0.0, 9.0)) | ellipsoid(
-        (14.0, 24.0, 6.0), (2.0, 0.0, -9.0)
-    )
+    head, brain = _ellipsoid(_HEAD_MM), _ellipsoid(tuple(axis - _SKULL_MM for axis in _HEAD_MM))
+    ventricles = _ellipsoid(_VENTRICLE_MM, x_mm=9.0) | _ellipsoid(_VENTRICLE_MM, x_mm=-9.0)
     anatomy = np.where(head, SKULL_HU, AIR_HU)
     anatomy = np.where(brain, np.where(ventricles, CSF_HU, BRAIN_HU), anatomy)
     anatomy.setflags(write=False)

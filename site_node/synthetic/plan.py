@@ -25,7 +25,7 @@ class HospitalPlan:
 
     name: str
     scanners: tuple[Scanner, ...]
-    patients: int = 70
+    patients: int = 72
     mean_age: float = 48.0
     idh1_prevalence: float = 0.6
     tp53_prevalence: float = 0.5
@@ -40,24 +40,24 @@ class HospitalPlan:
 
 # (manufacturer, model, kernel, gain, noise_hu, blur_mm)
 _FLEET = (
-    ("SIEMENS", "SOMATOM Definition AS", "H31s", 1.10, 3.0, 1.6),
+    ("SIEMENS", "SOMATOM Definition AS", "H31s", 1.15, 3.0, 1.6),
     ("GE MEDICAL SYSTEMS", "LightSpeed VCT", "SOFT", 1.00, 4.5, 1.2),
-    ("Philips", "Brilliance 64", "UB", 0.90, 3.5, 2.0),
-    ("TOSHIBA", "Aquilion ONE", "FC26", 0.96, 4.0, 1.4),
+    ("Philips", "Brilliance 64", "UB", 0.87, 3.5, 2.0),
+    ("TOSHIBA", "Aquilion ONE", "FC26", 0.93, 4.0, 1.4),
 )
 _NAMES = ("northgate", "eastmoor", "southbank", "westhaven")
 _AGES = (50.0, 44.0, 51.0, 47.0)
 _IDH1 = (0.55, 0.70, 0.60, 0.65)
 _SURVIVAL_DAYS = (850.0, 1050.0, 700.0, 900.0)
 
-# The two ends of the consortium: the first hospital reads high and sees TP53 often, the last reads low and sees it
-# rarely. Nothing else joins the two, so a scanner is all there is behind the spurious link.
+# The two ends of the consortium: the first hospital reads high and sees TP53 often, the last reads low and
+# sees it rarely. Nothing else joins the two, so a scanner is all there is behind the spurious link.
 _OFFSET_HU = 15.0
-_TP53 = (0.85, 0.15)
+_TP53 = (0.82, 0.18)
 
 
-def consortium(sites: int = 3, patients: int = 70) -> tuple[HospitalPlan, ...]:
-    """The plans of `sites` hospitals; the last one bought a second scanner, the second one codes grade its own way."""
+def consortium(sites: int = 3, patients: int = 72) -> tuple[HospitalPlan, ...]:
+    """The plans of `sites` hospitals; the last has two scanners, the second codes grade its own way."""
     offsets = np.linspace(_OFFSET_HU, -_OFFSET_HU, sites)
     prevalences = np.linspace(*_TP53, sites)
     return tuple(

@@ -1,6 +1,6 @@
 """What was planted: the numbers that an analysis of the synthetic hospitals should find again.
 
-`ground_truth.json` is `GroundTruth` as JSON. It lies beside the hospitals, never inside one, so no loader meets it.
+`ground_truth.json` is `GroundTruth` as JSON. It lies beside the hospitals, never inside one.
 """
 
 import json
@@ -32,13 +32,13 @@ class TrueLink:
 
     @property
     def auc(self) -> float:
-        """The area under the ROC curve of two normals so far apart, within one scanner and without its noise."""
+        """The area under the ROC curve of two normals so far apart: within one scanner, without its noise."""
         return NormalDist().cdf(self.log_texture_shift / self.log_texture_sd / 2**0.5)
 
 
 @dataclass(frozen=True)
 class SpuriousLink:
-    """A gene that changes nothing: it is frequent where the scanner reads high, and rare where it reads low."""
+    """A gene that changes nothing: frequent where the scanner reads high, rare where it reads low."""
 
     gene: str
     features: tuple[Feature, ...]
@@ -48,7 +48,7 @@ class SpuriousLink:
 
 @dataclass(frozen=True)
 class Hazard:
-    """One covariate of the exponential survival model, with its logarithm of the hazard ratio for `per` units."""
+    """One covariate of the exponential survival model: the logarithm of its hazard ratio for `per` units."""
 
     variable: str
     log_hazard: float
@@ -90,7 +90,7 @@ PLANTED = GroundTruth(
         gene="TP53",
         features=(Feature("Q4LE", "mean intensity"), Feature("Y12H", "median intensity")),
         batch="scanner",
-        within_scanner_auc=0.555,
+        within_scanner_auc=0.558,
     ),
     hazards=(
         Hazard("age", log_hazard=0.30, per=10, centre=50),
