@@ -21,16 +21,12 @@ def administrative_map() -> Mapping[tuple[str, str], StandardConcept]:
 
 
 @cache
-def seed() -> tuple[Mapping[str, str | int | None], ...]:
-    """The concepts that the ETL writes by number, as rows of `concept`; Athena's own replace them."""
-    return tuple(
-        {
-            **row,
-            "concept_id": int(row["concept_id"]),
-            "standard_concept": row["standard_concept"] or None,
-        }
+def seed() -> Mapping[int, Mapping[str, str | None]]:
+    """concept_id -> the other columns of `concept`, for those that the ETL writes by number."""
+    return {
+        int(row.pop("concept_id")): {name: value or None for name, value in row.items()}
         for row in _shipped("vocabulary_seed.csv")
-    )
+    }
 
 
 @cache

@@ -11,6 +11,10 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 
+class VocabularyFileError(ValueError):
+    """A vocabulary file is not what it should be; the text names the file and the line, never a code."""
+
+
 class StandardConcept(NamedTuple):
     """One standard concept that a source code means; `domain_id` decides which table it belongs in."""
 
