@@ -3,19 +3,21 @@
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
+from numpy.typing import ArrayLike
 
 INK, MUTED, RULE = "#1d2733", "#66717e", "#d7dde4"
 # Okabe and Ito's palette: told apart by colour-blind readers; every series has its own marker too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F6000", "#4D4D4D")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9,
     "text.color": INK,
@@ -101,9 +103,7 @@ def spread(feature: str, panels: Mapping[str, Mapping[str, tuple[float, float]]]
     return svg[0]
 
 
-def forest(
-    terms: Sequence[str], estimates: Sequence[float], low: Sequence[float], high: Sequence[float], label: str
-) -> str:
+def forest(terms: Sequence[str], estimates: ArrayLike, low: ArrayLike, high: ArrayLike, label: str) -> str:
     """Ratios with their 95% intervals on a logarithmic axis, the line of no effect at 1."""
     with _figure(7, 0.9 + 0.36 * len(terms)) as ((axes,), svg):
         at = -np.arange(len(terms))
@@ -129,7 +129,7 @@ def forest(
     return svg[0]
 
 
-Curve = tuple[str, Sequence[float], Sequence[float]]
+Curve = tuple[str, ArrayLike, ArrayLike]
 
 
 def roc(curves: Sequence[Curve]) -> str:
@@ -143,7 +143,7 @@ def roc(curves: Sequence[Curve]) -> str:
                 color=COLOURS[index % 8],
                 label=label,
                 linewidth=2.2 if index == 0 else 1.1,
-                marker=None if len(fpr) > 12 else MARKERS[index % 8],
+                marker=None if np.size(fpr) > 12 else MARKERS[index % 8],
                 markersize=4,
             )
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
@@ -152,11 +152,11 @@ def roc(curves: Sequence[Curve]) -> str:
     return svg[0]
 
 
-def calibration(predicted: Sequence[float], observed: Sequence[float], people: Sequence[int]) -> str:
+def calibration(predicted: ArrayLike, observed: ArrayLike, people: ArrayLike) -> str:
     """Observed against predicted risk by bin; the area of a point grows with its people."""
     with _figure(4.2, 4.0) as ((axes,), svg):
         axes.plot([0, 1], [0, 1], color=RULE, linewidth=1, linestyle="--")
-        size = 14 + 120 * np.asarray(people, dtype=float) / max(1, max(people, default=1))
+        size = 14 + 120 * np.asarray(people, dtype=float) / np.max(people, initial=1.0)
         axes.scatter(predicted, observed, s=size, color=COLOURS[0], alpha=0.8, edgecolor="white")
         axes.plot(predicted, observed, color=COLOURS[0], linewidth=1, alpha=0.6)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")

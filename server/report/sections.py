@@ -55,8 +55,8 @@ def cox(analysis: Analysis, found: CoxResult) -> list[Markup]:
     """A forest of hazard ratios and their table."""
     return [
         blocks.text(
-            f"{found.n} people, {found.n_events} events; every hospital keeps its own baseline hazard; ties after "
-            f"{found.ties.capitalize()}. Likelihood ratio test against no covariate: "
+            f"{found.n} people, {found.n_events} events; every hospital keeps its own baseline hazard; "
+            f"ties after {found.ties.capitalize()}. Likelihood ratio test against no covariate: "
             f"p = {blocks.plain_number(found.likelihood_ratio_p)}."
         ),
         blocks.figure(

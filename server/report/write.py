@@ -100,8 +100,8 @@ def _released(study: Study, outcome: Outcome, left: Sequence[Left]) -> Section:
         "What left each hospital",
         [
             blocks.text(
-                "Nothing but these aggregates, each of which passed the hospital's own gate. A hospital finds "
-                "the same digests in its audit."
+                "Nothing but these aggregates, each of which passed the hospital's own gate. A hospital "
+                "finds the same digests in its audit."
             ),
             blocks.table(("hospital", "answers", "size"), by_site),
             blocks.heading("What each analysis lets out"),
@@ -117,9 +117,9 @@ def _provenance(study: Study, outcome: Outcome) -> Section:
         "Provenance",
         [
             blocks.text(
-                f"The study's canonical form has the SHA-256 {outcome.study}. The joined answers of all rounds "
-                "are kept at the center: `shadowgraph study verify` computes every result again from them, "
-                "without asking a hospital."
+                f"The study's canonical form has the SHA-256 {outcome.study}. The joined answers of all "
+                "rounds are kept at the center: `shadowgraph study verify` computes every result again "
+                "from them, without asking a hospital."
             ),
             blocks.folded(
                 "The study, in its canonical form", json.dumps(json.loads(study.canonical()), indent=1)
