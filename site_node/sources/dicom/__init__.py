@@ -19,6 +19,7 @@ from site_node.sources.dicom.series import (
     group,
     image_body,
     image_of,
+    place,
     regions_body,
     study_body,
 )
@@ -39,7 +40,7 @@ def read(folder: Path, home: Path, progress: Callable[[int], None] | None = None
             if header := read_header(path, folder):
                 headers.append(header)
         except DicomFault as error:
-            yield _refused("DicomFile", path.relative_to(folder).as_posix(), error.fault)
+            yield _refused("DicomFile", place(path.relative_to(folder).as_posix()), error.fault)
         if progress:
             progress(count)
     found = group(headers)
@@ -116,7 +117,10 @@ def _study_records(records: list[Found], found: dict[str, Series]) -> Iterator[S
 
 def _indexed(images: dict[str, Series], records: list[Found]) -> dict[str, IndexedSeries]:
     loaded = [record.body["series_uid"] for record in records if isinstance(record, SourceRecord)]
-    return {uid: IndexedSeries(files=tuple(h.path for h in images[uid].headers)) for uid in loaded}
+    return {
+        uid: IndexedSeries(tuple(h.path for h in images[uid].headers), images[uid].instances)
+        for uid in loaded
+    }
 
 
 def _hashed(uid: str) -> str:
@@ -124,4 +128,4 @@ def _hashed(uid: str) -> str:
 
 
 def _refused(kind: str, position: str, fault: Fault) -> Unreadable:
-    return Unreadable(kind, position[-255:], fault.value, REASONS[fault])
+    return Unreadable(kind, position, fault.value, REASONS[fault])

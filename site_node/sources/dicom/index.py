@@ -16,9 +16,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class IndexedSeries:
-    """The files of one image series; in an index as read the paths are absolute."""
+    """The files of one image series, absolute paths in an index as read, and a digest of its SOP instances."""
 
     files: tuple[str, ...]
+    instances: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def read_index(home: Path) -> ImageIndex:
         content = orjson.loads(path.read_bytes())
         folder = Path(content["folder"])
         for uid, entry in content["series"].items():
-            series[uid] = IndexedSeries(tuple(str(folder / file) for file in entry["files"]))
+            files = tuple(str(folder / file) for file in entry["files"])
+            series[uid] = IndexedSeries(files, entry["instances"])
         for entry in content["regions"]:
             found = IndexedRegions(
                 **{**entry, "file": str(folder / entry["file"]), "names": tuple(entry["names"])}

@@ -27,8 +27,20 @@ class Series:
 
     @property
     def position(self) -> str:
-        """Where people find it: the file whose path sorts first, cut to what the quarantine holds."""
-        return min(header.path for header in self.headers)[-255:]
+        """Where people find it: the file whose path sorts first."""
+        return place(min(header.path for header in self.headers))
+
+    @property
+    def instances(self) -> str:
+        """A digest of the SOP instances: another set of images is a newer version of the series."""
+        uids = "".join(header.sop_uid for header in self.headers)
+        return blake2b(uids.encode(), digest_size=16).hexdigest()
+
+
+def place(path: str) -> str:
+    """`folder:file`, so that the quarantine of a folder is reviewed when something in it is read again."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder or '.'}:{name}"
 
 
 def group(headers: Iterable[Header]) -> dict[str, Series]:
@@ -151,7 +163,6 @@ def regions_body(series: Series, image_uids: dict[str, str]) -> dict[str, Any]:
 
 def _identity(series: Series) -> dict[str, Any]:
     first = series.first
-    digest = blake2b("".join(header.sop_uid for header in series.headers).encode(), digest_size=16)
     return {
         "series_uid": first.series_uid,
         "study_uid": first.study_uid,
@@ -159,7 +170,7 @@ def _identity(series: Series) -> dict[str, Any]:
         "modality": first.modality,
         "date": _earliest(series),
         "local_path": local_path(first.series_uid),
-        "instances": digest.hexdigest(),  # another set of images is a newer version of the series
+        "instances": series.instances,
     }
 
 
