@@ -36,16 +36,18 @@ def load(
     source: str,
     identity: Identity,
     progress: Progress = lambda count: None,
+    batch_size: int = BATCH,
 ) -> LoadSummary:
     """The summary of loading `records`: each is loaded, unchanged, removed, excluded or in quarantine.
 
     `source` names where they come from for good (`fhir`, `pacs`): the same record of the same source is
-    replaced, of another source it is another record. `progress` is told how many records each batch had.
+    replaced, of another source it is another record. `progress` is told how many records each batch had;
+    `batch_size` is small where a record takes long to make, so that a kill loses little.
     """
     interrupted = was_interrupted(engine)
     run_id = begin_run(engine, source)
     loading = _Loading(engine, source, identity, run_id)
-    for batch in _batches(records):
+    for batch in _batches(records, batch_size):
         loading.take(batch)
         progress(len(batch))
     loading.quarantine.resolve_fixed()
@@ -56,13 +58,15 @@ def load(
     return loading.summary
 
 
-def _batches(records: Iterable[SourceRecord | Unreadable]) -> Iterator[list[SourceRecord | Unreadable]]:
+def _batches(
+    records: Iterable[SourceRecord | Unreadable], size: int
+) -> Iterator[list[SourceRecord | Unreadable]]:
     """Batches in which no record stands twice: a second version waits for the next transaction."""
     batch: list[SourceRecord | Unreadable] = []
     seen: set[tuple[str, str]] = set()
     for record in records:
         name = (record.kind, record.record_id) if isinstance(record, SourceRecord) else None
-        if len(batch) >= BATCH or name in seen:
+        if len(batch) >= size or name in seen:
             yield batch
             batch, seen = [], set()
         batch.append(record)

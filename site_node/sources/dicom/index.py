@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class IndexedSeries:
-    """The files of one image series, absolute paths in an index as read, and a digest of its SOP instances."""
+    """The files of one image series (absolute paths in an index as read) and a digest of its instances."""
 
     files: tuple[str, ...]
     instances: str
@@ -66,8 +66,8 @@ def read_index(home: Path) -> ImageIndex:
     """The index of all folders that the site has read."""
     series: dict[str, IndexedSeries] = {}
     regions: dict[str, dict[str, IndexedRegions]] = {}
-    files = (home / "images").glob("*.json")
-    for path in sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name)):
+    written = (home / "images").glob("*.json")
+    for path in sorted(written, key=lambda path: (path.stat().st_mtime_ns, path.name)):
         content = orjson.loads(path.read_bytes())
         folder = Path(content["folder"])
         for uid, entry in content["series"].items():
