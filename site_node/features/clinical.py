@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Days = NDArray[np.datetime64]  # datetime64[D]
 Mask = NDArray[np.bool_]
+Labels = NDArray[np.object_]
 Pick = Literal["first", "last", "nearest", "mean", "min", "max", "any"]
 
 

@@ -1,0 +1,105 @@
+"""Who is in a study at this site: the index event gives people a date, each rule then keeps some of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, func, select, union_all
+
+from cdm.cohort import AgeAtIndex, CohortDefinition, Event, FollowUp, GeneTested, HasImaging, HasRecord, SexIs
+from cdm.concepts import Vocabulary
+from site_node import records
+from site_node.features.clinical import Mask
+from site_node.people import SOURCES, People, as_days, has_concept
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The people of a cohort, and how many were left after the index event and after each rule."""
+
+    people: People
+    attrition: list[tuple[str, int]]
+
+
+def evaluate(connection: Connection, definition: CohortDefinition, vocabulary: Vocabulary) -> Cohort:
+    """The cohort of this CDM.
+
+    Raises:
+        SpecError: the definition names a concept that cannot be one.
+    """
+    people = _with_index_event(connection, definition.index, vocabulary)
+    counts = [len(people)]
+    for rule in definition.rules:
+        kept = keeps(rule, people)
+        people = replace(people, persons=people.persons[kept], index=people.index[kept])
+        counts.append(len(people))
+    return Cohort(people, list(zip(definition.steps(), counts, strict=True)))
+
+
+def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabulary) -> People:
+    """Everybody with a record of the concept, dated by the first or last one."""
+    found = union_all(
+        *(
+            select(table.c.person_id, table.c[day].label("day")).where(
+                has_concept((table, prefix, day), event.concept, vocabulary)
+            )
+            for table, prefix, day in SOURCES[event.domain]
+        )
+    ).subquery()
+    chosen: Callable[..., Any] = func.min if event.pick == "first" else func.max
+    statement = (
+        select(found.c.person_id, chosen(found.c.day, type_=found.c.day.type))
+        .group_by(found.c.person_id)
+        .order_by(found.c.person_id)
+    )
+    answers = connection.execute(statement).all()
+    persons = np.array([person_id for person_id, _ in answers], dtype=np.int64)
+    return People(connection, vocabulary, persons, as_days([day for _, day in answers]))
+
+
+@singledispatch
+def keeps(rule: object, people: People) -> Mask:
+    """(n,) whether a rule keeps each person. What is not known about a person does not fulfil a rule."""
+    raise NotImplementedError(type(rule).__name__)
+
+
+@keeps.register
+def _(rule: AgeAtIndex, people: People) -> Mask:
+    age = records.ages(people)
+    lowest = -np.inf if rule.at_least is None else rule.at_least
+    highest = np.inf if rule.at_most is None else rule.at_most
+    return (age >= lowest) & (age <= highest)
+
+
+@keeps.register
+def _(rule: SexIs, people: People) -> Mask:
+    is_it: Mask = records.sex_is(people, rule.is_) == 1
+    return is_it
+
+
+@keeps.register
+def _(rule: HasRecord, people: People) -> Mask:
+    events = records.occurrences(people, rule.domain, rule.concept).within(rule.from_days, rule.to_days)
+    present = np.bincount(events.rows, minlength=len(people)) > 0
+    return ~present if rule.absent else present
+
+
+@keeps.register
+def _(rule: HasImaging, people: People) -> Mask:
+    return records.has_images(people, rule.modality, with_features=rule.features)
+
+
+@keeps.register
+def _(rule: GeneTested, people: People) -> Mask:
+    state = records.gene_states(people, rule.gene)
+    return ~np.isnan(state) if rule.mutated is None else state == float(rule.mutated)
+
+
+@keeps.register
+def _(rule: FollowUp, people: People) -> Mask:
+    death = records.deaths(people)
+    end = np.where(np.isnat(death), records.last_contacts(people), death)
+    followed: Mask = (end - people.index) >= np.timedelta64(rule.at_least_days, "D")
+    return followed

@@ -1,0 +1,286 @@
+"""What the CDM says of people, as arrays with one entry a person: one query each."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, union_all
+
+from cdm.etl.image_feature import MEASUREMENT_ID_FIELD
+from cdm.schema import (
+    death,
+    genomic_test,
+    image_acquisition,
+    image_feature,
+    image_occurrence,
+    measurement,
+    observation_period,
+    person,
+    target_gene,
+    variant_occurrence,
+)
+from cdm.vocabulary import ConceptCode
+from site_node.features import clinical, genomics
+from site_node.features.clinical import Days, Events, Floats, Labels, Mask, Pick
+from site_node.people import MEASUREMENT, OBSERVATION, SOURCES, People, as_numbers, has_concept, has_value
+
+EVERY_GENE = ("exome", "genome")
+PASSED = ("PASS", ".", "")
+UNKNOWN_YEAR = 0
+VITAL_STATUS, ALIVE = "LOINC:67162-8", "SNOMED:438949009"
+# mCODE's disease status: LOINC's question and the answers of its value set that are an assessment.
+DISEASE_STATUS = ("LOINC:97509-4", "LOINC:88040-1")
+WORSE = ("SNOMED:271299001",)
+SCANNER_COLUMNS = {
+    "manufacturer": "manufacturer",
+    "model": "manufacturer_model_name",
+    "kernel": "convolution_kernel",
+    "slice_thickness": "slice_thickness_mm",
+    "field_strength": "magnetic_field_strength_tesla",
+    "kvp": "kvp",
+}
+ASSESSED = (*WORSE, "SNOMED:359746009", "SNOMED:268910001", "SNOMED:260415000")
+
+
+def ages(people: People) -> Floats:
+    """(n,) completed years at the index date."""
+    columns = person.c
+    statement = select(
+        columns.person_id,
+        func.nullif(columns.year_of_birth, UNKNOWN_YEAR),
+        columns.month_of_birth,
+        columns.day_of_birth,
+    ).where(people.are(columns.person_id))
+    rows, parts = people.ask(statement)
+    year, month, day = (np.full(len(people), np.nan) for _ in parts)
+    for birth, values in zip((year, month, day), parts, strict=True):
+        birth[rows] = as_numbers(values)
+    return clinical.age_years(people.index, year, month, day)
+
+
+def sex_is(people: People, sex: str) -> Floats:
+    """(n,) 1 for the sex, 0 for another known one."""
+    columns = person.c
+    wanted = people.vocabulary.resolve("Gender", sex).concept_id
+    is_it = case(
+        (columns.gender_concept_id == wanted, 1.0), (columns.gender_concept_id != 0, 0.0), else_=None
+    )
+    rows, (values,) = people.ask(select(columns.person_id, is_it).where(people.are(columns.person_id)))
+    found = np.full(len(people), np.nan)
+    found[rows] = as_numbers(values)
+    return found
+
+
+def numbers(people: People, concept: str) -> Events:
+    """Every number that a measurement or observation of the concept holds."""
+    return people.events(
+        union_all(
+            *(
+                select(table.c.person_id, table.c[day], table.c.value_as_number).where(
+                    has_concept((table, prefix, day), concept, people.vocabulary),
+                    table.c.value_as_number.is_not(None),
+                    people.are(table.c.person_id),
+                )
+                for table, prefix, day in (MEASUREMENT, OBSERVATION)
+            )
+        )
+    )
+
+
+def findings(people: People, concepts: Sequence[str], values: Sequence[str]) -> Events:
+    """1 for every measurement or observation of the concepts with one of the values, 0 with another."""
+    vocabulary = people.vocabulary
+    return people.events(
+        union_all(
+            *(
+                select(
+                    table.c.person_id,
+                    table.c[day],
+                    case((has_value(table, values, vocabulary), literal(1.0)), else_=literal(0.0)),
+                ).where(
+                    or_(*(has_concept((table, prefix, day), concept, vocabulary) for concept in concepts)),
+                    or_(table.c.value_source_value.is_not(None), table.c.value_as_concept_id > 0),
+                    people.are(table.c.person_id),
+                )
+                for table, prefix, day in (MEASUREMENT, OBSERVATION)
+            )
+        )
+    )
+
+
+def occurrences(people: People, domain: str, concept: str) -> Events:
+    """1 for every record of the concept."""
+    return people.events(
+        union_all(
+            *(
+                select(table.c.person_id, table.c[day], literal(1.0)).where(
+                    has_concept((table, prefix, day), concept, people.vocabulary),
+                    people.are(table.c.person_id),
+                )
+                for table, prefix, day in SOURCES[domain]
+            )
+        )
+    )
+
+
+def gene_states(people: People, gene: str) -> Floats:
+    """(n,) 1 where the gene is mutated, 0 where it was tested and is not, NaN where it was not tested.
+
+    A FHIR variant Observation, a MAF and a VCF all end in the same tables. A variant that its caller filtered
+    out is none.
+    """
+    symbol = gene.upper()
+    test, target, variant = genomic_test.c, target_gene.c, variant_occurrence.c
+    reached = and_(target.genomic_test_id == test.genomic_test_id, func.upper(target.hgnc_symbol) == symbol)
+    tested = (
+        select(test.person_id, literal(0).label("found"), literal(None).label("classification"))
+        .outerjoin_from(genomic_test, target_gene, reached)
+        .where(or_(test.target_scope.in_(EVERY_GENE), target.target_gene_id.is_not(None)))
+        .where(people.are(test.person_id))
+    )
+    found = select(variant.person_id, literal(1), variant.variant_classification).where(
+        or_(
+            func.upper(variant.target_gene1_symbol) == symbol,
+            func.upper(variant.target_gene2_symbol) == symbol,
+        ),
+        or_(variant["filter"].is_(None), variant["filter"].in_(PASSED)),
+        people.are(variant.person_id),
+    )
+    rows, (is_variant, words) = people.ask(union_all(tested, found))
+    variants = np.array(is_variant, dtype=bool)
+    return genomics.mutated(
+        len(people), rows[~variants], rows[variants], [words[i] for i in np.flatnonzero(variants)]
+    )
+
+
+def scores(people: People, feature: str) -> Floats:
+    """(n,) the reader's score of that name; of several readings the earliest."""
+    columns = measurement.c
+    statement = select(columns.person_id, columns.measurement_date, columns.value_as_number).where(
+        columns.measurement_source_value == feature, people.are(columns.person_id)
+    )
+    return clinical.one_each(people.events(statement), len(people), "first")
+
+
+def radiomics(people: People, names: Sequence[str]) -> Floats:
+    """(n,) the radiomic feature under the first of the names that the site has, of the nearest image."""
+    columns = measurement.c
+    rank = case({name: number for number, name in enumerate(names)}, value=columns.measurement_source_value)
+    statement = select(columns.person_id, columns.measurement_date, columns.value_as_number, rank).where(
+        columns.measurement_source_value.in_(names), people.are(columns.person_id)
+    )
+    rows, (days, values, ranks) = people.ask(statement)
+    place = np.array(ranks, dtype=np.int64)
+    events = Events(rows, people.since_index(rows, days), as_numbers(values))
+    return clinical.one_each(events.where(place == place.min(initial=len(names))), len(people), "nearest")
+
+
+def has_images(people: People, modality: str, *, with_features: bool) -> Mask:
+    """(n,) whether there is a series of the modality; with features, one that was measured or scored."""
+    columns = image_occurrence.c
+    statement = (
+        select(columns.person_id)
+        .outerjoin_from(image_occurrence, image_acquisition, _same_series)
+        .where(_is_modality(people, modality), people.are(columns.person_id))
+    )
+    if with_features:
+        statement = statement.where(_is_measured())
+    rows, _ = people.ask(statement)
+    return np.bincount(rows, minlength=len(people)) > 0
+
+
+def scanners(people: People, modality: str, by: Sequence[str]) -> Labels:
+    """(n,) what made the images, such as `SIEMENS / Biograph 64`; None where nothing of it is known.
+
+    Of several series the one that has features counts, then the one nearest to the index date.
+    """
+    columns = image_occurrence.c
+    statement = (
+        select(
+            columns.person_id,
+            columns.image_occurrence_date,
+            case((_is_measured(), 0), else_=1),
+            columns.image_occurrence_id,
+            *(image_acquisition.c[SCANNER_COLUMNS[part]] for part in by),
+        )
+        .join_from(image_occurrence, image_acquisition, _same_series)
+        .where(_is_modality(people, modality), people.are(columns.person_id))
+    )
+    rows, (days, is_bare, keys, *parts) = people.ask(statement)
+    distance = np.abs(people.since_index(rows, days))
+    order = np.lexsort((np.array(keys, np.int64), distance, np.array(is_bare, np.int64), rows))
+    found, place = np.unique(rows[order], return_index=True)
+    labels = np.full(len(people), None, dtype=object)
+    for row, series in zip(found, order[place], strict=True):
+        labels[row] = _label([part[series] for part in parts])
+    return labels
+
+
+def _label(parts: list[object]) -> str | None:
+    if all(part is None for part in parts):
+        return None
+    words = (f"{part:g}" if isinstance(part, float) else str(part) for part in parts if part is not None)
+    return " / ".join(word.strip() for word in words)
+
+
+_same_series = image_acquisition.c.image_occurrence_id == image_occurrence.c.image_occurrence_id
+
+
+def _is_modality(people: People, modality: str) -> ColumnElement[bool]:
+    """By the header's own word, or where only FHIR tells of the series, by its concept."""
+    ids = sorted(people.vocabulary.concept_ids(ConceptCode("DICOM", modality)))
+    return or_(image_acquisition.c.modality == modality, image_occurrence.c.modality_concept_id.in_(ids))
+
+
+def _is_measured() -> ColumnElement[bool]:
+    columns = image_feature.c
+    return exists().where(
+        columns.image_occurrence_id == image_occurrence.c.image_occurrence_id,
+        columns.image_feature_event_field_concept_id == MEASUREMENT_ID_FIELD,
+    )
+
+
+def overall_survival(people: People) -> tuple[Floats, Floats]:
+    """(n,) days and (n,) events: death, or alive at the last contact."""
+    alive = clinical.one_each(findings(people, [VITAL_STATUS], [ALIVE]), len(people), "last") == 1
+    return clinical.overall_survival(people.index, deaths(people), last_contacts(people), alive)
+
+
+def progression_free_survival(people: People) -> tuple[Floats, Floats]:
+    """(n,) days and (n,) events: progression or death, or neither at the last assessment of the disease."""
+    after = findings(people, DISEASE_STATUS, ASSESSED).within(0, None)
+    after = after.where(after.values == 1)
+    worse = findings(people, DISEASE_STATUS, WORSE).within(0, None)
+    worse = worse.where(worse.values == 1)
+    return clinical.progression_free_survival(
+        people.index, deaths(people), _day_of(people, worse, "min"), _day_of(people, after, "max")
+    )
+
+
+def _day_of(people: People, events: Events, pick: Pick) -> Days:
+    """(n,) the first (`min`) or last (`max`) day of the events."""
+    since = clinical.one_each(replace(events, values=events.days.astype(np.float64)), len(people), pick)
+    days = np.full(len(people), np.datetime64("NaT"), dtype="datetime64[D]")
+    known = ~np.isnan(since)
+    days[known] = people.index[known] + since[known].astype(np.int64)
+    return days
+
+
+def deaths(people: People) -> Days:
+    """(n,) the date of death."""
+    columns = death.c
+    rows, (days,) = people.ask(
+        select(columns.person_id, columns.death_date).where(people.are(columns.person_id))
+    )
+    return people.dates(rows, days)
+
+
+def last_contacts(people: People) -> Days:
+    """(n,) the end of the observation period, which the ETL derives: the last visit of the living."""
+    columns = observation_period.c
+    rows, (days,) = people.ask(
+        select(columns.person_id, func.max(columns.observation_period_end_date))
+        .where(people.are(columns.person_id))
+        .group_by(columns.person_id)
+    )
+    return people.dates(rows, days)

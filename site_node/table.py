@@ -1,0 +1,142 @@
+"""From the CDM to the table that a study computes on: one column a variable, one query each."""
+
+from dataclasses import dataclass
+from functools import singledispatch
+
+import numpy as np
+from sqlalchemy import Engine
+
+from cdm.concepts import Vocabulary
+from cdm.etl.image_feature import radiomic_name
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable, fold_hashes
+from protocols.core.variables import (
+    Age,
+    Finding,
+    Gene,
+    ImageFeature,
+    Measurement,
+    Occurrence,
+    Radiomic,
+    Scanner,
+    Sex,
+    Survival,
+    columns_of,
+)
+from site_node import cohort, records
+from site_node.features.clinical import Floats, one_each
+from site_node.people import People
+
+Columns = tuple[Floats, ...]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A study's table, and how many people were left after each step of its cohort."""
+
+    table: AnalysisTable
+    attrition: list[tuple[str, int]]
+
+
+def build_table(engine: Engine, study: Study, site_name: str) -> Built:
+    """The study's table of this site's people, in ascending order of person_id.
+
+    Raises:
+        SpecError: the study names a concept that cannot be one.
+    """
+    with engine.connect() as connection:
+        found = cohort.evaluate(connection, study.cohort, Vocabulary(engine))
+        people = found.people
+        columns = {
+            column: values
+            for name, variable in study.variables.items()
+            if not isinstance(variable, Scanner)
+            for column, values in zip(columns_of(name, variable), read(variable, people), strict=True)
+        }
+        labels = {
+            name: records.scanners(people, variable.modality, variable.by)
+            for name, variable in study.variables.items()
+            if isinstance(variable, Scanner)
+        }
+    hashes = fold_hashes(people.persons, bytes.fromhex(study.hash()))
+    return Built(AnalysisTable(site_name, people.persons, columns, labels, hashes), found.attrition)
+
+
+@singledispatch
+def read(variable: object, people: People) -> Columns:
+    """The (n,) arrays that a variable becomes, as many as `columns_of` names."""
+    raise NotImplementedError(type(variable).__name__)
+
+
+@read.register
+def _(variable: Age, people: People) -> Columns:
+    return (records.ages(people),)
+
+
+@read.register
+def _(variable: Sex, people: People) -> Columns:
+    return (records.sex_is(people, variable.is_),)
+
+
+@read.register
+def _(variable: Measurement, people: People) -> Columns:
+    window = variable.window
+    events = records.numbers(people, variable.concept).within(window.from_days, window.to_days)
+    return (one_each(events, len(people), variable.pick),)
+
+
+@read.register
+def _(variable: Finding, people: People) -> Columns:
+    window = variable.window
+    events = records.findings(people, [variable.concept], variable.values)
+    return (one_each(events.within(window.from_days, window.to_days), len(people), variable.pick),)
+
+
+@read.register
+def _(variable: Occurrence, people: People) -> Columns:
+    window = variable.window
+    events = records.occurrences(people, variable.domain, variable.concept)
+    recorded = one_each(events.within(window.from_days, window.to_days), len(people), "any")
+    return (np.nan_to_num(recorded),)
+
+
+@read.register
+def _(variable: Gene, people: People) -> Columns:
+    return (records.gene_states(people, variable.gene),)
+
+
+@read.register
+def _(variable: ImageFeature, people: People) -> Columns:
+    return (records.scores(people, variable.feature),)
+
+
+@read.register
+def _(variable: Radiomic, people: People) -> Columns:
+    names = [
+        radiomic_name(variable.modality, variable.region, tag, variable.filter)
+        for tag in radiomic_tags(variable.feature)
+    ]
+    return (records.radiomics(people, names),)
+
+
+@read.register
+def _(variable: Survival, people: People) -> Columns:
+    if variable.endpoint == "overall":
+        return records.overall_survival(people)
+    return records.progression_free_survival(people)
+
+
+def radiomic_tags(feature: str) -> list[str]:
+    """The tags that a study may mean: itself, then those of that IBSI name or code, volumetric ones first."""
+    from site_node.features.radiomics.extract import MODULES  # the kernels load only for a study that asks
+    from site_node.features.radiomics.feature import AGGREGATION_CODES
+
+    definitions = [one for module in MODULES.values() for one in module.FAMILY.definitions]
+    wanted = feature.casefold()
+    tags = [
+        one.tag
+        for one in definitions
+        if wanted in (one.tag.casefold(), one.name.casefold(), one.code.casefold())
+    ]
+    volumetric_first = sorted(AGGREGATION_CODES, key=lambda name: not name.startswith("3D"))
+    return [feature, *tags, *(f"{tag}_{name}" for tag in tags for name in volumetric_first)]
