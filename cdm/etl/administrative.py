@@ -1,7 +1,7 @@
 """The concepts of OMOP's own administrative vocabularies that the ETL writes by number.
 
-They are of OHDSI's own layer (Apache-2.0) and the same in every Athena release. What a source writes as a code
-(a gender, a visit's class, a race, a modality) is not here: the vocabulary resolves it.
+They are of OHDSI's own layer (Apache-2.0) and the same in every Athena release. What a source writes as a
+code (a gender, a visit's class, a race, a modality) is not here: the vocabulary resolves it.
 """
 
 NO_CONCEPT = 0

@@ -13,10 +13,10 @@ UNKNOWN = (StandardConcept(NO_CONCEPT, "", False),)
 
 
 class Coded(NamedTuple):
-    """The concepts of a code: what the source wrote, its source concept, and the standard concepts it maps to.
+    """What the source wrote, its source concept, and the standard concepts that it maps to.
 
-    `standard` has one concept a row to write, at least concept 0; `value_concept_id` is what the code "maps to
-    value", as an ICD code of a positive test does.
+    `standard` has one concept a row to write, at least concept 0; `value_concept_id` is what the code "maps
+    to value", as an ICD code of a positive test does.
     """
 
     source_value: str | None
@@ -34,13 +34,13 @@ NOT_CODED = Coded(None, NO_CONCEPT, UNKNOWN, None)
 
 
 def source_value(system: str, code: str) -> str:
-    """What a `*_source_value` holds: `LOINC:89243-0`, or the code alone where OMOP has no name for the system."""
+    """What a `*_source_value` holds: `LOINC:89243-0`, of a hospital's own system the code alone."""
     vocabulary_id = vocabulary_id_of(system) if system else LOCAL
     return (code if vocabulary_id.startswith(LOCAL) else f"{vocabulary_id}:{code}")[:SOURCE_VALUE_LENGTH]
 
 
 def coded(concept: Any, context: Context) -> Coded:
-    """The code of a CodeableConcept, by the guide's priority: chosen by a user, mapped, first (f2o-034, f2o-035).
+    """The code of a CodeableConcept, by priority: chosen by a user, mapped, first (f2o-034, f2o-035).
 
     One without any coding gives concept 0 and its text.
     """

@@ -7,7 +7,7 @@ from cdm.etl.identity import Identity
 
 
 class Context:
-    """The keys and concepts for the mappers of one load; it remembers who was named and what met no concept."""
+    """Keys and concepts for the mappers of one load; it remembers who was named and what met no concept."""
 
     def __init__(self, source: str, identity: Identity, vocabulary: Vocabulary) -> None:
         self.source = source
@@ -40,7 +40,7 @@ class Context:
         return self._identity.shared_id("procedure_occurrence", study_uid)
 
     def resolve(self, system: str, code: str) -> Resolution:
-        """The source concept and the standard concepts of a code; one without a standard concept is counted."""
+        """The source concept and the standard concepts of a code; one without a standard one is counted."""
         found = self.lookup(system, code)
         if not found.standard:
             self.unmapped[system, code, self.kind] += 1

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from cdm.etl.record import Body, Precision, Unmappable
 
+DAY_NOT_KNOWN = date(1900, 1, 1)  # OMOP requires a day; where a source has none this one says so
+
 
 class Instant(NamedTuple):
     """A day, the time in UTC where the source has one, and how exactly the source knew it."""

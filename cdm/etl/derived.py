@@ -1,9 +1,9 @@
-"""What the CDM holds beside what sources say: each person's observation period, and when they were seen alive.
+"""What follows from the rows of all sources: observation periods, and when a person was seen alive.
 
 The rule (declared, since OMOP leaves it to the ETL): a period begins with the first event. It ends with the
-death; of the living with the end of the last visit, the last contact; where a source sends no visits, with the
-last event. So a procedure planned for a day after the last contact does not extend the follow-up, and such an event
-lies outside the period. "Alive" or "dead" without a date is a statement as of the last contact.
+death; of the living with the end of the last visit, the last contact; where a source sends no visits, with
+the last event. So a procedure planned for a day after the last contact does not extend the follow-up, and
+such an event lies outside the period. "Alive" or "dead" without a date is a statement as of the last contact.
 
 Overall survival is then: `death.death_date` is the event; without it, a person known to be alive (an
 observation LOINC:67162-8 with the value SNOMED:438949009) is censored at the end of the observation period;
@@ -31,6 +31,7 @@ from sqlalchemy.sql.selectable import Subquery
 
 from cdm.database import writing
 from cdm.etl.administrative import EHR, IMPUTED
+from cdm.etl.dates import DAY_NOT_KNOWN
 from cdm.schema import (
     condition_occurrence,
     death,
@@ -95,9 +96,10 @@ def _events() -> Subquery:
 
 
 def _span(days: Subquery) -> Select[Any]:
-    """The first and last day in one table: grouped there first, so that the union is of people, not of rows."""
+    """The first and last day in one table: grouped there, so that the union is of people and not of rows."""
     first, last = func.min(days.c.day).label("first"), func.max(days.c.day).label("last")
-    return select(days.c.person_id, first, last).group_by(days.c.person_id)
+    known = days.c.day > DAY_NOT_KNOWN
+    return select(days.c.person_id, first, last).where(known).group_by(days.c.person_id)
 
 
 def _last_visits() -> Subquery:

@@ -54,7 +54,7 @@ def _class(encounter: Body, context: Context) -> Coded:
 
 
 def _open_end(encounter: Body, visit_concept_id: int, start: Instant) -> Instant:
-    """The end of a visit without one: an outpatient's start; for an inpatient, when the source last looked."""
+    """The end of a visit without one: its start, but for an inpatient when the source last looked."""
     if visit_concept_id != INPATIENT_VISIT or encounter.get("status") == "finished":
         return start
     seen = first_date(encounter.get("meta") or {}, "lastUpdated")

@@ -29,7 +29,7 @@ class Identity:
         return (int.from_bytes(keyed.digest(), "big") >> 1) or 1
 
     def row_id(self, source: str, record_id: str, table: str, part: str = "") -> int:
-        """The key of the row that `record_id` (`Observation/123`) makes in `table`; `part` tells rows apart."""
+        """The key of a row that `record_id` (`Observation/1`) makes in `table`; `part` tells rows apart."""
         return self.hash63("row", source, record_id, table, part)
 
     def person_id(self, source: str, patient_id: str) -> int:

@@ -1,8 +1,8 @@
 """ImagingStudy: one procedure a study and one image_occurrence a series.
 
 A study is loaded as a whole or reported as a whole: with one malformed SeriesInstanceUID the study goes to
-quarantine, since a study that quietly lacks a series would look complete. Where DICOM files of the same series
-are loaded too, their headers win (the rows here are fallbacks).
+quarantine, since a study that quietly lacks a series would look complete. Where DICOM files of the same
+series are loaded too, their headers win (the rows here are fallbacks).
 
 Left out on purpose: identifier (but the study's UID), instances, endpoint, description, interpreter, note.
 """

@@ -1,8 +1,8 @@
 """The one loader, for all kinds of sources: batches of records into the CDM, safe to kill and to repeat.
 
-A batch is one transaction: the rows, the content hashes that make the next load skip them, and the quarantine.
-Killed between two batches or inside one, a load is finished by running it again. Mapping happens before the
-transaction begins, so that the write lock is held for the writing alone.
+A batch is one transaction: the rows, the content hashes that make the next load skip them, and the
+quarantine. Killed between two batches or inside one, a load is finished by running it again. Mapping happens
+before the transaction begins, so that the write lock is held for the writing alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,7 @@
 """Observation: a measurement or observation by the domain of its code, one row for it and one a component.
 
-An observation whose code no vocabulary knows is a measurement if it carries a number or comes from a laboratory
-or vital sign, else an observation. Variants (LOINC 69548-6) are read by `genomic_observation`.
+An observation whose code no vocabulary knows is a measurement if it carries a number or comes from a
+laboratory or vital sign, else an observation. Variants (LOINC 69548-6) are read by `genomic_observation`.
 
 Left out on purpose: identifier, performer, method, bodySite, device, specimen, hasMember, derivedFrom,
 interpretation, note, valueSampledData; dataAbsentReason makes the row without a value that it means.
@@ -74,11 +74,9 @@ def _rows(part: Body, event: Event, name: str, measured: bool, context: Context)
 
 
 def _names(domain_id: str, default: Names, has_a_value: bool) -> Names:
-    """The table of a concept's domain; a value is kept, also where the domain's own table has no column for it."""
+    """The table of a concept's domain, but one with a column for the value where there is a value."""
     names = BY_DOMAIN.get(domain_id, default)
-    if has_a_value and names is not MEASUREMENT:
-        return default if domain_id not in BY_DOMAIN else OBSERVATION
-    return names
+    return OBSERVATION if has_a_value and names not in (MEASUREMENT, OBSERVATION) else names
 
 
 def _categories(observation: Body) -> list[str]:

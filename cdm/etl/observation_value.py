@@ -57,7 +57,7 @@ def _quantity(quantity: Body, context: Context, is_measurement: bool) -> dict[st
     elif unit:
         columns["unit_concept_id"] = NO_CONCEPT
     if code or unit:
-        columns["unit_source_value"] = (code or unit)[:SOURCE_VALUE_LENGTH]
+        columns["unit_source_value"] = str(code or unit)[:SOURCE_VALUE_LENGTH]
     return columns
 
 

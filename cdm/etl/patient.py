@@ -15,7 +15,7 @@ from cdm.etl.administrative import (
 )
 from cdm.etl.coding import NOT_CODED, Coded, coded_value
 from cdm.etl.context import Context
-from cdm.etl.dates import Instant, instant
+from cdm.etl.dates import DAY_NOT_KNOWN, Instant, instant
 from cdm.etl.record import Body, Row
 from cdm.etl.references import record_id, refuse_modifiers
 from cdm.vocabulary import UNMAPPED
@@ -124,7 +124,7 @@ def _vital_status(patient: Body, person_id: int, birth: Instant | None, context:
 
 
 def _day_of(birth: Instant | None) -> date:
-    return birth.day if birth else date(1900, 1, 1)
+    return birth.day if birth else DAY_NOT_KNOWN
 
 
 def _observation(observation_id: int, person_id: int, day: date, **values: Any) -> Row:

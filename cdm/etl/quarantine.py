@@ -1,4 +1,4 @@
-"""What could not be loaded: where it stands, a code and a reason, never a value; resolved when a retry succeeds."""
+"""What could not be loaded: where it stands, a code and a reason, never a value, until a retry succeeds."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -26,8 +26,8 @@ class Rejected(NamedTuple):
 class Quarantine:
     """The quarantine during one load of one source.
 
-    What an earlier load put there is resolved when its record loads, or when its file was read again to the end
-    and this load did not complain about the same place.
+    What an earlier load put there is resolved when its record loads, or when its file was read again and this
+    load did not complain about the same place.
     """
 
     def __init__(self, engine: Engine, source: str, run_id: int, identity: Identity) -> None:
@@ -63,7 +63,7 @@ class Quarantine:
                 self._fixed |= self._by_record.pop(key, set())
 
     def write(self, connection: Connection, rejected: Iterable[Rejected]) -> None:
-        """Put the rejected places there; the same complaint about the same place is one row, however often."""
+        """Put the rejected places there; the same complaint about the same place stays one row."""
         upsert(connection, quarantine, map(self._row, rejected))
 
     def resolve_fixed(self) -> None:
@@ -90,5 +90,4 @@ class Quarantine:
 
 
 def _file_of(position: str) -> str:
-    file, colon, _ = position.rpartition(":")
-    return file if colon else position
+    return position.partition(":")[0]

@@ -34,7 +34,7 @@ def mapping_fingerprint(engine: Engine) -> bytes:
 
 
 def was_interrupted(engine: Engine) -> bool:
-    """Whether an earlier load never came to its end: then its batches still lack what is derived from them."""
+    """Whether an earlier load never came to its end: its batches still lack what is derived from them."""
     statement = select(exists().where(load_run.c.status == "running"))
     with engine.connect() as connection:
         return bool(connection.scalar(statement))

@@ -1,8 +1,8 @@
 """Bundles as records: transaction, batch, collection, searchset and history.
 
 Inside a bundle resources may name each other by `urn:uuid:…`, by the entry's fullUrl, or by a condition
-(`Patient?identifier=…`). Such references become plain ones (`Patient/1`), so that the same resource has the same
-content whether it came in a bundle or in a line of NDJSON.
+(`Patient?identifier=…`). Such references become plain ones (`Patient/1`), so that the same resource has the
+same content whether it came in a bundle or in a line of NDJSON.
 """
 
 from collections.abc import Iterator

@@ -1,0 +1,76 @@
+"""From a hospital's files into its CDM: one function a kind of file, all through the one loader."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from cdm.database import connect, migrate
+from cdm.etl import SourceRecord, Unreadable
+from cdm.etl.load import load
+from protocols.core.errors import Code, InputError
+from site_node.config import SiteConfig
+from site_node.identity import site_identity
+from site_node.sources import dicom, fhir, genomics, image_features
+
+Progress = Callable[[int], None]
+
+
+def open_cdm(config: SiteConfig) -> Engine:
+    """The engine of the site's database, at the newest schema."""
+    engine = connect(config.database_url)
+    migrate(engine)
+    return engine
+
+
+def add_fhir(
+    config: SiteConfig, path: Path, name: str, validate: fhir.Validate, progress: Progress
+) -> dict[str, Any]:
+    """The summary of loading the FHIR files at `path`; `progress` is told of records loaded."""
+    _must_exist(path)
+    return _load(config, fhir.validated(fhir.read(path), validate), name, progress)
+
+
+def add_dicom(config: SiteConfig, path: Path, name: str, progress: Progress) -> dict[str, Any]:
+    """The summary of loading the DICOM files below `path`; `progress` is told of headers read."""
+    _must_exist(path)
+    told = 0
+
+    def headers_read(count: int) -> None:
+        nonlocal told
+        progress(count - told)
+        told = count
+
+    return _load(config, dicom.read(path, config.home, headers_read), name, lambda count: None)
+
+
+def add_genomics(
+    config: SiteConfig, path: Path, name: str, panel: str | None, samples: Path | None, progress: Progress
+) -> dict[str, Any]:
+    """The summary of loading the MAF and VCF files at `path`; `panel` says which genes were tested."""
+    _must_exist(path)
+    return _load(config, genomics.read(path, panel, samples), name, progress)
+
+
+def add_image_features(config: SiteConfig, path: Path, name: str, progress: Progress) -> dict[str, Any]:
+    """The summary of loading a CSV of readers' scores."""
+    _must_exist(path)
+    return _load(config, image_features.read(path), name, progress)
+
+
+def _load(
+    config: SiteConfig, records: Iterable[SourceRecord | Unreadable], name: str, progress: Progress
+) -> dict[str, Any]:
+    engine = open_cdm(config)
+    try:
+        return load(engine, records, name, site_identity(config), progress).as_dict()
+    finally:
+        engine.dispose()
+
+
+def _must_exist(path: Path) -> None:
+    if not path.exists():
+        raise InputError(
+            Code.NOT_FOUND, f"there is no file or folder {path.name}", "give the path of what to load"
+        )
