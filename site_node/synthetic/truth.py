@@ -78,17 +78,17 @@ PLANTED = GroundTruth(
     TrueLink(
         gene="IDH1",
         features=(
-            Feature("4FUA", "mean absolute deviation"),
-            Feature("ECT3", "intensity variance"),
-            Feature("TLU2", "discretised intensity entropy"),
-            Feature("TU9B", "joint entropy"),
+            Feature("4FUA", "Mean absolute deviation"),
+            Feature("ECT3", "Variance"),
+            Feature("TLU2", "Intensity histogram entropy"),
+            Feature("TU9B", "Joint entropy"),
         ),
         log_texture_shift=0.36,
         log_texture_sd=0.18,
     ),
     SpuriousLink(
         gene="TP53",
-        features=(Feature("Q4LE", "mean intensity"), Feature("Y12H", "median intensity")),
+        features=(Feature("Q4LE", "Mean"), Feature("Y12H", "Median")),
         batch="scanner",
         within_scanner_auc=0.558,
     ),
