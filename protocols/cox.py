@@ -104,7 +104,7 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult]):
         information=Moment("covariate", "covariate"),
     )
     def derivatives(spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats) -> Arrays:
-        """This hospital's log partial likelihood, score and information at `coef`, covariates over `scale`."""
+        """This hospital's log partial likelihood and its derivatives at `coef`, covariates over `scale`."""
         table = table.complete(spec.columns())
         event = table.column(f"{spec.outcome}.event") == 1
         x = table.matrix(spec.covariates)

@@ -104,7 +104,7 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult]):
     def derivatives(
         spec: LogisticSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
     ) -> Arrays:
-        """This hospital's log-likelihood, score and information at `coef`, covariates less shift over scale."""
+        """This hospital's log-likelihood and its derivatives at `coef`, covariates less shift over scale."""
         table = table.complete(spec.variables())
         y = table.column(spec.outcome)
         z = np.column_stack([np.ones(len(table)), (table.matrix(spec.covariates) - shift) / scale])

@@ -156,7 +156,7 @@ def check_total(
     if whole and all((count < floor).all() for count in whole):
         raise StudyError(Code.WITHHELD, f"over all sites fewer than {floor} people have complete data")
     for count in whole:
-        _check_parameters(declared, axes, int(count.max()), thresholds)
+        _check_parameters(declared, axes, int(count.max(initial=0)), thresholds)
     return {
         name: np.where(_behind(name, declared, totals) < floor, np.nan, totals[name])
         if isinstance(declared[name], Moment)

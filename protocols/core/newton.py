@@ -39,9 +39,10 @@ class Point:
         return cls(coef, float(total["loglik"]), total["score"], total["information"])
 
     def in_basis(self, basis: Floats) -> "Point":
-        """The same point where coefficients are `basis @ new` (for coef 0, or solved for)."""
+        """The same point in coefficients `new`, where the old ones are `basis @ new`."""
+        coef = np.asarray(np.linalg.solve(basis, self.coef), dtype=np.float64)
         return Point(
-            np.linalg.solve(basis, self.coef),
+            coef,
             self.loglik,
             basis.T @ self.score,
             basis.T @ self.information @ basis,

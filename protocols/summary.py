@@ -1,0 +1,303 @@
+"""Counts, means, standard deviations and missing counts of variables; cross tables of 0/1 variables.
+
+Exact: sums over sites in two rounds, the second about the mean that the first found, so that nothing
+cancels. With `per_site`, Table 1 by site in the clear: what stands on few people is suppressed at the site.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
+from protocols.core.errors import Code
+from protocols.core.protocol import (
+    Arrays,
+    Coordination,
+    FederatedProtocol,
+    PerSite,
+    Result,
+    Spec,
+    Total,
+    ask,
+    site_step,
+)
+from protocols.core.table import AnalysisTable, Floats, Integers, Mask
+from protocols.core.variables import Name
+
+Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}(\.time|\.event)?$")]
+"""A numeric variable, or `NAME.time` or `NAME.event` of a survival variable."""
+
+
+class SummarySpec(Spec):
+    """Which variables, in which groups.
+
+    Attributes:
+        of: numeric columns; each is summarized over the people who have it.
+        by: a 0/1 variable that makes two groups; who misses it is in neither.
+        cross: pairs of 0/1 variables whose joint counts are wanted.
+        per_site: also each site's own numbers, in the clear.
+    """
+
+    protocol: Literal["summary"] = "summary"
+    of: tuple[Column, ...] = Field(default=(), max_length=2000)
+    by: Name | None = None
+    cross: tuple[tuple[Column, Column], ...] = Field(default=(), max_length=200)
+    per_site: bool = False
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "SummarySpec":
+        if not self.of and not self.cross:
+            raise ValueError("name variables under `of`, or pairs under `cross`")
+        return self
+
+    def variables(self) -> tuple[str, ...]:
+        columns = [*self.of, *(name for pair in self.cross for name in pair), *([self.by] if self.by else [])]
+        return tuple(dict.fromkeys(name.split(".")[0] for name in columns))
+
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups."""
+        return (f"{self.by}=0", f"{self.by}=1") if self.by else ("all",)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What is known of the variables in the groups; NaN or -1 where it stands on too few people.
+
+    Attributes:
+        people: (group,) people.
+        n: (group, variable) people who have the variable.
+        missing: (group, variable) people who do not.
+        mean, sd: (group, variable) over those who have it; sd with divisor n - 1.
+        cross: (pair, 2, 2) people by the first and the second variable of a pair, each 0 then 1.
+    """
+
+    people: Integers
+    n: Integers
+    missing: Integers
+    mean: Floats
+    sd: Floats
+    cross: Array
+
+
+@dataclass(frozen=True)
+class SummaryResult(Result):
+    """A summary over all sites, and by site where it was asked for.
+
+    Attributes:
+        of: the variables; groups: the groups; pairs: the pairs of the cross tables.
+        total: over all sites.
+        by_site: site -> its own numbers; withheld: site -> the code with which it gave none.
+    """
+
+    of: tuple[str, ...]
+    groups: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    total: Numbers
+    by_site: Mapping[str, Numbers]
+    withheld: Mapping[str, Code]
+
+    def summary(self) -> pd.DataFrame:
+        """One row a site (or "all sites"), group and variable; a suppressed number is missing."""
+        rows = []
+        for site, numbers in {"all sites": self.total, **self.by_site}.items():
+            for g, group in enumerate(self.groups):
+                for v, variable in enumerate(self.of):
+                    counts = {"n": numbers.n[g, v], "missing": numbers.missing[g, v]}
+                    rows.append(
+                        {"site": site, "group": group, "variable": variable}
+                        | {name: np.nan if c == SUPPRESSED else int(c) for name, c in counts.items()}
+                        | {"mean": float(numbers.mean[g, v]), "sd": float(numbers.sd[g, v])}
+                    )
+        return pd.DataFrame(rows, columns=["site", "group", "variable", "n", "missing", "mean", "sd"])
+
+
+class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
+    """Table 1."""
+
+    name = "summary"
+    spec_type = SummarySpec
+
+    @site_step(
+        people=Count("group"),
+        n=Count("group", "variable"),
+        missing=Count("group", "variable", of="people"),
+        sum=Moment("group", "variable"),
+        square=Moment("group", "variable"),
+        paired=Count("pair"),
+        cross=Count("pair", "first", "second", of="paired"),
+    )
+    def sums(spec: SummarySpec, table: AnalysisTable) -> Arrays:
+        """Counts, sums and sums of squares by group, and the cross tables."""
+        x, known, members = _by_group(spec, table)
+        cross = _cross(spec, table)
+        return {
+            "people": members.sum(axis=1),
+            "n": members.astype(np.int64) @ known,
+            "missing": members.astype(np.int64) @ ~known,
+            "sum": members.astype(float) @ x,
+            "square": members.astype(float) @ x**2,
+            "paired": cross.sum(axis=(1, 2)),
+            "cross": cross,
+        }
+
+    @site_step(
+        n=Count("group", "variable"), rest=Moment("group", "variable"), square=Moment("group", "variable")
+    )
+    def deviations(spec: SummarySpec, table: AnalysisTable, mean: Floats, scale: Floats) -> Arrays:
+        """Sums of (x - mean) / scale and of its square, by group, about a public (group, variable) mean."""
+        x, known, members = _by_group(spec, table)
+        rest, square = np.zeros(mean.shape), np.zeros(mean.shape)
+        for g, member in enumerate(members):
+            z = np.where(known[member], (x[member] - mean[g]) / scale[g], 0.0)
+            rest[g], square[g] = z.sum(axis=0), (z**2).sum(axis=0)
+        return {"n": members.astype(np.int64) @ known, "rest": rest, "square": square}
+
+    @site_step(
+        people=Count("group"),
+        n=Count("group", "variable", of="people"),
+        missing=Count("group", "variable", of="people"),
+        smallest=Count("group", "variable"),
+        mean=Statistic("group", "variable", behind="smallest"),
+        sd=Statistic("group", "variable", behind="smallest"),
+        smallest_cell=Count("pair"),
+        cross=Moment("pair", "first", "second", behind="smallest_cell"),
+    )
+    def here(spec: SummarySpec, table: AnalysisTable) -> Arrays:
+        """This site's own numbers, for the clear.
+
+        The mean of a 0/1 variable is a count, so it stands on the rarer of its values; a cross table stands
+        on its smallest cell, since the others with the margins would give that away.
+        """
+        x, known, members = _by_group(spec, table)
+        mean, sd = np.zeros((2, len(members), len(spec.of)))
+        smallest = np.zeros(mean.shape, dtype=np.int64)
+        for g, member in enumerate(members):
+            for v in range(len(spec.of)):
+                values = x[member & known[:, v], v]
+                smallest[g, v] = _behind_the_mean(values)
+                mean[g, v] = values.mean() if len(values) else 0.0
+                sd[g, v] = values.std(ddof=1) if len(values) > 1 else 0.0
+        cross = _cross(spec, table)
+        return {
+            "people": members.sum(axis=1),
+            "n": members.astype(np.int64) @ known,
+            "missing": members.astype(np.int64) @ ~known,
+            "smallest": smallest,
+            "mean": mean,
+            "sd": sd,
+            "smallest_cell": cross.min(axis=(1, 2)),
+            "cross": cross.astype(float),
+        }
+
+    def axes(self, spec: SummarySpec) -> dict[str, int]:
+        sizes = {"group": len(spec.groups()), "variable": len(spec.of), "pair": len(spec.cross)}
+        return sizes | {"first": 2, "second": 2}
+
+    def coordinate(self, spec: SummarySpec) -> Coordination[SummaryResult]:
+        by_site = PerSite({})
+        if spec.per_site:
+            sums, by_site = yield ask("sums"), ask("here", per_site=True)
+        else:
+            sums = yield ask("sums")
+        n = np.maximum(sums["n"], 1)
+        mean = np.nan_to_num(sums["sum"] / n)
+        # A power of two near the standard deviation: it changes no digit, and keeps those of small numbers.
+        variance = np.maximum(np.nan_to_num(sums["square"] / n) - mean**2, 2.0**-80)
+        scale = np.exp2(np.round(np.log2(variance) / 2))
+        deviations = yield ask("deviations", mean=mean, scale=scale)
+        return SummaryResult(
+            spec.of,
+            spec.groups(),
+            spec.cross,
+            _total(sums, deviations, mean, scale),
+            {site: _in_the_clear(arrays) for site, arrays in by_site.answers.items()},
+            by_site.withheld,
+        )
+
+    def pooled(self, spec: SummarySpec, tables: Sequence[AnalysisTable]) -> SummaryResult:
+        """The same by pandas on all rows; per site nothing, since what is suppressed depends on the gate."""
+        frame = pd.concat([pd.DataFrame(dict(table.columns)) for table in tables])
+        groups = [frame[frame[spec.by] == value] for value in (0.0, 1.0)] if spec.by else [frame]
+        columns = list(spec.of)
+        cross = [
+            [[int(((frame[a] == i) & (frame[b] == j)).sum()) for j in (0, 1)] for i in (0, 1)]
+            for a, b in spec.cross
+        ]
+        total = Numbers(
+            np.array([len(g) for g in groups]),
+            np.array([g[columns].count().to_numpy() for g in groups]),
+            np.array([g[columns].isna().sum().to_numpy() for g in groups]),
+            np.array([g[columns].mean().to_numpy() for g in groups]),
+            np.array([g[columns].std(ddof=1).to_numpy() for g in groups]),
+            np.array(cross, dtype=np.int64).reshape(-1, 2, 2),
+        )
+        return SummaryResult(spec.of, spec.groups(), spec.cross, total, {}, {})
+
+    def describe(self, spec: SummarySpec) -> Sequence[str]:
+        by = f", by {spec.by}" if spec.by else ""
+        lines = []
+        if spec.of:
+            lines.append(
+                f"Leaves in a sum over sites, twice: numbers of people, of missing values, sums and sums of "
+                f"squares of {', '.join(spec.of)}{by}."
+            )
+        if spec.cross:
+            pairs = ", ".join(f"{a} by {b}" for a, b in spec.cross)
+            lines.append(f"Leaves in a sum over sites: how many people have each combination of {pairs}.")
+        if spec.per_site:
+            lines.append(
+                "Leaves in the clear, for this site: the same numbers as counts, means and standard "
+                "deviations; what stands on few people is suppressed here."
+            )
+        return lines
+
+
+def _by_group(spec: SummarySpec, table: AnalysisTable) -> tuple[Floats, Mask, Mask]:
+    """The (n, variable) numbers (0 where missing), where they are known, and the (group, n) members."""
+    x = table.matrix(spec.of)
+    known = ~np.isnan(x)
+    if spec.by:
+        by = table.column(spec.by)
+        members = np.array([by == 0, by == 1])
+    else:
+        members = np.ones((1, len(table)), dtype=bool)
+    return np.where(known, x, 0.0), known, members
+
+
+def _cross(spec: SummarySpec, table: AnalysisTable) -> Integers:
+    cells = [
+        [[np.sum((table.column(a) == i) & (table.column(b) == j)) for j in (0, 1)] for i in (0, 1)]
+        for a, b in spec.cross
+    ]
+    return np.array(cells, dtype=np.int64).reshape(-1, 2, 2)
+
+
+def _behind_the_mean(values: Floats) -> int:
+    """How many people a mean and a standard deviation stand on: of a 0/1 variable, its rarer value's."""
+    ones, zeros = int((values == 1).sum()), int((values == 0).sum())
+    return min(ones, zeros) if ones + zeros == len(values) else len(values)
+
+
+def _total(sums: Total, deviations: Total, mean: Floats, scale: Floats) -> Numbers:
+    n = sums["n"].astype(float)
+    n = np.where(np.isnan(sums["sum"]), np.nan, n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correction = deviations["rest"] / n
+        squares = deviations["square"] - n * correction**2
+        sd = scale * np.sqrt(np.maximum(squares, 0.0) / np.where(n > 1, n - 1, np.nan))
+    return Numbers(sums["people"], sums["n"], sums["missing"], mean + scale * correction, sd, sums["cross"])
+
+
+def _in_the_clear(arrays: Arrays) -> Numbers:
+    def counts(name: str) -> Integers:
+        return np.asarray(arrays[name], dtype=np.int64)
+
+    def numbers(name: str) -> Floats:
+        return np.asarray(arrays[name], dtype=np.float64)
+
+    cross = np.nan_to_num(numbers("cross"), nan=SUPPRESSED).astype(np.int64)
+    return Numbers(counts("people"), counts("n"), counts("missing"), numbers("mean"), numbers("sd"), cross)
