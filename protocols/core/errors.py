@@ -38,6 +38,7 @@ class Code(StrEnum):
     # the study cannot go on
     TOO_FEW_SITES = "too-few-sites"
     SITE_UNREACHABLE = "site-unreachable"
+    CENTER_FAILED = "center-failed"
     DEADLINE = "deadline"
     NOT_CONVERGED = "not-converged"
     SEPARATION = "separation"

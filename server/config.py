@@ -1,0 +1,65 @@
+"""The center's settings: one TOML file in its own folder, read into a frozen model."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from protocols.core.errors import Code, InputError
+
+SETTINGS = "hub.toml"
+
+
+class HubConfig(BaseModel):
+    """The settings of a consortium's center.
+
+    Attributes:
+        consortium: its name, as sites read it.
+        address: host:port under which sites reach the center: a reverse proxy's, or the SuperLink's own.
+        port: the SuperLink's port on loopback.
+        round_seconds: how long a message may take before it is sent again.
+        patience_seconds: how long a run waits for a lost site before it fails.
+        approval_days: how long a study waits for approvals.
+        renew_after_studies: a Flower run is renewed after so many studies, before its message store grows.
+        renew_after_hours: and after so many hours.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = Field(default=1, ge=1, le=1)
+    consortium: str = Field(min_length=1, max_length=100)
+    address: str = Field(pattern=r"^[A-Za-z0-9.:\[\]-]+:[0-9]{1,5}$")
+    port: int = Field(default=9443, ge=1, le=65535)
+    round_seconds: float = Field(default=90, gt=0)
+    patience_seconds: float = Field(default=600, ge=0)
+    approval_days: float = Field(default=7, gt=0)
+    renew_after_studies: int = Field(default=200, ge=1)
+    renew_after_hours: float = Field(default=24, gt=0)
+    home: Path = Field(default=Path("."), exclude=True)
+
+    def write(self) -> None:
+        """Writes the settings into the center's folder."""
+        lines = []
+        for name, value in self.model_dump().items():
+            # JSON's strings and numbers are TOML's.
+            lines.append(f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}")
+        (self.home / SETTINGS).write_text("\n".join(lines) + "\n")
+
+
+def load(home: Path) -> HubConfig:
+    """The settings of the center that lives in `home`.
+
+    Raises:
+        InputError: no settings there, or a key that is unknown or malformed.
+    """
+    path = home / SETTINGS
+    if not path.is_file():
+        raise InputError(
+            Code.NOT_INITIALISED,
+            f"no {SETTINGS} in this folder",
+            "make a center with: shadowgraph network init --home DIR --name NAME",
+        )
+    try:
+        return HubConfig(**tomllib.loads(path.read_text()), home=home.resolve())
+    except (ValidationError, tomllib.TOMLDecodeError) as error:
+        raise InputError(Code.INVALID_INPUT, f"{SETTINGS} is not valid: {error}") from None

@@ -1,0 +1,199 @@
+"""The processes of a center: Flower's SuperLink and SuperExec on loopback, and the run that is coordinator.
+
+`python -m server.processes --home DIR` supervises all until SIGTERM; with `superlink`, `superexec` or `run`
+it becomes that one process, for systemd.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+
+from protocols.core.daemons import Service, Supervisor, environment, script
+from protocols.core.errors import Code, UnreachableError
+from server.config import HubConfig, load
+from server.identity import KEYS
+from server.store import Store
+
+RUN, STATE = "run", "state"
+CONNECTION = "hub"
+APP = Path(__file__).parent / "flower"
+FRESH_SECONDS = 12.0
+START_SECONDS = 90.0
+
+_QUIET = {
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+}
+
+
+def services(home: Path) -> list[Service]:
+    """The center's processes, in the order in which they start."""
+    settings = load(home)
+    home, keys, address = settings.home, settings.home / KEYS, f"127.0.0.1:{settings.port}"
+    secret = ("--superexec-auth-secret-file", str(keys / "runtime.secret"))
+    (home / STATE).mkdir(exist_ok=True, mode=0o700)
+    superlink = (
+        script("flower-superlink"),
+        *("--host", "127.0.0.1", "--port", str(settings.port)),
+        *("--ssl-certfile", str(keys / "server.pem"), "--ssl-keyfile", str(keys / "server.key")),
+        *("--ssl-ca-certfile", str(keys / "ca.pem")),
+        *("--enable-supernode-auth", "--disable-runtime-dependency-installation"),
+        *("--database", str(home / STATE / "superlink.db")),
+        *("--isolation", "process"),
+        *secret,
+    )
+    superexec = (
+        script("flower-superexec"),
+        *("--runtime-api-address", address, "--root-certificates", str(keys / "ca.pem")),
+        *secret,
+    )
+    run = (sys.executable, "-m", "server.processes", "--home", str(home), "run")
+    quiet = {**_QUIET, "SHADOWGRAPH_HUB": str(home)}
+    return [
+        Service(
+            "superlink",
+            superlink,
+            {**quiet, "FLWR_HOME": str(home / STATE)},
+            lambda: answers(settings),
+        ),
+        Service(
+            "superexec",
+            superexec,
+            {**quiet, "FLWR_HOME": str(home / RUN / "superexec"), "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.5"},
+        ),
+        Service("run", run, quiet, lambda: coordinates(settings)),
+    ]
+
+
+def answers(settings: HubConfig) -> bool:
+    """Whether the SuperLink answers, under the center's own certificate."""
+    trust = ssl.create_default_context(cafile=str(settings.home / KEYS / "ca.pem"))
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
+    )
+    try:
+        with opener.open(f"https://127.0.0.1:{settings.port}/health", timeout=2) as reply:
+            return bool(reply.status == 200)
+    except OSError:
+        return False
+
+
+def coordinates(settings: HubConfig) -> bool:
+    """Whether a Flower run leads, and gave a sign of life lately."""
+    leader = Store(settings.home).leader()
+    return leader is not None and leader[1] < FRESH_SECONDS
+
+
+def flwr(settings: HubConfig, *words: str) -> dict[str, object]:
+    """What a command of Flower's own command line says, as JSON.
+
+    Raises:
+        UnreachableError: it failed; the text is Flower's last line, which names no person.
+    """
+    folder = settings.home / RUN / "cli"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "config.toml").write_text(
+        f'[superlink]\ndefault = "{CONNECTION}"\n\n[superlink.{CONNECTION}]\n'
+        f'address = "127.0.0.1:{settings.port}"\n'
+        f'root-certificates = "{settings.home / KEYS / "ca.pem"}"\n'
+    )
+    done = subprocess.run(
+        (script("flwr"), *words, "--format", "json"),
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment({**_QUIET, "FLWR_HOME": str(folder)}),
+        timeout=START_SECONDS,
+    )
+    with contextlib.suppress(ValueError):
+        said: dict[str, object] = json.loads(done.stdout[done.stdout.index("{") :])
+        if said.get("success"):
+            return said
+        raise UnreachableError(Code.CENTER_FAILED, f"flwr {words[0]}: {said.get('error-message', 'failed')}")
+    last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+    raise UnreachableError(Code.CENTER_FAILED, f"flwr {words[0]}: {''.join(last) or 'failed'}")
+
+
+def register_sites(settings: HubConfig) -> list[str]:
+    """The names of the enrolled sites whose keys Flower did not know yet and knows now."""
+    known_file = settings.home / STATE / "registered.json"
+    known: dict[str, str] = json.loads(known_file.read_text()) if known_file.exists() else {}
+    added = []
+    for site in Store(settings.home).sites():
+        if site.enrolment is None or known.get(site.name) == site.enrolment.node_key:
+            continue
+        path = settings.home / RUN / f"{site.name}.pub"
+        path.write_text(site.enrolment.node_key)
+        flwr(settings, "supernode", "register", str(path), CONNECTION, "--name", site.name)
+        known[site.name] = site.enrolment.node_key
+        known_file.write_text(json.dumps(known))
+        added.append(site.name)
+    return added
+
+
+def keep_a_run(settings: HubConfig, stop: threading.Event) -> None:
+    """Keeps one Flower run as coordinator: starts one whenever none gives a sign of life."""
+    store = Store(settings.home)
+    while not stop.is_set():
+        if coordinates(settings) or not answers(settings):
+            stop.wait(1.0)
+            continue
+        silent = store.leader()
+        if silent is not None:
+            # It may be stuck rather than dead; a second one must not meet it.
+            with contextlib.suppress(UnreachableError):
+                flwr(settings, "stop", silent[0], CONNECTION)
+            store.resign()
+        try:
+            register_sites(settings)
+            started = flwr(settings, "run", str(APP), CONNECTION)
+        except UnreachableError as error:
+            print(error, file=sys.stderr, flush=True)
+            stop.wait(5.0)
+            continue
+        print(f"started Flower run {started['run-id']}", file=sys.stderr, flush=True)
+        _wait_for_its_lead(settings, stop)
+
+
+def _wait_for_its_lead(settings: HubConfig, stop: threading.Event) -> None:
+    for _ in range(int(START_SECONDS)):
+        if coordinates(settings) or stop.wait(1.0):
+            return
+
+
+def supervisor(home: Path) -> tuple[str, ...]:
+    """The command line that supervises a center."""
+    return (sys.executable, "-m", "server.processes", "--home", str(home.resolve()))
+
+
+def main() -> None:
+    """Supervises the center, or becomes one of its processes."""
+    parser = argparse.ArgumentParser(prog="python -m server.processes")
+    parser.add_argument("--home", type=Path, required=True, help="the center's folder")
+    parser.add_argument("only", nargs="?", choices=["superlink", "superexec", "run"])
+    arguments = parser.parse_args()
+    settings = load(arguments.home)
+    if arguments.only is None:
+        Supervisor(settings.home / RUN, services(settings.home)).run()
+        Store(settings.home).resign()
+    elif arguments.only == "run":
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        keep_a_run(settings, stop)
+    else:
+        one = next(service for service in services(settings.home) if service.name == arguments.only)
+        os.execve(one.command[0], one.command, environment(one.environment))
+
+
+if __name__ == "__main__":
+    main()
