@@ -27,6 +27,7 @@ class AnalysisTable:
         columns: name -> (n,) float64 numbers and 0/1 indicators.
         labels: name -> (n,) strings such as a scanner; they never leave the site.
         fold_hashes: (n,) uint64, a keyed hash of each person; row filters cut folds from it.
+        attrition: step of the cohort's definition -> the people who were left after it, at this site.
     """
 
     site: str
@@ -34,6 +35,7 @@ class AnalysisTable:
     columns: Mapping[str, Floats]
     labels: Mapping[str, Labels] = field(default_factory=dict)
     fold_hashes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    attrition: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.persons)
@@ -84,6 +86,7 @@ class AnalysisTable:
             {name: column[rows] for name, column in self.columns.items()},
             {name: label[rows] for name, label in self.labels.items()},
             self.fold_hashes[rows],
+            self.attrition,
         )
 
     def complete(self, names: Iterable[str]) -> "AnalysisTable":

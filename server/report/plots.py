@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import NullFormatter
 from numpy.typing import ArrayLike
 
 INK, MUTED, RULE = "#1d2733", "#66717e", "#d7dde4"
@@ -119,7 +119,8 @@ def forest(terms: Sequence[str], estimates: ArrayLike, low: ArrayLike, high: Arr
             markersize=6,
         )
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ticks = _ratio_ticks(float(lower.min()), float(upper.max()))
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_yticks(at, terms)
         axes.set_ylim(-len(terms) + 0.4, 0.6)
@@ -127,6 +128,18 @@ def forest(terms: Sequence[str], estimates: ArrayLike, low: ArrayLike, high: Arr
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(label)
     return svg[0]
+
+
+def _ratio_ticks(low: float, high: float) -> list[float]:
+    """Round ratios that span the intervals and 1: 1, 2 and 5 times powers of ten, thinned when many."""
+    low, high = max(min(low, 1.0), 1e-6), min(max(high, 1.0), 1e6)
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for steps in ((1, 1.1, 1.25, 1.5, 2, 3, 5, 7), (1, 2, 5), (1,)):
+        ticks = sorted(step * power for power in powers for step in steps)
+        inside = [tick for tick in ticks if low * 0.8 <= tick <= high * 1.25]
+        if len(inside) <= 9:
+            break
+    return [round(tick, 8) for tick in inside]
 
 
 Curve = tuple[str, ArrayLike, ArrayLike]

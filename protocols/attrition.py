@@ -1,0 +1,93 @@
+"""How many people each rule of the cohort leaves, over all sites and at each. Exact: a sum of counts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from protocols.core.disclosure import SUPPRESSED, Count
+from protocols.core.errors import Code, SpecError
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Integers
+
+
+class AttritionSpec(Spec):
+    """Which steps of the cohort's definition are counted.
+
+    Attributes:
+        steps: "index event" and names of the cohort's rules, in their order.
+        per_site: also each site's own counts, in the clear.
+    """
+
+    protocol: Literal["attrition"] = "attrition"
+    steps: tuple[str, ...] = Field(min_length=1, max_length=51)
+    per_site: bool = False
+
+    def variables(self) -> tuple[str, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class AttritionResult(Result):
+    """People left after each step.
+
+    Attributes:
+        steps: (s,) the steps.
+        total: (s,) over all sites.
+        by_site: site -> (s,) its own, -1 where fewer than the site's floor.
+        withheld: site -> the code with which it gave none.
+    """
+
+    steps: tuple[str, ...]
+    total: Integers
+    by_site: Mapping[str, Integers]
+    withheld: Mapping[str, Code]
+
+    def summary(self) -> pd.DataFrame:
+        """One row a step, a column a site; a suppressed count is missing."""
+        frame = pd.DataFrame({"all sites": self.total, **self.by_site}, index=list(self.steps))
+        return frame.mask(frame == SUPPRESSED)
+
+
+class Attrition(FederatedProtocol[AttritionSpec, AttritionResult]):
+    """The way from the index event to the cohort, in counts of people."""
+
+    name = "attrition"
+    spec_type = AttritionSpec
+
+    @site_step(people=Count("step"))
+    def count(spec: AttritionSpec, table: AnalysisTable) -> Arrays:
+        """People left after each step here.
+
+        Raises:
+            SpecError: the cohort has no such step.
+        """
+        unknown = [step for step in spec.steps if step not in table.attrition]
+        if unknown:
+            raise SpecError(Code.INVALID_STUDY, f"the cohort has no rule {unknown[0]!r}")
+        return {"people": np.array([table.attrition[step] for step in spec.steps])}
+
+    def axes(self, spec: AttritionSpec) -> dict[str, int]:
+        return {"step": len(spec.steps)}
+
+    def coordinate(self, spec: AttritionSpec) -> Coordination[AttritionResult]:
+        if not spec.per_site:
+            total = yield ask("count")
+            return AttritionResult(spec.steps, total["people"], {}, {})
+        total, here = yield ask("count"), ask("count", per_site=True)
+        by_site = {site: np.asarray(arrays["people"], np.int64) for site, arrays in here.answers.items()}
+        return AttritionResult(spec.steps, total["people"], by_site, here.withheld)
+
+    def pooled(self, spec: AttritionSpec, tables: Sequence[AnalysisTable]) -> AttritionResult:
+        """The sum of the tables' own counts."""
+        total = np.array([sum(table.attrition[step] for table in tables) for step in spec.steps])
+        return AttritionResult(spec.steps, total, {}, {})
+
+    def describe(self, spec: AttritionSpec) -> Sequence[str]:
+        lines = [f"Leaves in a sum over sites, once: people left after each of {len(spec.steps)} steps."]
+        if spec.per_site:
+            lines.append("Leaves in the clear, for this site: the same counts, small ones suppressed.")
+        return lines
