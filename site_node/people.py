@@ -35,7 +35,7 @@ OBSERVATION: Source = (observation, "observation", "observation_date")
 VISIT: Source = (visit_occurrence, "visit", "visit_start_date")
 
 # The ETL puts a row where the domain of its standard concept says, and where FHIR's resource says if the site
-# has no vocabulary. One study asks sites of both kinds, so a record is looked for where either may have put it.
+# has no vocabulary. One study asks sites of both kinds, so a record is looked for where either may put it.
 SOURCES: dict[str, tuple[Source, ...]] = {
     "condition": (CONDITION, OBSERVATION),
     "procedure": (PROCEDURE, MEASUREMENT, OBSERVATION),
