@@ -15,7 +15,7 @@ def a_study(**changes: Any) -> Study:
         "title": "Mean age",
         "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
         "variables": {"age": {"kind": "age"}},
-        "analyses": [{"name": "ages", "spec": {"protocol": "summary", "variables": ["age"]}}],
+        "analyses": [{"name": "ages", "spec": {"protocol": "summary", "of": ["age"]}}],
     }
     return Study.model_validate({**content, **changes})
 
