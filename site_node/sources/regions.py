@@ -5,7 +5,7 @@ rule: a contour inside another is a hole, whether it is drawn apart or connected
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Floats, Grid
-from site_node.sources.dicom.headers import RTSTRUCT, SEGMENTATIONS
+from site_node.sources.dicom.headers import REGIONS, RTSTRUCT, region_names
 from site_node.sources.dicom.parser import reading
 
 Mask = NDArray[np.bool_]
@@ -24,11 +24,13 @@ OFF_CENTRE = 0.1  # voxels: a segmentation that is shifted by more lies on anoth
 HALF = 0.5  # fractional segments: the share of the maximum from which a voxel belongs
 
 
-def read_regions(path: Path, grid: Grid, threshold: float = HALF) -> dict[str, Mask]:
-    """The masks (z, y, x) of an RTSTRUCT or SEG file by the names of its regions.
+def read_regions(
+    path: Path, grid: Grid, names: Collection[str] | None = None, threshold: float = HALF
+) -> dict[str, Mask]:
+    """The masks (z, y, x) of an RTSTRUCT or SEG file by the names that `region_names` gives.
 
-    Of two regions with one name the second is called `name (2)`. Regions without a closed contour (points,
-    lines) have no mask. `threshold` is for fractional segments.
+    Regions without a closed contour (points, lines) have no mask. `names` are the regions to read, None all;
+    `threshold` is for fractional segments.
 
     Raises:
         DicomFault: the file is damaged, or its regions do not fit this grid.
@@ -36,29 +38,25 @@ def read_regions(path: Path, grid: Grid, threshold: float = HALF) -> dict[str, M
     with reading(Fault.UNREADABLE):
         dataset = pydicom.dcmread(path)
         sop_class = str(dataset.SOPClassUID)
+        if sop_class not in REGIONS:
+            raise DicomFault(Fault.UNSUPPORTED_OBJECT)
+        wanted = {n: name for n, name in region_names(dataset).items() if names is None or name in names}
         if sop_class == RTSTRUCT:
-            return _numbered(rtstruct_masks(dataset, grid))
-        if sop_class in SEGMENTATIONS:
-            return _numbered(seg_masks(dataset, grid, threshold))
-        raise DicomFault(Fault.UNSUPPORTED_OBJECT)
+            return {wanted[number]: mask for number, mask in _drawn(dataset, grid, wanted)}
+        return {wanted[number]: mask for number, mask in _segmented(dataset, grid, wanted, threshold)}
 
 
-def rtstruct_masks(dataset: pydicom.Dataset, grid: Grid) -> Iterator[tuple[str, Mask]]:
-    """Name and mask of each region that has a closed contour.
-
-    Raises:
-        DicomFault: a contour is not in an image plane or not in the image.
-    """
-    names = {int(roi.ROINumber): str(roi.get("ROIName") or roi.ROINumber)
-             for roi in dataset.StructureSetROISequence}  # fmt: skip
-    for region in dataset.get("ROIContourSequence") or []:
-        contours = [
-            grid.to_index(np.asarray(contour.ContourData, dtype=float).reshape(-1, 3))
-            for contour in region.get("ContourSequence") or []
-            if str(contour.ContourGeometricType).startswith("CLOSED")
-        ]
-        if contours:
-            yield names[int(region.ReferencedROINumber)], contour_mask(contours, grid.shape)
+def _drawn(dataset: pydicom.Dataset, grid: Grid, numbers: Collection[int]) -> Iterator[tuple[int, Mask]]:
+    """ROI number and mask of the contoured regions."""
+    for region in dataset.ROIContourSequence:
+        number = int(region.ReferencedROINumber)
+        if number in numbers:
+            contours = [
+                grid.to_index(np.asarray(contour.ContourData, dtype=float).reshape(-1, 3))
+                for contour in region.ContourSequence
+                if str(contour.ContourGeometricType).startswith("CLOSED")
+            ]
+            yield number, contour_mask(contours, grid.shape)
 
 
 def contour_mask(contours: list[Floats], shape: tuple[int, int, int]) -> Mask:
@@ -105,16 +103,13 @@ def even_odd(polygons: list[Floats], shape: tuple[int, int]) -> Mask:
     return np.asarray(flips.cumsum(axis=1)[:, :-1] % 2 == 1)
 
 
-def seg_masks(dataset: pydicom.Dataset, grid: Grid, threshold: float = HALF) -> Iterator[tuple[str, Mask]]:
-    """Name and mask of each segment; segments may overlap.
-
-    Raises:
-        DicomFault: the segmentation's pixels are not voxels of the image.
-    """
+def _segmented(
+    dataset: pydicom.Dataset, grid: Grid, numbers: Collection[int], threshold: float
+) -> Iterator[tuple[int, Mask]]:
+    """Segment number and mask of the segments; segments may overlap."""
     frames = _frames(dataset)
     places = [_place(dataset, frame, grid) for frame in range(len(frames))]
-    for segment in dataset.SegmentSequence:
-        number = int(segment.SegmentNumber)
+    for number in numbers:
         mask = np.zeros(grid.shape, dtype=bool)
         for frame, (x, y, z) in enumerate(places):
             inside = _inside(dataset, frames[frame], frame, number, threshold)
@@ -122,7 +117,7 @@ def seg_masks(dataset: pydicom.Dataset, grid: Grid, threshold: float = HALF) -> 
                 if not _fits(x[inside], y[inside], z[inside], grid.shape):
                     raise DicomFault(Fault.REGION_OUTSIDE)
                 mask[z[inside], y[inside], x[inside]] = True
-        yield str(segment.get("SegmentLabel") or number), mask
+        yield number, mask
 
 
 def _frames(dataset: pydicom.Dataset) -> NDArray[np.int64]:
@@ -176,14 +171,3 @@ def _fits(x: NDArray[np.int64], y: NDArray[np.int64], z: NDArray[np.int64], shap
         bool(index.min() >= 0) and bool(index.max() < size)
         for index, size in zip((z, y, x), shape, strict=True)
     )
-
-
-def _numbered(found: Iterator[tuple[str, Mask]]) -> dict[str, Mask]:
-    masks: dict[str, Mask] = {}
-    for name, mask in found:
-        unique, number = name, 1
-        while unique in masks:
-            number += 1
-            unique = f"{name} ({number})"
-        masks[unique] = mask
-    return masks

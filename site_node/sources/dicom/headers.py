@@ -8,7 +8,7 @@ analysis can ask for them.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,7 @@ def _header(dataset: pydicom.Dataset, path: str) -> Header:
         facts=_facts(dataset),
         slice=slice_of(dataset) if is_image else None,
         rescaled=None not in (_number(dataset, "RescaleSlope"), _number(dataset, "RescaleIntercept")),
-        regions=None if is_image else _regions(dataset, sop_class),
+        regions=None if is_image else _regions(dataset),
     )
 
 
@@ -198,47 +198,62 @@ def _number(dataset: pydicom.Dataset, keyword: str) -> float | None:
         return None
 
 
-def _regions(dataset: pydicom.Dataset, sop_class: str) -> Regions:
-    found = _of_rtstruct(dataset) if sop_class == RTSTRUCT else _of_seg(dataset)
-    return replace(found, names=_without_patient(dataset, found.names))
+def region_names(dataset: pydicom.Dataset) -> dict[int, str]:
+    """The names of the regions with an inside, by ROI number (RTSTRUCT) or segment number (SEG).
 
-
-def _without_patient(dataset: pydicom.Dataset, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of regions; one that repeats the patient's name or id becomes `region-3`, after its place."""
+    Each name stands once: of two with one name the second is `name (2)`. One that repeats the patient's name
+    or id becomes `region-3`, after its number.
+    """
+    if str(dataset.SOPClassUID) == RTSTRUCT:
+        closed = {
+            int(roi.ReferencedROINumber) for roi in _items(dataset, "ROIContourSequence") if is_closed(roi)
+        }
+        rois = {int(roi.ROINumber): roi.get("ROIName") for roi in _items(dataset, "StructureSetROISequence")}
+        found = {number: name for number, name in rois.items() if number in closed}
+    else:
+        found = {
+            int(one.SegmentNumber): one.get("SegmentLabel") for one in _items(dataset, "SegmentSequence")
+        }
     identity = f"{dataset.get('PatientName') or ''} {dataset.get('PatientID') or ''}".lower()
     parts = [part for part in re.split(r"[\s^=,.]+", identity) if len(part) > 2]
-    return tuple(
-        f"region-{number}" if any(part in name.lower() for part in parts) else name
-        for number, name in enumerate(names, start=1)
+    names: dict[int, str] = {}
+    for number, name in found.items():
+        text = str(name or number).strip()
+        if any(part in text.lower() for part in parts):
+            text = f"region-{number}"
+        repeats = sum(other.partition(" (")[0] == text for other in names.values())
+        names[number] = f"{text} ({repeats + 1})" if repeats else text
+    return names
+
+
+def is_closed(region: pydicom.Dataset) -> bool:
+    """Whether an item of an ROI Contour Sequence has an inside; points and open lines have none."""
+    return any(
+        str(one.ContourGeometricType).startswith("CLOSED") for one in _items(region, "ContourSequence")
     )
 
 
-def _of_rtstruct(dataset: pydicom.Dataset) -> Regions:
-    series = [
-        str(referenced.SeriesInstanceUID)
-        for frame in _items(dataset, "ReferencedFrameOfReferenceSequence")
-        for study in _items(frame, "RTReferencedStudySequence")
-        for referenced in _items(study, "RTReferencedSeriesSequence")
-    ]
-    images = [
-        str(image.ReferencedSOPInstanceUID)
-        for region in _items(dataset, "ROIContourSequence")
-        for contour in _items(region, "ContourSequence")
-        for image in _items(contour, "ContourImageSequence")
-    ]
-    names = [str(roi.get("ROIName") or roi.ROINumber) for roi in _items(dataset, "StructureSetROISequence")]
-    return Regions(tuple(names), tuple(dict.fromkeys(series)), tuple(dict.fromkeys(images)))
-
-
-def _of_seg(dataset: pydicom.Dataset) -> Regions:
-    referenced = _items(dataset, "ReferencedSeriesSequence")
-    images = [
-        str(image.ReferencedSOPInstanceUID)
-        for series in referenced
-        for image in _items(series, "ReferencedInstanceSequence")
-    ]
-    names = [str(s.get("SegmentLabel") or s.SegmentNumber) for s in _items(dataset, "SegmentSequence")]
-    return Regions(tuple(names), tuple(str(series.SeriesInstanceUID) for series in referenced), tuple(images))
+def _regions(dataset: pydicom.Dataset) -> Regions:
+    names = tuple(region_names(dataset).values())
+    if str(dataset.SOPClassUID) == RTSTRUCT:
+        studies = [
+            study
+            for frame in _items(dataset, "ReferencedFrameOfReferenceSequence")
+            for study in _items(frame, "RTReferencedStudySequence")
+        ]
+        series = [one for study in studies for one in _items(study, "RTReferencedSeriesSequence")]
+        contours = [
+            c for roi in _items(dataset, "ROIContourSequence") for c in _items(roi, "ContourSequence")
+        ]
+        images = [one for contour in contours for one in _items(contour, "ContourImageSequence")]
+    else:
+        series = _items(dataset, "ReferencedSeriesSequence")
+        images = [one for item in series for one in _items(item, "ReferencedInstanceSequence")]
+    return Regions(
+        names,
+        tuple(dict.fromkeys(str(one.SeriesInstanceUID) for one in series)),
+        tuple(dict.fromkeys(str(one.ReferencedSOPInstanceUID) for one in images)),
+    )
 
 
 def _items(dataset: pydicom.Dataset, keyword: str) -> list[pydicom.Dataset]:

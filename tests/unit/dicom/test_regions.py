@@ -48,11 +48,22 @@ def test_a_keyhole_is_the_same_hole(tmp_path: Path, grid: Grid) -> None:
     np.testing.assert_array_equal(masks["keyhole"], masks["apart"])
 
 
-def test_several_regions_may_overlap_and_share_a_name(tmp_path: Path, grid: Grid) -> None:
+def test_several_regions_may_overlap(tmp_path: Path, grid: Grid) -> None:
     path = write_rtstruct(tmp_path / "rs", {"GTV": [box(0.5, 4.5)], "PTV": [box(0.5, 6.5)]})
     masks = read_regions(path, grid)
     assert list(masks) == ["GTV", "PTV"]
     assert (masks["GTV"] & ~masks["PTV"]).sum() == 0
+    assert list(read_regions(path, grid, names=["PTV"])) == ["PTV"]
+
+
+def test_a_name_that_stands_twice_is_numbered(tmp_path: Path, grid: Grid) -> None:
+    path = write_rtstruct(tmp_path / "rs", {"GTV": [box(0.5, 4.5)], "GTV ": [box(0.5, 6.5)]})
+    assert list(read_regions(path, grid)) == ["GTV", "GTV (2)"]
+
+
+def test_a_name_that_repeats_the_patients_becomes_its_number(tmp_path: Path, grid: Grid) -> None:
+    path = write_rtstruct(tmp_path / "rs", {"GTV": [box(0.5, 4.5)], "canary tumour": [box(0.5, 6.5)]})
+    assert list(read_regions(path, grid)) == ["GTV", "region-2"]
 
 
 def test_contours_between_slices_go_to_the_nearest_and_are_united() -> None:

@@ -1,0 +1,82 @@
+"""`shadowgraph features`: what is measured on the site's images, and how far that has come."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from site_node.cli.inbox import Home
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure the site's images.")
+radiomics = typer.Typer(no_args_is_help=True, help="IBSI features of the regions drawn on the images.")
+app.add_typer(radiomics, name="radiomics")
+
+
+@radiomics.command()
+def compute(
+    home: Home = Path("."),
+    settings: Annotated[
+        Path | None, typer.Option(help="YAML, one for all; without: each modality's own")
+    ] = None,
+    region: Annotated[list[str] | None, typer.Option(help="NAME=PATTERN, such as 'GTV=gtv*'; repeat")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="how many processes")] = 1,
+) -> dict[str, Any]:
+    """Measure every region that is not measured yet with these settings; what fails goes to quarantine.
+
+    Hospitals name regions differently: --region 'GTV=*gtv*' measures the one that fits as GTV.
+
+    Example: shadowgraph features radiomics compute --region 'GTV=*gtv*' --jobs 4
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from site_node import config, feature_store
+    from site_node.features.radiomics import Settings
+    from site_node.identity import site_identity
+    from site_node.loading import open_cdm
+
+    site = config.load(home)
+    engine = open_cdm(site)
+    columns = (TextColumn("images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task("images", total=None)
+            done = feature_store.compute(
+                engine,
+                home,
+                site_identity(site),
+                settings=Settings.load(settings) if settings else None,
+                patterns=_patterns(region or []),
+                jobs=jobs,
+                progress=lambda count, total: bar.update(task, completed=count, total=total),
+            )
+        return asdict(done) | {"failures": feature_store.failures(engine)}
+    finally:
+        engine.dispose()
+
+
+@radiomics.command()
+def status(home: Home = Path(".")) -> dict[str, Any]:
+    """Show how many images have regions and features, by modality, and what could not be measured.
+
+    Example: shadowgraph features radiomics status
+    """
+    from site_node import config, feature_store
+    from site_node.loading import open_cdm
+
+    engine = open_cdm(config.load(home))
+    try:
+        return {"modalities": feature_store.status(engine), "failures": feature_store.failures(engine)}
+    finally:
+        engine.dispose()
+
+
+def _patterns(given: list[str]) -> dict[str, str]:
+    """`NAME=PATTERN` as name -> pattern."""
+    for text in given:
+        name, equals, pattern = text.partition("=")
+        if not (name and equals and pattern):
+            raise typer.BadParameter("write --region NAME=PATTERN, such as --region 'GTV=*gtv*'")
+    return {name: pattern for name, _, pattern in (text.partition("=") for text in given)}

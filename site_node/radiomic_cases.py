@@ -1,0 +1,158 @@
+"""One image and its regions of interest: what is measured on it, and the measuring, without a database."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract
+from site_node.features.radiomics.settings import Interpolation
+from site_node.imaging import load_series
+from site_node.sources.dicom.faults import REASONS, DicomFault, Fault
+from site_node.sources.dicom.index import ImageIndex, IndexedRegions
+from site_node.sources.regions import read_regions
+
+Patterns = Mapping[str, str]  # the name of a region in studies -> a pattern of names at this site (`*gtv*`)
+UNFILTERED = "original"  # the engine's word for the image without a filter; a study says `none`
+UCUM = str.maketrans("²³", "23")
+FAILED = ("radiomics-failed", "the engine failed on this image; please report it with the image's modality")
+KILLED = ("radiomics-killed", "the process ended while it measured this image: out of memory?")
+AMBIGUOUS = ("radiomics-ambiguous-region", "several regions of one object fit one name; narrow the pattern")
+
+
+@dataclass(frozen=True)
+class Place:
+    """An image series of the CDM."""
+
+    image_occurrence_id: int
+    person_id: int
+    day: date
+    modality: str
+    series_uid: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A region to measure: its name in studies, the file and the name there, and what will be said of it."""
+
+    name: str
+    file: str
+    name_there: str
+    algorithm: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image and the regions to measure on it: all that a process needs to know."""
+
+    place: Place
+    files: tuple[str, ...]
+    regions: tuple[Drawn, ...]
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The features of one region as plain data, or the code and reason why there are none."""
+
+    region: Drawn
+    features: tuple[dict[str, Any], ...] = ()
+    fault: tuple[str, str] | None = None
+
+
+def default_settings(modality: str) -> Settings:
+    """Isotropic voxels, 1 mm in CT and MR and 3 mm in PET, and 32 grey levels over the region's own range.
+
+    The number of levels is fixed, not their width, since MR has no unit; CT is rounded to whole HU.
+    """
+    edge = 3.0 if modality == "PT" else 1.0
+    interpolation = Interpolation(spacing_mm=(edge, edge, edge), round_intensities=modality == "CT")
+    return Settings(interpolation=interpolation)
+
+
+def cases(
+    index: ImageIndex, places: Iterable[Place], patterns: Patterns, settings: Settings | None
+) -> Iterator[Case]:
+    """The images that have a region to measure; `settings` None stands for each modality's own."""
+    for place in places:
+        series = index.series.get(place.series_uid)
+        objects = index.regions.get(place.series_uid)
+        if series and objects:
+            chosen = settings or default_settings(place.modality)
+            regions = tuple(
+                Drawn(name, found.file, name_there, _algorithm(chosen, series.instances, found, name_there))
+                for name, (found, name_there) in choose(objects, patterns).items()
+            )
+            yield Case(place, series.files, regions, chosen)
+
+
+def choose(objects: Iterable[IndexedRegions], patterns: Patterns) -> dict[str, tuple[IndexedRegions, str]]:
+    """The region to measure under each name: its object, and its name there.
+
+    Without patterns every region goes by its own name. Of several objects with a region of a name the newest
+    counts: a revision. Where several regions of one object fit a pattern the name there is empty.
+    """
+    found: dict[str, tuple[IndexedRegions, str]] = {}
+    for one in sorted(objects, key=lambda one: (one.day, one.sop_uid)):
+        for name, pattern in patterns.items() or [(name, "") for name in one.names]:
+            fitting = [n for n in one.names if _fits(n, pattern)] if pattern else [name]
+            if fitting:
+                found[name] = (one, fitting[0] if len(fitting) == 1 else "")
+    return found
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatchcase(name.casefold(), pattern.casefold())
+
+
+def _algorithm(settings: Settings, instances: str, found: IndexedRegions, name: str) -> str:
+    """What computed a number and from what: equal strings mean an equal number."""
+    inputs = blake2b("\x1f".join((instances, found.sop_uid, name)).encode(), digest_size=8).hexdigest()
+    return f"{ENGINE} {VERSION} settings {settings.digest()[:16]} input {inputs}"
+
+
+def measure(case: Case) -> list[Outcome]:
+    """What became of each region of the case; nothing that an image or region contains raises."""
+    try:
+        image = load_series([Path(file) for file in case.files])
+    except DicomFault as error:
+        return [Outcome(region, fault=_told(error.fault)) for region in case.regions]
+    settings = case.settings.model_copy(update={"intensity_unit": image.unit})
+    outcomes = []
+    for region in case.regions:
+        try:
+            if not region.name_there:
+                outcomes.append(Outcome(region, fault=AMBIGUOUS))
+                continue
+            masks = read_regions(Path(region.file), image.grid, [region.name_there])
+            if not masks[region.name_there].any():
+                raise DicomFault(Fault.EMPTY_REGION)
+            features = extract(image.array, masks[region.name_there], image.spacing_mm, settings)
+            outcomes.append(Outcome(region, tuple(_plain(feature) for feature in features)))
+        except DicomFault as error:
+            outcomes.append(Outcome(region, fault=_told(error.fault)))
+        except Exception:  # one image, in a process of its own, must not stop the others
+            outcomes.append(Outcome(region, fault=FAILED))
+    return outcomes
+
+
+def killed(case: Case) -> list[Outcome]:
+    """What is said of the regions of a case whose process ended."""
+    return [Outcome(region, fault=KILLED) for region in case.regions]
+
+
+def _told(fault: Fault) -> tuple[str, str]:
+    return fault.value, REASONS[fault]
+
+
+def _plain(feature: Feature) -> dict[str, Any]:
+    return {
+        "tag": feature.tag,
+        "filter": "none" if feature.image == UNFILTERED else feature.image,
+        "value": feature.value,
+        "unit": feature.unit.translate(UCUM),
+        "reason": feature.reason.value if feature.reason else "",
+    }
