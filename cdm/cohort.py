@@ -5,24 +5,46 @@ Pydantic only: the center may read a cohort's definition, never a person. The si
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-ConceptCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+:[^\s]{1,60}$")]
+from cdm import vocabulary
+
+
+def _concept(text: str) -> str:
+    return str(vocabulary.ConceptCode.parse(text))
+
+
+ConceptCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+:[^\s]{1,60}$"), AfterValidator(_concept)]
 """VOCABULARY:code, such as `LOINC:89243-0`; a trailing % in the code means everything that begins so."""
+
+ConceptCodes = ConceptCode | Annotated[tuple[ConceptCode, ...], Field(min_length=1, max_length=200)]
+"""One concept or a list of which any will do: hospitals name one thing in several vocabularies."""
 
 Domain = Literal["condition", "procedure", "drug", "measurement", "observation", "visit"]
 Modality = Literal["CT", "MR", "PT"]
+
+
+def _ordered(low: int | None, high: int | None) -> bool:
+    return low is None or high is None or low <= high
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Event(_Part):
+class _Coded(_Part):
+    domain: Domain
+    concept: ConceptCodes
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """The concepts of which any will do."""
+        return (self.concept,) if isinstance(self.concept, str) else self.concept
+
+
+class Event(_Coded):
     """A record of a concept; the date of the first or last of them is a person's index date."""
 
-    domain: Domain
-    concept: ConceptCode
     pick: Literal["first", "last"] = "first"
 
 
@@ -37,6 +59,14 @@ class AgeAtIndex(_Rule):
     at_least: int | None = Field(default=None, ge=0, le=130)
     at_most: int | None = Field(default=None, ge=0, le=130)
 
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "AgeAtIndex":
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("an age rule needs at_least or at_most")
+        if not _ordered(self.at_least, self.at_most):
+            raise ValueError("at_least is above at_most")
+        return self
+
 
 class SexIs(_Rule):
     """The recorded sex."""
@@ -45,15 +75,19 @@ class SexIs(_Rule):
     is_: Literal["female", "male"] = Field(alias="is")
 
 
-class HasRecord(_Rule):
+class HasRecord(_Rule, _Coded):
     """A record of a concept, between two days relative to the index date; `absent` turns it round."""
 
     kind: Literal["record"]
-    domain: Domain
-    concept: ConceptCode
     from_days: int | None = None
     to_days: int | None = None
     absent: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_window(self) -> "HasRecord":
+        if not _ordered(self.from_days, self.to_days):
+            raise ValueError("from_days is after to_days")
+        return self
 
 
 class HasImaging(_Rule):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, and_, select
+from sqlalchemy import Engine, Row, Select, and_, func, select
 
 from cdm.administrative import administrative_map, seed_codes
 from cdm.database import CHUNK, chunks
@@ -77,7 +77,10 @@ class Vocabulary:
         vocabulary has the code: then `*_source_value` is what is left to look at.
         """
         code = concept.c.concept_code
-        same = code.startswith(wanted.stem, autoescape=True) if wanted.is_prefix else code == wanted.code
+        # Not LIKE: SQLite's knows no case, and ICD-O-3 and UCUM do.
+        same = (
+            func.substr(code, 1, len(wanted.stem)) == wanted.stem if wanted.is_prefix else code == wanted.code
+        )
         statement = _meanings().where(concept.c.vocabulary_id == wanted.vocabulary_id, same)
         with self._engine.connect() as connection:
             found: set[int] = set()

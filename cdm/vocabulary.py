@@ -133,7 +133,7 @@ class ConceptCode:
                 elsewhere than at the end of a code of at least one character.
         """
         vocabulary_id, colon, code = text.partition(":")
-        if not colon or not vocabulary_id.strip() or not code.strip():
+        if not colon or not vocabulary_id.strip() or not code.strip() or code.startswith("//"):
             raise ValueError(
                 "a concept is written VOCABULARY:CODE, for example LOINC:89243-0 or ICD10CM:C71%"
             )

@@ -108,13 +108,13 @@ def findings(people: People, concepts: Sequence[str], values: Sequence[str]) -> 
     )
 
 
-def occurrences(people: People, domain: str, concept: str) -> Events:
-    """1 for every record of the concept."""
+def occurrences(people: People, domain: str, *concepts: str) -> Events:
+    """1 for every record of one of the concepts."""
     return people.events(
         union_all(
             *(
                 select(table.c.person_id, table.c[day], literal(1.0)).where(
-                    has_concept((table, prefix, day), concept, people.vocabulary),
+                    or_(*(has_concept((table, prefix, day), it, people.vocabulary) for it in concepts)),
                     people.are(table.c.person_id),
                 )
                 for table, prefix, day in SOURCES[domain]
