@@ -178,6 +178,12 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult]):
         )
 
 
+def probabilities(spec: LogisticSpec, table: AnalysisTable, coef: Floats) -> Floats:
+    """The (n,) probabilities that the outcome is 1, by (p,) coefficients of `spec.terms()`."""
+    probability: Floats = expit(coef[0] + table.matrix(spec.covariates) @ coef[1:])
+    return probability
+
+
 def _original_scale(shift: Floats, scale: Floats) -> Floats:
     """The (p+1, p+1) matrix that takes coefficients of standardized covariates to the original scale."""
     basis = np.diag(np.append(1.0, 1 / scale))

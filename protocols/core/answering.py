@@ -6,7 +6,7 @@ The agent stands around it with signatures, approvals, policy, ledger and audit.
 import numpy as np
 
 from protocols.core.disclosure import Release, Thresholds, release
-from protocols.core.errors import Code, SpecError
+from protocols.core.errors import Code, SiteError, SpecError
 from protocols.core.protocol import Ask, Transform, protocol
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
@@ -24,6 +24,8 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
     if question.step not in analysis.steps:
         raise SpecError(Code.UNKNOWN_STEP, f"protocol {spec.protocol!r} has no step {question.step!r}")
     step = analysis.steps[question.step]
+    thresholds = thresholds.stricter(study.thresholds)
+    _refuse_isolation(table, question, thresholds)
     for transform in question.transforms:
         table = _transformed(study, table, transform, question)
     table = table.select(question.rows.mask(table))
@@ -33,8 +35,26 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
         axes=analysis.axes(spec),
         people=len(table),
         way="clear" if question.per_site else "sum",
-        thresholds=thresholds.stricter(study.thresholds),
+        thresholds=thresholds,
     )
+
+
+def _refuse_isolation(table: AnalysisTable, question: Ask, thresholds: Thresholds) -> None:
+    """Nothing, if a question about all sites but one, or about one, keeps that one's share in a sum covered.
+
+    Raises:
+        SiteError: code `withheld`. A sum over one site is that site in the clear; and a sum with and a sum
+            without this site differ by it, so it must have people enough for the clear.
+    """
+    rows = question.rows
+    if rows.keep == "all" or rows.site is None:
+        return
+    if rows.keep == "test" and not question.per_site:
+        raise SiteError(Code.WITHHELD, "a sum over one site is no sum")
+    if rows.site == table.site and len(table) < thresholds.min_count:
+        raise SiteError(
+            Code.WITHHELD, f"leaving this site out would show its fewer than {thresholds.min_count} people"
+        )
 
 
 def _transformed(study: Study, table: AnalysisTable, transform: Transform, question: Ask) -> AnalysisTable:

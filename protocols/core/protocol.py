@@ -209,7 +209,7 @@ def within(
     """The coordination with each of its questions narrowed: to a part of a spec, to rows, to changed columns.
 
     `part` goes in front of the question's own; `rows` replaces a filter that keeps everybody; `transforms`
-    come before the question's own.
+    come before the question's own. A transform that names no analysis is of the same analysis.
     """
 
     def narrowed(question: Ask) -> Ask:
@@ -218,7 +218,8 @@ def within(
             analysis=question.analysis or analysis,
             part=part + question.part,
             rows=rows if rows is not None and question.rows == EVERYBODY else question.rows,
-            transforms=transforms + question.transforms,
+            transforms=transforms
+            + tuple(replace(t, analysis=t.analysis or analysis) for t in question.transforms),
         )
 
     try:
