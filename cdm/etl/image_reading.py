@@ -9,11 +9,10 @@ year; no query of a reader's score looks at the day.
 from datetime import date
 
 from cdm.etl.context import Context
+from cdm.etl.dates import DAY_NOT_KNOWN
 from cdm.etl.image_feature import SCORED_BY_READER, feature_rows
 from cdm.etl.imaging_study import is_uid
 from cdm.etl.record import Body, Row
-
-DAY_NOT_KNOWN = date(1900, 1, 1)
 
 
 def map_image_reading(body: Body, context: Context) -> list[Row]:

@@ -1,6 +1,6 @@
 """Four real hospitals, from their own files to the numbers that R gives with all rows in one place.
 
-Reference: R 4.2.2, survival 3.5.3, on the pooled CSV files (`reference/tcga_lgg.json`). Tolerance 1e-8 relative:
+Reference: R 4.2.2, survival 3.5.3, on the pooled files (`reference/tcga_lgg.json`). Tolerance 1e-8 relative:
 R iterates to 1e-9 in the log-likelihood, which is 1e-5 in a coefficient before Newton's last step squares it.
 """
 

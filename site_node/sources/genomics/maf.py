@@ -15,6 +15,7 @@ from site_node.sources.genomics.samples import (
     allele,
     build_name,
     chromosome_name,
+    fields_of,
     position_number,
 )
 
@@ -60,12 +61,11 @@ def read(
         for number, text in numbered_lines(path):
             if text.startswith("#") or not (text or isinstance(text, TooLong)):
                 continue
-            cells = text.split("\t")
             if not columns:
-                columns, width = _columns(cells), len(cells)
+                columns, width = _columns(text.split("\t")), text.count("\t") + 1
                 continue
             try:
-                line = _Line(cells, columns, width)
+                line = _Line(fields_of(text, width), columns)
                 builds.add(build_name(line["build"]))
                 samples.add(line.barcode(), number, line.variant())
             except Malformed as fault:
@@ -98,9 +98,7 @@ def _columns(header: list[str]) -> dict[str, int]:
 class _Line:
     """One line of the file by our names of its columns; a column that the file lacks is empty."""
 
-    def __init__(self, cells: list[str], columns: Mapping[str, int], width: int) -> None:
-        if len(cells) != width:
-            raise Malformed("wrong-field-count", "the line has more or fewer fields than the header")
+    def __init__(self, cells: list[str], columns: Mapping[str, int]) -> None:
         self._cells, self._columns = cells, columns
 
     def __getitem__(self, name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cdm.etl.record import SourceRecord, Unreadable
+from site_node.sources.genomics.lines import TooLong
 from site_node.sources.genomics.panel import NOTHING_STATED, Panel, patient_of
 
 MAX_VARIANTS = 500_000  # of one sample; a germline genome has ten times as many and is to be filtered before
@@ -31,6 +32,20 @@ class Malformed(Exception):  # noqa: N818 - the word people see is "quarantine"
         super().__init__(code)
         self.code = code
         self.reason = reason
+
+
+def fields_of(text: str, width: int) -> list[str]:
+    """The fields of a line, as many as its header has.
+
+    Raises:
+        Malformed: they are more or fewer, or the line was too long to be read.
+    """
+    if isinstance(text, TooLong):
+        raise Malformed("line-too-long", "the line is longer than any variant's can be")
+    cells = text.split("\t")
+    if len(cells) != width:
+        raise Malformed("wrong-field-count", "the line has more or fewer fields than the header")
+    return cells
 
 
 def build_name(spelling: str) -> str | None:

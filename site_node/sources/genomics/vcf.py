@@ -21,6 +21,7 @@ from site_node.sources.genomics.samples import (
     allele,
     build_name,
     chromosome_name,
+    fields_of,
     position_number,
 )
 
@@ -122,9 +123,7 @@ def _read_header(lines: Iterator[tuple[int, str]], header: _Header, samples: Sam
 def _read_site(text: str, number: int, header: _Header, samples: Samples) -> None:
     if not text and not isinstance(text, TooLong):
         return
-    cells = text.split("\t")
-    if len(cells) != header.width:
-        raise Malformed("wrong-field-count", "the line has more or fewer fields than the header")
+    cells = fields_of(text, header.width)
     chromosome, position = chromosome_name(cells[0], "CHROM"), position_number(cells[1], "POS")
     reference, alternates = allele(cells[3], "REF"), cells[4].split(",")
     for index, alternate in enumerate(alternates, start=1):
