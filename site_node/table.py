@@ -59,7 +59,8 @@ def build_table(engine: Engine, study: Study, site_name: str) -> Built:
             if isinstance(variable, Scanner)
         }
     hashes = fold_hashes(people.persons, bytes.fromhex(study.hash()))
-    return Built(AnalysisTable(site_name, people.persons, columns, labels, hashes), found.attrition)
+    table = AnalysisTable(site_name, people.persons, columns, labels, hashes, dict(found.attrition))
+    return Built(table, found.attrition)
 
 
 @singledispatch

@@ -95,8 +95,8 @@ def summary(analysis: Analysis, found: SummaryResult) -> list[Markup]:
         drawn.append(blocks.table(("variable", *columns), [people, *rows]))
     for k, (first, second) in enumerate(found.pairs):
         cells = found.total.cross[k]
-        rows = [(f"{first} {i}", *(_count(cells[i, j]) for j in (0, 1))) for i in (0, 1)]
-        drawn.append(blocks.table(("", f"{second} 0", f"{second} 1"), rows))
+        crossed = [(f"{first} {i}", *(_count(cells[i, j]) for j in (0, 1))) for i in (0, 1)]
+        drawn.append(blocks.table(("", f"{second} 0", f"{second} 1"), crossed))
     if found.of:
         drawn.append(blocks.text("Mean (standard deviation), and n of those who have the variable.", "note"))
     return drawn + _withheld(found.withheld)
