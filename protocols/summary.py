@@ -158,8 +158,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
 
     @site_step(
         people=Count("group"),
-        n=Count("group", "variable", of="people"),
-        missing=Count("group", "variable", of="people"),
+        n=Count("group", "variable"),
         smallest=Count("group", "variable"),
         mean=Statistic("group", "variable", behind="smallest"),
         sd=Statistic("group", "variable", behind="smallest"),
@@ -170,7 +169,8 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         """This site's own numbers, for the clear.
 
         The mean of a 0/1 variable is a count, so it stands on the rarer of its values; a cross table stands
-        on its smallest cell, since the others with the margins would give that away.
+        on its smallest cell, since the others with the margins would give that away. How many people lack a
+        value is no secret: n may be close to the number of people.
         """
         x, known, members = _by_group(spec, table)
         mean, sd = np.zeros((2, len(members), len(spec.of)))
@@ -185,7 +185,6 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         return {
             "people": members.sum(axis=1),
             "n": members.astype(np.int64) @ known,
-            "missing": members.astype(np.int64) @ ~known,
             "smallest": smallest,
             "mean": mean,
             "sd": sd,
@@ -299,5 +298,7 @@ def _in_the_clear(arrays: Arrays) -> Numbers:
     def numbers(name: str) -> Floats:
         return np.asarray(arrays[name], dtype=np.float64)
 
+    people, n = counts("people"), counts("n")
+    missing = np.where((people[:, None] == SUPPRESSED) | (n == SUPPRESSED), SUPPRESSED, people[:, None] - n)
     cross = np.nan_to_num(numbers("cross"), nan=SUPPRESSED).astype(np.int64)
-    return Numbers(counts("people"), counts("n"), counts("missing"), numbers("mean"), numbers("sd"), cross)
+    return Numbers(people, n, missing, numbers("mean"), numbers("sd"), cross)
