@@ -14,6 +14,7 @@ from protocols.core.lockstep import Failure
 from protocols.core.rounds import Outcome
 from protocols.core.study import Analysis, Study
 from protocols.cox import CoxResult
+from protocols.discrimination import DiscriminationResult
 from protocols.logistic import LogisticResult
 from protocols.summary import Numbers, SummaryResult
 from server.report import blocks, plots
@@ -168,6 +169,45 @@ def logistic(analysis: Analysis, found: LogisticResult) -> list[Markup]:
     ]
 
 
+def discrimination(analysis: Analysis, found: DiscriminationResult) -> list[Markup]:
+    """The ROC over all people scored and of each left-out hospital, the calibration, and both as numbers."""
+    interval = f"{blocks.plain_number(found.auc_lower)} to {blocks.plain_number(found.auc_upper)}"
+    curves = [(f"all, AUC {found.auc:.2f}", found.false_positive_rate, found.true_positive_rate)]
+    for site, there in found.by_site.items():
+        label = f"{site} left out, AUC {there.auc:.2f}"
+        curves.append((label, there.false_positive_rate, there.true_positive_rate))
+    seen = found.calibration_n > 0
+    drawn = [
+        blocks.text(
+            f"AUC {blocks.plain_number(found.auc)} (95% interval {interval}) over {found.n} people, "
+            f"{found.n_events} of them with the outcome, each scored by a model that never saw them. The AUC "
+            f"of unbinned scores lies within {blocks.plain_number(found.auc_bound)} of it."
+        ),
+        blocks.side_by_side(
+            [
+                blocks.figure(plots.roc(curves), "Out-of-fold ROC; a hospital shows coarse points only."),
+                blocks.figure(
+                    plots.calibration(
+                        found.calibration_predicted[seen],
+                        found.calibration_observed[seen],
+                        found.calibration_n[seen],
+                    ),
+                    f"Calibration: slope {found.calibration_slope:.2f}, "
+                    f"intercept {found.calibration_intercept:.2f}; Brier score {found.brier:.3f}.",
+                ),
+            ]
+        ),
+    ]
+    if found.by_site:
+        rows = [
+            (site, there.n, there.n_events, there.auc, there.mean_predicted, there.mean_observed)
+            for site, there in found.by_site.items()
+        ]
+        columns = ("hospital left out", "people", "with the outcome", "AUC", "mean predicted", "observed")
+        drawn.append(blocks.table(columns, rows))
+    return drawn + _withheld(found.not_judged)
+
+
 def _ratios(
     terms: tuple[str, ...], found: CoxResult | LogisticResult, ratio: Any
 ) -> list[tuple[object, ...]]:
@@ -256,6 +296,7 @@ DRAWN: dict[str, Callable[[Analysis, Any], list[Markup]]] = {
     "attrition": attrition,
     "combat": combat,
     "cox": cox,
+    "discrimination": discrimination,
     "logistic": logistic,
     "summary": summary,
 }
