@@ -6,7 +6,7 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, func, or_, select, union_all
+from sqlalchemy import Connection, func, select, union_all
 
 from cdm.cohort import AgeAtIndex, CohortDefinition, Event, FollowUp, GeneTested, HasImaging, HasRecord, SexIs
 from cdm.concepts import Vocabulary
@@ -43,7 +43,7 @@ def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabula
     found = union_all(
         *(
             select(table.c.person_id, table.c[day].label("day")).where(
-                or_(*(has_concept((table, prefix, day), it, vocabulary) for it in event.concepts))
+                has_concept((table, prefix, day), event.concepts, vocabulary)
             )
             for table, prefix, day in SOURCES[event.domain]
         )
@@ -81,7 +81,7 @@ def _(rule: SexIs, people: People) -> Mask:
 
 @keeps.register
 def _(rule: HasRecord, people: People) -> Mask:
-    events = records.occurrences(people, rule.domain, *rule.concepts).within(rule.from_days, rule.to_days)
+    events = records.occurrences(people, rule.domain, rule.concepts).within(rule.from_days, rule.to_days)
     present = np.bincount(events.rows, minlength=len(people)) > 0
     return ~present if rule.absent else present
 

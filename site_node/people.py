@@ -116,21 +116,21 @@ def as_numbers(values: Sequence[Any]) -> Floats:
     return np.array(values, dtype=np.float64)
 
 
-def has_concept(source: Source, concept: str, vocabulary: Vocabulary) -> ColumnElement[bool]:
-    """Whether a row of an event table carries the concept, `LOINC:89243-0` or `ICD10CM:C71%`.
+def has_concept(source: Source, concepts: Sequence[str], vocabulary: Vocabulary) -> ColumnElement[bool]:
+    """Whether a row of an event table carries one of the concepts, such as `LOINC:89243-0` or `ICD10CM:C71%`.
 
     Where the site's vocabulary knows the code, by the concept and the source concept, and those below it; and
     always by what the ETL keeps of the source's own code: `*_source_value` is `VOCABULARY:code`, at most 50
     characters, or the code alone where the code system is the hospital's own (`local:code` in a study).
     """
     table, prefix, _ = source
-    code = parse_concept(concept)
-    is_same = written(table.c[f"{prefix}_source_value"], code)
-    ids = _literal(sorted(vocabulary.concept_ids(code)))
-    if not ids.value:
-        return is_same
+    codes = [parse_concept(concept) for concept in concepts]
+    is_written = [written(table.c[f"{prefix}_source_value"], code) for code in codes]
+    ids = _concept_ids(codes, vocabulary)
+    if not ids:
+        return or_(*is_written)
     columns = (table.c[f"{prefix}_concept_id"], table.c[f"{prefix}_source_concept_id"])
-    return or_(is_same, *(column.in_(ids) for column in columns))
+    return or_(*is_written, *(column.in_(_literal(ids)) for column in columns))
 
 
 def has_value(table: Table, values: Sequence[str], vocabulary: Vocabulary) -> ColumnElement[bool]:
@@ -140,12 +140,11 @@ def has_value(table: Table, values: Sequence[str], vocabulary: Vocabulary) -> Co
     """
     own = [value for value in values if ":" not in value]
     codes = [parse_concept(value) for value in values if ":" in value]
-    ids = sorted({concept_id for code in codes for concept_id in vocabulary.concept_ids(code)})
     source_value = table.c.value_source_value
     return or_(
         source_value.in_(own),
         *(written(source_value, code) for code in codes),
-        table.c.value_as_concept_id.in_(_literal(ids)),
+        table.c.value_as_concept_id.in_(_literal(_concept_ids(codes, vocabulary))),
     )
 
 
@@ -167,6 +166,10 @@ def parse_concept(text: str) -> ConceptCode:
         return ConceptCode.parse(text)
     except ValueError as error:
         raise SpecError(Code.INVALID_STUDY, f"{text!r} is no concept: {error}") from None
+
+
+def _concept_ids(codes: Sequence[ConceptCode], vocabulary: Vocabulary) -> list[int]:
+    return sorted({concept_id for code in codes for concept_id in vocabulary.concept_ids(code)})
 
 
 def _literal(ids: list[int]) -> Any:

@@ -71,13 +71,13 @@ def sex_is(people: People, sex: str) -> Floats:
     return found
 
 
-def numbers(people: People, concept: str) -> Events:
-    """Every number that a measurement or observation of the concept holds."""
+def numbers(people: People, concepts: Sequence[str]) -> Events:
+    """Every number that a measurement or observation of one of the concepts holds."""
     return people.events(
         union_all(
             *(
                 select(table.c.person_id, table.c[day], table.c.value_as_number).where(
-                    has_concept((table, prefix, day), concept, people.vocabulary),
+                    has_concept((table, prefix, day), concepts, people.vocabulary),
                     table.c.value_as_number.is_not(None),
                     people.are(table.c.person_id),
                 )
@@ -98,7 +98,7 @@ def findings(people: People, concepts: Sequence[str], values: Sequence[str]) -> 
                     table.c[day],
                     case((has_value(table, values, vocabulary), literal(1.0)), else_=literal(0.0)),
                 ).where(
-                    or_(*(has_concept((table, prefix, day), concept, vocabulary) for concept in concepts)),
+                    has_concept((table, prefix, day), concepts, vocabulary),
                     or_(table.c.value_source_value.is_not(None), table.c.value_as_concept_id > 0),
                     people.are(table.c.person_id),
                 )
@@ -108,13 +108,13 @@ def findings(people: People, concepts: Sequence[str], values: Sequence[str]) -> 
     )
 
 
-def occurrences(people: People, domain: str, *concepts: str) -> Events:
+def occurrences(people: People, domain: str, concepts: Sequence[str]) -> Events:
     """1 for every record of one of the concepts."""
     return people.events(
         union_all(
             *(
                 select(table.c.person_id, table.c[day], literal(1.0)).where(
-                    or_(*(has_concept((table, prefix, day), it, people.vocabulary) for it in concepts)),
+                    has_concept((table, prefix, day), concepts, people.vocabulary),
                     people.are(table.c.person_id),
                 )
                 for table, prefix, day in SOURCES[domain]

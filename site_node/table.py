@@ -82,7 +82,7 @@ def _(variable: Sex, people: People) -> Columns:
 @read.register
 def _(variable: Measurement, people: People) -> Columns:
     window = variable.window
-    events = records.numbers(people, variable.concept).within(window.from_days, window.to_days)
+    events = records.numbers(people, [variable.concept]).within(window.from_days, window.to_days)
     return (one_each(events, len(people), variable.pick),)
 
 
@@ -96,7 +96,7 @@ def _(variable: Finding, people: People) -> Columns:
 @read.register
 def _(variable: Occurrence, people: People) -> Columns:
     window = variable.window
-    events = records.occurrences(people, variable.domain, variable.concept)
+    events = records.occurrences(people, variable.domain, [variable.concept])
     recorded = one_each(events.within(window.from_days, window.to_days), len(people), "any")
     return (np.nan_to_num(recorded),)
 
