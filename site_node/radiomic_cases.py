@@ -1,5 +1,6 @@
 """One image and its regions of interest: what is measured on it, and the measuring, without a database."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +18,7 @@ from site_node.sources.regions import read_regions
 
 Patterns = Mapping[str, str]  # the name of a region in studies -> a pattern of names at this site (`*gtv*`)
 UNFILTERED = "original"  # the engine's word for the image without a filter; a study says `none`
-UCUM = str.maketrans("²³", "23")
+UCUM = str.maketrans("²³·", "23.")
 FAILED = ("radiomics-failed", "the engine failed on this image; please report it with the image's modality")
 KILLED = ("radiomics-killed", "the process ended while it measured this image: out of memory?")
 AMBIGUOUS = ("radiomics-ambiguous-region", "several regions of one object fit one name; narrow the pattern")
@@ -120,7 +121,8 @@ def measure(case: Case) -> list[Outcome]:
         image = load_series([Path(file) for file in case.files])
     except DicomFault as error:
         return [Outcome(region, fault=_told(error.fault)) for region in case.regions]
-    settings = case.settings.model_copy(update={"intensity_unit": image.unit})
+    unit = f"({image.unit})" if "/" in image.unit else image.unit  # g/mL squared is (g/mL)2
+    settings = case.settings.model_copy(update={"intensity_unit": unit})
     outcomes = []
     for region in case.regions:
         try:
@@ -153,6 +155,6 @@ def _plain(feature: Feature) -> dict[str, Any]:
         "tag": feature.tag,
         "filter": "none" if feature.image == UNFILTERED else feature.image,
         "value": feature.value,
-        "unit": feature.unit.translate(UCUM),
+        "unit": re.sub(r"^\((.*)\)$", r"\1", feature.unit.translate(UCUM)),
         "reason": feature.reason.value if feature.reason else "",
     }

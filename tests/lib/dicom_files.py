@@ -108,10 +108,11 @@ def write_rtstruct(
     regions: dict[str, Sequence[Contour]],
     *,
     series_uid: str = SERIES,
+    object_uid: str = ROOT + "2",
     kind: str = "CLOSED_PLANAR",
 ) -> Path:
     """An RTSTRUCT on the stack; an empty `series_uid` leaves the reference to it out."""
-    dataset = new_object("RTSTRUCT", ROOT + "2.1", ROOT + "2")
+    dataset = new_object("RTSTRUCT", object_uid + ".1", object_uid)
     if series_uid:
         referenced = Dataset()
         referenced.SeriesInstanceUID = series_uid

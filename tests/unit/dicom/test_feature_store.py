@@ -1,0 +1,181 @@
+"""Features are computed once a region, and a bad image stops nothing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, func, select
+
+from cdm.database import connect, migrate
+from cdm.etl import Identity
+from cdm.etl.load import load
+from cdm.schema import image_feature, measurement, quarantine
+from site_node.feature_store import Computed, compute, failures, status
+from site_node.features.radiomics import Settings
+from site_node.radiomic_cases import choose
+from site_node.sources.dicom import read
+from site_node.sources.dicom.index import IndexedRegions
+from tests.lib.dicom_files import ROOT, Contour, write_rtstruct, write_series
+
+IDENTITY = Identity(bytes(32))
+SETTINGS = Settings(families=("intensity",))
+
+
+def box(low: float, high: float, z: float) -> Contour:
+    return [(low, low, z), (high, low, z), (high, high, z), (low, high, z)]
+
+
+GTV = [box(0.5, 5.5, 1.0), box(0.5, 5.5, 2.0)]
+PTV = [box(0.5, 6.5, 1.0), box(0.5, 6.5, 2.0)]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    made = connect(f"sqlite:///{tmp_path / 'cdm.sqlite'}")
+    migrate(made)
+    return made
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    write_series(folder / "a")
+    write_rtstruct(folder / "a.rs", {"GTV 1": GTV, "PTV": PTV})
+    write_series(folder / "b", series_uid=ROOT + "1.2")
+    write_rtstruct(folder / "b.rs", {"gtv": GTV}, series_uid=ROOT + "1.2", object_uid=ROOT + "2.2")
+    return folder
+
+
+def add(engine: Engine, folder: Path) -> None:
+    load(engine, read(folder, folder.parent), "pacs", IDENTITY)
+
+
+def run(engine: Engine, folder: Path, **options: object) -> Computed:
+    return compute(engine, folder.parent, IDENTITY, **{"settings": SETTINGS, **options})  # type: ignore[arg-type]
+
+
+def values(engine: Engine, name: str) -> list[float]:
+    columns = measurement.c
+    with engine.connect() as connection:
+        statement = select(columns.value_as_number).where(columns.measurement_source_value == name)
+        return sorted(connection.scalars(statement))
+
+
+def test_every_region_is_measured_in_physical_units(engine: Engine, images: Path) -> None:
+    add(engine, images)
+    assert run(engine, images) == Computed(computed=3, skipped=0, failed=0, features=3 * 18)
+    z, y, x = np.mgrid[1:3, 1:6, 1:6]
+    hounsfield = (z * 8 + y) * 10 + x - 1000
+    assert values(engine, "CT:GTV_1:none:stat_mean") == pytest.approx([hounsfield.mean()], rel=1e-12)
+
+
+def test_what_is_computed_is_not_computed_again(engine: Engine, images: Path) -> None:
+    add(engine, images)
+    run(engine, images)
+    assert run(engine, images) == Computed(0, 3, 0, 0)
+
+
+def test_other_settings_replace_the_numbers(engine: Engine, images: Path) -> None:
+    add(engine, images)
+    run(engine, images)
+    other = Settings(families=("intensity",), standardise=True)
+    assert run(engine, images, settings=other).computed == 3
+    assert values(engine, "CT:GTV_1:none:stat_mean") == pytest.approx([0.0], abs=1e-9)
+
+
+def test_fewer_families_leave_no_old_number_behind(engine: Engine, images: Path) -> None:
+    add(engine, images)
+    run(engine, images, settings=Settings(families=("intensity", "local_intensity")))
+    run(engine, images)
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(measurement)) == 3 * 18
+
+
+def test_a_pattern_gives_regions_one_name(engine: Engine, images: Path) -> None:
+    add(engine, images)
+    assert run(engine, images, patterns={"GTV": "gtv*"}).computed == 2
+    assert len(values(engine, "CT:GTV:none:stat_mean")) == 2
+
+
+def test_a_new_drawing_of_a_region_is_measured(engine: Engine, images: Path) -> None:
+    add(engine, images)
+    run(engine, images, patterns={"GTV": "gtv*"})
+    write_rtstruct(images / "b.rs", {"gtv": PTV}, series_uid=ROOT + "1.2", object_uid=ROOT + "2.3")
+    add(engine, images)
+    assert run(engine, images, patterns={"GTV": "gtv*"}) == Computed(1, 1, 0, 18)
+
+
+def test_a_bad_image_does_not_stop_the_rest(engine: Engine, images: Path) -> None:
+    add(engine, images)
+    next((images / "a").iterdir()).write_bytes(b"gone bad")
+    assert run(engine, images) == Computed(computed=1, skipped=0, failed=2, features=18)
+    assert [(row["code"], row["regions"]) for row in failures(engine)] == [("dicom-unreadable", 2)]
+
+
+def test_a_mended_image_leaves_the_quarantine(engine: Engine, images: Path) -> None:
+    add(engine, images)
+    victim = next((images / "a").iterdir())
+    sound = victim.read_bytes()
+    victim.write_bytes(b"gone bad")
+    run(engine, images)
+    victim.write_bytes(sound)
+    assert run(engine, images) == Computed(2, 1, 0, 36)
+    assert failures(engine) == []
+
+
+def test_a_region_between_voxels_is_coded(engine: Engine, images: Path) -> None:
+    write_rtstruct(images / "a.rs", {"GTV": [box(1.2, 1.4, 1.0)]})
+    add(engine, images)
+    assert run(engine, images).failed == 1
+    assert failures(engine)[0]["code"] == "dicom-empty-region"
+
+
+def test_two_regions_for_one_name_are_coded(engine: Engine, images: Path) -> None:
+    add(engine, images)
+    assert run(engine, images, patterns={"any": "*tv*"}).failed == 1
+    assert failures(engine)[0]["code"] == "radiomics-ambiguous-region"
+
+
+def test_the_newest_object_with_a_name_counts() -> None:
+    old, new = (
+        IndexedRegions("1.2", sop_uid, f"{sop_uid}.dcm", day, names)
+        for sop_uid, day, names in [
+            ("9", "2020-01-01", ("GTV", "PTV")),
+            ("1", "2021-01-01", ("GTV",)),
+        ]
+    )
+    chosen = choose([new, old], {})
+    assert chosen == {"GTV": (new, "GTV"), "PTV": (old, "PTV")}
+
+
+def test_two_processes_compute_what_one_does(engine: Engine, images: Path, tmp_path: Path) -> None:
+    add(engine, images)
+    run(engine, images)
+    other = connect(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    migrate(other)
+    add(other, images)
+    assert run(other, images, jobs=2).computed == 3
+    for name in ("CT:GTV_1:none:stat_mean", "CT:PTV:none:stat_var"):
+        assert values(other, name) == values(engine, name)
+
+
+def test_the_status_counts_images_regions_and_features(engine: Engine, images: Path) -> None:
+    add(engine, images)
+    run(engine, images)
+    ct = next(row for row in status(engine) if row["modality"] == "CT")
+    assert ct == {
+        "modality": "CT",
+        "images": 2,
+        "images with regions": 2,
+        "regions": 3,
+        "images measured": 2,
+        "features": 54,
+    }
+
+
+def test_no_identifier_of_the_patient_is_in_the_tables_of_features(engine: Engine, images: Path) -> None:
+    add(engine, images)
+    run(engine, images)
+    with engine.connect() as connection:
+        for table in (measurement, image_feature, quarantine):
+            assert "canary" not in str(connection.execute(select(table)).all()).lower()
