@@ -272,7 +272,7 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         if folds is None:
             lines.append(
                 "Leaves in the clear, for this site: the number of people of each class, the AUC, the mean "
-                f"score, and a histogram of scores in cells of at least {spec.min_cell} people of each class; "
+                f"score, a histogram of scores in cells of at least {spec.min_cell} people of each class; "
                 "with fewer people nothing, and this site is not left out."
             )
         return lines

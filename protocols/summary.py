@@ -101,18 +101,33 @@ class SummaryResult(Result):
     withheld: Mapping[str, Code]
 
     def summary(self) -> pd.DataFrame:
-        """One row a site (or "all sites"), group and variable; a suppressed number is missing."""
+        """One row a site (or "all sites"), group and variable, then one a cell of a cross table.
+
+        A suppressed number is missing.
+        """
         rows = []
         for site, numbers in {"all sites": self.total, **self.by_site}.items():
-            for g, group in enumerate(self.groups):
-                for v, variable in enumerate(self.of):
-                    counts = {"n": numbers.n[g, v], "missing": numbers.missing[g, v]}
-                    rows.append(
-                        {"site": site, "group": group, "variable": variable}
-                        | {name: np.nan if c == SUPPRESSED else int(c) for name, c in counts.items()}
-                        | {"mean": float(numbers.mean[g, v]), "sd": float(numbers.sd[g, v])}
-                    )
-        return pd.DataFrame(rows, columns=["site", "group", "variable", "n", "missing", "mean", "sd"])
+            rows += [
+                (site, group, variable, numbers.n[at], numbers.missing[at], numbers.mean[at], numbers.sd[at])
+                for at, (group, variable) in _enumerated(self.groups, self.of)
+            ]
+            rows += [
+                (site, f"{a}={i}", f"{b}={j}", cells[i, j], np.nan, np.nan, np.nan)
+                for (a, b), cells in zip(self.pairs, numbers.cross, strict=True)
+                for i in (0, 1)
+                for j in (0, 1)
+            ]
+        frame = pd.DataFrame(rows, columns=["site", "group", "variable", "n", "missing", "mean", "sd"])
+        counts = frame[["n", "missing"]].astype(float)
+        return frame.assign(n=counts["n"], missing=counts["missing"]).replace(
+            {"n": {SUPPRESSED: np.nan}, "missing": {SUPPRESSED: np.nan}}
+        )
+
+
+def _enumerated(
+    groups: Sequence[str], variables: Sequence[str]
+) -> list[tuple[tuple[int, int], tuple[str, str]]]:
+    return [((g, v), (group, name)) for g, group in enumerate(groups) for v, name in enumerate(variables)]
 
 
 class Summary(FederatedProtocol[SummarySpec, SummaryResult]):

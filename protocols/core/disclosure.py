@@ -152,11 +152,12 @@ def check_total(
         StudyError: everything stands on fewer, or there are too many parameters for the people.
     """
     floor = thresholds.min_count
-    whole = [totals[name] for name, d in declared.items() if isinstance(d, Count) and d.of is None]
+    counts = (totals[name] for name, d in declared.items() if isinstance(d, Count) and d.of is None)
+    whole = [count for count in counts if count.size]
     if whole and all((count < floor).all() for count in whole):
         raise StudyError(Code.WITHHELD, f"over all sites fewer than {floor} people have complete data")
     for count in whole:
-        _check_parameters(declared, axes, int(count.max(initial=0)), thresholds)
+        _check_parameters(declared, axes, int(count.max()), thresholds)
     return {
         name: np.where(_behind(name, declared, totals) < floor, np.nan, totals[name])
         if isinstance(declared[name], Moment)

@@ -1,0 +1,67 @@
+"""One example a protocol. Adding a protocol to the suite is adding its word here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MODEL = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age", "f_one"]}
+HARMONIZE = {"protocol": "combat", "features": ["f_one", "f_two", "f_three"], "covariates": ["age"]}
+
+
+@dataclass(frozen=True)
+class Example:
+    """Specs of one protocol, and the fields of its result that the pooled fit does not have.
+
+    Attributes:
+        specs: without the protocol's name.
+        federated_only: what is about rounds or single sites.
+    """
+
+    specs: Sequence[Mapping[str, Any]]
+    federated_only: frozenset[str] = frozenset()
+
+
+EXAMPLES: dict[str, Example] = {
+    "attrition": Example(
+        [{"steps": ["index event", "adults"]}, {"steps": ["adults"], "per_site": True}],
+        frozenset({"by_site", "withheld"}),
+    ),
+    "summary": Example(
+        [
+            {"of": ["age", "f_one", "f_two", "os.time"]},
+            {"of": ["age", "f_one"], "by": "idh1", "per_site": True},
+            {"cross": [["idh1", "sex"]], "per_site": True},
+        ],
+        frozenset({"by_site", "withheld"}),
+    ),
+    "combat": Example(
+        [
+            {"features": ["f_one", "f_two", "f_three"], "covariates": ["age", "idh1"]},
+            {"features": ["f_one", "f_two", "f_three"], "batch": "scanner"},
+            {"features": ["f_one"], "batch": "scanner", "covariates": ["age"], "method": "no_eb"},
+        ]
+    ),
+    "cox": Example(
+        [
+            {"outcome": "os", "covariates": ["age", "idh1", "f_one"]},
+            {"outcome": "os", "covariates": ["age", "sex"], "ties": "breslow"},
+            {"outcome": "os", "covariates": ["f_two"]},
+        ],
+        frozenset({"evaluations"}),
+    ),
+    "logistic": Example(
+        [
+            {"outcome": "idh1", "covariates": ["age", "f_one", "f_two"]},
+            {"outcome": "sex", "covariates": ["f_three"]},
+        ],
+        frozenset({"evaluations"}),
+    ),
+    "discrimination": Example(
+        [
+            {"model": MODEL},
+            {"model": MODEL, "harmonize": HARMONIZE, "scheme": {"kind": "folds", "of": 6}, "bins": 50},
+            {"model": MODEL, "harmonize": HARMONIZE, "scheme": {"kind": "sites"}},
+        ],
+        frozenset({"by_site", "not_judged"}),
+    ),
+}

@@ -1,0 +1,219 @@
+"""Every protocol of the catalogue: federated equals pooled, and nothing leaves but what it declares.
+
+Tolerance: rtol 1e-8, since the pooled libraries iterate to about 1e-10; what is near zero is held to 1e-9 of
+the largest number beside it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protocols import CATALOGUE
+from protocols.core.errors import Code, StudyError
+from protocols.core.local import LocalSites, run_locally
+from protocols.core.lockstep import Failure
+from protocols.core.protocol import Result, protocol
+from protocols.core.rounds import Outcome, conduct
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+from protocols.core.wire import RoundAnswer, RoundQuestion
+from tests.conformance.examples import EXAMPLES
+from tests.lib.consortium import SPLITS, study_of
+
+NAMES = sorted(CATALOGUE)
+COMMON = "unequal sites"
+
+
+def the_study(name: str) -> Study:
+    return study_of(*({"protocol": name, **spec} for spec in EXAMPLES[name].specs))
+
+
+def compared(value: object, path: str, skip: frozenset[str]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key in sorted(value):
+            if key not in skip:
+                yield from compared(value[key], f"{path}.{key}", skip)
+    elif isinstance(value, list):
+        numbers = np.array(value, dtype=object).ravel()
+        if all(isinstance(x, int | float) or x is None for x in numbers):
+            yield path, np.array([np.nan if x is None else x for x in numbers], dtype=float)
+        else:
+            yield path, value
+    else:
+        yield path, np.array([float(value)]) if isinstance(value, int | float) else value
+
+
+def assert_equal_results(federated: Result, pooled: Result, skip: frozenset[str]) -> None:
+    ours, theirs = (dict(compared(r.as_dict(), "", skip)) for r in (federated, pooled))
+    assert ours.keys() == theirs.keys()
+    for path, expected in theirs.items():
+        if isinstance(expected, np.ndarray):
+            near_zero = 1e-9 * float(np.nanmax(np.abs(expected), initial=0.0))
+            np.testing.assert_allclose(
+                ours[path], expected, rtol=1e-8, atol=min(near_zero, 1e-9), err_msg=path
+            )
+        else:
+            assert ours[path] == expected, path
+
+
+def test_every_protocol_has_an_example() -> None:
+    assert EXAMPLES.keys() == CATALOGUE.keys()
+
+
+def fits(name: str, split: str) -> bool:
+    """Whether the example can be answered: a site left out needs others that train."""
+    return not (name == "discrimination" and split == "one site")
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("name", NAMES)
+def test_federated_equals_pooled(name: str, split: str) -> None:
+    study, tables = the_study(name), SPLITS[split]
+    outcome = run_locally(study, tables)
+    for analysis in study.analyses:
+        if isinstance(outcome.results[analysis.name], Failure) and not fits(name, split):
+            continue
+        pooled = protocol(name).pooled(analysis.spec, tables)
+        assert_equal_results(outcome[analysis.name], pooled, EXAMPLES[name].federated_only)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_is_plain_data_and_a_table(name: str) -> None:
+    outcome = run_locally(the_study(name), SPLITS[COMMON])
+    for found in outcome.results:
+        assert outcome[found].as_dict()
+        assert len(outcome[found].summary())
+
+
+class Watched:
+    """Sites in this process that keep the messages that went by."""
+
+    def __init__(self, study: Study, tables: list[AnalysisTable]) -> None:
+        self.sites = LocalSites(study, {table.site: table for table in tables})
+        self.questions: list[RoundQuestion] = []
+        self.answers: list[Mapping[str, RoundAnswer]] = []
+
+    def __call__(self, question: RoundQuestion) -> Mapping[str, RoundAnswer]:
+        self.questions.append(question)
+        self.answers.append(self.sites(question))
+        return self.answers[-1]
+
+
+def conducted(study: Study, exchange: Any, memory: dict[int, bytes] | None = None) -> Outcome:
+    return conduct(study, exchange, run="test", roster=("a", "b", "c"), memory=memory)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_released_array_grows_with_the_people(name: str) -> None:
+    study = the_study(name)
+    shapes = []
+    for people in (1, 2):
+        tables = [
+            replace(
+                table,
+                persons=np.arange(people * len(table)),
+                columns={k: np.tile(v, people) for k, v in table.columns.items()},
+                labels={k: np.tile(v, people) for k, v in table.labels.items()},
+                fold_hashes=np.tile(table.fold_hashes, people),
+            )
+            for table in SPLITS[COMMON]
+        ]
+        watched = Watched(study, tables)
+        conducted(study, watched)
+        shapes.append(
+            {
+                (ask.analysis, ask.step, ask.per_site, site, array): answer.answers[i][array].shape
+                for question, answers in zip(watched.questions, watched.answers, strict=True)
+                for i, ask in enumerate(question.asks)
+                for site, answer in answers.items()
+                if not isinstance(answer.answers[i], Code)
+                for array in answer.answers[i]
+            }
+        )
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_array_has_an_axis_of_people(name: str) -> None:
+    for spec in the_study(name).analyses:
+        axes = protocol(name).axes(spec.spec)
+        for step in protocol(name).steps.values():
+            for declared in step.declares.values():
+                assert "person" not in declared.axes
+                assert set(declared.axes) <= axes.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_messages_survive_the_wire(name: str) -> None:
+    study = the_study(name)
+    watched = Watched(study, SPLITS[COMMON])
+    conducted(study, watched)
+    for question, answers in zip(watched.questions, watched.answers, strict=True):
+        data = question.encode()
+        assert RoundQuestion.decode(data).encode() == data
+        for answer in answers.values():
+            assert RoundAnswer.decode(answer.encode()).encode() == answer.encode()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_is_replayed_from_memory_without_a_site(name: str) -> None:
+    study = the_study(name)
+    memory: dict[int, bytes] = {}
+    first = conducted(study, Watched(study, SPLITS[COMMON]), memory)
+
+    def nobody(question: RoundQuestion) -> Mapping[str, RoundAnswer]:
+        raise AssertionError("a site was asked")
+
+    again = conducted(study, nobody, memory)
+    for found in first.results:
+        assert again[found].as_dict() == first[found].as_dict()
+    assert again.rounds == first.rounds
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_run_goes_on_where_it_was(name: str) -> None:
+    study = the_study(name)
+    memory: dict[int, bytes] = {}
+    whole = conducted(study, Watched(study, SPLITS[COMMON]), memory)
+    half = {r: joined for r, joined in memory.items() if r < whole.rounds // 2}
+    watched = Watched(study, SPLITS[COMMON])
+    again = conducted(study, watched, half)
+    assert len(watched.questions) == whole.rounds - whole.rounds // 2
+    for found in whole.results:
+        assert again[found].as_dict() == whole[found].as_dict()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dropped_site_is_a_coded_error(name: str) -> None:
+    study = the_study(name)
+    watched = Watched(study, SPLITS[COMMON])
+
+    def without_c(question: RoundQuestion) -> Mapping[str, RoundAnswer]:
+        return {site: answer for site, answer in watched(question).items() if site != "c"}
+
+    with pytest.raises(StudyError) as caught:
+        conducted(study, without_c)
+    assert caught.value.code == Code.SITE_UNREACHABLE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_too_few_people_over_all_sites_is_a_coded_error(name: str) -> None:
+    tables = [replace_site(table) for table in SPLITS[COMMON]]
+    outcome = run_locally(the_study(name), tables)
+    for found in outcome.results.values():
+        assert isinstance(found, Failure)
+        assert found.code in {Code.WITHHELD, Code.TOO_FEW_SITES}
+
+
+def replace_site(table: AnalysisTable) -> AnalysisTable:
+    few = np.arange(len(table)) < 3
+    return replace(table.select(few), attrition=dict.fromkeys(table.attrition, 3))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_leaves_is_said_in_words(name: str) -> None:
+    lines = the_study(name).describe()
+    assert any("Leaves" in line for line in lines)
