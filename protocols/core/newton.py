@@ -100,9 +100,9 @@ def check_rank(matrix: Floats, terms: Sequence[str]) -> None:
     Raises:
         StudyError: rank-deficient; names the aliased terms.
     """
-    aliased = _aliased(matrix)
-    if aliased:
-        names = ", ".join(terms[j] for j in aliased)
+    out = aliased(matrix)
+    if out:
+        names = ", ".join(terms[j] for j in out)
         raise StudyError(
             Code.RANK_DEFICIENT,
             f"constant, or a combination of the terms before: {names}",
@@ -154,8 +154,11 @@ def _separated(coef: Floats, terms: Sequence[str]) -> StudyError:
     )
 
 
-def _aliased(matrix: Floats) -> list[int]:
-    """The positions of the rows that follow from those before, by a Cholesky that leaves them out."""
+def aliased(matrix: Floats) -> list[int]:
+    """The positions of the rows of a (p, p) moment matrix that follow from those before.
+
+    By a Cholesky that leaves them out, as R's `lm` and `coxph` do: earlier terms are kept.
+    """
     diagonal = np.diag(matrix)
     kept: list[int] = []
     out: list[int] = []

@@ -17,7 +17,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from protocols import CATALOGUE
-from protocols.core.disclosure import Array, Declaration
+from protocols.core.disclosure import Array, Declaration, Thresholds
 from protocols.core.errors import Code, ShadowgraphError, SpecError
 from protocols.core.table import EVERYBODY, AnalysisTable, Mask, Rows
 
@@ -34,6 +34,10 @@ class Spec(BaseModel):
     def variables(self) -> tuple[str, ...]:
         """The study variables that this analysis reads, outcomes by their variable's name."""
         raise NotImplementedError
+
+    def makes(self) -> tuple[str, ...]:
+        """The columns that its transform adds, which analyses after it may read as variables."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,14 @@ def ask(step: str, *, per_site: bool = False, **arrays: Array | float) -> Ask:
 
 @dataclass(frozen=True)
 class Total:
-    """The joined answer to an `Ask`: the sum over sites, and which sites it holds."""
+    """The joined answer to an `Ask`: the sum over sites, which sites it holds, and the study's floor.
+
+    `min_count` is for numbers of people that a coordination forms from counts (the rarer value of a gene).
+    """
 
     arrays: Arrays
     sites: tuple[str, ...]
+    min_count: int = Thresholds().min_count
 
     def __getitem__(self, name: str) -> Any:
         return self.arrays[name]

@@ -194,4 +194,4 @@ def _open(study: Study, ask: Ask, joined: Mapping[str, Any]) -> Total | PerSite 
         )
     except ShadowgraphError as error:
         return StudyError(error.code, error.text)
-    return Total(totals, tuple(joined["sites"]))
+    return Total(totals, tuple(joined["sites"]), study.thresholds.min_count)

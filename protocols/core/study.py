@@ -60,10 +60,15 @@ class Study(BaseModel):
     @model_validator(mode="after")
     def _names_agree(self) -> "Study":
         seen: set[str] = set()
+        made = {analysis.name: analysis.spec.makes() for analysis in self.analyses}
         for analysis in self.analyses:
             if analysis.name in seen:
                 raise ValueError(f"two analyses are named {analysis.name}")
-            missing = [v for v in analysis.spec.variables() if v not in self.variables]
+            columns = [column for before in analysis.after for column in made.get(before, ())]
+            known = {*self.variables, *columns}
+            if len(known) < len(self.variables) + len(columns):
+                raise ValueError(f"analysis {analysis.name}: two of what is before it have one column's name")
+            missing = [v for v in analysis.spec.variables() if v not in known]
             if missing:
                 raise ValueError(f"analysis {analysis.name}: no such variable: {', '.join(sorted(missing))}")
             later = [a for a in analysis.after if a not in seen]
