@@ -20,22 +20,27 @@ from cdm.etl.coding import Coded, coded, coded_value
 from cdm.etl.context import Context
 from cdm.etl.dates import first_date, required_date
 from cdm.etl.events import CONDITION, MEASUREMENT, OBSERVATION, Event, Names, event_row, event_rows
-from cdm.etl.record import Body, Excluded, Row
-from cdm.etl.references import record_id, refuse_modifiers, subject_person_id, visit_occurrence_id
+from cdm.etl.record import Body, Row
+from cdm.etl.references import (
+    record_id,
+    refuse_modifiers,
+    require_status,
+    subject_person_id,
+    visit_occurrence_id,
+)
 
 CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"
 HISTOLOGY = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-histology-morphology-behavior"
 HISTOLOGY_AND_BEHAVIOR = {"system": "http://loinc.org", "code": "59847-4"}
 BODY_SITE = {"system": "http://loinc.org", "code": "39111-0"}
-REAL = {None, "confirmed"}
+REALIZED = {None, "confirmed"}
 CONSIDERED = {"provisional", "differential", "refuted"}
 
 
 def map_condition(condition: Body, context: Context) -> list[Row]:
     """The rows of a diagnosis, or one observation of a diagnosis that is not sure or refuted."""
     verification = _first_code(condition.get("verificationStatus"))
-    if verification not in REAL | CONSIDERED:
-        raise Excluded(f"verificationStatus {verification}")
+    require_status(verification, REALIZED | CONSIDERED, "verificationStatus")
     refuse_modifiers(condition)
     event = Event(
         record_id(condition),

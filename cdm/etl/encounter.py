@@ -10,18 +10,16 @@ from cdm.etl.administrative import EHR_ENCOUNTER, IMPUTED, INPATIENT_VISIT, NO_C
 from cdm.etl.coding import NOT_CODED, SOURCE_VALUE_LENGTH, Coded, coded_value
 from cdm.etl.context import Context
 from cdm.etl.dates import Instant, first_date, last_date, required_date
-from cdm.etl.record import Body, Excluded, Row
-from cdm.etl.references import record_id, refuse_modifiers, subject_person_id
+from cdm.etl.record import Body, Row
+from cdm.etl.references import record_id, refuse_modifiers, require_status, subject_person_id
 
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-REAL = {"finished", "in-progress", "arrived", "triaged", "onleave"}
+REALIZED = {"finished", "in-progress", "arrived", "triaged", "onleave"}
 
 
 def map_encounter(encounter: Body, context: Context) -> list[Row]:
     """The visit of an encounter that took place or is going on."""
-    status = encounter.get("status")
-    if status not in REAL:
-        raise Excluded(f"status {status}")
+    require_status(encounter.get("status"), REALIZED)
     refuse_modifiers(encounter)
     start = required_date(encounter, "period")
     visit = _class(encounter, context)

@@ -11,24 +11,29 @@ import re
 from typing import Any
 
 from cdm.etl.administrative import EHR, NO_CONCEPT
-from cdm.etl.coding import NOT_CODED, Coded, coded, coded_value
+from cdm.etl.coding import NOT_CODED, UNKNOWN, Coded, coded, coded_value
 from cdm.etl.context import Context
 from cdm.etl.dates import Instant, first_date, required_date
 from cdm.etl.events import PROCEDURE, Event, event_row
-from cdm.etl.record import Body, Excluded, Row, Unmappable
-from cdm.etl.references import record_id, refuse_modifiers, subject_person_id, visit_occurrence_id
+from cdm.etl.record import Body, Row, Unmappable
+from cdm.etl.references import (
+    record_id,
+    refuse_modifiers,
+    require_status,
+    subject_person_id,
+    visit_occurrence_id,
+)
 
 # DICOM PS3.5 9.1, but for leading zeros in a component: scanners write them, and the name stays one name.
 UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 UID_LENGTH = 64
+REALIZED = {"available", "inactive"}
 NO_UID = ""  # image_study_uid is required; a FHIR server need not tell it
 
 
 def map_imaging_study(study: Body, context: Context) -> list[Row]:
     """The procedure of a study whose images exist, and an image_occurrence for each of its series."""
-    status = study.get("status")
-    if status not in ("available", "inactive"):
-        raise Excluded(f"status {status}")
+    require_status(study.get("status"), REALIZED)
     refuse_modifiers(study)
     series = study.get("series") or []
     if not all(is_uid(one.get("uid")) for one in series):
@@ -68,7 +73,8 @@ def _study_uid(study: Body) -> str:
 
 def _procedure(study: Body, event: Event, study_uid: str, context: Context) -> Row:
     codes = study.get("procedureCode")
-    code = coded(codes[0], context) if codes else _modality(study, context)
+    # A modality is not a procedure: without a procedure code it is kept as the source value of concept 0.
+    code = coded(codes[0], context) if codes else _modality(study, context)._replace(standard=UNKNOWN)
     row_id = (
         context.study_procedure_id(study_uid)
         if study_uid

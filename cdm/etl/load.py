@@ -116,7 +116,10 @@ class _Loading:
                 self.summary.kinds[record.kind].not_mapped_yet += 1
             else:
                 key = self.store.record_key(record.kind, record.record_id)
-                candidates.append((key, record, "" if record.deleted else self._content_hash(record)))
+                try:
+                    candidates.append((key, record, self._content_hash(record)))
+                except TypeError:  # orjson: nested too deep, or a number beyond 64 bits
+                    rejected.append(_misshapen(record, key))
         known = self.store.known_hashes([key for key, _, _ in candidates])
         changes: list[Change] = []
         for key, record, content_hash in candidates:
@@ -128,6 +131,9 @@ class _Loading:
         return changes, rejected
 
     def _content_hash(self, record: SourceRecord) -> str:
+        """The hash of a record's content and of all else that decides its rows; empty of one taken back."""
+        if record.deleted:
+            return ""
         content = self._hash.copy()
         content.update(orjson.dumps(record.body, option=orjson.OPT_SORT_KEYS))
         return content.hexdigest()
@@ -145,8 +151,7 @@ class _Loading:
         except Unmappable as error:
             return Rejected(record.kind, record.position, error.code, error.reason, key)
         except MISSHAPEN:
-            text = "an element does not have the shape that its standard gives it"
-            return Rejected(record.kind, record.position, "malformed-record", text, key)
+            return _misshapen(record, key)
         return Change(key, record, content_hash, rows, reason, known)
 
     def _write_one_by_one(self, changes: list[Change]) -> list[Rejected]:
@@ -173,3 +178,8 @@ class _Loading:
             counts.replaced += 1
         else:
             counts.loaded += 1
+
+
+def _misshapen(record: SourceRecord, key: int) -> Rejected:
+    reason = "an element does not have the shape that its standard gives it"
+    return Rejected(record.kind, record.position, "malformed-record", reason, key)

@@ -16,24 +16,23 @@ from cdm.etl.dates import required_date
 from cdm.etl.events import BY_DOMAIN, MEASUREMENT, OBSERVATION, Event, Names, event_row
 from cdm.etl.genomic_observation import genomic_rows, is_variant_assessment
 from cdm.etl.observation_value import has_value, is_number, value_columns
-from cdm.etl.record import Body, Excluded, Row
+from cdm.etl.record import Body, Row
 from cdm.etl.references import (
     record_id,
     referenced_id,
     refuse_modifiers,
+    require_status,
     subject_person_id,
     visit_occurrence_id,
 )
 
-REAL = {"final", "amended", "corrected"}
+REALIZED = {"final", "amended", "corrected"}
 MEASURED = {"laboratory", "vital-signs"}
 
 
 def map_observation(observation: Body, context: Context) -> list[Row]:
     """The rows of a final observation and of its components."""
-    status = observation.get("status")
-    if status not in REAL:
-        raise Excluded(f"status {status}")
+    require_status(observation.get("status"), REALIZED)
     refuse_modifiers(observation)
     categories = _categories(observation)
     event = Event(

@@ -4,7 +4,6 @@ Left out on purpose: identifier, name, telecom, address, contact, photo (f2o-020
 generalPractitioner, managingOrganization, maritalStatus, multipleBirth[x], link, active.
 """
 
-from datetime import date
 from typing import Any
 
 from cdm.etl.administrative import (
@@ -36,8 +35,8 @@ def map_patient(patient: Body, context: Context) -> list[Row]:
     birth = instant(patient["birthDate"]) if patient.get("birthDate") else None
     races = _omb_categories(patient, "us-core-race", context)
     rows = [Row("person", _person(patient, person_id, birth, races, context))]
-    rows += _races(patient, person_id, races, birth, context)
-    return rows + _vital_status(patient, person_id, birth, context)
+    rows += _races(patient, person_id, races, context)
+    return rows + _vital_status(patient, person_id, context)
 
 
 def _person(
@@ -76,9 +75,7 @@ def _omb_categories(patient: Body, name: str, context: Context) -> list[Coded]:
     ]
 
 
-def _races(
-    patient: Body, person_id: int, races: list[Coded], birth: Instant | None, context: Context
-) -> list[Row]:
+def _races(patient: Body, person_id: int, races: list[Coded], context: Context) -> list[Row]:
     """One observation a race for a person of several, whom `person` can only call "more than one race"."""
     if len(races) < 2:
         return []
@@ -86,7 +83,6 @@ def _races(
         _observation(
             context.row_id(record_id(patient), "observation", f"race:{race.source_value}"),
             person_id,
-            _day_of(birth),
             observation_concept_id=RACE_OBSERVATION,
             value_as_concept_id=race.concept_id,
             value_source_value=race.source_value,
@@ -95,7 +91,7 @@ def _races(
     ]
 
 
-def _vital_status(patient: Body, person_id: int, birth: Instant | None, context: Context) -> list[Row]:
+def _vital_status(patient: Body, person_id: int, context: Context) -> list[Row]:
     if patient.get("deceasedDateTime"):
         death = instant(patient["deceasedDateTime"])
         values = {
@@ -113,7 +109,6 @@ def _vital_status(patient: Body, person_id: int, birth: Instant | None, context:
     row = _observation(
         context.row_id(record_id(patient), "observation", "vital-status"),
         person_id,
-        _day_of(birth),
         observation_concept_id=question.concept_id,
         observation_source_value=question.source_value,
         observation_source_concept_id=question.source_concept_id,
@@ -123,10 +118,7 @@ def _vital_status(patient: Body, person_id: int, birth: Instant | None, context:
     return [row]
 
 
-def _day_of(birth: Instant | None) -> date:
-    return birth.day if birth else DAY_NOT_KNOWN
-
-
-def _observation(observation_id: int, person_id: int, day: date, **values: Any) -> Row:
-    base = {"observation_id": observation_id, "person_id": person_id, "observation_date": day}
-    return Row("observation", {**base, "observation_type_concept_id": IMPUTED, **values})
+def _observation(observation_id: int, person_id: int, **values: Any) -> Row:
+    """A statement without a date."""
+    base = {"observation_id": observation_id, "person_id": person_id, "observation_date": DAY_NOT_KNOWN}
+    return Row("observation", {**base, "observation_type_concept_id": IMPUTED, **values}, "year")

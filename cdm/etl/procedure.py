@@ -9,15 +9,21 @@ from cdm.etl.coding import coded
 from cdm.etl.context import Context
 from cdm.etl.dates import last_date, required_date
 from cdm.etl.events import PROCEDURE, Event, event_rows
-from cdm.etl.record import Body, Excluded, Row
-from cdm.etl.references import record_id, refuse_modifiers, subject_person_id, visit_occurrence_id
+from cdm.etl.record import Body, Row
+from cdm.etl.references import (
+    record_id,
+    refuse_modifiers,
+    require_status,
+    subject_person_id,
+    visit_occurrence_id,
+)
+
+REALIZED = {"completed"}
 
 
 def map_procedure(procedure: Body, context: Context) -> list[Row]:
     """The rows of a procedure that was done."""
-    status = procedure.get("status")
-    if status != "completed":
-        raise Excluded(f"status {status}")
+    require_status(procedure.get("status"), REALIZED)
     refuse_modifiers(procedure)
     event = Event(
         record_id(procedure),

@@ -1,7 +1,26 @@
-"""FHIR references: whose record it is and which visit it belongs to."""
+"""What every FHIR resource is asked first: did it happen, whose is it, to which visit does it belong."""
+
+import re
+from collections.abc import Container
 
 from cdm.etl.context import Context
 from cdm.etl.record import Body, Excluded, Unmappable
+
+CODE = re.compile(r"[a-z][a-z-]{0,29}")
+
+
+def require_status(status: object, realized: Container[object], element: str = "status") -> None:
+    """Nothing, if the status is one of those that make a row (f2o-060).
+
+    Raises:
+        Excluded: the event was not realized; the status is the reason.
+        Unmappable: no status that FHIR has.
+    """
+    if status in realized:
+        return
+    if not isinstance(status, str) or not CODE.fullmatch(status):
+        raise Unmappable("no-status", f"{element} is missing or not a status of FHIR")
+    raise Excluded(f"{element} {status}")
 
 
 def referenced_id(reference: object, kind: str) -> str | None:

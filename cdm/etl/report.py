@@ -15,6 +15,7 @@ from cdm.schema import (
     measurement,
     metadata,
     observation,
+    person_link,
     procedure_occurrence,
     quarantine,
     unmapped_code,
@@ -39,7 +40,8 @@ CODED: tuple[tuple[Table, str, str], ...] = (
 
 def table_counts(engine: Engine) -> dict[str, int]:
     """The number of rows of every table of people that has any."""
-    tables = [table for table in metadata.sorted_tables if "person_id" in table.c]
+    of_people = (table for table in metadata.sorted_tables if "person_id" in table.c)
+    tables = [table for table in of_people if table is not person_link]
     with engine.connect() as connection:
         counts = {
             table.name: connection.scalar(select(func.count()).select_from(table)) or 0 for table in tables

@@ -183,14 +183,13 @@ def _clear_errors(file: Path) -> Iterator[None]:
 
 @contextmanager
 def _progress(unit: str) -> Iterator[Callable[[int], None]]:
-    """A line on stderr that counts what has been done, with its speed."""
+    """A line on stderr that counts what has been done."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
         SpinnerColumn(),
         TextColumn("{task.completed:>12,.0f} " + unit),
-        TextColumn("{task.speed:>10,.0f}/s"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:

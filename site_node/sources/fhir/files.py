@@ -95,6 +95,9 @@ def _records(content: bytes, kind: str, position: str) -> Iterator[Item]:
         yield Unreadable(kind, position, "malformed-json", "this is not JSON; was it cut off?")
         return
     if isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
-        yield from bundle_records(resource, position)
+        try:
+            yield from bundle_records(resource, position)
+        except RecursionError:
+            yield Unreadable("Bundle", position, "too-deep", "a resource of the bundle is nested too deep")
     else:
         yield resource_record(resource, kind, position)

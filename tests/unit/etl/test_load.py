@@ -1,0 +1,341 @@
+"""The loader: twice changes nothing, a newer version replaces, a bad record is reported, no other lost."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from cdm.database import connect
+from cdm.etl import Identity, SourceRecord, Unreadable
+from cdm.etl.load import load
+from cdm.etl.summary import LoadSummary
+from cdm.schema import (
+    image_occurrence,
+    load_run,
+    measurement,
+    metadata,
+    observation,
+    observation_period,
+    person_link,
+    quarantine,
+    source_row,
+)
+from tests.lib.cdm_rows import cdm_rows
+
+IDENTITY = Identity(b"a site's secret")
+LOINC = "http://loinc.org"
+
+
+def records(people: int = 3) -> list[SourceRecord]:
+    """A small hospital: for each person a visit, two measurements, a diagnosis."""
+    found = []
+    for number in range(people):
+        subject = {"subject": {"reference": f"Patient/p{number}"}}
+        visit = {"encounter": {"reference": f"Encounter/e{number}"}}
+        found += [
+            record("Patient", f"p{number}", birthDate="1970", deceasedBoolean=False),
+            record(
+                "Encounter",
+                f"e{number}",
+                **subject,
+                status="finished",
+                period={"start": "2010-01-05", "end": "2010-01-07"},
+            ),
+            record("Observation", f"o{number}", **subject, **visit, **measured("2010-01-05", 37)),
+            record("Observation", f"k{number}", **subject, **visit, **measured("2010-01-09", 38)),
+            record(
+                "Condition",
+                f"c{number}",
+                **subject,
+                **visit,
+                code=coded("C71.1"),
+                onsetDateTime="2010-01-05",
+            ),
+        ]
+    return found
+
+
+def record(kind: str, record_id: str, **elements: Any) -> SourceRecord:
+    body = {"resourceType": kind, "id": record_id, **elements}
+    return SourceRecord(kind, record_id, f"{kind}.ndjson:{record_id}", body)
+
+
+def coded(code: str) -> dict[str, Any]:
+    return {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}]}
+
+
+def measured(day: str, value: object, status: str = "final") -> dict[str, Any]:
+    code = {"coding": [{"system": LOINC, "code": "8310-5"}]}
+    value_of = {"valueQuantity": {"value": value, "code": "Cel"}}
+    return {"status": status, "code": code, "effectiveDateTime": day, **value_of}
+
+
+def loaded(engine: Engine, items: Iterable[SourceRecord | Unreadable], source: str = "fhir") -> LoadSummary:
+    return load(engine, items, source, IDENTITY)
+
+
+def test_every_record_is_in_exactly_one_count(engine: Engine) -> None:
+    planned = record("Procedure", "r1", status="preparation")
+    undated = record("Condition", "c9", subject={"reference": "Patient/p0"}, code=coded("C71.1"))
+    report = record("DiagnosticReport", "d1", status="final")
+    broken = Unreadable("Observation", "Observation.ndjson:9", "malformed-json", "this is not JSON")
+    summary = loaded(engine, [*records(), planned, undated, report, broken])
+    kinds = summary.kinds
+    assert summary.records == 15 + 4
+    assert kinds["Procedure"].excluded == {"status preparation": 1}
+    assert kinds["Condition"].quarantined == 1
+    assert kinds["Observation"].quarantined == 1
+    assert kinds["DiagnosticReport"].not_mapped_yet == 1
+    assert kinds["Observation"].loaded == 6
+    assert summary.unmapped_codes == 4  # the two codes, and the question and answer of being alive
+
+
+def test_loading_twice_changes_nothing(engine: Engine) -> None:
+    loaded(engine, records())
+    before = cdm_rows(engine)
+    summary = loaded(engine, records())
+    assert cdm_rows(engine) == before
+    assert {kind: counts.unchanged for kind, counts in summary.kinds.items()} == {
+        "Patient": 3,
+        "Encounter": 3,
+        "Observation": 6,
+        "Condition": 3,
+    }
+
+
+def test_order_does_not_matter(engine: Engine, tmp_path: Path, sqlite_engine: Engine) -> None:
+    loaded(sqlite_engine, records())
+    shuffled = records()
+    random.Random(7).shuffle(shuffled)
+    for start in range(0, len(shuffled), 4):  # several loads, each with a few of the records
+        loaded(engine, shuffled[start : start + 4])
+    assert cdm_rows(engine) == cdm_rows(sqlite_engine)
+
+
+def test_a_changed_record_replaces_its_rows(engine: Engine) -> None:
+    loaded(engine, records())
+    pressure = record("Observation", "o0", subject={"reference": "Patient/p0"}, **measured("2010-01-05", 39))
+    two = {**pressure.body, "component": [{"code": pressure.body["code"], "valueInteger": 1}]}
+    summary = loaded(engine, [pressure._replace(body=two)])
+    assert summary.kinds["Observation"].replaced == 1
+    assert sorted(values(engine)) == [1, 37, 37, 38, 38, 38, 39]
+    loaded(engine, [pressure])
+    assert sorted(values(engine)) == [37, 37, 38, 38, 38, 39]
+
+
+def test_a_second_version_in_the_same_load_replaces_the_first(engine: Engine) -> None:
+    first = record("Observation", "o1", subject={"reference": "Patient/p0"}, **measured("2010-01-05", 39))
+    second = record("Observation", "o1", subject={"reference": "Patient/p0"}, **measured("2010-01-05", 40))
+    loaded(engine, [first, second])
+    assert values(engine) == [40]
+
+
+@pytest.mark.parametrize("how", ["entered-in-error", "deleted"])
+def test_a_record_taken_back_goes(engine: Engine, how: str) -> None:
+    loaded(engine, records())
+    if how == "deleted":
+        gone = SourceRecord("Observation", "o0", "deleted.ndjson:1", {}, deleted=True)
+    else:
+        subject = {"reference": "Patient/p0"}
+        gone = record("Observation", "o0", subject=subject, **measured("2010-01-05", 37, "entered-in-error"))
+    summary = loaded(engine, [gone])
+    assert summary.kinds["Observation"].removed == 1
+    assert sorted(values(engine)) == [37, 37, 38, 38, 38]
+    again = loaded(engine, [gone])
+    assert again.kinds["Observation"].unchanged == 1
+
+
+def test_a_deleted_record_that_comes_back_is_loaded(engine: Engine) -> None:
+    everything = records(1)
+    loaded(engine, everything)
+    loaded(engine, [SourceRecord("Observation", "o0", "deleted.ndjson:1", {}, deleted=True)])
+    loaded(engine, everything)
+    assert sorted(values(engine)) == [37, 38]
+
+
+def test_quarantine_holds_no_value_and_is_resolved_by_a_fix(engine: Engine) -> None:
+    subject = {"reference": "Patient/p0"}
+    bad = record("Observation", "o1", subject=subject, **measured("2010-01-05", "CANARY"))
+    loaded(engine, [bad])
+    loaded(engine, [bad])
+    (row,) = rows(engine, quarantine)
+    assert (row.position, row.kind, row.code, row.resolved) == (
+        "Observation.ndjson:o1",
+        "Observation",
+        "malformed-number",
+        False,
+    )
+    assert "CANARY" not in repr(row)
+    fixed = record("Observation", "o1", subject=subject, **measured("2010-01-05", 37))
+    loaded(engine, [fixed._replace(position="elsewhere.ndjson:1")])
+    (row,) = rows(engine, quarantine)
+    assert row.resolved
+
+
+def test_an_unreadable_line_is_resolved_when_its_file_reads_well(engine: Engine) -> None:
+    loaded(engine, [*records(1), Unreadable("Observation", "Observation.ndjson:9", "malformed-json", "no")])
+    loaded(engine, [*records(1), Unreadable("Observation", "Observation.ndjson:9", "malformed-json", "no")])
+    assert [row.resolved for row in rows(engine, quarantine)] == [False]
+    loaded(engine, records(1))
+    assert [row.resolved for row in rows(engine, quarantine)] == [True]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"resourceType": "Observation", "id": "o1", "status": "final", "category": "laboratory"},
+        {"resourceType": "Observation", "id": "o1", "status": ["final"]},
+        {"resourceType": "Observation", "id": "o1", "status": "final", "code": 7, "component": [3]},
+        {"resourceType": "Observation", "id": "o1", "status": "final", "valueInteger": 10**400},
+    ],
+)
+def test_a_misshapen_record_goes_to_quarantine_alone(engine: Engine, body: dict[str, Any]) -> None:
+    body = {"subject": {"reference": "Patient/p0"}, "effectiveDateTime": "2010-01-05", **body}
+    summary = loaded(engine, [*records(1), SourceRecord("Observation", "o1", "f:1", body)])
+    counts = summary.kinds["Observation"]
+    assert (counts.loaded, counts.quarantined) == (2, 1)
+
+
+def test_a_value_that_the_database_refuses_goes_to_quarantine_alone(engine: Engine) -> None:
+    unnamed = record("Patient", "p7", birthDate="1970", gender=["female"])  # a list is no text
+    summary = loaded(engine, [*records(2), unnamed])
+    assert summary.kinds["Patient"].loaded + summary.kinds["Patient"].quarantined == 3
+    assert summary.kinds["Patient"].quarantined == 1
+    assert summary.kinds["Observation"].loaded == 4
+
+
+def test_a_row_that_two_records_tell_of_outlives_one_of_them(engine: Engine) -> None:
+    study = {"status": "available", "subject": {"reference": "Patient/p0"}, "started": "2010-01-05"}
+    one = record("ImagingStudy", "i1", **study, series=[{"uid": "1.2.3"}])
+    two = record("ImagingStudy", "i2", **study, series=[{"uid": "1.2.3"}, {"uid": "1.2.4"}])
+    loaded(engine, [one, two])
+    assert len(rows(engine, image_occurrence)) == 2
+    loaded(engine, [SourceRecord("ImagingStudy", "i1", "d:1", {}, deleted=True)])
+    assert len(rows(engine, image_occurrence)) == 2
+    loaded(engine, [SourceRecord("ImagingStudy", "i2", "d:1", {}, deleted=True)])
+    assert rows(engine, image_occurrence) == []
+
+
+def test_two_sources_with_the_same_ids_do_not_touch_each_other(engine: Engine) -> None:
+    loaded(engine, records(1), "clinic")
+    loaded(engine, records(1), "laboratory")
+    assert len(values(engine)) == 4
+    assert {row.person_id for row in rows(engine, person_link)} == {IDENTITY.person_id("clinic", "p0")}
+
+
+def test_a_linked_patient_id_is_one_person(engine: Engine) -> None:
+    linked = Identity(b"a site's secret", {("dicom", "MRN-1"): "p0"})
+    assert linked.person_id("dicom", "MRN-1") == linked.person_id("fhir", "p0")
+    assert linked.person_id("fhir", "MRN-1") != linked.person_id("fhir", "p0")
+
+
+def test_follow_up_ends_with_the_last_visit(engine: Engine) -> None:
+    loaded(engine, records(1))
+    (period,) = rows(engine, observation_period)
+    assert str(period.observation_period_start_date) == "2010-01-05"
+    assert str(period.observation_period_end_date) == "2010-01-07"  # and not with the measurement on the 9th
+    (alive,) = rows(engine, observation)
+    assert str(alive.observation_date) == "2010-01-07"
+
+
+def test_follow_up_ends_with_the_death(engine: Engine) -> None:
+    dead = record("Patient", "p0", deceasedDateTime="2012-03-01")
+    loaded(engine, [*records(1)[1:], dead])
+    (period,) = rows(engine, observation_period)
+    assert str(period.observation_period_end_date) == "2012-03-01"
+
+
+def test_a_partial_date_keeps_its_precision(engine: Engine) -> None:
+    loaded(
+        engine,
+        [
+            record(
+                "Condition",
+                "c1",
+                subject={"reference": "Patient/p"},
+                code=coded("C71"),
+                onsetDateTime="2008-06",
+            )
+        ],
+    )
+    (row,) = rows(engine, source_row)
+    assert (row.table_name, row.date_precision) == ("condition_occurrence", "month")
+
+
+def test_no_identifier_of_a_patient_enters_the_cdm(engine: Engine) -> None:
+    patient = record("Patient", "CANARY-1", identifier=[{"value": "CANARY-2"}], name=[{"family": "CANARY-3"}])
+    visit = record(
+        "Encounter",
+        "CANARY-4",
+        status="finished",
+        subject={"reference": "Patient/CANARY-1", "display": "CANARY-5"},
+        identifier=[{"value": "CANARY-6"}],
+        period={"start": "2010-01-05"},
+    )
+    loaded(engine, [patient, visit])
+    provenance = {"source_record", "source_row", "person_link", "quarantine", "load_run"}
+    with engine.connect() as connection:
+        for name, table in metadata.tables.items():
+            if name not in provenance:
+                assert "CANARY" not in repr(connection.execute(select(table)).all()), name
+
+
+KILLED = """
+import os, signal, sys
+from sqlalchemy import event
+from cdm.database import connect
+from cdm.etl.load import load
+from tests.unit.etl.test_load import IDENTITY, records
+
+engine = connect(sys.argv[1])
+commits = 0
+
+def kill(connection):
+    global commits
+    commits += 1
+    if commits == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+event.listen(engine, "commit", kill)
+load(engine, records(20), "fhir", IDENTITY, batch_size=10)
+"""
+
+
+# Of 14 commits the first begins the run, ten are batches, the thirteenth is of what is derived.
+@pytest.mark.parametrize("at_commit", [7, 13])
+def test_a_load_that_was_killed_is_finished_by_running_it_again(
+    database_url: str, sqlite_engine: Engine, at_commit: int
+) -> None:
+    loaded(sqlite_engine, records(20))
+    root = Path(__file__).resolve().parents[3]
+    child = subprocess.run(
+        [sys.executable, "-c", KILLED, database_url, str(at_commit)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        check=False,
+    )
+    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+    engine = connect(database_url)
+    loaded(engine, records(20))
+    assert cdm_rows(engine) == cdm_rows(sqlite_engine)
+    with engine.connect() as connection:
+        running = select(func.count()).select_from(load_run).where(load_run.c.status == "running")
+        assert connection.scalar(running) == 0
+    engine.dispose()
+
+
+def values(engine: Engine) -> list[float]:
+    return [row.value_as_number for row in rows(engine, measurement)]
+
+
+def rows(engine: Engine, table: Any) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(table)).all())
