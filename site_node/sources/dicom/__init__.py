@@ -27,15 +27,16 @@ from site_node.sources.dicom.series import (
 Found = SourceRecord | Unreadable
 
 
-def read(folder: Path, home: Path, progress: Callable[[int], None] | None = None) -> Iterator[Found]:
-    """The records of all DICOM files below `folder`, and a coded Unreadable for what cannot be loaded.
+def read(source: Path, home: Path, progress: Callable[[int], None] | None = None) -> Iterator[Found]:
+    """The records of the DICOM file or folder `source`, and a coded Unreadable for what cannot be loaded.
 
     `home` is the site's folder: its image index learns where the files are. `progress` is called with the
     number of files whose headers have been read. Kinds: DicomStudy, DicomSeries (CT, MR, PET) and
     DicomRegions (RTSTRUCT, SEG); a record_id is the hash of the UID.
     """
     headers: list[Header] = []
-    for count, path in enumerate(_files(folder), start=1):
+    folder = source if source.is_dir() else source.parent
+    for count, path in enumerate(_files(source), start=1):
         try:
             if header := read_header(path, folder):
                 headers.append(header)
@@ -48,15 +49,17 @@ def read(folder: Path, home: Path, progress: Callable[[int], None] | None = None
     regions = [series for uid, series in found.items() if uid not in images]
     image_records = list(_image_records(images))
     region_records, drawn = _region_records(regions, images)
-    write_index(home, folder, _indexed(images, image_records), drawn)
+    write_index(home, source, folder, _indexed(images, image_records), drawn)
     yield from _study_records([*image_records, *region_records], found)
     yield from image_records
     yield from region_records
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """The regular files below the folder in a fixed order; links to folders are not followed."""
-    for parent, folders, names in os.walk(folder):
+def _files(source: Path) -> Iterator[Path]:
+    """The file, or the regular files below the folder in a fixed order; links to folders are not followed."""
+    if source.is_file():
+        yield source
+    for parent, folders, names in os.walk(source):
         folders.sort()
         for name in sorted(names):
             path = Path(parent, name)

@@ -1,7 +1,7 @@
-"""Where the files of the loaded series lie: the image index, one JSON file a folder, under `home/images`.
+"""Where the files of the loaded series lie: the image index, one JSON file a source, in `home/images`.
 
 Folders of images are named after patients more often than not, so paths stay out of the database: the CDM's
-local_path is a series' name in this index. A series found in several folders is taken from the one read last.
+local_path is a series' name in this index. A series found in several sources is taken from the one read last.
 """
 
 import os
@@ -47,14 +47,26 @@ def local_path(series_uid: str) -> str:
 
 
 def write_index(
-    home: Path, folder: Path, series: dict[str, IndexedSeries], regions: list[IndexedRegions]
+    home: Path,
+    source: Path,
+    folder: Path,
+    series: dict[str, IndexedSeries],
+    regions: list[IndexedRegions],
 ) -> None:
-    """Nothing; afterwards the index of `folder` says these series and regions, whole or not at all."""
-    root = folder.resolve()
-    target = home / "images" / f"{blake2b(bytes(root), digest_size=8).hexdigest()}.json"
+    """Nothing; afterwards the index of `source` says these series and regions, whole or not at all.
+
+    The paths in them are below `folder`.
+    """
+    name = blake2b(bytes(source.resolve()), digest_size=8).hexdigest()
+    target = home / "images" / f"{name}.json"
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     content = orjson.dumps(
-        {"schema_version": SCHEMA_VERSION, "folder": str(root), "series": series, "regions": regions}
+        {
+            "schema_version": SCHEMA_VERSION,
+            "folder": str(folder.resolve()),
+            "series": series,
+            "regions": regions,
+        }
     )
     part = target.with_suffix(".part")
     part.touch(mode=0o600)
@@ -63,7 +75,7 @@ def write_index(
 
 
 def read_index(home: Path) -> ImageIndex:
-    """The index of all folders that the site has read."""
+    """The index of all sources that the site has read."""
     series: dict[str, IndexedSeries] = {}
     regions: dict[str, dict[str, IndexedRegions]] = {}
     written = (home / "images").glob("*.json")

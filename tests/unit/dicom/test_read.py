@@ -97,6 +97,11 @@ def test_the_index_knows_where_the_files_lie(folder: Path) -> None:
     assert [Path(region.file).name for region in index.regions[SERIES]] == ["rs.dcm"]
 
 
+def test_a_single_file_is_a_source_too(folder: Path) -> None:
+    path = write_series(folder)[0]
+    assert [record.kind for record in records(path)] == ["DicomStudy", "DicomSeries"]
+
+
 def test_a_copy_of_a_file_is_the_same_image(folder: Path) -> None:
     paths = write_series(folder)
     before = records(folder)[1].body
