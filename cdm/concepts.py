@@ -41,6 +41,7 @@ class Vocabulary:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._known: dict[tuple[str, str], Resolution] = {}
+        self._ids: dict[tuple[ConceptCode, bool], frozenset[int]] = {}
         self._site_map = _site_map(engine)
 
     def resolve(self, system: str, code: str) -> Resolution:
@@ -76,6 +77,12 @@ class Vocabulary:
         Rows of the CDM are found by it in `*_concept_id` and in `*_source_concept_id`. Empty where no loaded
         vocabulary has the code: then `*_source_value` is what is left to look at.
         """
+        known = self._ids.get((wanted, descendants))
+        if known is None:
+            known = self._ids[wanted, descendants] = self._standing_for(wanted, descendants)
+        return known
+
+    def _standing_for(self, wanted: ConceptCode, descendants: bool) -> frozenset[int]:
         code = concept.c.concept_code
         # Not LIKE: SQLite's knows no case, and ICD-O-3 and UCUM do.
         same = (
