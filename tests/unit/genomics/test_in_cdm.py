@@ -69,7 +69,7 @@ def test_laml_loads_whole_and_twice_changes_nothing(engine: Engine) -> None:
             for table in (genomic_test, variant_occurrence, target_gene, quarantine)
         ]
     assert counts == [200, 2207, 0, 0]
-    # `zgrep IDH1`: TCGA-AB-2802 carries R132H, TCGA-AB-2803 stands in the list of samples with no variant in it.
+    # `zgrep IDH1`: TCGA-AB-2802 carries R132H, TCGA-AB-2803 none in IDH1.
     assert states(engine, "IDH1", "TCGA-AB-2802", "TCGA-AB-2803", "nobody") == pytest.approx(
         [1, 0, np.nan], nan_ok=True
     )
