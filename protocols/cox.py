@@ -247,15 +247,17 @@ def result(
     """The result of coefficients and their covariance, with Wald statistics and intervals."""
     se = np.sqrt(np.diag(covariance))
     half = stats.norm.ppf((1 + spec.level) / 2) * se
+    with np.errstate(over="ignore"):  # without information the interval is (0, inf)
+        ratio, lower, upper = np.exp(coef), np.exp(coef - half), np.exp(coef + half)
     return CoxResult(
         terms=spec.covariates,
         coef=coef,
         se=se,
         z=coef / se,
         p=2 * stats.norm.sf(np.abs(coef / se)),
-        hazard_ratio=np.exp(coef),
-        lower=np.exp(coef - half),
-        upper=np.exp(coef + half),
+        hazard_ratio=ratio,
+        lower=lower,
+        upper=upper,
         covariance=covariance,
         loglik_null=loglik[0],
         loglik=loglik[1],

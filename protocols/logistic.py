@@ -203,6 +203,8 @@ def result(
     """The result of coefficients and their covariance, with Wald statistics and intervals."""
     se = np.sqrt(np.diag(covariance))
     half = stats.norm.ppf((1 + spec.level) / 2) * se
+    with np.errstate(over="ignore"):  # without information the interval is (0, inf)
+        ratio, lower, upper = np.exp(coef), np.exp(coef - half), np.exp(coef + half)
     n, events = people
     null = events * np.log(events / n) + (n - events) * np.log(1 - events / n)
     return LogisticResult(
@@ -211,9 +213,9 @@ def result(
         se=se,
         z=coef / se,
         p=2 * stats.norm.sf(np.abs(coef / se)),
-        odds_ratio=np.exp(coef),
-        lower=np.exp(coef - half),
-        upper=np.exp(coef + half),
+        odds_ratio=ratio,
+        lower=lower,
+        upper=upper,
         covariance=covariance,
         loglik=loglik,
         deviance=-2 * loglik,
