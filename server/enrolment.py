@@ -4,13 +4,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from protocols.core.daemons import free_port, supervisor_pid
+from protocols.core.daemons import free_port
 from protocols.core.enrolment import Enrolment, Invitation
 from protocols.core.errors import Code, InputError
 from protocols.core.keys import check_masking_key, public_text, verifying_key
 from server.config import SETTINGS, HubConfig, load
 from server.identity import coordinator_key, make_identity, root_certificate
-from server.processes import RUN, register_sites
 from server.store import Site, Store
 
 
@@ -61,19 +60,17 @@ def invite(home: Path, site: str, root_certificate_file: Path | None = None) -> 
 
 
 def enrol(home: Path, file: Path) -> Enrolment:
-    """The enrolment of a site that was invited, now known here and to a running SuperLink.
+    """The enrolment of a site that was invited; a running center registers its key within a second.
 
     Raises:
         InputError: not an enrolment, nobody invited the site, or its keys do not vouch for each other.
     """
-    settings = load(home)
+    load(home)
     enrolment = Enrolment.read(file)
     check_masking_key(
         verifying_key(enrolment.signing_key), enrolment.masking_key, enrolment.masking_signature
     )
     Store(home).enrol(enrolment)
-    if supervisor_pid(settings.home / RUN):
-        register_sites(settings)
     return enrolment
 
 

@@ -10,20 +10,21 @@ import json
 import os
 import signal
 import ssl
-import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from pathlib import Path
 
 from protocols.core.daemons import Service, Supervisor, environment, script
-from protocols.core.errors import Code, UnreachableError
+from protocols.core.errors import UnreachableError
 from server.config import HubConfig, load
+from server.flower_commands import CONNECTION, FlowerCommands
 from server.identity import KEYS
 from server.store import Store
 
 RUN, STATE = "run", "state"
-CONNECTION = "hub"
+REGISTERED = "registered.json"
 APP = Path(__file__).parent / "flower"
 FRESH_SECONDS = 12.0
 START_SECONDS = 90.0
@@ -93,81 +94,52 @@ def coordinates(settings: HubConfig) -> bool:
     return leader is not None and leader[1] < FRESH_SECONDS
 
 
-def flwr(settings: HubConfig, *words: str) -> dict[str, object]:
-    """What a command of Flower's own command line says, as JSON.
-
-    Raises:
-        UnreachableError: it failed; the text is Flower's last line, which names no person.
-    """
-    folder = settings.home / RUN / "cli"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / "config.toml").write_text(
-        f'[superlink]\ndefault = "{CONNECTION}"\n\n[superlink.{CONNECTION}]\n'
-        f'address = "127.0.0.1:{settings.port}"\n'
-        f'root-certificates = "{settings.home / KEYS / "ca.pem"}"\n'
-    )
-    done = subprocess.run(
-        (script("flwr"), *words, "--format", "json"),
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=environment({**_QUIET, "FLWR_HOME": str(folder)}),
-        timeout=START_SECONDS,
-    )
-    with contextlib.suppress(ValueError):
-        said: dict[str, object] = json.loads(done.stdout[done.stdout.index("{") :])
-        if said.get("success"):
-            return said
-        raise UnreachableError(Code.CENTER_FAILED, f"flwr {words[0]}: {said.get('error-message', 'failed')}")
-    last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-    raise UnreachableError(Code.CENTER_FAILED, f"flwr {words[0]}: {''.join(last) or 'failed'}")
+def keep_a_run(settings: HubConfig, stop: threading.Event) -> None:
+    """Keeps every enrolled site's key registered, and one Flower run as coordinator."""
+    flower = FlowerCommands(settings)
+    while not stop.is_set():
+        try:
+            if answers(settings):
+                register_sites(settings, flower)
+                if not coordinates(settings):
+                    _start_a_run(settings, flower, stop)
+        except UnreachableError as error:
+            print(error, file=sys.stderr, flush=True)
+            stop.wait(5.0)
+        stop.wait(0.5)
 
 
-def register_sites(settings: HubConfig) -> list[str]:
-    """The names of the enrolled sites whose keys Flower did not know yet and knows now."""
-    known_file = settings.home / STATE / "registered.json"
+def register_sites(settings: HubConfig, flower: FlowerCommands) -> None:
+    """Registers the keys of enrolled sites that Flower does not know yet."""
+    known_file = settings.home / STATE / REGISTERED
     known: dict[str, str] = json.loads(known_file.read_text()) if known_file.exists() else {}
-    added = []
     for site in Store(settings.home).sites():
         if site.enrolment is None or known.get(site.name) == site.enrolment.node_key:
             continue
         path = settings.home / RUN / f"{site.name}.pub"
         path.write_text(site.enrolment.node_key)
-        flwr(settings, "supernode", "register", str(path), CONNECTION, "--name", site.name)
+        try:
+            flower("supernode", "register", str(path), CONNECTION, "--name", site.name)
+        except UnreachableError as error:
+            if "already in use" not in error.text:  # registered, and killed before it was noted
+                raise
         known[site.name] = site.enrolment.node_key
         known_file.write_text(json.dumps(known))
-        added.append(site.name)
-    return added
+        print(f"registered site {site.name}", file=sys.stderr, flush=True)
 
 
-def keep_a_run(settings: HubConfig, stop: threading.Event) -> None:
-    """Keeps one Flower run as coordinator: starts one whenever none gives a sign of life."""
+def _start_a_run(settings: HubConfig, flower: FlowerCommands, stop: threading.Event) -> None:
+    """Starts a run, after the one that fell silent was told to stop: it may be stuck rather than dead."""
     store = Store(settings.home)
-    while not stop.is_set():
-        if coordinates(settings) or not answers(settings):
-            stop.wait(1.0)
-            continue
-        silent = store.leader()
-        if silent is not None:
-            # It may be stuck rather than dead; a second one must not meet it.
-            with contextlib.suppress(UnreachableError):
-                flwr(settings, "stop", silent[0], CONNECTION)
-            store.resign()
-        try:
-            register_sites(settings)
-            started = flwr(settings, "run", str(APP), CONNECTION)
-        except UnreachableError as error:
-            print(error, file=sys.stderr, flush=True)
-            stop.wait(5.0)
-            continue
-        print(f"started Flower run {started['run-id']}", file=sys.stderr, flush=True)
-        _wait_for_its_lead(settings, stop)
-
-
-def _wait_for_its_lead(settings: HubConfig, stop: threading.Event) -> None:
-    for _ in range(int(START_SECONDS)):
-        if coordinates(settings) or stop.wait(1.0):
-            return
+    if silent := store.leader():
+        with contextlib.suppress(UnreachableError):
+            flower("stop", silent[0], CONNECTION)
+        store.resign()
+    started = flower("run", str(APP), CONNECTION)
+    print(f"started Flower run {started['run-id']}", file=sys.stderr, flush=True)
+    deadline = time.monotonic() + START_SECONDS
+    while not coordinates(settings) and time.monotonic() < deadline and not stop.wait(0.25):
+        pass
 
 
 def supervisor(home: Path) -> tuple[str, ...]:

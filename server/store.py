@@ -190,7 +190,8 @@ class Store:
                 )
             db.execute(
                 "INSERT INTO submission (run, number, study, name, title, sealed, invited, state,"
-                " submitted_at, deadline, ask_at) VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM submission),"
+                " submitted_at, deadline, ask_at) VALUES"
+                " (?, (SELECT coalesce(max(number), 0) + 1 FROM submission),"
                 " ?, ?, ?, ?, ?, ?, ?, ?, 0)",
                 (
                     *(run, study, name, title, sealed, json.dumps(sorted(invited))),

@@ -12,6 +12,7 @@ import argparse
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -26,6 +27,8 @@ from flwr.supercore.run import RunNotRunningException
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, push_task_output
 
+from site_node.agent import Agent
+from site_node.agent_socket import serve_socket
 from site_node.flower_app import Handle, reply_to
 
 POLL_SECONDS = 0.25
@@ -94,8 +97,8 @@ def _heartbeat(client: RuntimeHttpClient, done: threading.Event) -> None:
             continue
 
 
-def main() -> None:
-    """Serves the agent of one site until SIGTERM."""
+def run(agent_of: Callable[[Path], Handle]) -> None:
+    """Serves the agent of the site that the command line names, until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m site_node.executor")
     parser.add_argument("--home", type=Path, required=True, help="the site's folder")
     way = parser.add_mutually_exclusive_group(required=True)
@@ -108,19 +111,14 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-
-    from site_node.agent import Agent
-
     home = arguments.home.resolve()
-    handle = Agent(home).handle
+    handle = agent_of(home)
     log.info("agent ready")
     if arguments.socket is not None:
-        from site_node.agent_socket import serve_socket
-
         serve_socket(arguments.socket, handle, stop)
     else:
         serve_runtime(arguments.runtime, (home / "keys" / "runtime.secret").read_bytes(), handle, stop)
 
 
 if __name__ == "__main__":
-    main()
+    run(lambda home: Agent(home).handle)

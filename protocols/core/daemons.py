@@ -23,7 +23,8 @@ from typing import Any
 from protocols.core.errors import Code, InputError, UnreachableError
 
 GRACE_SECONDS = 15.0
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0
+_GROUP_GRACE_SECONDS = 3.0
 _LOG_BYTES = 20 * 2**20
 
 
@@ -89,32 +90,26 @@ class Supervisor:
         with _lock(self._folder):
             try:
                 for service in self._services:
-                    self._begin(service)
+                    self._children.append(_Child(service, self._spawn(service)))
+                self._report()
                 while not self._stopping:
                     self._watch()
-                    time.sleep(0.5)
+                    time.sleep(0.25)
             finally:
-                for child in reversed(self._children):
-                    _end(child.process)
+                self._end_all()
                 (self._folder / "services.json").unlink(missing_ok=True)
 
     def _stop(self, number: int, frame: object) -> None:
         self._stopping = True
 
-    def _begin(self, service: Service) -> None:
-        """Starts a service and waits until it serves, since the next one needs it."""
-        if self._stopping:
-            return
-        child = _Child(service, self._spawn(service))
-        self._children.append(child)
-        deadline = time.monotonic() + READY_SECONDS
-        self._report()
-        while not self._stopping and time.monotonic() < deadline and child.process.poll() is None:
-            if service.ready():
-                child.is_ready = True
-                break
-            time.sleep(0.1)
-        self._report()
+    def _end_all(self) -> None:
+        """Ends the first service last: it is the one that the others talk to."""
+        first, others = self._children[:1], self._children[1:]
+        for some in (others, first):
+            for child in some:
+                _signal_group(child.process, signal.SIGTERM)
+            for child in some:
+                _end(child.process)
 
     def _watch(self) -> None:
         for child in self._children:
@@ -160,6 +155,9 @@ class Supervisor:
         draft.replace(self._folder / "services.json")
 
 
+_LAUNCHED: list[subprocess.Popen[bytes]] = []
+"""Supervisors that this process has started; they outlive it, so nobody waits for them."""
+
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -168,17 +166,20 @@ def _die_with_parent() -> None:
     _LIBC.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: a killed supervisor leaves nothing behind
 
 
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Ends a process and its group: SIGTERM, patience, SIGKILL."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
+    _signal_group(process, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(GRACE_SECONDS)
-    deadline = time.monotonic() + 3.0
+    deadline = time.monotonic() + _GROUP_GRACE_SECONDS
     while _group_lives(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    _signal_group(process, signal.SIGKILL)
     process.wait()
 
 
@@ -240,6 +241,13 @@ def start(run_folder: Path, command: Sequence[str], added: Mapping[str, str] | N
     """
     if supervisor_pid(run_folder):
         raise InputError(Code.ALREADY_EXISTS, "it is running already")
+    wait_until_ready(run_folder, launch(run_folder, command, added))
+
+
+def launch(
+    run_folder: Path, command: Sequence[str], added: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """The process of a supervisor that was started in the background, its services not yet ready."""
     with open_log(run_folder, "supervisor") as log:
         process = subprocess.Popen(
             command,
@@ -249,6 +257,16 @@ def start(run_folder: Path, command: Sequence[str], added: Mapping[str, str] | N
             env=environment(added or {}),
             start_new_session=True,
         )
+    _LAUNCHED.append(process)
+    return process
+
+
+def wait_until_ready(run_folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Returns when all services of a launched supervisor serve; otherwise ends it.
+
+    Raises:
+        UnreachableError: a service did not come up; the text names it and its log.
+    """
     try:
         _wait_for_services(run_folder, process)
     except BaseException:
@@ -259,7 +277,7 @@ def start(run_folder: Path, command: Sequence[str], added: Mapping[str, str] | N
 
 
 def _wait_for_services(run_folder: Path, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 2 * READY_SECONDS
+    deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise UnreachableError(Code.SITE_FAILED, f"it ended at once; see {run_folder / 'supervisor.log'}")
@@ -288,6 +306,8 @@ def stop(run_folder: Path) -> bool:
     deadline = time.monotonic() + 90
     while supervisor_pid(run_folder) and time.monotonic() < deadline:
         time.sleep(0.05)
+    for process in _LAUNCHED:
+        process.poll()  # reaps it, if it was ours
     return True
 
 
