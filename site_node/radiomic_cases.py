@@ -11,7 +11,7 @@ from typing import Any
 
 from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract
 from site_node.features.radiomics.settings import Interpolation
-from site_node.imaging import load_series
+from site_node.imaging import Image, load_series
 from site_node.sources.dicom.faults import REASONS, DicomFault, Fault
 from site_node.sources.dicom.index import ImageIndex, IndexedRegions
 from site_node.sources.regions import read_regions
@@ -119,26 +119,24 @@ def measure(case: Case) -> list[Outcome]:
     """What became of each region of the case; nothing that an image or region contains raises."""
     try:
         image = load_series([Path(file) for file in case.files])
-    except DicomFault as error:
-        return [Outcome(region, fault=_told(error.fault)) for region in case.regions]
+    except Exception as error:  # one image must not stop the others
+        return [Outcome(region, fault=_told(error)) for region in case.regions]
     unit = f"({image.unit})" if "/" in image.unit else image.unit  # g/mL squared is (g/mL)2
     settings = case.settings.model_copy(update={"intensity_unit": unit})
-    outcomes = []
-    for region in case.regions:
-        try:
-            if not region.name_there:
-                outcomes.append(Outcome(region, fault=AMBIGUOUS))
-                continue
-            masks = read_regions(Path(region.file), image.grid, [region.name_there])
-            if not masks[region.name_there].any():
-                raise DicomFault(Fault.EMPTY_REGION)
-            features = extract(image.array, masks[region.name_there], image.spacing_mm, settings)
-            outcomes.append(Outcome(region, tuple(_plain(feature) for feature in features)))
-        except DicomFault as error:
-            outcomes.append(Outcome(region, fault=_told(error.fault)))
-        except Exception:  # one image, in a process of its own, must not stop the others
-            outcomes.append(Outcome(region, fault=FAILED))
-    return outcomes
+    return [_measured(image, region, settings) for region in case.regions]
+
+
+def _measured(image: Image, region: Drawn, settings: Settings) -> Outcome:
+    if not region.name_there:
+        return Outcome(region, fault=AMBIGUOUS)
+    try:
+        mask = read_regions(Path(region.file), image.grid, [region.name_there])[region.name_there]
+        if not mask.any():
+            raise DicomFault(Fault.EMPTY_REGION)
+        features = extract(image.array, mask, image.spacing_mm, settings)
+    except Exception as error:  # one region must not stop the others
+        return Outcome(region, fault=_told(error))
+    return Outcome(region, tuple(_plain(feature) for feature in features))
 
 
 def killed(case: Case) -> list[Outcome]:
@@ -146,8 +144,9 @@ def killed(case: Case) -> list[Outcome]:
     return [Outcome(region, fault=KILLED) for region in case.regions]
 
 
-def _told(fault: Fault) -> tuple[str, str]:
-    return fault.value, REASONS[fault]
+def _told(error: Exception) -> tuple[str, str]:
+    """The code and reason of an error; of one that is not ours, no word of its text."""
+    return (error.fault.value, REASONS[error.fault]) if isinstance(error, DicomFault) else FAILED
 
 
 def _plain(feature: Feature) -> dict[str, Any]:
