@@ -12,7 +12,7 @@ from cdm.database import connect, migrate, upsert, writing
 from cdm.etl.identity import Identity
 from cdm.etl.load import load
 from cdm.etl.record import SourceRecord
-from cdm.schema import concept, image_acquisition, image_occurrence
+from cdm.schema import concept
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, fold_hashes
 from site_node.cohort import evaluate
@@ -231,39 +231,3 @@ def test_concepts_count_where_the_vocabulary_knows_the_code(sqlite_engine: Engin
         connection.exec_driver_sql("UPDATE observation SET observation_source_value = 'grade'")
     assert same(build(sqlite_engine, kind="measurement", concept=KPS), [90, 100, NAN, NAN])
     assert same(build(sqlite_engine, kind="finding", concept=GRADE, values=["G3"]), [1, 0, NAN, NAN])
-
-
-def test_a_scanner_is_a_label(engine: Engine) -> None:
-    load(engine, hospital(), "fhir", IDENTITY)
-
-    def series(key: int, name: str, day: str, model: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-        occurrence = {
-            "image_occurrence_id": key,
-            "person_id": IDENTITY.person_id("fhir", name),
-            "procedure_occurrence_id": key,
-            "image_occurrence_date": np.datetime64(day).astype(object),
-            "image_study_uid": "1.2",
-            "image_series_uid": f"1.2.{key}",
-            "modality_concept_id": 0,
-        }
-        made_by = {"manufacturer": model and "SIEMENS", "manufacturer_model_name": model}
-        return occurrence, {"image_occurrence_id": key, "modality": "CT", "kvp": 120.0, **made_by}
-
-    found = [
-        series(1, "ann", "2020-03-20", "Far"),
-        series(2, "ann", "2020-02-28", "Near"),
-        series(3, "bob", "2020-03-01", None),
-    ]
-    with writing(engine) as connection:
-        upsert(connection, image_occurrence, [occurrence for occurrence, _ in found])
-        upsert(connection, image_acquisition, [acquisition for _, acquisition in found])
-    asked = study(
-        {
-            "scanner": {"kind": "scanner", "modality": "CT"},
-            "tube": {"kind": "scanner", "modality": "CT", "by": ["kvp"]},
-        },
-        {"kind": "imaging", "name": "has CT", "modality": "CT"},
-    )
-    table = build_table(engine, asked, "site").table
-    assert sorted(map(str, table.label("scanner"))) == ["None", "SIEMENS / Near"]
-    assert list(table.label("tube")) == ["120", "120"]
