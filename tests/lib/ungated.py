@@ -1,0 +1,49 @@
+"""The mathematics of a protocol without gate, wire or fixed point, for real data with very small sites."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from protocols.core.protocol import Ask, PerSite, Result, Total, parse_spec, protocol
+from protocols.core.table import AnalysisTable
+
+
+def estimated(spec: Mapping[str, Any], tables: Sequence[AnalysisTable]) -> Result:
+    """The result of one analysis over sites whose arrays are simply added."""
+    parsed = parse_spec(spec)
+    analysis = protocol(parsed.protocol)
+    sites = tuple(table.site for table in tables)
+
+    def answer(ask: Ask) -> Total | PerSite:
+        step = analysis.steps[ask.step]
+        arrays = {t.site: step(parsed, t.select(ask.rows.mask(t)), **ask.arrays) for t in tables}
+        if ask.per_site:
+            return PerSite(arrays)
+        first = arrays[sites[0]]
+        return Total({name: np.asarray(sum(arrays[s][name] for s in sites)) for name in first}, sites)
+
+    coordination = analysis.coordinate(parsed)
+    try:
+        asked = next(coordination)
+        while True:
+            asked = coordination.send(
+                answer(asked) if isinstance(asked, Ask) else tuple(answer(a) for a in asked)
+            )
+    except StopIteration as done:
+        result: Result = done.value
+        return result
+
+
+def tables_of(frame: Any, site: Any) -> list[AnalysisTable]:
+    """One table a value of `site`, (n,) labels beside the numeric columns of the frame."""
+    labels = np.asarray(site).astype(str)
+    columns = {str(name): frame[name].to_numpy(dtype=float) for name in frame.columns}
+    return [
+        AnalysisTable(
+            name,
+            np.flatnonzero(labels == name).astype(np.int64),
+            {column: values[labels == name] for column, values in columns.items()},
+        )
+        for name in sorted(set(labels))
+    ]
