@@ -17,12 +17,14 @@ from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
 from protocols.core.errors import Code, InputError
+from site_node.sources.lines import CutShort, TooLong, numbered_lines
 
 KIND = "ImageReading"
 NOT_FEATURES = ("patient", "series_uid", "date", "reader")
 NOT_SCORED = ("", "na", "n/a", "nan", "null", "none", ".")
 FEATURE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,49}")
 MAX_COLUMNS = 5000
+LINE_LIMIT = 1 << 20
 
 
 def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
@@ -34,20 +36,26 @@ def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
     if not path.is_file():
         raise InputError(Code.NOT_FOUND, f"there is no file {path.name}")
     readings: Counter[str] = Counter()
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        lines = csv.reader(file)
-        header = _header(next(lines, []), path.name)
-        while True:
-            position = f"{path.name}:{lines.line_num + 1}"
-            try:
-                cells = next(lines, None)
-            except csv.Error:
-                yield Unreadable(KIND, position, "malformed-csv", "the line is not CSV")
-                continue
-            if cells is None:
-                return
+    lines = numbered_lines(path, LINE_LIMIT)
+    try:
+        header = _header(_cells(next(lines, (0, ""))[1].removeprefix("\ufeff")), path.name)
+        for number, text in lines:
+            position = f"{path.name}:{number}"
+            cells = _cells(text)
             if any(cells):
                 yield from _reading(header, cells, position, readings)
+            elif not cells and (text or isinstance(text, TooLong)):
+                yield Unreadable(KIND, position, "malformed-csv", "the line is not CSV")
+    except CutShort:
+        yield Unreadable(KIND, path.name, "cut-short", "the file ends in the middle")
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of one line, none if it is not CSV: a quote left open must not swallow the lines after it."""
+    try:
+        return next(csv.reader([line], strict=True), [])
+    except csv.Error:
+        return []
 
 
 def _header(cells: list[str], file: str) -> list[str]:

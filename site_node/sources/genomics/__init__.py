@@ -6,9 +6,9 @@ from pathlib import Path
 from cdm.etl.record import SourceRecord, Unreadable
 from protocols.core.errors import Code, InputError
 from site_node.sources.genomics import maf, vcf
-from site_node.sources.genomics.lines import CutShort, numbered_lines
 from site_node.sources.genomics.panel import Panel, read_panel, read_samples
 from site_node.sources.genomics.samples import tested_sample
+from site_node.sources.lines import CutShort, numbered_lines
 
 __all__ = ["read"]
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
-from site_node.sources.genomics.lines import CutShort, TooLong, numbered_lines
 from site_node.sources.genomics.panel import Panel
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
@@ -18,6 +17,7 @@ from site_node.sources.genomics.samples import (
     fields_of,
     position_number,
 )
+from site_node.sources.lines import CutShort, TooLong, numbered_lines
 
 KIND = "MAF"
 

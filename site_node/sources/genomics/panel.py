@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from protocols.core.errors import Code, InputError
-from site_node.sources.genomics.lines import numbered_lines
+from site_node.sources.lines import numbered_lines
 
 Scope = Literal["panel", "exome", "genome"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cdm.etl.record import SourceRecord, Unreadable
-from site_node.sources.genomics.lines import TooLong
 from site_node.sources.genomics.panel import NOTHING_STATED, Panel, patient_of
+from site_node.sources.lines import TooLong
 
 MAX_VARIANTS = 500_000  # of one sample; a germline genome has ten times as many and is to be filtered before
 ALLELE_LIMIT = 10_000

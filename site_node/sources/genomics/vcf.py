@@ -10,7 +10,6 @@ from pathlib import Path
 from cdm.etl.record import SourceRecord, Unreadable
 from site_node.sources.genomics.annotation import NOT_ANNOTATED, Annotation, Layout, annotation, layout_of
 from site_node.sources.genomics.genotype import Call
-from site_node.sources.genomics.lines import CutShort, TooLong, numbered_lines
 from site_node.sources.genomics.panel import Panel, is_normal
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
@@ -24,6 +23,7 @@ from site_node.sources.genomics.samples import (
     fields_of,
     position_number,
 )
+from site_node.sources.lines import CutShort, TooLong, numbered_lines
 
 KIND = "VCF"
 FIXED = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
