@@ -156,8 +156,11 @@ def check_total(
     whole = [count for count in counts if count.size]
     if whole and all((count < floor).all() for count in whole):
         raise StudyError(Code.WITHHELD, f"over all sites fewer than {floor} people have complete data")
-    for count in whole:
-        _check_parameters(declared, axes, int(count.max()), thresholds)
+    try:
+        for count in whole:
+            _check_parameters(declared, axes, int(count.max()), thresholds)
+    except SiteError as error:
+        raise StudyError(error.code, error.text) from None
     return {
         name: np.where(_behind(name, declared, totals) < floor, np.nan, totals[name])
         if isinstance(declared[name], Moment)

@@ -9,7 +9,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from cryptography.exceptions import InvalidSignature
@@ -170,12 +170,17 @@ class RoundQuestion:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The question of canonical bytes. Raises WireError."""
-        content = _message(data, {"study", "run", "round", "roster", "asks"})
+        kinds = {"study": str, "run": str, "round": int, "roster": list, "asks": list}
+        content = _message(data, kinds)
         try:
             asks = tuple(_ask_of_data(a) for a in content["asks"])
-        except (KeyError, TypeError, ValueError):
+            roster = tuple(str(site) for site in content["roster"])
+            question = cls(content["study"], content["run"], content["round"], roster, asks)
+            if question.encode() != data:
+                raise ValueError
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise WireError(Code.MALFORMED_MESSAGE, "a question is malformed") from None
-        return cls(content["study"], content["run"], content["round"], tuple(content["roster"]), asks)
+        return question
 
 
 @dataclass(frozen=True)
@@ -210,26 +215,36 @@ class RoundAnswer:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The answer of canonical bytes. Raises WireError."""
-        content = _message(data, {"study", "run", "round", "site", "question", "answers"})
+        kinds = {"study": str, "run": str, "round": int, "site": str, "question": str, "answers": list}
+        content = _message(data, kinds)
         try:
             answers = tuple(
-                Code(a["code"]) if "code" in a else cast("Arrays", dict(a["arrays"]))
-                for a in content["answers"]
+                Code(a["code"]) if "code" in a else _arrays_of_data(a["arrays"]) for a in content["answers"]
             )
-        except (KeyError, TypeError, ValueError):
+            answer = cls(**{name: content[name] for name in kinds if name != "answers"}, answers=answers)
+            if answer.encode() != data:
+                raise ValueError
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise WireError(Code.MALFORMED_MESSAGE, "an answer is malformed") from None
-        return cls(
-            content["study"], content["run"], content["round"], content["site"], content["question"], answers
-        )
+        return answer
 
 
-def _message(data: bytes, keys: set[str]) -> dict[str, Any]:
+def _message(data: bytes, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """The fields of a message, each of its kind; who decodes them compares their bytes with the message."""
     content = unpack(data)
-    if not isinstance(content, dict) or content.keys() != keys | {"schema_version"}:
+    if not isinstance(content, dict) or content.keys() != kinds.keys() | {"schema_version"}:
         raise WireError(Code.MALFORMED_MESSAGE, "not the message that was expected")
     if content["schema_version"] != SCHEMA_VERSION:
         raise WireError(Code.MALFORMED_MESSAGE, "a message of another version of the wire format")
+    if any(type(content[name]) is not kind for name, kind in kinds.items()):
+        raise WireError(Code.MALFORMED_MESSAGE, "a field of a message is of another kind")
     return content
+
+
+def _arrays_of_data(data: Mapping[str, Any]) -> Arrays:
+    if not all(isinstance(array, np.ndarray) for array in data.values()):
+        raise ValueError
+    return dict(data)
 
 
 def _ask_as_data(ask: Ask) -> dict[str, Any]:
@@ -262,13 +277,18 @@ def _as_wire_arrays(arrays: Arrays) -> dict[str, Array]:
 def _ask_of_data(data: dict[str, Any]) -> Ask:
     return Ask(
         step=str(data["step"]),
-        arrays=dict(data["arrays"]),
+        arrays=_arrays_of_data(data["arrays"]),
         rows=Rows.model_validate(data["rows"]),
         per_site=bool(data["per_site"]),
         analysis=str(data["analysis"]),
         part=tuple(data["part"]),
         transforms=tuple(
-            Transform(str(t["analysis"]), tuple(t["part"]), Rows.model_validate(t["rows"]), dict(t["arrays"]))
+            Transform(
+                str(t["analysis"]),
+                tuple(t["part"]),
+                Rows.model_validate(t["rows"]),
+                _arrays_of_data(t["arrays"]),
+            )
             for t in data["transforms"]
         ),
     )
