@@ -8,6 +8,7 @@ CATALOGUE = {
     "combat": "Combat",
     "cox": "Cox",
     "discrimination": "Discrimination",
+    "linear": "Linear",
     "logistic": "Logistic",
     "summary": "Summary",
 }

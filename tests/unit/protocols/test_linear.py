@@ -61,7 +61,7 @@ def test_penalized_fits_are_optimal_to_rounding() -> None:
 
 
 def test_a_covariate_far_from_zero_costs_a_round_and_no_digits() -> None:
-    """A year of 2015 +- 1 or a mean of 1e6 spreads: sums about 0 would lose six or twelve of sixteen digits."""
+    """A mean of 1e6 spreads: sums of squares about 0 would lose twelve of sixteen digits."""
     plain = run(spec_of(), tables())["fit"]
     outcome = run(spec_of(), tables(shift=2.0**20))
     assert outcome.rounds == 2
@@ -101,7 +101,7 @@ def test_a_constant_covariate_is_named() -> None:
 
 
 def test_a_gene_that_fewer_than_ten_people_carry_is_refused_by_name() -> None:
-    """The product of such a column with another is the sum over its carriers (statistics.md, rare genotype)."""
+    """The product of such a column with another is the sum over its carriers."""
     sites = [t.with_columns({"b": (np.arange(len(t)) < 3).astype(float)}) for t in tables()]
     with pytest.raises(StudyError, match=r"fewer than 10 people differ from the rest in it: b") as failed:
         run(spec_of(), sites)["fit"]

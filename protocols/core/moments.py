@@ -1,0 +1,180 @@
+"""Second moments of many columns in one round: the sums behind regression, association, PCA, CCA and PLS.
+
+A site sends sums of z = (x - shift) * scale, of its squares and of its products, and how many people
+differ from 0 and from 1. From these the coordinator has means, spreads and correlations about the means.
+Shift and scale are public numbers of the question, 0 and 1 at first. That is enough for a column whose
+mean is at most some thirty of its standard deviations; where a column's digits cancelled, or would drown
+in a secure sum's resolution of 2^-40, the question is asked again about the mean, on a scale of its own.
+
+With `intercepts: site` every site takes its own means out first (Frisch-Waugh): the answer is that of a
+model with an indicator for each site, and no mean leaves.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import Arrays, Coordination, Total, ask
+from protocols.core.table import AnalysisTable, Floats, Integers
+
+Intercepts = Literal["common", "site"]
+
+_MAX_ROUNDS = 3
+_CANCELLED = 1e-3  # the share of a sum of squares that the mean must leave: three of sixteen digits go
+_RESOLVED = 2.0**-7  # the least sum of squares that a resolution of 2^-40 gives to ten digits
+_ROUNDING = 2.0**-39  # of a sum over sites in steps of 2^-40
+_CONSTANT = 2.0**-40  # the share of a sum of squares that rounding leaves to a column that does not vary
+
+
+def shifted(x: Floats, shift: Floats, scale: Floats, intercepts: Intercepts) -> Floats:
+    """The (n, k) columns less `shift`, times `scale`; with `site`, less this site's own means instead."""
+    if intercepts == "common":
+        moved: Floats = (x - shift) * scale
+        return moved
+    if not len(x):
+        return x
+    centred: Floats = (x - x.mean(axis=0)) * scale
+    centred[:, x.max(axis=0) == x.min(axis=0)] = 0.0  # the mean of equal numbers may differ by rounding
+    return centred
+
+
+def column_moments(x: Floats, z: Floats) -> Arrays:
+    """What every question about (n, k) columns x, shifted to z, is answered with: n, sites and (k,) sums."""
+    return {
+        "n": np.array(len(x)),
+        "sites": np.array(float(len(x) > 0)),
+        "not_zero": np.count_nonzero(x, axis=0),
+        "not_one": np.count_nonzero(x != 1, axis=0),
+        "sum": z.sum(axis=0),
+        "square": np.einsum("ij,ij->j", z, z),
+    }
+
+
+def complete_rows(table: AnalysisTable, columns: Sequence[str]) -> Floats:
+    """The (n, k) numbers of the people who miss none of the columns."""
+    x = table.matrix(columns)
+    missing = np.isnan(x).any(axis=1)
+    return x[~missing] if missing.any() else x
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Joined moments of k columns.
+
+    Attributes:
+        columns: (k,) names.
+        total: the joined answer.
+        shift, scale: (k,) of the question that it answers.
+    """
+
+    columns: tuple[str, ...]
+    total: Total
+    shift: Floats
+    scale: Floats
+
+    @property
+    def n(self) -> int:
+        """People with complete data."""
+        return int(self.total["n"])
+
+    @property
+    def sites(self) -> int:
+        """Sites that have any of them."""
+        return round(float(self.total["sites"]))
+
+    @property
+    def mean(self) -> Floats:
+        """(k,) means; 0 where sites took theirs out."""
+        mean: Floats = self.shift + self.total["sum"] / self.n / self.scale
+        return mean
+
+    @property
+    def norm(self) -> Floats:
+        """(k,) roots of the sums of squares about the mean; 0 for a column that does not vary."""
+        root: Floats = np.sqrt(self._centred_square()) / self.scale
+        return root
+
+    @property
+    def sd(self) -> Floats:
+        """(k,) standard deviations, divisor n - 1."""
+        sd: Floats = self.norm / np.sqrt(self.n - 1)
+        return sd
+
+    def correlation(self, block: str, rows: Sequence[int], columns: Sequence[int]) -> Floats:
+        """The (rows, columns) correlations from an array of their products; 0 where one is constant."""
+        root = np.sqrt(self._centred_square())
+        root = np.where(root > 0, root, np.inf)
+        sums = self.total["sum"]
+        products = self.total[block] - np.outer(sums[rows], sums[columns] / self.n)
+        correlation: Floats = products / np.outer(root[rows], root[columns])
+        return correlation
+
+    def people_apart(self) -> Integers:
+        """(k,) people whose value is not the commonest of 0 and 1: the carriers of a coded variable."""
+        apart: Integers = np.minimum(self.total["not_zero"], self.total["not_one"])
+        return apart
+
+    def faults(self) -> dict[str, tuple[Code, str]]:
+        """Column -> why it cannot be analysed; nothing for a sound one."""
+        found: dict[str, tuple[Code, str]] = {}
+        floor = self.total.min_count
+        for name, square, apart in zip(
+            self.columns, self._centred_square(), self.people_apart(), strict=True
+        ):
+            if not square > 0:
+                found[name] = (Code.RANK_DEFICIENT, "does not vary")
+            elif apart < floor:
+                found[name] = (Code.WITHHELD, f"fewer than {floor} people differ from the rest in it")
+        return found
+
+    def check(self) -> None:
+        """Nothing, if all columns are sound.
+
+        Raises:
+            StudyError: rank-deficient or withheld; names the columns and the rule.
+        """
+        faults = self.faults()
+        for code in (Code.RANK_DEFICIENT, Code.WITHHELD):
+            names = [name for name, (found, _) in faults.items() if found is code]
+            if names:
+                raise StudyError(code, f"{faults[names[0]][1]}: {', '.join(names)}", "take these columns out")
+
+    def keeps_digits(self) -> bool:
+        """Whether no column's digits cancelled about its mean, or drown in a secure sum's resolution."""
+        left = self._left()
+        return bool(((left >= _CANCELLED * self.total["square"]) & (left >= _RESOLVED)).all())
+
+    def finer(self) -> tuple[Floats, Floats]:
+        """The (k,) shift and scale of a question that keeps them: the mean, a power of two near 1 / sd."""
+        square = np.maximum(self._left(), self.total["square"] * 2.0**-50) + _ROUNDING
+        return self.mean, self.scale * np.exp2(-np.round(np.log2(square / self.n) / 2))
+
+    def _left(self) -> Floats:
+        left: Floats = self.total["square"] - self.total["sum"] ** 2 / self.n
+        return left
+
+    def _centred_square(self) -> Floats:
+        left = self._left()
+        varies = (left > _CONSTANT * self.total["square"]) & (left > _ROUNDING)
+        return np.where(varies, left, 0.0)
+
+
+def gather(columns: Sequence[str]) -> Coordination[Moments]:
+    """The moments of the columns that a protocol's step `moments` sums, in one round if digits allow."""
+    shift, scale = np.zeros(len(columns)), np.ones(len(columns))
+    for _ in range(_MAX_ROUNDS):
+        total = yield ask("moments", shift=shift, scale=scale)
+        moments = Moments(tuple(columns), total, shift, scale)
+        if moments.keeps_digits():
+            break
+        shift, scale = moments.finer()
+    return moments
+
+
+def positions(columns: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Where the names stand among the columns."""
+    index: Mapping[str, int] = {column: j for j, column in enumerate(columns)}
+    return [index[name] for name in names]
