@@ -159,6 +159,7 @@ class Coordinator:
             for site, reply in self.carry("round", dict.fromkeys(silent, sealed)).items():
                 if not isinstance(reply, Code):
                     answers[site] = self._answer(site, reply, question)
+                    self.store.received(question.run, question.round, site, reply)
                 elif reply not in ANSWERS_AGAIN:
                     raise StudyError(reply, f"site {site} failed in round {question.round}")
             silent = [site for site in question.roster if site not in answers]

@@ -147,6 +147,13 @@ def supervisor(home: Path) -> tuple[str, ...]:
     return (sys.executable, "-m", "server.processes", "--home", str(home.resolve()))
 
 
+def supervise(home: Path) -> None:
+    """Supervises a center until SIGTERM."""
+    settings = load(home)
+    Supervisor(settings.home / RUN, services(settings.home)).run()
+    Store(settings.home).resign()
+
+
 def main() -> None:
     """Supervises the center, or becomes one of its processes."""
     parser = argparse.ArgumentParser(prog="python -m server.processes")
@@ -155,8 +162,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load(arguments.home)
     if arguments.only is None:
-        Supervisor(settings.home / RUN, services(settings.home)).run()
-        Store(settings.home).resign()
+        supervise(settings.home)
     elif arguments.only == "run":
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

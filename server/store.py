@@ -3,6 +3,7 @@
 One SQLite file. It holds no person's row: what it holds has passed every site's gate.
 """
 
+import hashlib
 import json
 import secrets
 import sqlite3
@@ -36,6 +37,10 @@ CREATE TABLE IF NOT EXISTS standing (
 CREATE TABLE IF NOT EXISTS round (
     run TEXT NOT NULL REFERENCES submission (run), round INTEGER NOT NULL, joined BLOB NOT NULL,
     at REAL NOT NULL, PRIMARY KEY (run, round)
+);
+CREATE TABLE IF NOT EXISTS answer (
+    run TEXT NOT NULL REFERENCES submission (run), round INTEGER NOT NULL, site TEXT NOT NULL,
+    bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (run, round, site)
 );
 CREATE TABLE IF NOT EXISTS event (
     id INTEGER PRIMARY KEY, run TEXT NOT NULL, at REAL NOT NULL, what TEXT NOT NULL, detail TEXT NOT NULL
@@ -285,6 +290,24 @@ class Store:
         with self._open() as db:
             rows = db.execute("SELECT site, state, code FROM standing WHERE run = ?", (run,)).fetchall()
         return {row["site"]: (row["state"], Code(row["code"]) if row["code"] else None) for row in rows}
+
+    # What each site sent
+
+    def received(self, run: str, number: int, site: str, sealed: bytes) -> None:
+        """Keeps the size and digest of a site's sealed answer to one round."""
+        with self._open() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?)",
+                (run, number, site, len(sealed), hashlib.sha256(sealed).hexdigest()),
+            )
+
+    def answers(self, run: str) -> list[dict[str, Any]]:
+        """Round, site, bytes and sha256 of every sealed answer of a run."""
+        with self._open() as db:
+            rows = db.execute(
+                "SELECT round, site, bytes, sha256 FROM answer WHERE run = ? ORDER BY round, site", (run,)
+            )
+            return [dict(row) for row in rows]
 
     # What happened, for people who watch
 

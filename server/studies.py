@@ -1,12 +1,13 @@
 """What a coordinator does with study files: sign, submit, recompute a result from what was kept."""
 
+import importlib.resources
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from protocols.core.errors import Code, InputError, StudyError
-from protocols.core.rounds import conduct
-from protocols.core.study import Study, parse_study
+from protocols.core.errors import Code, InputError, ShadowgraphError, StudyError
+from protocols.core.rounds import Outcome, conduct
+from protocols.core.study import Study, parse_study, read_study
 from protocols.core.wire import RoundAnswer, RoundQuestion, WireError, seal, unseal
 from server.config import load
 from server.identity import coordinator_key
@@ -71,27 +72,58 @@ def submit(
     )
 
 
-def verify(home: Path, reference: str) -> Submission:
-    """The submission whose result was recomputed from the kept rounds, without asking a site.
+def recompute(home: Path, reference: str) -> tuple[Study, Outcome]:
+    """A study and what it found, recomputed from the rounds that were kept, without asking a site.
 
     Raises:
-        InputError: code tampered: signature, rounds or result do not fit each other; or it has no result.
+        InputError: it has no result; or code tampered: signature, rounds and result do not fit each other.
     """
     store = Store(home)
     found = store.submission(reference)
     if found.state != State.DONE or found.roster is None:
         raise InputError(Code.NOT_FOUND, f"run {found.run} has no result: it is {found.state}")
     study = read_signed(home, found.sealed)
-    memory = store.memory(found.run)
+    memory = dict(store.memory(found.run))
     try:
-        outcome = conduct(study, _nobody, run=found.run, roster=found.roster, memory=dict(memory))
-    except StudyError as error:
+        outcome = conduct(study, _nobody, run=found.run, roster=found.roster, memory=memory)
+    except ShadowgraphError as error:
         raise InputError(Code.TAMPERED, f"run {found.run} cannot be recomputed: {error.text}") from None
     record = outcome_record(study, outcome, memory, coordinator_key(home).public_key())
     if found.study != study.hash() or record != found.outcome:
         raise InputError(Code.TAMPERED, f"run {found.run}: the kept result is not what its rounds give")
-    return found
+    return study, outcome
+
+
+def report(home: Path, reference: str, out: Path) -> Path:
+    """The path of the report of a study, written into the folder `out` after its result was recomputed."""
+    from server.report import Left, write_report
+
+    study, outcome = recompute(home, reference)
+    left = [Left(**answer) for answer in Store(home).answers(outcome.run)]
+    return write_report(study, outcome, left, out)
 
 
 def _nobody(question: RoundQuestion) -> dict[str, RoundAnswer]:
     raise StudyError(Code.TAMPERED, f"round {question.round} was not kept")
+
+
+def read_any(home: Path, file: Path) -> Study:
+    """The study of a YAML or JSON file, or of one that the coordinator signed.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if file.suffix == ".signed" and file.is_file():
+        return read_signed(home, file.read_bytes())
+    return read_study(file)
+
+
+def write_example(out: Path) -> None:
+    """Writes a commented study to start from.
+
+    Raises:
+        InputError: there is a file already.
+    """
+    if out.exists():
+        raise InputError(Code.ALREADY_EXISTS, f"there is a file {out.name} already")
+    out.write_text(importlib.resources.files("server").joinpath("example_study.yaml").read_text())

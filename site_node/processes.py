@@ -9,11 +9,13 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from typing import Any
 
+from protocols.core import daemons
 from protocols.core.daemons import Service, Supervisor, accepts, environment, script
 from protocols.core.keys import write_secret
 from site_node.config import SiteConfig, load
-from site_node.enrolment import consortium
+from site_node.enrolment import CONSORTIUM, consortium
 
 RUN = "run"
 
@@ -75,6 +77,47 @@ def supervisor(home: Path, *, stock: bool = False) -> tuple[str, ...]:
     return (*words, "--stock") if stock else words
 
 
+def supervise(home: Path, *, stock: bool = False) -> None:
+    """Supervises a site until SIGTERM."""
+    known = services(home.resolve(), stock=stock)
+    Supervisor(home.resolve() / RUN, known).run()
+
+
+def status(home: Path) -> dict[str, Any]:
+    """A site's consortium, its processes, and whether the center is reached, for people."""
+    settings = load(home)
+    processes = daemons.services(settings.home / RUN)
+    joined = (settings.home / CONSORTIUM).is_file()
+    return {
+        "site": settings.name,
+        "consortium": consortium(home).consortium if joined else "none yet: shadowgraph site join INVITATION",
+        "state": "running" if processes else "stopped",
+        "center": _reached(settings.home / RUN / "supernode.log") if processes else "not connected",
+        "processes": [{"process": name, **service} for name, service in processes.items()],
+    }
+
+
+def _reached(log: Path) -> str:
+    """What the SuperNode's log says last of its connection; Flower has no other word for it."""
+    said = {
+        "SuperNode ID:": "connected",
+        "Connection successful": "connected",
+        "retrying in": "not reached, trying again",
+        "[code: 2004]": "does not know this site's key: shadowgraph network enrol, at the center",
+        "Exit Code: 305": "does not know this site's key: shadowgraph network enrol, at the center",
+        "Starting Flower SuperNode": "connecting",
+    }
+    with open(log, "rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 65536))
+        lines = file.read().decode(errors="replace").splitlines()
+    for line in reversed(lines):
+        for words, meaning in said.items():
+            if words in line:
+                return meaning
+    return "connected"
+
+
 def main() -> None:
     """Supervises the site, or becomes one of its processes."""
     parser = argparse.ArgumentParser(prog="python -m site_node.processes")
@@ -82,11 +125,10 @@ def main() -> None:
     parser.add_argument("--stock", action="store_true", help="Flower's own task runner")
     parser.add_argument("only", nargs="?", choices=["supernode", "agent"])
     arguments = parser.parse_args()
-    home = arguments.home.resolve()
-    known = services(home, stock=arguments.stock)
     if arguments.only is None:
-        Supervisor(home / RUN, known).run()
+        supervise(arguments.home, stock=arguments.stock)
         return
+    known = services(arguments.home.resolve(), stock=arguments.stock)
     one = next(service for service in known if service.name == arguments.only)
     os.execve(one.command[0], one.command, environment(one.environment))
 
