@@ -104,6 +104,7 @@ def test_a_panel_is_read_from_a_list_a_table_or_a_bed(tmp_path: Path, lines: lis
         (IDH1.replace("\tC\tC\tT", f"\tC\tC\t{'T' * 1_000_000}"), "malformed-allele"),
         (IDH1.replace("chr2", "c" * 30), "malformed-chromosome"),
     ],
+    ids=["cut", "position", "sample", "classification", "a million letters", "chromosome"],
 )
 def test_a_broken_line_is_reported_by_place_and_code_and_the_others_load(
     tmp_path: Path, line: str, code: str

@@ -172,6 +172,7 @@ def test_two_genome_builds_in_one_header_are_refused(tmp_path: Path) -> None:
         (["2\tcanary\t.\tC\tT\t.\tPASS\t.\tGT\t0/1"], "malformed-position"),
         ([f"2\t10\t.\tC\t{'T' * 1_000_000}\t.\tPASS\t.\tGT\t0/1"], "malformed-allele"),
     ],
+    ids=["cut", "position", "a million letters"],
 )
 def test_a_broken_line_is_reported_and_the_others_load(tmp_path: Path, lines: list[str], code: str) -> None:
     good = f"2\t11\t.\tC\tT\t.\tPASS\t{MISSENSE}\tGT\t0/1"

@@ -43,11 +43,12 @@ def test_an_empty_cell_is_missing_and_another_that_is_no_number_is_reported(tmp_
     ("line", "code"),
     [
         ("p1,1.2,3", "wrong-field-count"),
-        (",1.2,3,4", "no-patient"),
         ("p1,1.2,3,4,5", "wrong-field-count"),
+        (",1.2,3,4", "no-patient"),
         ('p1,1.2,"3,4', "malformed-csv"),
         ("3" * (2 << 20), "malformed-csv"),
     ],
+    ids=["too few fields", "too many fields", "nobody", "an open quote", "two million digits"],
 )
 def test_a_broken_line_is_reported_and_the_others_load(tmp_path: Path, line: str, code: str) -> None:
     features, faults = read(write(tmp_path / "v.csv", HEADER, line, f"p2,{UID},1,2"))
