@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, union_all
 
-from cdm.etl.image_feature import MEASUREMENT_ID_FIELD
+from cdm.etl.image_feature import MEASUREMENT_TABLE
 from cdm.schema import (
     death,
     genomic_test,
@@ -236,7 +236,7 @@ def _is_measured() -> ColumnElement[bool]:
     columns = image_feature.c
     return exists().where(
         columns.image_occurrence_id == image_occurrence.c.image_occurrence_id,
-        columns.image_feature_event_field_concept_id == MEASUREMENT_ID_FIELD,
+        columns.image_feature_event_field_concept_id == MEASUREMENT_TABLE,
     )
 
 

@@ -4,10 +4,12 @@ The number is a row of `measurement`:
     measurement_source_value        the feature's name (below); measurement_concept_id is 0: none has one
     value_as_number, unit_*         the number; NULL where it is missing, and then value_source_value says why
     measurement_type_concept_id     COMPUTED or SCORED_BY_READER
+    measurement_event_id            the image_occurrence_id; no vocabulary has a concept for this field,
+                                    so that meas_event_field_concept_id is 0
 What it was measured on and by whom is a row of `image_feature` (MI-CDM), where the image is known:
     image_occurrence_id             the series
     image_feature_event_field_concept_id, image_feature_event_id
-                                    MEASUREMENT_ID_FIELD and the measurement_id
+                                    MEASUREMENT_TABLE and the measurement_id
     alg_system, alg_datetime        the engine, its version and the hash of its settings; or who read it
 
 Names are at most 50 characters. A reader's score keeps the column's name (`vasari_f5`). A radiomic feature is
@@ -29,7 +31,7 @@ from hashlib import blake2b
 from cdm.etl.context import Context
 from cdm.etl.record import Row
 
-MEASUREMENT_ID_FIELD = 1147138  # the CDM's own concept for measurement.measurement_id
+MEASUREMENT_TABLE = 1147330  # the CDM's own concept of the table, as the MI-CDM guide asks (section 7)
 COMPUTED = 32880  # Type Concept "Standard algorithm"
 SCORED_BY_READER = 32809  # Type Concept "Case Report Form"
 NAME_LENGTH = 50
@@ -71,6 +73,8 @@ def feature_rows(
             "unit_source_value": unit or None,
             "measurement_source_value": _within_length(name),
             "measurement_source_concept_id": 0,
+            "measurement_event_id": image_occurrence_id,
+            "meas_event_field_concept_id": 0 if image_occurrence_id else None,
             "value_source_value": (missing_reason or "not-a-number") if missing else None,
         },
     )
@@ -84,7 +88,7 @@ def feature_rows(
             "image_occurrence_id": image_occurrence_id,
             "image_feature_concept_id": 0,
             "image_feature_type_concept_id": type_concept_id,
-            "image_feature_event_field_concept_id": MEASUREMENT_ID_FIELD,
+            "image_feature_event_field_concept_id": MEASUREMENT_TABLE,
             "image_feature_event_id": measurement_id,
             "alg_system": algorithm,
             "alg_datetime": computed_at,

@@ -99,7 +99,7 @@ def _region_records(
                 image_series_uid=image_uids[header.sop_uid],
                 sop_uid=header.sop_uid,
                 file=header.path,
-                day=header.day.isoformat() if header.day else "",
+                day=header.drawn.isoformat() if header.drawn else "",
                 names=header.regions.names,
             )
             for header in series.headers

@@ -7,6 +7,7 @@ site, whose rows are a person's anyway: they join a series with FHIR's ImagingSt
 analysis can ask for them.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -29,7 +30,8 @@ RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 REGIONS = {RTSTRUCT: "RTSTRUCT", **dict.fromkeys(SEGMENTATIONS, "SEG")}
 DIRECTORY = "1.2.840.10008.1.3.10"
-DATES = ("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate", "StructureSetDate")
+DATES = ("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate")
+DRAWN = ("StructureSetDate", "ContentDate", "SeriesDate", "StudyDate")
 
 # column of image_acquisition -> DICOM attribute
 WORDS = {
@@ -41,6 +43,7 @@ WORDS = {
     "contrast_bolus_agent": "ContrastBolusAgent",
     "frame_of_reference_uid": "FrameOfReferenceUID",
 }
+LENGTHS = {"body_part_examined": 16}  # of the others 64, as in image_acquisition
 NUMBERS = {
     "slice_thickness_mm": "SliceThickness",
     "kvp": "KVP",
@@ -52,7 +55,7 @@ NUMBERS = {
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
 TAGS: list[Any] = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "PatientName",
-    "RescaleSlope", "RescaleIntercept", *DATES, *WORDS.values(), *NUMBERS.values(), *GEOMETRY,
+    "RescaleSlope", "RescaleIntercept", *DATES, *DRAWN, *WORDS.values(), *NUMBERS.values(), *GEOMETRY,
     # what says on which images a region is drawn, and its names
     "ReferencedFrameOfReferenceSequence", "ROIContourSequence", "StructureSetROISequence",
     "ReferencedSeriesSequence", "SegmentSequence",
@@ -71,11 +74,12 @@ class Header:
     study_uid: str
     patient_id: str
     modality: str
-    day: date | None  # of the acquisition, or the nearest that the header has
+    day: date | None  # of the acquisition, or the nearest that the header has; of regions, of their study
     study_day: date | None
     facts: dict[str, str | float]
     slice: Slice | None  # None where the geometry is missing
     rescaled: bool
+    drawn: date | None  # when regions were: the newest drawing counts
     regions: "Regions | None" = None
 
 
@@ -122,11 +126,12 @@ def _header(dataset: pydicom.Dataset, path: str) -> Header:
         study_uid=_uid(dataset, "StudyInstanceUID"),
         patient_id=_identity(dataset, "PatientID"),
         modality=IMAGES[sop_class] if is_image else REGIONS[sop_class],
-        day=_day(dataset, *DATES),
+        day=_day(dataset, *DATES) if is_image else _day(dataset, "StudyDate", *DRAWN),
         study_day=_day(dataset, "StudyDate"),
         facts=_facts(dataset),
         slice=slice_of(dataset) if is_image else None,
         rescaled=None not in (_number(dataset, "RescaleSlope"), _number(dataset, "RescaleIntercept")),
+        drawn=_day(dataset, *DRAWN),
         regions=None if is_image else _regions(dataset),
     )
 
@@ -142,6 +147,8 @@ def slice_of(dataset: pydicom.Dataset) -> Slice | None:
         return None
     if (len(position), len(orientation), len(spacing)) != (3, 6, 2) or min(rows, columns) < 1:
         return None
+    if not all(map(math.isfinite, [*position, *orientation, *spacing])):
+        return None
     x, y, z = position
     a, b, c, d, e, f = orientation
     return Slice((x, y, z), (a, b, c, d, e, f), (spacing[0], spacing[1]), rows, columns,
@@ -149,7 +156,7 @@ def slice_of(dataset: pydicom.Dataset) -> Slice | None:
 
 
 def _identity(dataset: pydicom.Dataset, keyword: str) -> str:
-    value = str(dataset.get(keyword) or "").strip()
+    value = str(dataset.get(keyword) or "").replace("\0", "").strip()
     if not value:
         raise DicomFault(Fault.MISSING_IDENTITY)
     return value
@@ -178,7 +185,7 @@ def _facts(dataset: pydicom.Dataset) -> dict[str, str | float]:
     facts: dict[str, str | float] = {}
     for column, keyword in WORDS.items():
         if text := _words(dataset.get(keyword)):
-            facts[column] = text[:64]
+            facts[column] = text[: LENGTHS.get(column, 64)]
     for column, keyword in NUMBERS.items():
         if (number := _number(dataset, keyword)) is not None:
             facts[column] = number
@@ -188,14 +195,15 @@ def _facts(dataset: pydicom.Dataset) -> dict[str, str | float]:
 def _words(value: object) -> str:
     """The text of a value; several are joined as DICOM writes them."""
     parts = value if isinstance(value, pydicom.multival.MultiValue | list) else [value]
-    return "\\".join(str(part).strip() for part in parts if part is not None).strip()
+    return "\\".join(str(part).replace("\0", "").strip() for part in parts if part is not None).strip()
 
 
 def _number(dataset: pydicom.Dataset, keyword: str) -> float | None:
     try:
-        return float(dataset.get(keyword))
+        number = float(dataset.get(keyword))
     except (TypeError, ValueError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def region_names(dataset: pydicom.Dataset) -> dict[int, str]:

@@ -8,7 +8,7 @@ import pytest
 from cdm.concepts import Vocabulary
 from cdm.database import connect, migrate
 from cdm.etl import Context, Identity
-from cdm.etl.image_feature import MEASUREMENT_ID_FIELD, feature_rows, radiomic_name
+from cdm.etl.image_feature import MEASUREMENT_TABLE, feature_rows, radiomic_name
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +27,9 @@ def rows(context: Context, **changes: Any) -> list[dict[str, Any]]:
 def test_the_image_feature_points_to_the_measurement(context: Context) -> None:
     measurement, feature = rows(context)
     assert (measurement["measurement_source_value"], measurement["value_as_number"]) == ("vasari_f5", 2.0)
-    assert feature["image_feature_event_field_concept_id"] == MEASUREMENT_ID_FIELD
+    assert feature["image_feature_event_field_concept_id"] == MEASUREMENT_TABLE
     assert feature["image_feature_event_id"] == measurement["measurement_id"]
-    assert feature["image_occurrence_id"] == 8
+    assert feature["image_occurrence_id"] == measurement["measurement_event_id"] == 8
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf")])

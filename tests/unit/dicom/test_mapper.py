@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from cdm.concepts import Vocabulary
 from cdm.database import connect, migrate
 from cdm.etl import Context, Identity, Row
-from cdm.etl.dicom_series import OBSERVATION_ID_FIELD, map_regions, map_series, map_study
+from cdm.etl.dicom_series import OBSERVATION_TABLE, map_regions, map_series, map_study
 
 SERIES: dict[str, Any] = {
     "series_uid": "1.2.3",
@@ -77,6 +77,14 @@ def test_what_makes_a_batch_stands_beside_the_image(context: Context) -> None:
     }
 
 
+def test_a_parameter_is_a_measurement_of_its_image_too(context: Context) -> None:
+    rows = {row["measurement_source_value"]: row for row in of(map_series(SERIES, context), "measurement")}
+    assert sorted(rows) == ["00080070", "00081090", "00180050"]  # (0008,0070) Manufacturer, …
+    assert (rows["00180050"]["value_as_number"], rows["00180050"]["unit_source_value"]) == (3.0, "mm")
+    assert rows["00080070"]["value_source_value"] == "ACME"
+    assert {row["measurement_event_id"] for row in rows.values()} == {context.image_occurrence_id("1.2.3")}
+
+
 def test_a_region_is_a_feature_of_the_image_it_is_drawn_on(context: Context) -> None:
     rows = map_regions(REGIONS, context)
     observations, features = of(rows, "observation"), of(rows, "image_feature")
@@ -85,7 +93,7 @@ def test_a_region_is_a_feature_of_the_image_it_is_drawn_on(context: Context) -> 
     assert [row["image_feature_event_id"] for row in features] == [
         row["observation_id"] for row in observations
     ]
-    assert {row["image_feature_event_field_concept_id"] for row in features} == {OBSERVATION_ID_FIELD}
+    assert {row["image_feature_event_field_concept_id"] for row in features} == {OBSERVATION_TABLE}
     assert of(rows, "image_occurrence")[0]["modality_concept_id"] == 2128009263  # DICOM: RTSTRUCT
 
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
@@ -73,6 +74,16 @@ def test_regions_name_the_image_they_are_drawn_on(folder: Path) -> None:
     regions = records(folder)[-1]
     assert regions.kind == "DicomRegions"
     assert regions.body["regions"] == [{"name": "GTV", "image_series_uid": SERIES}]
+
+
+def test_regions_are_dated_by_their_study_and_not_by_who_drew_them(folder: Path) -> None:
+    write_series(folder)
+    path = write_rtstruct(folder / "rs.dcm", {"GTV": [SQUARE]})
+    dataset = pydicom.dcmread(path)
+    dataset.StructureSetDate = dataset.SeriesDate = "20291231"
+    dataset.save_as(path)
+    assert records(folder)[-1].body["date"] == "2024-03-05"
+    assert read_index(folder.parent / "home").regions[SERIES][0].day == "2029-12-31"
 
 
 def test_regions_without_a_reference_find_the_only_image_of_their_frame(folder: Path) -> None:
@@ -175,6 +186,7 @@ FAULTS: list[tuple[str, Change]] = [
     ("dicom-malformed-geometry", set_attribute("ImageOrientationPatient", [1, 1, 0, 0, 1, 0], 0, 1, 2, 3)),
     ("dicom-malformed-geometry", set_attribute("PixelSpacing", [0.0, 0.0], 0, 1, 2, 3)),
     ("dicom-malformed-geometry", remove("ImagePositionPatient")),
+    ("dicom-malformed-geometry", set_attribute("ImagePositionPatient", ["nan", "0", "0"], 2)),
     ("dicom-missing-rescale", remove("RescaleSlope")),
     ("dicom-mixed-patient", set_attribute("PatientID", "P-0043", 1)),
     ("dicom-no-date", no_date),
