@@ -22,7 +22,9 @@ from site_node.features.clinical import Days, Events, Floats, Integers
 
 LOCAL = "local"  # a hospital's own code system, which the ETL writes without a prefix
 SOURCE_VALUE_LENGTH = 50
-ASKED_BY_NAME = 20_000  # people whom a statement may list; a larger cohort is cut out of the answer instead
+# People whom a statement lists, up to three times, within SQLite's million characters; a larger cohort is cut
+# out of everybody's answers instead.
+ASKED_BY_NAME = 10_000
 
 Statement = Select[Any] | CompoundSelect[Any]
 Source = tuple[Table, str, str]  # an event table, the prefix of its concept columns, the column of its day

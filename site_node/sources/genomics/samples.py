@@ -22,6 +22,13 @@ BUILDS = {
 }
 BUILD_NAMES = {spelling: build for build, spellings in BUILDS.items() for spelling in spellings}
 
+# What callers write where a sample's name belongs: the same in every file, so one person of many.
+NAMES_NOBODY = ("TUMOR", "TUMOUR", "PRIMARY", "METASTASIS", "SAMPLE", "UNKNOWN", "__UNKNOWN__", "NA")
+UNNAMED = (
+    "unnamed-sample",
+    "the sample's name says only what it is; rename it, or say whose it is by --samples",
+)
+
 Variant = dict[str, Any]  # column of variant_occurrence -> value; plain JSON
 
 
@@ -113,10 +120,13 @@ class Samples:
             raise Malformed("too-many-variants", f"the sample has over {MAX_VARIANTS} variants: filter them")
         self._variants[sample].append({name: value for name, value in variant.items() if value is not None})
 
-    def records(self, build: str | None, *, negatives: bool) -> Iterator[SourceRecord]:
+    def records(self, build: str | None, *, negatives: bool) -> Iterator[SourceRecord | Unreadable]:
         """One record a sample; without `negatives` its test reaches only genes with a finding."""
         panel = self._panel if negatives else NOTHING_STATED
         for sample, variants in self._variants.items():
+            if sample.upper() in NAMES_NOBODY and sample not in self._patients:
+                yield self.unreadable(self._first_line[sample], *UNNAMED)
+                continue
             patient = self._patients.get(sample) or patient_of(sample)
             position = f"{self._file}:{self._first_line[sample]}"
             yield tested_sample(

@@ -181,6 +181,15 @@ def test_a_broken_line_is_reported_and_the_others_load(tmp_path: Path, lines: li
     assert len(variants["P1"]) == 1
 
 
+def test_a_sample_called_tumor_is_nobody_unless_the_list_says_whose(tmp_path: Path) -> None:
+    path = vcf(tmp_path / "a.vcf", f"2\t10\t.\tC\tT\t.\tPASS\t{MISSENSE}\tGT\t0/1")
+    assert read(path) == ({}, ["unnamed-sample"])
+    listed = tmp_path / "samples.tsv"
+    listed.write_text("sample\tpatient\nTUMOR\tP1\n")
+    variants, faults = read(path, samples=listed)
+    assert (list(variants), faults) == (["P1"], [])
+
+
 def test_a_file_without_samples_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.vcf"
     path.write_text("\n".join([*HEAD, COLUMNS.removesuffix("\tFORMAT"), "2\t1\t.\tC\tT\t.\t.\t."]) + "\n")

@@ -15,7 +15,9 @@ from cdm.etl.record import SourceRecord
 from cdm.schema import concept
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, fold_hashes
+from site_node import records
 from site_node.cohort import evaluate
+from site_node.people import ASKED_BY_NAME, People
 from site_node.table import Built, build_table
 from tests.lib.patients import condition, observation, patient, procedure, visit
 
@@ -191,6 +193,14 @@ def test_a_hospital_without_such_people_has_an_empty_table(engine: Engine) -> No
     built: Built = build_table(engine, study(variables), "site")
     assert (len(built.table), built.attrition) == (0, [("index event", 0)])
     assert built.table.column("os.time").shape == (0,)
+
+
+def test_the_largest_cohort_that_a_statement_lists_fits_into_it(cdm: Engine) -> None:
+    persons = np.iinfo(np.int64).max - np.arange(ASKED_BY_NAME)[::-1]
+    index = np.full(ASKED_BY_NAME, np.datetime64("2020-01-01"), dtype="datetime64[D]")
+    with cdm.connect() as connection:
+        people = People(connection, Vocabulary(cdm), persons, index)
+        assert len(records.occurrences(people, "procedure", ["SNOMED:1"]).rows) == 0
 
 
 def test_statements_do_not_grow_with_people(cdm: Engine) -> None:
