@@ -1,113 +1,74 @@
-"""Consortia drawn from a seed, whose tables hold what federated analyses trip over."""
+"""A consortium in this process: the real coordinator and agents, a carrier that can lose messages."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
-import numpy as np
-
+from protocols.core.errors import Code
 from protocols.core.study import Study
-from protocols.core.table import AnalysisTable
+from server.coordinator import Coordinator
+from server.enrolment import enrol, invite, make_center
+from server.identity import coordinator_key
+from server.store import Store, Submission
+from server.studies import submit
+from site_node import approvals
+from site_node.agent import Agent
+from site_node.enrolment import join
+from site_node.setup import make_site
+from tests.lib.table_agent import table_of
 
-VARIABLES: dict[str, Any] = {
-    "age": {"kind": "age"},
-    "sex": {"kind": "sex", "is": "female"},
-    "idh1": {"kind": "gene", "gene": "IDH1"},
-    "os": {"kind": "survival", "endpoint": "overall"},
-    "scanner": {"kind": "scanner", "modality": "MR"},
-    "f_one": {"kind": "image_feature", "feature": "one"},
-    "f_two": {"kind": "image_feature", "feature": "two"},
-    "f_three": {"kind": "image_feature", "feature": "three"},
-    "still": {"kind": "image_feature", "feature": "still"},
-    "twice": {"kind": "image_feature", "feature": "twice"},
-}
-
-
-def study_of(*specs: Mapping[str, Any], min_sites: int = 1, **changes: Any) -> Study:
-    """A study of these analyses, named a0, a1 and so on, over the variables of `a_site`."""
-    return Study.model_validate(
-        {
-            "name": "conformance",
-            "title": "Conformance",
-            "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
-            "variables": VARIABLES,
-            "analyses": [{"name": f"a{i}", "spec": dict(spec)} for i, spec in enumerate(specs)],
-            "min_sites": min_sites,
-            **changes,
-        }
-    )
+Tamper = Callable[[str, str, bytes], bytes | Code]
+"""(site, kind, reply) -> what arrives instead."""
 
 
-def a_site(
-    site: str,
-    n: int,
-    seed: int,
-    *,
-    ties: bool = False,
-    missing: float = 0.0,
-    constant: Sequence[str] = (),
-    carriers: bool | None = None,
-) -> AnalysisTable:
-    """A site's table: age and a gene that matter for survival, features with a shift of this site's scanners.
+@dataclass
+class Consortium:
+    """A center and its sites in one folder.
 
-    Args:
-        ties: times, ages and features are rounded, so that many are equal.
-        missing: share of each measured column.
-        constant: columns that are the same for everybody at this site.
-        carriers: whether all or none has the gene mutated; None draws it.
+    Attributes:
+        tamper: changes or loses what a site replies.
+        asked: (kind, site) of every message, in order.
     """
-    rng = np.random.default_rng(seed)
-    age = rng.normal(50, 12, n)
-    idh1 = (rng.uniform(size=n) < 1 / (1 + np.exp(0.06 * (age - 52)))).astype(float)
-    if carriers is not None:
-        idh1[:] = carriers
-    scanner = np.array([f"{site}-{i % 2}" if n > 20 else f"{site}-0" for i in range(n)], dtype=object)
-    shift = np.array([2.0 * (label[-1] == "1") for label in scanner]) + seed % 5
-    features = rng.normal(size=(3, n)) * np.array([[1.0], [3.0], [1e-4]]) + 0.8 * idh1 * [
-        [1.0],
-        [0.5],
-        [1e-4],
-    ]
-    features = features * (1 + shift / 4) + shift * np.array([[1.0], [10.0], [1e-3]])
-    time = rng.exponential(600 * np.exp(0.7 * idh1 - 0.03 * (age - 50)), n)
-    censored = rng.uniform(100, 1500, n)
-    columns = {
-        "age": age,
-        "sex": (rng.uniform(size=n) < 0.5).astype(float),
-        "idh1": idh1,
-        "os.time": np.minimum(time, censored),
-        "os.event": (time <= censored).astype(float),
-        "f_one": features[0],
-        "f_two": features[1],
-        "f_three": features[2],
-        "still": np.full(n, 0.1),
-        "twice": 2 * features[0] + age,
-    }
-    if ties:
-        columns["os.time"] = np.ceil(columns["os.time"] / 100) * 100
-        columns |= {name: np.round(columns[name]) for name in ("age", "f_one", "f_two")}
-    for name in constant:
-        columns[name] = np.full(n, columns[name].mean() if n else 0.0)
-    for name in ("age", "idh1", "f_one", "f_two", "f_three"):
-        columns[name] = np.where(rng.uniform(size=n) < missing, np.nan, columns[name])
-    return AnalysisTable(
-        site,
-        seed * 1_000_000 + np.arange(n, dtype=np.int64),
-        columns,
-        {"scanner": scanner},
-        attrition={"index event": n + 30 if n else 0, "adults": n},
-    )
 
+    folder: Path
+    names: tuple[str, ...] = ("a", "b", "c")
+    tamper: Tamper = lambda site, kind, reply: reply
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
-SPLITS: dict[str, list[AnalysisTable]] = {
-    "unequal sites": [a_site("a", 150, 1), a_site("b", 60, 2), a_site("c", 30, 3)],
-    "a site of nine": [a_site("a", 80, 4), a_site("b", 60, 5), a_site("c", 9, 6, carriers=True)],
-    "an empty site": [a_site("a", 80, 7), a_site("b", 50, 8), a_site("c", 40, 9), a_site("d", 0, 10)],
-    "ties": [a_site(s, 70, i, ties=True) for i, s in enumerate("abc", 11)],
-    "missing values": [a_site(s, 90, i, missing=0.05) for i, s in enumerate("abc", 14)],
-    "a column constant at a site": [
-        a_site("a", 80, 17),
-        a_site("b", 60, 18, constant=("age", "f_one")),
-        a_site("c", 60, 19),
-    ],
-    "one site": [a_site("a", 200, 20)],
-}
+    def __post_init__(self) -> None:
+        self.home = self.folder / "center"
+        self.settings = make_center(self.home, "Test", port=0)
+        self.agents = {name: self._agent(name) for name in self.names}
+        self.store = Store(self.home)
+
+    def _agent(self, name: str) -> Agent:
+        make_site(self.folder / name, name, runtime_port=0)
+        invitation, answer = self.folder / f"{name}.invitation", self.folder / f"{name}.enrolment"
+        invite(self.home, name).write(invitation)
+        join(self.folder / name, invitation).write(answer)
+        enrol(self.home, answer)
+        return Agent(self.folder / name, table_of=table_of(name))
+
+    def carry(self, kind: str, messages: Mapping[str, bytes]) -> dict[str, bytes | Code]:
+        """What the agents reply, as it arrives."""
+        self.asked += [(kind, site) for site in messages]
+        return {
+            site: self.tamper(site, kind, self.agents[site].handle(kind, sealed))
+            for site, sealed in messages.items()
+        }
+
+    def coordinator(self, **settings: float) -> Coordinator:
+        """A coordinator, which never sleeps."""
+        changed = self.settings.model_copy(update=settings)
+        key = coordinator_key(self.home)
+        return Coordinator(self.store, key, changed, self.carry, pause=lambda seconds: None)
+
+    def propose(self, study: Study, **options: float) -> Submission:
+        """Submits a study."""
+        return submit(self.home, study, **options)
+
+    def decide(self, study: Study, decision: str, *names: str) -> None:
+        """Proposes a study to these sites by hand, and decides there; at all where none is named."""
+        for name in names or self.names:
+            approvals.receive(self.folder / name, study.canonical())
+            approvals.decide(self.folder / name, study, approvals.State(decision), by="test")

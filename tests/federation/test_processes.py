@@ -1,0 +1,155 @@
+"""The real processes: SuperLink, SuperExec, ServerApp, SuperNodes and agents, with TLS, on loopback."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from protocols.core import daemons
+from protocols.core.errors import Code
+from protocols.core.local import run_locally
+from protocols.core.wire import seal
+from server.store import State
+from server.studies import recompute
+from site_node import approvals
+from tests.lib.federation import Federation, federation, logistic_study, until
+from tests.lib.processes import living
+from tests.lib.table_agent import CANARY, table_of
+
+pytestmark = pytest.mark.slow
+
+NAMES = ("a", "b", "c")
+
+
+@pytest.fixture(scope="module")
+def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    folder = tmp_path_factory.mktemp("consortium")
+    with federation(folder, NAMES, round_seconds=25.0, patience_seconds=180.0) as running:
+        yield running
+    assert living(folder) == []
+
+
+def _rounds(consortium: Federation, run: str) -> int:
+    return len(consortium.store.memory(run))
+
+
+def test_three_sites_give_the_answer_of_the_same_tables_in_one_process(consortium: Federation) -> None:
+    study = logistic_study("pooled")
+    submitted = consortium.propose(study)
+    consortium.approve(study)
+    ended = consortium.ended(submitted)
+    assert (ended.state, ended.roster) == (State.DONE, NAMES)
+    _, outcome = recompute(consortium.home, submitted.run)
+    local = run_locally(study, [table_of(name)(study) for name in NAMES])
+    # The same sums in the same order: equal to the last bit.
+    assert np.array_equal(outcome["idh1"].coef, local["idh1"].coef)
+    answers = consortium.store.answers(submitted.run)
+    assert len(answers) == 3 * outcome.rounds
+
+
+def test_a_site_that_refuses_is_not_asked_for_data(consortium: Federation) -> None:
+    study = logistic_study("refused")
+    submitted = consortium.propose(study)
+    consortium.approve(study, "a", "b")
+    approvals.decide(consortium.sites["c"], study, approvals.State.REFUSED, by="test")
+    ended = consortium.ended(submitted)
+    assert (ended.state, ended.code) == (State.FAILED, Code.TOO_FEW_SITES)
+    assert _rounds(consortium, submitted.run) == 0
+
+
+def test_a_study_with_an_altered_byte_ends_and_the_next_one_runs(consortium: Federation) -> None:
+    study = logistic_study("altered")
+    canonical = study.canonical().replace(b'"min_sites":3', b'"min_sites":2')
+    submitted = consortium.store.submit(
+        study=study.hash(),
+        name=study.name,
+        title=study.title,
+        sealed=seal(canonical, Ed25519PrivateKey.generate(), "study"),
+        invited=(),
+        deadline=0,
+    )
+    ended = consortium.ended(submitted)
+    assert (ended.state, ended.code) == (State.FAILED, Code.BAD_SIGNATURE)
+
+
+def test_what_an_agent_raises_never_leaves_its_site(consortium: Federation) -> None:
+    study = logistic_study("raises")
+    submitted = consortium.propose(study)
+    consortium.approve(study)
+    ended = consortium.ended(submitted)
+    assert (ended.state, ended.code) == (State.FAILED, Code.SITE_FAILED)
+    consortium.stop_site("c")
+    consortium.launch_site("c", fault="raise")
+    study = logistic_study("raises-outside-the-agent")
+    submitted = consortium.propose(study, patience_seconds=60)
+    consortium.approve(study, "a", "b")
+    ended = consortium.ended(submitted)
+    assert ended.code == Code.TOO_FEW_SITES
+    assert consortium.store.standing(submitted.run)["c"] == ("refused", Code.SITE_FAILED)
+    assert _files_with(CANARY.encode(), consortium.home, *consortium.sites.values()) == []
+    consortium.stop_site("c")
+    consortium.launch_site("c")
+
+
+def test_a_site_that_is_killed_in_a_run_is_waited_for(consortium: Federation) -> None:
+    study = logistic_study("killed-site")
+    submitted = consortium.propose(study)
+    consortium.approve(study)
+    until(lambda: _rounds(consortium, submitted.run) >= 2, 90)
+    consortium.kill_site("b")
+    consortium.launch_site("b")
+    assert consortium.ended(submitted, 240).state == State.DONE
+
+
+def test_an_agent_that_is_killed_is_started_again_and_the_run_goes_on(consortium: Federation) -> None:
+    study = logistic_study("killed-agent")
+    submitted = consortium.propose(study)
+    consortium.approve(study)
+    until(lambda: _rounds(consortium, submitted.run) >= 2, 90)
+    os.kill(daemons.services(consortium.sites["a"] / "run")["agent"]["pid"], signal.SIGKILL)
+    assert consortium.ended(submitted, 240).state == State.DONE
+
+
+def test_a_superlink_that_is_killed_is_started_again_and_the_run_goes_on(consortium: Federation) -> None:
+    study = logistic_study("killed-superlink")
+    submitted = consortium.propose(study)
+    consortium.approve(study)
+    until(lambda: _rounds(consortium, submitted.run) >= 2, 90)
+    os.kill(daemons.services(consortium.home / "run")["superlink"]["pid"], signal.SIGKILL)
+    assert consortium.ended(submitted, 240).state == State.DONE
+
+
+def test_a_coordinator_that_is_killed_is_replaced_and_the_run_goes_on(consortium: Federation) -> None:
+    study = logistic_study("killed-coordinator")
+    submitted = consortium.propose(study)
+    consortium.approve(study)
+    until(lambda: _rounds(consortium, submitted.run) >= 2, 90)
+    first = consortium.store.leader()
+    (server_app,) = [pid for pid, words in living(consortium.home) if "flwr-serverapp" in words]
+    os.kill(server_app, signal.SIGKILL)
+    ended = consortium.ended(submitted, 240)
+    assert (ended.state, ended.attempts) == (State.DONE, 2)
+    assert first is not None
+    leader = consortium.store.leader()
+    assert leader is not None
+    assert leader[0] != first[0]
+
+
+def test_the_stock_runner_of_flower_works_too(consortium: Federation) -> None:
+    consortium.stop_site("c")
+    consortium.launch_site("c", stock=True)
+    study = logistic_study("stock")
+    submitted = consortium.propose(study)
+    consortium.approve(study)
+    assert consortium.ended(submitted, 300).state == State.DONE
+    consortium.stop_site("c")
+    consortium.launch_site("c")
+
+
+def _files_with(needle: bytes, *folders: Path) -> list[Path]:
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if needle in path.read_bytes()]

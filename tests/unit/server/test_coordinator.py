@@ -1,0 +1,214 @@
+"""The coordinator, with real agents in this process."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protocols.core.errors import Code, InputError
+from protocols.core.local import run_locally
+from protocols.core.wire import RoundAnswer, pack, seal, unseal
+from server.coordinator import LeadLostError
+from server.store import State
+from server.studies import recompute
+from tests.lib.consortium import Consortium
+from tests.lib.federation import logistic_study
+from tests.lib.table_agent import table_of
+
+STUDY = logistic_study()
+
+
+@pytest.fixture
+def consortium(tmp_path: Path) -> Consortium:
+    return Consortium(tmp_path)
+
+
+def test_an_approved_study_gives_the_pooled_answer_and_verifies(consortium: Consortium) -> None:
+    consortium.decide(STUDY, "approved")
+    run = consortium.propose(STUDY).run
+    assert consortium.coordinator().step()
+    ended = consortium.store.submission(run)
+    assert (ended.state, ended.roster) == (State.DONE, ("a", "b", "c"))
+    _, outcome = recompute(consortium.home, run)
+    local = run_locally(STUDY, [table_of(name)(STUDY) for name in consortium.names])
+    assert np.array_equal(outcome["idh1"].coef, local["idh1"].coef)
+
+
+def test_a_study_waits_until_its_sites_have_decided(consortium: Consortium) -> None:
+    run = consortium.propose(STUDY).run
+    coordinator = consortium.coordinator()
+    assert not coordinator.step()
+    assert consortium.store.submission(run).state == State.WAITING
+    assert consortium.store.due() is None  # not asked again at once
+    consortium.decide(STUDY, "approved")
+    consortium.store.wait(run, 0)
+    assert coordinator.step()
+    assert consortium.store.submission(run).state == State.DONE
+
+
+def test_a_query_takes_who_stands_by_and_does_not_wait(consortium: Consortium) -> None:
+    run = consortium.propose(STUDY, patience_seconds=0).run
+    assert consortium.coordinator().step()
+    ended = consortium.store.submission(run)
+    assert (ended.state, ended.code) == (State.FAILED, Code.TOO_FEW_SITES)
+    assert "a pending" in ended.text
+
+
+def test_a_refusal_ends_a_study_that_can_no_longer_have_enough_sites(consortium: Consortium) -> None:
+    consortium.decide(STUDY, "refused", "b")
+    run = consortium.propose(STUDY).run
+    assert consortium.coordinator().step()
+    assert consortium.store.submission(run).code == Code.TOO_FEW_SITES
+    assert "round" not in [kind for kind, _ in consortium.asked]
+
+
+def test_a_lost_reply_is_asked_again_and_the_site_repeats_itself(consortium: Consortium) -> None:
+    consortium.decide(STUDY, "approved")
+    lost = iter([True])
+
+    def lose_one(site: str, kind: str, reply: bytes) -> bytes | Code:
+        return Code.DEADLINE if kind == "round" and site == "b" and next(lost, False) else reply
+
+    consortium.tamper = lose_one
+    run = consortium.propose(STUDY).run
+    assert consortium.coordinator().step()
+    assert consortium.store.submission(run).state == State.DONE
+    rounds = [site for kind, site in consortium.asked if kind == "round"]
+    assert rounds.count("b") == rounds.count("a") + 1
+
+
+def test_a_site_that_stays_silent_fails_the_run_and_the_next_study_goes_on(consortium: Consortium) -> None:
+    other = logistic_study("other")
+    for study in (STUDY, other):
+        consortium.decide(study, "approved")
+    consortium.tamper = lambda site, kind, reply: (
+        Code.SITE_UNREACHABLE if kind == "round" and site == "c" else reply
+    )
+    first = consortium.propose(STUDY).run
+    second = consortium.propose(other).run
+    coordinator = consortium.coordinator(patience_seconds=0)
+    assert coordinator.step()
+    assert consortium.store.submission(first).code == Code.SITE_UNREACHABLE
+    consortium.tamper = lambda site, kind, reply: reply
+    assert coordinator.step()
+    assert consortium.store.submission(second).state == State.DONE
+
+
+def test_a_killed_run_goes_on_with_the_same_roster_and_asks_no_round_twice(consortium: Consortium) -> None:
+    consortium.decide(STUDY, "approved")
+    run = consortium.propose(STUDY).run
+    left = iter([True] * 4)
+    coordinator = consortium.coordinator()
+    coordinator.may_go_on = lambda: next(left, False)
+    with pytest.raises(LeadLostError):
+        coordinator.step()
+    before = consortium.store.submission(run)
+    assert (before.state, len(consortium.store.memory(run))) == (State.RUNNING, 3)
+    consortium.asked.clear()
+    assert consortium.coordinator().step()
+    after = consortium.store.submission(run)
+    assert (after.state, after.roster, after.attempts) == (State.DONE, before.roster, 2)
+    assert len(consortium.asked) == 3 * (len(consortium.store.memory(run)) - 3)
+
+
+def test_another_sites_answer_is_refused(consortium: Consortium) -> None:
+    consortium.decide(STUDY, "approved")
+    replies: dict[str, bytes] = {}
+
+    def swap(site: str, kind: str, reply: bytes) -> bytes | Code:
+        replies[site] = reply
+        return replies["a"] if kind == "round" and site == "b" else reply
+
+    consortium.tamper = swap
+    run = consortium.propose(STUDY).run
+    consortium.coordinator().step()
+    assert consortium.store.submission(run).code == Code.BAD_SIGNATURE
+
+
+def test_an_answer_to_another_round_is_refused(consortium: Consortium) -> None:
+    consortium.decide(STUDY, "approved")
+    earlier: dict[str, bytes] = {}
+
+    def replay(site: str, kind: str, reply: bytes) -> bytes | Code:
+        return earlier.setdefault(site, reply) if kind == "round" and site == "b" else reply
+
+    consortium.tamper = replay
+    run = consortium.propose(STUDY).run
+    consortium.coordinator().step()
+    assert consortium.store.submission(run).code == Code.MALFORMED_MESSAGE
+
+
+def test_a_result_that_was_altered_does_not_verify(consortium: Consortium) -> None:
+    consortium.decide(STUDY, "approved")
+    run = consortium.propose(STUDY).run
+    consortium.coordinator().step()
+    with consortium.store._open() as db:
+        db.execute("UPDATE submission SET outcome = replace(outcome, '1', '2') WHERE run = ?", (run,))
+    with pytest.raises(InputError, match="not what its rounds give"):
+        recompute(consortium.home, run)
+
+
+def test_a_round_that_was_altered_does_not_verify(consortium: Consortium) -> None:
+    consortium.decide(STUDY, "approved")
+    run = consortium.propose(STUDY).run
+    consortium.coordinator().step()
+    with consortium.store._open() as db:
+        db.execute("DELETE FROM round WHERE run = ? AND round = 1", (run,))
+    with pytest.raises(InputError) as caught:
+        recompute(consortium.home, run)
+    assert caught.value.code == Code.TAMPERED
+
+
+def test_a_failing_study_never_ends_the_loop(consortium: Consortium, monkeypatch: pytest.MonkeyPatch) -> None:
+    consortium.decide(STUDY, "approved")
+    run = consortium.propose(STUDY).run
+
+    def explode(kind: str, messages: object) -> dict[str, bytes | Code]:
+        raise RuntimeError("a text that is nobody's business")
+
+    coordinator = consortium.coordinator()
+    coordinator.carry = explode
+    assert coordinator.step()
+    ended = consortium.store.submission(run)
+    assert (ended.code, "business" in ended.text) == (Code.CENTER_FAILED, False)
+
+
+def test_a_status_under_another_key_is_not_believed(consortium: Consortium) -> None:
+    other = consortium.agents["b"]._key
+
+    def forge(site: str, kind: str, reply: bytes) -> bytes | Code:
+        if site != "a":
+            return reply
+        content = {"schema_version": 1, "study": STUDY.hash(), "site": "a", "state": "approved", "code": None}
+        return seal(pack(content), other, "status")
+
+    consortium.decide(STUDY, "approved", "b", "c")
+    consortium.tamper = forge
+    run = consortium.propose(STUDY).run
+    assert consortium.coordinator().step()
+    assert consortium.store.standing(run)["a"] == ("refused", Code.BAD_SIGNATURE)
+
+
+def test_the_same_study_is_not_on_its_way_twice(consortium: Consortium) -> None:
+    consortium.propose(STUDY)
+    with pytest.raises(InputError) as caught:
+        consortium.propose(STUDY)
+    assert caught.value.code == Code.ALREADY_EXISTS
+
+
+def test_what_each_site_sent_is_kept_by_its_digest(consortium: Consortium) -> None:
+    consortium.decide(STUDY, "approved")
+    run = consortium.propose(STUDY).run
+    sent: dict[str, list[int]] = {name: [] for name in consortium.names}
+
+    def weigh(site: str, kind: str, reply: bytes) -> bytes | Code:
+        if kind == "round":
+            key = consortium.agents[site]._key.public_key()
+            assert RoundAnswer.decode(unseal(reply, key, "answer")).site == site
+            sent[site].append(len(reply))
+        return reply
+
+    consortium.tamper = weigh
+    consortium.coordinator().step()
+    kept = consortium.store.answers(run)
+    assert {s: [a["bytes"] for a in kept if a["site"] == s] for s in sent} == sent
