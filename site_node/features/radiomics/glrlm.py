@@ -30,10 +30,16 @@ FAMILY = Family(
 )
 
 
-def matrix(reach: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Runs by level and length, (batch, level, length), of the kernel's counts of k-th voxels of a run."""
-    counts = reach.astype(np.int64)
-    runs = counts[:, 1:, 1:-1] - counts[:, 1:, 2:]
+def matrix(starts: NDArray[np.int64], later: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Runs by level and length, (batch, level, length).
+
+    A run has one voxel that starts it, `starts` (batch, level), and of length k one with k - 1 predecessors
+    and none with k: `later` (batch, level, predecessors) counts those.
+    """
+    reaching = later.copy()
+    reaching[:, :, 0] = starts
+    runs = reaching.copy()
+    runs[:, :, :-1] -= reaching[:, :, 1:]
     longest = np.flatnonzero(runs.any(axis=(0, 1)))
     return runs[:, :, : longest[-1] + 1 if longest.size else 1]
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from . import kernels
+from . import geometry_kernels
 from .feature import Definition, Family
 from .region import Region
 
@@ -20,35 +20,31 @@ RADIUS_MM = 10 * (3 / (4 * np.pi)) ** (1 / 3)  # 6.2 mm
 
 def compute(image: NDArray[np.float64], region: Region) -> dict[str, float]:
     """The family's values by tag; the spheres see the whole image, not the region alone."""
-    inside = region.intensity[1:-1, 1:-1, 1:-1]
-    means = _sphere_means(image, region, np.asarray(inside.any(axis=2)))[inside]
-    intensities = image[region.box][inside]
+    means = np.pad(_sphere_means(image, region), 1).ravel()[region.index]
+    intensities = region.crop(image).ravel()[region.index]
     brightest = intensities == intensities.max()
     return {"loc_peak_loc": float(means[brightest].max()), "loc_peak_glob": float(means.max())}
 
 
-def _sphere_means(
-    image: NDArray[np.float64], region: Region, wanted: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """The mean in the sphere around each voxel of the region's box, in the wanted (z, y) rows."""
+def _sphere_means(image: NDArray[np.float64], region: Region) -> NDArray[np.float64]:
+    """The mean in the sphere around each voxel of the region's box."""
     spacing = np.asarray(region.spacing_mm)
     reach = np.floor(RADIUS_MM / spacing).astype(np.int64)
     near, missing = _surroundings(image, region, reach)
     dz, dy = (np.arange(-r, r + 1) * mm for r, mm in zip(reach[:2], spacing[:2], strict=True))
     left = RADIUS_MM**2 - dz[:, None] ** 2 - dy[None, :] ** 2
-    half = np.where(left >= 0, np.floor(np.sqrt(np.maximum(left, 0)) / spacing[2] + 1e-12), -1).astype(
-        np.int64
-    )
-    sums = _sums(near, half, wanted, reach)
+    half = np.where(left >= 0, np.floor(np.sqrt(np.maximum(left, 0)) / spacing[2] + 1e-12), -1)
+    half = half.astype(np.int64)
+    sums = geometry_kernels.sphere_sums(near, half).astype(np.float64)
     if not missing:
         return np.asarray(sums / np.sum(np.maximum(2 * half + 1, 0)))
     present = _surroundings(np.ones_like(image), region, reach)[0]
-    return np.asarray(sums / np.maximum(_sums(present, half, wanted, reach), 1))
+    return np.asarray(sums / np.maximum(geometry_kernels.sphere_sums(present, half), 1))
 
 
 def _surroundings(
     image: NDArray[np.float64], region: Region, reach: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], bool]:
+) -> tuple[NDArray[np.float32], bool]:
     """The image in the region's box widened by `reach`, 0 beyond the image; and whether it goes beyond."""
     cut, pad = [], []
     for side, r, size in zip(region.box, reach.tolist(), image.shape, strict=True):
@@ -56,14 +52,4 @@ def _surroundings(
         cut.append(slice(max(low, 0), min(high, size)))
         pad.append((max(-low, 0), max(high - size, 0)))
     missing = any(before or after for before, after in pad)
-    return np.pad(image[tuple(cut)], pad), missing
-
-
-def _sums(
-    near: NDArray[np.float64], half: NDArray[np.int64], wanted: NDArray[np.bool_], reach: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    prefix = np.zeros((*near.shape[:2], near.shape[2] + 1))
-    np.cumsum(near, axis=2, out=prefix[:, :, 1:])
-    sums = np.zeros(np.asarray(near.shape) - 2 * reach)
-    kernels.sphere_sums(prefix, half, wanted, reach, sums)
-    return sums
+    return np.pad(image[tuple(cut)].astype(np.float32), pad), missing

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from . import kernels
+from . import geometry_kernels
 from .resample import Spacing
 
 Corner = tuple[int, int, int]
@@ -110,7 +110,7 @@ def _case_tables(spacing_mm: Spacing) -> tuple[NDArray[np.float64], NDArray[np.f
 
 def area_and_volume(mask: NDArray[np.bool_], spacing_mm: Spacing) -> tuple[float, float]:
     """Surface area in mm² (C0JK) and enclosed volume in mm³ (RNU0) of a mask padded with background."""
-    count, position = kernels.count_cubes(mask)
+    count, position = geometry_kernels.count_cubes(mask)
     area, volume, vector = _case_tables(spacing_mm)
     # det(o+a, o+b, o+c) / 6 summed over a cell = its local term + o . (vector area) / 3
     moved = np.sum(position * np.asarray(spacing_mm) * vector) / 3

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import eval_legendre
 
-from . import kernels
+from . import geometry_kernels
 from .autocorrelation import moran_geary
 from .feature import Definition, Family
 from .mesh import area_and_volume
@@ -77,7 +77,7 @@ def _surface(area: float, volume: float) -> dict[str, float]:
 
 def _axes(area: float, volume: float, region: Region) -> dict[str, float]:
     """Principal component lengths, and densities in the ellipsoid that they span."""
-    eigenvalues = _principal_variances(region.coordinates_mm)
+    eigenvalues = region.principal_variances_mm
     major, minor, least = 4 * np.sqrt(np.maximum(eigenvalues, 0))
     a, b, c = major / 2, minor / 2, least / 2
     return {
@@ -104,13 +104,6 @@ def _ellipsoid_area(a: float, b: float, c: float) -> float:
     return float(4 * np.pi * a * b * terms.sum())
 
 
-def _principal_variances(coordinates_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The eigenvalues of the positions' sample covariance, largest first; 0 for a single voxel."""
-    if len(coordinates_mm) < 2:
-        return np.zeros(3)
-    return np.asarray(np.linalg.eigvalsh(np.cov(coordinates_mm.T))[::-1], dtype=np.float64)
-
-
 def _box(area: float, volume: float, region: Region) -> dict[str, float]:
     z, y, x = (np.asarray(region.morphological.shape) - 2) * region.spacing_mm
     return {
@@ -124,7 +117,7 @@ def _hull(area: float, volume: float, region: Region) -> dict[str, float]:
     if hull is None:
         return {}
     return {
-        "morph_diam": kernels.largest_distance(np.ascontiguousarray(hull.points[hull.vertices])),
+        "morph_diam": geometry_kernels.largest_distance(np.ascontiguousarray(hull.points[hull.vertices])),
         "morph_vol_dens_conv_hull": volume / hull.volume,
         "morph_area_dens_conv_hull": area / hull.area,
     }
@@ -134,9 +127,9 @@ def _intensity(image: NDArray[np.float64], volume: float, region: Region) -> dic
     if region.n_voxels == 0:
         return {}
     intensities = image.ravel()[region.index]
-    places = np.argwhere(region.intensity) * np.asarray(region.spacing_mm)
-    shift = region.coordinates_mm.mean(axis=0) - intensities @ places / intensities.sum()
-    moran, geary = moran_geary(image, region.intensity, region.spacing_mm)
+    _, weighted = geometry_kernels.moments(region.intensity, region.extents, image)
+    shift = (region.centre - weighted[1:] / weighted[0]) * region.spacing_mm
+    moran, geary = moran_geary(intensities, region.intensity, region.spacing_mm)
     return {
         "morph_com": float(np.linalg.norm(shift)),
         "morph_integ_int": float(intensities.mean()) * volume,

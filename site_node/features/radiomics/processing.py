@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .feature import Reason
-from .region import Mask, Region
-from .resample import Axis, Spacing, resample
+from .region import Box, Mask, Region, bounding_box
+from .resample import REACH, Axis, Spacing, resample
 from .settings import Interpolation, Resegmentation, Settings
 
 Image = NDArray[np.float64]
+
+MARGIN_MM = 7.0  # the sphere of the local intensity peaks is the farthest that a feature looks
 
 
 class UnusableError(Exception):
@@ -30,37 +32,62 @@ class Processed:
 
 
 def process(
-    image: NDArray[np.number], mask: NDArray[np.generic], spacing_mm: Spacing, settings: Settings
+    image: NDArray[np.number],
+    mask: NDArray[np.generic],
+    spacing_mm: Spacing,
+    settings: Settings,
+    margin_mm: float | None = MARGIN_MM,
 ) -> Processed:
-    """The interpolated image with the region's morphological and intensity masks. Raises UnusableError."""
-    drawn = _checked(image, mask, spacing_mm)
-    intensities = np.asarray(image, dtype=np.float64)
+    """The interpolated image with the region's morphological and intensity masks. Raises UnusableError.
+
+    Only the region's surroundings to `margin_mm` are processed; None keeps the whole image.
+    """
+    window = _window(_checked(image, mask, spacing_mm), spacing_mm, settings.interpolation, margin_mm)
+    drawn = mask[window] != 0
+    intensities = np.asarray(image[window], dtype=np.float64)
     finite = np.isfinite(intensities)
-    if not finite[drawn].any():
-        raise UnusableError(Reason.NOT_FINITE)
-    if not finite.all():
+    complete = bool(finite.all())
+    if not complete:
+        counted = finite & drawn
+        if not counted.any():
+            raise UnusableError(Reason.NOT_FINITE)
         # such a voxel belongs to no intensity mask; interpolation sees the region's mean in its place
-        intensities = np.where(finite, intensities, intensities[drawn & finite].mean())
-    grid = Grid.of(drawn.shape, spacing_mm, settings.interpolation)
+        intensities = np.where(finite, intensities, intensities[counted].mean())
+    grid = Grid.of(image.shape, window, spacing_mm, settings.interpolation)
     intensities = grid.image(intensities)
     morphological = grid.mask(drawn)
-    counted = morphological if finite.all() else morphological & grid.mask(finite)
-    kept = resegment(intensities, counted, settings.resegmentation)
+    usable = morphological if complete else morphological & grid.mask(finite)
+    kept = resegment(intensities, usable, settings.resegmentation)
     region = Region.of(morphological, kept, grid.spacing_mm)
     if region is None:
         raise UnusableError(Reason.EMPTY_REGION)
     return Processed(intensities, region)
 
 
-def _checked(image: NDArray[np.number], mask: NDArray[np.generic], spacing_mm: Spacing) -> Mask:
+def _window(box: Box, spacing_mm: Spacing, settings: Interpolation, margin_mm: float | None) -> Box:
+    """The box of old voxels to work on: the region's, with the margin and what interpolation sees beyond."""
+    if margin_mm is None:
+        return slice(None), slice(None), slice(None)
+    wanted = settings.spacing_mm or (None, None, None)
+    reach = REACH[settings.image] + 1
+    grow = [
+        int(np.ceil((margin_mm + (new or 0)) / old)) + (reach if new else 0)
+        for old, new in zip(spacing_mm, wanted, strict=True)
+    ]
+    z, y, x = (slice(max(side.start - g, 0), side.stop + g) for side, g in zip(box, grow, strict=True))
+    return z, y, x
+
+
+def _checked(image: NDArray[np.number], mask: NDArray[np.generic], spacing_mm: Spacing) -> Box:
+    """The region's bounding box."""
     if image.shape != mask.shape or image.ndim != 3:
         raise UnusableError(Reason.GRID_MISMATCH)
     if len(spacing_mm) != 3 or not all(np.isfinite(s) and s > 0 for s in spacing_mm):
         raise UnusableError(Reason.BAD_GRID)
-    drawn = np.asarray(mask != 0)
-    if not drawn.any():
+    box = bounding_box(np.asarray(mask, dtype=np.bool_))
+    if box is None:
         raise UnusableError(Reason.EMPTY_REGION)
-    return drawn
+    return box
 
 
 @dataclass(frozen=True)
@@ -72,16 +99,16 @@ class Grid:
     settings: Interpolation
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], spacing_mm: Spacing, settings: Interpolation) -> "Grid":
+    def of(cls, shape: tuple[int, ...], window: Box, spacing_mm: Spacing, settings: Interpolation) -> "Grid":
+        """The part of the image's new grid that lies in the window; it stays aligned with the whole image."""
         if settings.spacing_mm is None:
             return cls(None, spacing_mm, settings)
         z, y, x = (new or old for new, old in zip(settings.spacing_mm, spacing_mm, strict=True))
-        axes = (
-            Axis.aligned(shape[0], spacing_mm[0], z),
-            Axis.aligned(shape[1], spacing_mm[1], y),
-            Axis.aligned(shape[2], spacing_mm[2], x),
-        )
-        return cls(axes, (z, y, x), settings)
+        axes = []
+        for size, part, old, new in zip(shape, window, spacing_mm, (z, y, x), strict=True):
+            low, high, _ = part.indices(size)
+            axes.append(Axis.aligned(size, old, new).within(low, high))
+        return cls((axes[0], axes[1], axes[2]), (z, y, x), settings)
 
     def image(self, image: Image) -> Image:
         """The image interpolated, and rounded where the settings say so."""

@@ -6,9 +6,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
+from . import geometry_kernels
 from .resample import Spacing
 
 Mask = NDArray[np.bool_]
@@ -17,8 +17,16 @@ Box = tuple[slice, slice, slice]
 
 def bounding_box(mask: Mask) -> Box | None:
     """The smallest box around the true voxels, None where there are none."""
-    found = ndimage.find_objects(mask.view(np.uint8))
-    return found[0] if found else None
+    z = _extent(mask, (1, 2))
+    if z.stop == 0:
+        return None
+    y = _extent(mask[z], (0, 2))
+    return z, y, _extent(mask[z, y], (0, 1))
+
+
+def _extent(mask: Mask, across: tuple[int, int]) -> slice:
+    found = np.flatnonzero(mask.any(axis=across))
+    return slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0)
 
 
 @dataclass(frozen=True)
@@ -57,21 +65,47 @@ class Region:
         return np.pad(np.asarray(image[self.box], dtype=np.float64), 1)
 
     @cached_property
-    def coordinates_mm(self) -> NDArray[np.float64]:
-        """Positions in mm, (n, 3) in (z, y, x), of the morphological mask's voxels."""
-        return np.asarray(np.argwhere(self.morphological) * np.asarray(self.spacing_mm))
+    def extents(self) -> NDArray[np.int64]:
+        """First voxel and one past the last of each row of the intensity mask, (z, y, 2)."""
+        return geometry_kernels.row_extents(self.intensity)
+
+    @cached_property
+    def morphological_extents(self) -> NDArray[np.int64]:
+        """As `extents`, of the morphological mask."""
+        return geometry_kernels.row_extents(self.morphological)
+
+    @cached_property
+    def _moments(self) -> NDArray[np.float64]:
+        ones = np.broadcast_to(np.float64(1), self.morphological.shape)
+        return geometry_kernels.moments(
+            self.morphological, self.morphological_extents, np.ascontiguousarray(ones)
+        )[0]
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """The mean position (z, y, x) of the morphological mask's voxels, in voxels of the padded box."""
+        return np.asarray(self._moments[1:4] / self._moments[0])
+
+    @cached_property
+    def principal_variances_mm(self) -> NDArray[np.float64]:
+        """The eigenvalues of the positions' sample covariance in mm², largest first; 0 for one voxel."""
+        n, zz, yy, xx, zy, zx, yx = self._moments[[0, 4, 5, 6, 7, 8, 9]]
+        if n < 2:
+            return np.zeros(3)
+        second = np.array([[zz, zy, zx], [zy, yy, yx], [zx, yx, xx]])
+        scatter = second - n * np.outer(self.centre, self.centre)
+        covariance = scatter / (n - 1) * np.outer(self.spacing_mm, self.spacing_mm)
+        return np.asarray(np.linalg.eigvalsh(covariance)[::-1])
 
     @cached_property
     def distance_3d(self) -> NDArray[np.int16]:
         """Steps over faces to leave the morphological mask: 1 at its border (IBSI 3.9)."""
-        steps = ndimage.distance_transform_cdt(self.morphological, metric="taxicab")
-        return np.asarray(steps, dtype=np.int16)
+        return geometry_kernels.border_distance(self.morphological, 1)
 
     @cached_property
     def distance_2d(self) -> NDArray[np.int16]:
         """As `distance_3d`, each slice by itself."""
-        planes = [ndimage.distance_transform_cdt(plane, metric="taxicab") for plane in self.morphological]
-        return np.stack(planes).astype(np.int16)
+        return geometry_kernels.border_distance(self.morphological, 0)
 
     @cached_property
     def hull(self) -> ConvexHull | None:
@@ -80,7 +114,7 @@ class Region:
         The mesh's vertices lie half a voxel from a border voxel along an axis, so their hull is that of the
         voxel centres with such a step added: only the centres on the hull of centres need it.
         """
-        ends = _row_ends(self.morphological)
+        ends = _convex_ends(self.morphological_extents)
         with suppress(QhullError, ValueError):  # flat or tiny: every end is kept
             ends = ends[ConvexHull(ends).vertices]
         steps = np.concatenate([np.eye(3), -np.eye(3)]) / 2
@@ -91,15 +125,19 @@ class Region:
             return None
 
 
-def _row_ends(mask: Mask) -> NDArray[np.float64]:
-    """The first and last true voxel of every row that are also ends within their column (z, y, x)."""
-    ends = np.zeros_like(mask)
-    z, y = np.nonzero(mask.any(axis=2))
-    rows = mask[z, y]
-    ends[z, y, rows.argmax(axis=1)] = True
-    ends[z, y, mask.shape[2] - 1 - rows[:, ::-1].argmax(axis=1)] = True
-    z, x = np.nonzero(ends.any(axis=1))
-    columns = ends[z, :, x]
-    first = np.stack([z, columns.argmax(axis=1), x], axis=1)
-    last = np.stack([z, mask.shape[1] - 1 - columns[:, ::-1].argmax(axis=1), x], axis=1)
-    return np.unique(np.concatenate([first, last]), axis=0).astype(np.float64)
+def _convex_ends(extents: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The first and last voxels of rows, (n, 3), without those that lie between their neighbours' ends.
+
+    A point on or inside the segment from one neighbouring row's end to the other's is no corner of the hull.
+    """
+    filled = extents[:, :, 0] < extents[:, :, 1]
+    ends = []
+    for side, sign in ((0, 1.0), (1, -1.0)):
+        # outward is towards smaller `reach`; an empty row reaches nowhere
+        reach = np.where(filled, sign * (extents[:, :, side] - side), np.inf)
+        corner = filled.copy()
+        corner[1:-1] &= 2 * reach[1:-1] < reach[:-2] + reach[2:]
+        corner[:, 1:-1] &= 2 * reach[:, 1:-1] < reach[:, :-2] + reach[:, 2:]
+        z, y = np.nonzero(corner)
+        ends.append(np.stack([z, y, sign * reach[z, y]], axis=1))
+    return np.concatenate(ends)

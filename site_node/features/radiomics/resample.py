@@ -11,8 +11,9 @@ Method = Literal["nearest", "linear", "cubic"]
 Spacing = tuple[float, float, float]
 Volume = NDArray[np.floating]
 
-# The cubic spline's prefilter forgets a voxel by 0.268 a step: 24 voxels away it weighs 2e-14.
-SPLINE_REACH = 24
+# How many old voxels around a place may be seen; the cubic spline's prefilter forgets a voxel by 0.268 a
+# step, so that 24 voxels away it weighs 2e-14.
+REACH = {"nearest": 1, "linear": 1, "cubic": 24}
 
 
 @dataclass(frozen=True)
@@ -32,33 +33,20 @@ class Axis:
         return cls(np.asarray(positions, dtype=np.float64), size)
 
     def within(self, low: int, high: int) -> "Axis":
-        """The part of the axis with new indices low <= i < high."""
-        return Axis(self.positions[max(low, 0) : high], self.size)
-
-    def covering(self, low: int, high: int, margin: float) -> tuple[int, int]:
-        """The new indices that see the old voxels low <= i < high, with a margin in old voxels."""
-        inside = (self.positions >= low - 1 - margin) & (self.positions <= high + margin)
-        found = np.flatnonzero(inside)
-        return (int(found[0]), int(found[-1]) + 1) if found.size else (0, 0)
+        """The same centres in a crop of the old voxels to low <= i < high; those outside it fall away."""
+        inside = (self.positions >= low - 0.5) & (self.positions <= high - 0.5)
+        return Axis(self.positions[inside] - low, high - low)
 
     @property
     def unchanged(self) -> bool:
         return self.positions.size > 0 and bool(np.all(self.positions == np.rint(self.positions)))
-
-    def shifted(self, start: int, size: int) -> "Axis":
-        """The same centres seen from a crop of the old voxels that begins at `start`."""
-        return Axis(self.positions - start, size)
 
 
 def resample(volume: Volume, axes: tuple[Axis, Axis, Axis], method: Method) -> NDArray[np.float64]:
     """The volume at the axes' positions, (z, y, x) float64; beyond the image the nearest voxel counts."""
     result = np.asarray(volume, dtype=np.float64)
     for dimension, axis in enumerate(axes):
-        reach = SPLINE_REACH if method == "cubic" else 1
-        start = max(0, int(np.floor(axis.positions.min())) - reach)
-        stop = min(axis.size, int(np.ceil(axis.positions.max())) + reach + 1)
-        cropped = np.take(result, np.arange(start, stop), axis=dimension)
-        result = _resample_axis(cropped, axis.shifted(start, stop - start), dimension, method)
+        result = _resample_axis(result, axis, dimension, method)
     return result
 
 

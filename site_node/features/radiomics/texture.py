@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from . import glcm, gldzm, glrlm, glszm, kernels, ngldm, ngtdm
+from . import glcm, gldzm, glrlm, glszm, ngldm, ngtdm, texture_kernels
 from .region import Region
 from .settings import FamilyName, Texture
 
@@ -62,12 +62,17 @@ def co_occurrence_and_runs(
     directions = DIRECTIONS_3D if dimension == "3D" else DIRECTIONS_2D
     n_slices = levels.shape[0] - 2 if dimension == "2D" else 1
     pairs = np.zeros((n_slices, len(directions), n + 1, n + 1), dtype=np.uint32)
-    longest = max(levels.shape) + 1
-    reach = np.zeros((n_slices, len(directions), n + 1, longest), dtype=np.uint32)
-    kernels.count_pairs_and_runs(levels, directions, dimension == "2D", pairs, reach)
-    one_way = pairs[:, :, 1:, 1:].astype(np.int64)
-    runs = glrlm.matrix(reach.reshape(-1, n + 1, longest))
-    return one_way + one_way.swapaxes(2, 3), runs.reshape(n_slices, len(directions), n, -1)
+    later = np.zeros((n_slices, len(directions), n + 1, max(levels.shape)), dtype=np.uint32)
+    extents = discretised.region.extents
+    texture_kernels.count_pairs_and_runs(levels, extents, directions, dimension == "2D", pairs, later)
+    unlike = pairs[:, :, 1:, 1:].astype(np.int64)
+    longer = later[:, :, 1:].astype(np.int64)
+    symmetric = unlike + unlike.swapaxes(2, 3)
+    alike = np.arange(n)
+    symmetric[:, :, alike, alike] = 2 * longer[:, :, :, 1:].sum(axis=3)
+    starts = pairs[:, :, 1:].sum(axis=3, dtype=np.int64)  # a predecessor of another level, or none
+    runs = glrlm.matrix(starts.reshape(-1, n), longer.reshape(-1, *longer.shape[2:]))
+    return symmetric, runs.reshape(n_slices, len(directions), n, -1)
 
 
 def _directional(
@@ -110,7 +115,7 @@ def neighbourhoods(
     n_slices = discretised.levels.shape[0] - 2 if dimension == "2D" else 1
     voxels, differences = np.zeros((2, n_slices, n + 1))
     dependences = np.zeros((n_slices, n + 1, 27 if depth else 9), dtype=np.uint32)
-    kernels.count_neighbours(
+    texture_kernels.count_neighbours(
         discretised.levels, depth, coarseness, dimension == "2D", voxels, differences, dependences
     )
     return voxels[:, 1:], differences[:, 1:], dependences[:, 1:].astype(np.int64)
@@ -137,7 +142,7 @@ def _zones(discretised: Discretised, dimension: str, families: tuple[FamilyName,
     region = discretised.region
     flat = dimension != "3D"
     distance = region.distance_2d if flat else region.distance_3d
-    level, size, nearest, plane = kernels.find_zones(discretised.levels, distance, 0 if flat else 1)
+    level, size, nearest, plane = texture_kernels.find_zones(discretised.levels, distance, 0 if flat else 1)
     if dimension == "2D":
         voxels = discretised.voxels_by_slice()
         groups = [(plane == z, voxels[z]) for z in np.flatnonzero(voxels)]

@@ -3,7 +3,6 @@
 import pytest
 
 from site_node.features.radiomics import extract
-
 from tests.reference.ibsi.phantoms import CONFIGURATIONS, misses, phantom, table
 
 EXPECTED = {"digital": 482, "A": 346, "B": 346, "C": 210, "D": 210, "E": 210}  # 1,804 in all

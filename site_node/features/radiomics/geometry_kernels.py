@@ -1,0 +1,181 @@
+"""The loops over a region's shape and surroundings; masks are (z, y, x), contiguous, padded by one voxel."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compiled import inlined, kernel
+
+
+@kernel
+def row_extents(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The first true voxel of each row and one past its last, (z, y, 2); equal where there is none."""
+    n_z, n_y, n_x = mask.shape
+    extents = np.zeros((n_z, n_y, 2), dtype=np.int64)
+    for z in range(n_z):
+        for y in range(n_y):
+            first, last = 0, n_x
+            while first < n_x and not mask[z, y, first]:
+                first += 1
+            while last > first and not mask[z, y, last - 1]:
+                last -= 1
+            extents[z, y, 0], extents[z, y, 1] = first, last
+    return extents
+
+
+@kernel
+def moments(
+    mask: NDArray[np.bool_], extents: NDArray[np.int64], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums over the true voxels of 1, z, y, x, z², y², x², zy, zx, yx, and of the weight times 1, z, y, x."""
+    n_z, n_y, _ = mask.shape
+    plain, weighted = np.zeros(10), np.zeros(4)
+    for z in range(n_z):
+        for y in range(n_y):
+            n, sum_x, sum_xx = np.int64(0), np.int64(0), np.int64(0)
+            total, total_x = 0.0, 0.0
+            for x in range(extents[z, y, 0], extents[z, y, 1]):
+                inside = np.int64(mask[z, y, x])
+                n += inside
+                sum_x += inside * x
+                sum_xx += inside * x * x
+                total += inside * weight[z, y, x]
+                total_x += inside * x * weight[z, y, x]
+            plain += np.array(
+                [n, n * z, n * y, sum_x, n * z * z, n * y * y, sum_xx, n * z * y, sum_x * z, sum_x * y],
+                dtype=np.float64,
+            )
+            weighted += np.array([total, total * z, total * y, total_x])
+    return plain, weighted
+
+
+@inlined
+def approach(row: NDArray[np.int16], above: NDArray[np.int16], behind: NDArray[np.int16]) -> None:
+    """Lowers the distances of one row to one more than those of two neighbouring rows."""
+    for x in range(row.size):
+        row[x] = min(row[x], np.int16(min(above[x], behind[x]) + np.int16(1)))
+
+
+@kernel
+def border_distance(mask: NDArray[np.bool_], depth: int) -> NDArray[np.int16]:
+    """Steps over faces to leave the mask, 1 at its border; within the slice where `depth` is 0."""
+    n_z, n_y, n_x = mask.shape
+    distance = mask.astype(np.int16) * np.int16(32000)
+    for z in range(1, n_z - 1):
+        for y in range(1, n_y - 1):
+            row, behind = distance[z, y], distance[z, y - 1]
+            approach(row, distance[z - 1, y] if depth == 1 else behind, behind)
+            for x in range(1, n_x):
+                row[x] = min(row[x], row[x - 1] + 1)
+    for z in range(n_z - 2, 0, -1):
+        for y in range(n_y - 2, 0, -1):
+            row, behind = distance[z, y], distance[z, y + 1]
+            approach(row, distance[z + 1, y] if depth == 1 else behind, behind)
+            for x in range(n_x - 2, -1, -1):
+                row[x] = min(row[x], row[x + 1] + 1)
+    return distance
+
+
+@kernel
+def count_cubes(
+    mask: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How often each of the 256 marching-cubes cases occurs, and the sum of its cells' (z, y, x)."""
+    n_z, n_y, n_x = mask.shape
+    count = np.zeros(256, dtype=np.int64)
+    position = np.zeros((256, 3), dtype=np.int64)
+    for z in range(n_z - 1):
+        for y in range(n_y - 1):
+            a, b, c, d = mask[z, y], mask[z, y + 1], mask[z + 1, y], mask[z + 1, y + 1]
+            left = a[0] | (b[0] << 2) | (c[0] << 4) | (d[0] << 6)
+            for x in range(n_x - 1):
+                right = a[x + 1] | (b[x + 1] << 2) | (c[x + 1] << 4) | (d[x + 1] << 6)
+                case = left | (right << 1)
+                left = right
+                if 0 < case < 255:
+                    count[case] += 1
+                    position[case, 0] += z
+                    position[case, 1] += y
+                    position[case, 2] += x
+    return count, position
+
+
+@kernel
+def largest_distance(points: NDArray[np.float64]) -> float:
+    """The greatest distance between two of the points."""
+    greatest = 0.0
+    for i in range(points.shape[0]):
+        for j in range(i):
+            z = points[i, 0] - points[j, 0]
+            y = points[i, 1] - points[j, 1]
+            x = points[i, 2] - points[j, 2]
+            greatest = max(greatest, z * z + y * y + x * x)
+    return float(np.sqrt(greatest))
+
+
+@kernel
+def add_slab(total: NDArray[np.float32], part: NDArray[np.float32]) -> None:
+    for i in range(total.size):
+        total[i] += part[i]
+
+
+@kernel
+def sphere_sums(image: NDArray[np.float32], half: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The sum over the sphere around each voxel of an image padded by the sphere's reach, without the
+    padding.
+
+    half[dz, dy] is how far the sphere extends along x in that row, -1 for not at all. Rows of equal length
+    are summed once for a plane, then discs, which serve the planes above and below. Planes are flat, so that
+    the loops are long; what they carry from one row to the next falls into the padding.
+    """
+    n_z, n_y, n_x = image.shape
+    reach_z, reach_y, reach_x = half.shape[0] // 2, half.shape[1] // 2, half.max()
+    inner_z, inner = n_z - 2 * reach_z, (n_y - 2 * reach_y) * n_x
+    rows = np.zeros((reach_x + 1, n_y * n_x), dtype=np.float32)
+    disc = np.zeros(inner, dtype=np.float32)
+    sums = np.zeros((inner_z, inner), dtype=np.float32)
+    for z in range(n_z):
+        rows[0] = image[z].ravel()
+        for h in range(1, reach_x + 1):
+            middle = rows[h, h : n_y * n_x - h]
+            middle[:] = rows[h - 1, h : n_y * n_x - h]
+            add_slab(middle, rows[0, : n_y * n_x - 2 * h])
+            add_slab(middle, rows[0, 2 * h :])
+        for dz in range(reach_z + 1):
+            disc[:] = 0
+            for dy in range(2 * reach_y + 1):
+                h = half[reach_z + dz, dy]
+                if h >= 0:
+                    add_slab(disc, rows[h, dy * n_x : dy * n_x + inner])
+            up, down = z - reach_z - dz, z - reach_z + dz  # the planes whose spheres hold this disc
+            if 0 <= up < inner_z:
+                add_slab(sums[up], disc)
+            if dz > 0 and 0 <= down < inner_z:
+                add_slab(sums[down], disc)
+    return sums.reshape(inner_z, -1, n_x)[:, :, reach_x : n_x - reach_x]
+
+
+@kernel
+def weighted_products(
+    octant: NDArray[np.float32],
+    ones: NDArray[np.complex64],
+    values: NDArray[np.complex64],
+    squares: NDArray[np.complex64],
+) -> NDArray[np.float64]:
+    """The sums over three half spectra of weight times |ones|², Re(ones · squares*), |values|².
+
+    The weight at a frequency beyond the octant is that of its mirror image.
+    """
+    n_z, n_y, n_x = ones.shape
+    total = np.zeros(3)
+    for z in range(n_z):
+        for y in range(n_y):
+            weight = octant[min(z, n_z - z), min(y, n_y - y)]
+            a, b, c = ones[z, y], values[z, y], squares[z, y]
+            aa, bb, ac = np.float32(0), np.float32(0), np.float32(0)
+            for x in range(n_x):
+                w = weight[x]
+                aa += w * (a[x].real * a[x].real + a[x].imag * a[x].imag)
+                ac += w * (a[x].real * c[x].real + a[x].imag * c[x].imag)
+                bb += w * (b[x].real * b[x].real + b[x].imag * b[x].imag)
+            total += np.array([aa, ac, bb], dtype=np.float64)
+    return total

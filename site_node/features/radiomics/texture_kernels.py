@@ -1,0 +1,258 @@
+"""The loops that count texture matrices.
+
+Volumes are (z, y, x), contiguous, padded by one voxel on every side, so that no neighbour needs a bounds
+check. `levels` is int16: grey levels from 1, and 0 outside the region. One type, so one compilation.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compiled import inlined, kernel
+
+Levels = NDArray[np.int16]
+
+
+@inlined
+def flush_pairs_and_runs(
+    table: NDArray[np.uint32], pairs: NDArray[np.uint32], later: NDArray[np.uint32]
+) -> None:
+    """Moves one direction's table into its matrices and empties it."""
+    n, longest = later.shape
+    for a in range(n):
+        for b in range(n):
+            pairs[a, b] = table[0, a * n + b] + table[1, a * n + b]
+        for k in range(longest):
+            at = n * n + a * longest + k
+            later[a, k] = table[0, at] + table[1, at]
+    table[:] = 0
+
+
+@inlined
+def measure_runs(
+    row: NDArray[np.int16],
+    before: NDArray[np.int16],
+    theirs: NDArray[np.int16],
+    ours: NDArray[np.int16],
+    along_x: bool,
+) -> None:
+    """Fills `ours` with how many predecessors of equal level each voxel of a row has in an unbroken line."""
+    if along_x:
+        k = np.int16(0)
+        for x in range(row.size):
+            k = np.int16(k + 1) if row[x] == before[x] else np.int16(0)
+            ours[x] = k
+    else:
+        for x in range(row.size):
+            longer = np.int16(theirs[x] + 1)
+            ours[x] = longer if row[x] == before[x] else np.int16(0)
+
+
+@inlined
+def count_row(
+    row: NDArray[np.int16],
+    before: NDArray[np.int16],
+    ours: NDArray[np.int16],
+    shape: tuple[int, int],
+    place: NDArray[np.int32],
+    table: NDArray[np.uint32],
+) -> None:
+    """Counts each voxel of a row in one place: in its run if it continues one, else as a pair."""
+    n, longest = shape
+    for x in range(row.size):
+        level = np.int32(row[x])
+        k = np.int32(ours[x])
+        in_run = n * n + level * longest + k
+        in_pair = level * n + np.int32(before[x])
+        place[x] = in_run if (k > 0) & (level > 0) else in_pair
+    for x in range(row.size // 2):
+        table[0, place[2 * x]] += 1
+        table[1, place[2 * x + 1]] += 1
+    if row.size & 1:
+        table[0, place[row.size - 1]] += 1
+
+
+@kernel
+def count_pairs_and_runs(
+    levels: Levels,
+    extents: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    per_slice: bool,
+    pairs: NDArray[np.uint32],
+    later: NDArray[np.uint32],
+) -> None:
+    """Fills `pairs` and `later` for each direction, and for each slice where `per_slice`.
+
+    pairs[slice, direction, a, b]: voxels of level a whose predecessor along the direction has another level
+    b. later[slice, direction, a, k]: voxels of level a with k >= 1 predecessors in their run. Together they
+    say all: one increment a voxel and direction, at spread addresses, and no branch.
+    """
+    n_z, n_y, n_x = levels.shape
+    n, longest = later.shape[2], later.shape[3]
+    # two tables in turn: a count need not wait for the store of the one before
+    table = np.zeros((2, n * n + n * longest), dtype=np.uint32)
+    length = np.zeros((2, n_y, n_x), dtype=np.int16)
+    place = np.zeros(n_x, dtype=np.int32)
+    for d in range(offsets.shape[0]):
+        dz, dy, dx = offsets[d]
+        for z in range(1, n_z - 1):
+            for y in range(1, n_y - 1):
+                first = extents[z, y, 0]
+                last = extents[z, y, 1]
+                row = levels[z, y, first:last]
+                before = levels[z - dz, y - dy, first - dx : last - dx]
+                ours = length[z & 1, y, first:last]
+                theirs = length[(z - dz) & 1, y - dy, first - dx : last - dx]
+                measure_runs(row, before, theirs, ours, dz == 0 and dy == 0)
+                count_row(row, before, ours, (n, longest), place, table)
+            if per_slice:
+                flush_pairs_and_runs(table, pairs[z - 1, d], later[z - 1, d])
+        if not per_slice:
+            flush_pairs_and_runs(table, pairs[0, d], later[0, d])
+
+
+@kernel
+def count_neighbours(
+    levels: Levels,
+    depth: int,
+    coarseness: int,
+    per_slice: bool,
+    voxels: NDArray[np.float64],
+    differences: NDArray[np.float64],
+    dependences: NDArray[np.uint32],
+) -> None:
+    """Fills the NGTDM's n and s and the NGLDM for each slice, or in slot 0.
+
+    The neighbourhood is 3 x 3 in the plane and reaches `depth` (0 or 1) planes up and down.
+    dependences[slice, level, k]: voxels with k neighbours within `coarseness` of their own level.
+    """
+    n_z, n_y, n_x = levels.shape
+    total = np.empty(n_x, dtype=np.int32)
+    valid = np.empty(n_x, dtype=np.int16)
+    alike = np.empty(n_x, dtype=np.int16)
+    for z in range(1, n_z - 1):
+        into = z - 1 if per_slice else 0
+        for y in range(1, n_y - 1):
+            row = levels[z, y]
+            total[:] = 0
+            valid[:] = 0
+            alike[:] = 0
+            for dz in range(-depth, depth + 1):
+                for dy in range(-1, 2):
+                    other = levels[z + dz, y + dy]
+                    for dx in range(3):
+                        for x in range(n_x - 2):
+                            level = other[x + dx]
+                            total[x] += level
+                            valid[x] += np.int16(level > 0)
+                            near = abs(np.int16(level - row[x + 1])) <= coarseness
+                            alike[x] += np.int16(near & (level > 0))
+            for x in range(n_x - 2):
+                level = row[x + 1]
+                if level > 0:
+                    dependences[into, level, alike[x] - 1] += 1
+                    others = valid[x] - 1
+                    if others > 0:
+                        voxels[into, level] += 1
+                        differences[into, level] += abs(level - (total[x] - level) / others)
+
+
+@kernel
+def find_root(parent: NDArray[np.int32], i: int) -> int:
+    """The root of i's tree, which the walk makes flatter."""
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@kernel
+def join_rows(
+    parent: NDArray[np.int32],
+    start: NDArray[np.int16],
+    stop: NDArray[np.int16],
+    level: NDArray[np.int16],
+    this: tuple[int, int],
+    other: tuple[int, int],
+) -> None:
+    """Unites the runs of one row with the touching runs of equal level of another; the smaller root stays."""
+    j, end = other
+    for i in range(this[0], this[1]):
+        while j < end and stop[j] < start[i]:
+            j += 1
+        k = j
+        root = parent[i]
+        while k < end and start[k] <= stop[i]:
+            if level[k] == level[i] and parent[k] != root:
+                a, b = find_root(parent, root), find_root(parent, parent[k])
+                root = min(a, b)
+                parent[max(a, b)] = root
+                parent[i] = root
+                parent[k] = root
+            k += 1
+
+
+@inlined
+def split_row(
+    row: NDArray[np.int16],
+    away: NDArray[np.int16],
+    n: int,
+    start: NDArray[np.int16],
+    stop: NDArray[np.int16],
+    level: NDArray[np.int16],
+    nearest: NDArray[np.int16],
+) -> int:
+    """Appends a padded row's runs after the first n; returns how many there are then."""
+    last = np.int16(0)
+    for x in range(1, row.size):  # the padding ends the last run
+        here = row[x]
+        if here != last:
+            if last > 0:
+                stop[n] = x
+                n += 1
+            if here > 0:
+                start[n], level[n], nearest[n] = x, here, away[x]
+            last = here
+        elif here > 0:
+            nearest[n] = min(nearest[n], away[x])
+    return n
+
+
+@kernel
+def find_zones(
+    levels: Levels, distance: NDArray[np.int16], depth: int
+) -> tuple[NDArray[np.int16], NDArray[np.int32], NDArray[np.int16], NDArray[np.int16]]:
+    """Level, size, distance to the border and slice of every zone of linked voxels of one level.
+
+    Voxels are linked over faces, edges and corners within `depth` (0 or 1) planes. Runs along x are the nodes
+    of a union-find: a row is merged with the four earlier rows that touch it.
+    """
+    n_z, n_y, _ = levels.shape
+    capacity = np.count_nonzero(levels) + 1
+    start = np.empty(capacity, dtype=np.int16)
+    stop = np.empty(capacity, dtype=np.int16)  # one past the last voxel
+    level = np.empty(capacity, dtype=np.int16)
+    plane = np.empty(capacity, dtype=np.int16)
+    nearest = np.empty(capacity, dtype=np.int16)
+    parent = np.arange(capacity, dtype=np.int32)
+    first = np.zeros((n_z, n_y + 1), dtype=np.int32)  # first run of each row; the next row's first ends it
+    n = 0
+    for z in range(1, n_z - 1):
+        first[z] = n
+        for y in range(1, n_y - 1):
+            first[z, y] = n
+            n = split_row(levels[z, y], distance[z, y], n, start, stop, level, nearest)
+            this = (first[z, y], n)
+            join_rows(parent, start, stop, level, this, (first[z, y - 1], first[z, y]))
+            if depth == 1:
+                for near in range(y - 1, y + 2):
+                    other = (first[z - 1, near], first[z - 1, near + 1])
+                    join_rows(parent, start, stop, level, this, other)
+        first[z, n_y - 1 :] = n
+        plane[first[z, 0] : n] = z - 1
+    size = np.zeros(n, dtype=np.int32)
+    for i in range(n):
+        root = find_root(parent, i)
+        size[root] += stop[i] - start[i]
+        nearest[root] = min(nearest[root], nearest[i])
+    roots = np.flatnonzero(size)
+    return level[roots], size[roots], nearest[roots], plane[roots]
