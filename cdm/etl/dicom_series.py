@@ -6,13 +6,14 @@ DicomRegions (an RTSTRUCT or SEG series) becomes an image_occurrence and image_a
 region an observation with its name and an image_feature that joins this name to the image_occurrence of the
 *image* it is drawn on. They are dated by the image's study: who draws a region meets no patient.
 
-The acquisition parameters are stored twice, since they are asked for in two ways. `image_acquisition` (ours) has
-a column a parameter, named after DICOM's keyword with its unit: a batch label needs several of one image side
-by side, so a scanner is read by joining it on image_occurrence_id. A `measurement` a parameter is how the
-MI-CDM guide has it: concept and source value are the DICOM attribute's (`00180060`), measurement_event_id is
-the image_occurrence_id; so a study may take one as a variable (`DICOM:00180060`). The keys of
-procedure_occurrence and image_occurrence come from the UIDs alone, so that a series and FHIR's ImagingStudy
-that tells of it are one row, for which the header counts.
+The acquisition parameters are stored twice, since they are asked for in two ways. `image_acquisition` (ours)
+has a column a parameter, named after DICOM's keyword with its unit: a batch label needs several of one image
+side by side, so a scanner is read by joining it on image_occurrence_id. A `measurement` a parameter is how
+the MI-CDM guide has it: its concept and source value are the DICOM attribute's (`DICOM:00180060`), which a
+study can name, and measurement_event_id is the image_occurrence_id.
+
+The keys of procedure_occurrence and image_occurrence come from the UIDs alone, so that a series and FHIR's
+ImagingStudy that tells of it are one row, for which the header counts.
 """
 
 from datetime import date
@@ -99,7 +100,7 @@ def _parameter(body: Body, column: str, attribute: str, unit: str | None, contex
         "value_as_number": value if unit else None,
         "unit_concept_id": context.lookup("UCUM", unit).concept_id if unit else None,
         "unit_source_value": unit,
-        "measurement_source_value": attribute,
+        "measurement_source_value": f"DICOM:{attribute}",
         "measurement_source_concept_id": found.source_concept_id,
         "value_source_value": None if unit else str(value)[:50],
         "measurement_event_id": context.image_occurrence_id(body["series_uid"]),

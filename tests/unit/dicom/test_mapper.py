@@ -79,9 +79,12 @@ def test_what_makes_a_batch_stands_beside_the_image(context: Context) -> None:
 
 def test_a_parameter_is_a_measurement_of_its_image_too(context: Context) -> None:
     rows = {row["measurement_source_value"]: row for row in of(map_series(SERIES, context), "measurement")}
-    assert sorted(rows) == ["00080070", "00081090", "00180050"]  # (0008,0070) Manufacturer, …
-    assert (rows["00180050"]["value_as_number"], rows["00180050"]["unit_source_value"]) == (3.0, "mm")
-    assert rows["00080070"]["value_source_value"] == "ACME"
+    assert sorted(rows) == ["DICOM:00080070", "DICOM:00081090", "DICOM:00180050"]  # Manufacturer, …
+    assert (rows["DICOM:00180050"]["value_as_number"], rows["DICOM:00180050"]["unit_source_value"]) == (
+        3.0,
+        "mm",
+    )
+    assert rows["DICOM:00080070"]["value_source_value"] == "ACME"
     assert {row["measurement_event_id"] for row in rows.values()} == {context.image_occurrence_id("1.2.3")}
 
 
