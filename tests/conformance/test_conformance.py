@@ -21,7 +21,7 @@ from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.core.wire import RoundAnswer, RoundQuestion
 from tests.conformance.examples import EXAMPLES
-from tests.lib.consortium import SPLITS, study_of
+from tests.lib.drawn_sites import SPLITS, study_of
 
 NAMES = sorted(CATALOGUE)
 COMMON = "unequal sites"

@@ -1,0 +1,113 @@
+"""Consortia drawn from a seed, whose tables hold what federated analyses trip over."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+
+VARIABLES: dict[str, Any] = {
+    "age": {"kind": "age"},
+    "sex": {"kind": "sex", "is": "female"},
+    "idh1": {"kind": "gene", "gene": "IDH1"},
+    "os": {"kind": "survival", "endpoint": "overall"},
+    "scanner": {"kind": "scanner", "modality": "MR"},
+    "f_one": {"kind": "image_feature", "feature": "one"},
+    "f_two": {"kind": "image_feature", "feature": "two"},
+    "f_three": {"kind": "image_feature", "feature": "three"},
+    "still": {"kind": "image_feature", "feature": "still"},
+    "twice": {"kind": "image_feature", "feature": "twice"},
+}
+
+
+def study_of(*specs: Mapping[str, Any], min_sites: int = 1, **changes: Any) -> Study:
+    """A study of these analyses, named a0, a1 and so on, over the variables of `a_site`."""
+    return Study.model_validate(
+        {
+            "name": "conformance",
+            "title": "Conformance",
+            "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
+            "variables": VARIABLES,
+            "analyses": [{"name": f"a{i}", "spec": dict(spec)} for i, spec in enumerate(specs)],
+            "min_sites": min_sites,
+            **changes,
+        }
+    )
+
+
+def a_site(
+    site: str,
+    n: int,
+    seed: int,
+    *,
+    ties: bool = False,
+    missing: float = 0.0,
+    constant: Sequence[str] = (),
+    carriers: bool | None = None,
+) -> AnalysisTable:
+    """A site's table: age and a gene that matter for survival, features with a shift of this site's scanners.
+
+    Args:
+        ties: times, ages and features are rounded, so that many are equal.
+        missing: share of each measured column.
+        constant: columns that are the same for everybody at this site.
+        carriers: whether all or none has the gene mutated; None draws it.
+    """
+    rng = np.random.default_rng(seed)
+    age = rng.normal(50, 12, n)
+    idh1 = (rng.uniform(size=n) < 1 / (1 + np.exp(0.06 * (age - 52)))).astype(float)
+    if carriers is not None:
+        idh1[:] = carriers
+    scanner = np.array([f"{site}-{i % 2}" if n > 20 else f"{site}-0" for i in range(n)], dtype=object)
+    shift = np.array([2.0 * (label[-1] == "1") for label in scanner]) + seed % 5
+    features = rng.normal(size=(3, n)) * np.array([[1.0], [3.0], [1e-4]]) + 0.8 * idh1 * [
+        [1.0],
+        [0.5],
+        [1e-4],
+    ]
+    features = features * (1 + shift / 4) + shift * np.array([[1.0], [10.0], [1e-3]])
+    time = rng.exponential(600 * np.exp(0.7 * idh1 - 0.03 * (age - 50)), n)
+    censored = rng.uniform(100, 1500, n)
+    columns = {
+        "age": age,
+        "sex": (rng.uniform(size=n) < 0.5).astype(float),
+        "idh1": idh1,
+        "os.time": np.minimum(time, censored),
+        "os.event": (time <= censored).astype(float),
+        "f_one": features[0],
+        "f_two": features[1],
+        "f_three": features[2],
+        "still": np.full(n, 0.1),
+        "twice": 2 * features[0] + age,
+    }
+    if ties:
+        columns["os.time"] = np.ceil(columns["os.time"] / 100) * 100
+        columns |= {name: np.round(columns[name]) for name in ("age", "f_one", "f_two")}
+    for name in constant:
+        columns[name] = np.full(n, columns[name].mean() if n else 0.0)
+    for name in ("age", "idh1", "f_one", "f_two", "f_three"):
+        columns[name] = np.where(rng.uniform(size=n) < missing, np.nan, columns[name])
+    return AnalysisTable(
+        site,
+        seed * 1_000_000 + np.arange(n, dtype=np.int64),
+        columns,
+        {"scanner": scanner},
+        attrition={"index event": n + 30 if n else 0, "adults": n},
+    )
+
+
+SPLITS: dict[str, list[AnalysisTable]] = {
+    "unequal sites": [a_site("a", 150, 1), a_site("b", 60, 2), a_site("c", 30, 3)],
+    "a site of nine": [a_site("a", 80, 4), a_site("b", 60, 5), a_site("c", 9, 6, carriers=True)],
+    "an empty site": [a_site("a", 80, 7), a_site("b", 50, 8), a_site("c", 40, 9), a_site("d", 0, 10)],
+    "ties": [a_site(s, 70, i, ties=True) for i, s in enumerate("abc", 11)],
+    "missing values": [a_site(s, 90, i, missing=0.05) for i, s in enumerate("abc", 14)],
+    "a column constant at a site": [
+        a_site("a", 80, 17),
+        a_site("b", 60, 18, constant=("age", "f_one")),
+        a_site("c", 60, 19),
+    ],
+    "one site": [a_site("a", 200, 20)],
+}

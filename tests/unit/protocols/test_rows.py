@@ -1,0 +1,108 @@
+"""Tables and row filters: nobody is in two folds, and folds are by person."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.core.answering import answer
+from protocols.core.disclosure import Thresholds
+from protocols.core.errors import Code, SiteError, SpecError
+from protocols.core.protocol import Ask, Transform
+from protocols.core.table import AnalysisTable, Rows, fold_hashes
+from tests.lib.drawn_sites import SPLITS, study_of
+
+
+def a_table(persons: list[int], site: str = "a") -> AnalysisTable:
+    ids = np.array(persons, dtype=np.int64)
+    return AnalysisTable(site, ids, {"x": ids.astype(float)}, fold_hashes=fold_hashes(ids, b"study"))
+
+
+people = st.lists(st.integers(-(2**63), 2**63 - 1), unique=True, max_size=60)
+
+
+@given(people, st.integers(2, 20))
+def test_folds_part_the_people(persons: list[int], of: int) -> None:
+    table = a_table(persons)
+    tests = [Rows(keep="test", fold=fold, of=of).mask(table) for fold in range(of)]
+    trains = [Rows(keep="train", fold=fold, of=of).mask(table) for fold in range(of)]
+    assert (np.sum(tests, axis=0) == 1).all()
+    assert all((test ^ train).all() for test, train in zip(tests, trains, strict=True))
+
+
+@given(people)
+def test_a_person_has_one_fold_whatever_table_the_row_stands_in(persons: list[int]) -> None:
+    rows = Rows(keep="test", fold=2, of=5)
+    whole = a_table(persons)
+    part = whole.select(np.arange(len(whole)) % 2 == 0)
+    again = a_table(persons[::-1])
+    assert set(part.persons[rows.mask(part)]) <= set(whole.persons[rows.mask(whole)])
+    assert set(again.persons[rows.mask(again)]) == set(whole.persons[rows.mask(whole)])
+
+
+def test_folds_are_even_and_need_the_key() -> None:
+    persons = np.arange(5000)
+    sizes = np.bincount((fold_hashes(persons, b"one") % np.uint64(5)).astype(int))
+    assert sizes.min() > 900
+    assert (fold_hashes(persons, b"one") != fold_hashes(persons, b"two")).all()
+
+
+def test_a_site_left_out_is_that_site_alone() -> None:
+    here, there = a_table([1, 2, 3], "a"), a_table([4, 5], "b")
+    assert Rows(keep="train", site="a").mask(here).sum() == 0
+    assert Rows(keep="train", site="a").mask(there).all()
+    assert Rows(keep="test", site="a").mask(here).all()
+
+
+def test_a_person_has_one_row() -> None:
+    with pytest.raises(ValueError, match="more than one row"):
+        a_table([1, 1])
+
+
+def test_who_misses_a_number_or_a_label_is_not_complete() -> None:
+    table = AnalysisTable(
+        "a",
+        np.arange(4),
+        {"x": np.array([1.0, np.nan, 3.0, 4.0])},
+        {"scanner": np.array(["s", "s", None, "t"], dtype=object)},
+    )
+    assert table.complete(["x"]).persons.tolist() == [0, 2, 3]
+    assert table.complete(["x", "scanner"]).persons.tolist() == [0, 3]
+    with pytest.raises(SpecError):
+        table.complete(["y"])
+
+
+STUDY = study_of({"protocol": "logistic", "outcome": "idh1", "covariates": ["age"]})
+BIG, MIDDLE, SMALL = SPLITS["a site of nine"]
+
+
+def asked(rows: Rows, table: AnalysisTable, per_site: bool = False) -> object:
+    return answer(STUDY, table, Ask("moments", analysis="a0", rows=rows, per_site=per_site), Thresholds())
+
+
+def test_a_sum_over_one_site_is_refused() -> None:
+    with pytest.raises(SiteError) as caught:
+        asked(Rows(keep="test", site="a"), BIG)
+    assert caught.value.code == Code.WITHHELD
+    asked(Rows(keep="test", site="a"), BIG, per_site=True)
+
+
+def test_a_small_site_is_not_left_out_since_the_difference_of_two_sums_would_show_it() -> None:
+    with pytest.raises(SiteError):
+        asked(Rows(keep="train", site="c"), SMALL)
+    asked(Rows(keep="train", site="a"), SMALL)
+    asked(Rows(keep="train", site="a"), BIG)
+
+
+def test_a_question_that_is_not_of_the_study_is_refused() -> None:
+    for ask, code in (
+        (Ask("moments", analysis="other"), Code.INVALID_STUDY),
+        (Ask("no_such_step", analysis="a0"), Code.UNKNOWN_STEP),
+        (Ask("moments", analysis="a0", part=("covariates",)), Code.INVALID_STUDY),
+        (Ask("moments", analysis="a0", part=("__class__",)), Code.INVALID_STUDY),
+        (Ask("moments", analysis="a0", transforms=(Transform("x", (), Rows(), {}),)), Code.INVALID_STUDY),
+        (Ask("moments", analysis="a0", transforms=(Transform("a0", (), Rows(), {}),)), Code.INVALID_STUDY),
+    ):
+        with pytest.raises(SpecError) as caught:
+            answer(STUDY, BIG, ask, Thresholds())
+        assert caught.value.code == code
