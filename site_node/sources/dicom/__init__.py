@@ -5,6 +5,7 @@ Pixels stay where they are. What the site keeps is the record and, in its image 
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -35,11 +36,13 @@ def read(source: Path, home: Path, progress: Callable[[int], None] | None = None
     DicomRegions (RTSTRUCT, SEG); a record_id is the hash of the UID.
     """
     headers: list[Header] = []
+    facts: dict[str, dict[str, str | float]] = {}
     folder = source if source.is_dir() else source.parent
     for count, path in enumerate(_files(source), start=1):
         try:
             if header := read_header(path, folder):
-                headers.append(header)
+                shared = facts.setdefault(header.series_uid, header.facts)  # one copy a series, not a file
+                headers.append(replace(header, facts=shared) if shared == header.facts else header)
         except DicomFault as error:
             yield _refused("DicomFile", place(path.relative_to(folder).as_posix()), error.fault)
         if progress:

@@ -17,6 +17,7 @@ from typing import Any
 import pydicom
 from pydicom.errors import InvalidDicomError
 
+from cdm.etl.imaging_study import is_uid
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Slice
 from site_node.sources.dicom.parser import reading
@@ -60,7 +61,6 @@ TAGS: list[Any] = [
     "ReferencedFrameOfReferenceSequence", "ROIContourSequence", "StructureSetROISequence",
     "ReferencedSeriesSequence", "SegmentSequence",
 ]  # fmt: skip
-UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _identity(dataset: pydicom.Dataset, keyword: str) -> str:
 
 def _uid(dataset: pydicom.Dataset, keyword: str) -> str:
     value = _identity(dataset, keyword)
-    if len(value) > 64 or not UID.fullmatch(value):
+    if not is_uid(value):
         raise DicomFault(Fault.MISSING_IDENTITY)
     return value
 
