@@ -1,0 +1,168 @@
+"""ComBat: the adjusted features against neuroCombat's algorithm, and what it refuses by name."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protocols.combat import FEWEST, Combat, CombatSpec
+from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.local import run_locally
+from protocols.core.table import AnalysisTable
+from tests.lib.drawn_sites import SPLITS, a_site, study_of
+
+FEATURES = ["f_one", "f_two", "f_three"]
+TABLES = SPLITS["unequal sites"]
+
+
+def neurocombat(y: Any, batch: Any, x: Any, method: str) -> Any:
+    """The (n, g) adjusted features by the algorithm of neuroCombat 0.2.12, from all rows at once."""
+    codes = np.unique(batch)
+    indicators = (batch[:, None] == codes).astype(float)
+    design = np.hstack([indicators, x])
+    coef = np.linalg.solve(design.T @ design, design.T @ y)
+    grand = indicators.mean(axis=0) @ coef[: len(codes)]
+    sd = np.sqrt(((y - design @ coef) ** 2).mean(axis=0))
+    expected = grand + x @ coef[len(codes) :]
+    z = (y - expected) / sd
+    out = np.empty_like(y)
+    for code in codes:
+        rows = batch == code
+        n, gamma, delta = rows.sum(), z[rows].mean(axis=0), z[rows].var(axis=0, ddof=1)
+        g_bar, t2 = gamma.mean(), gamma.var(ddof=1)
+        if method == "mean_only":
+            gamma, delta = (t2 * gamma + g_bar) / (t2 + 1), np.ones_like(delta)
+        elif method == "parametric":
+            m, s2 = delta.mean(), delta.var(ddof=1)
+            a, b = (2 * s2 + m**2) / s2, (m * s2 + m**3) / s2
+            g_old, d_old = gamma, delta
+            while True:
+                g_new = (t2 * n * gamma + d_old * g_bar) / (t2 * n + d_old)
+                d_new = (0.5 * ((z[rows] - g_new) ** 2).sum(axis=0) + b) / (n / 2 + a - 1)
+                moved = [np.abs(g_new - g_old) / np.abs(g_old), np.abs(d_new - d_old) / d_old]
+                g_old, d_old = g_new, d_new
+                if np.max(moved) <= 1e-4:
+                    break
+            gamma, delta = g_old, d_old
+        out[rows] = (z[rows] - gamma) / np.sqrt(delta) * sd + expected[rows]
+    return out
+
+
+def harmonized(spec: dict[str, Any], tables: list[AnalysisTable]) -> list[AnalysisTable]:
+    found = run_locally(study_of({"protocol": "combat", **spec}), tables)["a0"]
+    parsed = CombatSpec.model_validate({"protocol": "combat", **spec})
+    return [Combat().transform(parsed, t, np.ones(len(t), bool), **found.transform_arrays()) for t in tables]
+
+
+@pytest.mark.parametrize("method", ["parametric", "mean_only", "no_eb"])
+@pytest.mark.parametrize("batch", [None, "scanner"])
+@pytest.mark.parametrize("covariates", [[], ["age", "idh1"]])
+def test_the_sites_adjust_as_neurocombat_does_with_all_rows(
+    method: str, batch: str | None, covariates: list[str]
+) -> None:
+    spec = {"features": FEATURES, "covariates": covariates, "method": method, "batch": batch}
+    ours = np.concatenate([t.matrix(FEATURES) for t in harmonized(spec, TABLES)])
+    label = np.concatenate([t.label("scanner") if batch else np.full(len(t), t.site) for t in TABLES])
+    y, x = (np.concatenate([t.matrix(names) for t in TABLES]) for names in (FEATURES, covariates))
+    expected = neurocombat(y, label.astype(str), x, method)
+    largest = np.abs(expected).max(axis=0)
+    np.testing.assert_allclose(ours / largest, expected / largest, rtol=1e-8, atol=1e-10)
+
+
+def test_batches_differ_before_and_not_after() -> None:
+    spec = {"features": FEATURES, "batch": "scanner", "method": "no_eb"}
+    labels = np.concatenate([t.label("scanner") for t in TABLES]).astype(str)
+    for tables, harmonizes in ((TABLES, False), (harmonized(spec, TABLES), True)):
+        y = np.concatenate([t.matrix(FEATURES) for t in tables])
+        y = y / y.std(axis=0)
+        for statistic in (np.mean, np.std):
+            by_batch = [
+                statistic(y[labels == label], axis=0, **({"ddof": 1} if statistic is np.std else {}))
+                for label in np.unique(labels)
+            ]
+            assert (np.ptp(by_batch, axis=0) < 1e-9).all() == harmonizes
+
+
+def failure(spec: dict[str, Any], tables: list[AnalysisTable]) -> StudyError:
+    with pytest.raises(StudyError) as caught:
+        run_locally(study_of({"protocol": "combat", **spec}), tables)["a0"]
+    return caught.value
+
+
+def test_a_feature_that_does_not_vary_is_named() -> None:
+    error = failure({"features": ["f_one", "still"]}, TABLES)
+    assert error.code == Code.RANK_DEFICIENT
+    assert "still" in error.text
+    assert "f_one" not in error.text
+
+
+def test_a_feature_that_only_repeats_its_covariates_is_named() -> None:
+    error = failure({"features": ["f_two", "twice"], "covariates": ["age", "f_one"]}, TABLES)
+    assert error.code == Code.RANK_DEFICIENT
+    assert "twice" in error.text
+
+
+def test_a_covariate_that_is_constant_within_every_batch_is_named() -> None:
+    tables = [t.with_columns({"age": np.full(len(t), 40.0 + i)}) for i, t in enumerate(TABLES)]
+    error = failure({"features": FEATURES, "covariates": ["idh1", "age"]}, tables)
+    assert error.code == Code.RANK_DEFICIENT
+    assert "age" in error.text
+
+
+def a_scanner_of(few: int) -> AnalysisTable:
+    table = a_site("a", 60, 40)
+    labels = table.labels["scanner"].copy()
+    labels[:few] = "rare"
+    return AnalysisTable("a", table.persons, table.columns, {"scanner": labels})
+
+
+@pytest.mark.parametrize("few", [1, FEWEST - 1])
+def test_a_batch_of_few_people_is_left_out_and_counted(few: int) -> None:
+    spec = {"features": FEATURES, "batch": "scanner"}
+    tables = [a_scanner_of(few), *TABLES[1:]]
+    found = run_locally(study_of({"protocol": "combat", **spec}), tables)["a0"]
+    assert found.left_out == few
+    assert found.n == sum(len(t) for t in tables) - few
+    assert found.batches == 6
+    adjusted = harmonized(spec, tables)[0].matrix(FEATURES)
+    assert np.isnan(adjusted[:few]).all()
+    assert not np.isnan(adjusted[few:]).any()
+
+
+def test_a_batch_of_one_can_be_refused() -> None:
+    spec = {"features": FEATURES, "batch": "scanner", "small_batches": "refuse"}
+    assert failure(spec, [a_scanner_of(1), *TABLES[1:]]).code == Code.WITHHELD
+    step = Combat.steps["moments"]
+    with pytest.raises(SiteError, match="scanner"):
+        step(CombatSpec.model_validate(spec), a_scanner_of(1), x_scale=np.ones(0), y_scale=np.ones(3))
+
+
+def test_without_empirical_bayes_a_feature_that_is_still_within_a_batch_is_named() -> None:
+    tables = [*TABLES[:2], TABLES[2].with_columns({"f_two": np.full(len(TABLES[2]), 3.0)})]
+    with pytest.raises(SiteError, match="f_two"):
+        harmonized({"features": FEATURES, "method": "no_eb"}, tables)
+
+
+def test_tiny_features_keep_their_digits() -> None:
+    spec = {"protocol": "combat", "features": FEATURES, "covariates": ["age"]}
+    plain = run_locally(study_of(spec), TABLES)["a0"]
+    tiny = [t.with_columns({"f_two": t.column("f_two") * 2.0**-30}) for t in TABLES]
+    found = run_locally(study_of(spec), tiny)["a0"]
+    np.testing.assert_allclose(found.variance[1] * 2.0**60, plain.variance[1], rtol=1e-12)
+    np.testing.assert_allclose(found.effects[0, 1] * 2.0**30, plain.effects[0, 1], rtol=1e-10)
+
+
+def test_who_misses_a_feature_or_a_covariate_keeps_the_rest() -> None:
+    table = TABLES[0]
+    f_one, age = table.column("f_one").copy(), table.column("age").copy()
+    f_one[0], age[1] = np.nan, np.nan
+    spec = {"features": FEATURES, "covariates": ["age"]}
+    after = harmonized(spec, [table.with_columns({"f_one": f_one, "age": age}), *TABLES[1:]])[0]
+    assert np.isnan(after.matrix(FEATURES)[0]).tolist() == [True, False, False]
+    assert np.isnan(after.matrix(FEATURES)[1]).all()
+    assert not np.isnan(after.matrix(FEATURES)[2:]).any()
+
+
+def test_empirical_bayes_needs_two_features() -> None:
+    with pytest.raises(ValueError, match="two features"):
+        CombatSpec(features=("f_one",))
