@@ -4,6 +4,7 @@ CATALOGUE is the closed list of analyses: file -> class. A site can run nothing 
 """
 
 CATALOGUE = {
+    "associate": "Associate",
     "attrition": "Attrition",
     "combat": "Combat",
     "cox": "Cox",

@@ -68,12 +68,14 @@ class Moments:
         columns: (k,) names.
         total: the joined answer.
         shift, scale: (k,) of the question that it answers.
+        rounds: how many it took.
     """
 
     columns: tuple[str, ...]
     total: Total
     shift: Floats
     scale: Floats
+    rounds: int = 1
 
     @property
     def n(self) -> int:
@@ -165,9 +167,9 @@ class Moments:
 def gather(columns: Sequence[str]) -> Coordination[Moments]:
     """The moments of the columns that a protocol's step `moments` sums, in one round if digits allow."""
     shift, scale = np.zeros(len(columns)), np.ones(len(columns))
-    for _ in range(_MAX_ROUNDS):
+    for rounds in range(1, _MAX_ROUNDS + 1):
         total = yield ask("moments", shift=shift, scale=scale)
-        moments = Moments(tuple(columns), total, shift, scale)
+        moments = Moments(tuple(columns), total, shift, scale, rounds)
         if moments.keeps_digits():
             break
         shift, scale = moments.finer()

@@ -1,0 +1,99 @@
+"""What confounders leave of the correlations between features and outcomes (Frisch-Waugh)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from protocols.core.errors import StudyError
+from protocols.core.moments import Moments, positions
+from protocols.core.newton import aliased
+from protocols.core.table import Floats
+
+_FOLLOWS = 1e-9  # the share of a column's variance that the confounders must leave
+
+
+@dataclass(frozen=True)
+class Unconfounded:
+    """Correlations of f features and o outcomes after c confounders were taken out.
+
+    Attributes:
+        kept: the (k,) positions of confounders with an effect of their own; aliased: the others' names.
+        confounders: c.
+        factor: (k, k) Cholesky factor of the kept ones' correlations.
+        x, y: (k, f), (k, o) what of each feature and outcome lies along the confounders.
+        product: (f, o) what is left of the correlations.
+        x_left, y_left: (f,), (o,) the share of the variance that is left; 0 where it is not to be tested.
+        untested: name -> why.
+    """
+
+    kept: list[int]
+    aliased: tuple[str, ...]
+    confounders: int
+    factor: Floats
+    x: Floats
+    y: Floats
+    product: Floats
+    x_left: Floats
+    y_left: Floats
+    untested: Mapping[str, str]
+
+    def first_logistic_step(self, share: Floats) -> Floats:
+        """The (f, o, c + 2) coefficients, on standardized columns, one step from the intercept alone.
+
+        Terms are the intercept, the confounders and the feature; `share` (o,) is how many have the outcome.
+        """
+        f, o = self.product.shape
+        start = np.zeros((f, o, self.confounders + 2))
+        slope = self.product / np.where(self.x_left > 0, self.x_left, 1.0)[:, None]
+        along = self.y[:, None, :] - self.x[:, :, None] * slope  # (k, f, o)
+        along = solve_triangular(self.factor, along.reshape(len(along), -1), lower=True, trans="T")
+        start[:, :, [1 + j for j in self.kept]] = along.reshape(-1, f, o).transpose(1, 2, 0)
+        start[:, :, -1] = slope
+        start /= np.sqrt(share * (1 - share))[:, None]  # sd(y) / var(y)
+        start[:, :, 0] = np.log(share / (1 - share))
+        return start
+
+
+def unconfounded(
+    moments: Moments, confounders: Sequence[str], features: Sequence[str], outcomes: Sequence[str]
+) -> Unconfounded:
+    """What is left beside the confounders, from the arrays of products that `associate` declares.
+
+    Raises:
+        StudyError: a confounder does not vary or is rare; names it and the rule.
+    """
+    at_c, at_f, at_o = (positions(moments.columns, names) for names in (confounders, features, outcomes))
+    faults = moments.faults()
+    for name in confounders:
+        if name in faults:
+            raise StudyError(faults[name][0], f"confounder {name}: {faults[name][1]}", "take it out")
+    R = moments.correlation("confounding", at_c, at_c)
+    out = aliased(R)
+    kept = [j for j in range(len(R)) if j not in out]
+    factor: Floats = np.asarray(np.linalg.cholesky(R[np.ix_(kept, kept)]), dtype=np.float64)
+    x, y = (
+        solve_triangular(factor, moments.correlation(block, at_c, at)[kept], lower=True)
+        for block, at in (("confounded_features", at_f), ("confounded_outcomes", at_o))
+    )
+    untested = {name: reason for name, (_, reason) in faults.items()}
+    shares = []
+    for names, along in ((features, x), (outcomes, y)):
+        share = 1 - (along**2).sum(axis=0)
+        for name, left in zip(names, share, strict=True):
+            if left < _FOLLOWS:
+                untested.setdefault(name, "follows from the confounders")
+        shares.append(np.where([name in untested for name in names], 0.0, share))
+    return Unconfounded(
+        kept,
+        tuple(confounders[j] for j in out),
+        len(confounders),
+        factor,
+        x,
+        y,
+        moments.correlation("products", at_f, at_o) - x.T @ y,
+        shares[0],
+        shares[1],
+        untested,
+    )

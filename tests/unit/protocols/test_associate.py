@@ -1,0 +1,147 @@
+"""Mass-univariate tests over sites: the pooled tests, what is not tested and why, adjusted p-values."""
+
+import numpy as np
+import pytest
+from scipy.stats import false_discovery_control
+
+from protocols.associate import Associate, AssociateSpec
+from protocols.core.errors import Code, StudyError
+from protocols.core.local import run_locally
+from protocols.core.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
+from protocols.core.rounds import Outcome
+from protocols.core.table import AnalysisTable
+from tests.lib.agreement import differences
+from tests.lib.plain_sums import a_study_of
+
+FEATURES = tuple(f"f{j}" for j in range(6))
+OUTCOMES = ("o0", "o1", "o2")
+COLUMNS = (*FEATURES, *OUTCOMES, "age", "sex")
+
+
+def tables(sizes: tuple[int, ...] = (60, 30, 90), seed: int = 0) -> list[AnalysisTable]:
+    """Sites with six features, three 0/1 outcomes, of which o0 follows f0, and two confounders."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for number, n in enumerate(sizes):
+        age, sex = rng.normal(60, 9, n), (rng.random(n) < 0.5).astype(float)
+        columns = {name: rng.normal(number, 1, n) + age / 20 for name in FEATURES}
+        columns["f5"] = (rng.random(n) < 0.3).astype(float)
+        o0 = columns["f0"] - columns["f0"].mean() + rng.normal(0, 1, n) > 0
+        columns |= {"o0": o0.astype(float)} | {o: (rng.random(n) < 0.5).astype(float) for o in ("o1", "o2")}
+        found.append(AnalysisTable("abcd"[number], np.arange(n), {**columns, "age": age, "sex": sex}))
+    return found
+
+
+def spec_of(**changes: object) -> AssociateSpec:
+    content = {"features": FEATURES, "outcomes": OUTCOMES, "confounders": ("age", "sex")}
+    return AssociateSpec.model_validate({**content, **changes})
+
+
+def run(spec: AssociateSpec, sites: list[AnalysisTable], columns: tuple[str, ...] = COLUMNS) -> Outcome:
+    return run_locally(a_study_of(columns, {"name": "scan", "spec": spec.model_dump()}), sites)
+
+
+@pytest.mark.parametrize("intercepts", ["common", "site"])
+@pytest.mark.parametrize("confounders", [(), ("age",), ("age", "sex")])
+def test_linear_tests_are_the_pooled_tests_in_one_round(
+    intercepts: str, confounders: tuple[str, ...]
+) -> None:
+    spec = spec_of(intercepts=intercepts, confounders=confounders)
+    outcome = run(spec, tables())
+    assert outcome.rounds == 1
+    apart = differences(outcome["scan"], Associate().pooled(spec, tables()))
+    assert max(apart.values()) < 1e-9, apart
+
+
+def test_logistic_tests_are_the_pooled_tests_in_eight_rounds() -> None:
+    """1e-9: Newton stops at a step of 1e-10 standard deviations, at which the information is taken."""
+    spec = spec_of(model="logistic")
+    outcome = run(spec, tables())
+    assert outcome.rounds <= 8
+    apart = differences(outcome["scan"], Associate().pooled(spec, tables()), ("evaluations",))
+    assert max(apart.values()) < 1e-9, apart
+
+
+def test_separated_models_are_named_and_the_others_are_fitted() -> None:
+    sites = [t.with_columns({"f1": t.columns["o0"] + np.linspace(0, 0.5, len(t))}) for t in tables()]
+    outcome = run(spec_of(model="logistic"), sites)
+    found = outcome["scan"]
+    assert outcome.rounds <= 8
+    assert found.not_converged == (("f1", "o0"),)
+    assert np.isnan(found.p[1, 0])
+    assert found.tests == 17
+
+
+def test_what_cannot_be_tested_is_named_with_its_reason() -> None:
+    sites = [
+        t.with_columns(
+            {
+                "f1": np.full(len(t), 0.3),
+                "f2": (np.arange(len(t)) < 2).astype(float),
+                "f3": 2 * t.columns["age"] - 5.0,
+            }
+        )
+        for t in tables()
+    ]
+    for model in ("linear", "logistic"):
+        found = run(spec_of(model=model), sites)["scan"]
+        assert found.untested == {
+            "f1": "does not vary",
+            "f2": "fewer than 10 people differ from the rest in it",
+            "f3": "follows from the confounders",
+        }
+        assert found.tests == 9
+        assert len(found.summary()) == 9
+        assert found.summary().index[0] == ("f0", "o0")
+
+
+def test_an_aliased_confounder_is_named_and_changes_nothing() -> None:
+    sites = [t.with_columns({"months": 12 * t.columns["age"]}) for t in tables()]
+    columns = (*COLUMNS, "months")
+    for model in ("linear", "logistic"):
+        found = run(spec_of(model=model, confounders=("age", "sex", "months")), sites, columns)["scan"]
+        plain = run(spec_of(model=model), sites, columns)["scan"]
+        assert found.aliased == ("months",)
+        np.testing.assert_allclose(found.p, plain.p, rtol=1e-9)
+
+
+def test_a_constant_confounder_is_an_error_that_names_it() -> None:
+    sites = [t.with_columns({"sex": np.ones(len(t))}) for t in tables()]
+    with pytest.raises(StudyError, match="confounder sex: does not vary"):
+        run(spec_of(), sites)["scan"]
+
+
+def test_logistic_outcomes_must_be_zero_or_one() -> None:
+    sites = [t.with_columns({"o1": t.columns["f0"]}) for t in tables()]
+    with pytest.raises(StudyError, match="other than 0 and 1") as failed:
+        run(spec_of(model="logistic"), sites)["scan"]
+    assert failed.value.code == Code.INVALID_STUDY
+
+
+def test_products_of_two_features_never_leave() -> None:
+    declared = {d.axes for step in Associate.steps.values() for d in step.declares.values()}
+    assert not any(axes.count("feature") > 1 or axes.count("outcome") > 1 for axes in declared)
+    with pytest.raises(ValueError, match="stands twice"):
+        spec_of(outcomes=("f0", "o0"))
+
+
+def test_adjusted_p_values_are_those_of_scipy_and_skip_missing_ones() -> None:
+    """scipy.stats.false_discovery_control (1.11), methods bh and by."""
+    p = np.random.default_rng(0).random(200) ** 3
+    with_gaps = np.insert(p, [0, 50, 200], np.nan).reshape(-1, 7)
+    for ours, method in ((benjamini_hochberg, "bh"), (benjamini_yekutieli, "by")):
+        adjusted = ours(with_gaps)
+        assert adjusted.shape == with_gaps.shape
+        known = ~np.isnan(with_gaps)
+        np.testing.assert_allclose(adjusted[known], false_discovery_control(p, method=method), rtol=1e-12)
+        assert np.isnan(adjusted[~known]).all()
+    np.testing.assert_allclose(bonferroni(p), np.minimum(p * 200, 1))
+
+
+def test_too_few_residual_degrees_of_freedom_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    names = ("x", "y", "c0", "c1")
+    sites = [AnalysisTable(s, np.arange(5), {n: rng.normal(size=5) for n in names}) for s in "abc"]
+    spec = spec_of(features=("x",), outcomes=("y",), confounders=("c0", "c1"), intercepts="site")
+    with pytest.raises(StudyError, match="degrees of freedom"):
+        run(spec, sites, names)["scan"]
