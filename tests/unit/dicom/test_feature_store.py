@@ -30,13 +30,6 @@ PTV = [box(0.5, 6.5, 1.0), box(0.5, 6.5, 2.0)]
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    made = connect(f"sqlite:///{tmp_path / 'cdm.sqlite'}")
-    migrate(made)
-    return made
-
-
-@pytest.fixture
 def images(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     write_series(folder / "a")
@@ -69,18 +62,18 @@ def test_every_region_is_measured_in_physical_units(engine: Engine, images: Path
     assert values(engine, "CT:GTV_1:none:stat_mean") == pytest.approx([hounsfield.mean()], rel=1e-12)
 
 
-def test_what_is_computed_is_not_computed_again(engine: Engine, images: Path) -> None:
-    add(engine, images)
-    run(engine, images)
-    assert run(engine, images) == Computed(0, 3, 0, 0)
+def test_what_is_computed_is_not_computed_again(sqlite_engine: Engine, images: Path) -> None:
+    add(sqlite_engine, images)
+    run(sqlite_engine, images)
+    assert run(sqlite_engine, images) == Computed(0, 3, 0, 0)
 
 
-def test_other_settings_replace_the_numbers(engine: Engine, images: Path) -> None:
-    add(engine, images)
-    run(engine, images)
+def test_other_settings_replace_the_numbers(sqlite_engine: Engine, images: Path) -> None:
+    add(sqlite_engine, images)
+    run(sqlite_engine, images)
     other = Settings(families=("intensity",), standardise=True)
-    assert run(engine, images, settings=other).computed == 3
-    assert values(engine, "CT:GTV_1:none:stat_mean") == pytest.approx([0.0], abs=1e-9)
+    assert run(sqlite_engine, images, settings=other).computed == 3
+    assert values(sqlite_engine, "CT:GTV_1:none:stat_mean") == pytest.approx([0.0], abs=1e-9)
 
 
 def test_fewer_families_leave_no_old_number_behind(engine: Engine, images: Path) -> None:
@@ -92,49 +85,61 @@ def test_fewer_families_leave_no_old_number_behind(engine: Engine, images: Path)
         assert connection.scalar(select(func.count()).where(features)) == 3 * 18
 
 
-def test_a_pattern_gives_regions_one_name(engine: Engine, images: Path) -> None:
-    add(engine, images)
-    assert run(engine, images, patterns={"GTV": "gtv*"}).computed == 2
-    assert len(values(engine, "CT:GTV:none:stat_mean")) == 2
+def test_a_pattern_gives_regions_one_name(sqlite_engine: Engine, images: Path) -> None:
+    add(sqlite_engine, images)
+    assert run(sqlite_engine, images, patterns={"GTV": "gtv*"}).computed == 2
+    assert len(values(sqlite_engine, "CT:GTV:none:stat_mean")) == 2
 
 
-def test_a_new_drawing_of_a_region_is_measured(engine: Engine, images: Path) -> None:
-    add(engine, images)
-    run(engine, images, patterns={"GTV": "gtv*"})
+def test_a_new_drawing_of_a_region_is_measured(sqlite_engine: Engine, images: Path) -> None:
+    add(sqlite_engine, images)
+    run(sqlite_engine, images, patterns={"GTV": "gtv*"})
     write_rtstruct(images / "b.rs", {"gtv": PTV}, series_uid=ROOT + "1.2", object_uid=ROOT + "2.3")
-    add(engine, images)
-    assert run(engine, images, patterns={"GTV": "gtv*"}) == Computed(1, 1, 0, 18)
+    add(sqlite_engine, images)
+    assert run(sqlite_engine, images, patterns={"GTV": "gtv*"}) == Computed(1, 1, 0, 18)
 
 
-def test_a_bad_image_does_not_stop_the_rest(engine: Engine, images: Path) -> None:
-    add(engine, images)
+def test_regions_that_come_later_from_another_folder_find_their_image(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    write_series(tmp_path / "scans")
+    add(sqlite_engine, tmp_path / "scans")
+    assert run(sqlite_engine, tmp_path / "scans") == Computed(0, 0, 0, 0)
+    (tmp_path / "drawn").mkdir()
+    write_rtstruct(tmp_path / "drawn" / "rs.dcm", {"GTV": GTV})
+    add(sqlite_engine, tmp_path / "drawn")
+    assert run(sqlite_engine, tmp_path / "scans") == Computed(1, 0, 0, 18)
+
+
+def test_a_bad_image_does_not_stop_the_rest(sqlite_engine: Engine, images: Path) -> None:
+    add(sqlite_engine, images)
     next((images / "a").iterdir()).write_bytes(b"gone bad")
-    assert run(engine, images) == Computed(computed=1, skipped=0, failed=2, features=18)
-    assert [(row["code"], row["regions"]) for row in failures(engine)] == [("dicom-unreadable", 2)]
+    assert run(sqlite_engine, images) == Computed(computed=1, skipped=0, failed=2, features=18)
+    assert [(row["code"], row["regions"]) for row in failures(sqlite_engine)] == [("dicom-unreadable", 2)]
 
 
-def test_a_mended_image_leaves_the_quarantine(engine: Engine, images: Path) -> None:
-    add(engine, images)
+def test_a_mended_image_leaves_the_quarantine(sqlite_engine: Engine, images: Path) -> None:
+    add(sqlite_engine, images)
     victim = next((images / "a").iterdir())
     sound = victim.read_bytes()
     victim.write_bytes(b"gone bad")
-    run(engine, images)
+    run(sqlite_engine, images)
     victim.write_bytes(sound)
-    assert run(engine, images) == Computed(2, 1, 0, 36)
-    assert failures(engine) == []
+    assert run(sqlite_engine, images) == Computed(2, 1, 0, 36)
+    assert failures(sqlite_engine) == []
 
 
-def test_a_region_between_voxels_is_coded(engine: Engine, images: Path) -> None:
+def test_a_region_between_voxels_is_coded(sqlite_engine: Engine, images: Path) -> None:
     write_rtstruct(images / "a.rs", {"GTV": [box(1.2, 1.4, 1.0)]})
-    add(engine, images)
-    assert run(engine, images).failed == 1
-    assert failures(engine)[0]["code"] == "dicom-empty-region"
+    add(sqlite_engine, images)
+    assert run(sqlite_engine, images).failed == 1
+    assert failures(sqlite_engine)[0]["code"] == "dicom-empty-region"
 
 
-def test_two_regions_for_one_name_are_coded(engine: Engine, images: Path) -> None:
-    add(engine, images)
-    assert run(engine, images, patterns={"any": "*tv*"}).failed == 1
-    assert failures(engine)[0]["code"] == "radiomics-ambiguous-region"
+def test_two_regions_for_one_name_are_coded(sqlite_engine: Engine, images: Path) -> None:
+    add(sqlite_engine, images)
+    assert run(sqlite_engine, images, patterns={"any": "*tv*"}).failed == 1
+    assert failures(sqlite_engine)[0]["code"] == "radiomics-ambiguous-region"
 
 
 def test_the_newest_object_with_a_name_counts() -> None:
@@ -149,15 +154,15 @@ def test_the_newest_object_with_a_name_counts() -> None:
     assert chosen == {"GTV": (new, "GTV"), "PTV": (old, "PTV")}
 
 
-def test_two_processes_compute_what_one_does(engine: Engine, images: Path, tmp_path: Path) -> None:
-    add(engine, images)
-    run(engine, images)
+def test_two_processes_compute_what_one_does(sqlite_engine: Engine, images: Path, tmp_path: Path) -> None:
+    add(sqlite_engine, images)
+    run(sqlite_engine, images)
     other = connect(f"sqlite:///{tmp_path / 'other.sqlite'}")
     migrate(other)
     add(other, images)
     assert run(other, images, jobs=2).computed == 3
     for name in ("CT:GTV_1:none:stat_mean", "CT:PTV:none:stat_var"):
-        assert values(other, name) == values(engine, name)
+        assert values(other, name) == values(sqlite_engine, name)
 
 
 def test_the_status_counts_images_regions_and_features(engine: Engine, images: Path) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from cdm.database import connect, migrate
 from cdm.etl import Identity, SourceRecord
 from cdm.etl.load import load
 from cdm.schema import image_occurrence, procedure_occurrence
@@ -25,13 +24,6 @@ IMAGING_STUDY: dict[str, Any] = {
         {"uid": SERIES, "modality": {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}}
     ],
 }
-
-
-@pytest.fixture
-def engine() -> Engine:
-    made = connect("sqlite://")
-    migrate(made)
-    return made
 
 
 def add_fhir(engine: Engine) -> None:
