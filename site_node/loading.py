@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from cdm.athena import load_seed
 from cdm.database import connect, migrate
 from cdm.etl import SourceRecord, Unreadable
 from cdm.etl.load import load
@@ -18,9 +19,10 @@ Progress = Callable[[int], None]
 
 
 def open_cdm(config: SiteConfig) -> Engine:
-    """The engine of the site's database, at the newest schema."""
+    """The engine of the site's database, at the newest schema and with the concepts that the ETL writes."""
     engine = connect(config.database_url)
     migrate(engine)
+    load_seed(engine)
     return engine
 
 

@@ -1,5 +1,6 @@
 """FHIR's coded values: the code that counts among several, and its concepts."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cdm.concepts import Resolution, StandardConcept
@@ -56,14 +57,15 @@ def coded(concept: Any, context: Context) -> Coded:
 def coded_value(coding: dict[str, Any], context: Context) -> Coded:
     """The concepts of one Coding."""
     system, code = coding.get("system") or "", coding["code"]
-    found = context.resolve(system, code)
-    return from_resolution(source_value(system, code), found)
+    return _from_resolution(system, code, context.resolve(system, code))
 
 
-def from_resolution(source: str, found: Resolution) -> Coded:
+@lru_cache(maxsize=65536)
+def _from_resolution(system: str, code: str, found: Resolution) -> Coded:
     """What the vocabulary says of a code, told apart into what to write and what value it implies."""
     standard = tuple(concept for concept in found.standard if not concept.is_value)
-    return Coded(source, found.source_concept_id, standard or UNKNOWN, found.value_concept_id or None)
+    value = found.value_concept_id or None
+    return Coded(source_value(system, code), found.source_concept_id, standard or UNKNOWN, value)
 
 
 def _preferred(codings: list[dict[str, Any]], context: Context) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from collections import Counter
 from cdm.concepts import Resolution, Vocabulary
 from cdm.etl.identity import Identity
 
+REMEMBERED = 200_000  # bounds the memory of a load, however many people and codes it has
+
 
 class Context:
     """Keys and concepts for the mappers of one load; it remembers who was named and what met no concept."""
@@ -27,6 +29,8 @@ class Context:
         """The person_id of a patient id of this source: FHIR Patient.id, DICOM PatientID, a barcode."""
         person_id = self._persons.get(patient_id)
         if person_id is None:
+            if len(self._persons) >= REMEMBERED:
+                self._persons.clear()
             person_id = self._identity.person_id(self.source, patient_id)
             self._persons[patient_id] = self.new_persons[patient_id] = person_id
         return person_id
@@ -50,5 +54,7 @@ class Context:
         """As `resolve`, for a code that is only one of several to choose from: nothing is counted."""
         known = self._concepts.get((system, code))
         if known is None:
+            if len(self._concepts) >= REMEMBERED:
+                self._concepts.clear()
             known = self._concepts[system, code] = self._vocabulary.resolve(system, code)
         return known

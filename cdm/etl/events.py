@@ -19,29 +19,39 @@ class Names(NamedTuple):
 
     table: str
     key: str
-    prefix: str  # of concept_id, source_value, source_concept_id, type_concept_id
+    concept_id: str
+    source_value: str
+    source_concept_id: str
+    type_concept_id: str
     date: str
     time: str
-    end_date: str = ""
-    end_time: str = ""
-    end_required: bool = False
+    end_date: str
+    end_time: str
+    end_required: bool
 
 
-def _span(table: str, prefix: str, start: str, end: str, *, end_required: bool = False) -> Names:
-    names = (f"{start}_date", f"{start}_datetime", f"{end}_date", f"{end}_datetime")
-    return Names(table, f"{table}_id", prefix, *names, end_required)
+def _names(table: str, prefix: str, start: str, end: str = "", *, end_required: bool = False) -> Names:
+    return Names(
+        table=table,
+        key=f"{table}_id",
+        concept_id=f"{prefix}_concept_id",
+        source_value=f"{prefix}_source_value",
+        source_concept_id=f"{prefix}_source_concept_id",
+        type_concept_id=f"{prefix}_type_concept_id",
+        date=f"{start}_date",
+        time=f"{start}_datetime",
+        end_date=f"{end}_date" if end else "",
+        end_time=f"{end}_datetime" if end else "",
+        end_required=end_required,
+    )
 
 
-CONDITION = _span("condition_occurrence", "condition", "condition_start", "condition_end")
-PROCEDURE = _span("procedure_occurrence", "procedure", "procedure", "procedure_end")
-DRUG = _span("drug_exposure", "drug", "drug_exposure_start", "drug_exposure_end", end_required=True)
-DEVICE = _span("device_exposure", "device", "device_exposure_start", "device_exposure_end")
-MEASUREMENT = Names(
-    "measurement", "measurement_id", "measurement", "measurement_date", "measurement_datetime"
-)
-OBSERVATION = Names(
-    "observation", "observation_id", "observation", "observation_date", "observation_datetime"
-)
+CONDITION = _names("condition_occurrence", "condition", "condition_start", "condition_end")
+PROCEDURE = _names("procedure_occurrence", "procedure", "procedure", "procedure_end")
+DRUG = _names("drug_exposure", "drug", "drug_exposure_start", "drug_exposure_end", end_required=True)
+DEVICE = _names("device_exposure", "device", "device_exposure_start", "device_exposure_end")
+MEASUREMENT = _names("measurement", "measurement", "measurement")
+OBSERVATION = _names("observation", "observation", "observation")
 BY_DOMAIN = {
     "Condition": CONDITION,
     "Procedure": PROCEDURE,
@@ -78,10 +88,10 @@ def event_row(event: Event, code: Coded, concept: StandardConcept, names: Names,
         names.key: row_id,
         "person_id": event.person_id,
         "visit_occurrence_id": event.visit_occurrence_id,
-        f"{names.prefix}_concept_id": concept.concept_id,
-        f"{names.prefix}_source_value": code.source_value,
-        f"{names.prefix}_source_concept_id": code.source_concept_id,
-        f"{names.prefix}_type_concept_id": IMPUTED if imputed else event.type_concept_id,
+        names.concept_id: concept.concept_id,
+        names.source_value: code.source_value,
+        names.source_concept_id: code.source_concept_id,
+        names.type_concept_id: IMPUTED if imputed else event.type_concept_id,
         names.date: event.start.day,
         names.time: event.start.time,
     }

@@ -8,12 +8,21 @@ from cdm.etl.context import Context
 from cdm.etl.record import Body, Unmappable
 
 UCUM = "http://unitsofmeasure.org"
+# value[x] of R4, and of R5 what a lenient reader still understands
+# value[x] of R4, and of R5 what a lenient reader still understands
+VALUES = {"dataAbsentReason"} | {
+    f"value{kind}"
+    for kind in (
+        *("Quantity", "CodeableConcept", "String", "Boolean", "Integer", "Decimal", "Range", "Ratio"),
+        *("SampledData", "Time", "Date", "DateTime", "Period"),
+    )
+}
 STRING_LENGTH = 60  # observation.value_as_string
 
 
 def has_value(part: Body) -> bool:
     """Whether the part says a value, or says that the value is absent."""
-    return any(name.startswith("value") or name == "dataAbsentReason" for name in part)
+    return not VALUES.isdisjoint(part)
 
 
 def is_number(part: Body) -> bool:

@@ -68,8 +68,20 @@ def _totals(counts: str | None) -> dict[str, int]:
     return {**totals, "excluded": sum(sum(kind["excluded"].values()) for kind in kinds)}
 
 
-def open_quarantine(engine: Engine) -> list[dict[str, Any]]:
-    """What is in quarantine now: one line a place, with the code and the reason."""
+def quarantined(engine: Engine) -> list[dict[str, Any]]:
+    """What is in quarantine now, a line a source, kind and reason: how many places, and the first."""
+    columns = quarantine.c
+    what = (columns.source, columns.kind, columns.code, columns.reason)
+    places, first = func.count().label("places"), func.min(columns.position).label("first")
+    statement = (
+        select(*what, places, first).where(columns.resolved.is_(False)).group_by(*what).order_by(*what)
+    )
+    with engine.connect() as connection:
+        return [dict(row._mapping) for row in connection.execute(statement)]
+
+
+def quarantined_places(engine: Engine) -> list[dict[str, Any]]:
+    """Every place that is in quarantine now."""
     columns = quarantine.c
     statement = select(columns.source, columns.position, columns.kind, columns.code, columns.reason)
     statement = statement.where(columns.resolved.is_(False)).order_by(columns.source, columns.position)

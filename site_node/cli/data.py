@@ -96,10 +96,13 @@ def add_image_features(
 
 
 @app.command()
-def status(home: Home = Path(".")) -> dict[str, Any]:
-    """Show rows a table, the newest loads, and every place that could not be loaded, with the reason.
+def status(
+    places: Annotated[bool, typer.Option("--places", help="list every place in quarantine")] = False,
+    home: Home = Path("."),
+) -> dict[str, Any]:
+    """Show rows a table, the newest loads, and what could not be loaded, with the reason.
 
-    Example: shadowgraph data status
+    Example: shadowgraph data status --places
     """
     from cdm.etl import report
 
@@ -107,7 +110,7 @@ def status(home: Home = Path(".")) -> dict[str, Any]:
         return {
             "rows": report.table_counts(engine),
             "loads": report.loads(engine),
-            "quarantine": report.open_quarantine(engine),
+            "quarantine": report.quarantined_places(engine) if places else report.quarantined(engine),
         }
 
 

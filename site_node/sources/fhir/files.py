@@ -66,16 +66,16 @@ def _kind_of(file: Path) -> str:
 
 
 def _lines(file: Path, position: str) -> Iterator[Item]:
+    kind, number = _kind_of(file), 0
     with _open(file) as stream:
-        number = 0
         while line := stream.readline(MAX_LINE):
             number += 1
             if len(line) == MAX_LINE and not line.endswith(b"\n"):
-                yield Unreadable(_kind_of(file), f"{position}:{number}", "too-long", "a line is too long")
+                yield Unreadable(kind, f"{position}:{number}", "too-long", "a line is too long")
                 while len(line) == MAX_LINE and not line.endswith(b"\n"):
                     line = stream.readline(MAX_LINE)
             elif not line.isspace():
-                yield from _records(line, _kind_of(file), f"{position}:{number}")
+                yield from _records(line, kind, f"{position}:{number}")
 
 
 def _whole(file: Path, position: str) -> Iterator[Item]:

@@ -61,7 +61,7 @@ def test_every_resource_is_loaded_or_reported(hospitals: Loaded) -> None:
     kinds = [counts for summary in summaries for counts in summary.kinds.values()]
     assert sum(counts.loaded for counts in kinds) == 2982
     assert sum(sum(counts.excluded.values()) + counts.not_mapped_yet for counts in kinds) == 0
-    # The six of the data's README (a text, a suffix, underscores), and two that it does not name: `Na` and `3`.
+    # The six of the data's README (a text, a suffix, underscores), and two more: `Na` and `3`.
     assert sum(counts.quarantined for counts in kinds) == 8
     codes = [
         one(engine, "SELECT min(code), max(code), count(*) FROM quarantine")

@@ -204,11 +204,25 @@ def test_a_misshapen_record_goes_to_quarantine_alone(engine: Engine, body: dict[
 
 
 def test_a_value_that_the_database_refuses_goes_to_quarantine_alone(engine: Engine) -> None:
-    unnamed = record("Patient", "p7", birthDate="1970", gender=["female"])  # a list is no text
-    summary = loaded(engine, [*records(2), unnamed])
-    assert summary.kinds["Patient"].loaded + summary.kinds["Patient"].quarantined == 3
-    assert summary.kinds["Patient"].quarantined == 1
+    gene = {"coding": [{"system": "http://www.genenames.org", "code": "HGNC:1", "display": {"a": "dict"}}]}
+    variant = record(
+        "Observation",
+        "v1",
+        status="final",
+        subject={"reference": "Patient/p0"},
+        effectiveDateTime="2010-01-05",
+        code={"coding": [{"system": LOINC, "code": "69548-6"}]},
+        valueCodeableConcept={"coding": [{"system": LOINC, "code": "LA9633-4"}]},
+        component=[
+            {"code": {"coding": [{"system": LOINC, "code": "48018-6"}]}, "valueCodeableConcept": gene}
+        ],
+    )
+    summary = loaded(engine, [*records(2), variant])
+    assert {one.code for one in rows(engine, quarantine)} == {"refused-by-database"}
+    assert summary.kinds["Observation"].quarantined == 1
     assert summary.kinds["Observation"].loaded == 4
+    assert summary.kinds["Patient"].loaded == 2
+    assert len(rows(engine, person_link)) == 2
 
 
 def test_a_row_that_two_records_tell_of_outlives_one_of_them(engine: Engine) -> None:
