@@ -4,7 +4,9 @@ from collections import Counter
 
 from cdm.concepts import Resolution, Vocabulary
 from cdm.etl.identity import Identity
+from cdm.etl.record import Unmappable
 
+NAME_LENGTH = 255
 REMEMBERED = 200_000  # bounds the memory of a load, however many people and codes it has
 
 
@@ -29,6 +31,7 @@ class Context:
         """The person_id of a patient id of this source: FHIR Patient.id, DICOM PatientID, a barcode."""
         person_id = self._persons.get(patient_id)
         if person_id is None:
+            _require_name(patient_id, "a patient's id")
             if len(self._persons) >= REMEMBERED:
                 self._persons.clear()
             person_id = self._identity.person_id(self.source, patient_id)
@@ -54,7 +57,15 @@ class Context:
         """As `resolve`, for a code that is only one of several to choose from: nothing is counted."""
         known = self._concepts.get((system, code))
         if known is None:
+            _require_name(code, "a code")
+            _require_name(system or "-", "a code system")
             if len(self._concepts) >= REMEMBERED:
                 self._concepts.clear()
             known = self._concepts[system, code] = self._vocabulary.resolve(system, code)
         return known
+
+
+def _require_name(text: object, what: str) -> None:
+    """Nothing, if the text can stand in the tables that hold the sources' own names."""
+    if not isinstance(text, str) or not text or len(text) > NAME_LENGTH or "\x00" in text:
+        raise Unmappable("malformed-name", f"{what} is not a text of 1 to {NAME_LENGTH} characters")

@@ -169,7 +169,7 @@ class _Loading:
             reason = excluded.reason
         except Unmappable as error:
             return Rejected(record.kind, record.position, error.code, error.reason, key)
-        except MISSHAPEN:
+        except (*MISSHAPEN, *REFUSED):  # refused: a code that cannot even be looked up
             return _misshapen(record, key)
         return Change(key, record, content_hash, rows, reason, known)
 
