@@ -16,7 +16,7 @@ from protocols.core.wire import seal
 from server.store import State
 from server.studies import recompute
 from site_node import approvals
-from tests.lib.federation import Federation, federation, logistic_study, until
+from tests.lib.federation import Federation, founded, logistic_study, started, until
 from tests.lib.processes import living
 from tests.lib.table_agent import CANARY, table_of
 
@@ -28,7 +28,7 @@ NAMES = ("a", "b", "c")
 @pytest.fixture(scope="module")
 def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     folder = tmp_path_factory.mktemp("consortium")
-    with federation(folder, NAMES, round_seconds=25.0, patience_seconds=180.0) as running:
+    with started(founded(folder, NAMES, round_seconds=25.0, patience_seconds=180.0)) as running:
         yield running
     assert living(folder) == []
 

@@ -1,0 +1,117 @@
+"""The reverse proxy that we ship, for real: it lets sites in and operators out. Needs nginx."""
+
+import contextlib
+import http.client
+import os
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from protocols.core.daemons import accepts, free_port
+from server.config import load
+from server.store import State
+from tests.lib.federation import Federation, founded, logistic_study, started, until
+
+pytestmark = pytest.mark.slow
+
+SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "nginx" / "shadowgraph.conf"
+NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
+
+
+@contextlib.contextmanager
+def _nginx(folder: Path, center: Path, listen: int) -> Iterator[None]:
+    """The shipped configuration with this test's ports and folders in place of the shipped ones."""
+    shipped = SHIPPED.read_text()
+    for theirs, ours in (
+        ("listen 443 ssl", f"listen 127.0.0.1:{listen} ssl"),
+        ("127.0.0.1:9443", f"127.0.0.1:{load(center).port}"),
+        ("/srv/center", str(center)),
+    ):
+        assert theirs in shipped
+        shipped = shipped.replace(theirs, ours)
+    folder.mkdir()
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    user = "user root;\n" if os.getuid() == 0 else ""
+    (folder / "nginx.conf").write_text(
+        f"{user}daemon off;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\n"
+        f"http {{\naccess_log {folder}/access.log;\n{temporary}{shipped}}}\n"
+    )
+    process = subprocess.Popen(
+        [NGINX, "-c", str(folder / "nginx.conf"), "-p", str(folder)], stderr=subprocess.DEVNULL
+    )
+    try:
+        until(lambda: accepts("127.0.0.1", listen), 10)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _status(center: Path, port: int, method: str, path: str) -> int:
+    trust = ssl.create_default_context(cafile=str(center / "keys" / "ca.pem"))
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=trust, timeout=10)
+    try:
+        connection.putrequest(method, path, skip_host=False)
+        connection.putheader("Content-Length", "0")
+        connection.endheaders()
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def behind_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Federation, int]]:
+    if not Path(NGINX).exists():
+        pytest.skip("nginx is not installed (apt install nginx)")
+    folder, port = tmp_path_factory.mktemp("proxy"), free_port()
+    consortium = founded(folder, ("a", "b", "c"), address=f"127.0.0.1:{port}")
+    with _nginx(folder / "nginx", consortium.home, port), started(consortium):
+        yield consortium, port
+
+
+def test_sites_reach_the_center_through_the_proxy(behind_proxy: tuple[Federation, int]) -> None:
+    consortium, _ = behind_proxy
+    study = logistic_study("through-the-proxy")
+    submitted = consortium.propose(study)
+    consortium.approve(study)
+    assert consortium.ended(submitted).state == State.DONE
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/control/register-node",
+        "/v1/control/start-run",
+        "/v1/runtime/acquire-task",
+        "/health",
+        "/docs",
+        "/v1/fleet/../control/start-run",
+        "/v1/fleet/%2e%2e/control/start-run",
+        "/v1/fleet/..%2fcontrol/start-run",
+        "/v1/fleet//..//..//v1/control/start-run",
+        "/v1/fleet",
+    ],
+)
+def test_the_proxy_publishes_nothing_but_the_fleet(behind_proxy: tuple[Federation, int], path: str) -> None:
+    consortium, port = behind_proxy
+    # The SuperLink itself knows these paths (405 is its answer to the wrong method); the proxy does not.
+    assert _status(consortium.home, port, "POST", path) in (301, 404)
+
+
+def test_operators_reach_their_path_on_loopback_alone(behind_proxy: tuple[Federation, int]) -> None:
+    consortium, port = behind_proxy
+    loopback = load(consortium.home).port
+    assert _status(consortium.home, loopback, "POST", "/v1/control/start-run") != 404
+    assert _status(consortium.home, port, "POST", "/v1/control/start-run") == 404
+
+
+def test_a_node_without_a_registered_key_is_not_let_in(behind_proxy: tuple[Federation, int]) -> None:
+    consortium, port = behind_proxy
+    assert _status(consortium.home, port, "POST", "/v1/fleet/activate-node") in (400, 401, 403)
