@@ -26,7 +26,8 @@ POLL_SECONDS = 0.25
 BEAT_SECONDS = 3.0
 LOOK_SECONDS = 10.0
 
-_NODE_UNAVAILABLE = (3, 4, 5)  # Flower's ErrorCodes of a message or node that is gone
+# Flower's ErrorCodes of a message, a node or an agent that is gone; it may come back.
+_GONE = (3, 4, 5, 8)
 
 log = logging.getLogger("shadowgraph.coordinator")
 
@@ -73,7 +74,7 @@ class GridCarrier:
 
 def _opened(reply: Message) -> bytes | Code:
     if reply.has_error():
-        return Code.SITE_UNREACHABLE if reply.error.code in _NODE_UNAVAILABLE else Code.SITE_FAILED
+        return Code.SITE_UNREACHABLE if reply.error.code in _GONE else Code.SITE_FAILED
     try:
         return bytes(reply.content[RECORD]["body"])
     except (KeyError, TypeError):

@@ -1,5 +1,6 @@
 """How a site joins a consortium: it takes the invitation and answers with its own public keys."""
 
+import secrets
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,6 +18,10 @@ from protocols.core.keys import masking_key, public_text, sign_masking_key, sign
 from site_node.config import load
 
 CONSORTIUM = "consortium.json"
+RUNTIME_SECRET = "keys/runtime.secret"
+"""By which SuperNode and agent know each other on loopback."""
+AGENT_READY = "run/agent.ready"
+"""Made by the agent when it can answer."""
 
 
 def join(home: Path, invitation: Path) -> Enrolment:
@@ -41,6 +46,8 @@ def join(home: Path, invitation: Path) -> Enrolment:
             f"use another site folder, or remove {CONSORTIUM} if you mean to leave it",
         )
     invited.write(kept)
+    if not (home / RUNTIME_SECRET).exists():
+        write_secret(home / RUNTIME_SECRET, secrets.token_bytes(32))
     return enrolment(home, settings.name)
 
 

@@ -29,6 +29,7 @@ from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, 
 
 from site_node.agent import Agent
 from site_node.agent_socket import serve_socket
+from site_node.enrolment import AGENT_READY, RUNTIME_SECRET
 from site_node.flower_app import Handle, reply_to
 
 POLL_SECONDS = 0.25
@@ -114,10 +115,11 @@ def run(agent_of: Callable[[Path], Handle]) -> None:
     home = arguments.home.resolve()
     handle = agent_of(home)
     log.info("agent ready")
+    (home / AGENT_READY).touch()
     if arguments.socket is not None:
         serve_socket(arguments.socket, handle, stop)
     else:
-        serve_runtime(arguments.runtime, (home / "keys" / "runtime.secret").read_bytes(), handle, stop)
+        serve_runtime(arguments.runtime, (home / RUNTIME_SECRET).read_bytes(), handle, stop)
 
 
 if __name__ == "__main__":

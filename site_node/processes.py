@@ -6,16 +6,14 @@ becomes that one process, for systemd.
 
 import argparse
 import os
-import secrets
 import sys
 from pathlib import Path
 from typing import Any
 
 from protocols.core import daemons
 from protocols.core.daemons import Service, Supervisor, accepts, environment, script
-from protocols.core.keys import write_secret
 from site_node.config import SiteConfig, load
-from site_node.enrolment import CONSORTIUM, consortium
+from site_node.enrolment import AGENT_READY, CONSORTIUM, RUNTIME_SECRET, consortium
 
 RUN = "run"
 
@@ -30,19 +28,19 @@ def services(home: Path, *, stock: bool = False) -> list[Service]:
     settings = load(home)
     home = settings.home
     agent = (sys.executable, "-m", "site_node.executor", "--home", str(home))
+    ready = home / AGENT_READY
     if stock:
         socket = home / RUN / "agent.sock"
         return [
-            Service("agent", (*agent, "--socket", str(socket)), {}, socket.exists),
+            Service("agent", (*agent, "--socket", str(socket)), {}, marker=ready),
             _supernode(settings, "--node-config", f'socket="{socket}"'),
         ]
-    secret = home / "keys" / "runtime.secret"
-    if not secret.exists():
-        write_secret(secret, secrets.token_bytes(32))
     address = f"127.0.0.1:{settings.runtime_port}"
     return [
-        _supernode(settings, "--isolation", "process", "--superexec-auth-secret-file", str(secret)),
-        Service("agent", (*agent, "--runtime", address), {}),
+        _supernode(
+            settings, "--isolation", "process", "--superexec-auth-secret-file", str(home / RUNTIME_SECRET)
+        ),
+        Service("agent", (*agent, "--runtime", address), {}, marker=ready),
     ]
 
 

@@ -30,12 +30,24 @@ _LOG_BYTES = 20 * 2**20
 
 @dataclass(frozen=True)
 class Service:
-    """One process: its command, what its environment adds, and how one sees that it serves."""
+    """One process.
+
+    Attributes:
+        command: what to run.
+        environment: what it adds to ours.
+        ready: whether it serves.
+        marker: a file that the process makes when it serves; removed before each start.
+    """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     ready: Callable[[], bool] = lambda: True
+    marker: Path | None = None
+
+    def serves(self) -> bool:
+        """Whether it serves."""
+        return (self.marker is None or self.marker.exists()) and self.ready()
 
 
 def script(name: str) -> str:
@@ -121,11 +133,13 @@ class Supervisor:
                 child.process = self._spawn(child.service)
                 child.started, child.restarts, child.is_ready = time.monotonic(), child.restarts + 1, False
                 self._report()
-            elif not child.is_ready and child.service.ready():
+            elif not child.is_ready and child.service.serves():
                 child.is_ready = True
                 self._report()
 
     def _spawn(self, service: Service) -> subprocess.Popen[bytes]:
+        if service.marker is not None:
+            service.marker.unlink(missing_ok=True)
         with open_log(self._folder, service.name) as log:
             return subprocess.Popen(
                 service.command,
@@ -304,10 +318,18 @@ def stop(run_folder: Path) -> bool:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + 90
-    while supervisor_pid(run_folder) and time.monotonic() < deadline:
+    while _lives(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
+    return True
+
+
+def _lives(pid: int) -> bool:
     for process in _LAUNCHED:
         process.poll()  # reaps it, if it was ours
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
     return True
 
 

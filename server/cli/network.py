@@ -127,14 +127,15 @@ def status(home: Home = Path(".")) -> dict[str, Any]:
     from protocols.core import daemons
     from server.config import load
     from server.enrolment import sites
-    from server.processes import RUN
+    from server.processes import RUN, answers, coordinates
 
     settings = load(home)
     processes = daemons.services(settings.home / RUN)
     return {
         "consortium": settings.consortium,
         "address": settings.address,
-        "state": "running" if processes else "stopped",
+        "SuperLink": "answers" if answers(settings) else "does not answer",
+        "coordinator": "at work" if coordinates(settings) else "none",
         "processes": [{"process": name, **service} for name, service in processes.items()],
         "sites": sites(home),
     }

@@ -111,11 +111,8 @@ def until(holds: Callable[[], bool], within: float) -> None:
         time.sleep(0.1)  # another process is awaited, there is no event to wait for
 
 
-@contextmanager
-def federation(
-    folder: Path, names: tuple[str, ...] = ("a", "b", "c"), **settings: float
-) -> Iterator[Federation]:
-    """A running consortium in a folder; whatever happens, its processes are gone afterwards."""
+def founded(folder: Path, names: tuple[str, ...], **settings: float | str) -> Federation:
+    """A consortium in a folder: a center, its sites enrolled, nothing started."""
     home = folder / "center"
     made = center_enrolment.make_center(home, "Test Consortium", port=0)
     made.model_copy(update=settings).write()
@@ -127,25 +124,31 @@ def federation(
         center_enrolment.invite(home, name).write(invitation)
         site_enrolment.join(sites[name], invitation).write(answer)
         center_enrolment.enrol(home, answer)
-    running = Federation(home, sites)
+    return Federation(home, sites)
+
+
+@contextmanager
+def started(federation: Federation) -> Iterator[Federation]:
+    """The consortium with all its processes; whatever happens, they are gone afterwards."""
+    home = federation.home
     try:
         begun = time.monotonic()
         center = daemons.launch(home / "run", center_processes.supervisor(home))
         until((home / "state" / center_processes.REGISTERED).exists, 90)
-        for name in names:
-            running.launch_site(name)
+        for name in federation.sites:
+            federation.launch_site(name)
         daemons.wait_until_ready(home / "run", center)
-        running.seconds["center"] = time.monotonic() - begun
-        until(lambda: _all_online(running), 90)
-        running.seconds["all"] = time.monotonic() - begun
-        yield running
+        federation.seconds["center"] = time.monotonic() - begun
+        until(lambda: _all_online(federation), 90)
+        federation.seconds["all"] = time.monotonic() - begun
+        yield federation
     finally:
         begun = time.monotonic()
-        with ThreadPoolExecutor(len(sites)) as threads:
-            list(threads.map(lambda site: daemons.stop(site / "run"), sites.values()))
+        with ThreadPoolExecutor(len(federation.sites)) as threads:
+            list(threads.map(federation.stop_site, federation.sites))
         daemons.stop(home / "run")
-        running.seconds["stop"] = time.monotonic() - begun
+        federation.seconds["stop"] = time.monotonic() - begun
 
 
-def _all_online(running: Federation) -> bool:
-    return all(site.seen_at is not None for site in running.store.sites())
+def _all_online(federation: Federation) -> bool:
+    return all(site.seen_at is not None for site in federation.store.sites())
