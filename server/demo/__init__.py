@@ -1,0 +1,1 @@
+"""The demo: a center and its hospitals on this machine, from their files to one report."""

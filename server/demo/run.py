@@ -1,0 +1,190 @@
+"""Plays the whole way with real processes: generate, enrol, load, measure, approve, run, report, stop."""
+
+import importlib.resources
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from protocols.core.errors import Code, InputError, ShadowgraphError, StudyError
+from server.demo.commands import Commands
+from server.demo.findings import findings, section
+from server.report import Left, write_report
+from server.store import Store
+from server.studies import recompute
+
+MARK = ".shadowgraph-demo"
+STUDY = "demo"
+APPROVAL_SECONDS = 60.0
+
+
+@dataclass
+class Demo:
+    """A center and its hospitals in one folder; nothing of them runs on when `play` returns."""
+
+    out: Path
+    sites: int
+    seed: int | None
+    console: Console
+    started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.command = Commands(self.out)
+        self.center = self.out / "center"
+
+    def play(self) -> dict[str, Any]:
+        """Where the report is, and what was found.
+
+        Raises:
+            ShadowgraphError: a step failed; what it said is in the text.
+        """
+        _make_room(self.out)
+        with _stopped_by_signals():
+            try:
+                return self._play()
+            finally:
+                self._stop()
+
+    def _play(self) -> dict[str, Any]:
+        with self._step(f"{self.sites} hospitals write their FHIR, CT, contours and variants"):
+            seed = [] if self.seed is None else ["--seed", str(self.seed)]
+            self.command.module("site_node.synthetic", "hospitals", "--sites", str(self.sites), *seed)
+        names = sorted(path.name for path in (self.out / "hospitals").iterdir() if path.is_dir())
+        with self._step("a center is made; each hospital makes its keys and joins"):
+            self.command("network", "init", "--name", "Demo", "--home", "center", "--port", "0")
+            _each(self._join, names)
+        with self._step("each hospital loads its own files into its own OMOP CDM and measures its tumours"):
+            _each(self._load, names, before=lambda: self.command("network", "start", "--home", "center"))
+        with self._step(
+            "each hospital connects: a SuperNode, which meets the network, an agent, which meets data"
+        ):
+            _each(lambda name: self.command("site", "start", "--home", f"sites/{name}"), names)
+        with self._step("the coordinator signs a study; each hospital reads and approves it"):
+            study = self.out / "study.yaml"
+            study.write_text(importlib.resources.files("server.demo").joinpath("study.yaml").read_text())
+            run = self.command("study", "submit", "study.yaml", "--home", "center")["run"]
+            _each(self._approve, names)
+        with self._step("the study runs: questions go out, aggregates come back"):
+            self.command("study", "watch", run, "--home", "center", follow=True)
+        with self._step("the result is computed again from the kept rounds, and reported"):
+            return self._report(run)
+
+    def _join(self, name: str) -> None:
+        """Makes a site and enrols it: two files go from hand to hand."""
+        invitation, answer = f"{name}.invitation.json", f"{name}.enrolment.json"
+        self.command("site", "init", "--name", name, "--home", f"sites/{name}", "--port", "0")
+        self.command("network", "invite", name, "--home", "center", "--out", invitation)
+        self.command("site", "join", invitation, "--home", f"sites/{name}", "--out", answer)
+        self.command("network", "enrol", answer, "--home", "center")
+
+    def _load(self, name: str) -> None:
+        """Loads what a hospital has, and measures its tumours."""
+        files, home = f"hospitals/{name}", ("--home", f"sites/{name}")
+        genomics = f"{files}/genomics"
+        lists = ("--panel", f"{genomics}/panel.tsv", "--samples", f"{genomics}/samples.tsv")
+        self.command("data", "add", "fhir", f"{files}/fhir", *home)
+        self.command("data", "add", "dicom", f"{files}/imaging", *home)
+        self.command("data", "add", "genomics", f"{genomics}/mutations.maf", *lists, *home)
+        measured = self.command("features", "radiomics", "compute", *home)
+        self._say(f"{name}: {measured['computed']} tumours measured, {measured['features']} features")
+
+    def _approve(self, name: str) -> None:
+        """Waits until the study is in the hospital's inbox, and approves it."""
+        home = ("--home", f"sites/{name}")
+        deadline = time.monotonic() + APPROVAL_SECONDS
+        while not self.command("inbox", "list", *home):
+            if time.monotonic() > deadline:
+                raise StudyError(Code.DEADLINE, f"the study did not reach {name}")
+            time.sleep(0.5)
+        self.command("inbox", "approve", STUDY, *home, "--note", "the demo approves its own study")
+        self._say(f"{name}: read and approved")
+
+    def _report(self, run: str) -> dict[str, Any]:
+        study, outcome = recompute(self.center, run)
+        left = [Left(**answer) for answer in Store(self.center).answers(run)]
+        found = findings(outcome, self.out / "hospitals" / "ground_truth.json")
+        minutes, seconds = divmod(round(time.monotonic() - self.started), 60)
+        report = write_report(
+            study,
+            outcome,
+            left,
+            self.out / "report",
+            facts=[(f"{minutes}:{seconds:02}", "minutes, from nothing to here")],
+            extra=[section(found)],
+        )
+        (self.out / "commands.txt").write_text("\n".join(self.command.said) + "\n")
+        return {
+            "found": [{"": what, "planted": planted, "found": is_found} for what, planted, is_found in found],
+            "report": str(report),
+            "commands": str(self.out / "commands.txt"),
+        }
+
+    def _stop(self) -> None:
+        """Stops every process that was started; says nothing, since it also runs after a failure."""
+        homes = sorted((self.out / "sites").glob("*")) if (self.out / "sites").exists() else []
+        words = [("site", "stop", "--home", str(home)) for home in homes]
+        if self.center.exists():
+            words.append(("network", "stop", "--home", str(self.center)))
+        for one in words:
+            try:
+                self.command(*one)
+            except ShadowgraphError as error:
+                self.console.print(f"[yellow]{error.text}[/yellow]")
+
+    def _say(self, words: str) -> None:
+        self.console.print(f"      [dim]{words}[/dim]")
+
+    @contextmanager
+    def _step(self, words: str) -> Iterator[None]:
+        began = time.monotonic()
+        self.console.print(f"[bold cyan]…[/bold cyan] {words}")
+        yield
+        self.console.print(f"[bold green]✓[/bold green] [dim]{time.monotonic() - began:.0f} s[/dim]")
+
+
+def _each(
+    work: Callable[[str], object], names: Iterable[str], before: Callable[[], object] | None = None
+) -> None:
+    """Does the work for all names, as many at once as there are cores here; `before` runs beside them."""
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        futures = [] if before is None else [pool.submit(before)]
+        futures += [pool.submit(work, name) for name in names]
+        for future in futures:
+            future.result()
+
+
+def _make_room(out: Path) -> None:
+    """An empty folder; one that an earlier demo made is emptied.
+
+    Raises:
+        InputError: there is something else.
+    """
+    if out.exists() and any(out.iterdir()):
+        if not (out / MARK).exists():
+            raise InputError(
+                Code.ALREADY_EXISTS, f"{out} is there and no demo made it", "give another folder with --out"
+            )
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MARK).touch()
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Lets SIGTERM end the block as Ctrl-C does, so that what was started is stopped."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
