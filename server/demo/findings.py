@@ -1,7 +1,6 @@
 """What the demo planted against what the hospitals' federated study found."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ def section(rows: list[tuple[str, str, str]]) -> Section:
         [
             blocks.text(
                 "The hospitals are synthetic, so the truth is known. The density of the tumour seems to tell "
-                "TP53, until the scanners are taken out of it: where one scanner reads high, TP53 happens to be "
+                "TP53, until the scanners are taken out of it: where a scanner reads high, TP53 happens to be "
                 "mutated more often. The texture tells IDH1 before and after."
             ),
             blocks.table(("", "planted", "found"), rows),
@@ -35,16 +34,13 @@ def section(rows: list[tuple[str, str, str]]) -> Section:
 def _links(outcome: Outcome, truth: dict[str, Any]) -> list[tuple[str, str, str]]:
     spurious = f"chance inside a scanner ({truth['spurious_link']['within_scanner_auc']:.2f})"
     link = f"AUC {truth['true_link']['auc']:.2f} without noise"
-    return [
-        (
-            "TP53 from density, scanners left in",
-            "only the scanner",
-            _auc(outcome, "tp53_from_density_before"),
-        ),
-        ("TP53 from density, scanners taken out", spurious, _auc(outcome, "tp53_from_density_after")),
-        ("IDH1 from texture, scanners left in", link, _auc(outcome, "idh1_from_texture_before")),
-        ("IDH1 from texture, scanners taken out", link, _auc(outcome, "idh1_from_texture_after")),
-    ]
+    rows = (
+        ("TP53 from density, scanners left in", "only the scanner", "tp53_from_density_before"),
+        ("TP53 from density, scanners taken out", spurious, "tp53_from_density_after"),
+        ("IDH1 from texture, scanners left in", link, "idh1_from_texture_before"),
+        ("IDH1 from texture, scanners taken out", link, "idh1_from_texture_after"),
+    )
+    return [(what, planted, _auc(outcome, analysis)) for what, planted, analysis in rows]
 
 
 def _auc(outcome: Outcome, analysis: str) -> str:
@@ -57,12 +53,7 @@ def _hazards(found: CoxResult, planted: list[dict[str, Any]]) -> list[tuple[str,
     for hazard in planted:
         i = found.terms.index(hazard["variable"].lower())
         ratio, low, high = (
-            math.exp(value * hazard["per"])
-            for value in (
-                found.coef[i],
-                found.coef[i] - 1.96 * found.se[i],
-                found.coef[i] + 1.96 * found.se[i],
-            )
+            ratio ** hazard["per"] for ratio in (found.hazard_ratio[i], found.lower[i], found.upper[i])
         )
         unit = f" per {hazard['per']}" if hazard["per"] != 1 else ""
         rows.append(
