@@ -23,8 +23,8 @@ def section(rows: list[tuple[str, str, str]]) -> Section:
         [
             blocks.text(
                 "The hospitals are synthetic, so the truth is known. The density of the tumour seems to tell "
-                "TP53, until the scanners are taken out of it: where a scanner reads high, TP53 happens to be "
-                "mutated more often. The texture tells IDH1 before and after."
+                "TP53, until the scanners are taken out of it: where a scanner reads high, TP53 happens to "
+                "be mutated more often. The texture tells IDH1 before and after."
             ),
             blocks.table(("", "planted", "found"), rows),
         ],
