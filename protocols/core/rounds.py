@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from protocols.core.disclosure import check_total
+from protocols.core.disclosure import Count, check_total
 from protocols.core.errors import Code, ShadowgraphError, StudyError
 from protocols.core.lockstep import Failure, Lockstep
 from protocols.core.protocol import (
-    Arrays,
     Ask,
     Coordination,
     PerSite,
@@ -25,9 +24,10 @@ from protocols.core.protocol import (
     protocol,
     within,
 )
+from protocols.core.secure_sum import unmask
 from protocols.core.study import Analysis, Study
 from protocols.core.table import EVERYBODY
-from protocols.core.wire import RoundAnswer, RoundQuestion, digest, pack, unpack
+from protocols.core.wire import RoundAnswer, RoundQuestion, Sent, digest, pack, unpack
 
 Exchange = Callable[[RoundQuestion], Mapping[str, RoundAnswer]]
 """Carries a question to every site of its roster and returns all their answers, or raises StudyError."""
@@ -64,6 +64,7 @@ def conduct(
     *,
     run: str,
     roster: tuple[str, ...],
+    keys: Mapping[str, str] | None = None,
     memory: Memory | None = None,
 ) -> Outcome:
     """The outcome of a study over these sites.
@@ -73,6 +74,7 @@ def conduct(
         exchange: carries one round.
         run: the run's name, part of every message.
         roster: the sites, fixed for the whole run.
+        keys: each site's public masking key; sums are then secure, else plain.
         memory: rounds that were joined before; new ones are added.
 
     Raises:
@@ -80,6 +82,8 @@ def conduct(
     """
     if len(roster) < study.min_sites:
         raise StudyError(Code.TOO_FEW_SITES, f"{len(roster)} sites; the study wants {study.min_sites}")
+    if keys and len(roster) < study.thresholds.min_sites_in_sum:
+        raise StudyError(Code.TOO_FEW_SITES, f"{len(roster)} sites are too few for a secure sum")
     memory = {} if memory is None else memory
     coordination = _all_analyses(study)
     rounds = 0
@@ -87,7 +91,7 @@ def conduct(
         asked = next(coordination)
         while True:
             asks = (asked,) if isinstance(asked, Ask) else asked
-            question = RoundQuestion(study.hash(), run, rounds, tuple(sorted(roster)), asks)
+            question = RoundQuestion(study.hash(), run, rounds, tuple(sorted(roster)), asks, keys or {})
             joined = _remembered(memory, question) or _joined(study, question, exchange, memory)
             rounds += 1
             asked = coordination.send(tuple(_open(study, a, j) for a, j in zip(asks, joined, strict=True)))
@@ -150,14 +154,16 @@ def _joined(study: Study, question: RoundQuestion, exchange: Exchange, memory: M
     if any(a.question != expected or len(a.answers) != len(question.asks) for a in answers.values()):
         raise StudyError(Code.MALFORMED_MESSAGE, f"round {question.round}: an answer to another question")
     joined = [
-        _join(ask, {site: answers[site].answers[index] for site in question.roster})
+        _join(study, question, ask, {site: answers[site].answers[index] for site in question.roster})
         for index, ask in enumerate(question.asks)
     ]
     memory[question.round] = pack({"question": expected, "joined": joined})
     return joined
 
 
-def _join(ask: Ask, answers: Mapping[str, Arrays | Code]) -> dict[str, Any]:
+def _join(
+    study: Study, question: RoundQuestion, ask: Ask, answers: Mapping[str, Sent | Code]
+) -> dict[str, Any]:
     """What the coordinator keeps of one question's answers, as plain data with arrays."""
     codes = {site: str(a) for site, a in answers.items() if isinstance(a, Code)}
     arrays = {site: a for site, a in answers.items() if not isinstance(a, Code)}
@@ -165,12 +171,17 @@ def _join(ask: Ask, answers: Mapping[str, Arrays | Code]) -> dict[str, Any]:
         return {"per_site": arrays, "withheld": codes}
     if codes:
         return {"refused": codes}
+    declared = protocol(study.spec(ask.analysis, ask.part).protocol).steps[ask.step].declares
+    if question.keys:
+        integral = {name: isinstance(declaration, Count) for name, declaration in declared.items()}
+        return {"sum": unmask(arrays, integral), "sites": sorted(arrays)}
+    if any(a.keys() != declared.keys() for a in arrays.values()):
+        raise StudyError(Code.MALFORMED_MESSAGE, "sites answered with other arrays than the step declares")
     sites = sorted(arrays)
-    names = arrays[sites[0]].keys()
-    if any(arrays[site].keys() != names for site in sites):
-        raise StudyError(Code.MALFORMED_MESSAGE, "sites answered with different arrays")
     return {
-        "sum": {name: np.asarray(np.sum([arrays[site][name] for site in sites], axis=0)) for name in names},
+        "sum": {
+            name: np.asarray(np.sum([arrays[site][name] for site in sites], axis=0)) for name in declared
+        },
         "sites": sites,
     }
 

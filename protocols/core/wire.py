@@ -8,7 +8,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +21,12 @@ from protocols.core.errors import Code, ShadowgraphError
 from protocols.core.protocol import Arrays, Ask, Transform
 from protocols.core.study import canonical_json
 from protocols.core.table import Rows
+
+Limbs = NDArray[np.uint64]
+"""(..., 2): the low and the high 64 bits of numbers modulo 2^128."""
+
+Sent = Mapping[str, Array] | Mapping[str, Limbs]
+"""What a site says to one question: arrays in the clear, or masked."""
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 256 * 2**20
@@ -146,6 +152,7 @@ class RoundQuestion:
         round: counts from 0.
         roster: the sites that are asked, sorted.
         asks: the questions, in the order of the answers.
+        keys: site -> its public masking key in base64, for secure sums; empty for plain ones.
     """
 
     study: str
@@ -153,6 +160,7 @@ class RoundQuestion:
     round: int
     roster: tuple[str, ...]
     asks: tuple[Ask, ...]
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """The canonical bytes."""
@@ -163,6 +171,7 @@ class RoundQuestion:
                 "run": self.run,
                 "round": self.round,
                 "roster": list(self.roster),
+                "keys": self.keys,
                 "asks": [_ask_as_data(a) for a in self.asks],
             }
         )
@@ -170,12 +179,13 @@ class RoundQuestion:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The question of canonical bytes. Raises WireError."""
-        kinds = {"study": str, "run": str, "round": int, "roster": list, "asks": list}
+        kinds = {"study": str, "run": str, "round": int, "roster": list, "keys": dict, "asks": list}
         content = _message(data, kinds)
         try:
             asks = tuple(_ask_of_data(a) for a in content["asks"])
             roster = tuple(str(site) for site in content["roster"])
-            question = cls(content["study"], content["run"], content["round"], roster, asks)
+            keys = {str(site): str(key) for site, key in content["keys"].items()}
+            question = cls(content["study"], content["run"], content["round"], roster, asks, keys)
             if question.encode() != data:
                 raise ValueError
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -195,7 +205,7 @@ class RoundAnswer:
     round: int
     site: str
     question: str
-    answers: tuple[Arrays | Code, ...]
+    answers: tuple[Sent | Code, ...]
 
     def encode(self) -> bytes:
         """The canonical bytes."""
