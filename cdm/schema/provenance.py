@@ -46,7 +46,7 @@ source_row = Table(
     metadata,
     reference("source_record_id", "source_record", required=True),
     text("table_name", 63, required=True),
-    large("row_id", required=True),
+    large("row_id", required=True, index=True),
     text("date_precision", 5),  # "month" or "year" where the source knew no day (f2o-071), else NULL
     PrimaryKeyConstraint("source_record_id", "table_name", "row_id"),
 )

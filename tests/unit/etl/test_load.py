@@ -237,6 +237,36 @@ def test_a_row_that_two_records_tell_of_outlives_one_of_them(engine: Engine) -> 
     assert rows(engine, image_occurrence) == []
 
 
+@pytest.mark.parametrize("dicom_first", [True, False])
+def test_a_dicom_header_wins_over_the_imaging_study_that_tells_of_it(
+    engine: Engine, dicom_first: bool
+) -> None:
+    study = record(
+        "ImagingStudy",
+        "i1",
+        status="available",
+        subject={"reference": "Patient/p0"},
+        started="2010-01-05",
+        series=[{"uid": "1.2.3"}],
+    )
+    header = {
+        "patient_id": "p0",
+        "study_uid": "1.2",
+        "series_uid": "1.2.3",
+        "date": "2010-01-06",
+        "local_path": "a",
+        "modality": "MR",
+        "facts": {"manufacturer": "ACME"},
+    }
+    dicom = SourceRecord("DicomSeries", "s1", "a.dcm", header)
+    for item in (dicom, study) if dicom_first else (study, dicom):
+        loaded(engine, [item], "dicom" if item is dicom else "fhir")
+    changed = study._replace(body={**study.body, "started": "2010-01-07"})
+    assert loaded(engine, [changed]).kinds["ImagingStudy"].replaced == 1
+    (row,) = rows(engine, image_occurrence)
+    assert (str(row.image_occurrence_date), row.image_study_uid) == ("2010-01-06", "1.2")
+
+
 def test_two_sources_with_the_same_ids_do_not_touch_each_other(engine: Engine) -> None:
     loaded(engine, records(1), "clinic")
     loaded(engine, records(1), "laboratory")
