@@ -9,7 +9,9 @@ CATALOGUE = {
     "combat": "Combat",
     "cox": "Cox",
     "discrimination": "Discrimination",
+    "kaplan_meier": "KaplanMeier",
     "linear": "Linear",
+    "log_rank": "LogRank",
     "logistic": "Logistic",
     "summary": "Summary",
 }

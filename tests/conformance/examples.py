@@ -64,4 +64,23 @@ EXAMPLES: dict[str, Example] = {
         ],
         frozenset({"by_site", "not_judged"}),
     ),
+    "kaplan_meier": Example(
+        [
+            {"outcome": "os", "grid": {"step_days": 30, "until_days": 1500}},
+            {"outcome": "os", "by": "idh1", "grid": {"step_days": 60, "until_days": 900}},
+            {"outcome": "os", "by": "sex", "interval": "log", "quantiles": [0.5]},
+        ]
+    ),
+    "log_rank": Example(
+        [
+            {"outcome": "os", "by": "sex"},
+            {"outcome": "os", "by": "sex", "rho": 1, "strata": ["idh1"]},
+            {
+                "outcome": "os",
+                "by": "sex",
+                "stratify": "none",
+                "grid": {"step_days": 14, "until_days": 1400},
+            },
+        ]
+    ),
 }
