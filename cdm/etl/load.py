@@ -67,8 +67,10 @@ def load(
 
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
-    """Lets the garbage collector run seldom: records are trees without cycles, and walking them all again and
-    again took a third of a load's time. Reference counts free them as before; the memory does not grow."""
+    """Lets the garbage collector run seldom, which saves a third of a load's time.
+
+    Records are trees without cycles: reference counts free them, and the memory does not grow (measured).
+    """
     usual = gc.get_threshold()
     gc.set_threshold(200_000, *usual[1:])
     try:
@@ -146,7 +148,10 @@ class _Loading:
                 self.summary.kinds[record.kind].unchanged += 1
                 continue
             outcome = self._map(key, record, content_hash, key in known)
-            (rejected if isinstance(outcome, Rejected) else changes).append(outcome)  # type: ignore[arg-type]
+            if isinstance(outcome, Rejected):
+                rejected.append(outcome)
+            else:
+                changes.append(outcome)
         return changes, rejected
 
     def _content_hash(self, record: SourceRecord) -> str:

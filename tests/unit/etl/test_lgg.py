@@ -1,5 +1,6 @@
 """Four real hospitals (TCGA-LGG): every resource is accounted for, the counts are those of the reference."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -53,6 +54,12 @@ def reference() -> dict[str, dict[str, object]]:
 def one(engine: Engine, query: str) -> tuple[object, ...]:
     with engine.connect() as connection:
         return tuple(connection.execute(text(query)).one())
+
+
+def clinical() -> list[dict[str, str]]:
+    """The source's own lines of the four hospitals' patients."""
+    with shared("data/tcga_lgg/clinical.csv").open(newline="") as file:
+        return [line for line in csv.DictReader(file) if line["hospital"] in HOSPITALS]
 
 
 def test_every_resource_is_loaded_or_reported(hospitals: Loaded) -> None:
@@ -133,17 +140,36 @@ def test_overall_survival_comes_out_of_the_cdm(hospitals: Loaded) -> None:
     for engine, _ in hospitals.values():
         with engine.connect() as connection:
             found |= {patient: (days, event) for patient, days, event in connection.execute(text(survival))}
-    header, *lines = shared("data/tcga_lgg/clinical.csv").read_text().splitlines()
-    columns = {name: place for place, name in enumerate(header.split(","))}
-    patient, os_days, death = columns["patient"], columns["os_days"], columns["death"]
-    assert os_days < columns["tumor_location"]  # the one quoted column stands behind: a split is safe
-    expected: dict[str, tuple[float | None, int]] = {}
-    for cells in (line.split(",") for line in lines):
-        if cells[columns["hospital"]] in HOSPITALS:
-            known = cells[os_days] and cells[death]
-            expected[cells[patient]] = (float(cells[os_days]), int(cells[death])) if known else (None, 0)
+    expected: dict[str, tuple[float | None, int]] = {
+        line["patient"]: (float(line["os_days"]), int(line["death"]))
+        if line["os_days"] and line["death"]
+        else (None, 0)
+        for line in clinical()
+    }
     assert found == expected
     assert sum(days is not None for days, _ in found.values()) == 183
+
+
+def test_progression_comes_out_of_the_cdm(hospitals: Loaded) -> None:
+    """The last assessment of the disease: its day, and whether the patient had become worse by then."""
+    assessed = """
+        SELECT link.source_person_id,
+            julianday(o.observation_date) - julianday(c.condition_start_date),
+            o.value_source_value = 'SNOMED:271299001'
+        FROM observation o
+        JOIN person_link link ON link.person_id = o.person_id
+        JOIN condition_occurrence c ON c.person_id = o.person_id
+        WHERE o.observation_source_value = 'LOINC:97509-4'
+    """
+    found: dict[str, tuple[float, int]] = {}
+    for engine, _ in hospitals.values():
+        with engine.connect() as connection:
+            found |= {patient: (days, worse) for patient, days, worse in connection.execute(text(assessed))}
+    assert found == {
+        line["patient"]: (float(line["pfs_days"]), int(line["progression"]))
+        for line in clinical()
+        if line["pfs_days"]
+    }
 
 
 def test_a_bundle_and_ndjson_of_the_same_hospital_give_the_same_cdm(
