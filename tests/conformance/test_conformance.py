@@ -23,7 +23,7 @@ from protocols.core.wire import RoundAnswer, RoundQuestion
 from tests.conformance.examples import EXAMPLES
 from tests.lib.drawn_sites import SPLITS, study_of
 
-NAMES = sorted(CATALOGUE)
+NAMES = sorted(EXAMPLES)
 COMMON = "unequal sites"
 
 
@@ -78,6 +78,27 @@ def test_federated_equals_pooled(name: str, split: str) -> None:
             continue
         pooled = protocol(name).pooled(analysis.spec, tables)
         assert_equal_results(outcome[analysis.name], pooled, EXAMPLES[name].federated_only)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_secure_sum_is_the_plain_one(name: str) -> None:
+    study, tables = the_study(name), SPLITS[COMMON]
+    secure, plain = (run_locally(study, tables, secure=secure) for secure in (True, False))
+    for found in study.analyses:
+        assert_equal_results(secure[found.name], plain[found.name], frozenset())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_in_a_secure_sum_no_site_shows_an_array(name: str) -> None:
+    study = the_study(name)
+    watched = Watched(study, SPLITS[COMMON])
+    conduct(study, watched, run="test", roster=("a", "b", "c"), keys=watched.sites.keys)
+    for question, answers in zip(watched.questions, watched.answers, strict=True):
+        for i, ask in enumerate(question.asks):
+            for answer in answers.values():
+                said = answer.answers[i]
+                if not ask.per_site and not isinstance(said, Code):
+                    assert {array.dtype for array in said.values()} == {np.dtype(np.uint64)}
 
 
 @pytest.mark.parametrize("name", NAMES)
