@@ -6,6 +6,7 @@ CATALOGUE is the closed list of analyses: file -> class. A site can run nothing 
 CATALOGUE = {
     "associate": "Associate",
     "attrition": "Attrition",
+    "cca": "Cca",
     "combat": "Combat",
     "cox": "Cox",
     "discrimination": "Discrimination",
@@ -13,5 +14,7 @@ CATALOGUE = {
     "linear": "Linear",
     "log_rank": "LogRank",
     "logistic": "Logistic",
+    "pca": "Pca",
+    "pls": "Pls",
     "summary": "Summary",
 }

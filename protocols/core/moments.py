@@ -164,11 +164,11 @@ class Moments:
         return np.where(varies, left, 0.0)
 
 
-def gather(columns: Sequence[str]) -> Coordination[Moments]:
-    """The moments of the columns that a protocol's step `moments` sums, in one round if digits allow."""
+def gather(columns: Sequence[str], step: str = "moments") -> Coordination[Moments]:
+    """The moments of the columns that this step of a protocol sums, in one round if digits allow."""
     shift, scale = np.zeros(len(columns)), np.ones(len(columns))
     for rounds in range(1, _MAX_ROUNDS + 1):
-        total = yield ask("moments", shift=shift, scale=scale)
+        total = yield ask(step, shift=shift, scale=scale)
         moments = Moments(tuple(columns), total, shift, scale, rounds)
         if moments.keeps_digits():
             break

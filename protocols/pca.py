@@ -1,0 +1,187 @@
+"""Principal components of columns from all sites' people. Exact, in one round.
+
+The correlations (or covariances) over all sites give the components at the coordinator; the scores are
+computed at each site from its own rows and stay there, as columns `pc1`, `pc2`, … that analyses after this
+one may read (`after: [components]`). The largest entry of each component is positive.
+
+At most 0.33 columns a person: a second-moment matrix as wide as there are people gives their rows back up to
+a rotation. Take fewer columns, or a PCA for each group of them.
+
+Reference: Jolliffe, Principal Component Analysis (2002), ch. 2; R `prcomp(scale. = TRUE)`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.errors import Code, StudyError
+from protocols.core.moments import column_moments, complete_rows, gather, shifted
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
+from protocols.core.table import AnalysisTable, Floats, Mask
+from protocols.core.variables import Name
+from protocols.core.vectors import Prefix, standardized, upright
+
+_NOTHING = 1e-12  # the share of the whole variance that is rounding
+
+
+class PcaSpec(Spec):
+    """Which columns, and how many components.
+
+    Attributes:
+        features: numeric variables, complete cases are used.
+        components: how many, the largest variance first.
+        scale: columns over their standard deviation (correlations), else as they are (covariances).
+        prefix: of the score columns' names.
+    """
+
+    protocol: Literal["pca"] = "pca"
+    features: tuple[Name, ...] = Field(min_length=2, max_length=2000)
+    components: int = Field(default=2, ge=1, le=200)
+    scale: bool = True
+    prefix: Prefix = "pc"
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "PcaSpec":
+        if len(set(self.features)) != len(self.features):
+            raise ValueError("a feature stands twice")
+        if self.components > len(self.features):
+            raise ValueError("more components than features")
+        return self
+
+    def variables(self) -> tuple[str, ...]:
+        return self.features
+
+    def makes(self) -> tuple[str, ...]:
+        return tuple(f"{self.prefix}{k + 1}" for k in range(self.components))
+
+
+@dataclass(frozen=True)
+class PcaResult(Result):
+    """Principal components; no person's score is in here.
+
+    Attributes:
+        features: (p,) names; components: (k,) names of the score columns.
+        loadings: (p, k) of unit length, the entry of largest size positive.
+        variance: (k,) of the scores, divisor n - 1; explained: (k,) share of total_variance.
+        total_variance: of all p columns, p if they are scaled.
+        mean, scale: (p,) what is taken from a column, and what it is divided by.
+        n: people with complete data; sites: that have any of them.
+    """
+
+    features: tuple[str, ...]
+    components: tuple[str, ...]
+    loadings: Floats
+    variance: Floats
+    explained: Floats
+    total_variance: float
+    mean: Floats
+    scale: Floats
+    n: int
+    sites: int
+
+    def summary(self) -> pd.DataFrame:
+        """One row a component, with its loadings."""
+        frame = pd.DataFrame(self.loadings.T, list(self.components), list(self.features))
+        frame.insert(0, "explained", self.explained)
+        frame.insert(0, "variance", self.variance)
+        return frame
+
+    def transform_arrays(self) -> Arrays:
+        return {"loadings": self.loadings, "mean": self.mean, "scale": self.scale}
+
+
+class Pca(FederatedProtocol[PcaSpec, PcaResult]):
+    """Few columns in the place of many."""
+
+    name = "pca"
+    spec_type = PcaSpec
+
+    @site_step(
+        n=Count(),
+        sites=Moment(),
+        not_zero=Count("column", of="n"),
+        not_one=Count("column", of="n"),
+        sum=Moment("column"),
+        square=Moment("column"),
+        products=Moment("column", "column"),
+    )
+    def moments(spec: PcaSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
+        """Sums, squares and products of the columns, less shift times scale."""
+        x = complete_rows(table, spec.features)
+        z = shifted(x, shift, scale, "common")
+        return {**column_moments(x, z), "products": z.T @ z}
+
+    def axes(self, spec: PcaSpec) -> dict[str, int]:
+        return {"column": len(spec.features)}
+
+    def coordinate(self, spec: PcaSpec) -> Coordination[PcaResult]:
+        moments = yield from gather(spec.features)
+        moments.check()
+        everything = range(len(spec.features))
+        matrix = moments.correlation("products", everything, everything)
+        scale = moments.sd if spec.scale else np.ones(len(matrix))
+        spread = moments.sd / scale
+        values, vectors = np.linalg.eigh(matrix * np.outer(spread, spread))
+        order = np.argsort(values)[::-1][: spec.components]
+        total = float((spread**2).sum())
+        if values[order[-1]] < _NOTHING * total:
+            rank = int((values > _NOTHING * total).sum())
+            raise StudyError(
+                Code.RANK_DEFICIENT,
+                f"the columns span {rank} components, fewer than were asked for",
+                "take fewer components",
+            )
+        return PcaResult(
+            features=spec.features,
+            components=spec.makes(),
+            loadings=upright(vectors[:, order]),
+            variance=values[order],
+            explained=values[order] / total,
+            total_variance=total,
+            mean=moments.mean,
+            scale=scale,
+            n=moments.n,
+            sites=moments.sites,
+        )
+
+    def transform(self, spec: PcaSpec, table: AnalysisTable, rows: Mask, **arrays: Array) -> AnalysisTable:
+        """The table with a column of scores for each component, missing for who misses a feature."""
+        z = standardized(table, spec.features, arrays["mean"], arrays["scale"])
+        return table.with_columns(dict(zip(spec.makes(), (z @ arrays["loadings"]).T, strict=True)))
+
+    def pooled(self, spec: PcaSpec, tables: Sequence[AnalysisTable]) -> PcaResult:
+        """The same by scikit-learn's PCA, a singular value decomposition of all rows."""
+        from sklearn.decomposition import PCA  # a test's library, not a site's
+
+        parts = [complete_rows(table, spec.features) for table in tables]
+        x = np.concatenate(parts)
+        scale = x.std(axis=0, ddof=1) if spec.scale else np.ones(x.shape[1])
+        fit = PCA(svd_solver="full").fit((x - x.mean(axis=0)) / scale)
+        k = spec.components
+        return PcaResult(
+            features=spec.features,
+            components=spec.makes(),
+            loadings=upright(fit.components_[:k].T),
+            variance=fit.explained_variance_[:k],
+            explained=fit.explained_variance_ratio_[:k],
+            total_variance=float(fit.explained_variance_.sum()),
+            mean=x.mean(axis=0),
+            scale=scale,
+            n=len(x),
+            sites=sum(len(part) > 0 for part in parts),
+        )
+
+    def describe(self, spec: PcaSpec) -> Sequence[str]:
+        p = len(spec.features)
+        return (
+            f"{spec.components} principal components of {p} columns: {', '.join(spec.features)}.",
+            "Leaves in a sum over sites, once (up to three times, for columns far from 0): the number of "
+            "people, how many have values other than 0 and other than 1, and the sums and the "
+            f"{p} x {p} sums of products of these columns.",
+            f"Scores stay here, as columns {', '.join(spec.makes())} for the analyses after this one.",
+        )
