@@ -23,7 +23,7 @@ from cdm.etl.identity import Identity
 from cdm.etl.quarantine import Quarantine, Rejected
 from cdm.etl.record import Excluded, Row, SourceRecord, Unmappable, Unreadable
 from cdm.etl.runs import begin_run, finish_run, mapping_fingerprint, was_interrupted
-from cdm.etl.store import Change, Store
+from cdm.etl.store import Change, Known, Store, last_updated
 from cdm.etl.summary import LoadSummary
 
 BATCH = 2000
@@ -141,10 +141,10 @@ class _Loading:
                     candidates.append((key, record, self._content_hash(record)))
                 except TypeError:  # orjson: nested too deep, or a number beyond 64 bits
                     rejected.append(_misshapen(record, key))
-        known = self.store.known_hashes([key for key, _, _ in candidates])
+        known = self.store.known([key for key, _, _ in candidates])
         changes: list[Change] = []
         for key, record, content_hash in candidates:
-            if known.get(key) == content_hash:
+            if key in known and _is_old(record, content_hash, known[key]):
                 self.summary.kinds[record.kind].unchanged += 1
                 continue
             outcome = self._map(key, record, content_hash, key in known)
@@ -207,3 +207,11 @@ class _Loading:
 def _misshapen(record: SourceRecord, key: int) -> Rejected:
     reason = "an element does not have the shape that its standard gives it"
     return Rejected(record.kind, record.position, "malformed-record", reason, key)
+
+
+def _is_old(record: SourceRecord, content_hash: str, known: Known) -> bool:
+    """Whether the CDM has this version of the record already, or a newer one: files come in any order."""
+    if content_hash == known.content_hash:
+        return True
+    updated = last_updated(record) if known.last_updated else None
+    return updated is not None and known.last_updated is not None and updated < known.last_updated

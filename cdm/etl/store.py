@@ -3,19 +3,28 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cdm.database import CHUNK, chunks, delete_rows, key_columns, upsert, writing
+from cdm.etl.dates import instant
 from cdm.etl.identity import Identity
 from cdm.etl.quarantine import Quarantine, Rejected
-from cdm.etl.record import Row, SourceRecord
+from cdm.etl.record import Row, SourceRecord, Unmappable
 from cdm.schema import metadata, person_link, source_record, source_row, unmapped_code
 
 KEYS = {name: key_columns(table)[0] for name, table in metadata.tables.items() if table.primary_key.columns}
 KEYS["death"] = "person_id"
+
+
+class Known(NamedTuple):
+    """What is known of a record that was loaded before; the hash of one deleted since is empty."""
+
+    content_hash: str
+    last_updated: datetime | None
 
 
 @dataclass
@@ -47,15 +56,15 @@ class Store:
         """The key of a record of this source."""
         return self._identity.hash63("record", self._source, kind, record_id)
 
-    def known_hashes(self, keys: list[int]) -> dict[int, str]:
-        """The content hash of each record that was loaded before; empty for one that was deleted since."""
+    def known(self, keys: list[int]) -> dict[int, Known]:
+        """What is known of those records that were loaded before."""
         columns = source_record.c
-        statement = select(columns.source_record_id, columns.content_hash)
+        statement = select(columns.source_record_id, columns.content_hash, columns.last_updated)
         with self._engine.connect() as connection:
             return {
-                key: content_hash
+                key: Known(content_hash, last_updated)
                 for chunk in chunks(keys, CHUNK)
-                for key, content_hash in connection.execute(
+                for key, content_hash, last_updated in connection.execute(
                     statement.where(columns.source_record_id.in_(chunk))
                 )
             }
@@ -118,6 +127,7 @@ class Store:
             "kind": change.record.kind,
             "record_id": change.record.record_id,
             "version_id": version[:64] if isinstance(version, str) else None,
+            "last_updated": last_updated(change.record),
             "content_hash": change.content_hash,
             "run_id": self._run_id,
             "deleted": change.record.deleted,
@@ -125,6 +135,16 @@ class Store:
 
     def _link(self, patient_id: str, person_id: int) -> dict[str, Any]:
         return {"source": self._source, "source_person_id": patient_id, "person_id": person_id}
+
+
+def last_updated(record: SourceRecord) -> datetime | None:
+    """When the source last changed the record, in UTC; None where it does not say."""
+    meta = record.body.get("meta")
+    text = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    try:
+        return instant(text).time if isinstance(text, str) else None
+    except Unmappable:
+        return None
 
 
 def _existing(connection: Connection, table: str, ids: set[int]) -> set[int]:

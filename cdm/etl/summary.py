@@ -10,7 +10,7 @@ class Counts:
     """What became of the records of one kind."""
 
     loaded: int = 0
-    unchanged: int = 0
+    unchanged: int = 0  # this version, or a newer one, is there already
     replaced: int = 0
     removed: int = 0  # entered in error, cancelled or deleted, and there were rows of it
     quarantined: int = 0

@@ -137,6 +137,17 @@ def test_a_second_version_in_the_same_load_replaces_the_first(engine: Engine) ->
     assert values(engine) == [40]
 
 
+@pytest.mark.parametrize("newer_first", [True, False])
+def test_the_newer_version_stays_whichever_comes_first(engine: Engine, newer_first: bool) -> None:
+    subject = {"subject": {"reference": "Patient/p0"}}
+    versions = [
+        record("Observation", "o1", **subject, **measured("2010-01-05", value), meta={"lastUpdated": updated})
+        for value, updated in ((39, "2010-01-06T08:00:00+01:00"), (40, "2010-01-06T07:30:00Z"))
+    ]
+    loaded(engine, reversed(versions) if newer_first else versions)
+    assert values(engine) == [40]
+
+
 @pytest.mark.parametrize("how", ["entered-in-error", "deleted"])
 def test_a_record_taken_back_goes(engine: Engine, how: str) -> None:
     loaded(engine, records())
