@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from . import geometry_kernels
-from .resample import Spacing
+from .model import Spacing
 
 Spectrum = NDArray[np.complex64]
 

@@ -23,9 +23,10 @@ from . import (
 )
 from .discretise import grey_levels
 from .feature import AGGREGATION_CODES, Feature, Reason
-from .processing import Processed, UnusableError, process
+from .filters.bank import respond
+from .model import Spacing
+from .processing import UnusableError, process
 from .region import Region
-from .resample import Spacing
 from .settings import FamilyName, Settings
 
 MODULES: Mapping[FamilyName, ModuleType] = {
@@ -57,22 +58,37 @@ def extract(
     try:
         processed = process(image, mask, spacing_mm, settings)
     except UnusableError as error:
-        return features({}, error.reason, settings)
-    return features(measure(processed, settings), missing_reason(processed), settings)
+        return _all_missing(error.reason, settings)
+    region = processed.region
+    result = features(
+        measure(processed.image, region, settings), missing_reason(processed.image, region), settings
+    )
+    of_responses = settings.of_responses()
+    for name, response in respond(settings.filters, processed.image, region.spacing_mm):
+        values = measure(response, region, of_responses)
+        result += features(values, missing_reason(response, region), of_responses, name)
+    return result
 
 
-def measure(processed: Processed, settings: Settings) -> dict[str, float]:
+def _all_missing(reason: Reason, settings: Settings) -> list[Feature]:
+    result = features({}, reason, settings)
+    for filter_ in settings.filters:
+        result += features({}, reason, settings.of_responses(), filter_.name)
+    return result
+
+
+def measure(image: NDArray[np.float64], region: Region, settings: Settings) -> dict[str, float]:
     """The values by tag (with aggregation) of the asked families; undefined ones are NaN or absent."""
-    region, asked = processed.region, settings.families
-    image = region.crop(processed.image)
+    asked = settings.families
+    near = region.crop(image)
     values: dict[str, float] = {}
     if "morphology" in asked:
-        values |= morphology.compute(image, region)
+        values |= morphology.compute(near, region)
     if region.n_voxels == 0:
         return values
     if "local_intensity" in asked:
-        values |= local_intensity.compute(processed.image, region)
-    intensities = image.ravel()[region.index]
+        values |= local_intensity.compute(image, region)
+    intensities = near.ravel()[region.index]
     if settings.standardise:
         intensities = standardised(intensities)
     ordered = np.sort(intensities)
@@ -104,12 +120,11 @@ def _discretised(intensities: NDArray[np.float64], region: Region, settings: Set
     return values
 
 
-def missing_reason(processed: Processed) -> Reason:
+def missing_reason(image: NDArray[np.float64], region: Region) -> Reason:
     """Why a feature of this region can be undefined."""
-    region = processed.region
     if region.n_voxels == 0:
         return Reason.EMPTY_REGION
-    intensities = processed.image[region.box][region.intensity[1:-1, 1:-1, 1:-1]]
+    intensities = region.crop(image).ravel()[region.index]
     if region.n_voxels > 1 and intensities.min() == intensities.max():
         return Reason.CONSTANT
     if min(region.morphological.shape) < 4 or region.n_voxels < 8:  # with padding: one slice, or a line

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import geometry_kernels
-from .resample import Spacing
+from .model import Spacing
 
 Corner = tuple[int, int, int]
 Edge = frozenset[int]

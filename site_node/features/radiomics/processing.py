@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .feature import Reason
+from .model import Spacing
 from .region import Box, Mask, Region, bounding_box
-from .resample import REACH, Axis, Spacing, resample
+from .resample import REACH, Axis, resample
 from .settings import Interpolation, Resegmentation, Settings
 
 Image = NDArray[np.float64]
-
-MARGIN_MM = 7.0  # the sphere of the local intensity peaks is the farthest that a feature looks
 
 
 class UnusableError(Exception):
@@ -32,17 +31,13 @@ class Processed:
 
 
 def process(
-    image: NDArray[np.number],
-    mask: NDArray[np.generic],
-    spacing_mm: Spacing,
-    settings: Settings,
-    margin_mm: float | None = MARGIN_MM,
+    image: NDArray[np.number], mask: NDArray[np.generic], spacing_mm: Spacing, settings: Settings
 ) -> Processed:
     """The interpolated image with the region's morphological and intensity masks. Raises UnusableError.
 
-    Only the region's surroundings to `margin_mm` are processed; None keeps the whole image.
+    Only as much of the region's surroundings is processed as a value can depend on.
     """
-    window = _window(_checked(image, mask, spacing_mm), spacing_mm, settings.interpolation, margin_mm)
+    window = _window(_checked(image, mask, spacing_mm), spacing_mm, settings)
     drawn = mask[window] != 0
     intensities = np.asarray(image[window], dtype=np.float64)
     finite = np.isfinite(intensities)
@@ -64,18 +59,20 @@ def process(
     return Processed(intensities, region)
 
 
-def _window(box: Box, spacing_mm: Spacing, settings: Interpolation, margin_mm: float | None) -> Box:
+def _window(box: Box, spacing_mm: Spacing, settings: Settings) -> Box:
     """The box of old voxels to work on: the region's, with the margin and what interpolation sees beyond."""
+    wanted = settings.interpolation.spacing_mm or (None, None, None)
+    z, y, x = (new or old for new, old in zip(wanted, spacing_mm, strict=True))
+    margin_mm = settings.margin_mm((z, y, x))
     if margin_mm is None:
         return slice(None), slice(None), slice(None)
-    wanted = settings.spacing_mm or (None, None, None)
-    reach = REACH[settings.image] + 1
+    reach = REACH[settings.interpolation.image] + 1
     grow = [
         int(np.ceil((margin_mm + (new or 0)) / old)) + (reach if new else 0)
         for old, new in zip(spacing_mm, wanted, strict=True)
     ]
-    z, y, x = (slice(max(side.start - g, 0), side.stop + g) for side, g in zip(box, grow, strict=True))
-    return z, y, x
+    sides = [slice(max(side.start - g, 0), side.stop + g) for side, g in zip(box, grow, strict=True)]
+    return sides[0], sides[1], sides[2]
 
 
 def _checked(image: NDArray[np.number], mask: NDArray[np.generic], spacing_mm: Spacing) -> Box:

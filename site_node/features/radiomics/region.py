@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from . import geometry_kernels
-from .resample import Spacing
+from .model import Spacing
 
 Mask = NDArray[np.bool_]
 Box = tuple[slice, slice, slice]

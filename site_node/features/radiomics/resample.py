@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Method = Literal["nearest", "linear", "cubic"]
-Spacing = tuple[float, float, float]
 Volume = NDArray[np.floating]
 
 # How many old voxels around a place may be seen; the cubic spline's prefilter forgets a voxel by 0.268 a

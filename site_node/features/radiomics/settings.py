@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from protocols.core.errors import Code, InputError
+
+from .filters import Filter
+from .model import Model, Positive, Spacing
 
 Aggregation = Literal["2D_avg", "2D_comb", "2.5D_avg", "2.5D_comb", "3D_avg", "3D_comb"]
 FamilyName = Literal[
@@ -16,11 +19,11 @@ FamilyName = Literal[
     "glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm",
 ]  # fmt: skip
 FAMILIES: tuple[FamilyName, ...] = FamilyName.__args__  # type: ignore[attr-defined]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+LOCAL_REACH_MM = (
+    7.0  # the sphere of the local intensity peaks, the farthest that a feature looks, and a little
+)
 
 
 class Interpolation(Model):
@@ -78,6 +81,14 @@ class Texture(Model):
     max_levels: Annotated[int, Field(ge=2, le=65535)] = 1024
 
 
+class Responses(Model):
+    """What is computed of filtered images; their intensities have no unit, so they are binned by number."""
+
+    families: tuple[FamilyName, ...] = FAMILIES[2:]
+    discretisation: FixedBinNumber = FixedBinNumber()
+    ivh: FixedBinNumber = FixedBinNumber(bins=1000)
+
+
 class Settings(Model):
     """Everything that changes a feature's value. Order of processing: interpolation, rounding, filter,
     re-segmentation, outliers, standardisation, discretisation (IBSI figure 2.1, IBSI-2 figure 1)."""
@@ -91,13 +102,33 @@ class Settings(Model):
     ivh: Discretisation = FixedBinNumber(bins=1000)
     texture: Texture = Texture()
     families: tuple[FamilyName, ...] = FAMILIES
+    filters: tuple[Filter, ...] = ()
+    responses: Responses = Responses()
 
     @model_validator(mode="after")
-    def check_range(self) -> Self:
+    def check(self) -> Self:
         low, high = self.resegmentation.range or (None, None)
         if low is not None and high is not None and low > high:
             raise ValueError("resegmentation.range: the lower end exceeds the upper end")
+        names = [filter_.name for filter_ in self.filters]
+        if len(set(names)) < len(names):
+            raise ValueError("filters: two of them have the same name")
         return self
+
+    def margin_mm(self, spacing_mm: Spacing) -> float | None:
+        """How far around the region a value depends on the image; None for all of it."""
+        reach = LOCAL_REACH_MM
+        for filter_ in self.filters:
+            filter_reach = filter_.reach_mm(spacing_mm)
+            if filter_reach is None:
+                return None
+            reach = max(reach, filter_reach)
+        return reach
+
+    def of_responses(self) -> "Settings":
+        """The settings under which a filtered image of the same region is measured."""
+        changed = {name: getattr(self.responses, name) for name in ("families", "discretisation", "ivh")}
+        return self.model_copy(update={**changed, "intensity_unit": "1", "resegmentation": Resegmentation()})
 
     @classmethod
     def load(cls, path: Path) -> "Settings":

@@ -1,0 +1,129 @@
+"""Separable filters along the axes of a volume, with IBSI-2's boundaries and right-angle rotations."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import permutations, product
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Boundary = Literal["zero", "nearest", "periodic", "mirror"]
+Pooling = Literal["max", "mean"]
+Image = NDArray[np.float64]
+PAD_MODES: dict[Boundary, Literal["constant", "edge", "wrap", "symmetric"]] = {
+    "zero": "constant",
+    "nearest": "edge",
+    "periodic": "wrap",
+    "mirror": "symmetric",
+}
+
+
+@dataclass(frozen=True)
+class Taps:
+    """A one-dimensional filter: out[x] = sum of weight * in[x + offset]."""
+
+    first_offset: int
+    weights: tuple[float, ...]
+
+    @classmethod
+    def centred(cls, weights: Iterable[float]) -> "Taps":
+        """The filter whose middle weight falls on the voxel itself."""
+        weights = tuple(float(w) for w in weights)
+        return cls(-(len(weights) // 2), weights)
+
+    @property
+    def flipped(self) -> "Taps":
+        """The mirror image about the voxel."""
+        return Taps(-(self.first_offset + len(self.weights) - 1), self.weights[::-1])
+
+    def dilated(self, step: int) -> "Taps":
+        """The filter with step - 1 zeros between its weights."""
+        spread = np.zeros((len(self.weights) - 1) * step + 1)
+        spread[::step] = self.weights
+        return Taps(self.first_offset * step, tuple(spread.tolist()))
+
+    def then(self, other: "Taps") -> "Taps":
+        """The one filter that does the work of both."""
+        weights = np.convolve(self.weights, other.weights)
+        return Taps(self.first_offset + other.first_offset, tuple(weights.tolist()))
+
+
+def along(image: Image, axis: int, taps: Taps, boundary: Boundary) -> Image:
+    """The image filtered along one axis."""
+    from . import kernels  # numba loads with the first filter that runs, not with the settings
+
+    size = image.shape[axis]
+    weights = np.asarray(taps.weights)
+    used = np.flatnonzero(weights)
+    places = np.arange(size)[:, None] + (taps.first_offset + used)[None, :]
+    source = boundary_index(places, size, boundary)
+    if axis == 2:
+        return kernels.correlate_last(image, source, weights[used])
+    shape = (-1, size, int(np.prod(image.shape[axis + 1 :])))
+    return kernels.correlate_middle(image.reshape(shape), source, weights[used]).reshape(image.shape)
+
+
+def boundary_index(places: NDArray[np.int64], size: int, boundary: Boundary) -> NDArray[np.int64]:
+    """Which voxel stands for each place on an axis, -1 for none."""
+    if boundary == "zero":
+        return np.where((places >= 0) & (places < size), places, -1)
+    if boundary == "nearest":
+        return np.clip(places, 0, size - 1)
+    if boundary == "periodic":
+        return places % size
+    folded = places % (2 * size)
+    return np.minimum(folded, 2 * size - 1 - folded)
+
+
+def separable(image: Image, taps: tuple[Taps, ...], boundary: Boundary) -> Image:
+    """The image filtered along x, y and (with three filters) z, in this order of `taps`."""
+    for axis, filter_ in zip((2, 1, 0), taps, strict=False):
+        image = along(image, axis, filter_, boundary)
+    return image
+
+
+def rotated(taps: tuple[Taps, ...]) -> list[tuple[Taps, ...]]:
+    """The separable filter under all right-angle rotations (4 in the plane, 24 in space), each once."""
+    found: dict[tuple[Taps, ...], None] = {}
+    for order in permutations(range(len(taps))):
+        for flips in product((False, True), repeat=len(taps)):
+            if (_odd(order) + sum(flips)) % 2 == 0:
+                turned = (taps[i].flipped if flip else taps[i] for i, flip in zip(order, flips, strict=True))
+                found[tuple(turned)] = None
+    return list(found)
+
+
+def _odd(order: tuple[int, ...]) -> bool:
+    swaps = sum(a > b for i, a in enumerate(order) for b in order[i + 1 :])
+    return swaps % 2 == 1
+
+
+def responses(
+    image: Image, filters: Iterable[tuple[Taps, ...]], boundary: Boundary
+) -> Iterator[tuple[tuple[Taps, ...], Image]]:
+    """Each separable filter with its response; filters that begin alike share their first passes."""
+    memory: dict[tuple[Taps, ...], Image] = {}
+    for taps in sorted(filters, key=lambda t: [(f.first_offset, f.weights) for f in t]):
+        memory = {seen: response for seen, response in memory.items() if taps[: len(seen)] == seen}
+        response = image
+        for n in range(1, len(taps) + 1):
+            if taps[:n] not in memory:
+                memory[taps[:n]] = along(response, 3 - n, taps[n - 1], boundary)
+            response = memory[taps[:n]]
+        yield taps, response
+
+
+def rotation_pooled(image: Image, taps: tuple[Taps, ...], pooling: Pooling, boundary: Boundary) -> Image:
+    """The voxelwise maximum or mean of the responses over all right-angle rotations."""
+    total: Image | None = None
+    turned = rotated(taps)
+    for _, response in responses(image, turned, boundary):
+        if total is None:
+            total = response.copy()
+        elif pooling == "max":
+            np.maximum(total, response, out=total)
+        else:
+            total += response
+    assert total is not None
+    return total / len(turned) if pooling == "mean" else total
