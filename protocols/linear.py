@@ -92,7 +92,7 @@ class PenalizedPath:
         coef: (L, p) of the covariates; intercept: (L,), missing with an intercept for each site.
         nonzero: (L,) coefficients that are not 0; df: (L,) effective degrees of freedom.
         r_squared: (L,); bic: (L,) n log(RSS / n) + df log(n), least where it would be chosen.
-        violation: largest departure from the optimality conditions, as a share of the largest gradient.
+        violation: largest departure from optimality, as a share of the largest gradient; 0 if rounding.
     """
 
     lambdas: Floats

@@ -17,6 +17,7 @@ from protocols.core.table import Floats
 
 _MAX_SWEEPS = 10_000
 _KKT = 1e-11  # of the largest gradient
+_ROUNDING = 1e-13
 SMALLEST = 1e-3
 """The share of the largest penalty at which an automatic path ends."""
 
@@ -28,7 +29,8 @@ class Path:
     Attributes:
         lambdas: (L,) descending.
         coef: (L, p).
-        violation: the largest departure from the optimality conditions, as a share of the largest gradient.
+        violation: the largest departure from the optimality conditions, as a share of the largest gradient;
+            0 where it is rounding.
     """
 
     lambdas: Floats
@@ -68,7 +70,8 @@ def path(R: Floats, gradient: Floats, lambdas: Sequence[float] | Floats, l1_rati
             coef = _solution(R, gradient, lam * l1_ratio, lam * (1 - l1_ratio), coef)
         worst = max(worst, _violation(R, gradient, lam * l1_ratio, lam * (1 - l1_ratio), coef))
         found.append(coef)
-    return Path(descending, np.array(found), worst / np.abs(gradient).max(initial=1e-300))
+    share = worst / np.abs(gradient).max(initial=np.finfo(float).tiny)
+    return Path(descending, np.array(found), float(share) if share > _ROUNDING else 0.0)
 
 
 def degrees_of_freedom(R: Floats, coef: Floats, l2: Floats) -> Floats:

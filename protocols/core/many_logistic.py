@@ -33,7 +33,7 @@ def derivatives(c: Floats, x: Floats, y: Floats, coef: Floats) -> Arrays:
     assert x.shape[1] == f
     assert y.shape[1] == o
     loglik, score, information = np.zeros((f, o)), np.zeros((f, o, t)), np.zeros((f, o, t, t))
-    pairs = (c[:, :, None] * c[:, None, :]).reshape(len(c), -1)
+    pairs = (c[:, :, None] * c[:, None, :]).reshape(len(c), c.shape[1] ** 2)
     width = max(1, _BLOCK // max(len(c), 1))
     for k in range(o):
         wanted = np.flatnonzero(~np.isnan(coef[:, k, 0]))

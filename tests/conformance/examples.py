@@ -83,4 +83,51 @@ EXAMPLES: dict[str, Example] = {
             },
         ]
     ),
+    "linear": Example(
+        [
+            {"outcome": "f_two", "covariates": ["age", "idh1", "f_one", "f_three"]},
+            {"outcome": "f_three", "covariates": ["age", "sex"], "intercepts": "site"},
+            {
+                "outcome": "f_two",
+                "covariates": ["age", "sex", "f_one"],
+                "penalty": {"l1_ratio": 0.5, "number": 8},
+            },
+        ]
+    ),
+    "associate": Example(
+        [
+            {"features": ["f_one", "f_two", "f_three"], "outcomes": ["age", "sex"]},
+            {
+                "features": ["f_one", "f_three"],
+                "outcomes": ["age"],
+                "confounders": ["sex", "f_two"],
+                "intercepts": "site",
+            },
+            {
+                "features": ["f_one", "f_three"],
+                "outcomes": ["sex"],
+                "confounders": ["age"],
+                "model": "logistic",
+            },
+        ],
+        frozenset({"evaluations"}),
+    ),
+    "pca": Example(
+        [
+            {"features": ["age", "f_one", "f_two", "f_three"]},
+            {"features": ["f_one", "f_two"], "components": 1, "scale": False},
+        ]
+    ),
+    "cca": Example(
+        [
+            {"x": ["age", "f_one"], "y": ["f_two", "f_three"]},
+            {"x": ["age", "f_one"], "y": ["f_two", "sex"], "ridge_x": 0.1, "ridge_y": 0.2},
+        ]
+    ),
+    "pls": Example(
+        [
+            {"x": ["age", "f_one", "f_two"], "y": ["f_three", "sex"]},
+            {"x": ["age", "f_one", "f_two"], "y": ["f_three", "sex"], "method": "svd", "sparsity_x": 0.8},
+        ]
+    ),
 }
