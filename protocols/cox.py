@@ -161,7 +161,7 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult]):
             ties=spec.ties,
         )
         coef = np.zeros(len(scale))
-        for _ in range(50):
+        for _ in range(15):
             coef = coef - np.linalg.solve(model.hessian(coef), model.score(coef))
         n_events = sum(int(t.column(f"{spec.outcome}.event").sum()) for t in complete)
         return result(
