@@ -8,7 +8,9 @@ import pytest
 from protocols.combat import FEWEST, Combat, CombatSpec
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.local import run_locally
+from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
+from protocols.logistic import Logistic, LogisticSpec
 from tests.lib.drawn_sites import SPLITS, a_site, study_of
 
 FEATURES = ["f_one", "f_two", "f_three"]
@@ -75,12 +77,9 @@ def test_batches_differ_before_and_not_after() -> None:
     for tables, harmonizes in ((TABLES, False), (harmonized(spec, TABLES), True)):
         y = np.concatenate([t.matrix(FEATURES) for t in tables])
         y = y / y.std(axis=0)
-        for statistic in (np.mean, np.std):
-            by_batch = [
-                statistic(y[labels == label], axis=0, **({"ddof": 1} if statistic is np.std else {}))
-                for label in np.unique(labels)
-            ]
-            assert (np.ptp(by_batch, axis=0) < 1e-9).all() == harmonizes
+        batches = [y[labels == label] for label in np.unique(labels)]
+        for statistic in ([b.mean(axis=0) for b in batches], [b.var(axis=0, ddof=1) for b in batches]):
+            assert (np.ptp(statistic, axis=0) < 1e-9).all() == harmonizes
 
 
 def failure(spec: dict[str, Any], tables: list[AnalysisTable]) -> StudyError:
@@ -166,3 +165,17 @@ def test_who_misses_a_feature_or_a_covariate_keeps_the_rest() -> None:
 def test_empirical_bayes_needs_two_features() -> None:
     with pytest.raises(ValueError, match="two features"):
         CombatSpec(features=("f_one",))
+
+
+@pytest.mark.parametrize("batch", [None, "scanner"])
+def test_an_analysis_after_it_reads_the_harmonized_features(batch: str | None) -> None:
+    combat = {"protocol": "combat", "features": FEATURES, "covariates": ["age", "idh1"], "batch": batch}
+    logistic = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age", "f_one", "f_two"]}
+    study = study_of(combat)
+    content = study.model_dump(mode="json", by_alias=True)
+    content["analyses"].append({"name": "after", "spec": logistic, "after": ["a0"]})
+    outcome = run_locally(Study.model_validate(content), TABLES)
+    adjusted = harmonized({k: v for k, v in combat.items() if k != "protocol"}, TABLES)
+    pooled = Logistic().pooled(LogisticSpec.model_validate(logistic), adjusted)
+    np.testing.assert_allclose(outcome["after"].coef, pooled.coef, rtol=1e-8)
+    np.testing.assert_allclose(outcome["after"].se, pooled.se, rtol=1e-8)
