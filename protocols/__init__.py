@@ -11,6 +11,7 @@ CATALOGUE = {
     "cox": "Cox",
     "discrimination": "Discrimination",
     "kaplan_meier": "KaplanMeier",
+    "glm": "Glm",
     "linear": "Linear",
     "log_rank": "LogRank",
     "logistic": "Logistic",

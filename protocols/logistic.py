@@ -17,7 +17,8 @@ from scipy.special import expit
 
 from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.newton import Point, covariate_moments, location_and_scale, maximise
+from protocols.core.families import derivatives
+from protocols.core.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
@@ -106,16 +107,11 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult]):
     ) -> Arrays:
         """This hospital's log-likelihood and its derivatives at `coef`, covariates less shift over scale."""
         table = table.complete(spec.variables())
-        y = table.column(spec.outcome)
-        z = np.column_stack([np.ones(len(table)), (table.matrix(spec.covariates) - shift) / scale])
-        eta = z @ coef
-        mean = expit(eta)
+        found = derivatives("logit", table, spec.outcome, spec.covariates, coef, shift, scale)
         return {
             "n": np.array(len(table)),
-            "n_events": np.array((y == 1).sum()),
-            "loglik": np.array(np.sum(y * eta - np.logaddexp(0.0, eta))),
-            "score": z.T @ (y - mean),
-            "information": (z * (mean * (1 - mean))[:, None]).T @ z,
+            "n_events": np.array((table.column(spec.outcome) == 1).sum()),
+            **{name: found[name] for name in ("loglik", "score", "information")},
         }
 
     def axes(self, spec: LogisticSpec) -> dict[str, int]:
@@ -132,7 +128,7 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult]):
         if events in (0, n):
             raise StudyError(Code.SEPARATION, f"{spec.outcome} is the same for everybody with complete data")
         shift, scale = location_and_scale(moments, spec.covariates)
-        basis = _original_scale(shift, scale)
+        basis = original_scale(shift, scale)
 
         def evaluate(coef: Floats) -> Ask:
             return ask("derivatives", coef=coef, shift=shift, scale=scale)
@@ -154,7 +150,7 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult]):
         complete = [table.complete(spec.variables()) for table in tables]
         x = np.concatenate([t.matrix(spec.covariates) for t in complete])
         y = np.concatenate([t.column(spec.outcome) for t in complete])
-        basis = _original_scale(x.mean(axis=0), x.std(axis=0))
+        basis = original_scale(x.mean(axis=0), x.std(axis=0))
         z = np.column_stack([np.ones(len(x)), x]) @ basis
         model = Logit(y, z)
         coef = model.fit(disp=0, tol=1e-12, maxiter=100).params
@@ -182,13 +178,6 @@ def probabilities(spec: LogisticSpec, table: AnalysisTable, coef: Floats) -> Flo
     """The (n,) probabilities that the outcome is 1, by (p,) coefficients of `spec.terms()`."""
     probability: Floats = expit(coef[0] + table.matrix(spec.covariates) @ coef[1:])
     return probability
-
-
-def _original_scale(shift: Floats, scale: Floats) -> Floats:
-    """The (p+1, p+1) matrix that takes coefficients of standardized covariates to the original scale."""
-    basis = np.diag(np.append(1.0, 1 / scale))
-    basis[0, 1:] = -shift / scale
-    return basis
 
 
 def result(

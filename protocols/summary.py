@@ -6,7 +6,7 @@ cancels. With `per_site`, Table 1 by site in the clear: what stands on few peopl
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -26,10 +26,7 @@ from protocols.core.protocol import (
     site_step,
 )
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
-from protocols.core.variables import Name
-
-Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}(\.time|\.event)?$")]
-"""A numeric variable, or `NAME.time` or `NAME.event` of a survival variable."""
+from protocols.core.variables import Column, Name
 
 
 class SummarySpec(Spec):

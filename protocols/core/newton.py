@@ -6,7 +6,7 @@ a step is measured in standard deviations. They cancel in the result, so they ne
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
@@ -26,26 +26,29 @@ _ALIASED = 1e-9  # the share of a covariate's information that the others before
 
 @dataclass(frozen=True)
 class Point:
-    """A log-likelihood and its derivatives at `coef`; information is minus the second derivative."""
+    """A log-likelihood and its derivatives at `coef`; information is minus the second derivative.
+
+    `arrays` is the whole joined answer, in the coordinates of its question.
+    """
 
     coef: Floats
     loglik: float
     score: Floats
     information: Floats
+    arrays: Arrays = field(default_factory=dict)
 
     @classmethod
     def of(cls, coef: Floats, total: Total) -> "Point":
         """The point of a joined answer with arrays loglik, score and information."""
-        return cls(coef, float(total["loglik"]), total["score"], total["information"])
+        return cls(coef, float(total["loglik"]), total["score"], total["information"], total.arrays)
 
     def in_basis(self, basis: Floats) -> "Point":
         """The same point in coefficients `new`, where the old ones are `basis @ new`."""
-        coef = np.asarray(np.linalg.solve(basis, self.coef), dtype=np.float64)
-        return Point(
-            coef,
-            self.loglik,
-            basis.T @ self.score,
-            basis.T @ self.information @ basis,
+        return replace(
+            self,
+            coef=np.asarray(np.linalg.solve(basis, self.coef), dtype=np.float64),
+            score=basis.T @ self.score,
+            information=basis.T @ self.information @ basis,
         )
 
     def covariance(self) -> Floats:
@@ -132,6 +135,16 @@ def location_and_scale(total: Total, names: Sequence[str]) -> tuple[Floats, Floa
             Code.RANK_DEFICIENT, f"does not vary over all sites: {varies_not}", "take it out of the analysis"
         )
     return mean, np.sqrt(variance)
+
+
+def original_scale(shift: Floats, scale: Floats) -> Floats:
+    """The (p+1, p+1) matrix that takes coefficients of standardized covariates to the original scale.
+
+    The intercept is the first.
+    """
+    basis = np.diag(np.append(1.0, 1 / scale))
+    basis[0, 1:] = -shift / scale
+    return basis
 
 
 def _step(point: Point, terms: Sequence[str]) -> Floats:

@@ -9,6 +9,9 @@ ConceptCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+:[^\s]{1,60}$")]
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
+Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}(\.time|\.event)?$")]
+"""A numeric variable, or `NAME.time` or `NAME.event` of a survival variable."""
+
 
 class _Variable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

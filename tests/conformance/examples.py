@@ -56,6 +56,15 @@ EXAMPLES: dict[str, Example] = {
         ],
         frozenset({"evaluations"}),
     ),
+    "glm": Example(
+        [
+            {"outcome": "relapses", "family": "poisson", "covariates": ["age", "idh1"]},
+            {"outcome": "os.event", "family": "poisson", "covariates": ["idh1"], "exposure": "os.time"},
+            {"outcome": "relapses", "family": "negative_binomial", "covariates": ["age", "f_one"]},
+            {"outcome": "idh1", "family": "probit", "covariates": ["age", "f_three"]},
+        ],
+        frozenset({"evaluations"}),
+    ),
     "discrimination": Example(
         [
             {"model": MODEL},

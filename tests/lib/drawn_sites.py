@@ -17,6 +17,7 @@ VARIABLES: dict[str, Any] = {
     "f_one": {"kind": "image_feature", "feature": "one"},
     "f_two": {"kind": "image_feature", "feature": "two"},
     "f_three": {"kind": "image_feature", "feature": "three"},
+    "relapses": {"kind": "measurement", "concept": "LOCAL:relapses"},
     "still": {"kind": "image_feature", "feature": "still"},
     "twice": {"kind": "image_feature", "feature": "twice"},
 }
@@ -79,6 +80,7 @@ def a_site(
         "f_one": features[0],
         "f_two": features[1],
         "f_three": features[2],
+        "relapses": _counts(seed, age, idh1),
         "still": np.full(n, 0.1),
         "twice": 2 * features[0] + age,
     }
@@ -96,6 +98,13 @@ def a_site(
         {"scanner": scanner},
         attrition={"index event": n + 30 if n else 0, "adults": n},
     )
+
+
+def _counts(seed: int, age: np.ndarray, idh1: np.ndarray) -> np.ndarray:
+    """Counts that vary more than Poisson's, with the mean of age and gene."""
+    rng = np.random.default_rng(seed + 1000)
+    mean = np.exp(1 + 0.02 * (age - 50) - 0.4 * idh1) * rng.gamma(1.5, 1 / 1.5, len(age))
+    return rng.poisson(mean).astype(float)
 
 
 SPLITS: dict[str, list[AnalysisTable]] = {
