@@ -22,10 +22,10 @@ from sklearn.linear_model import ElasticNet
 from statsmodels.api import OLS, Logit
 
 from protocols.core.local import run_locally
-from protocols.core.protocol import protocol
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from tests.lib.plain_sums import a_study_of, on_plain_sums
+from tests.lib.studies import a_study_of
+from tests.lib.ungated import estimated
 
 SITES = (1, 2, 5, 10, 20)
 Columns = dict[str, np.ndarray]
@@ -161,18 +161,15 @@ def cases(small: bool) -> list[Case]:
 def measure(case: Case, repeat: int) -> dict[str, object]:
     """CPU seconds of the case, by number of sites, as a whole study, and of the library."""
     study: Study = a_study_of(tuple(case.columns), {"name": "it", "spec": case.spec})
-    spec = study.analyses[0].spec
-    method = protocol(spec.protocol)
-    seconds, rounds = {}, 0
+    seconds = {}
     for sites in SITES:
         tables = split(case.columns, sites)
-        rounds = on_plain_sums(method, spec, tables)[1]
-        seconds[sites] = cpu(lambda t=tables: on_plain_sums(method, spec, t), repeat)
+        seconds[sites] = cpu(lambda t=tables: estimated(case.spec, t), repeat)
     five = split(case.columns, 5)
     return {
         "method": case.name,
         "people": len(next(iter(case.columns.values()))),
-        "rounds": rounds,
+        "rounds": run_locally(study, five).rounds,
         "cpu_seconds_by_sites": {sites: round(s, 4) for sites, s in seconds.items()},
         "most_over_one_site": round(max(seconds.values()) / seconds[1], 2),
         "whole_study_5_sites_masked": round(cpu(lambda: run_locally(study, five)["it"], repeat), 4),

@@ -1,5 +1,6 @@
 """Builders of studies and tables for tests of everything that is not a protocol."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,3 +25,17 @@ def a_table(site: str = "a", n: int = 40, seed: int = 0) -> AnalysisTable:
     """A table with the one variable of that study."""
     rng = np.random.default_rng(seed)
     return AnalysisTable(site, np.arange(n, dtype=np.int64), {"age": rng.normal(50, 10, n)})
+
+
+def a_study_of(columns: Sequence[str], *analyses: dict[str, Any], **changes: Any) -> Study:
+    """A study of numeric columns by their names, with these analyses."""
+    return Study.model_validate(
+        {
+            "name": "of-columns",
+            "title": "Columns",
+            "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C50%"}},
+            "variables": {name: {"kind": "measurement", "concept": f"LOCAL:{name}"} for name in columns},
+            "analyses": list(analyses),
+            **changes,
+        }
+    )

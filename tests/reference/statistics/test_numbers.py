@@ -2,12 +2,15 @@
 
 import pytest
 
+from tests.reference.statistics.moments import MOMENTS
 from tests.reference.statistics.numbers import REFERENCES
 
+EVERYTHING = REFERENCES | MOMENTS
 
-@pytest.mark.parametrize("reference", REFERENCES)
+
+@pytest.mark.parametrize("reference", EVERYTHING)
 def test_reference_numbers_hold(reference: str) -> None:
-    checks = list(REFERENCES[reference]())
+    checks = list(EVERYTHING[reference]())
     held, numbers = sum(c.holds() for c in checks), sum(c.numbers() for c in checks)
     print(f"\n{reference}: {held} of {numbers} numbers hold, worst {max(c.worst() for c in checks):.1e}")
     missed = [f"{c.quantity}: worst {c.worst():.1e}" for c in checks if c.holds() < c.numbers()]

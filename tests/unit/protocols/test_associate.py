@@ -11,7 +11,7 @@ from protocols.core.multiple_testing import benjamini_hochberg, benjamini_yekuti
 from protocols.core.rounds import Outcome
 from protocols.core.table import AnalysisTable
 from tests.lib.agreement import differences
-from tests.lib.plain_sums import a_study_of
+from tests.lib.studies import a_study_of
 
 FEATURES = tuple(f"f{j}" for j in range(6))
 OUTCOMES = ("o0", "o1", "o2")

@@ -9,7 +9,7 @@ from protocols.core.local import run_locally
 from protocols.core.rounds import Outcome
 from protocols.core.table import EVERYBODY, AnalysisTable
 from tests.lib.agreement import differences
-from tests.lib.plain_sums import a_study_of
+from tests.lib.studies import a_study_of
 
 X, Y = tuple(f"x{j}" for j in range(5)), tuple(f"y{j}" for j in range(3))
 

@@ -7,7 +7,7 @@ from protocols.core.errors import Code
 from protocols.core.local import run_locally
 from protocols.core.lockstep import Failure
 from protocols.core.table import AnalysisTable
-from tests.lib.plain_sums import a_study_of
+from tests.lib.studies import a_study_of
 
 COLUMNS = ("a", "b", "days", "y")
 

@@ -10,7 +10,7 @@ from protocols.core.rounds import Outcome
 from protocols.core.table import AnalysisTable
 from protocols.linear import Linear, LinearResult, LinearSpec, Penalty
 from tests.lib.agreement import differences
-from tests.lib.plain_sums import a_study_of
+from tests.lib.studies import a_study_of
 
 COLUMNS = ("a", "b", "c", "y")
 

@@ -9,7 +9,7 @@ from protocols.core.rounds import Outcome
 from protocols.core.table import EVERYBODY, AnalysisTable
 from protocols.pca import Pca, PcaSpec
 from tests.lib.agreement import differences
-from tests.lib.plain_sums import a_study_of
+from tests.lib.studies import a_study_of
 
 FEATURES = tuple(f"f{j}" for j in range(8))
 

@@ -12,7 +12,7 @@ from protocols.core.rounds import Outcome
 from protocols.core.table import EVERYBODY, AnalysisTable
 from protocols.pls import Pls, PlsSpec
 from tests.lib.agreement import differences
-from tests.lib.plain_sums import a_study_of
+from tests.lib.studies import a_study_of
 
 X, Y = tuple(f"x{j}" for j in range(12)), tuple(f"y{j}" for j in range(4))
 
