@@ -12,11 +12,13 @@ import argparse
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 from flwr.common.constant import SubStatus
+from flwr.proto.message_pb2 import PullObjectRequest, PullObjectResponse
 from flwr.proto.runtime_pb2 import AcquireTaskRequest, SendTaskHeartbeatRequest
 from flwr.supercore.interceptors import (
     RuntimeTokenHttpInterceptor,
@@ -27,6 +29,7 @@ from flwr.supercore.run import RunNotRunningException
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, push_task_output
 
+from protocols.core.errors import Code
 from site_node.agent import Agent
 from site_node.agent_socket import serve_socket
 from site_node.enrolment import AGENT_READY, RUNTIME_SECRET
@@ -34,6 +37,7 @@ from site_node.flower_app import Handle, reply_to
 
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
+ARRIVAL_SECONDS = 20.0
 
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 # What a loopback call can fail with while the SuperNode restarts, or when a run ended under a task.
@@ -65,9 +69,28 @@ def serve_runtime(address: str, secret: bytes, handle: Handle, stop: threading.E
     acquire.close()
 
 
+class _Client(RuntimeHttpClient):  # type: ignore[misc]
+    """Flower's client, which waits for an object in its own way.
+
+    A task may be handed out before its message has arrived at the SuperNode. Flower then sleeps for a second
+    and more, and waits for two hours for what a stopped run will never send.
+    """
+
+    def PullObject(self, request: PullObjectRequest) -> PullObjectResponse:  # noqa: N802
+        """The object, or that there is none."""
+        give_up = time.monotonic() + ARRIVAL_SECONDS
+        while True:
+            response: PullObjectResponse = super().PullObject(request)
+            if response.object_available or not response.object_found:
+                return response
+            if time.monotonic() > give_up:
+                return PullObjectResponse(object_found=False)
+            time.sleep(0.1)
+
+
 def _client(address: str, authentication: object) -> RuntimeHttpClient:
     # Without Flower's retry invoker: it ends the process on a 401, which a restarted SuperNode gives.
-    return RuntimeHttpClient.from_server_address(
+    return _Client.from_server_address(
         server_address=address,
         insecure=True,  # loopback, inside the site
         root_certificates=None,
@@ -83,6 +106,9 @@ def _run_task(client: RuntimeHttpClient, handle: Handle) -> None:
         message, context, _run, _app = pull_task_input(client)
         push_message(client, reply_to(message, handle), context)
         push_task_output(client, context, SubStatus.COMPLETED, "")
+    except (Exception, RunNotRunningException) as error:
+        log.warning("a task was given up: %s", type(error).__name__)
+        push_task_output(client, None, SubStatus.FAILED, str(Code.SITE_FAILED))
     finally:
         done.set()
         beat.join()

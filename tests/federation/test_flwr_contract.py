@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.common.constant import ErrorCode, SubStatus
+from flwr.proto.message_pb2 import PullObjectResponse
 from flwr.proto.runtime_pb2 import (
     AcquireTaskRequest,
     AcquireTaskResponse,
@@ -18,6 +19,7 @@ from flwr.supercore.interceptors import (
     RuntimeVersionHttpInterceptor,
     SuperExecAuthHttpInterceptor,
 )
+from flwr.supercore.run import RunNotRunningException
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.superexec import run_superexec
 from flwr.supercore.task_identity import TaskIdentity
@@ -48,7 +50,15 @@ def test_the_runtime_client_is_made_as_expected() -> None:
     assert _parameters(SuperExecAuthHttpInterceptor.__init__)[1:3] == ["master_secret", "protected_methods"]
     assert _parameters(RuntimeTokenHttpInterceptor.__init__)[1:2] == ["token"]
     assert "component_name" in _parameters(RuntimeVersionHttpInterceptor.__init__)
-    for name in ("AcquireTask", "SendTaskHeartbeat", "PullTaskInput", "PushTaskOutput", "PushMessages"):
+    assert issubclass(RunNotRunningException, BaseException)
+    for name in (
+        "PullObject",
+        "AcquireTask",
+        "SendTaskHeartbeat",
+        "PullTaskInput",
+        "PushTaskOutput",
+        "PushMessages",
+    ):
         assert _parameters(getattr(RuntimeHttpClient, name)) == ["self", "request"]
 
 
@@ -64,6 +74,7 @@ def test_the_requests_have_their_fields() -> None:
     assert {"task", "token"} <= set(AcquireTaskResponse.DESCRIPTOR.fields_by_name)
     assert {"task_id", "context", "run", "fab"} <= set(PullTaskInputResponse.DESCRIPTOR.fields_by_name)
     assert SendTaskHeartbeatRequest().ByteSize() == 0
+    assert {"object_found", "object_available"} <= set(PullObjectResponse.DESCRIPTOR.fields_by_name)
 
 
 def test_the_authenticated_method_is_the_one_that_flower_protects() -> None:
