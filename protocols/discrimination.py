@@ -48,7 +48,7 @@ class ByFold(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["folds"] = "folds"
-    of: int = Field(default=5, ge=2, le=20)
+    of: int = Field(default=5, ge=2, le=10)
 
 
 class BySite(BaseModel):
@@ -82,6 +82,15 @@ class DiscriminationSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         harmonized = self.harmonize.variables() if self.harmonize else ()
         return tuple(dict.fromkeys((*self.model.variables(), *harmonized)))
+
+    def admits(self, rows: Rows) -> bool:
+        """Everybody, or the training rows of a fold of the scheme."""
+        if rows.keep != "train":
+            return super().admits(rows)
+        if isinstance(self.scheme, ByFold):
+            fold = Rows(keep="train", fold=rows.fold, of=self.scheme.of)
+            return rows == fold and rows.fold is not None and rows.fold < self.scheme.of
+        return rows == Rows(keep="train", site=rows.site) and rows.site is not None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
     if question.step not in analysis.steps:
         raise SpecError(Code.UNKNOWN_STEP, f"protocol {spec.protocol!r} has no step {question.step!r}")
     step = analysis.steps[question.step]
+    _check_rows(study, question)
     thresholds = thresholds.stricter(study.thresholds)
     _refuse_isolation(table, question, thresholds)
     for transform in question.transforms:
@@ -39,19 +40,28 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
     )
 
 
-def _refuse_isolation(table: AnalysisTable, question: Ask, thresholds: Thresholds) -> None:
-    """Nothing, if a question about all sites but one, or about one, keeps that one's share in a sum covered.
+def _check_rows(study: Study, question: Ask) -> None:
+    """Nothing, if the study says that this analysis asks about such rows.
 
     Raises:
-        SiteError: code `withheld`. A sum over one site is that site in the clear; and a sum with and a sum
-            without this site differ by it, so it must have people enough for the clear.
+        SpecError: code `invalid-study`.
     """
-    rows = question.rows
-    if rows.keep == "all" or rows.site is None:
-        return
-    if rows.keep == "test" and not question.per_site:
-        raise SiteError(Code.WITHHELD, "a sum over one site is no sum")
-    if rows.site == table.site and len(table) < thresholds.min_count:
+    spec = study.analysis(question.analysis).spec
+    for rows in (question.rows, *(transform.rows for transform in question.transforms)):
+        if not spec.admits(rows):
+            raise SpecError(
+                Code.INVALID_STUDY, f"analysis {question.analysis!r} does not ask about such rows"
+            )
+
+
+def _refuse_isolation(table: AnalysisTable, question: Ask, thresholds: Thresholds) -> None:
+    """Nothing, if this site may be left out of a sum over the others.
+
+    Raises:
+        SiteError: code `withheld`. A sum with and a sum without this site differ by it, so it must have people
+            enough for the clear.
+    """
+    if question.rows.site == table.site and len(table) < thresholds.min_count:
         raise SiteError(
             Code.WITHHELD, f"leaving this site out would show its fewer than {thresholds.min_count} people"
         )

@@ -35,6 +35,13 @@ class Spec(BaseModel):
         """The study variables that this analysis reads, outcomes by their variable's name."""
         raise NotImplementedError
 
+    def admits(self, rows: Rows) -> bool:
+        """Whether a question of this analysis may be about these rows: everybody, unless it validates.
+
+        Sums over freely chosen folds would differ by few people.
+        """
+        return rows == EVERYBODY
+
     def makes(self) -> tuple[str, ...]:
         """The columns that its transform adds, which analyses after it may read as variables."""
         return ()

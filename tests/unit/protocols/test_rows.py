@@ -72,26 +72,57 @@ def test_who_misses_a_number_or_a_label_is_not_complete() -> None:
         table.complete(["y"])
 
 
-STUDY = study_of({"protocol": "logistic", "outcome": "idh1", "covariates": ["age"]})
+MODEL = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age"]}
+STUDY = study_of(
+    MODEL,
+    {"protocol": "discrimination", "model": MODEL, "scheme": {"kind": "folds", "of": 5}},
+    {"protocol": "discrimination", "model": MODEL, "scheme": {"kind": "sites"}},
+)
 BIG, MIDDLE, SMALL = SPLITS["a site of nine"]
+FOLDS, BY_SITE = "a1", "a2"
 
 
-def asked(rows: Rows, table: AnalysisTable, per_site: bool = False) -> object:
-    return answer(STUDY, table, Ask("moments", analysis="a0", rows=rows, per_site=per_site), Thresholds())
-
-
-def test_a_sum_over_one_site_is_refused() -> None:
-    with pytest.raises(SiteError) as caught:
-        asked(Rows(keep="test", site="a"), BIG)
-    assert caught.value.code == Code.WITHHELD
-    asked(Rows(keep="test", site="a"), BIG, per_site=True)
+def asked(analysis: str, rows: Rows, table: AnalysisTable = BIG) -> object:
+    part = () if analysis == "a0" else ("model",)
+    return answer(STUDY, table, Ask("moments", analysis=analysis, part=part, rows=rows), Thresholds())
 
 
 def test_a_small_site_is_not_left_out_since_the_difference_of_two_sums_would_show_it() -> None:
-    with pytest.raises(SiteError):
-        asked(Rows(keep="train", site="c"), SMALL)
-    asked(Rows(keep="train", site="a"), SMALL)
-    asked(Rows(keep="train", site="a"), BIG)
+    with pytest.raises(SiteError) as caught:
+        asked(BY_SITE, Rows(keep="train", site="c"), SMALL)
+    assert caught.value.code == Code.WITHHELD
+    asked(BY_SITE, Rows(keep="train", site="a"), SMALL)
+    asked(BY_SITE, Rows(keep="train", site="a"), BIG)
+
+
+@pytest.mark.parametrize("analysis", ["a0", FOLDS, BY_SITE])
+def test_everybody_may_be_asked_about(analysis: str) -> None:
+    asked(analysis, Rows())
+    asked(analysis, Rows(keep="train", fold=4, of=5) if analysis == FOLDS else Rows())
+
+
+@pytest.mark.parametrize(
+    ("analysis", "rows"),
+    [
+        ("a0", Rows(keep="train", fold=1, of=5)),
+        ("a0", Rows(keep="train", site="b")),
+        (FOLDS, Rows(keep="train", fold=1, of=100)),
+        (FOLDS, Rows(keep="train", fold=5, of=5)),
+        (FOLDS, Rows(keep="train", of=5)),
+        (FOLDS, Rows(keep="test", fold=1, of=5)),
+        (FOLDS, Rows(keep="train", site="b")),
+        (FOLDS, Rows(keep="train", fold=1, of=5, site="b")),
+        (FOLDS, Rows(fold=1, of=5)),
+        (BY_SITE, Rows(keep="test", site="b")),
+        (BY_SITE, Rows(keep="train", fold=1, of=5)),
+        (BY_SITE, Rows(keep="train", fold=1, of=5, site="b")),
+        (BY_SITE, Rows(keep="train")),
+    ],
+)
+def test_rows_that_the_study_does_not_ask_about_are_refused(analysis: str, rows: Rows) -> None:
+    with pytest.raises(SpecError) as caught:
+        asked(analysis, rows)
+    assert caught.value.code == Code.INVALID_STUDY
 
 
 def test_a_question_that_is_not_of_the_study_is_refused() -> None:
