@@ -60,13 +60,20 @@ def extract(
     except UnusableError as error:
         return _all_missing(error.reason, settings)
     region = processed.region
-    result = features(
-        measure(processed.image, region, settings), missing_reason(processed.image, region), settings
-    )
+    near = region.padded(processed.image[region.box])
+    values = measure(near, region, settings)
+    if "local_intensity" in settings.families and region.n_voxels:
+        values |= local_intensity.compute(processed.image, region)
+    result = features(values, missing_reason(near, region), settings)
+    if not settings.filters:
+        return result
     of_responses = settings.of_responses()
-    for name, response in respond(settings.filters, processed.image, region.spacing_mm):
-        values = measure(response, region, of_responses)
-        result += features(values, missing_reason(response, region), of_responses, name)
+    single = np.ascontiguousarray(processed.image, dtype=np.float32)
+    for name, response in respond(settings.filters, single, region.spacing_mm, region.box):
+        near = region.padded(response)
+        result += features(
+            measure(near, region, of_responses), missing_reason(near, region), of_responses, name
+        )
     return result
 
 
@@ -77,17 +84,17 @@ def _all_missing(reason: Reason, settings: Settings) -> list[Feature]:
     return result
 
 
-def measure(image: NDArray[np.float64], region: Region, settings: Settings) -> dict[str, float]:
-    """The values by tag (with aggregation) of the asked families; undefined ones are NaN or absent."""
+def measure(near: NDArray[np.float64], region: Region, settings: Settings) -> dict[str, float]:
+    """The values by tag (with aggregation) of the asked families; undefined ones are NaN or absent.
+
+    `near` is the image in the region's padded box.
+    """
     asked = settings.families
-    near = region.crop(image)
     values: dict[str, float] = {}
     if "morphology" in asked:
         values |= morphology.compute(near, region)
     if region.n_voxels == 0:
         return values
-    if "local_intensity" in asked:
-        values |= local_intensity.compute(image, region)
     intensities = near.ravel()[region.index]
     if settings.standardise:
         intensities = standardised(intensities)
@@ -120,11 +127,11 @@ def _discretised(intensities: NDArray[np.float64], region: Region, settings: Set
     return values
 
 
-def missing_reason(image: NDArray[np.float64], region: Region) -> Reason:
+def missing_reason(near: NDArray[np.float64], region: Region) -> Reason:
     """Why a feature of this region can be undefined."""
     if region.n_voxels == 0:
         return Reason.EMPTY_REGION
-    intensities = region.crop(image).ravel()[region.index]
+    intensities = near.ravel()[region.index]
     if region.n_voxels > 1 and intensities.min() == intensities.max():
         return Reason.CONSTANT
     if min(region.morphological.shape) < 4 or region.n_voxels < 8:  # with padding: one slice, or a line

@@ -21,7 +21,7 @@ RADIUS_MM = 10 * (3 / (4 * np.pi)) ** (1 / 3)  # 6.2 mm
 def compute(image: NDArray[np.float64], region: Region) -> dict[str, float]:
     """The family's values by tag; the spheres see the whole image, not the region alone."""
     means = np.pad(_sphere_means(image, region), 1).ravel()[region.index]
-    intensities = region.crop(image).ravel()[region.index]
+    intensities = region.padded(image[region.box]).ravel()[region.index]
     brightest = intensities == intensities.max()
     return {"loc_peak_loc": float(means[brightest].max()), "loc_peak_glob": float(means.max())}
 

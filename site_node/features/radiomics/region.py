@@ -60,9 +60,11 @@ class Region:
         """Voxels of the intensity mask."""
         return int(self.index.size)
 
-    def crop(self, image: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The image in the padded box; the padding is 0."""
-        return np.pad(np.asarray(image[self.box], dtype=np.float64), 1)
+    def padded(self, image: NDArray[np.floating]) -> NDArray[np.float64]:
+        """An image of the box with the region's border of padding, 0."""
+        result = np.zeros(self.intensity.shape)
+        result[1:-1, 1:-1, 1:-1] = image
+        return result
 
     @cached_property
     def extents(self) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -18,7 +18,10 @@ FamilyName = Literal[
     "morphology", "local_intensity", "intensity", "histogram", "ivh",
     "glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm",
 ]  # fmt: skip
-FAMILIES: tuple[FamilyName, ...] = FamilyName.__args__  # type: ignore[attr-defined]
+FAMILIES: tuple[FamilyName, ...] = get_args(FamilyName)
+# shape and peaks belong to the image itself
+ResponseFamily = Literal["intensity", "histogram", "ivh", "glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm"]
+RESPONSE_FAMILIES: tuple[ResponseFamily, ...] = get_args(ResponseFamily)
 
 
 LOCAL_REACH_MM = (
@@ -84,7 +87,7 @@ class Texture(Model):
 class Responses(Model):
     """What is computed of filtered images; their intensities have no unit, so they are binned by number."""
 
-    families: tuple[FamilyName, ...] = FAMILIES[2:]
+    families: tuple[ResponseFamily, ...] = RESPONSE_FAMILIES
     discretisation: FixedBinNumber = FixedBinNumber()
     ivh: FixedBinNumber = FixedBinNumber(bins=1000)
 

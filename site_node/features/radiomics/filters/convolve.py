@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 Boundary = Literal["zero", "nearest", "periodic", "mirror"]
 Pooling = Literal["max", "mean"]
-Image = NDArray[np.float64]
+Image = NDArray[np.float32]
+Box = tuple[slice, slice, slice]  # what of a response is wanted, (z, y, x)
+WHOLE = slice(None)
 PAD_MODES: dict[Boundary, Literal["constant", "edge", "wrap", "symmetric"]] = {
     "zero": "constant",
     "nearest": "edge",
@@ -49,19 +51,24 @@ class Taps:
         return Taps(self.first_offset + other.first_offset, tuple(weights.tolist()))
 
 
-def along(image: Image, axis: int, taps: Taps, boundary: Boundary) -> Image:
-    """The image filtered along one axis."""
+def along(image: Image, axis: int, taps: Taps, boundary: Boundary, keep: slice = WHOLE) -> Image:
+    """The image filtered along one axis; of that axis only what is in `keep`."""
     from . import kernels  # numba loads with the first filter that runs, not with the settings
 
     size = image.shape[axis]
+    low, high, _ = keep.indices(size)
     weights = np.asarray(taps.weights)
     used = np.flatnonzero(weights)
-    places = np.arange(size)[:, None] + (taps.first_offset + used)[None, :]
-    source = boundary_index(places, size, boundary)
+    used = np.pad(used, (0, -used.size % 4), mode="edge")  # the kernels take four taps at a time
+    weights = np.where(np.diff(used, prepend=-1) > 0, weights[used], 0.0).astype(np.float32)
+    first = low + taps.first_offset + used[0]
+    line = boundary_index(np.arange(first, first + high - low + used[-1] - used[0]), size, boundary)
+    offsets = used - used[0]
     if axis == 2:
-        return kernels.correlate_last(image, source, weights[used])
+        return kernels.correlate_last(image, line, offsets, weights)
     shape = (-1, size, int(np.prod(image.shape[axis + 1 :])))
-    return kernels.correlate_middle(image.reshape(shape), source, weights[used]).reshape(image.shape)
+    result = kernels.correlate_middle(image.reshape(shape), line, offsets, weights)
+    return result.reshape(*image.shape[:axis], high - low, *image.shape[axis + 1 :])
 
 
 def boundary_index(places: NDArray[np.int64], size: int, boundary: Boundary) -> NDArray[np.int64]:
@@ -76,11 +83,10 @@ def boundary_index(places: NDArray[np.int64], size: int, boundary: Boundary) -> 
     return np.minimum(folded, 2 * size - 1 - folded)
 
 
-def separable(image: Image, taps: tuple[Taps, ...], boundary: Boundary) -> Image:
-    """The image filtered along x, y and (with three filters) z, in this order of `taps`."""
-    for axis, filter_ in zip((2, 1, 0), taps, strict=False):
-        image = along(image, axis, filter_, boundary)
-    return image
+def separable(image: Image, taps: tuple[Taps, ...], boundary: Boundary, box: Box | None = None) -> Image:
+    """The image filtered along x, y and (with three filters) z, in this order of `taps`; of it the box."""
+    (_, response), *_ = responses(image, [taps], boundary, box)
+    return response
 
 
 def rotated(taps: tuple[Taps, ...]) -> list[tuple[Taps, ...]]:
@@ -100,25 +106,31 @@ def _odd(order: tuple[int, ...]) -> bool:
 
 
 def responses(
-    image: Image, filters: Iterable[tuple[Taps, ...]], boundary: Boundary
+    image: Image, filters: Iterable[tuple[Taps, ...]], boundary: Boundary, box: Box | None = None
 ) -> Iterator[tuple[tuple[Taps, ...], Image]]:
-    """Each separable filter with its response; filters that begin alike share their first passes."""
+    """Each separable filter with its response in the box; filters that end alike share their first passes.
+
+    Passes go from the outermost axis in, since the last axis is the slowest and each pass cuts to the box.
+    """
+    keep = box or (WHOLE, WHOLE, WHOLE)
     memory: dict[tuple[Taps, ...], Image] = {}
-    for taps in sorted(filters, key=lambda t: [(f.first_offset, f.weights) for f in t]):
+    for taps in sorted((t[::-1] for t in filters), key=lambda t: [(f.first_offset, f.weights) for f in t]):
         memory = {seen: response for seen, response in memory.items() if taps[: len(seen)] == seen}
-        response = image
-        for n in range(1, len(taps) + 1):
+        response = image if len(taps) == 3 else image[keep[0]]
+        for n, axis in enumerate(range(3 - len(taps), 3), start=1):
             if taps[:n] not in memory:
-                memory[taps[:n]] = along(response, 3 - n, taps[n - 1], boundary)
+                memory[taps[:n]] = along(response, axis, taps[n - 1], boundary, keep[axis])
             response = memory[taps[:n]]
-        yield taps, response
+        yield taps[::-1], response
 
 
-def rotation_pooled(image: Image, taps: tuple[Taps, ...], pooling: Pooling, boundary: Boundary) -> Image:
-    """The voxelwise maximum or mean of the responses over all right-angle rotations."""
+def rotation_pooled(
+    image: Image, taps: tuple[Taps, ...], pooling: Pooling, boundary: Boundary, box: Box | None = None
+) -> Image:
+    """The voxelwise maximum or mean of the responses over all right-angle rotations, in the box."""
     total: Image | None = None
     turned = rotated(taps)
-    for _, response in responses(image, turned, boundary):
+    for _, response in responses(image, turned, boundary, box):
         if total is None:
             total = response.copy()
         elif pooling == "max":
@@ -126,4 +138,9 @@ def rotation_pooled(image: Image, taps: tuple[Taps, ...], pooling: Pooling, boun
         else:
             total += response
     assert total is not None
-    return total / len(turned) if pooling == "mean" else total
+    return total / np.float32(len(turned)) if pooling == "mean" else total
+
+
+def cut(response: NDArray[np.floating], box: Box | None) -> Image:
+    """The box of a response that had to be computed whole."""
+    return np.ascontiguousarray(response[box or ...], dtype=np.float32)

@@ -8,7 +8,7 @@ from pydantic import Field
 from scipy import fft
 
 from ..model import Model, Positive, Spacing
-from .convolve import PAD_MODES, Boundary, Image
+from .convolve import PAD_MODES, Boundary, Box, Image, cut
 
 
 class Gabor(Model):
@@ -42,11 +42,12 @@ class Gabor(Model):
     def _radius_mm(self) -> float:
         return self.cutoff * self.sigma_mm * max(1.0, 1 / self.gamma)
 
-    def response(self, image: Image, spacing_mm: Spacing) -> Image:
-        """The filtered image."""
+    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+        """The filtered image in the box."""
         # the plane's axes (rows, columns): transverse, then with z in the place of y, then of x
         planes = [(1, 2), (0, 2), (0, 1)] if self.orthogonal_planes else [(1, 2)]
-        return np.asarray(np.mean([self._in_plane(image, plane, spacing_mm) for plane in planes], axis=0))
+        response = np.mean([self._in_plane(image, plane, spacing_mm) for plane in planes], axis=0)
+        return cut(response, box)
 
     def _in_plane(self, image: Image, plane: tuple[int, int], spacing_mm: Spacing) -> Image:
         spacing = (spacing_mm[plane[0]], spacing_mm[plane[1]])
@@ -57,15 +58,15 @@ class Gabor(Model):
         shape = [fft.next_fast_len(padded.shape[axis]) for axis in plane]
         spectrum = fft.fft2(padded, shape, axes=plane)
         inner = tuple(slice(low, low + size) for (low, _), size in zip(pad, image.shape, strict=True))
-        total = np.zeros(image.shape)
+        total = np.zeros(image.shape, dtype=np.float32)
         angles = self._angles()
         for theta in angles:
-            kernel = np.zeros(shape, dtype=np.complex128)
+            kernel = np.zeros(shape, dtype=np.complex64)
             kernel[: 2 * radius[0] + 1, : 2 * radius[1] + 1] = self._kernel(theta, radius, spacing)
             kernel = np.roll(kernel, (-radius[0], -radius[1]), axis=(0, 1))
             wave = np.expand_dims(fft.fft2(kernel), next(iter({0, 1, 2} - set(plane))))
             total += np.abs(fft.ifft2(spectrum * wave, axes=plane)[inner])
-        return total / len(angles)
+        return total / np.float32(len(angles))
 
     def _angles(self) -> NDArray[np.float64]:
         if self.theta_step is None:

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from ..model import Model, Positive, Spacing
-from .convolve import Boundary, Image, Taps, along
+from .convolve import WHOLE, Boundary, Box, Image, Taps, along
 
 
 class LaplacianOfGaussian(Model):
@@ -25,24 +25,24 @@ class LaplacianOfGaussian(Model):
         """How far the filter looks."""
         return self.sigma_mm * self.cutoff + max(spacing_mm)
 
-    def response(self, image: Image, spacing_mm: Spacing) -> Image:
-        """The filtered image: the sum of the second derivatives, each smoothed along the other axes."""
-        axes = (2, 1, 0) if self.dimension == "3D" else (2, 1)
-        smooth = {axis: self._taps(spacing_mm[axis], 0) for axis in axes}
-        second = {axis: self._taps(spacing_mm[axis], 2) for axis in axes}
+    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+        """The filtered image in the box: the sum of second derivatives, smoothed along the other axes."""
+        keep = box or (WHOLE, WHOLE, WHOLE)
+        axes = (0, 1, 2) if self.dimension == "3D" else (1, 2)
         # after each axis: what is only smoothed so far, and what has its derivative already
-        plain, derived = image, None
+        plain, derived = (image if axes[0] == 0 else np.ascontiguousarray(image[keep[0]])), None
         for axis in axes:
-            curved = along(plain, axis, second[axis], self.boundary)
+            smooth, second = (self._taps(spacing_mm[axis], derivative) for derivative in (0, 2))
+            curved = along(plain, axis, second, self.boundary, keep[axis])
             if derived is not None:
-                curved += along(derived, axis, smooth[axis], self.boundary)
+                curved += along(derived, axis, smooth, self.boundary, keep[axis])
             derived = curved
-            if axis != axes[-1]:
-                plain = along(plain, axis, smooth[axis], self.boundary)
+            if axis != 2:
+                plain = along(plain, axis, smooth, self.boundary, keep[axis])
         assert derived is not None
         return derived
 
-    def _taps(self, spacing_mm: float, derivative: Literal[0, 2]) -> Taps:
+    def _taps(self, spacing_mm: float, derivative: int) -> Taps:
         """The Gaussian, or its second derivative, in voxels of one axis."""
         sigma = self.sigma_mm / spacing_mm
         reach = int(np.floor(self.cutoff * sigma + 0.5))

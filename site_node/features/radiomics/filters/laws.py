@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from ..model import Model, Spacing
-from .convolve import Boundary, Image, Pooling, Taps, rotation_pooled, separable
+from .convolve import Boundary, Box, Image, Pooling, Taps, rotation_pooled, separable
 
 KERNELS = {
     "L3": (1, 2, 1),
@@ -42,18 +42,20 @@ class Laws(Model):
         """How far the filter looks."""
         return (3 + (self.energy_distance or 0)) * max(spacing_mm)
 
-    def response(self, image: Image, spacing_mm: Spacing) -> Image:
-        """The filtered image."""
+    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+        """The filtered image in the box."""
         names = [self.kernels[i : i + 2] for i in range(0, len(self.kernels), 2)]
         taps = tuple(_taps(name) for name in names)
+        wide = None if self.energy_distance is not None else box  # the energy looks around each voxel
         if self.pooling is None:
-            response = separable(image, taps, self.boundary)
+            response = separable(image, taps, self.boundary, wide)
         else:
-            response = rotation_pooled(image, taps, self.pooling, self.boundary)
+            response = rotation_pooled(image, taps, self.pooling, self.boundary, wide)
         if self.energy_distance is None:
             return response
         width = 2 * self.energy_distance + 1
-        return separable(np.abs(response), (Taps.centred([1 / width] * width),) * len(taps), self.boundary)
+        mean = Taps.centred([1 / width] * width)
+        return separable(np.abs(response), (mean,) * len(taps), self.boundary, box)
 
 
 def _taps(name: str) -> Taps:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ..model import Model, Spacing
-from .convolve import Boundary, Image, Taps, separable
+from .convolve import Boundary, Box, Image, Taps, separable
 
 
 class Mean(Model):
@@ -30,7 +30,7 @@ class Mean(Model):
         """How far the filter looks."""
         return self.support / 2 * max(spacing_mm)
 
-    def response(self, image: Image, spacing_mm: Spacing) -> Image:
-        """The filtered image."""
+    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+        """The filtered image in the box."""
         taps = Taps.centred([1 / self.support] * self.support)
-        return separable(image, (taps,) * int(self.dimension[0]), self.boundary)
+        return separable(image, (taps,) * int(self.dimension[0]), self.boundary, box)

@@ -10,7 +10,7 @@ from pydantic import Field
 from scipy import fft
 
 from ..model import Model, Spacing
-from .convolve import Image
+from .convolve import Box, Image, cut
 from .laplacian import LaplacianOfGaussian
 
 Order = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
@@ -35,8 +35,8 @@ class Simoncelli(Model):
         """None: the filter sees the whole image."""
         return None
 
-    def response(self, image: Image, spacing_mm: Spacing) -> Image:
-        """The filtered image."""
+    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+        """The filtered image in the box."""
 
         def transfer(frequencies: list[NDArray[np.float64]]) -> NDArray[np.complex128]:
             radius = np.sqrt(sum(f**2 for f in frequencies)) * 2.0 ** (self.level - 1)  # 1 is Nyquist
@@ -44,7 +44,7 @@ class Simoncelli(Model):
             band = np.where(inside, np.cos(np.pi / 2 * np.log2(2 * np.where(inside, radius, 1.0))), 0.0)
             return band * (1.0 if self.riesz is None else riesz_transfer(frequencies, self.riesz))
 
-        return in_frequencies(image, transfer, int(self.dimension[0]))
+        return cut(in_frequencies(image, transfer, int(self.dimension[0])), box)
 
 
 class RieszLaplacian(Model):
@@ -62,11 +62,11 @@ class RieszLaplacian(Model):
         """None: the filter sees the whole image."""
         return None
 
-    def response(self, image: Image, spacing_mm: Spacing) -> Image:
-        """The filtered image."""
+    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+        """The filtered image in the box."""
         smooth = self.laplacian.response(image, spacing_mm)
         dimension = int(self.laplacian.dimension[0])
-        return in_frequencies(smooth, lambda f: riesz_transfer(f, self.riesz), dimension)
+        return cut(in_frequencies(smooth, lambda f: riesz_transfer(f, self.riesz), dimension), box)
 
 
 def _riesz_name(order: Order | None) -> str:
@@ -94,5 +94,7 @@ def in_frequencies(image: Image, transfer: Transfer, dimension: int) -> Image:
     # IBSI's consensus maps sample frequencies from -1 to 1 inclusive, for even sizes too
     lines = [fft.ifftshift(np.linspace(-1, 1, image.shape[axis])) for axis in axes]
     frequencies = list(np.meshgrid(*lines, indexing="ij", sparse=True))
-    response = fft.ifftn(fft.fftn(image, axes=axes) * transfer(frequencies), axes=axes).real
-    return np.ascontiguousarray(response)
+    response = fft.ifftn(
+        fft.fftn(image.astype(np.float64), axes=axes) * transfer(frequencies), axes=axes
+    ).real
+    return np.asarray(response, dtype=np.float32)

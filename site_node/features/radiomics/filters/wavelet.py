@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from ..model import Model, Spacing
-from .convolve import Boundary, Image, Pooling, Taps, rotation_pooled, separable
+from .convolve import Boundary, Box, Image, Pooling, Taps, rotation_pooled, separable
 
 _R3, _R10, _R7 = np.sqrt([3, 10, 7])
 _D3 = np.sqrt(5 + 2 * _R10)
@@ -58,11 +58,11 @@ class Wavelet(Model):
         """The filter along x, y (and z)."""
         return tuple(band_taps(self.family, letter, self.level) for letter in self.band)
 
-    def response(self, image: Image, spacing_mm: Spacing) -> Image:
-        """The filtered image."""
+    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+        """The filtered image in the box."""
         if self.pooling is None:
-            return separable(image, self.taps, self.boundary)
-        return rotation_pooled(image, self.taps, self.pooling, self.boundary)
+            return separable(image, self.taps, self.boundary, box)
+        return rotation_pooled(image, self.taps, self.pooling, self.boundary, box)
 
 
 def band_taps(family: str, letter: str, level: int) -> Taps:
