@@ -1,7 +1,8 @@
 """Counts, means, standard deviations and missing counts of variables; cross tables of 0/1 variables.
 
 Exact: sums over sites in two rounds, the second about the mean that the first found, so that nothing
-cancels. With `per_site`, Table 1 by site in the clear: what stands on few people is suppressed at the site.
+cancels. What stands on fewer people than the study's floor is taken out of the result as well. With
+`per_site`, Table 1 by site in the clear: what stands on few people is suppressed at the site.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
+from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic, Thresholds
 from protocols.core.errors import Code
 from protocols.core.protocol import (
     Arrays,
@@ -217,7 +218,8 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         n = np.maximum(sums["n"], 1)
         mean = np.nan_to_num(sums["sum"] / n)
         # A power of two near the standard deviation: it changes no digit, and keeps those of small numbers.
-        variance = np.maximum(np.nan_to_num(sums["square"] / n) - mean**2, 2.0**-80)
+        variance = np.nan_to_num(sums["square"] / n - mean**2, nan=1.0)
+        variance = np.maximum(variance, np.maximum(2.0**-80, 2.0**-52 * mean**2))
         scale = np.exp2(np.round(np.log2(variance) / 2))
         deviations = yield ask("deviations", mean=mean, scale=scale)
         return SummaryResult(
@@ -238,6 +240,8 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
             [[int(((frame[a] == i) & (frame[b] == j)).sum()) for j in (0, 1)] for i in (0, 1)]
             for a, b in spec.cross
         ]
+        values = [[g[name].dropna().to_numpy() for name in columns] for g in groups]
+        rarer = np.array([[_behind_the_mean(x) for x in row] for row in values], dtype=np.int64)
         total = Numbers(
             np.array([len(g) for g in groups]),
             np.array([g[columns].count().to_numpy() for g in groups]),
@@ -246,6 +250,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
             np.array([g[columns].std(ddof=1).to_numpy() for g in groups]),
             np.array(cross, dtype=np.int64).reshape(-1, 2, 2),
         )
+        total = _without_few(total, rarer.reshape(len(groups), -1), Thresholds().min_count)
         return SummaryResult(spec.of, spec.groups(), spec.cross, total, {}, {})
 
     def describe(self, spec: SummarySpec) -> Sequence[str]:
@@ -294,13 +299,30 @@ def _behind_the_mean(values: Floats) -> int:
 
 
 def _total(sums: Total, deviations: Total, mean: Floats, scale: Floats) -> Numbers:
-    n = sums["n"].astype(float)
-    n = np.where(np.isnan(sums["sum"]), np.nan, n)
+    n = np.where(np.isnan(sums["sum"]), np.nan, sums["n"])
     with np.errstate(invalid="ignore", divide="ignore"):
         correction = deviations["rest"] / n
         squares = deviations["square"] - n * correction**2
         sd = scale * np.sqrt(np.maximum(squares, 0.0) / np.where(n > 1, n - 1, np.nan))
-    return Numbers(sums["people"], sums["n"], sums["missing"], mean + scale * correction, sd, sums["cross"])
+    total = Numbers(sums["people"], sums["n"], sums["missing"], mean + scale * correction, sd, sums["cross"])
+    indicator = sums["sum"] == sums["square"]  # of zeros and ones alone, the sum is that of the squares
+    ones = np.where(indicator, sums["sum"], 0.0).astype(np.int64)
+    rarer = np.where(indicator, np.minimum(ones, sums["n"] - ones), sums["n"])
+    return _without_few(total, rarer, sums.min_count)
+
+
+def _without_few(total: Numbers, behind: Integers, floor: int) -> Numbers:
+    """The numbers with those taken out that stand on fewer than `floor` people over all sites."""
+    few = behind < floor
+    small_cell = total.cross.min(axis=(1, 2), keepdims=True) < floor
+    return Numbers(
+        np.where(total.people < floor, SUPPRESSED, total.people),
+        np.where(total.n < floor, SUPPRESSED, total.n),
+        total.missing,
+        np.where(few, np.nan, total.mean),
+        np.where(few, np.nan, total.sd),
+        np.where(small_cell, SUPPRESSED, total.cross),
+    )
 
 
 def _in_the_clear(arrays: Arrays) -> Numbers:

@@ -58,8 +58,8 @@ def _refuse_isolation(table: AnalysisTable, question: Ask, thresholds: Threshold
     """Nothing, if this site may be left out of a sum over the others.
 
     Raises:
-        SiteError: code `withheld`. A sum with and a sum without this site differ by it, so it must have people
-            enough for the clear.
+        SiteError: code `withheld`. A sum with and a sum without this site differ by it, so it must have as
+            many people as the clear wants.
     """
     if question.rows.site == table.site and len(table) < thresholds.min_count:
         raise SiteError(

@@ -1,0 +1,97 @@
+"""Summaries: what is suppressed, by site and over all sites."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protocols.core.disclosure import SUPPRESSED
+from protocols.core.errors import Code
+from protocols.core.local import run_locally
+from protocols.core.table import AnalysisTable
+from tests.lib.drawn_sites import SPLITS, study_of
+from tests.lib.ungated import estimated
+
+TABLES = SPLITS["unequal sites"]
+
+
+def summary(tables: list[AnalysisTable] = TABLES, **spec: Any) -> Any:
+    return run_locally(study_of({"protocol": "summary", **spec}), tables)["a0"]
+
+
+def with_gene(carriers: list[int], sizes: tuple[int, ...] = (60, 60, 60)) -> list[AnalysisTable]:
+    """Three sites with so many carriers each, half of the people women."""
+    return [
+        AnalysisTable(
+            site,
+            np.arange(n) + 1000 * i,
+            {
+                "idh1": (np.arange(n) < k).astype(float),
+                "sex": (np.arange(n) % 2).astype(float),
+                "age": 50.0 + np.arange(n) % 7,
+            },
+        )
+        for i, (site, k, n) in enumerate(zip("abc", carriers, sizes, strict=True))
+    ]
+
+
+def test_the_mean_of_a_gene_with_few_carriers_is_taken_out_at_a_site() -> None:
+    found = summary(with_gene([9, 10, 51]), of=["idh1"], per_site=True)
+    assert np.isnan(found.by_site["a"].mean[0, 0])
+    assert found.by_site["b"].mean[0, 0] == pytest.approx(10 / 60)
+    assert np.isnan(found.by_site["c"].mean[0, 0])  # nine do not carry it
+    assert found.total.mean[0, 0] == pytest.approx(70 / 180)
+
+
+def test_the_mean_of_a_gene_with_few_carriers_is_taken_out_over_all_sites() -> None:
+    assert np.isnan(summary(with_gene([3, 3, 3]), of=["idh1"]).total.mean[0, 0])
+    assert summary(with_gene([3, 3, 4]), of=["idh1"]).total.mean[0, 0] == pytest.approx(10 / 180)
+
+
+def test_a_cross_table_with_a_small_cell_is_taken_out_as_a_whole() -> None:
+    found = summary(with_gene([12, 30, 30]), cross=[["idh1", "sex"]], per_site=True)
+    assert (found.by_site["a"].cross == SUPPRESSED).all()
+    assert (found.by_site["b"].cross == 15).all()
+    assert found.total.cross.sum() == 180
+    assert (summary(with_gene([2, 2, 2]), cross=[["idh1", "sex"]]).total.cross == SUPPRESSED).all()
+
+
+def test_a_site_of_few_people_counts_in_the_sum_and_shows_nothing() -> None:
+    found = summary(with_gene([3, 20, 20], (9, 60, 60)), of=["age"], per_site=True)
+    assert found.total.n[0, 0] == 129
+    assert found.withheld == {"a": Code.WITHHELD}
+    assert set(found.by_site) == {"b", "c"}
+
+
+def test_a_site_of_four_people_does_not_count() -> None:
+    found = summary(with_gene([2, 20, 20], (4, 60, 60)), of=["age"])
+    assert found.total.n[0, 0] == 120
+
+
+def test_a_group_of_few_people_is_taken_out() -> None:
+    found = summary(with_gene([5, 2, 2]), of=["age"], by="idh1")
+    assert found.total.people.tolist() == [171, SUPPRESSED]
+    assert np.isnan(found.total.mean[1, 0])
+    frame = found.summary().set_index("group")
+    assert np.isnan(frame.loc["idh1=1", "n"])
+    assert frame.loc["idh1=0", "n"] == 171
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_units_do_not_matter_in_a_secure_sum(scale: float) -> None:
+    tables = [t.with_columns({"f_one": t.column("f_one") * scale}) for t in TABLES]
+    found, plain = summary(tables, of=["f_one"]).total, summary(of=["f_one"]).total
+    np.testing.assert_allclose(found.sd / scale, plain.sd, rtol=1e-8)
+    np.testing.assert_allclose(found.mean / scale, plain.mean, rtol=1e-8)
+
+
+def test_a_large_offset_does_not_cancel() -> None:
+    tables = [t.with_columns({"f_one": t.column("f_one") + 1e8}) for t in TABLES]
+    found: Any = estimated({"protocol": "summary", "of": ["f_one"]}, tables)
+    x = np.concatenate([t.column("f_one") for t in tables])
+    np.testing.assert_allclose(found.total.sd[0, 0], x.std(ddof=1), rtol=1e-12)
+
+
+def test_a_summary_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="name variables"):
+        study_of({"protocol": "summary"})
