@@ -86,22 +86,27 @@ def _readable(cells: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cohort(words: str) -> dict[str, Any]:
-    path = Path(words)
-    if path.is_file():
-        try:
-            content = yaml.safe_load(path.read_bytes())
-            content = content.get("cohort", content) if isinstance(content, dict) else content
-            return CohortDefinition.model_validate(content).model_dump(mode="json", by_alias=True)
-        except (yaml.YAMLError, ValidationError):
-            raise InputError(Code.INVALID_INPUT, f"{path.name} is not a cohort definition") from None
-    domain, _, concept = words.partition(":")
-    if not concept:
+    """The cohort in full, so that two ways of writing it are one query."""
+    content = _read_cohort(words)
+    try:
+        return CohortDefinition.model_validate(content).model_dump(mode="json", by_alias=True)
+    except ValidationError:
         raise InputError(
             Code.INVALID_INPUT,
-            f"{words!r} is neither a file nor DOMAIN:VOCABULARY:CODE",
+            f"{words!r} is not a cohort: neither a file of one, nor DOMAIN:VOCABULARY:CODE",
             "for example: condition:ICD10CM:C71%",
-        )
-    return {"index": {"domain": domain, "concept": concept}}
+        ) from None
+
+
+def _read_cohort(words: str) -> object:
+    if not Path(words).is_file():
+        domain, _, concept = words.partition(":")
+        return {"index": {"domain": domain, "concept": concept}}
+    try:
+        content: object = yaml.safe_load(Path(words).read_bytes())
+    except yaml.YAMLError:
+        return None
+    return content["cohort"] if isinstance(content, dict) and "cohort" in content else content
 
 
 def _variable(word: str) -> dict[str, Any]:
