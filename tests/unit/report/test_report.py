@@ -1,0 +1,98 @@
+"""The report stands alone, shows every analysis, and holds the very numbers of the results."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protocols.core.local import run_locally
+from protocols.core.rounds import Outcome
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+from server.report import Left, write_report
+from tests.lib.studies import a_study
+
+ANALYSES = [
+    {"name": "people", "spec": {"protocol": "attrition", "steps": ["index event"], "per_site": True}},
+    {"name": "before", "spec": {"protocol": "summary", "of": ["x", "z"], "per_site": True}},
+    {"name": "even", "spec": {"protocol": "combat", "features": ["x", "z"]}},
+    {"name": "after", "after": ["even"], "spec": {"protocol": "summary", "of": ["x", "z"], "per_site": True}},
+    {"name": "hazards", "spec": {"protocol": "cox", "outcome": "os", "covariates": ["x", "z"]}},
+    {"name": "odds", "spec": {"protocol": "logistic", "outcome": "y", "covariates": ["x"]}},
+    {
+        "name": "told_apart",
+        "spec": {"protocol": "discrimination", "model": {"outcome": "y", "covariates": ["x"]}},
+    },
+    {"name": "hopeless", "spec": {"protocol": "logistic", "outcome": "never", "covariates": ["x"]}},
+]
+
+
+def a_table(site: str, n: int, seed: int, known: int = 1000) -> AnalysisTable:
+    rng = np.random.default_rng(seed)
+    x, z = rng.normal(size=(2, n)) + seed
+    y = (x - seed + rng.logistic(size=n) > 0).astype(float)
+    columns = {"x": x, "z": np.where(np.arange(n) < known, z, np.nan), "y": y, "never": np.zeros(n)}
+    columns |= {"os.time": rng.exponential(300, n).round() + 1, "os.event": (rng.random(n) < 0.7) * 1.0}
+    return AnalysisTable(site, np.arange(n) + 1000 * seed, columns, attrition={"index event": n})
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    variable = {"kind": "measurement", "concept": "LOINC:1-1"}
+    names = {name: variable for name in ("x", "z", "y", "never")}
+    variables = names | {"os": {"kind": "survival", "endpoint": "overall"}}
+    return a_study(title="A <b>bold</b> title", variables=variables, analyses=ANALYSES)
+
+
+@pytest.fixture(scope="module")
+def outcome(study: Study) -> Outcome:
+    return run_locally(study, [a_table("a", 60, 0), a_table("b", 80, 1), a_table("small", 30, 2, known=6)])
+
+
+@pytest.fixture(scope="module")
+def folder(study: Study, outcome: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report")
+    write_report(study, outcome, [Left(0, "a", 1234, "0f" * 32)], out)
+    return out
+
+
+def test_the_page_loads_nothing_from_elsewhere(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert "default-src 'none'" in page
+    assert "<script" not in page
+    linked = re.findall(r'(?:src|href)="(?!#)([^"]*)"', page)
+    assert not [link for link in linked if not link.startswith("#")]
+
+
+def test_a_title_is_text_and_no_markup(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert "A &lt;b&gt;bold&lt;/b&gt; title" in page
+    assert "<b>bold</b>" not in page
+
+
+def test_every_analysis_has_its_figure_or_says_why_not(folder: Path) -> None:
+    sections = (folder / "report.html").read_text().split("<section>")
+    by_title = {re.search(r"<h2[^>]*>(.*?)</h2>", s).group(1): s for s in sections[1:]}  # type: ignore[union-attr]
+    for title in ("People", "Even", "Hazards", "Odds", "Told apart"):
+        assert "<svg" in by_title[title], title
+    assert 'class="failed"' in by_title["Hopeless"]
+
+
+def test_a_small_count_is_shown_as_suppressed_and_not_as_zero(folder: Path, outcome: Outcome) -> None:
+    assert list(outcome["before"].by_site["small"].n[0]) == [30, -1]
+    assert "fewer than 10" in (folder / "report.html").read_text()
+
+
+def test_the_json_and_csv_hold_the_very_numbers(folder: Path, outcome: Outcome) -> None:
+    kept = json.loads((folder / "results.json").read_text())
+    assert kept["results"]["hazards"]["coef"] == list(outcome["hazards"].coef)
+    assert kept["results"]["hopeless"]["failed"] == "separation"
+    rows = (folder / "hazards.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == ["x", "z"]
+    assert float(rows[1].split(",")[1]) == outcome["hazards"].coef[0]
+
+
+def test_what_left_is_listed_with_its_digest(folder: Path) -> None:
+    assert "0f" * 32 in (folder / "report.html").read_text()
