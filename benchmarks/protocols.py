@@ -103,12 +103,17 @@ def _timed(spec: dict[str, Any], tables: list[AnalysisTable], names: list[str]) 
 
 def speed() -> Iterator[str]:
     """A line a fit."""
-    for n, p in ((10_000, 10), (100_000, 10), (100_000, 100)):
+    cox, logistic = {"protocol": "cox", "outcome": "os"}, {"protocol": "logistic", "outcome": "idh1"}
+    for n, p, specs in (
+        (100_000, 10, (cox, logistic)),
+        (100_000, 100, (cox, logistic)),
+        (1_000_000, 10, (cox,)),
+        (1_000_000, 50, (logistic,)),
+    ):
         names = [f"x{j}" for j in range(p)]
         tables = _sites(n, lambda rng, size, p=p: _covariates(rng, size, p))
-        for spec in ({"protocol": "cox", "outcome": "os"}, {"protocol": "logistic", "outcome": "idh1"}):
-            found = _timed({**spec, "covariates": names}, tables, names)
-            yield f"{spec['protocol']:10} {n} x {p}: {found}"
+        for spec in specs:
+            yield f"{spec['protocol']:10} {n} x {p}: {_timed({**spec, 'covariates': names}, tables, names)}"
     names = [f"x{j}" for j in range(1000)]
     tables = _sites(10_000, lambda rng, size: _covariates(rng, size, 1000))
     yield f"combat     10000 x 1000: {_timed({'protocol': 'combat', 'features': names}, tables, names)}"
