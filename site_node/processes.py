@@ -12,6 +12,7 @@ from typing import Any
 
 from protocols.core import daemons
 from protocols.core.daemons import Service, Supervisor, accepts, environment, script
+from protocols.core.errors import UnreachableError
 from site_node.config import SiteConfig, load
 from site_node.enrolment import AGENT_READY, CONSORTIUM, RUNTIME_SECRET, consortium
 
@@ -79,6 +80,21 @@ def supervise(home: Path, *, stock: bool = False) -> None:
     """Supervises a site until SIGTERM."""
     known = services(home.resolve(), stock=stock)
     Supervisor(home.resolve() / RUN, known).run()
+
+
+def start(home: Path, *, stock: bool = False) -> None:
+    """Starts a site in the background and returns when both its processes serve.
+
+    Raises:
+        UnreachableError: one did not come up; the text says what the center answered.
+    """
+    run = load(home).home / RUN
+    try:
+        daemons.start(run, supervisor(home, stock=stock))
+    except UnreachableError as error:
+        raise UnreachableError(
+            error.code, error.text, f"the center: {_reached(run / 'supernode.log')}"
+        ) from None
 
 
 def status(home: Path) -> dict[str, Any]:

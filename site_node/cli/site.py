@@ -74,15 +74,14 @@ def start(
 
     Example: shadowgraph site start --home /srv/shadowgraph
     """
-    from protocols.core import daemons
     from site_node.enrolment import consortium
-    from site_node.processes import RUN, supervise, supervisor
+    from site_node.processes import start, supervise
 
     consortium(home)
     if foreground:
         supervise(home, stock=stock)
         return None
-    daemons.start(home.resolve() / RUN, supervisor(home, stock=stock))
+    start(home, stock=stock)
     return status(home)
 
 

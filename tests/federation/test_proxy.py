@@ -71,7 +71,7 @@ def behind_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fed
     if not Path(NGINX).exists():
         pytest.skip("nginx is not installed (apt install nginx)")
     folder, port = tmp_path_factory.mktemp("proxy"), free_port()
-    consortium = founded(folder, ("a", "b", "c"), address=f"127.0.0.1:{port}")
+    consortium = founded(folder, ("a", "b", "c"), address=f"127.0.0.1:{port}", renew_after_studies=1)
     with _nginx(folder / "nginx", consortium.home, port), started(consortium):
         yield consortium, port
 
@@ -81,6 +81,22 @@ def test_sites_reach_the_center_through_the_proxy(behind_proxy: tuple[Federation
     study = logistic_study("through-the-proxy")
     submitted = consortium.propose(study)
     consortium.approve(study)
+    assert consortium.ended(submitted).state == State.DONE
+
+
+def test_a_flower_run_is_renewed_between_studies(behind_proxy: tuple[Federation, int]) -> None:
+    consortium, _ = behind_proxy
+    first = logistic_study("before-the-renewal")
+    submitted = consortium.propose(first)
+    consortium.approve(first)
+    until(lambda: consortium.store.submission(submitted.run).state == State.RUNNING, 90)
+    leader = consortium.store.leader()
+    consortium.ended(submitted)
+    second = logistic_study("after-the-renewal")
+    submitted = consortium.propose(second)
+    consortium.approve(second)
+    until(lambda: consortium.store.submission(submitted.run).state == State.RUNNING, 90)
+    assert consortium.store.leader()[0] != leader[0]
     assert consortium.ended(submitted).state == State.DONE
 
 
