@@ -16,6 +16,7 @@ CATALOGUE = {
     "log_rank": "LogRank",
     "logistic": "Logistic",
     "pca": "Pca",
+    "penalized_logistic": "PenalizedLogistic",
     "pls": "Pls",
     "summary": "Summary",
 }
