@@ -10,7 +10,7 @@ Reference: Lee, Sun & Saunders, SIAM J Optim 24 (2014) 1420; Friedman et al., J 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class _Search:
 def minimise(
     start: Quadratic, lambdas: Floats, l1_ratio: float, n: int, evaluate: Callable[[Floats], Ask]
 ) -> Coordination[tuple[list[Quadratic], int]]:
-    """The minimum of each of L penalties, as the likelihood there, and how many rounds it took.
+    """The minimum of each of L penalties, the likelihood a tiny step before it, and the number of rounds.
 
     Args:
         start: the likelihood at coefficients that are known.
@@ -82,7 +82,7 @@ def minimise(
     searches = [_Search(lam, l1_ratio, start, start.minimum(lam, l1_ratio)) for lam in lambdas]
     for rounds in range(MAX_EVALUATIONS):
         if all(search.done for search in searches):
-            return [search.at for search in searches], rounds
+            return [replace(search.at, coef=search.asked) for search in searches], rounds
         missing = np.full(len(start.coef), np.nan)
         total = yield evaluate(np.array([missing if s.done else s.asked for s in searches]))
         for k, search in enumerate(searches):
