@@ -23,12 +23,22 @@ from cdm.schema.clinical import (
     visit_occurrence,
 )
 from cdm.schema.columns import metadata
+from cdm.schema.consent import research_consent
 from cdm.schema.derived import condition_era, dose_era, drug_era, episode, episode_event
 from cdm.schema.genomics import genomic_test, target_gene, variant_annotation, variant_occurrence
 from cdm.schema.health_economics import cost, payer_plan_period
 from cdm.schema.health_system import care_site, location, provider
 from cdm.schema.imaging import image_acquisition, image_feature, image_occurrence
-from cdm.schema.provenance import load_run, person_link, quarantine, source_record, source_row, unmapped_code
+from cdm.schema.provenance import (
+    load_run,
+    person_link,
+    quarantine,
+    source_body,
+    source_need,
+    source_record,
+    source_row,
+    unmapped_code,
+)
 from cdm.schema.results import cohort, cohort_definition
 from cdm.schema.vocabularies import (
     concept,
@@ -86,6 +96,9 @@ __all__ = [
     "provider",
     "quarantine",
     "relationship",
+    "research_consent",
+    "source_body",
+    "source_need",
     "source_record",
     "source_row",
     "source_to_concept_map",

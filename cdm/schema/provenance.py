@@ -4,7 +4,7 @@ They hold the sources' own identifiers, which the CDM must not (f2o-020, f2o-023
 from the CDM: no analysis reads them.
 """
 
-from sqlalchemy import Boolean, Column, PrimaryKeyConstraint, Table
+from sqlalchemy import Boolean, Column, LargeBinary, PrimaryKeyConstraint, Table
 
 from cdm.schema.columns import integer, key, large, metadata, moment, reference, text
 
@@ -38,6 +38,27 @@ source_record = Table(
     text("content_hash", 64, required=True),
     reference("run_id", "load_run", required=True, index=True),
     Column("deleted", Boolean, nullable=False, default=False),
+    reference("source_body_id", "source_body", index=True),
+    integer("body_line"),
+)
+
+# What the mappers read of the records, many in one compressed block: they are mapped anew from here when a
+# map or vocabulary changes (`data remap`). Names, addresses and identifiers of people are left out.
+source_body = Table(
+    "source_body",
+    metadata,
+    key("source_body_id"),
+    integer("records", required=True),  # lines that hold one; when fewer are still wanted it is written anew
+    Column("content", LargeBinary, nullable=False),
+)
+
+# Which record was looked into to map another (a Medication for its request): mapped again when that changes.
+source_need = Table(
+    "source_need",
+    metadata,
+    reference("source_record_id", "source_record", required=True),
+    large("needed_id", required=True, index=True),  # a source_record_id, there already or not
+    PrimaryKeyConstraint("source_record_id", "needed_id"),
 )
 
 # The rows that a record became: what is deleted before its newer version is written.
