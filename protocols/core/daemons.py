@@ -272,6 +272,8 @@ def launch(
             start_new_session=True,
         )
     _LAUNCHED.append(process)
+    while process.poll() is None and supervisor_pid(run_folder) is None:
+        time.sleep(0.02)  # from here on it can be stopped
     return process
 
 

@@ -59,6 +59,7 @@ def _status(center: Path, port: int, method: str, path: str) -> int:
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=trust, timeout=10)
     try:
         connection.putrequest(method, path, skip_host=False)
+        connection.putheader("Content-Type", "application/protobuf")
         connection.putheader("Content-Length", "0")
         connection.endheaders()
         return connection.getresponse().status
