@@ -8,6 +8,7 @@ CATALOGUE = {
     "attrition": "Attrition",
     "cca": "Cca",
     "combat": "Combat",
+    "covbat": "Covbat",
     "cox": "Cox",
     "discrimination": "Discrimination",
     "kaplan_meier": "KaplanMeier",

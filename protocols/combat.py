@@ -19,15 +19,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
+from protocols.core.batches import FEWEST, TOO_SMALL, about_batch_means, batch_codes, estimable
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.newton import check_rank
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
-
-FEWEST = 5
-"""People in the smallest batch whose location and scale are estimated."""
 
 _CONVERGED = 1e-4  # relative change at which neuroCombat and sva stop; it is part of the definition
 _RESOLUTION = 1e-3  # a within-batch sum of squares below it is asked again on a finer scale
@@ -114,7 +112,7 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult]):
         """Plain totals, and moments centred within batches, of covariates and features times their scales."""
         everybody = np.ones(len(table), dtype=bool)
         batch = _estimable(spec, table, everybody)
-        if spec.small_batches == "refuse" and (batch == _TOO_SMALL).any():
+        if spec.small_batches == "refuse" and (batch == TOO_SMALL).any():
             raise SiteError(
                 Code.WITHHELD,
                 f"{spec.batch or 'the site'} has a batch with fewer than {FEWEST} people",
@@ -123,10 +121,10 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult]):
         kept = batch >= 0
         x = table.matrix(spec.covariates)[kept] * x_scale
         y = table.matrix(spec.features)[kept] * y_scale
-        x_within, y_within = _within(x, batch[kept]), _within(y, batch[kept])
+        x_within, y_within = about_batch_means(x, batch[kept]), about_batch_means(y, batch[kept])
         return {
             "n": np.array(kept.sum()),
-            "left_out": np.array((batch == _TOO_SMALL).sum()),
+            "left_out": np.array((batch == TOO_SMALL).sum()),
             "batches": np.array(float(len(np.unique(batch[kept])))),
             "x_sum": x.sum(axis=0),
             "y_sum": y.sum(axis=0),
@@ -161,7 +159,7 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult]):
         expected = arrays["grand_mean"] + table.matrix(spec.covariates) @ arrays["effects"]
         z = (y - expected) / sd
         estimate_from = _estimable(spec, table, rows)
-        batches = _batches(spec, table)
+        batches = batch_codes(table, spec.batch)
         harmonized = np.full(y.shape, np.nan)
         for code in np.unique(estimate_from[estimate_from >= 0]):
             location, scale = _location_and_scale(spec, z[estimate_from == code])
@@ -174,7 +172,7 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult]):
         x, y, indicators, left_out = [], [], [], 0
         for table in tables:
             batch = _estimable(spec, table, np.ones(len(table), dtype=bool))
-            left_out += int((batch == _TOO_SMALL).sum())
+            left_out += int((batch == TOO_SMALL).sum())
             for code in np.unique(batch[batch >= 0]):
                 x.append(table.matrix(spec.covariates)[batch == code])
                 y.append(table.matrix(spec.features)[batch == code])
@@ -207,33 +205,10 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult]):
         )
 
 
-_UNKNOWN, _TOO_SMALL = -1, -2
-
-
-def _batches(spec: CombatSpec, table: AnalysisTable) -> Integers:
-    """(n,) the number of each person's batch at this site, -1 where it is not known."""
-    if spec.batch is None:
-        return np.zeros(len(table), dtype=np.int64)
-    codes, _ = pd.factorize(table.label(spec.batch), use_na_sentinel=True)
-    return np.asarray(codes, dtype=np.int64)
-
-
 def _estimable(spec: CombatSpec, table: AnalysisTable, rows: Mask) -> Integers:
-    """(n,) the batch of the people from whom it is estimated; -1 incomplete or not in rows, -2 too few."""
-    batch = _batches(spec, table)
+    """(n,) the batch of the people in `rows` from whom it is estimated; negative for all others."""
     complete = ~np.isnan(table.matrix((*spec.features, *spec.covariates))).any(axis=1)
-    batch = np.where(rows & complete, batch, _UNKNOWN)
-    codes, counts = np.unique(batch, return_counts=True)
-    small = codes[(counts < FEWEST) & (codes >= 0)]
-    return np.where(np.isin(batch, small), _TOO_SMALL, batch)
-
-
-def _within(values: Floats, batch: Integers) -> Floats:
-    """The (n, k) values less their batch's mean."""
-    centred = np.empty_like(values)
-    for code in np.unique(batch):
-        centred[batch == code] = values[batch == code] - values[batch == code].mean(axis=0)
-    return centred
+    return estimable(batch_codes(table, spec.batch), rows & complete)
 
 
 def _finer(squares: Floats) -> Floats:

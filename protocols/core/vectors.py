@@ -12,10 +12,14 @@ from protocols.core.table import AnalysisTable, Floats
 Prefix = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")]
 """With what the names of score columns begin."""
 
+_EQUAL = 1e-7  # share by which sizes may differ and count as equal, so that rounding turns no vector
+
 
 def signs(vectors: Floats) -> Floats:
-    """The (k,) signs of the entries of largest size of (p, k) vectors."""
-    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
+    """The (k,) signs of the entries of largest size of (p, k) vectors; the first of equal ones."""
+    size = np.abs(vectors)
+    first = (size >= size.max(axis=0) * (1 - _EQUAL)).argmax(axis=0)
+    largest = vectors[first, np.arange(vectors.shape[1])]
     return np.where(largest < 0, -1.0, 1.0)
 
 

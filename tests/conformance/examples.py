@@ -177,4 +177,10 @@ EXAMPLES: dict[str, Example] = {
             {"x": ["age", "f_one", "f_two"], "y": ["f_three", "sex"], "method": "svd", "sparsity_x": 0.8},
         ]
     ),
+    "covbat": Example(
+        [
+            {"combat": {"features": ["f_one", "f_two", "f_three"], "covariates": ["age"]}},
+            {"combat": {"features": ["f_one", "f_two"], "batch": "scanner"}, "components": 1},
+        ]
+    ),
 }
