@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
@@ -61,41 +62,46 @@ def extract(
         return _all_missing(error.reason, settings)
     region = processed.region
     near = region.padded(processed.image[region.box])
-    values = measure(near, region, settings)
+    measured = measure(near, region, settings)
     if "local_intensity" in settings.families and region.n_voxels:
-        values |= local_intensity.compute(processed.image, region)
-    result = features(values, missing_reason(near, region), settings)
-    if not settings.filters:
-        return result
-    of_responses = settings.of_responses()
-    single = np.ascontiguousarray(processed.image, dtype=np.float32)
-    for name, response in respond(settings.filters, single, region.spacing_mm, region.box):
-        near = region.padded(response)
-        result += features(
-            measure(near, region, of_responses), missing_reason(near, region), of_responses, name
-        )
+        measured.values.update(local_intensity.compute(processed.image, region))
+    result = features(measured, settings)
+    if settings.filters:
+        of_responses = settings.of_responses()
+        single = np.ascontiguousarray(processed.image, dtype=np.float32)
+        for name, response in respond(settings.filters, single, region.spacing_mm, region.box):
+            measured = measure(region.padded(response), region, of_responses)
+            result += features(measured, of_responses, name)
     return result
 
 
 def _all_missing(reason: Reason, settings: Settings) -> list[Feature]:
-    result = features({}, reason, settings)
+    nothing = Measured({}, reason)
+    result = features(nothing, settings)
     for filter_ in settings.filters:
-        result += features({}, reason, settings.of_responses(), filter_.name)
+        result += features(nothing, settings.of_responses(), filter_.name)
     return result
 
 
-def measure(near: NDArray[np.float64], region: Region, settings: Settings) -> dict[str, float]:
-    """The values by tag (with aggregation) of the asked families; undefined ones are NaN or absent.
+@dataclass
+class Measured:
+    """Values by tag (with aggregation), and why one can be missing or not finite."""
 
-    `near` is the image in the region's padded box.
-    """
+    values: dict[str, float]
+    reason: Reason
+    texture_reason: Reason | None = None  # where the grey levels have their own
+
+
+def measure(near: NDArray[np.float64], region: Region, settings: Settings) -> Measured:
+    """What the asked families say of the image in the region's padded box."""
     asked = settings.families
-    values: dict[str, float] = {}
+    intensities = near.ravel()[region.index]
+    measured = Measured({}, _missing_reason(intensities, region))
+    values = measured.values
     if "morphology" in asked:
         values |= morphology.compute(near, region)
     if region.n_voxels == 0:
-        return values
-    intensities = near.ravel()[region.index]
+        return measured
     if settings.standardise:
         intensities = standardised(intensities)
     ordered = np.sort(intensities)
@@ -103,7 +109,12 @@ def measure(near: NDArray[np.float64], region: Region, settings: Settings) -> di
         values |= intensity.compute(ordered)
     if "ivh" in asked:
         values |= ivh.compute(ordered, settings)
-    return values | _discretised(intensities, region, settings)
+    levels = grey_levels(intensities, settings.discretisation, settings.resegmentation)
+    if levels.max() > settings.texture.max_levels:
+        measured.texture_reason = Reason.TOO_MANY_LEVELS
+    else:
+        values |= _discretised(levels, region, settings)
+    return measured
 
 
 def standardised(intensities: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,25 +124,22 @@ def standardised(intensities: NDArray[np.float64]) -> NDArray[np.float64]:
     return centred / spread if spread > 0 else np.zeros_like(centred)
 
 
-def _discretised(intensities: NDArray[np.float64], region: Region, settings: Settings) -> dict[str, float]:
+def _discretised(levels: NDArray[np.int64], region: Region, settings: Settings) -> dict[str, float]:
     values: dict[str, float] = {}
-    levels = grey_levels(intensities, settings.discretisation, settings.resegmentation)
     if "histogram" in settings.families:
         values |= histogram.compute(np.bincount(levels)[1:])
-    n_levels = int(levels.max())
     wanted = tuple(family for family in TEXTURES if family in settings.families)
-    if wanted and n_levels <= settings.texture.max_levels:
+    if wanted:
         volume = np.zeros(region.intensity.shape, dtype=np.int16)
         volume.ravel()[region.index] = levels
-        values |= texture.compute(texture.Discretised(volume, n_levels, region), wanted, settings.texture)
+        discretised = texture.Discretised(volume, int(levels.max()), region)
+        values |= texture.compute(discretised, wanted, settings.texture)
     return values
 
 
-def missing_reason(near: NDArray[np.float64], region: Region) -> Reason:
-    """Why a feature of this region can be undefined."""
+def _missing_reason(intensities: NDArray[np.float64], region: Region) -> Reason:
     if region.n_voxels == 0:
         return Reason.EMPTY_REGION
-    intensities = near.ravel()[region.index]
     if region.n_voxels > 1 and intensities.min() == intensities.max():
         return Reason.CONSTANT
     if min(region.morphological.shape) < 4 or region.n_voxels < 8:  # with padding: one slice, or a line
@@ -148,17 +156,17 @@ def aggregations_of(family: FamilyName, settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(a.split("_")[0] for a in settings.texture.aggregations))
 
 
-def features(
-    values: Mapping[str, float], reason: Reason, settings: Settings, image: str = "original"
-) -> list[Feature]:
+def features(measured: Measured, settings: Settings, image: str = "original") -> list[Feature]:
     """The values as features; those absent or not finite are missing for the reason."""
     result = []
     for name in settings.families:
         family = MODULES[name].FAMILY
+        of_levels = name == "histogram" or name in TEXTURES
+        reason = (measured.texture_reason if of_levels else None) or measured.reason
         for aggregation in aggregations_of(name, settings):
             for tag, title, code, unit in family.definitions:
                 full = f"{tag}_{aggregation}" if aggregation else tag
-                value = float(values.get(full, math.nan))
+                value = float(measured.values.get(full, math.nan))
                 known = math.isfinite(value)
                 result.append(
                     Feature(

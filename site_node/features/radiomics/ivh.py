@@ -7,6 +7,8 @@ from .discretise import bin_start, grey_levels
 from .feature import Definition, Family
 from .settings import FixedBinNumber, FixedBinSize, Settings
 
+MAX_BINS = 2**20
+
 FAMILY = Family(
     "Intensity-volume histogram features",
     "P88C",
@@ -56,7 +58,11 @@ def _curve(
     method, resegmentation = settings.ivh, settings.resegmentation
     low, high = resegmentation.range or (None, None)
     if isinstance(method, FixedBinNumber | FixedBinSize):
-        counts = np.bincount(grey_levels(ordered, method, resegmentation))[1:]
+        of_voxels = grey_levels(ordered, method, resegmentation)
+        if of_voxels[-1] > MAX_BINS:
+            nothing = np.full(1, np.nan)
+            return nothing, np.ones(1, dtype=np.int64), np.nan, np.nan
+        counts = np.bincount(of_voxels)[1:]
         levels = np.arange(1, counts.size + 1, dtype=np.float64)
         if isinstance(method, FixedBinNumber):
             return levels, counts, 1.0, float(counts.size)

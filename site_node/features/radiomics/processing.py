@@ -13,6 +13,8 @@ from .settings import Interpolation, Resegmentation, Settings
 
 Image = NDArray[np.float64]
 
+MAX_VOXELS = 2**28  # of a resampled grid: 2 GB, and several of them are needed at once
+
 
 class UnusableError(Exception):
     """The input cannot be processed; the reason becomes the reason of every missing feature."""
@@ -97,13 +99,16 @@ class Grid:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], window: Box, spacing_mm: Spacing, settings: Interpolation) -> "Grid":
-        """The part of the image's new grid that lies in the window; it stays aligned with the whole image."""
+        """The part of the image's new grid that lies in the window, aligned with the whole image."""
         if settings.spacing_mm is None:
             return cls(None, spacing_mm, settings)
         z, y, x = (new or old for new, old in zip(settings.spacing_mm, spacing_mm, strict=True))
+        sides = [part.indices(size) for part, size in zip(window, shape, strict=True)]
+        finer = np.prod(spacing_mm) / (z * y * x)
+        if finer * np.prod([high - low for low, high, _ in sides]) > MAX_VOXELS:
+            raise UnusableError(Reason.TOO_LARGE)
         axes = []
-        for size, part, old, new in zip(shape, window, spacing_mm, (z, y, x), strict=True):
-            low, high, _ = part.indices(size)
+        for size, (low, high, _), old, new in zip(shape, sides, spacing_mm, (z, y, x), strict=True):
             axes.append(Axis.aligned(size, old, new).within(low, high))
         return cls((axes[0], axes[1], axes[2]), (z, y, x), settings)
 
