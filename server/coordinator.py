@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from protocols.core.errors import Code, ShadowgraphError, StudyError
 from protocols.core.keys import verifying_key
+from protocols.core.proposal import Proposal, SiteKeys
 from protocols.core.rounds import Exchange, conduct
 from protocols.core.study import Study, parse_study
 from protocols.core.wire import RoundAnswer, RoundQuestion, WireError, seal, unpack, unseal
@@ -82,19 +83,20 @@ class Coordinator:
         roster = due.roster or self._roster(due, study)
         if roster is None:
             return
+        run, sites = due.run, tuple(roster)
         if due.attempts >= MAX_ATTEMPTS:
             raise StudyError(Code.CENTER_FAILED, f"the coordinator died {MAX_ATTEMPTS} times in this run")
         self.store.begin(due.run, roster)
         self.store.note(due.run, "running", ", ".join(roster))
         memory = self.store.memory(due.run)
-        outcome = conduct(study, self._exchange(due.run), run=due.run, roster=roster, memory=memory)
+        outcome = conduct(study, self._exchange(run), run=run, roster=sites, keys=roster, memory=memory)
         self.store.finish(due.run, outcome_record(study, outcome, memory, self.key.public_key()))
         self.store.note(due.run, "done", f"{outcome.rounds} rounds")
 
     # Approvals
 
-    def _roster(self, due: Submission, study: Study) -> tuple[str, ...] | None:
-        """The sites that approved, once it is settled who takes part; until then None."""
+    def _roster(self, due: Submission, study: Study) -> dict[str, str] | None:
+        """The sites that approved, with their masking keys, once it is settled who takes part; else None."""
         standing = self._ask_for_approval(due)
         approved = tuple(sorted(site for site, state in standing.items() if state == APPROVED))
         undecided = sorted(site for site, state in standing.items() if state in OPEN)
@@ -109,16 +111,25 @@ class Coordinator:
                 Code.TOO_FEW_SITES,
                 f"{len(approved)} sites approved, the study wants {study.min_sites}; {others or 'no other'}",
             )
-        return approved
+        return {site: keys.masking_key for site, keys in self._keys().items() if site in approved}
+
+    def _keys(self) -> dict[str, SiteKeys]:
+        """The public keys of every enrolled site."""
+        return {
+            site.name: SiteKeys(e.signing_key, e.masking_key, e.masking_signature)
+            for site in self.store.sites()
+            if (e := site.enrolment) is not None
+        }
 
     def _ask_for_approval(self, due: Submission) -> dict[str, str]:
         """How each site stands to the study; those that have not decided are asked."""
-        enrolled = [site.name for site in self.store.sites() if site.enrolment is not None]
-        asked = [name for name in enrolled if not due.invited or name in due.invited]
+        keys = {name: k for name, k in self._keys().items() if not due.invited or name in due.invited}
+        asked = sorted(keys)
         known = self.store.standing(due.run)
         ask = [name for name in asked if known.get(name, ("pending", None))[0] in OPEN]
         self._check_lead()
-        for site, reply in self.carry("propose", dict.fromkeys(ask, due.sealed)).items():
+        proposal = seal(Proposal(due.sealed, keys).encode(), self.key, "proposal")
+        for site, reply in self.carry("propose", dict.fromkeys(ask, proposal)).items():
             state, code = self._status(site, reply, due.study)
             if self.store.stand(due.run, site, state, code):
                 self.store.note(due.run, state, site if code is None else f"{site} ({code})")

@@ -8,7 +8,7 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -82,7 +82,7 @@ class Submission:
         sealed: the study's canonical form, signed by the coordinator.
         invited: the sites that are asked; empty means all that are enrolled.
         deadline: when it stops waiting for approvals, in seconds since 1970.
-        roster: the sites that take part, fixed when the run begins.
+        roster: the sites that take part, each with its masking key; fixed when the run begins.
         outcome: the record of what it found, as JSON.
     """
 
@@ -96,7 +96,7 @@ class Submission:
     submitted_at: float
     deadline: float
     attempts: int
-    roster: tuple[str, ...] | None
+    roster: Mapping[str, str] | None
     ended_at: float | None
     code: Code | None
     text: str
@@ -244,13 +244,13 @@ class Store:
                 (State.WAITING, ask_at, run),
             )
 
-    def begin(self, run: str, roster: Iterable[str]) -> None:
+    def begin(self, run: str, roster: Mapping[str, str]) -> None:
         """Fixes the roster of a run, or counts another attempt at it."""
         with self._open() as db:
             db.execute(
                 "UPDATE submission SET state = ?, roster = coalesce(roster, ?), attempts = attempts + 1"
                 " WHERE run = ?",
-                (State.RUNNING, json.dumps(sorted(roster)), run),
+                (State.RUNNING, json.dumps(dict(roster), sort_keys=True), run),
             )
 
     def finish(self, run: str, outcome: bytes) -> None:
@@ -401,7 +401,7 @@ def _submission(row: sqlite3.Row) -> Submission:
         submitted_at=row["submitted_at"],
         deadline=row["deadline"],
         attempts=row["attempts"],
-        roster=tuple(json.loads(row["roster"])) if row["roster"] else None,
+        roster=json.loads(row["roster"]) if row["roster"] else None,
         ended_at=row["ended_at"],
         code=Code(row["code"]) if row["code"] else None,
         text=row["text"] or "",

@@ -85,7 +85,9 @@ def recompute(home: Path, reference: str) -> tuple[Study, Outcome]:
     study = read_signed(home, found.sealed)
     memory = dict(store.memory(found.run))
     try:
-        outcome = conduct(study, _nobody, run=found.run, roster=found.roster, memory=memory)
+        outcome = conduct(
+            study, _nobody, run=found.run, roster=tuple(found.roster), keys=found.roster, memory=memory
+        )
     except ShadowgraphError as error:
         raise InputError(Code.TAMPERED, f"run {found.run} cannot be recomputed: {error.text}") from None
     record = outcome_record(study, outcome, memory, coordinator_key(home).public_key())

@@ -17,13 +17,16 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from protocols.core.answering import answer
 from protocols.core.disclosure import Release
 from protocols.core.errors import Code, InputError, ShadowgraphError, SiteError
-from protocols.core.protocol import Arrays, Ask
+from protocols.core.keys import masking_key
+from protocols.core.proposal import Proposal
+from protocols.core.protocol import Ask
+from protocols.core.secure_sum import Member
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from protocols.core.wire import RoundAnswer, RoundQuestion, digest, pack, seal, unseal
-from site_node import approvals, audit, config, ledger
+from protocols.core.wire import RoundAnswer, RoundQuestion, Sent, digest, pack, seal, unseal
+from site_node import approvals, audit, config, ledger, peers
 from site_node.approvals import State
-from site_node.policy import Policy, read_policy
+from site_node.policy import read_policy
 
 TableOf = Callable[[Study], AnalysisTable]
 
@@ -50,6 +53,7 @@ class Agent:
     home: Path
     table_of: TableOf | None = None
     _tables: dict[str, AnalysisTable] = field(default_factory=dict)
+    _members: dict[tuple[str, str], Member] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.site = config.load(self.home).name
@@ -73,8 +77,10 @@ class Agent:
             return self._refusal(kind, Code.SITE_FAILED, type(error).__name__)
 
     def _propose(self, sealed: bytes) -> bytes:
-        """Takes a study into the inbox and says how it stands here."""
-        study = approvals.receive(self.home, unseal(sealed, self._coordinator, "study"))
+        """Takes a study into the inbox, meets the sites it is for, and says how it stands here."""
+        proposal = Proposal.decode(unseal(sealed, self._coordinator, "proposal"))
+        study = approvals.receive(self.home, unseal(proposal.study, self._coordinator, "study"))
+        peers.meet(self.home, proposal.sites, self.site)
         if faults := read_policy(self.home).faults(study):
             audit.record(self.home, "study-against-policy", study=study.hash(), rules=list(faults))
             return self._status(study.hash(), "refused", Code.REFUSED_BY_POLICY)
@@ -98,9 +104,9 @@ class Agent:
             max_runs=approvals.max_runs(self.home, study),
             standing=approvals.stands(self.home, study),
         )
-        policy = read_policy(self.home)
-        said = [self._answer(study, ask, policy) for ask in question.asks]
-        answers: tuple[Arrays | Code, ...] = tuple(s.arrays if isinstance(s, Release) else s for s in said)
+        member = self._member(question)
+        said = [self._answer(study, ask) for ask in question.asks]
+        answers = tuple(_protected(s, member, asked, position) for position, s in enumerate(said))
         body = RoundAnswer(question.study, question.run, question.round, self.site, asked, answers).encode()
         reply = seal(body, self._key, "answer")
         ledger.remember(self.home, question, asked, reply)
@@ -129,10 +135,28 @@ class Agent:
         if question.round >= policy.max_rounds or len(question.asks) > policy.max_questions:
             raise SiteError(Code.BUDGET_SPENT, "more rounds or questions than this site answers")
 
-    def _answer(self, study: Study, ask: Ask, policy: Policy) -> Release | Code:
+    def _member(self, question: RoundQuestion) -> Member | None:
+        """This site's part in the run's secure sums; None if this site's policy lets the sums be plain.
+
+        Raises:
+            SiteError: the sums would be plain. WireError: a key of the question is not the one known here.
+        """
+        if not question.keys:
+            if read_policy(self.home).plain_sums or all(ask.per_site for ask in question.asks):
+                return None
+            raise SiteError(Code.REFUSED_BY_POLICY, "sums would show this site's part to the coordinator")
+        if set(question.keys) != set(question.roster):
+            raise SiteError(Code.TAMPERED, "the keys of the sums are not those of the roster")
+        run = (question.study, question.run)
+        if run not in self._members or self._members[run].keys != question.keys:
+            key = masking_key(self.home / "keys" / "masking.key")
+            self._members[run] = Member(self.site, key, question.keys, peers.masking_keys(self.home))
+        return self._members[run]
+
+    def _answer(self, study: Study, ask: Ask) -> Release | Code:
         """One question's release, or the code with which it is withheld."""
         try:
-            return answer(study, self._table(study), ask, policy.thresholds)
+            return answer(study, self._table(study), ask, read_policy(self.home).thresholds)
         except ShadowgraphError as error:
             return error.code
 
@@ -168,6 +192,13 @@ def _coordinator_key(home: Path) -> Ed25519PublicKey:
         )
     encoded = json.loads(path.read_text())["coordinator_key"]
     return Ed25519PublicKey.from_public_bytes(base64.b64decode(encoded))
+
+
+def _protected(said: Release | Code, member: Member | None, asked: str, position: int) -> Sent | Code:
+    """What leaves of a release: masked where it is for a secure sum."""
+    if isinstance(said, Code):
+        return said
+    return said.arrays if member is None else member.protect(said, asked, position)
 
 
 def _left(ask: Ask, said: Release | Code) -> dict[str, Any]:

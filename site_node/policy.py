@@ -22,13 +22,16 @@ class Policy(BaseModel):
 
     schema_version: int = 1
     protocols: dict[str, str] = Field(
-        default_factory=lambda: {name: "1" for name in sorted(CATALOGUE)},
+        default_factory=lambda: {name: protocol(name).version for name in sorted(CATALOGUE)},
         description="the protocols that may run here, each with its version",
     )
     thresholds: Thresholds = Field(default_factory=Thresholds)
     max_rounds: int = Field(default=100, ge=1, le=1000, description="messages of one run")
     max_questions: int = Field(default=2000, ge=1, description="questions in one message")
     min_sites: int = Field(default=3, ge=1, description="sites in a run, this one included")
+    plain_sums: bool = Field(
+        default=False, description="whether this site's part of a sum may be seen by the coordinator"
+    )
 
     def faults(self, study: Study) -> list[str]:
         """Why this policy does not admit a study, rule by rule; empty if it does."""
@@ -83,6 +86,7 @@ def write_policy(home: Path, policy: Policy) -> None:
         f"max_rounds = {policy.max_rounds}",
         f"max_questions = {policy.max_questions}",
         f"min_sites = {policy.min_sites}",
+        f"plain_sums = {str(policy.plain_sums).lower()}",
         "",
         "[protocols]",
         *(f'{name} = "{version}"' for name, version in policy.protocols.items()),

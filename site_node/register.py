@@ -1,4 +1,4 @@
-"""The site's own register: studies that were proposed, approvals, and every answer that was given.
+"""The site's own register: studies that were proposed, approvals, peers, and every answer given.
 
 A SQLite file in the site's folder, apart from the CDM. Nobody outside the site writes to it.
 """
@@ -33,6 +33,9 @@ CREATE TABLE IF NOT EXISTS answer (
     study TEXT NOT NULL, run TEXT NOT NULL, round INTEGER NOT NULL,
     question TEXT NOT NULL, sealed BLOB NOT NULL, answered_at TEXT NOT NULL,
     PRIMARY KEY (study, run, round)
+);
+CREATE TABLE IF NOT EXISTS peer (
+    site TEXT PRIMARY KEY, signing_key TEXT NOT NULL, masking_key TEXT NOT NULL, pinned_at TEXT NOT NULL
 );
 """
 

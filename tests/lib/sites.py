@@ -2,17 +2,15 @@
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from protocols.core.keys import masking_key, public_text, sign_masking_key, signing_key
+from protocols.core.proposal import Proposal, SiteKeys
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.wire import RoundQuestion, seal
@@ -23,23 +21,40 @@ class Coordinator:
     """Signs studies and questions, as the center does."""
 
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    sites: dict[str, SiteKeys] = field(default_factory=dict)
+
+    def meet(self, *names: str) -> None:
+        """Enrols sites of which there are only keys."""
+        for name in names:
+            self.sites[name] = site_keys(Ed25519PrivateKey.generate(), X25519PrivateKey.generate())
 
     def proposal(self, study: Study) -> bytes:
-        """The sealed study."""
-        return seal(study.canonical(), self.key, "study")
+        """The sealed proposal of a study to the sites that this coordinator has met."""
+        sealed = seal(study.canonical(), self.key, "study")
+        return seal(Proposal(sealed, self.sites).encode(), self.key, "proposal")
 
     def question(self, question: RoundQuestion) -> bytes:
-        """The sealed question."""
+        """The sealed question, with the masking keys of its roster as far as this coordinator knows them."""
+        keys = {site: self.sites[site].masking_key for site in question.roster if site in self.sites}
+        return self.plain_question(replace(question, keys=keys))
+
+    def plain_question(self, question: RoundQuestion) -> bytes:
+        """The sealed question as it is."""
         return seal(question.encode(), self.key, "question")
+
+
+def site_keys(signing: Ed25519PrivateKey, masking: X25519PrivateKey) -> SiteKeys:
+    """The public keys of a site."""
+    public = masking.public_key()
+    return SiteKeys(public_text(signing.public_key()), public_text(public), sign_masking_key(signing, public))
 
 
 def make_site(home: Path, name: str, coordinator: Coordinator) -> Ed25519PrivateKey:
     """Lays out a site's folder as `site init` and `site join` do; returns its signing key."""
     (home / "keys").mkdir(parents=True)
     (home / "site.toml").write_text(f'schema_version = 1\nname = "{name}"\n')
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (home / "keys" / "signing.key").write_bytes(pem)
+    key = signing_key(home / "keys" / "signing.key")
+    coordinator.sites[name] = site_keys(key, masking_key(home / "keys" / "masking.key"))
     public = coordinator.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     (home / "consortium.json").write_text(json.dumps({"coordinator_key": base64.b64encode(public).decode()}))
     return key

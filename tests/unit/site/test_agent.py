@@ -13,7 +13,7 @@ from protocols.core.protocol import ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.core.wire import RoundAnswer, unpack, unseal
-from site_node import approvals, audit, ledger
+from site_node import approvals, audit, ledger, peers
 from site_node.agent import Agent
 from site_node.approvals import State
 from tests.lib.sites import Coordinator, a_round, make_site
@@ -31,6 +31,7 @@ class Site:
         self.home = home
         self.center = Coordinator()
         self.key = make_site(home, "a", self.center)
+        self.center.meet("b", "c", "d")
         self.agent = Agent(home, table_of or (lambda study: a_table()))
 
     def propose(self, study: Study) -> dict[str, object]:
@@ -110,6 +111,41 @@ def test_a_stranger_is_not_answered(site: Site) -> None:
 
 def test_a_proposal_does_not_pass_for_a_question(site: Site) -> None:
     assert site.code(site.agent.handle("round", site.center.proposal(a_study()))) == Code.BAD_SIGNATURE
+
+
+def test_a_sum_that_would_be_plain_is_refused_unless_the_policy_lets_it(site: Site) -> None:
+    study = a_study()
+    site.approve(study)
+    plain = site.center.plain_question(a_round(study, FIRST))
+    assert site.code(site.agent.handle("round", plain)) == Code.REFUSED_BY_POLICY
+    (site.home / "policy.toml").write_text("plain_sums = true\n")
+    site.answer(site.agent.handle("round", site.center.plain_question(a_round(study, FIRST, run="r2"))))
+
+
+def test_what_leaves_for_a_sum_is_masked(site: Site) -> None:
+    study = a_study()
+    site.approve(study)
+    answer = site.answer(site.agent.handle("round", site.center.question(a_round(study, FIRST))))
+    arrays = answer.answers[0]
+    assert not isinstance(arrays, Code)
+    assert {array.dtype.str for array in arrays.values()} == {"<u8"}
+
+
+def test_a_site_that_shows_another_key_is_refused_until_it_is_forgotten(site: Site) -> None:
+    study = a_study()
+    site.approve(study)
+    site.center.meet("b")
+    assert site.code(site.agent.handle("propose", site.center.proposal(study))) == Code.TAMPERED
+    sealed = site.center.question(a_round(study, FIRST))
+    assert site.code(site.agent.handle("round", sealed)) == Code.TAMPERED
+    peers.forget(site.home, "b")
+    assert site.propose(study)["state"] == "approved"
+
+
+def test_a_masking_key_without_its_sites_signature_is_refused(site: Site) -> None:
+    mine, theirs = site.center.sites["b"], site.center.sites["c"]
+    site.center.sites["b"] = replace(mine, masking_key=theirs.masking_key)
+    assert site.code(site.agent.handle("propose", site.center.proposal(a_study()))) == Code.TAMPERED
 
 
 def test_a_repeated_question_gets_the_same_bytes(site: Site) -> None:
@@ -223,8 +259,9 @@ def test_every_answer_and_refusal_is_audited(site: Site) -> None:
     site.approve(study)
     site.agent.handle("round", site.center.question(a_round(study, FIRST)))
     events = [line["event"] for line in audit.lines(site.home)]
-    assert events == ["refused", "study-received", "study-approved", "answered"]
-    assert audit.verify(site.home) == 4
+    pinned = ["peer-pinned"] * 3
+    assert events == ["refused", "study-received", *pinned, "study-approved", "answered"]
+    assert audit.verify(site.home) == 7
 
 
 def test_an_altered_audit_is_found_out(site: Site) -> None:
