@@ -11,6 +11,7 @@ CATALOGUE = {
     "covbat": "Covbat",
     "cox": "Cox",
     "discrimination": "Discrimination",
+    "impute": "Impute",
     "kaplan_meier": "KaplanMeier",
     "glm": "Glm",
     "linear": "Linear",

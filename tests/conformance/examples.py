@@ -61,7 +61,7 @@ EXAMPLES: dict[str, Example] = {
                 "covariates": ["age", "idh1"],
                 "stratify": "none",
                 "entry": "age",
-                "cluster": "scanner",
+                "robust": True,
                 "proportional_hazards": "km",
                 "grid": {"step_days": 30, "until_days": 1500},
             },
@@ -102,6 +102,12 @@ EXAMPLES: dict[str, Example] = {
             {"outcome": "sex", "covariates": ["age", "f_two"], "l1_ratio": 0.5, "lambdas": [0.01]},
         ],
         frozenset({"evaluations"}),
+    ),
+    "impute": Example(
+        [
+            {"mean": ["age", "idh1"], "median": ["f_one", "f_two", "f_three"], "indicators": ["f_one"]},
+            {"mean": ["age"], "zero_is_missing": ["relapses"]},
+        ]
     ),
     "discrimination": Example(
         [

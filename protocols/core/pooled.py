@@ -1,0 +1,42 @@
+"""All rows in one place, for pooled references: tests only, never a site."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from protocols.core.protocol import Ask, Coordination, FederatedProtocol, Spec, Total
+from protocols.core.table import AnalysisTable
+
+T = TypeVar("T")
+
+
+def joined(tables: Sequence[AnalysisTable]) -> AnalysisTable:
+    """One table of the rows of all; people are numbered anew and keep their hashes."""
+    return AnalysisTable(
+        "pooled",
+        np.arange(sum(len(table) for table in tables)),
+        {name: np.concatenate([t.columns[name] for t in tables]) for name in tables[0].columns},
+        {name: np.concatenate([t.labels[name] for t in tables]) for name in tables[0].labels},
+        np.concatenate([table.fold_hashes for table in tables]),
+    )
+
+
+def on_one_table(
+    protocol: FederatedProtocol[Any, Any], spec: Spec, table: AnalysisTable, coordination: Coordination[T]
+) -> T:
+    """What a coordination finds when one table answers, without a gate."""
+
+    def answer(ask: Ask) -> Total:
+        rows = table.select(ask.rows.mask(table))
+        return Total(protocol.steps[ask.step](spec, rows, **ask.arrays), (table.site,))
+
+    try:
+        asked = next(coordination)
+        while True:
+            several = isinstance(asked, tuple)
+            answers = tuple(answer(one) for one in (asked if isinstance(asked, tuple) else (asked,)))
+            asked = coordination.send(answers if several else answers[0])
+    except StopIteration as done:
+        found: T = done.value
+        return found
