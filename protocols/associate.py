@@ -25,12 +25,12 @@ from protocols.core.confounding import Unconfounded, unconfounded
 from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.moments import (
+    COLUMN_MOMENTS,
     Intercepts,
     Moments,
     column_moments,
     complete_rows,
     gather,
-    shifted,
 )
 from protocols.core.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
@@ -126,12 +126,7 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
     spec_type = AssociateSpec
 
     @site_step(
-        n=Count(),
-        sites=Moment(),
-        not_zero=Count("column", of="n"),
-        not_one=Count("column", of="n"),
-        sum=Moment("column"),
-        square=Moment("column"),
+        **COLUMN_MOMENTS,
         confounding=Moment("confounder", "confounder"),
         confounded_features=Moment("confounder", "feature"),
         confounded_outcomes=Moment("confounder", "outcome"),
@@ -140,10 +135,10 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
     def moments(spec: AssociateSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums and squares of all columns, less shift times scale, and products between their three kinds."""
         x = complete_rows(table, spec.variables())
-        z = shifted(x, shift, scale, spec.intercepts)
+        z, sums = column_moments(x, shift, scale, spec.intercepts)
         c, f, o = _split(spec, z)
         return {
-            **column_moments(x, z),
+            **sums,
             "confounding": c.T @ c,
             "confounded_features": c.T @ f,
             "confounded_outcomes": c.T @ o,

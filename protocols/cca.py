@@ -21,8 +21,8 @@ from pydantic import Field, model_validator
 from scipy import stats
 from scipy.linalg import solve_triangular
 
-from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.moments import column_moments, complete_rows, gather, shifted
+from protocols.core.disclosure import Array, Moment
+from protocols.core.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
 from protocols.core.newton import check_rank
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats, Mask
@@ -118,19 +118,14 @@ class Cca(FederatedProtocol[CcaSpec, CcaResult]):
     spec_type = CcaSpec
 
     @site_step(
-        n=Count(),
-        sites=Moment(),
-        not_zero=Count("column", of="n"),
-        not_one=Count("column", of="n"),
-        sum=Moment("column"),
-        square=Moment("column"),
+        **COLUMN_MOMENTS,
         products=Moment("column", "column"),
     )
     def moments(spec: CcaSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums, squares and products of the columns of both blocks, less shift times scale."""
         x = complete_rows(table, spec.variables())
-        z = shifted(x, shift, scale, "common")
-        return {**column_moments(x, z), "products": z.T @ z}
+        z, sums = column_moments(x, shift, scale)
+        return {**sums, "products": z.T @ z}
 
     def axes(self, spec: CcaSpec) -> dict[str, int]:
         return {"column": len(spec.variables())}

@@ -22,9 +22,9 @@ from scipy import stats
 from scipy.linalg import cho_factor, cho_solve
 
 from protocols.core import elastic_net
-from protocols.core.disclosure import Count, Moment
+from protocols.core.disclosure import Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.moments import Intercepts, Moments, column_moments, complete_rows, gather, shifted
+from protocols.core.moments import COLUMN_MOMENTS, Intercepts, Moments, column_moments, complete_rows, gather
 from protocols.core.newton import aliased
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers
@@ -146,6 +146,13 @@ class LinearResult(Result):
         columns = ("coef", "se", "t", "p", "lower", "upper")
         return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
 
+    def predict(self, x: Floats) -> Floats:
+        """The (n,) outcomes expected of (n, p) covariates, short of an intercept for each site."""
+        coef = np.nan_to_num(self.coef)  # an aliased covariate adds nothing to those before it
+        intercept, slopes = (coef[0], coef[1:]) if self.terms[0] == INTERCEPT else (0.0, coef)
+        expected: Floats = x @ slopes + intercept
+        return expected
+
 
 class Linear(FederatedProtocol[LinearSpec, LinearResult]):
     """Effects of covariates on a numeric outcome."""
@@ -154,19 +161,14 @@ class Linear(FederatedProtocol[LinearSpec, LinearResult]):
     spec_type = LinearSpec
 
     @site_step(
-        n=Count(),
-        sites=Moment(),
-        not_zero=Count("column", of="n"),
-        not_one=Count("column", of="n"),
-        sum=Moment("column"),
-        square=Moment("column"),
+        **COLUMN_MOMENTS,
         products=Moment("column", "column"),
     )
     def moments(spec: LinearSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums, squares and products of covariates and outcome, less shift times scale."""
         x = complete_rows(table, spec.variables())
-        z = shifted(x, shift, scale, spec.intercepts)
-        return {**column_moments(x, z), "products": z.T @ z}
+        z, sums = column_moments(x, shift, scale, spec.intercepts)
+        return {**sums, "products": z.T @ z}
 
     def axes(self, spec: LinearSpec) -> dict[str, int]:
         return {"column": len(spec.variables())}

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.disclosure import Array, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.moments import column_moments, complete_rows, gather, shifted
+from protocols.core.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
@@ -102,19 +102,14 @@ class Pca(FederatedProtocol[PcaSpec, PcaResult]):
     spec_type = PcaSpec
 
     @site_step(
-        n=Count(),
-        sites=Moment(),
-        not_zero=Count("column", of="n"),
-        not_one=Count("column", of="n"),
-        sum=Moment("column"),
-        square=Moment("column"),
+        **COLUMN_MOMENTS,
         products=Moment("column", "column"),
     )
     def moments(spec: PcaSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums, squares and products of the columns, less shift times scale."""
         x = complete_rows(table, spec.features)
-        z = shifted(x, shift, scale, "common")
-        return {**column_moments(x, z), "products": z.T @ z}
+        z, sums = column_moments(x, shift, scale)
+        return {**sums, "products": z.T @ z}
 
     def axes(self, spec: PcaSpec) -> dict[str, int]:
         return {"column": len(spec.features)}

@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.disclosure import Array, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.moments import Moments, column_moments, complete_rows, gather, shifted
+from protocols.core.moments import COLUMN_MOMENTS, Moments, column_moments, complete_rows, gather
 from protocols.core.penalized_matrix import decompose
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats, Mask
@@ -138,36 +138,26 @@ class Pls(FederatedProtocol[PlsSpec, PlsResult]):
     spec_type = PlsSpec
 
     @site_step(
-        n=Count(),
-        sites=Moment(),
-        not_zero=Count("column", of="n"),
-        not_one=Count("column", of="n"),
-        sum=Moment("column"),
-        square=Moment("column"),
+        **COLUMN_MOMENTS,
         within_x=Moment("x", "x"),
         between=Moment("x", "y"),
     )
     def moments(spec: PlsSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums and squares of all columns, less shift times scale, products of x with x and of x with y."""
         x = complete_rows(table, spec.variables())
-        z = shifted(x, shift, scale, "common")
+        z, sums = column_moments(x, shift, scale)
         zx, zy = z[:, : len(spec.x)], z[:, len(spec.x) :]
-        return {**column_moments(x, z), "within_x": zx.T @ zx, "between": zx.T @ zy}
+        return {**sums, "within_x": zx.T @ zx, "between": zx.T @ zy}
 
     @site_step(
-        n=Count(),
-        sites=Moment(),
-        not_zero=Count("column", of="n"),
-        not_one=Count("column", of="n"),
-        sum=Moment("column"),
-        square=Moment("column"),
+        **COLUMN_MOMENTS,
         between=Moment("x", "y"),
     )
     def between(spec: PlsSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums and squares of all columns, less shift times scale, and products of x with y alone."""
         x = complete_rows(table, spec.variables())
-        z = shifted(x, shift, scale, "common")
-        return {**column_moments(x, z), "between": z[:, : len(spec.x)].T @ z[:, len(spec.x) :]}
+        z, sums = column_moments(x, shift, scale)
+        return {**sums, "between": z[:, : len(spec.x)].T @ z[:, len(spec.x) :]}
 
     def axes(self, spec: PlsSpec) -> dict[str, int]:
         return {"column": len(spec.variables()), "x": len(spec.x), "y": len(spec.y)}

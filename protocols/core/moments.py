@@ -4,7 +4,8 @@ A site sends sums of z = (x - shift) * scale, of its squares and of its products
 differ from 0 and from 1. From these the coordinator has means, spreads and correlations about the means.
 Shift and scale are public numbers of the question, 0 and 1 at first. That is enough for a column whose
 mean is at most some thirty of its standard deviations; where a column's digits cancelled, or would drown
-in a secure sum's resolution of 2^-40, the question is asked again about the mean, on a scale of its own.
+in a secure sum's resolution of 2^-40 or is beyond its range, the question is asked again about the mean, on a
+scale of its own.
 
 With `intercepts: site` every site takes its own means out first (Frisch-Waugh): the answer is that of a
 model with an indicator for each site, and no mean leaves.
@@ -16,41 +17,66 @@ from typing import Literal
 
 import numpy as np
 
+from protocols.core.disclosure import Array, Count, Declaration, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.protocol import Arrays, Coordination, Total, ask
+from protocols.core.protocol import Coordination, Total, ask
 from protocols.core.table import AnalysisTable, Floats, Integers
 
 Intercepts = Literal["common", "site"]
 
-_MAX_ROUNDS = 3
+_MAX_ROUNDS = 4
+_LARGEST = 2.0**78  # a site's sum of squares; a secure sum takes numbers up to 2^80
+_MUCH_SMALLER = 2.0**-40
 _CANCELLED = 1e-3  # the share of a sum of squares that the mean must leave: three of sixteen digits go
 _RESOLVED = 2.0**-7  # the least sum of squares that a resolution of 2^-40 gives to ten digits
-_ROUNDING = 2.0**-39  # of a sum over sites in steps of 2^-40
+_ROUNDING = 2.0**-35  # of a sum over 64 sites in steps of 2^-40
+_STILL = 2.0**14  # a mean in units in which nothing is left of the spread: the column does not vary
 _CONSTANT = 2.0**-40  # the share of a sum of squares that rounding leaves to a column that does not vary
 
 
-def shifted(x: Floats, shift: Floats, scale: Floats, intercepts: Intercepts) -> Floats:
-    """The (n, k) columns less `shift`, times `scale`; with `site`, less this site's own means instead."""
-    if intercepts == "common":
-        moved: Floats = (x - shift) * scale
-        return moved
-    if not len(x):
-        return x
-    centred: Floats = (x - x.mean(axis=0)) * scale
-    centred[:, x.max(axis=0) == x.min(axis=0)] = 0.0  # the mean of equal numbers may differ by rounding
-    return centred
+COLUMN_MOMENTS: Mapping[str, Declaration] = {
+    "n": Count(),
+    "sites": Moment(),
+    "not_zero": Count("column", of="n"),
+    "not_one": Count("column", of="n"),
+    "too_large": Moment("column"),
+    "sum": Moment("column"),
+    "square": Moment("column"),
+}
+"""What every step of this kind declares, beside its products: see `column_moments`."""
 
 
-def column_moments(x: Floats, z: Floats) -> Arrays:
-    """What every question about (n, k) columns x, shifted to z, is answered with: n, sites and (k,) sums."""
-    return {
+def column_moments(
+    x: Floats, shift: Floats, scale: Floats, intercepts: Intercepts = "common"
+) -> tuple[Floats, dict[str, Array]]:
+    """The (n, k) columns z, x less `shift` times `scale`, and the arrays of COLUMN_MOMENTS.
+
+    With `intercepts: site`, this site's own means are taken out instead of the shift. A column whose sum of
+    squares is beyond a secure sum's range is 0 in z and 1 in `too_large`: it is asked again, made smaller.
+    """
+    z = (x - shift) * scale if intercepts == "common" else _about_own_means(x) * scale
+    with np.errstate(over="ignore"):
+        square = np.einsum("ij,ij->j", z, z)
+    too_large = ~(square < _LARGEST)
+    if too_large.any():
+        z[:, too_large], square[too_large] = 0.0, 0.0
+    return z, {
         "n": np.array(len(x)),
         "sites": np.array(float(len(x) > 0)),
         "not_zero": np.count_nonzero(x, axis=0),
         "not_one": np.count_nonzero(x != 1, axis=0),
+        "too_large": too_large.astype(np.float64),
         "sum": z.sum(axis=0),
-        "square": np.einsum("ij,ij->j", z, z),
+        "square": square,
     }
+
+
+def _about_own_means(x: Floats) -> Floats:
+    if not len(x):
+        return x
+    centred: Floats = x - x.mean(axis=0)
+    centred[:, x.max(axis=0) == x.min(axis=0)] = 0.0  # the mean of equal numbers may differ by rounding
+    return centred
 
 
 def complete_rows(table: AnalysisTable, columns: Sequence[str]) -> Floats:
@@ -146,13 +172,17 @@ class Moments:
 
     def keeps_digits(self) -> bool:
         """Whether no column's digits cancelled about its mean, or drown in a secure sum's resolution."""
-        left = self._left()
-        return bool(((left >= _CANCELLED * self.total["square"]) & (left >= _RESOLVED)).all())
+        left, square = self._left(), self.total["square"]
+        fine = (left >= _CANCELLED * square) & (left >= _RESOLVED)
+        still = (square <= _ROUNDING) & (np.abs(self.shift) * self.scale >= _STILL)
+        return bool(((fine | still) & (self.total["too_large"] == 0)).all())
 
     def finer(self) -> tuple[Floats, Floats]:
         """The (k,) shift and scale of a question that keeps them: the mean, a power of two near 1 / sd."""
         square = np.maximum(self._left(), self.total["square"] * 2.0**-50) + _ROUNDING
-        return self.mean, self.scale * np.exp2(-np.round(np.log2(square / self.n) / 2))
+        finer = self.scale * np.exp2(-np.round(np.log2(square / self.n) / 2))
+        beyond = self.total["too_large"] > 0
+        return np.where(beyond, self.shift, self.mean), np.where(beyond, self.scale * _MUCH_SMALLER, finer)
 
     def _left(self) -> Floats:
         left: Floats = self.total["square"] - self.total["sum"] ** 2 / self.n

@@ -75,6 +75,24 @@ def test_a_tiny_covariate_is_summed_on_a_scale_of_its_own() -> None:
     np.testing.assert_allclose(outcome["fit"].t, run(spec_of(), tables())["fit"].t, rtol=1e-9)
 
 
+@pytest.mark.parametrize("intercepts", ["common", "site"])
+@pytest.mark.parametrize("scale", [1e13, 1e-13])
+def test_a_covariate_beyond_the_range_of_a_secure_sum_is_asked_again(intercepts: str, scale: float) -> None:
+    """The energy of a region (IBSI N8CA) is a sum of squares: 1e13 squared is more than 2^80."""
+    outcome = run(spec_of(intercepts=intercepts), tables(scale=scale))
+    assert outcome.rounds <= 4
+    plain = run(spec_of(intercepts=intercepts), tables())["fit"]
+    np.testing.assert_allclose(outcome["fit"].t[-3:], plain.t[-3:], rtol=1e-9)
+    np.testing.assert_allclose(outcome["fit"].coef[-1] * scale, plain.coef[-1], rtol=1e-9)
+
+
+def test_expected_outcomes_have_the_residuals_of_the_fit() -> None:
+    found = run(spec_of(), tables())["fit"]
+    x, y = (np.concatenate([t.matrix(names) for t in tables()]) for names in (("a", "b", "c"), ("y",)))
+    rest = y[:, 0] - found.predict(x)
+    np.testing.assert_allclose(np.sqrt(rest @ rest / found.df), found.sigma, rtol=1e-9)
+
+
 def test_aliased_covariates_are_named_and_the_rest_is_fitted() -> None:
     """R: lm(y ~ a + b + d + c) with d = a - 2 b + 3 gives NA for d and the rest as without it."""
     sites = [t.with_columns({"d": t.columns["a"] - 2 * t.columns["b"] + 3.0}) for t in tables()]
@@ -96,8 +114,10 @@ def test_what_is_constant_at_every_site_is_named_with_site_intercepts() -> None:
 
 def test_a_constant_covariate_is_named() -> None:
     sites = [t.with_columns({"c": np.full(len(t), 0.1)}) for t in tables()]
+    outcome = run(spec_of(), sites)
+    assert outcome.rounds == 2
     with pytest.raises(StudyError, match="does not vary: c"):
-        run(spec_of(), sites)["fit"]
+        outcome["fit"]
 
 
 def test_a_gene_that_fewer_than_ten_people_carry_is_refused_by_name() -> None:
