@@ -17,6 +17,7 @@ CATALOGUE = {
     "linear": "Linear",
     "log_rank": "LogRank",
     "logistic": "Logistic",
+    "multiple_imputation": "MultipleImputation",
     "pca": "Pca",
     "penalized_logistic": "PenalizedLogistic",
     "pls": "Pls",

@@ -13,6 +13,8 @@ from protocols.core.table import Floats
 
 _LEAST = 1e-4  # the share of variance between data sets that mice takes at least
 
+_ROUNDING = 1e-12  # of a standard error: data sets that were complete differ by no more
+
 
 @dataclass(frozen=True)
 class Pooled:
@@ -54,8 +56,9 @@ def pool(estimates: Floats, covariances: Floats, df_complete: float, level: floa
     assert m > 1
     estimate = estimates.mean(axis=0)
     apart = estimates - estimate
-    between = apart.T @ apart / (m - 1)
     within = covariances.mean(axis=0)
+    apart[:, (np.abs(apart) < _ROUNDING * np.sqrt(np.diag(within))).all(axis=0)] = 0.0
+    between = apart.T @ apart / (m - 1)
     covariance = within + (1 + 1 / m) * between
     u, b, total = np.diag(within), np.diag(between), np.diag(covariance)
     share = np.maximum((1 + 1 / m) * b / total, _LEAST)

@@ -109,6 +109,25 @@ EXAMPLES: dict[str, Example] = {
             {"mean": ["age"], "zero_is_missing": ["relapses"]},
         ]
     ),
+    "multiple_imputation": Example(
+        [
+            {
+                "model": MODEL,
+                "norm": ["age", "f_one"],
+                "logreg": ["idh1"],
+                "predictors": ["os.event", "sex"],
+                "imputations": 2,
+                "iterations": 2,
+            },
+            {
+                "model": {"protocol": "cox", "outcome": "os", "covariates": ["age", "f_two"]},
+                "norm": ["age", "f_two"],
+                "predictors": ["os.time", "os.event"],
+                "imputations": 3,
+                "iterations": 1,
+            },
+        ]
+    ),
     "discrimination": Example(
         [
             {"model": MODEL},
