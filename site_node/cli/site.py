@@ -106,3 +106,19 @@ def status(home: Home = Path(".")) -> dict[str, Any]:
     from site_node.processes import status
 
     return status(home)
+
+
+@app.command()
+def peers(
+    home: Home = Path("."),
+    forget: Annotated[str, typer.Option(help="a site whose new key you have confirmed by asking it")] = "",
+) -> list[dict[str, Any]]:
+    """List the other sites known here with their keys' fingerprints, which shared sums rely on.
+
+    Example: shadowgraph site peers --home /srv/shadowgraph
+    """
+    from site_node import peers
+
+    if forget:
+        peers.forget(home, forget)
+    return peers.listed(home)
