@@ -42,55 +42,30 @@ from protocols.core.table import AnalysisTable, Floats, Integers, Rows
 from protocols.logistic import Logistic, LogisticSpec, probabilities
 
 
-class ByFold(BaseModel):
-    """People fall into folds by the keyed hash of the person."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["folds"] = "folds"
-    of: int = Field(default=5, ge=2, le=10)
-
-
-class BySite(BaseModel):
-    """Each hospital with enough people of both classes is left out in turn; the others always train."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["sites"] = "sites"
-
-
-class DiscriminationSpec(Spec):
+class DiscriminationSpec(Validated):
     """A model and how it is validated.
 
     Attributes:
-        model: what is fitted.
-        harmonize: what is fitted before it, on the same people.
-        scheme: who is left out.
+        model: what is fitted: a protocol that gives probabilities.
+        harmonize: what is fitted before it, on the same people, after what `prepare` names.
         bins: of equal width from 0 to 1 in the pooled score histogram.
         cells: of equal width in a left-out site's own histogram, before the site merges them.
         min_cell: people of either class in each cell that a site shows; not below its own floor.
     """
 
     protocol: Literal["discrimination"] = "discrimination"
-    model: LogisticSpec
+    model: AnySpec
     harmonize: CombatSpec | None = None
-    scheme: Annotated[ByFold | BySite, Field(discriminator="kind")] = ByFold()
     bins: int = Field(default=200, ge=10, le=10_000)
     cells: int = Field(default=20, ge=2, le=100)
     min_cell: int = Field(default=10, ge=10)
 
-    def variables(self) -> tuple[str, ...]:
-        harmonized = self.harmonize.variables() if self.harmonize else ()
-        return tuple(dict.fromkeys((*self.model.variables(), *harmonized)))
+    def preparations(self) -> dict[Part, Spec]:
+        harmonize: dict[Part, Spec] = {("harmonize",): self.harmonize} if self.harmonize else {}
+        return {**super().preparations(), **harmonize}
 
-    def admits(self, rows: Rows) -> bool:
-        """Everybody, or the training rows of a fold of the scheme."""
-        if rows.keep != "train":
-            return super().admits(rows)
-        if isinstance(self.scheme, ByFold):
-            fold = Rows(keep="train", fold=rows.fold, of=self.scheme.of)
-            return rows == fold and rows.fold is not None and rows.fold < self.scheme.of
-        return rows == Rows(keep="train", site=rows.site) and rows.site is not None
+    def fitted_models(self) -> dict[Part, Spec]:
+        return {("model",): self.model}
 
 
 @dataclass(frozen=True)
@@ -121,10 +96,11 @@ class DiscriminationResult(Result):
         folds: (fold,) names: "1 of 5", or the site left out.
         terms, coef: (p,) names and (fold, p) coefficients of the model of each fold.
         n, n_events: people scored, and those of them with the outcome.
-        edges: (bins + 1,) of the score histogram; negatives, positives: (bins,) people.
+        edges: (bins + 1,) of the score histogram; negatives, positives: (bins,) people, neighbours merged
+            into the first until each has `min_cell` of both classes, the rest 0.
         auc: ties half; auc_bound: how far the AUC of the unbinned scores can be from it.
         auc_se, auc_lower, auc_upper: DeLong, 95 %.
-        false_positive_rate, true_positive_rate: (bins + 1,) of the ROC, from (0, 0) to (1, 1).
+        false_positive_rate, true_positive_rate: (bins + 1,) of the merged ROC, from (0, 0) to (1, 1).
         brier: mean squared difference of probability and outcome.
         observed, expected: people with the outcome, and the sum of probabilities.
         calibration_intercept, calibration_slope: of the outcome on the score's log odds (bin means).
@@ -287,93 +263,6 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         return lines
 
 
-def _fit(spec: DiscriminationSpec, rows: Rows) -> Coordination[dict[str, Floats]]:
-    """The model fitted on these rows of the columns harmonized on these rows: its arrays, for the sites."""
-    transforms: tuple[Transform, ...] = ()
-    arrays: dict[str, Floats] = {}
-    if spec.harmonize:
-        harmonized = yield from within(Combat().coordinate(spec.harmonize), part=("harmonize",), rows=rows)
-        arrays |= harmonized.transform_arrays()
-        transforms = (Transform("", ("harmonize",), rows, arrays),)
-    model = Logistic().coordinate(spec.model)
-    fitted = yield from within(model, part=("model",), rows=rows, transforms=transforms)
-    return {**arrays, "coef": fitted.coef}
-
-
-def _pooled_fit(spec: DiscriminationSpec, rows: Rows, tables: Sequence[AnalysisTable]) -> dict[str, Floats]:
-    arrays: dict[str, Floats] = {}
-    masks = [rows.mask(table) for table in tables]
-    if spec.harmonize:
-        train = [table.select(mask) for table, mask in zip(tables, masks, strict=True)]
-        arrays |= Combat().pooled(spec.harmonize, train).transform_arrays()
-        tables = [
-            Combat().transform(spec.harmonize, table, mask, **arrays)
-            for table, mask in zip(tables, masks, strict=True)
-        ]
-    train = [table.select(mask) for table, mask in zip(tables, masks, strict=True)]
-    return {**arrays, "coef": Logistic().pooled(spec.model, train).coef}
-
-
-def _stacked(fits: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
-    """The arrays of all folds, the fold as their first axis."""
-    return {name: np.stack([fit[name] for fit in fits]) for name in fits[0]}
-
-
-def _judged(classes: PerSite) -> tuple[tuple[str, ...], dict[str, Code]]:
-    """The sites that can be left out, and why the others cannot.
-
-    Raises:
-        StudyError: too-few-sites; fewer than two can.
-    """
-    judged = [site for site, arrays in classes.answers.items() if arrays["smaller"] != SUPPRESSED]
-    if len(judged) < 2:
-        raise StudyError(Code.TOO_FEW_SITES, "fewer than two sites have people enough to be left out in turn")
-    withheld = dict.fromkeys(set(classes.answers) - set(judged), Code.WITHHELD)
-    return tuple(sorted(judged)), {**classes.withheld, **withheld}
-
-
-def _folds(spec: DiscriminationSpec, judged: tuple[str, ...]) -> tuple[tuple[str, ...], Integers, list[Rows]]:
-    """The names of the folds, the numbers by which a site knows them, and their training rows."""
-    if isinstance(spec.scheme, ByFold):
-        k = spec.scheme.of
-        rows = [Rows(keep="train", fold=fold, of=k) for fold in range(k)]
-        return tuple(f"{fold + 1} of {k}" for fold in range(k)), np.arange(k), rows
-    keys = np.array([_site_number(site) for site in judged], dtype=np.int64)
-    return judged, keys, [Rows(keep="train", site=site) for site in judged]
-
-
-def _site_number(site: str) -> int:
-    return int.from_bytes(hashlib.blake2b(site.encode(), digest_size=8).digest()) >> 1
-
-
-def _scored(
-    spec: DiscriminationSpec,
-    table: AnalysisTable,
-    folds: Integers,
-    coef: Floats,
-    harmonize: Mapping[str, Floats],
-) -> tuple[Floats, Floats]:
-    """Outcomes and out-of-fold probabilities of the people here, each by the model that never saw them."""
-    outcomes, scores = [np.zeros(0)], [np.zeros(0)]
-    for f, number in enumerate(folds):
-        if isinstance(spec.scheme, ByFold):
-            test = Rows(keep="test", fold=int(number), of=spec.scheme.of).mask(table)
-        else:
-            test = np.full(len(table), _site_number(table.site) == number)
-        if not test.any():
-            continue
-        changed = table
-        if spec.harmonize:
-            # A site left out has no training rows: its batches' location and scale are its own people's.
-            rows = ~test if not test.all() else test
-            arrays = {name: array[f] for name, array in harmonize.items()}
-            changed = Combat().transform(spec.harmonize, table, rows, **arrays)
-        people = changed.select(test).complete(spec.model.variables())
-        outcomes.append(people.column(spec.model.outcome))
-        scores.append(probabilities(spec.model, people, coef[f]))
-    return np.concatenate(outcomes), np.concatenate(scores)
-
-
 def _shown(shown: PerSite, judged: tuple[str, ...]) -> tuple[dict[str, LeftOut], dict[str, Code]]:
     """What the left-out sites showed; a site whose gate took anything out of it is withheld."""
     by_site, withheld = {}, {}
@@ -415,7 +304,8 @@ def result(
     if events in (0, n):
         raise StudyError(Code.SEPARATION, f"everybody scored has the same {spec.model.outcome}")
     auc, se = delong(histogram)
-    fpr, tpr = roc(histogram)
+    shown = merged(histogram, spec.min_cell)
+    fpr, tpr = roc(shown)
     intercept, slope = recalibration(histogram, predicted)
     tenth = np.minimum(np.arange(spec.bins) * 10 // spec.bins, 9)
     in_tenth, events_in, sum_in = (
@@ -429,8 +319,8 @@ def result(
         n=n,
         n_events=events,
         edges=np.linspace(0, 1, spec.bins + 1),
-        negatives=negatives,
-        positives=positives,
+        negatives=shown[0],
+        positives=shown[1],
         auc=auc,
         auc_bound=float(0.5 * (positives @ negatives) / (events * (n - events))),
         auc_se=se,
