@@ -3,7 +3,7 @@
 Linear: one round for all tests. Coefficient, standard error and p-value of `outcome ~ confounders + feature`
 follow from the correlations that the confounders leave (Frisch-Waugh). Only products of a feature with an
 outcome leave a site, never of two features or of two outcomes. Logistic: all models evaluated in one message
-a round, at most 8.
+a round, 8 rounds at most if not asked otherwise.
 
 Who misses any of the variables takes no part. A feature or outcome that does not vary, is rare, or follows
 from the confounders is not tested, and named.
@@ -37,7 +37,6 @@ from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 
-MAX_ROUNDS = 8
 FEWEST_DF = 10
 """Residual degrees of freedom below which nothing is tested."""
 
@@ -51,6 +50,7 @@ class AssociateSpec(Spec):
         confounders: numeric variables in every model.
         intercepts: one for all, or one for each site (linear alone).
         model: linear or logistic.
+        max_rounds: of a logistic scan; odds ratios of thousands for a standard deviation may take more.
     """
 
     protocol: Literal["associate"] = "associate"
@@ -59,6 +59,7 @@ class AssociateSpec(Spec):
     confounders: tuple[Name, ...] = Field(default=(), max_length=100)
     intercepts: Intercepts = "common"
     model: Literal["linear", "logistic"] = "linear"
+    max_rounds: int = Field(default=8, ge=5, le=25)
 
     @model_validator(mode="after")
     def _is_possible(self) -> "AssociateSpec":
@@ -87,7 +88,8 @@ class AssociateResult(Result):
         tests: how many there are.
         df: residual degrees of freedom of t; 0 if logistic.
         aliased: confounders that are combinations of those before them.
-        untested: feature or outcome -> why. not_converged: (feature, outcome) without a maximum: separated.
+        untested: feature or outcome -> why. not_converged: (feature, outcome) with no maximum in max_rounds,
+            mostly since the outcome is separated.
         n: people with complete data; sites: that have any of them. evaluations: of the likelihoods.
     """
 
@@ -268,15 +270,17 @@ def _logistic(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Coor
     def evaluate(coef: Floats) -> Ask:
         return ask("derivatives", coef=coef, shift=shift, scale=scale)
 
-    start = np.where(tested[..., None], left.first_logistic_step(share), np.nan)
-    null = moments.n * (share * np.log(share) + (1 - share) * np.log1p(-share))
+    start = np.where(tested[..., None], left.discriminants(share), np.nan)
+    null = np.zeros(start.shape)
+    null[..., 0] = np.log(share / (1 - share))
+    null_loglik = moments.n * (share * np.log(share) + (1 - share) * np.log1p(-share))
     kept = [0, *(1 + j for j in left.kept), c + 1]
     fits = yield from many_logistic.maximise(
         start,
-        np.broadcast_to(null, tested.shape),
+        (null, np.broadcast_to(null_loglik, tested.shape)),
         evaluate,
         kept,
-        MAX_ROUNDS - moments.rounds,
+        spec.max_rounds - moments.rounds,
     )
     lost = tested & np.isnan(fits.variance)
     return result(

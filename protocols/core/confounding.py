@@ -11,6 +11,7 @@ from protocols.core.moments import Moments, positions
 from protocols.core.newton import aliased
 from protocols.core.table import Floats
 
+_UNEXPLAINED = 0.05  # the least share of an outcome's variance that a start supposes to be left
 _FOLLOWS = 1e-9  # the share of a column's variance that the confounders must leave
 
 
@@ -39,21 +40,26 @@ class Unconfounded:
     y_left: Floats
     untested: Mapping[str, str]
 
-    def first_logistic_step(self, share: Floats) -> Floats:
-        """The (f, o, c + 2) coefficients, on standardized columns, one step from the intercept alone.
+    def discriminants(self, share: Floats) -> Floats:
+        """The (f, o, c + 2) coefficients of Fisher's discriminant, on standardized columns.
 
-        Terms are the intercept, the confounders and the feature; `share` (o,) is how many have the outcome.
+        They are the logistic ones where the columns are normal about the means of those with and without the
+        outcome. Terms are the intercept, the confounders and the feature; `share` (o,) is how many have it.
         """
         f, o = self.product.shape
-        start = np.zeros((f, o, self.confounders + 2))
+        coef = np.zeros((f, o, self.confounders + 2))
         slope = self.product / np.where(self.x_left > 0, self.x_left, 1.0)[:, None]
         along = self.y[:, None, :] - self.x[:, :, None] * slope  # (k, f, o)
         along = solve_triangular(self.factor, along.reshape(len(along), -1), lower=True, trans="T")
-        start[:, :, [1 + j for j in self.kept]] = along.reshape(-1, f, o).transpose(1, 2, 0)
-        start[:, :, -1] = slope
-        start /= np.sqrt(share * (1 - share))[:, None]  # sd(y) / var(y)
-        start[:, :, 0] = np.log(share / (1 - share))
-        return start
+        coef[:, :, [1 + j for j in self.kept]] = along.reshape(-1, f, o).transpose(1, 2, 0)
+        coef[:, :, -1] = slope
+        explained = (self.y**2).sum(axis=0) + slope * self.product  # R^2 of the linear model
+        unexplained = np.maximum(1 - explained, _UNEXPLAINED)
+        variance = share * (1 - share)
+        coef /= (np.sqrt(variance) * unexplained)[:, :, None]
+        distance = explained / unexplained / variance  # Mahalanobis, squared
+        coef[:, :, 0] = np.log(share / (1 - share)) - (1 - 2 * share) * distance / 2
+        return coef
 
 
 def unconfounded(

@@ -71,20 +71,25 @@ class Fits:
 
 
 def maximise(
-    start: Floats, null: Floats, evaluate: Callable[[Floats], Ask], kept: list[int], max_rounds: int
+    start: Floats,
+    null: tuple[Floats, Floats],
+    evaluate: Callable[[Floats], Ask],
+    kept: list[int],
+    max_rounds: int,
 ) -> Coordination[Fits]:
     """The maxima of all the likelihoods, within `max_rounds`.
 
     Args:
         start: (f, o, t) coefficients to begin with, missing for a model that is not wanted.
-        null: (f, o) log-likelihoods where the first step came from.
+        null: (f, o, t) coefficients with known log-likelihoods (f, o), to go back towards if they are better.
         evaluate: the question whose joined answer is `derivatives` at (f, o, t) coefficients.
         kept: the positions among t of terms with a coefficient of their own; others stay 0.
         max_rounds: models that have not converged after these have no maximum, or none near.
     """
     f, o, _ = start.shape
     asked, done = start, np.isnan(start[..., 0])
-    base, base_loglik, step = np.zeros(start.shape), null.copy(), start.copy()
+    base, base_loglik = null[0].copy(), null[1].copy()
+    step = start - base
     coef, variance = np.full(start.shape, np.nan), np.full((f, o), np.nan)
     evaluations = 0
     while evaluations < max_rounds and not done.all():

@@ -72,6 +72,24 @@ def test_separated_models_are_named_and_the_others_are_fitted() -> None:
     assert found.tests == 17
 
 
+@pytest.mark.parametrize(("share", "effect"), [(0.05, 1.5), (0.5, 4.0), (0.3, 2.0)])
+def test_strong_associations_are_not_lost(share: float, effect: float) -> None:
+    """The discriminant starts near: skewed and normal features, odds ratios of up to 55 for a unit."""
+    rng = np.random.default_rng(3)
+    sites = []
+    for site, n in zip("abc", (400, 200, 300), strict=True):
+        x = np.column_stack([rng.normal(size=(n, 3)), np.exp(0.7 * rng.normal(size=(n, 3)))])
+        logit = np.log(share / (1 - share)) + effect * (x[:, [0, 3, 4]] - [0.0, 1.0, 1.0])
+        y = (rng.random((n, 3)) < 1 / (1 + np.exp(-logit))).astype(float)
+        columns = {k: x[:, j].copy() for j, k in enumerate(FEATURES)}
+        columns |= {k: y[:, j].copy() for j, k in enumerate(OUTCOMES)}
+        columns |= {"age": rng.normal(size=n), "sex": rng.normal(size=n)}
+        sites.append(AnalysisTable(site, np.arange(n), columns))
+    outcome = run(spec_of(model="logistic"), sites)
+    assert outcome.rounds <= 8
+    assert outcome["scan"].not_converged == ()
+
+
 def test_what_cannot_be_tested_is_named_with_its_reason() -> None:
     sites = [
         t.with_columns(
