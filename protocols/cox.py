@@ -1,270 +1,294 @@
-"""Cox's proportional hazards model, stratified by site: each hospital keeps its own baseline hazard.
+"""Cox's proportional hazards model: a baseline hazard for each hospital, or one for all on a public grid.
 
-Exact: the partial likelihood of a stratified model is a sum over strata, so log-likelihood, score and
-information are sums over sites, and no event time leaves a hospital. Ties after Efron or Breslow.
+Stratified by site (the default) it is exact: the partial likelihood is a sum over strata, so log-likelihood,
+score and information are sums over sites, and no event time leaves a hospital. With `stratify: none` all
+sites share their risk sets on a public grid of days: exact for times rounded up to its intervals, of which
+neighbours are merged until at least `min_count` people leave in each.
 
-Reference: Therneau & Grambsch, Modeling Survival Data (2000), ch. 3; R `coxph(... + strata(site))`.
+Ties after Efron or Breslow; delayed entry, episodes whose covariates change, case weights, strata within a
+site; ridge, lasso and elastic net; robust standard errors; tests of proportional hazards; a baseline hazard.
+
+Reference: Therneau & Grambsch, Modeling Survival Data (2000); R `coxph(... + strata(site))`, `cox.zph`,
+`basehaz`; glmnet for the penalty.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
-import pandas as pd
-from pydantic import Field
-from scipy import stats
 
+from protocols.core import cox_fit, time_by_time
+from protocols.core import shared_baseline as shared
+from protocols.core.cox_model import CoxResult, CoxSpec
 from protocols.core.disclosure import Count, Moment
-from protocols.core.errors import Code, StudyError
-from protocols.core.newton import Point, covariate_moments, location_and_scale, maximise
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
-from protocols.core.table import AnalysisTable, Floats, Mask
-from protocols.core.variables import Name
+from protocols.core.life_table import counted
+from protocols.core.partial_likelihood import Increments, Stratum
+from protocols.core.proportional_hazards import of_times
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
+from protocols.core.survival_design import Design, cluster_products, design
+from protocols.core.table import AnalysisTable, Floats, Integers
 
-
-class CoxSpec(Spec):
-    """A survival outcome on covariates.
-
-    Attributes:
-        outcome: a survival variable; its columns are `outcome.time` and `outcome.event`.
-        covariates: numeric variables, complete cases are used.
-        ties: how tied event times are counted.
-        level: of the confidence intervals.
-    """
-
-    protocol: Literal["cox"] = "cox"
-    outcome: Name
-    covariates: tuple[Name, ...] = Field(min_length=1, max_length=500)
-    ties: Literal["efron", "breslow"] = "efron"
-    level: float = Field(default=0.95, gt=0, lt=1)
-
-    def variables(self) -> tuple[str, ...]:
-        return (self.outcome, *self.covariates)
-
-    def columns(self) -> tuple[str, ...]:
-        """The table's columns that must be known of a person."""
-        return (f"{self.outcome}.time", f"{self.outcome}.event", *self.covariates)
-
-
-@dataclass(frozen=True)
-class CoxResult(Result):
-    """Log hazard ratios of a site-stratified Cox model.
-
-    Attributes:
-        terms: (p,) covariates.
-        coef, se, z, p: (p,) log hazard ratio, its standard error, Wald statistic and two-sided p-value.
-        hazard_ratio, lower, upper: (p,) exp(coef) and its confidence interval at `level`.
-        covariance: (p, p) of coef.
-        loglik_null, loglik: log partial likelihood at 0 and at coef.
-        likelihood_ratio_p: of the model against none, chi-square with p degrees of freedom.
-        n, n_events: people and events with complete data.
-        evaluations: of the likelihood, one a round.
-    """
-
-    terms: tuple[str, ...]
-    coef: Floats
-    se: Floats
-    z: Floats
-    p: Floats
-    hazard_ratio: Floats
-    lower: Floats
-    upper: Floats
-    covariance: Floats
-    loglik_null: float
-    loglik: float
-    likelihood_ratio_p: float
-    n: int
-    n_events: int
-    ties: str
-    level: float
-    evaluations: int
-
-    def summary(self) -> pd.DataFrame:
-        columns = ("coef", "se", "z", "p", "hazard_ratio", "lower", "upper")
-        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+__all__ = ["Cox", "CoxResult", "CoxSpec"]
 
 
 class Cox(FederatedProtocol[CoxSpec, CoxResult]):
     """Hazard ratios of covariates on a survival outcome."""
 
     name = "cox"
+    version = "2"
     spec_type = CoxSpec
 
-    @site_step(n=Count(), sum=Moment("covariate"), square=Moment("covariate"))
+    @site_step(
+        effective=Count(),
+        rows=Moment(behind="effective"),
+        sum=Moment("covariate", behind="effective"),
+        square=Moment("covariate", behind="effective"),
+    )
     def moments(spec: CoxSpec, table: AnalysisTable) -> Arrays:
         """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
-        return covariate_moments(table.complete(spec.columns()), spec.covariates)
+        rows = _design(spec, table)
+        return {
+            "effective": np.array(rows.effective),
+            "rows": np.array(float(len(rows.x))),
+            "sum": rows.x.sum(axis=0),
+            "square": np.einsum("ij,ij->j", rows.x, rows.x),
+        }
 
     @site_step(
-        n=Count(),
-        n_events=Count(of="n"),
-        loglik=Moment(),
-        score=Moment("covariate"),
-        information=Moment("covariate", "covariate"),
+        effective=Count(),
+        n=Count(of="effective"),
+        n_events=Count(of="effective"),
+        loglik=Moment(behind="effective"),
+        score=Moment("covariate", behind="effective"),
+        information=Moment("covariate", "covariate", behind="effective"),
     )
     def derivatives(spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats) -> Arrays:
         """This hospital's log partial likelihood and its derivatives at `coef`, covariates over `scale`."""
-        table = table.complete(spec.columns())
-        event = table.column(f"{spec.outcome}.event") == 1
-        x = table.matrix(spec.covariates)
-        if len(x):
-            x = (x - x.mean(axis=0)) / scale  # a shift within a stratum changes nothing
-        loglik, score, information = partial_likelihood(
-            x, table.column(f"{spec.outcome}.time"), event, coef, spec.ties
-        )
-        return {
-            "n": np.array(len(table)),
-            "n_events": np.array(event.sum()),
+        p = len(spec.covariates)
+        loglik, score, information = 0.0, np.zeros(p), np.zeros((p, p))
+        for stratum in _strata(spec, table):
+            parts = stratum.derivatives(coef / scale, spec.ties)
+            loglik, score, information = loglik + parts[0], score + parts[1], information + parts[2]
+        return _people(spec, table) | {
             "loglik": np.array(loglik),
-            "score": score,
-            "information": information,
+            "score": score / scale,
+            "information": information / np.outer(scale, scale),
+        }
+
+    @site_step(
+        effective=Count(),
+        at_risk=Count("interval", of="effective"),
+        events=Count("interval", of="effective"),
+        left=Count("interval", of="effective"),
+    )
+    def intervals(spec: CoxSpec, table: AnalysisTable) -> Arrays:
+        """People (or episodes) at risk, events, and ends of follow-up in each interval of the grid."""
+        rows, edges = _design(spec, table), spec.grid.edges() if spec.grid else np.zeros(1)
+        at_risk, events = counted(rows.follow, edges)
+        last = np.minimum(rows.follow.on(edges).time, len(edges)).astype(np.int64)
+        left = np.bincount(last, minlength=len(edges) + 1)[1 : len(edges)]
+        return {
+            "effective": np.array(rows.effective),
+            "at_risk": at_risk,
+            "events": events,
+            "left": left.astype(np.int64),
+        }
+
+    @site_step(
+        effective=Count(),
+        n=Count(of="effective"),
+        n_events=Count(of="effective"),
+        at_risk=Count("interval", of="effective"),
+        deaths=Moment("interval", behind="effective"),
+        weight=Moment("interval", behind="effective"),
+        s0=Moment("interval", behind="effective"),
+        s1=Moment("interval", "covariate", behind="effective"),
+        s2=Moment("interval", "covariate", "covariate", behind="effective"),
+        d0=Moment("interval", behind="effective"),
+        d1=Moment("interval", "covariate", behind="effective"),
+        d2=Moment("interval", "covariate", "covariate", behind="effective"),
+        observed=Moment("covariate", behind="effective"),
+        observed_eta=Moment(behind="effective"),
+    )
+    def risk_sets(
+        spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, location: Floats, number: Integers
+    ) -> Arrays:
+        """Sums over the risk sets in the merged intervals `number`, at `coef`, for a shared baseline."""
+        stratum = _on_grid(spec, table, scale, location, number)
+        arrays = shared.risk_set_arrays(stratum, coef, spec.ties, spec.bins())
+        at_risk = stratum.sums(np.ones(len(stratum.x)), "breslow").s0
+        padded = np.zeros(spec.bins(), dtype=np.int64)
+        padded[: len(at_risk)] = np.round(at_risk)
+        return _people(spec, table) | arrays | {"at_risk": padded}
+
+    @site_step(
+        effective=Count(),
+        score=Moment("covariate", behind="effective"),
+        mixed=Moment("covariate", "covariate", behind="effective"),
+        square=Moment("covariate", "covariate", behind="effective"),
+    )
+    def trend(spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, g: Floats) -> Arrays:
+        """Score and information of covariates times g(time); `g` by interval where no site knows it."""
+        p = len(spec.covariates)
+        score, mixed, square = np.zeros(p), np.zeros((p, p)), np.zeros((p, p))
+        for stratum in _strata(spec, table):
+            parts = stratum.trend(coef / scale, spec.ties, _of_time(spec, stratum.times, g))
+            score, mixed, square = score + parts[0], mixed + parts[1], square + parts[2]
+        outer = np.outer(scale, scale)
+        effective = _people(spec, table)["effective"]
+        return {
+            "effective": effective,
+            "score": score / scale,
+            "mixed": mixed / outer,
+            "square": square / outer,
+        }
+
+    @site_step(effective=Count(), score=Moment("covariate", behind="effective"))
+    def observed_trend(
+        spec: CoxSpec, table: AnalysisTable, scale: Floats, location: Floats, number: Integers, g: Floats
+    ) -> Arrays:
+        """The sum over events of covariates times g of their interval, for a shared baseline."""
+        stratum = _on_grid(spec, table, scale, location, number)
+        weight = stratum.case_weight()[stratum.event] * g[stratum.until[stratum.event] - 1]
+        effective = _people(spec, table)["effective"]
+        return {"effective": effective, "score": weight @ stratum.x[stratum.event]}
+
+    @site_step(
+        effective=Count(),
+        clusters=Moment(behind="effective"),
+        products=Moment("covariate", "covariate", behind="effective"),
+    )
+    def residuals(spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, **joined: Any) -> Arrays:
+        """The sum over clusters of the product of their score residuals; `joined`: of a shared baseline."""
+        rows = _design(spec, table)
+        found = np.zeros(rows.x.shape)
+        if spec.stratify == "none":
+            gathered = {name: joined.pop(name) for name in Increments.__dataclass_fields__}
+            stratum = _on_grid(spec, table, scale, **joined)
+            _, risk = shared.risk_of(stratum, coef)
+            found = stratum.score_residuals(risk, Increments(**gathered))
+        else:
+            parts = table.derived(("strata", spec), rows.by_stratum)
+            for of, stratum in parts:
+                _, risk = stratum.risk(coef / scale)
+                by = stratum.sums(risk, spec.ties).increments()
+                found[of] = stratum.score_residuals(risk, by) / scale
+        return {
+            "effective": np.array(rows.effective),
+            "clusters": np.array(float(len(np.unique(rows.cluster)))),
+            "products": cluster_products(found, rows.cluster),
+        }
+
+    @site_step(
+        effective=Count(),
+        deaths=Moment("interval", behind="effective"),
+        s0=Moment("interval", behind="effective"),
+    )
+    def hazards(
+        spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, location: Floats, number: Integers
+    ) -> Arrays:
+        """Weighted events and summed risks in merged intervals, for a baseline hazard of all sites."""
+        stratum = _on_grid(spec, table, scale, location, number)
+        _, risk = shared.risk_of(stratum, coef)
+        sums = stratum.sums(risk, "breslow")
+        padding = np.zeros(spec.bins() - len(sums.s0))
+        return {
+            "effective": _people(spec, table)["effective"],
+            "deaths": np.append(sums.weight, padding),
+            "s0": np.append(sums.s0, padding),
         }
 
     def axes(self, spec: CoxSpec) -> dict[str, int]:
-        return {"covariate": len(spec.covariates)}
+        return {"covariate": len(spec.covariates), "interval": spec.bins()}
 
     def coordinate(self, spec: CoxSpec) -> Coordination[CoxResult]:
-        zero, one = np.zeros(len(spec.covariates)), np.ones(len(spec.covariates))
-        moments, null = yield ask("moments"), ask("derivatives", coef=zero, scale=one)
-        if not null["n_events"]:
-            raise StudyError(Code.SEPARATION, f"nobody with complete data has an event of {spec.outcome}")
-        _, scale = location_and_scale(moments, spec.covariates)
-
-        def evaluate(coef: Floats) -> Ask:
-            return ask("derivatives", coef=coef, scale=scale)
-
-        start = Point.of(zero, null).in_basis(np.diag(1 / scale))
-        found = yield from maximise(start, evaluate, spec.covariates)
-        covariance = found.point.covariance() / np.outer(scale, scale)
-        return result(
-            spec,
-            found.coef / scale,
-            covariance,
-            loglik=(start.loglik, found.point.loglik),
-            people=(int(null["n"]), int(null["n_events"])),
-            evaluations=found.evaluations + 1,
-        )
+        return (yield from cox_fit.fitted(spec))
 
     def pooled(self, spec: CoxSpec, tables: Sequence[AnalysisTable]) -> CoxResult:
-        """The fit of statsmodels' PHReg, its derivatives iterated to machine precision."""
-        from statsmodels.duration.hazard_regression import PHReg  # a test's library, not a site's
-
-        complete = [table.complete(spec.columns()) for table in tables]
-        x = np.concatenate([t.matrix(spec.covariates) for t in complete])
-        scale = x.std(axis=0)
-        model = PHReg(
-            np.concatenate([t.column(f"{spec.outcome}.time") for t in complete]),
-            (x - x.mean(axis=0)) / scale,
-            status=np.concatenate([t.column(f"{spec.outcome}.event") for t in complete]),
-            strata=np.repeat(np.arange(len(complete)), [len(t) for t in complete]),
-            ties=spec.ties,
-        )
-        coef = np.zeros(len(scale))
-        for _ in range(15):
-            coef = coef - np.linalg.solve(model.hessian(coef), model.score(coef))
-        n_events = sum(int(t.column(f"{spec.outcome}.event").sum()) for t in complete)
-        return result(
-            spec,
-            coef / scale,
-            np.linalg.inv(-model.hessian(coef)) / np.outer(scale, scale),
-            loglik=(float(model.loglike(0 * coef)), float(model.loglike(coef))),
-            people=(len(x), n_events),
-            evaluations=0,
-        )
+        """The fit of sums over risk sets one event time after another, held to statsmodels' PHReg."""
+        return time_by_time.fitted(spec, [_design(spec, table) for table in tables])
 
     def describe(self, spec: CoxSpec) -> Sequence[str]:
-        p = len(spec.covariates)
-        return (
-            f"Cox regression of {spec.outcome} on {', '.join(spec.covariates)}, stratified by site.",
+        p, covariates = len(spec.covariates), ", ".join(spec.covariates)
+        lines = [
+            f"Cox regression of {spec.outcome} on {covariates}, "
+            + ("stratified by site." if spec.stratify == "site" else "one baseline hazard for all sites."),
             "Leaves in a sum over sites, once: the number of people, the sums and sums of squares of the "
             f"{p} covariates.",
-            "Leaves in a sum over sites, about 7 times: the numbers of people and of events, the log partial "
-            f"likelihood, its {p} first and {p} x {p} second derivatives. No event time leaves.",
+        ]
+        if spec.stratify == "site":
+            lines.append(
+                "Leaves in a sum over sites, about 7 times: the numbers of people and of events, the log "
+                f"partial likelihood, its {p} first and {p} x {p} second derivatives. No event time leaves."
+            )
+        if spec.grid:
+            lines.append(
+                "Leaves in a sum over sites, once: how many people are at risk, have the event, and leave "
+                f"in each interval of {spec.grid.step_days} days up to day {spec.grid.until_days}."
+            )
+        if spec.stratify == "none":
+            lines.append(
+                "Leaves in a sum over sites, about 7 times: for each of these intervals, merged until enough "
+                f"people leave in each, sums of risks, of risks times the {p} covariates, and of these times "
+                "each other, over those at risk"
+                + (" and those with the event." * (spec.ties == "efron") or ".")
+            )
+        elif spec.grid:
+            lines.append("Leaves in a sum over sites, once: the risks of those at risk in each interval.")
+        if spec.is_robust():
+            lines.append(f"Leaves in a sum over sites, once: {p} x {p} products of score residuals.")
+        if spec.proportional_hazards:
+            lines.append(f"Leaves in a sum over sites, once: {p} x {p} derivatives with respect to time.")
+        return lines
+
+
+def _design(spec: CoxSpec, table: AnalysisTable) -> Design:
+    def make() -> Design:
+        return design(
+            table,
+            spec.outcome,
+            spec.covariates,
+            entry=spec.entry,
+            episodes=spec.episodes,
+            weight=spec.weight,
+            strata=spec.strata,
+            cluster=spec.cluster,
         )
 
-
-def partial_likelihood(
-    x: Floats, time: Floats, event: Mask, coef: Floats, ties: str
-) -> tuple[float, Floats, Floats]:
-    """The log partial likelihood of one stratum, its score (p,) and information (p, p).
-
-    Risk sets are sums from the longest time down. Second moments of risk sets are never formed:
-    with h the people's cumulative hazard increments, information = X'diag(h)X - sum over deaths of
-    the risk set's mean times its transpose.
-
-    Args:
-        x: (n, p) covariates, roughly centred.
-        time: (n,).
-        event: (n,) true where the time ended in an event.
-        coef: (p,).
-        ties: "efron" or "breslow".
-    """
-    p = x.shape[1]
-    if not event.any():
-        return 0.0, np.zeros(p), np.zeros((p, p))
-    order = np.argsort(-time, kind="stable")
-    x, time, event = x[order], time[order], event[order]
-    eta = x @ coef
-    eta = np.maximum(eta - eta.max(), -700.0)  # a shift cancels; the floor keeps far steps finite
-    w = np.exp(eta)
-
-    dead_at, first, group, deaths = np.unique(
-        -time[event], return_index=True, return_inverse=True, return_counts=True
-    )
-    at_risk = np.searchsorted(-time, dead_at, side="right")  # the first at_risk people of the order
-    dead_w, dead_x = w[event], x[event]
-    d0 = np.add.reduceat(dead_w, first)
-    d1 = np.add.reduceat(dead_w[:, None] * dead_x, first)
-    share = (
-        (np.arange(len(group)) - first[group]) / deaths[group] if ties == "efron" else np.zeros(len(group))
-    )
-
-    # One row a death: S0 and S1 of its risk set, less the share of those that died with it.
-    s0 = np.cumsum(w)[at_risk - 1][group] - share * d0[group]
-    s1 = np.cumsum(w[:, None] * x, axis=0)[at_risk - 1][group] - share[:, None] * d1[group]
-    mean = s1 / s0[:, None]
-
-    loglik = float(eta[event].sum() - np.log(s0).sum())
-    score = dead_x.sum(axis=0) - mean.sum(axis=0)
-    hazard = np.bincount(group, 1 / s0)  # at each event time, from the last to the first
-    cumulative = np.append(np.cumsum(hazard[::-1])[::-1], 0.0)  # all at this time or earlier
-    h = w * cumulative[np.searchsorted(dead_at, -time, side="left")]
-    h[event] -= dead_w * np.bincount(group, share / s0)[group]
-    information = (x * h[:, None]).T @ x - mean.T @ mean
-    return loglik, score, information
+    return table.derived(("design", spec), make)
 
 
-def result(
-    spec: CoxSpec,
-    coef: Floats,
-    covariance: Floats,
-    *,
-    loglik: tuple[float, float],
-    people: tuple[int, int],
-    evaluations: int,
-) -> CoxResult:
-    """The result of coefficients and their covariance, with Wald statistics and intervals."""
-    se = np.sqrt(np.diag(covariance))
-    half = stats.norm.ppf((1 + spec.level) / 2) * se
-    with np.errstate(over="ignore"):  # without information the interval is (0, inf)
-        ratio, lower, upper = np.exp(coef), np.exp(coef - half), np.exp(coef + half)
-    return CoxResult(
-        terms=spec.covariates,
-        coef=coef,
-        se=se,
-        z=coef / se,
-        p=2 * stats.norm.sf(np.abs(coef / se)),
-        hazard_ratio=ratio,
-        lower=lower,
-        upper=upper,
-        covariance=covariance,
-        loglik_null=loglik[0],
-        loglik=loglik[1],
-        likelihood_ratio_p=float(stats.chi2.sf(2 * (loglik[1] - loglik[0]), len(coef))),
-        n=people[0],
-        n_events=people[1],
-        ties=spec.ties,
-        level=spec.level,
-        evaluations=evaluations,
-    )
+def _strata(spec: CoxSpec, table: AnalysisTable) -> list[Stratum]:
+    """The strata of this hospital."""
+    rows = _design(spec, table)
+    return [stratum for _, stratum in table.derived(("strata", spec), rows.by_stratum)]
+
+
+def _on_grid(
+    spec: CoxSpec, table: AnalysisTable, scale: Floats, location: Floats, number: Integers
+) -> Stratum:
+    """All rows as one stratum in merged intervals, covariates less location over scale."""
+    shared.check_intervals(number, spec.bins())
+    rows, edges = _design(spec, table), spec.grid.edges() if spec.grid else np.zeros(1)
+
+    def make() -> Stratum:
+        on = shared.on_intervals(rows.follow, edges, number)
+        at = np.arange(1.0, number[-1] + 2)
+        return Stratum((rows.x - location) / scale, on.entry, on.time, on.event, rows.weight, at)
+
+    key = ("grid", spec, scale.tobytes(), location.tobytes(), number.tobytes())
+    return table.derived(key, make)
+
+
+def _people(spec: CoxSpec, table: AnalysisTable) -> dict[str, Any]:
+    rows = _design(spec, table)
+    counts = {"effective": rows.effective, "n": rows.people, "n_events": rows.events}
+    return {name: np.array(count) for name, count in counts.items()}
+
+
+def _of_time(spec: CoxSpec, days: Floats, g: Floats) -> Floats:
+    """g of event times: of the days themselves, or of their intervals where only the center knows it."""
+    transform = spec.proportional_hazards
+    if transform in ("km", "rank") and spec.grid:
+        return g[np.clip(np.searchsorted(spec.grid.edges(), days) - 1, 0, len(g) - 1)]
+    return of_times(transform or "identity", days)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 from scipy import stats
 
 from protocols.core.errors import Code, SpecError
@@ -23,7 +23,7 @@ FINEST_DAYS = 7
 
 
 class Grid(BaseModel):
-    """A public grid of days from the index date: every `step_days` up to `until_days`.
+    """A public grid of days from the index date: every `step_days` that covers `until_days`.
 
     Follow-up beyond the last day is censored there.
     """
@@ -31,17 +31,11 @@ class Grid(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     step_days: int = Field(default=30, ge=FINEST_DAYS)
-    until_days: int = Field(default=1800, ge=FINEST_DAYS, le=36_600)
-
-    @model_validator(mode="after")
-    def _few_intervals(self) -> "Grid":
-        if not 1 <= self.bins() <= 2000:
-            raise ValueError("a grid has 1 to 2000 intervals: take other step_days or until_days")
-        return self
+    until_days: int = Field(default=1800, ge=FINEST_DAYS, le=14_000)
 
     def bins(self) -> int:
         """How many intervals."""
-        return self.until_days // self.step_days
+        return -(-self.until_days // self.step_days)
 
     def edges(self) -> Floats:
         """The (bins + 1,) days between intervals, from 0."""

@@ -1,9 +1,9 @@
 """The table that a site computes on, and the row filters that a question may ask for."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,45 @@ Mask = NDArray[np.bool_]
 Labels = NDArray[np.object_]
 
 
+M = TypeVar("M")
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """What changes over time: rows that hold from `start` to `stop`, each of one person of a table.
+
+    Attributes:
+        owner: (m,) the row of the table whose person it is.
+        start, stop: (m,) days; the episode is (start, stop].
+        event: (m,) 1 where it ended in the event, else 0.
+        columns: name -> (m,) numbers; what does not change is in the table.
+    """
+
+    owner: Integers
+    start: Floats
+    stop: Floats
+    event: Floats
+    columns: Mapping[str, Floats]
+
+    def __post_init__(self) -> None:
+        m = len(self.owner)
+        for values in (self.start, self.stop, self.event, *self.columns.values()):
+            assert values.shape == (m,)
+        if (self.start >= self.stop).any():
+            raise ValueError("an episode ends before it starts")
+
+    def select(self, rows: Mask) -> "Episodes":
+        """The episodes of the people where the (n,) mask of the table is true."""
+        kept = rows[self.owner]
+        return Episodes(
+            (np.cumsum(rows) - 1)[self.owner[kept]].astype(np.int64),
+            self.start[kept],
+            self.stop[kept],
+            self.event[kept],
+            {name: column[kept] for name, column in self.columns.items()},
+        )
+
+
 @dataclass(frozen=True)
 class AnalysisTable:
     """One row a person, at one site; a missing value is NaN in a column and None in a label.
@@ -28,6 +67,7 @@ class AnalysisTable:
         labels: name -> (n,) strings such as a scanner; they never leave the site.
         fold_hashes: (n,) uint64, a keyed hash of each person; row filters cut folds from it.
         attrition: step of the cohort's definition -> the people who were left after it, at this site.
+        episodes: survival variable -> what changes over its follow-up.
     """
 
     site: str
@@ -36,6 +76,8 @@ class AnalysisTable:
     labels: Mapping[str, Labels] = field(default_factory=dict)
     fold_hashes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     attrition: Mapping[str, int] = field(default_factory=dict)
+    episodes: Mapping[str, Episodes] = field(default_factory=dict)
+    _derived: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         n = len(self.persons)
@@ -79,7 +121,9 @@ class AnalysisTable:
         return np.column_stack([self.column(name) for name in names])
 
     def select(self, rows: Mask) -> "AnalysisTable":
-        """The table of the rows where the (n,) mask is true."""
+        """The table of the rows where the (n,) mask is true; itself, if that is everywhere."""
+        if rows.all():
+            return self
         return AnalysisTable(
             self.site,
             self.persons[rows],
@@ -87,6 +131,7 @@ class AnalysisTable:
             {name: label[rows] for name, label in self.labels.items()},
             self.fold_hashes[rows],
             self.attrition,
+            {name: episodes.select(rows) for name, episodes in self.episodes.items()},
         )
 
     def complete(self, names: Iterable[str]) -> "AnalysisTable":
@@ -98,6 +143,13 @@ class AnalysisTable:
             else:
                 present &= ~np.isnan(self.column(name))
         return self if present.all() else self.select(present)
+
+    def derived(self, key: object, make: Callable[[], M]) -> M:
+        """What `make` makes of these rows, kept for the next round; `key` says all that it depends on."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        made: M = self._derived[key]
+        return made
 
     def with_columns(self, columns: Mapping[str, Floats]) -> "AnalysisTable":
         """The table with these columns added or replaced."""

@@ -5,12 +5,18 @@ from typing import Any
 
 import numpy as np
 
+from protocols.core.disclosure import Thresholds
 from protocols.core.protocol import Ask, PerSite, Result, Total, parse_spec, protocol
 from protocols.core.table import AnalysisTable
 
 
-def estimated(spec: Mapping[str, Any], tables: Sequence[AnalysisTable]) -> Result:
-    """The result of one analysis over sites whose arrays are simply added."""
+def estimated(
+    spec: Mapping[str, Any], tables: Sequence[AnalysisTable], *, min_count: int = Thresholds().min_count
+) -> Result:
+    """The result of one analysis over sites whose arrays are simply added.
+
+    `min_count` is the floor that a coordination knows; 1 is for references whose intervals hold one person.
+    """
     parsed = parse_spec(spec)
     analysis = protocol(parsed.protocol)
     sites = tuple(table.site for table in tables)
@@ -21,7 +27,8 @@ def estimated(spec: Mapping[str, Any], tables: Sequence[AnalysisTable]) -> Resul
         if ask.per_site:
             return PerSite(arrays)
         first = arrays[sites[0]]
-        return Total({name: np.asarray(sum(arrays[s][name] for s in sites)) for name in first}, sites)
+        sums = {name: np.asarray(sum(arrays[s][name] for s in sites)) for name in first}
+        return Total(sums, sites, min_count)
 
     coordination = analysis.coordinate(parsed)
     try:
