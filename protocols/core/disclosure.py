@@ -190,7 +190,7 @@ def _check_parameters(
             raise SiteError(
                 Code.WITHHELD,
                 f"array {name!r} has {axes[square[0]]} {square[0]}s, more than "
-                f"{thresholds.max_parameters_per_person} for each person, from which rows could be found again: "
+                f"{thresholds.max_parameters_per_person} for each person, which could show rows: "
                 "take fewer variables, or more people",
             )
 
