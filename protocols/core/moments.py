@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from protocols.core.disclosure import Array, Count, Declaration, Moment
-from protocols.core.errors import Code, StudyError
+from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.protocol import Coordination, Total, ask
 from protocols.core.table import AnalysisTable, Floats, Integers
 
@@ -52,12 +52,22 @@ def column_moments(
     """The (n, k) columns z, x less `shift` times `scale`, and the arrays of COLUMN_MOMENTS.
 
     With `intercepts: site`, this site's own means are taken out instead of the shift. A column whose sum of
-    squares is beyond a secure sum's range is 0 in z and 1 in `too_large`: it is asked again, made smaller.
+    squares, before any shift, is beyond a secure sum's range is 0 in z and 1 in `too_large`: it is asked
+    again, made smaller. Scales are powers of two, so that asking again and again tells of a site no more than
+    the power of four below that sum.
+
+    Raises:
+        SiteError: withheld; a scale is no power of two.
     """
-    z = (x - shift) * scale if intercepts == "common" else _about_own_means(x) * scale
+    if (np.frexp(scale)[0] != 0.5).any():
+        raise SiteError(Code.WITHHELD, "a scale of columns that is no power of two")
+    z = x * scale if intercepts == "common" else _about_own_means(x) * scale
     with np.errstate(over="ignore"):
         square = np.einsum("ij,ij->j", z, z)
     too_large = ~(square < _LARGEST)
+    if intercepts == "common" and shift.any():
+        z = (x - shift) * scale
+        square = np.einsum("ij,ij->j", z, z)
     if too_large.any():
         z[:, too_large], square[too_large] = 0.0, 0.0
     return z, {

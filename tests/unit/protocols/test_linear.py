@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from protocols.core.disclosure import Thresholds
-from protocols.core.errors import Code, StudyError
+from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.local import run_locally
 from protocols.core.rounds import Outcome
 from protocols.core.table import AnalysisTable
@@ -84,6 +84,29 @@ def test_a_covariate_beyond_the_range_of_a_secure_sum_is_asked_again(intercepts:
     plain = run(spec_of(intercepts=intercepts), tables())["fit"]
     np.testing.assert_allclose(outcome["fit"].t[-3:], plain.t[-3:], rtol=1e-9)
     np.testing.assert_allclose(outcome["fit"].coef[-1] * scale, plain.coef[-1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_units_and_origins_of_the_columns_change_nothing(seed: int) -> None:
+    """Units of 1e-8 to 1e8 and means of up to 1,000 spreads, which round a column to 1e-13 of its spread."""
+    rng = np.random.default_rng(seed)
+    unit = 10 ** rng.uniform(-8, 8, 4)
+    origin = 10 ** rng.uniform(-1, 3, 4) * rng.choice([-1, 1], 4)
+    moved = [
+        t.with_columns({k: unit[j] * (t.columns[k] + origin[j]) for j, k in enumerate(COLUMNS) if k != "b"})
+        for t in tables(seed=seed)
+    ]
+    plain, outcome = run(spec_of(), tables(seed=seed))["fit"], run(spec_of(), moved)
+    assert outcome.rounds <= 3
+    np.testing.assert_allclose(outcome["fit"].t[1:], plain.t[1:], rtol=1e-8)
+    np.testing.assert_allclose(outcome["fit"].r_squared, plain.r_squared, rtol=1e-9)
+
+
+def test_a_scale_that_is_no_power_of_two_is_not_answered() -> None:
+    """Else a site's own sum of squares could be found by asking where it leaves the range."""
+    step = Linear().steps["moments"]
+    with pytest.raises(SiteError, match="power of two"):
+        step(spec_of(), tables()[0], shift=np.zeros(4), scale=np.full(4, 3.0))
 
 
 def test_expected_outcomes_have_the_residuals_of_the_fit() -> None:
