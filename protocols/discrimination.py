@@ -11,19 +11,32 @@ pairs (one with the outcome, one without) that fall into the same bin.
 Reference: see `protocols/core/roc.py`.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from protocols.combat import Combat, CombatSpec
+from protocols.combat import CombatSpec
 from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import together
+from protocols.core.out_of_fold import (
+    AnySpec,
+    ByFold,
+    BySite,
+    Part,
+    Validated,
+    fitted,
+    fold_rows,
+    pooled_fitted,
+    scored,
+    sites_to_leave_out,
+    smaller_class,
+    stacked,
+)
 from protocols.core.protocol import (
     Arrays,
     Ask,
@@ -32,14 +45,12 @@ from protocols.core.protocol import (
     PerSite,
     Result,
     Spec,
-    Transform,
     ask,
+    protocol,
     site_step,
-    within,
 )
 from protocols.core.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
-from protocols.core.table import AnalysisTable, Floats, Integers, Rows
-from protocols.logistic import Logistic, LogisticSpec, probabilities
+from protocols.core.table import AnalysisTable, Floats, Integers
 
 
 class DiscriminationSpec(Validated):
@@ -94,7 +105,7 @@ class DiscriminationResult(Result):
 
     Attributes:
         folds: (fold,) names: "1 of 5", or the site left out.
-        terms, coef: (p,) names and (fold, p) coefficients of the model of each fold.
+        terms, coef: (p,) names and (fold, p) coefficients of the model of each fold, if it has any.
         n, n_events: people scored, and those of them with the outcome.
         edges: (bins + 1,) of the score histogram; negatives, positives: (bins,) people, neighbours merged
             into the first until each has `min_cell` of both classes, the rest 0.
@@ -153,15 +164,12 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
     @site_step(smaller=Count())
     def classes(spec: DiscriminationSpec, table: AnalysisTable) -> Arrays:
         """How many people are in the smaller class here: whether this site can be left out and judged."""
-        y = table.complete(spec.model.variables()).column(spec.model.outcome)
-        return {"smaller": np.array(min((y == 0).sum(), (y == 1).sum()))}
+        return smaller_class(spec, table)
 
     @site_step(n=Count(), histogram=Count("class", "bin", of="n"), predicted=Moment("bin"), squares=Moment())
-    def scores(
-        spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, coef: Floats, **harmonize: Floats
-    ) -> Arrays:
+    def scores(spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
         """The histogram of out-of-fold scores by class, their sums by bin, and the sum of squared errors."""
-        y, p = _scored(spec, table, folds, coef, harmonize)
+        y, (p,) = scored(spec, table, folds, fits)
         bins = bin_of(p, spec.bins)
         return {
             "n": np.array(len(y)),
@@ -177,15 +185,13 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         auc=Statistic(behind="smaller"),
         mean_predicted=Statistic(behind="smaller"),
     )
-    def left_out(
-        spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, coef: Floats, **harmonize: Floats
-    ) -> Arrays:
+    def left_out(spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
         """How this site's people were scored by the model of the others, for the clear.
 
         Neighbouring cells are merged until each has `min_cell` people of either class; the sum stands in
         the first of them, and the others are 0, which the gate shows as suppressed.
         """
-        y, p = _scored(spec, table, folds, coef, harmonize)
+        y, (p,) = scored(spec, table, folds, fits)
         people = np.array([(y == 0).sum(), (y == 1).sum()])
         judged = people.min() > 0
         cells = histogram_of(y, bin_of(p, spec.cells), spec.cells)
@@ -204,12 +210,12 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         not_judged: dict[str, Code] = {}
         if isinstance(spec.scheme, BySite):
             classes = yield ask("classes", per_site=True)
-            judged, not_judged = _judged(classes)
+            judged, not_judged = sites_to_leave_out(classes)
         else:
             judged = ()
-        names, keys, training = _folds(spec, judged)
-        fits = yield from together([_fit(spec, rows) for rows in training])
-        arrays: dict[str, Array] = {"folds": keys, **_stacked(fits)}
+        names, keys, training = fold_rows(spec.scheme, judged)
+        fits = stacked((yield from together([fitted(spec, rows) for rows in training])))
+        arrays: dict[str, Array] = {"folds": keys, **fits}
         by_site: dict[str, LeftOut] = {}
         if judged:
             total, shown = yield Ask("scores", arrays), Ask("left_out", arrays, per_site=True)
@@ -217,7 +223,7 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
             not_judged |= withheld
         else:
             total = yield Ask("scores", arrays)
-        return result(spec, names, _stacked(fits)["coef"], total.arrays, by_site, not_judged)
+        return result(spec, names, fits, total.arrays, by_site, not_judged)
 
     def pooled(self, spec: DiscriminationSpec, tables: Sequence[AnalysisTable]) -> DiscriminationResult:
         """The same folds, pooled fits and histogram on all rows in one place."""
@@ -227,19 +233,17 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         if isinstance(spec.scheme, BySite):
             enough = (t.site for t in tables if Discrimination.classes(spec, t)["smaller"] >= spec.min_cell)
             judged = tuple(sorted(enough))
-        names, keys, training = _folds(spec, judged)
-        fits = [_pooled_fit(spec, rows, tables) for rows in training]
-        arrays = _stacked(fits)
-        coef = arrays.pop("coef")
-        scored = [_scored(spec, table, keys, coef, arrays) for table in tables]
-        y, p = np.concatenate([y for y, _ in scored]), np.concatenate([p for _, p in scored])
+        names, keys, training = fold_rows(spec.scheme, judged)
+        fits = stacked([pooled_fitted(spec, rows, tables) for rows in training])
+        people = [scored(spec, table, keys, fits) for table in tables]
+        y, p = np.concatenate([y for y, _ in people]), np.concatenate([p[0] for _, p in people])
         total = {
             "n": np.array(len(y)),
             "histogram": histogram_of(y, bin_of(p, spec.bins), spec.bins),
             "predicted": np.histogram(p, np.linspace(0, 1, spec.bins + 1), weights=p)[0],
             "squares": np.array(brier_score_loss(y, p) * len(y)),
         }
-        found = result(spec, names, coef, total, {}, {})
+        found = result(spec, names, fits, total, {}, {})
         assert abs(found.auc - roc_auc_score(y, bin_of(p, spec.bins))) < 1e-12
         assert abs(found.auc - roc_auc_score(y, p)) <= found.auc_bound
         return found
@@ -247,10 +251,10 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
     def describe(self, spec: DiscriminationSpec) -> Sequence[str]:
         folds = spec.scheme.of if isinstance(spec.scheme, ByFold) else None
         scheme = f"in {folds} folds of people" if folds else "each hospital left out in turn"
-        harmonize = Combat().describe(spec.harmonize) if spec.harmonize else ()
-        lines = [
-            f"Validation of a model, {scheme}; for each fold:",
-            *(f"  {line}" for line in (*harmonize, *Logistic().describe(spec.model))),
+        lines = [f"Validation of a model, {scheme}; for each fold:"]
+        for part in (*spec.preparations().values(), spec.model):
+            lines += [f"  {line}" for line in protocol(part.protocol).describe(part)]
+        lines += [
             "Leaves in a sum over sites, once: how many people of either class have a score in each of "
             f"{spec.bins} bins, the sums of scores by bin, and of squared errors.",
         ]
@@ -287,7 +291,7 @@ def _shown(shown: PerSite, judged: tuple[str, ...]) -> tuple[dict[str, LeftOut],
 def result(
     spec: DiscriminationSpec,
     folds: tuple[str, ...],
-    coef: Floats,
+    fits: Mapping[str, Array],
     total: Arrays,
     by_site: Mapping[str, LeftOut],
     not_judged: Mapping[str, Code],
@@ -302,7 +306,7 @@ def result(
     negatives, positives = histogram
     n, events = int(histogram.sum()), int(positives.sum())
     if events in (0, n):
-        raise StudyError(Code.SEPARATION, f"everybody scored has the same {spec.model.outcome}")
+        raise StudyError(Code.SEPARATION, f"everybody scored has the same {spec.outcome()}")
     auc, se = delong(histogram)
     shown = merged(histogram, spec.min_cell)
     fpr, tpr = roc(shown)
@@ -314,8 +318,8 @@ def result(
     enough = np.where(in_tenth >= spec.min_cell, in_tenth, np.nan)
     return DiscriminationResult(
         folds=folds,
-        terms=spec.model.terms(),
-        coef=coef,
+        terms=tuple(getattr(spec.model, "terms", tuple)()),
+        coef=np.asarray(fits.get("model.coef", np.zeros((len(folds), 0))), dtype=np.float64),
         n=n,
         n_events=events,
         edges=np.linspace(0, 1, spec.bins + 1),

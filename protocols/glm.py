@@ -20,8 +20,8 @@ from pydantic import Field, model_validator
 from scipy import stats
 
 from protocols.core import families
-from protocols.core.disclosure import Count, Moment
-from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.errors import Code, SiteError, SpecError, StudyError
 from protocols.core.newton import (
     Maximum,
     Point,
@@ -126,6 +126,9 @@ class GlmResult(Result):
         columns = ("coef", "se", "z", "p", "lower", "upper", "rate_ratio")
         return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
 
+    def transform_arrays(self) -> dict[str, Floats]:
+        return {"coef": self.coef}
+
 
 class Glm(FederatedProtocol[GlmSpec, GlmResult]):
     """Effects of covariates on a count, or on a 0/1 variable by probit."""
@@ -209,6 +212,16 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult]):
         found = yield from maximise(best, evaluate, spec.searched())
         null = _null_deviance(spec, total["outcome"], int(total["n"]))
         return result(spec, found, basis, null, int(total["n"]))
+
+    def score(self, spec: GlmSpec, table: AnalysisTable, **arrays: Array) -> Floats:
+        """The (n,) probabilities that a 0/1 outcome is 1, by probit.
+
+        Raises:
+            SpecError: another family, or an offset.
+        """
+        if spec.family != "probit" or spec.offset or spec.exposure:
+            raise SpecError(Code.INVALID_STUDY, f"a {spec.family} model of counts gives no probability")
+        return families.probabilities(spec.covariates, table, arrays["coef"], link="probit")
 
     def pooled(self, spec: GlmSpec, tables: Sequence[AnalysisTable]) -> GlmResult:
         """The fit of statsmodels on all rows, its derivatives iterated to machine precision."""

@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 from scipy import stats
-from scipy.special import expit
 
-from protocols.core.disclosure import Count, Moment
+from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.families import derivatives
+from protocols.core.families import derivatives, probabilities
 from protocols.core.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats
@@ -83,6 +82,9 @@ class LogisticResult(Result):
         columns = ("coef", "se", "z", "p", "odds_ratio", "lower", "upper")
         return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
 
+    def transform_arrays(self) -> dict[str, Floats]:
+        return {"coef": self.coef}
+
 
 class Logistic(FederatedProtocol[LogisticSpec, LogisticResult]):
     """Odds ratios of covariates on a 0/1 outcome."""
@@ -143,6 +145,10 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult]):
             evaluations=found.evaluations + 1,
         )
 
+    def score(self, spec: LogisticSpec, table: AnalysisTable, **arrays: Array) -> Floats:
+        """The (n,) probabilities that the outcome is 1."""
+        return probabilities(spec.covariates, table, arrays["coef"])
+
     def pooled(self, spec: LogisticSpec, tables: Sequence[AnalysisTable]) -> LogisticResult:
         """The fit of statsmodels' Logit on all rows."""
         from statsmodels.discrete.discrete_model import Logit  # a test's library, not a site's
@@ -172,12 +178,6 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult]):
             "Leaves in a sum over sites, about 7 times: the numbers of people and of events, the "
             f"log-likelihood, its {p + 1} first and {p + 1} x {p + 1} second derivatives.",
         )
-
-
-def probabilities(spec: LogisticSpec, table: AnalysisTable, coef: Floats) -> Floats:
-    """The (n,) probabilities that the outcome is 1, by (p,) coefficients of `spec.terms()`."""
-    probability: Floats = expit(coef[0] + table.matrix(spec.covariates) @ coef[1:])
-    return probability
 
 
 def result(

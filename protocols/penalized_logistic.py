@@ -16,7 +16,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from protocols.core import elastic_net, families
-from protocols.core.disclosure import Count, Moment
+from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.newton import covariate_moments, location_and_scale, original_scale
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
@@ -98,6 +98,9 @@ class PenalizedLogisticResult(Result):
         frame = pd.DataFrame({name: getattr(self, name) for name in names}, index=self.lambdas)
         return frame.assign(chosen=np.arange(len(frame)) == self.chosen)
 
+    def transform_arrays(self) -> dict[str, Floats]:
+        return {"coef": np.append(self.intercept[self.chosen], self.coef[self.chosen])}
+
 
 class PenalizedLogistic(FederatedProtocol[PenalizedLogisticSpec, PenalizedLogisticResult]):
     """Log odds ratios of many covariates on a 0/1 outcome."""
@@ -171,6 +174,10 @@ class PenalizedLogistic(FederatedProtocol[PenalizedLogisticSpec, PenalizedLogist
 
         found, rounds = yield from minimise(start, lambdas, spec.l1_ratio, n, evaluate)
         return result(spec, lambdas, found, basis, (n, events), rounds + 1)
+
+    def score(self, spec: PenalizedLogisticSpec, table: AnalysisTable, **arrays: Array) -> Floats:
+        """The (n,) probabilities that the outcome is 1, by the penalty that is chosen."""
+        return families.probabilities(spec.covariates, table, arrays["coef"])
 
     def pooled(self, spec: PenalizedLogisticSpec, tables: Sequence[AnalysisTable]) -> PenalizedLogisticResult:
         """The fits of scikit-learn's LogisticRegression on all rows, those not 0 iterated to rounding."""

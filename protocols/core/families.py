@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma, expit, gammaln, log_ndtr, ndtri, polygamma, xlogy
+from scipy.special import digamma, expit, gammaln, log_ndtr, ndtr, ndtri, polygamma, xlogy
 
+from protocols.core.disclosure import Array
 from protocols.core.protocol import Arrays
 from protocols.core.table import AnalysisTable, Floats
 
@@ -141,6 +142,15 @@ def derivatives(
         "information": information,
         "expected": information if canonical else expected,
     }
+
+
+def probabilities(
+    covariates: Sequence[str], table: AnalysisTable, coef: Array, link: str = "logit"
+) -> Floats:
+    """The (n,) probabilities that an outcome is 1, by an intercept and one coefficient a covariate."""
+    eta = coef[0] + table.matrix(covariates) @ coef[1:]
+    probability: Floats = expit(eta) if link == "logit" else ndtr(eta)
+    return probability
 
 
 def blocks(

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from protocols import CATALOGUE
 from protocols.core.disclosure import Array, Declaration, Thresholds
 from protocols.core.errors import Code, ShadowgraphError, SpecError
-from protocols.core.table import EVERYBODY, AnalysisTable, Mask, Rows
+from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Mask, Rows
 
 Arrays = Mapping[str, Array]
 
@@ -180,6 +180,10 @@ class FederatedProtocol(Generic[S, R]):
     def transform(self, spec: S, table: AnalysisTable, rows: Mask, **arrays: Array) -> AnalysisTable:
         """The table with its columns changed by a global result; the site's own part comes from `rows`."""
         raise SpecError(Code.INVALID_STUDY, f"{self.name} is not a transform of columns")
+
+    def score(self, spec: S, table: AnalysisTable, **arrays: Array) -> Floats:
+        """The (n,) probabilities of the outcome by a fitted model's `transform_arrays`; missing: not known."""
+        raise SpecError(Code.INVALID_STUDY, f"{self.name} gives no probability")
 
     def pooled(self, spec: S, tables: Sequence[AnalysisTable]) -> R:
         """The reference with all rows in one place, by a trusted library; for tests only."""

@@ -97,15 +97,14 @@ class Study(BaseModel):
         raise SpecError(Code.INVALID_STUDY, f"the study has no analysis {name!r}")
 
     def spec(self, analysis: str, part: tuple[str, ...] = ()) -> Spec:
-        """The spec of an analysis, or the one that stands inside it at `part` (a path of field names).
+        """The spec of an analysis, or the one that stands inside it at `part` (fields, keys, positions).
 
         Raises:
             SpecError: nothing of the kind stands there.
         """
         spec: object = self.analysis(analysis).spec
         for name in part:
-            fields = type(spec).model_fields if isinstance(spec, BaseModel) else {}
-            spec = getattr(spec, name) if name in fields else None
+            spec = _inside(spec, name)
         if not isinstance(spec, Spec):
             raise SpecError(Code.INVALID_STUDY, f"analysis {analysis!r} has no part {'.'.join(part)!r}")
         return spec
@@ -117,6 +116,17 @@ class Study(BaseModel):
             for line in protocol(analysis.spec.protocol).describe(analysis.spec):
                 lines.append(f"{analysis.name}: {line}")
         return lines
+
+
+def _inside(value: object, name: str) -> object:
+    """What stands in a model, a mapping or a tuple under a name; None, if nothing does."""
+    if isinstance(value, BaseModel):
+        return getattr(value, name) if name in type(value).model_fields else None
+    if isinstance(value, Mapping):
+        return value.get(name)
+    if isinstance(value, tuple) and name.isdigit() and int(name) < len(value):
+        return value[int(name)]
+    return None
 
 
 def canonical_json(value: object) -> bytes:
