@@ -40,6 +40,8 @@ from protocols.core.variables import Name
 FEWEST_DF = 10
 """Residual degrees of freedom below which nothing is tested."""
 
+_MOST_DERIVATIVES = 5_000_000  # a message of 80 MB, masked
+
 
 class AssociateSpec(Spec):
     """Which features with which outcomes.
@@ -68,8 +70,9 @@ class AssociateSpec(Spec):
             raise ValueError("a variable stands twice among features, outcomes and confounders")
         if self.model == "logistic" and self.intercepts == "site":
             raise ValueError("logistic models have a common intercept; take indicators as confounders")
-        if self.model == "logistic" and len(self.features) * len(self.outcomes) > 50_000:
-            raise ValueError("more than 50,000 logistic models: take fewer features or outcomes")
+        numbers = len(self.features) * len(self.outcomes) * (len(self.confounders) + 2) ** 2
+        if self.model == "logistic" and numbers > _MOST_DERIVATIVES:
+            raise ValueError("too many second derivatives for a message: take fewer models or confounders")
         return self
 
     def variables(self) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from protocols.core.vectors import Prefix, signs, standardized
 
 Sparsity = Annotated[float, Field(gt=0, le=1)]
 
+_WIDEST = 2000  # columns whose products with each other fit a message
 _NOTHING = 1e-12  # the share of a block's variance, or of its correlations, that is rounding
 
 
@@ -61,6 +62,8 @@ class PlsSpec(Spec):
         p, q = len(self.x), len(self.y)
         if len({*self.x, *self.y}) != p + q:
             raise ValueError("a variable stands twice among x and y")
+        if self.method == "regression" and p > _WIDEST:
+            raise ValueError(f"more than {_WIDEST} x columns for regression: take fewer, or method: svd")
         if self.components > (p if self.method == "regression" else min(p, q)):
             raise ValueError("more components than columns")
         for sparsity, size in ((self.sparsity_x, p), (self.sparsity_y, q)):

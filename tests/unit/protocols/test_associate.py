@@ -129,6 +129,13 @@ def test_a_constant_confounder_is_an_error_that_names_it() -> None:
         run(spec_of(), sites)["scan"]
 
 
+def test_a_scan_too_large_for_a_message_is_refused() -> None:
+    many = tuple(f"g{j}" for j in range(3000))
+    assert spec_of(features=many).model == "linear"
+    with pytest.raises(ValueError, match="fewer models"):
+        spec_of(features=many, outcomes=tuple(f"h{j}" for j in range(200)), model="logistic")
+
+
 def test_logistic_outcomes_must_be_zero_or_one() -> None:
     sites = [t.with_columns({"o1": t.columns["f0"]}) for t in tables()]
     with pytest.raises(StudyError, match="other than 0 and 1") as failed:
