@@ -1,8 +1,10 @@
 """The one way to a site's database: SQLite embedded, PostgreSQL in production, one code for both."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,8 +13,10 @@ from sqlalchemy import (
     URL,
     Column,
     Connection,
+    Dialect,
     Engine,
     Insert,
+    Select,
     Table,
     UniqueConstraint,
     bindparam,
@@ -20,8 +24,10 @@ from sqlalchemy import (
     delete,
     event,
     func,
+    literal_column,
     make_url,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -34,10 +40,14 @@ from cdm.migrations import configuration
 # A chunk bounds the memory of a load; beyond a thousand rows neither database gets faster.
 CHUNK = 1000
 
+# From so many rows on PostgreSQL's COPY is worth its temporary table.
+FEW = 50
+
 MIGRATION_LOCK = 5_4_2026  # any number, the same everywhere
 
 Item = TypeVar("Item")
 Cell = str | int | float | None
+Bind = Callable[[Any], object]
 
 
 class RefusedRowError(Exception):
@@ -124,24 +134,76 @@ def key_columns(table: Table) -> tuple[str, ...]:
 def upsert(connection: Connection, table: Table, rows: Iterable[Mapping[str, object]]) -> int:
     """The number of rows written; a row whose key is there already is replaced as a whole.
 
-    A column that a row leaves out becomes its default or NULL, also when the older row had a value.
+    A column that a row leaves out becomes its default or NULL, also when the older row had a value. Of two
+    rows with one key the later stays.
 
     Raises:
         ValueError: a row names a column that the table does not have.
         RefusedRowError: a required column is empty, or a value does not fit its column.
     """
-    statement = _upsert_statement(table, connection.dialect.name)
     blank = {column.name: _default(column) for column in table.c}
+    cells = itemgetter(*blank)
+    write = _merge if connection.dialect.name == "postgresql" else _insert_or_replace
     written = 0
     for chunk in chunks(rows, CHUNK):
         complete = [{**blank, **row} for row in chunk]
         if any(len(row) != len(blank) for row in complete):
             unknown = sorted({name for row in complete for name in row.keys() - blank.keys()})
             raise ValueError(f"{table.name} has no column {', '.join(unknown)}")
-        with _refusals(table):
-            connection.execute(statement, complete)
+        write(connection, table, [cells(row) for row in complete])
         written += len(complete)
     return written
+
+
+def _insert_or_replace(connection: Connection, table: Table, rows: list[tuple[object, ...]]) -> None:
+    """Write rows whose cells stand in the table's order; values are bound here, which halves the time."""
+    statement, binders = _sqlite_upsert(table, connection.dialect)
+    try:
+        bound = [_bound(row, binders) for row in rows] if binders else rows
+    except (TypeError, ValueError):
+        raise RefusedRowError(table.name, "a value is not of its column's type") from None
+    with _refusals(table):
+        connection.exec_driver_sql(statement, bound)
+
+
+def _bound(row: tuple[object, ...], binders: list[tuple[int, Bind]]) -> tuple[object, ...]:
+    cells = list(row)
+    for position, bind in binders:
+        if cells[position] is not None:
+            cells[position] = bind(cells[position])
+    return tuple(cells)
+
+
+@cache
+def _sqlite_upsert(table: Table, dialect: Dialect) -> tuple[str, list[tuple[int, Bind]]]:
+    """The statement, and how the cells of days, times and the like become what SQLite stores."""
+    names = [column.name for column in table.c]
+    compiled = _upsert_statement(table, "sqlite").compile(dialect=dialect, column_keys=names)
+    processors = (column.type.dialect_impl(dialect).bind_processor(dialect) for column in table.c)
+    return str(compiled), [(position, bind) for position, bind in enumerate(processors) if bind]
+
+
+def _merge(connection: Connection, table: Table, rows: list[tuple[object, ...]]) -> None:
+    """Write rows by COPY into a temporary table and from there, in one statement, into the table."""
+    names = [column.name for column in table.c]
+    if len(rows) < FEW:
+        with _refusals(table):
+            statement = _upsert_statement(table, "postgresql")
+            connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
+        return
+    key = itemgetter(*map(names.index, key_columns(table)))
+    last = {key(row): row for row in rows}  # ON CONFLICT takes a key only once in a statement
+    quote = connection.dialect.identifier_preparer.quote
+    target, incoming = quote(table.name), quote(f"incoming_{table.name}")
+    columns = ", ".join(map(quote, names))
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE IF NOT EXISTS {incoming} (LIKE {target} INCLUDING DEFAULTS)"
+    )
+    connection.exec_driver_sql(f"TRUNCATE {incoming}")
+    _copy(connection, table, f"COPY {incoming} ({columns}) FROM STDIN", last.values())
+    source: Select[Any] = select(*(literal_column(quote(name)) for name in names)).select_from(text(incoming))
+    with _refusals(table):
+        connection.execute(_upsert_statement(table, "postgresql", source))
 
 
 @contextmanager
@@ -166,8 +228,10 @@ def _default(column: Column[Any]) -> object:
     return column.default.arg if isinstance(column.default, ScalarElementColumnDefault) else None
 
 
-def _upsert_statement(table: Table, dialect: str) -> Insert:
+def _upsert_statement(table: Table, dialect: str, source: Select[Any] | None = None) -> Insert:
     insert = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+    if source is not None:
+        insert = insert.from_select([column.name for column in table.c], source)
     key = key_columns(table)
     replaced = {column.name: insert.excluded[column.name] for column in table.c if column.name not in key}
     if replaced:
@@ -216,7 +280,7 @@ def append(
     return added
 
 
-def _copy(connection: Connection, table: Table, statement: str, rows: Iterable[Sequence[Cell]]) -> int:
+def _copy(connection: Connection, table: Table, statement: str, rows: Iterable[Sequence[object]]) -> int:
     driver = connection.dialect.loaded_dbapi
     added = 0
     try:
@@ -224,7 +288,7 @@ def _copy(connection: Connection, table: Table, statement: str, rows: Iterable[S
         with cursor, cursor.copy(statement) as copy:
             for added, row in enumerate(rows, start=1):  # noqa: B007
                 copy.write_row(row)
-    except (driver.IntegrityError, driver.DataError) as error:
+    except (driver.IntegrityError, driver.DataError, driver.ProgrammingError) as error:
         raise RefusedRowError(table.name, _reason(error)) from None
     return added
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cdm.etl.profile import Profile
 from protocols.core.errors import Code, InputError
 
 SETTINGS = "site.toml"
@@ -20,6 +21,7 @@ class SiteConfig(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
     database: str = "sqlite:///cdm.sqlite"
     runtime_port: int = Field(default=9094, ge=1, le=65535)
+    mapping: Profile = Profile()
     home: Path = Field(default=Path("."), exclude=True)
 
     @property

@@ -66,7 +66,8 @@ def _load(
 ) -> dict[str, Any]:
     engine = open_cdm(config)
     try:
-        return load(engine, records, name, site_identity(config), progress).as_dict()
+        summary = load(engine, records, name, site_identity(config), progress, profile=config.mapping)
+        return summary.as_dict()
     finally:
         engine.dispose()
 

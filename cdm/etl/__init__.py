@@ -1,17 +1,30 @@
 """From a source's record to rows of the CDM: one mapper a kind of record, and MAPPERS is their list."""
 
+from cdm.etl.allergy_intolerance import map_allergy_intolerance
 from cdm.etl.condition import map_condition
+from cdm.etl.consent import map_consent
 from cdm.etl.context import Context
+from cdm.etl.device import map_device, map_device_use
 from cdm.etl.dicom_series import map_regions, map_series, map_study
 from cdm.etl.encounter import map_encounter
 from cdm.etl.identity import Identity
 from cdm.etl.image_reading import map_image_reading
 from cdm.etl.imaging_study import map_imaging_study
+from cdm.etl.immunization import map_immunization
+from cdm.etl.medication import map_medication
+from cdm.etl.medication_administration import map_medication_administration
+from cdm.etl.medication_request import map_medication_request
+from cdm.etl.medication_statement import map_medication_statement
+from cdm.etl.note import map_diagnostic_report, map_document_reference
 from cdm.etl.observation import map_observation
+from cdm.etl.organization import map_location, map_organization
 from cdm.etl.patient import map_patient
+from cdm.etl.person import with_person
+from cdm.etl.practitioner import map_practitioner
 from cdm.etl.procedure import map_procedure
 from cdm.etl.radiomic_features import map_radiomic_features
 from cdm.etl.record import Excluded, Mapper, Row, SourceRecord, Unmappable, Unreadable
+from cdm.etl.specimen import map_specimen
 from cdm.etl.variant import map_tested_sample
 
 MAPPERS: dict[str, Mapper] = {
@@ -20,13 +33,30 @@ MAPPERS: dict[str, Mapper] = {
     "Condition": map_condition,
     "Observation": map_observation,
     "Procedure": map_procedure,
+    "Medication": map_medication,
+    "MedicationRequest": map_medication_request,
+    "MedicationAdministration": map_medication_administration,
+    "MedicationStatement": map_medication_statement,
+    "MedicationUsage": map_medication_statement,
+    "Immunization": map_immunization,
+    "AllergyIntolerance": map_allergy_intolerance,
+    "DiagnosticReport": map_diagnostic_report,
+    "DocumentReference": map_document_reference,
+    "Specimen": map_specimen,
+    "Device": map_device,
+    "DeviceUseStatement": map_device_use,
+    "DeviceUsage": map_device_use,
+    "Organization": map_organization,
+    "Location": map_location,
+    "Practitioner": map_practitioner,
+    "Consent": map_consent,
     "ImagingStudy": map_imaging_study,
-    "DicomStudy": map_study,
-    "DicomSeries": map_series,
-    "DicomRegions": map_regions,
-    "MAF": map_tested_sample,
-    "VCF": map_tested_sample,
-    "ImageReading": map_image_reading,
+    "DicomStudy": with_person(map_study),
+    "DicomSeries": with_person(map_series),
+    "DicomRegions": with_person(map_regions),
+    "MAF": with_person(map_tested_sample),
+    "VCF": with_person(map_tested_sample),
+    "ImageReading": with_person(map_image_reading),
     "RadiomicFeatures": map_radiomic_features,
 }
 

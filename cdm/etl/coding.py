@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from cdm.concepts import Resolution, StandardConcept
 from cdm.etl.administrative import NO_CONCEPT
-from cdm.etl.context import Context
-from cdm.vocabulary import vocabulary_id_of
+from cdm.etl.context import NAME_LENGTH, Context
+from cdm.etl.free_text import TEXT, kept_text
+from cdm.vocabulary import UNMAPPED, vocabulary_id_of
 
 LOCAL = "local-"  # how `vocabulary_id_of` names a hospital's own system
 SOURCE_VALUE_LENGTH = 50  # OMOP's varchar(50)
@@ -43,7 +44,7 @@ def source_value(system: str, code: str) -> str:
 def coded(concept: Any, context: Context) -> Coded:
     """The code of a CodeableConcept, by priority: chosen by a user, mapped, first (f2o-034, f2o-035).
 
-    One without any coding gives concept 0 and its text.
+    One without any coding is its text, which only a site's own map gives a concept.
     """
     if not isinstance(concept, dict):
         return NOT_CODED
@@ -51,7 +52,14 @@ def coded(concept: Any, context: Context) -> Coded:
     if codings:
         return coded_value(_preferred(codings, context), context)
     text = concept.get("text")
-    return Coded(text[:SOURCE_VALUE_LENGTH], NO_CONCEPT, UNKNOWN, None) if text else NOT_CODED
+    return coded_text(text, context) if text else NOT_CODED
+
+
+def coded_text(text: str, context: Context) -> Coded:
+    """A text that stands for a code: mapped by the site, or concept 0; shown only if it can name nobody."""
+    shown = kept_text(text, context)[:SOURCE_VALUE_LENGTH]
+    found = context.lookup(TEXT, text.strip()) if len(text) <= NAME_LENGTH else UNMAPPED
+    return _from_resolution("", shown, found) if found.standard else Coded(shown, NO_CONCEPT, UNKNOWN, None)
 
 
 def coded_value(coding: dict[str, Any], context: Context) -> Coded:
@@ -80,3 +88,10 @@ def has_code(concept: Any, system: str, *codes: str) -> bool:
     """Whether a CodeableConcept carries one of the codes of a system."""
     codings = concept.get("coding") or () if isinstance(concept, dict) else ()
     return any(coding.get("system") == system and coding.get("code") in codes for coding in codings)
+
+
+def first_code(concept: object) -> str | None:
+    """The first code of a CodeableConcept, as for a status of which FHIR knows the codes."""
+    codings = concept.get("coding") if isinstance(concept, dict) else None
+    code = codings[0].get("code") if codings else None
+    return code if isinstance(code, str) else None

@@ -16,7 +16,7 @@ from cdm.etl.administrative import (
     EHR_PROBLEM_LIST,
     NO_CONCEPT,
 )
-from cdm.etl.coding import Coded, coded, coded_value
+from cdm.etl.coding import Coded, coded, coded_value, first_code
 from cdm.etl.context import Context
 from cdm.etl.dates import first_date, required_date
 from cdm.etl.events import CONDITION, MEASUREMENT, OBSERVATION, Event, Names, event_row, event_rows
@@ -39,7 +39,7 @@ CONSIDERED = {"provisional", "differential", "refuted"}
 
 def map_condition(condition: Body, context: Context) -> list[Row]:
     """The rows of a diagnosis, or one observation of a diagnosis that is not sure or refuted."""
-    verification = _first_code(condition.get("verificationStatus"))
+    verification = first_code(condition.get("verificationStatus"))
     require_status(verification, REALIZED | CONSIDERED, "verificationStatus")
     refuse_modifiers(condition)
     event = Event(
@@ -56,21 +56,15 @@ def map_condition(condition: Body, context: Context) -> list[Row]:
     rows = list(event_rows(event, code, CONDITION, context))
     for row in rows:
         if row.table == CONDITION.table:
-            row.values["condition_status_source_value"] = _first_code(condition.get("clinicalStatus"))
+            row.values["condition_status_source_value"] = first_code(condition.get("clinicalStatus"))
     return [*rows, *_beside(condition, event, rows[0], context)]
 
 
 def _type_concept_id(condition: Body) -> int:
-    categories = {_first_code(category) for category in condition.get("category") or ()}
+    categories = {first_code(category) for category in condition.get("category") or ()}
     if "problem-list-item" in categories:
         return EHR_PROBLEM_LIST
     return EHR_ENCOUNTER if "encounter-diagnosis" in categories else EHR
-
-
-def _first_code(concept: object) -> str | None:
-    codings = concept.get("coding") if isinstance(concept, dict) else None
-    code = codings[0].get("code") if codings else None
-    return code if isinstance(code, str) else None
 
 
 def _considered(event: Event, code: Coded, verification: str, context: Context) -> Row:

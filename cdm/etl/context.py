@@ -1,20 +1,34 @@
 """What a mapper may know beside its record: whose source it is, the site's keys, and the vocabulary."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from cdm.concepts import Resolution, Vocabulary
 from cdm.etl.identity import Identity
-from cdm.etl.record import Unmappable
+from cdm.etl.profile import Profile
+from cdm.etl.record import Body, Unmappable
 
 NAME_LENGTH = 255
 REMEMBERED = 200_000  # bounds the memory of a load, however many people and codes it has
 
 
 class Context:
-    """Keys and concepts for the mappers of one load; it remembers who was named and what met no concept."""
+    """Keys and concepts for the mappers of one load; it remembers who was named and what met no concept.
 
-    def __init__(self, source: str, identity: Identity, vocabulary: Vocabulary) -> None:
+    `find` gives the body of another record of the source, None where there is none (yet).
+    """
+
+    def __init__(
+        self,
+        source: str,
+        identity: Identity,
+        vocabulary: Vocabulary,
+        profile: Profile = Profile(),  # noqa: B008 - frozen
+        find: Callable[[str, str], Body | None] = lambda kind, record_id: None,
+    ) -> None:
         self.source = source
+        self.profile = profile
+        self.find = find
         self.kind = ""  # of the record in hand: what `data unmapped` says beside a code
         self.new_persons: dict[str, int] = {}
         self.unmapped: Counter[tuple[str, str, str]] = Counter()
@@ -37,6 +51,10 @@ class Context:
             person_id = self._identity.person_id(self.source, patient_id)
             self._persons[patient_id] = self.new_persons[patient_id] = person_id
         return person_id
+
+    def text_pseudonym(self, text: str) -> str:
+        """What stands for a text that may name somebody: equal texts keep being equal."""
+        return self._identity.text_pseudonym(text)
 
     def image_occurrence_id(self, series_uid: str) -> int:
         """The key of the image_occurrence of a SeriesInstanceUID, whichever source tells of it."""

@@ -1,6 +1,6 @@
 """Encounter: the visit.
 
-Left out on purpose: identifier, participant, serviceProvider, location, length, diagnosis, reasonCode,
+Left out on purpose: identifier, all participants but the first, location, length, diagnosis, reasonCode,
 partOf (a stay on a ward is a visit of its own), statusHistory, classHistory.
 """
 
@@ -11,19 +11,27 @@ from cdm.etl.coding import NOT_CODED, SOURCE_VALUE_LENGTH, Coded, coded_value
 from cdm.etl.context import Context
 from cdm.etl.dates import Instant, first_date, last_date, required_date
 from cdm.etl.record import Body, Row
-from cdm.etl.references import record_id, refuse_modifiers, require_status, subject_person_id
+from cdm.etl.references import (
+    provider_id,
+    record_id,
+    referenced_id,
+    refuse_modifiers,
+    require_status,
+    subject_person_id,
+)
 
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-REALIZED = {"finished", "in-progress", "arrived", "triaged", "onleave"}
+ENDED = {"finished", "completed", "discharged"}  # the latter two are R5's
+REALIZED = ENDED | {"in-progress", "arrived", "triaged", "onleave", "on-hold"}
 
 
 def map_encounter(encounter: Body, context: Context) -> list[Row]:
     """The visit of an encounter that took place or is going on."""
     require_status(encounter.get("status"), REALIZED)
     refuse_modifiers(encounter)
-    start = required_date(encounter, "period")
+    start = required_date(encounter, "period", "actualPeriod")
     visit = _class(encounter, context)
-    end = last_date(encounter, "period") or _open_end(encounter, visit.concept_id, start)
+    end = last_date(encounter, "period", "actualPeriod") or _open_end(encounter, visit.concept_id, start)
     values: dict[str, Any] = {
         "visit_occurrence_id": context.row_id(record_id(encounter), "visit_occurrence"),
         "person_id": subject_person_id(encounter, context),
@@ -35,7 +43,8 @@ def map_encounter(encounter: Body, context: Context) -> list[Row]:
         "visit_end_date": end.day,
         "visit_end_datetime": end.time,
         "visit_type_concept_id": EHR_ENCOUNTER if start.precision == "day" else IMPUTED,
-        **_admission(encounter.get("hospitalization") or {}),
+        **_admission(encounter.get("hospitalization") or encounter.get("admission") or {}),
+        **_whose_care(encounter, context),
     }
     return [Row("visit_occurrence", values, start.precision)]
 
@@ -53,10 +62,23 @@ def _class(encounter: Body, context: Context) -> Coded:
 
 def _open_end(encounter: Body, visit_concept_id: int, start: Instant) -> Instant:
     """The end of a visit without one: its start, but for an inpatient when the source last looked."""
-    if visit_concept_id != INPATIENT_VISIT or encounter.get("status") == "finished":
+    if visit_concept_id != INPATIENT_VISIT or encounter.get("status") in ENDED:
         return start
     seen = first_date(encounter.get("meta") or {}, "lastUpdated")
     return max(start, seen) if seen else start
+
+
+def _whose_care(encounter: Body, context: Context) -> dict[str, Any]:
+    """The columns that name the organization and the first participant, there already or not."""
+    values: dict[str, Any] = {}
+    organization_id = referenced_id(encounter.get("serviceProvider"), "Organization")
+    if organization_id:
+        values["care_site_id"] = context.row_id(f"Organization/{organization_id}", "care_site")
+    for participant in encounter.get("participant") or ():
+        who = participant.get("individual") or participant.get("actor")  # R4, R5
+        values["provider_id"] = provider_id(who, context)
+        break
+    return values
 
 
 def _admission(hospitalization: Body) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class Event(NamedTuple):
     start: Instant
     end: Instant | None
     type_concept_id: int
+    provider_id: int | None = None
 
 
 def event_rows(event: Event, code: Coded, default: Names, context: Context, part: str = "") -> Iterator[Row]:
@@ -95,6 +96,8 @@ def event_row(event: Event, code: Coded, concept: StandardConcept, names: Names,
         names.date: event.start.day,
         names.time: event.start.time,
     }
+    if event.provider_id is not None:
+        values["provider_id"] = event.provider_id
     end = event.end or (event.start if names.end_required else None)
     if end and names.end_date:
         values[names.end_date], values[names.end_time] = end.day, end.time

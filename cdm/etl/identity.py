@@ -39,3 +39,7 @@ class Identity:
     def shared_id(self, table: str, uid: str) -> int:
         """The key of a row that several sources tell of by one worldwide name, as a DICOM UID is."""
         return self.hash63("shared", table, uid)
+
+    def text_pseudonym(self, text: str) -> str:
+        """What stands in the CDM for a text that may name somebody; equal texts have equal pseudonyms."""
+        return f"text:{self.hash63('text', text):016x}"

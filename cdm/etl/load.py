@@ -8,29 +8,22 @@ before the transaction begins, so that the write lock is held for the writing al
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
+from itertools import chain
 
-import orjson
-from sqlalchemy import Engine
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError
+from sqlalchemy import Engine, select
 
-from cdm.concepts import Vocabulary
-from cdm.database import RefusedRowError
-from cdm.etl import MAPPERS
-from cdm.etl.context import Context
+from cdm.etl.bodies import compact, read_block
 from cdm.etl.derived import derive
 from cdm.etl.identity import Identity
-from cdm.etl.quarantine import Quarantine, Rejected
-from cdm.etl.record import Excluded, Row, SourceRecord, Unmappable, Unreadable
-from cdm.etl.runs import begin_run, finish_run, mapping_fingerprint, was_interrupted
-from cdm.etl.store import Change, Known, Store, last_updated
+from cdm.etl.loading import CONTENT_DIGITS, Loading
+from cdm.etl.profile import Profile
+from cdm.etl.record import SourceRecord, Unreadable
+from cdm.etl.runs import begin_run, finish_run, was_interrupted
 from cdm.etl.summary import LoadSummary
+from cdm.schema import source_record
 
 BATCH = 2000
-# What a mapper runs into where an element does not have the shape that its standard gives it.
-# What a driver says of a value that it cannot bind or store; a full disk or a lost server is none of these.
-REFUSED = (RefusedRowError, DataError, IntegrityError, InterfaceError, ProgrammingError, OverflowError)
-MISSHAPEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+USUAL = Profile()
 
 Progress = Callable[[int], None]
 
@@ -42,6 +35,7 @@ def load(
     identity: Identity,
     progress: Progress = lambda count: None,
     batch_size: int = BATCH,
+    profile: Profile = USUAL,
 ) -> LoadSummary:
     """The summary of loading `records`: each is loaded, unchanged, removed, excluded or in quarantine.
 
@@ -50,19 +44,71 @@ def load(
     and leaves the older one's rows. `progress` is told how many records each batch had;
     `batch_size` is small where a record takes long to make, so that a kill loses little.
     """
-    interrupted = was_interrupted(engine)
-    run_id = begin_run(engine, source)
-    loading = _Loading(engine, source, identity, run_id)
-    with _collector_at_rest():
+    with _running(engine, source, identity, profile) as loading:
         for batch in _batches(records, batch_size):
             loading.take(batch)
             progress(len(batch))
-    loading.quarantine.resolve_fixed()
+        loading.quarantine.resolve_fixed()
+    return loading.summary
+
+
+def remap(
+    engine: Engine,
+    identity: Identity,
+    progress: Progress = lambda count: None,
+    profile: Profile = USUAL,
+) -> list[LoadSummary]:
+    """The summaries, a source each, of mapping anew what is loaded, where map, vocabulary or profile changed.
+
+    The records' sources are not needed: the CDM is as if they were loaded again.
+    """
+    return [_remap(engine, source, identity, progress, profile) for source in _sources(engine)]
+
+
+def _remap(
+    engine: Engine, source: str, identity: Identity, progress: Progress, profile: Profile
+) -> LoadSummary:
+    with _running(engine, source, identity, profile) as loading:
+        for source_body_id in _blocks(engine, source):
+            with engine.connect() as connection:
+                stored = read_block(connection, source_body_id)
+            old = [
+                one
+                for one in stored
+                if one.source == source and one.content_hash[CONTENT_DIGITS:] != loading.fingerprint
+            ]
+            if old:
+                loading.remap(old)
+            progress(len(stored))
+    return loading.summary
+
+
+def _sources(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return sorted(connection.scalars(select(source_record.c.source).distinct()))
+
+
+def _blocks(engine: Engine, source: str) -> list[int]:
+    columns = source_record.c
+    statement = select(columns.source_body_id).where(columns.source == source).distinct()
+    with engine.connect() as connection:
+        wanted = connection.scalars(statement.where(columns.source_body_id.is_not(None))).all()
+    return sorted(key for key in wanted if key is not None)
+
+
+@contextmanager
+def _running(engine: Engine, source: str, identity: Identity, profile: Profile) -> Iterator[Loading]:
+    """A load from its note in `load_run` to its end, when what follows from the rows is made anew."""
+    interrupted = was_interrupted(engine)
+    run_id = begin_run(engine, source, profile)
+    loading = Loading(engine, source, identity, run_id, profile)
+    with _collector_at_rest():
+        yield loading
     if loading.summary.changed or interrupted:
         derive(engine)
+        compact(engine)
     loading.summary.unmapped_codes = len(loading.unmapped)
     finish_run(engine, run_id, loading.summary)
-    return loading.summary
 
 
 @contextmanager
@@ -82,136 +128,21 @@ def _collector_at_rest() -> Iterator[None]:
 def _batches(
     records: Iterable[SourceRecord | Unreadable], size: int
 ) -> Iterator[list[SourceRecord | Unreadable]]:
-    """Batches in which no record stands twice: a second version waits for the next transaction."""
-    batch: list[SourceRecord | Unreadable] = []
-    seen: set[tuple[str, str]] = set()
-    for record in records:
-        name = (record.kind, record.record_id) if isinstance(record, SourceRecord) else None
-        if len(batch) >= size or name in seen:
+    """Batches in which no record stands twice: its second version waits for the next transaction."""
+    upcoming, left = iter(records), True
+    waiting: list[SourceRecord | Unreadable] = []
+    while left or waiting:
+        batch: list[SourceRecord | Unreadable] = []
+        seen: set[tuple[str, str]] = set()
+        earlier, waiting = waiting, []
+        left = False
+        for record in chain(earlier, upcoming):
+            name = (record.kind, record.record_id) if isinstance(record, SourceRecord) else None
+            (waiting if name in seen else batch).append(record)
+            if name:
+                seen.add(name)
+            if max(len(batch), len(waiting)) >= size:
+                left = True
+                break
+        if batch:
             yield batch
-            batch, seen = [], set()
-        batch.append(record)
-        if name:
-            seen.add(name)
-    if batch:
-        yield batch
-
-
-class _Loading:
-    """The state of one load."""
-
-    def __init__(self, engine: Engine, source: str, identity: Identity, run_id: int) -> None:
-        self.context = Context(source, identity, Vocabulary(engine))
-        self.summary = LoadSummary(source, run_id)
-        self.quarantine = Quarantine(engine, source, run_id, identity)
-        self.store = Store(engine, source, run_id, identity, self.quarantine)
-        self.unmapped: set[tuple[str, str]] = set()
-        self._hash = blake2b(digest_size=16, key=mapping_fingerprint(engine))
-
-    def take(self, batch: list[SourceRecord | Unreadable]) -> None:
-        """Load one batch in one transaction; a record that the database refuses goes to quarantine alone."""
-        changes, rejected = self._sort(batch)
-        persons, self.context.new_persons = self.context.new_persons, {}
-        unmapped = dict(self.context.unmapped)
-        self.context.unmapped.clear()
-        self.unmapped.update((system, code) for system, code, _ in unmapped)
-        try:
-            self.store.write(changes, rejected, persons, unmapped)
-        except REFUSED:
-            self.store.write([], rejected, persons, unmapped)
-            rejected = rejected + self._write_one_by_one(changes)
-        for change in changes:
-            self._count(change)
-        for one in rejected:
-            self.summary.kinds[one.kind].quarantined += 1
-
-    def _sort(self, batch: list[SourceRecord | Unreadable]) -> tuple[list[Change], list[Rejected]]:
-        """What is to be written, and what cannot be; all else is counted here."""
-        rejected: list[Rejected] = []
-        candidates: list[tuple[int, SourceRecord, str]] = []
-        for record in batch:
-            self.quarantine.saw(record.position)
-            if isinstance(record, Unreadable):
-                rejected.append(Rejected(*record, None))
-            elif record.kind not in MAPPERS:
-                self.summary.kinds[record.kind].not_mapped_yet += 1
-            else:
-                key = self.store.record_key(record.kind, record.record_id)
-                try:
-                    candidates.append((key, record, self._content_hash(record)))
-                except TypeError:  # orjson: nested too deep, or a number beyond 64 bits
-                    rejected.append(_misshapen(record, key))
-        known = self.store.known([key for key, _, _ in candidates])
-        changes: list[Change] = []
-        for key, record, content_hash in candidates:
-            if key in known and _is_old(record, content_hash, known[key]):
-                self.summary.kinds[record.kind].unchanged += 1
-                continue
-            outcome = self._map(key, record, content_hash, key in known)
-            if isinstance(outcome, Rejected):
-                rejected.append(outcome)
-            else:
-                changes.append(outcome)
-        return changes, rejected
-
-    def _content_hash(self, record: SourceRecord) -> str:
-        """The hash of a record's content and of all else that decides its rows; empty of one taken back."""
-        if record.deleted:
-            return ""
-        content = self._hash.copy()
-        content.update(orjson.dumps(record.body, option=orjson.OPT_SORT_KEYS))
-        return content.hexdigest()
-
-    def _map(self, key: int, record: SourceRecord, content_hash: str, known: bool) -> Change | Rejected:
-        if record.deleted:
-            return Change(key, record, content_hash, [], "deleted at the source", known)
-        self.context.kind = record.kind
-        rows: list[Row] = []
-        reason = ""
-        try:
-            rows = MAPPERS[record.kind](record.body, self.context)
-        except Excluded as excluded:
-            reason = excluded.reason
-        except Unmappable as error:
-            return Rejected(record.kind, record.position, error.code, error.reason, key)
-        except (*MISSHAPEN, *REFUSED):  # refused: a code that cannot even be looked up
-            return _misshapen(record, key)
-        return Change(key, record, content_hash, rows, reason, known)
-
-    def _write_one_by_one(self, changes: list[Change]) -> list[Rejected]:
-        """What the database refuses of a batch that it refused as a whole; `changes` keeps the rest."""
-        refused: list[Rejected] = []
-        for change in list(changes):
-            try:
-                self.store.write([change], [], {}, {})
-            except REFUSED:
-                changes.remove(change)
-                text = "a value does not fit its column"
-                kind, position = change.record.kind, change.record.position
-                refused.append(Rejected(kind, position, "refused-by-database", text, change.key))
-        self.store.write([], refused, {}, {})
-        return refused
-
-    def _count(self, change: Change) -> None:
-        counts = self.summary.kinds[change.record.kind]
-        if change.excluded and change.had_rows:
-            counts.removed += 1
-        elif change.excluded:
-            counts.exclude(change.excluded)
-        elif change.known:
-            counts.replaced += 1
-        else:
-            counts.loaded += 1
-
-
-def _misshapen(record: SourceRecord, key: int) -> Rejected:
-    reason = "an element does not have the shape that its standard gives it"
-    return Rejected(record.kind, record.position, "malformed-record", reason, key)
-
-
-def _is_old(record: SourceRecord, content_hash: str, known: Known) -> bool:
-    """Whether the CDM has this version of the record already, or a newer one: files come in any order."""
-    if content_hash == known.content_hash:
-        return True
-    updated = last_updated(record) if known.last_updated else None
-    return updated is not None and known.last_updated is not None and updated < known.last_updated

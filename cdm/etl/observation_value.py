@@ -3,12 +3,12 @@
 from typing import Any
 
 from cdm.etl.administrative import NO, NO_CONCEPT, OPERATOR, YES
-from cdm.etl.coding import SOURCE_VALUE_LENGTH, coded, coded_value
+from cdm.etl.coding import SOURCE_VALUE_LENGTH, coded, coded_text, coded_value
 from cdm.etl.context import Context
+from cdm.etl.free_text import kept_text
 from cdm.etl.record import Body, Unmappable
 
 UCUM = "http://unitsofmeasure.org"
-# value[x] of R4, and of R5 what a lenient reader still understands
 # value[x] of R4, and of R5 what a lenient reader still understands
 VALUES = {"dataAbsentReason"} | {
     f"value{kind}"
@@ -44,12 +44,25 @@ def value_columns(part: Body, table: str, context: Context) -> dict[str, Any]:
     elif "valueBoolean" in part:
         yes = part["valueBoolean"] is True
         columns = {"value_as_concept_id": YES if yes else NO, "value_source_value": str(yes).lower()}
+    elif "valueString" in part:
+        columns = _string(str(part["valueString"]), context, is_measurement)
     elif (text := _text(part)) is not None:
         columns = {"value_source_value": text[:SOURCE_VALUE_LENGTH]}
         if not is_measurement:
             columns["value_as_string"] = text[:STRING_LENGTH]
     if is_measurement and part.get("referenceRange"):
         columns.update(_range(part["referenceRange"][0]))
+    return columns
+
+
+def _string(text: str, context: Context, is_measurement: bool) -> dict[str, Any]:
+    """An answer in words: a concept where the site has mapped it, shown where it can name nobody."""
+    answer = coded_text(text, context)
+    columns: dict[str, Any] = {"value_source_value": answer.source_value}
+    if answer.concept_id:
+        columns["value_as_concept_id"] = answer.concept_id
+    if not is_measurement:
+        columns["value_as_string"] = kept_text(text, context)[:STRING_LENGTH]
     return columns
 
 
@@ -81,8 +94,6 @@ def _number(value: object) -> float | None:
 
 def _text(part: Body) -> str | None:
     """What a value without a column of its own reads as."""
-    if "valueString" in part:
-        return str(part["valueString"])
     for name in ("valueDateTime", "valueTime", "valueDate"):
         if name in part:
             return str(part[name])

@@ -10,17 +10,19 @@ from cdm.etl.administrative import (
     EHR,
     IMPUTED,
     MORE_THAN_ONE_RACE,
+    NO_CONCEPT,
     RACE_OBSERVATION,
 )
 from cdm.etl.coding import NOT_CODED, Coded, coded_value
 from cdm.etl.context import Context
 from cdm.etl.dates import DAY_NOT_KNOWN, Instant, instant
+from cdm.etl.person import UNKNOWN_YEAR
 from cdm.etl.record import Body, Row
 from cdm.etl.references import record_id, refuse_modifiers
 from cdm.vocabulary import UNMAPPED
 
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
-UNKNOWN_YEAR = 0  # OMOP requires a year of birth; 0 is no year and says "not known"
+
 GENDER = "http://hl7.org/fhir/administrative-gender"
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
 VITAL_STATUS = {"system": LOINC, "code": "67162-8"}
@@ -55,13 +57,18 @@ def _person(
         "year_of_birth": birth.day.year if birth else UNKNOWN_YEAR,
         "month_of_birth": birth.day.month if birth and birth.precision != "year" else None,
         "day_of_birth": birth.day.day if birth and birth.precision == "day" else None,
-        "race_concept_id": MORE_THAN_ONE_RACE if len(races) > 1 else race.concept_id,
+        "race_concept_id": MORE_THAN_ONE_RACE if len(races) > 1 else _of_domain(race, "Race"),
         "race_source_value": race.source_value,
         "race_source_concept_id": race.source_concept_id,
-        "ethnicity_concept_id": ethnicity.concept_id,
+        "ethnicity_concept_id": _of_domain(ethnicity, "Ethnicity"),
         "ethnicity_source_value": ethnicity.source_value,
         "ethnicity_source_concept_id": ethnicity.source_concept_id,
     }
+
+
+def _of_domain(code: Coded, domain_id: str) -> int:
+    """The concept where it is of the domain that the column wants; a site's map may say otherwise."""
+    return next((one.concept_id for one in code.standard if one.domain_id == domain_id), NO_CONCEPT)
 
 
 def _omb_categories(patient: Body, name: str, context: Context) -> list[Coded]:

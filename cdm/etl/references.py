@@ -53,10 +53,29 @@ def subject_person_id(resource: Body, context: Context, element: str = "subject"
     raise Unmappable("unresolved-subject", f"{element} is not a reference to a Patient")
 
 
-def visit_occurrence_id(resource: Body, context: Context) -> int | None:
+def visit_occurrence_id(resource: Body, context: Context, *elements: str) -> int | None:
     """The key of the visit that the resource belongs to, there already or not; None without a reference."""
-    encounter_id = referenced_id(resource.get("encounter"), "Encounter")
-    return context.row_id(f"Encounter/{encounter_id}", "visit_occurrence") if encounter_id else None
+    for element in elements or ("encounter",):
+        encounter_id = referenced_id(resource.get(element), "Encounter")
+        if encounter_id:
+            return context.row_id(f"Encounter/{encounter_id}", "visit_occurrence")
+    return None
+
+
+def provider_id(reference: object, context: Context) -> int | None:
+    """The key of the provider whom a reference names, there already or not."""
+    practitioner_id = referenced_id(reference, "Practitioner")
+    return context.row_id(f"Practitioner/{practitioner_id}", "provider") if practitioner_id else None
+
+
+def find_referenced(reference: object, kind: str, resource: Body, context: Context) -> Body | None:
+    """The resource of a `kind` that a reference names: contained in this one, or a record of the source."""
+    text = reference.get("reference") if isinstance(reference, dict) else None
+    if isinstance(text, str) and text.startswith("#"):
+        contained = (one for one in resource.get("contained") or () if one.get("id") == text[1:])
+        return next((one for one in contained if one.get("resourceType") == kind), None)
+    found_id = referenced_id(reference, kind)
+    return context.find(kind, found_id) if found_id else None
 
 
 def record_id(resource: Body) -> str:
@@ -74,3 +93,12 @@ def refuse_modifiers(resource: Body) -> None:
         raise Unmappable(
             "modifier-extension", "a modifier that this ETL does not know may change its meaning"
         )
+
+
+def has_nested_modifier(element: object) -> bool:
+    """Whether an element anywhere below has an extension that may turn its meaning."""
+    if isinstance(element, list):
+        return any(has_nested_modifier(one) for one in element)
+    if not isinstance(element, dict):
+        return False
+    return bool(element.get("modifierExtension")) or any(map(has_nested_modifier, element.values()))

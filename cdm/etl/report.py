@@ -7,6 +7,8 @@ import orjson
 from sqlalchemy import Connection, Engine, Table, func, select
 
 from cdm.etl.coding import source_value
+from cdm.etl.free_text import TEXT
+from cdm.etl.identity import Identity
 from cdm.schema import (
     condition_occurrence,
     device_exposure,
@@ -89,10 +91,11 @@ def quarantined_places(engine: Engine) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in connection.execute(statement)]
 
 
-def unmapped(engine: Engine) -> list[dict[str, Any]]:
+def unmapped(engine: Engine, identity: Identity) -> list[dict[str, Any]]:
     """The codes that have no standard concept here, those that touch most people first.
 
-    `system` is what a line of `data map` takes as source_vocabulary_id.
+    `system` is what a line of `data map` takes as source_vocabulary_id; of words without a code it is `text`.
+    `identity` is the site's: it tells which words a pseudonym stands for.
     """
     with engine.connect() as connection:
         statement = select(unmapped_code.c.system, unmapped_code.c.code).distinct()
@@ -100,6 +103,8 @@ def unmapped(engine: Engine) -> list[dict[str, Any]]:
         for system, code in connection.execute(statement):
             known[source_value(system, code)].add((system, code))
             known[code].add((system, code))  # units stand without their system
+            if system == TEXT:
+                known[identity.text_pseudonym(code)].add((system, code))
         found = [line for place in CODED for line in _without_concept(connection, *place)]
     lines = [
         {"system": system, "code": code, **line}

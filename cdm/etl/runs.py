@@ -9,28 +9,29 @@ import orjson
 from sqlalchemy import Engine, exists, select, update
 
 from cdm.database import upsert, writing
+from cdm.etl.profile import Profile
 from cdm.etl.summary import LoadSummary
 from cdm.schema import load_run, source_to_concept_map, vocabulary
 
 CDM_VERSION = "5.4"
 GUIDE_VERSION = "HL7 FHIR-to-OMOP 2.0.0-ballot"
-MAPPING_VERSION = "1"  # a change of what mappers write counts it up: then unchanged records are mapped again
+MAPPING_VERSION = "2"  # a change of what mappers write counts it up: then unchanged records are mapped again
 
 
-def mapping_fingerprint(engine: Engine) -> bytes:
-    """What, beside its content, decides a record's rows: our mappers, the vocabulary and the site's own map.
+def mapping_fingerprint(engine: Engine, profile: Profile) -> str:
+    """What, beside its content, decides a record's rows: mappers, profile, vocabulary and the site's own map.
 
-    It goes into the content hash: after `data vocabulary load` or `data map` the same files map anew.
+    It stands behind the content hash: after `data vocabulary load` or `data map` the same files map anew.
     """
     mapping = source_to_concept_map.c
     versions = select(vocabulary.c.vocabulary_id, vocabulary.c.vocabulary_version)
     maps = select(mapping.source_vocabulary_id, mapping.source_code, mapping.target_concept_id)
-    fingerprint = blake2b(MAPPING_VERSION.encode(), digest_size=32)
+    fingerprint = blake2b((MAPPING_VERSION + profile.model_dump_json()).encode(), digest_size=8)
     with engine.connect() as connection:
         for statement in (versions, maps):
             for row in sorted(map(str, connection.execute(statement))):
                 fingerprint.update(row.encode())
-    return fingerprint.digest()
+    return fingerprint.hexdigest()
 
 
 def was_interrupted(engine: Engine) -> bool:
@@ -40,7 +41,7 @@ def was_interrupted(engine: Engine) -> bool:
         return bool(connection.scalar(statement))
 
 
-def begin_run(engine: Engine, source: str) -> int:
+def begin_run(engine: Engine, source: str, profile: Profile) -> int:
     """The id of a new run, which sorts by time."""
     run_id = time_ns()
     row = {
@@ -52,7 +53,7 @@ def begin_run(engine: Engine, source: str) -> int:
         "vocabulary_version": vocabulary_version(engine),
         "guide_version": GUIDE_VERSION,
         "software_version": version("shadowgraph"),
-        "settings": orjson.dumps({"mapping": MAPPING_VERSION}).decode(),
+        "settings": orjson.dumps({"mapping": MAPPING_VERSION, **profile.model_dump()}).decode(),
     }
     with writing(engine) as connection:
         upsert(connection, load_run, [row])

@@ -1,8 +1,8 @@
 """What a load writes: the rows of a batch, whose they are, and what was left out, in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,14 +10,15 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cdm.database import CHUNK, chunks, delete_rows, key_columns, upsert, writing
+from cdm.etl.bodies import Place, Stored, read_bodies, write_block
 from cdm.etl.dates import instant
 from cdm.etl.identity import Identity
 from cdm.etl.quarantine import Quarantine, Rejected
 from cdm.etl.record import Row, SourceRecord, Unmappable
-from cdm.schema import metadata, person_link, source_record, source_row, unmapped_code
+from cdm.schema import metadata, person_link, source_need, source_record, source_row, unmapped_code
 
 KEYS = {name: key_columns(table)[0] for name, table in metadata.tables.items() if table.primary_key.columns}
-KEYS["death"] = "person_id"
+KEYS |= {"death": "person_id", "episode_event": "episode_id"}
 
 
 class Known(NamedTuple):
@@ -29,15 +30,24 @@ class Known(NamedTuple):
 
 @dataclass
 class Change:
-    """A record whose rows are to be written; `excluded` says why there are none."""
+    """A record whose rows are to be written; `excluded` says why there are none.
+
+    `content` is what to keep of its body, empty of a record taken back; one that is mapped anew from what was
+    kept has its `place` already. `needs` are the keys of the records that were looked into to map it.
+    """
 
     key: int
+    source: str
     record: SourceRecord
     content_hash: str
     rows: list[Row]
     excluded: str
     known: bool
+    content: bytes = b""
+    place: Place | None = None
+    needs: set[int] = field(default_factory=set)
     had_rows: bool = False
+    counted: bool = True  # False where another record's change made it be mapped anew
 
 
 class Store:
@@ -49,12 +59,15 @@ class Store:
         self._engine = engine
         self._source = source
         self._run_id = run_id
+        self._block_id = run_id  # blocks sort by time, as runs do
         self._identity = identity
         self._quarantine = quarantine
+        with engine.connect() as connection:
+            self._any_needs = connection.execute(select(source_need).limit(1)).first() is not None
 
-    def record_key(self, kind: str, record_id: str) -> int:
-        """The key of a record of this source."""
-        return self._identity.hash63("record", self._source, kind, record_id)
+    def record_key(self, source: str, kind: str, record_id: str) -> int:
+        """The key of a record, there already or not."""
+        return self._identity.hash63("record", source, kind, record_id)
 
     def known(self, keys: list[int]) -> dict[int, Known]:
         """What is known of those records that were loaded before."""
@@ -69,6 +82,22 @@ class Store:
                 )
             }
 
+    def bodies(self, keys: Iterable[int]) -> list[Stored]:
+        """The records with these keys as they were kept, of whichever source."""
+        with self._engine.connect() as connection:
+            return list(read_bodies(connection, keys))
+
+    def touched_by(self, changes: list[Change]) -> set[int]:
+        """The other records that these changes reach.
+
+        They looked into one of them, or they tell, as a fallback, of a row that one of them gives up.
+        """
+        keys = {change.key for change in changes}
+        with self._engine.connect() as connection:
+            found = set(_needing(connection, keys)) if self._any_needs else set()
+            found |= set(_left_with(connection, [change for change in changes if change.known]))
+        return found - keys
+
     def write(
         self,
         changes: list[Change],
@@ -80,6 +109,7 @@ class Store:
         with writing(self._engine) as connection:
             self._delete_earlier(connection, [change for change in changes if change.known])
             self._insert(connection, changes)
+            self._keep(connection, changes)
             upsert(connection, source_record, map(self._record_row, changes))
             self._quarantine.write(connection, rejected)
             upsert(connection, person_link, (self._link(*item) for item in persons.items()))
@@ -89,14 +119,13 @@ class Store:
     def _delete_earlier(self, connection: Connection, changes: list[Change]) -> None:
         """Delete what the records made before, but not a row that another record tells of too."""
         by_key = {change.key: change for change in changes}
-        owned = source_row.c
         for chunk in chunks(by_key, CHUNK):
             mine: defaultdict[str, set[int]] = defaultdict(set)
-            statement = select(owned.source_record_id, owned.table_name, owned.row_id)
-            for key, table, row_id in connection.execute(statement.where(owned.source_record_id.in_(chunk))):
+            for key, table, row_id in _rows_of(connection, chunk):
                 by_key[key].had_rows = True
                 mine[table].add(row_id)
             delete_rows(connection, source_row, chunk)
+            delete_rows(connection, source_need, chunk)
             for table, ids in mine.items():
                 kept = _still_owned(connection, table, ids)
                 delete_rows(connection, metadata.tables[table], ids - kept)
@@ -117,13 +146,26 @@ class Store:
             there = _existing(connection, table, {row[key] for row in ready})
             upsert(connection, metadata.tables[table], (row for row in ready if row[key] not in there))
         upsert(connection, source_row, owners)
+        needs = [(change.key, needed) for change in changes for needed in change.needs]
+        self._any_needs = self._any_needs or bool(needs)
+        rows_of_needs = ({"source_record_id": key, "needed_id": needed} for key, needed in needs)
+        upsert(connection, source_need, rows_of_needs)
+
+    def _keep(self, connection: Connection, changes: list[Change]) -> None:
+        """Keep the bodies of new contents as one block."""
+        new = [change for change in changes if change.content]
+        self._block_id += 1
+        write_block(connection, self._block_id, [change.content for change in new])
+        for line, change in enumerate(new):
+            change.place = Place(self._block_id, line)
 
     def _record_row(self, change: Change) -> dict[str, Any]:
         meta = change.record.body.get("meta")
         version = meta.get("versionId") if isinstance(meta, dict) else None
+        place = change.place
         return {
             "source_record_id": change.key,
-            "source": self._source,
+            "source": change.source,
             "kind": change.record.kind,
             "record_id": change.record.record_id,
             "version_id": version[:64] if isinstance(version, str) else None,
@@ -131,6 +173,8 @@ class Store:
             "content_hash": change.content_hash,
             "run_id": self._run_id,
             "deleted": change.record.deleted,
+            "source_body_id": place.source_body_id if place else None,
+            "body_line": place.line if place else None,
         }
 
     def _link(self, patient_id: str, person_id: int) -> dict[str, Any]:
@@ -145,6 +189,39 @@ def last_updated(record: SourceRecord) -> datetime | None:
         return instant(text).time if isinstance(text, str) else None
     except Unmappable:
         return None
+
+
+def _rows_of(connection: Connection, keys: Iterable[int]) -> Iterator[tuple[int, str, int]]:
+    """(record, table, row) of what these records made."""
+    owned = source_row.c
+    statement = select(owned.source_record_id, owned.table_name, owned.row_id)
+    for chunk in chunks(keys, CHUNK):
+        for row in connection.execute(statement.where(owned.source_record_id.in_(chunk))):
+            yield row.source_record_id, row.table_name, row.row_id
+
+
+def _needing(connection: Connection, keys: Iterable[int]) -> Iterator[int]:
+    """The records that looked into these."""
+    statement = select(source_need.c.source_record_id)
+    for chunk in chunks(keys, CHUNK):
+        yield from connection.scalars(statement.where(source_need.c.needed_id.in_(chunk)))
+
+
+def _left_with(connection: Connection, changes: list[Change]) -> Iterator[int]:
+    """The records that tell of a row which its own record no longer makes: theirs is a fallback for it."""
+    still_made = {
+        change.key: {(row.table, row.values[KEYS[row.table]]) for row in change.rows if not row.fallback}
+        for change in changes
+    }
+    given_up: defaultdict[str, set[int]] = defaultdict(set)
+    for key, table, row_id in _rows_of(connection, still_made):
+        if (table, row_id) not in still_made[key]:
+            given_up[table].add(row_id)
+    owned = source_row.c
+    for table, ids in given_up.items():
+        for chunk in chunks(ids, CHUNK):
+            owners = select(owned.source_record_id).where(owned.row_id.in_(chunk), owned.table_name == table)
+            yield from connection.scalars(owners)
 
 
 def _existing(connection: Connection, table: str, ids: set[int]) -> set[int]:

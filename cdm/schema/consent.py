@@ -1,4 +1,4 @@
-"""What a person allows: ours, since OMOP has no table that an analysis could ask before it counts somebody."""
+"""What a person allows: ours, since OMOP has no table that could be asked before somebody is counted."""
 
 from sqlalchemy import Boolean, Column, Table
 

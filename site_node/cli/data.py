@@ -123,9 +123,11 @@ def unmapped(
     Example: shadowgraph data unmapped --limit 20
     """
     from cdm.etl import report
+    from site_node.config import load
+    from site_node.identity import site_identity
 
     with _cdm(home) as engine:
-        return report.unmapped(engine)[:limit]
+        return report.unmapped(engine, site_identity(load(home)))[:limit]
 
 
 @app.command("map")

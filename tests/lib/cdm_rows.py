@@ -6,8 +6,9 @@ from sqlalchemy import Engine, select
 
 from cdm.schema import metadata
 
-# Ours: which run wrote a row is not part of what the CDM says.
-OUTSIDE = {"load_run", "unmapped_code", "quarantine"}
+# Ours: which run wrote a row, and in which block its source was kept, is not part of what the CDM says.
+OUTSIDE = {"load_run", "unmapped_code", "quarantine", "source_body"}
+OF_THE_RUN = {"run_id", "source_body_id", "body_line"}
 
 
 def cdm_rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
@@ -16,7 +17,7 @@ def cdm_rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
     with engine.connect() as connection:
         for name, table in metadata.tables.items():
             if name not in OUTSIDE:
-                columns = [column for column in table.c if column.name != "run_id"]
+                columns = [column for column in table.c if column.name not in OF_THE_RUN]
                 rows = sorted(connection.execute(select(*columns)).all(), key=repr)
                 found[name] = [tuple(row) for row in rows]
     return {name: rows for name, rows in found.items() if rows}

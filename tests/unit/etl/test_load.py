@@ -85,14 +85,16 @@ def test_every_record_is_in_exactly_one_count(engine: Engine) -> None:
     planned = record("Procedure", "r1", status="preparation")
     undated = record("Condition", "c9", subject={"reference": "Patient/p0"}, code=coded("C71.1"))
     report = record("DiagnosticReport", "d1", status="final")
+    bill = record("Claim", "b1", status="active")
     broken = Unreadable("Observation", "Observation.ndjson:9", "malformed-json", "this is not JSON")
-    summary = loaded(engine, [*records(), planned, undated, report, broken])
+    summary = loaded(engine, [*records(), planned, undated, report, bill, broken])
     kinds = summary.kinds
-    assert summary.records == 15 + 4
+    assert summary.records == 15 + 5
     assert kinds["Procedure"].excluded == {"status preparation": 1}
     assert kinds["Condition"].quarantined == 1
     assert kinds["Observation"].quarantined == 1
-    assert kinds["DiagnosticReport"].not_mapped_yet == 1
+    assert kinds["DiagnosticReport"].excluded == {"no text: its results are Observations": 1}
+    assert kinds["Claim"].not_mapped_yet == 1
     assert kinds["Observation"].loaded == 6
     assert summary.unmapped_codes == 4  # the two codes, and the question and answer of being alive
 

@@ -1,0 +1,35 @@
+"""Words that a source wrote instead of a code: only those that name nobody enter the CDM (f2o-022).
+
+A text is kept as it is where it is a plain answer (`positive`, `left`, `12.5`, `<5`, `1:160`, `2+`), where
+the site has mapped it (`data map`, with `text` as the vocabulary: a person has read it), or where the site's
+profile says `free_text: verbatim`. Any other text is replaced by a keyed pseudonym, so that equal answers can
+still be counted, and listed by `data unmapped` from the provenance tables, which no analysis reads.
+"""
+
+import re
+
+from cdm.etl.context import NAME_LENGTH, Context
+
+TEXT = "text"  # the vocabulary under which a site maps texts
+# Up to five digits, perhaps with a sign, a comparison, a share or a titre: no date, no identifier.
+NUMBER = re.compile(r"[<>]?=?\s?[+-]?\d{1,5}([.,]\d{1,6})?\s?(%|\+{1,4}|[:/]\s?\d{1,5}([.,]\d{1,3})?)?")
+ANSWERS = """
+yes no true false unknown other none n/a pending normal abnormal high low trace mild moderate severe
+positive negative indeterminate equivocal borderline inconclusive detected not_detected reactive nonreactive
+present absent increased decreased stable improved worse active inactive complete partial progressive
+left right bilateral midline central anterior posterior superior inferior medial lateral
+i ii iii iv iia iib iic iiia iiib iiic iva ivb
+"""
+PLAIN = frozenset(ANSWERS.split())
+
+
+def kept_text(text: str, context: Context) -> str:
+    """The text itself where it may stand in the CDM, else its pseudonym."""
+    word = text.strip()[:NAME_LENGTH].replace("\x00", "")
+    if not word or NUMBER.fullmatch(word):
+        return word
+    is_mapped = bool(context.resolve(TEXT, word).standard)
+    is_plain = word.lower().replace(" ", "_") in PLAIN
+    if is_mapped or is_plain or context.profile.free_text == "verbatim":
+        return word
+    return context.text_pseudonym(word)
