@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ import pydicom
 from numpy.typing import NDArray
 
 from site_node.sources.dicom.faults import DicomFault, Fault
+from site_node.sources.dicom.frames import frame_count, slices_of, value_of
 from site_node.sources.dicom.geometry import Grid, Slice, Triple, grid_of, order
-from site_node.sources.dicom.headers import IMAGES, slice_of
-from site_node.sources.dicom.parser import reading
+from site_node.sources.dicom.headers import IMAGES
+from site_node.sources.dicom.parser import parse, reading
+from site_node.sources.dicom.pet import real_world_mapping, suv_factors
+from site_node.sources.dicom.pixels import MAX_VOXELS, frames
 
-SUV = "GML"  # PS3.3 C.8.9.1.1.3: g/ml, which is SUV by body weight unless SUVType says otherwise
 UNITS = {"CT": "[hnsf'U]", "PT": "g/mL", "MR": "[arb'U]"}  # UCUM: Hounsfield, SUV, arbitrary
 
 
@@ -44,15 +47,19 @@ def load_series(files: Sequence[Path]) -> Image:
     """The image of the files of one series, in any order; rescaled to HU (CT), SUV (PET) or as stored (MR).
 
     Raises:
-        DicomFault: the files are no regular stack, PET is not in g/ml, or the pixels cannot be decoded.
+        DicomFault: the files are no regular stack, PET has no SUV, or the pixels cannot be decoded.
     """
     datasets = [_dataset(path) for path in files]
     modality = IMAGES[str(datasets[0].SOPClassUID)]
-    slices = [_slice(dataset) for dataset in datasets]
-    grid = grid_of(slices)
+    slices, grid = _geometry(datasets)
+    height = {frame: z for z, frame in enumerate(order(slices))}
     array = np.empty(grid.shape)
-    for z, i in enumerate(order(slices)):
-        array[z] = _pixels(datasets[i], modality)
+    frame = 0
+    for dataset, factors in zip(datasets, _suv_factors(datasets, modality), strict=True):
+        for index, stored in enumerate(frames(dataset)):
+            slope, intercept = _rescale(dataset, index, modality)
+            array[height[frame]] = (stored.astype(np.float64) * slope + intercept) * factors[index]
+            frame += 1
     return Image(array, grid.spacing_mm, grid.origin, grid.direction, modality, UNITS[modality])
 
 
@@ -67,27 +74,41 @@ def load_folder(folder: Path) -> Image:
 
 def _dataset(path: Path) -> pydicom.FileDataset:
     with reading(Fault.UNREADABLE):
-        dataset = pydicom.dcmread(path)
+        dataset = parse(path)
         if str(dataset.get("SOPClassUID")) not in IMAGES:
             raise DicomFault(Fault.UNSUPPORTED_OBJECT)
         return dataset
 
 
-def _slice(dataset: pydicom.Dataset) -> Slice:
-    found = slice_of(dataset)
-    if found is None:
-        raise DicomFault(Fault.MALFORMED_GEOMETRY)
-    return found
+def _geometry(datasets: Sequence[pydicom.FileDataset]) -> tuple[list[Slice], Grid]:
+    """Where each frame of the objects lies, and their common grid."""
+    slices: list[Slice] = []
+    for dataset in datasets:
+        with reading(Fault.MALFORMED_GEOMETRY):
+            found = slices_of(dataset)
+        if not found:
+            raise DicomFault(Fault.MALFORMED_GEOMETRY)
+        slices += found
+    grid = grid_of(slices)
+    if prod(grid.shape) > MAX_VOXELS:
+        raise DicomFault(Fault.TOO_LARGE)
+    return slices, grid
 
 
-def _pixels(dataset: pydicom.FileDataset, modality: str) -> NDArray[np.float64]:
-    """One slice (y, x); every slice of a PET has its own slope."""
-    if modality == "PT" and dataset.get("Units") != SUV:
-        raise DicomFault(Fault.PET_UNIT)
-    with reading(Fault.UNDECODABLE_PIXELS):
-        stored = dataset.pixel_array
-        slope = float(dataset.get("RescaleSlope", 1.0))
-        intercept = float(dataset.get("RescaleIntercept", 0.0))
-    if stored.shape != (dataset.Rows, dataset.Columns):
-        raise DicomFault(Fault.UNDECODABLE_PIXELS)
-    return np.asarray(stored * slope + intercept, dtype=np.float64)
+def _suv_factors(datasets: Sequence[pydicom.FileDataset], modality: str) -> list[list[float]]:
+    """What each frame of each object is multiplied by: PET becomes SUV, all else stays."""
+    if modality != "PT":
+        return [[1.0] * frame_count(dataset) for dataset in datasets]
+    with reading(Fault.UNREADABLE):
+        return suv_factors(datasets)
+
+
+def _rescale(dataset: pydicom.FileDataset, frame: int, modality: str) -> tuple[float, float]:
+    """Slope and intercept of a frame: every slice of a PET has its own."""
+    with reading(Fault.MISSING_RESCALE):
+        mapping = real_world_mapping(dataset, frame) if modality == "PT" else None
+        if mapping is not None:
+            return float(mapping.RealWorldValueSlope), float(mapping.RealWorldValueIntercept)
+        slope = value_of(dataset, "RescaleSlope", frame)
+        intercept = value_of(dataset, "RescaleIntercept", frame)
+        return float(1.0 if slope is None else slope), float(0.0 if intercept is None else intercept)

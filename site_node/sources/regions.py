@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Floats, Grid
 from site_node.sources.dicom.headers import REGIONS, RTSTRUCT, region_names
-from site_node.sources.dicom.parser import reading
+from site_node.sources.dicom.parser import parse, reading
+from site_node.sources.dicom.pixels import frames as stored_frames
 
 Mask = NDArray[np.bool_]
 
@@ -36,7 +37,7 @@ def read_regions(
         DicomFault: the file is damaged, or its regions do not fit this grid.
     """
     with reading(Fault.UNREADABLE):
-        dataset = pydicom.dcmread(path)
+        dataset = parse(path)
         sop_class = str(dataset.SOPClassUID)
         if sop_class not in REGIONS:
             raise DicomFault(Fault.UNSUPPORTED_OBJECT)
@@ -120,15 +121,13 @@ def _segmented(
         yield number, mask
 
 
-def _frames(dataset: pydicom.Dataset) -> NDArray[np.int64]:
+def _frames(dataset: pydicom.FileDataset) -> NDArray[np.generic]:
     """The stored pixels (frame, row, column), also of a single frame."""
-    with reading(Fault.UNDECODABLE_PIXELS):
-        pixels = np.asarray(dataset.pixel_array, dtype=np.int64)
-    return pixels.reshape(-1, int(dataset.Rows), int(dataset.Columns))
+    return np.stack(list(stored_frames(dataset)))
 
 
 def _inside(
-    dataset: pydicom.Dataset, pixels: NDArray[np.int64], frame: int, number: int, threshold: float
+    dataset: pydicom.Dataset, pixels: NDArray[np.generic], frame: int, number: int, threshold: float
 ) -> Mask:
     """Which pixels of a frame belong to a segment."""
     if dataset.SegmentationType == "LABELMAP":
@@ -137,7 +136,7 @@ def _inside(
     if int(identified.ReferencedSegmentNumber) != number:
         return np.zeros(pixels.shape, dtype=bool)
     if dataset.SegmentationType == "FRACTIONAL":
-        return np.asarray(pixels >= threshold * int(dataset.MaximumFractionalValue))
+        return np.asarray(pixels.astype(float) >= threshold * int(dataset.MaximumFractionalValue))
     return np.asarray(pixels == 1)
 
 

@@ -11,6 +11,10 @@ class Fault(StrEnum):
     UNREADABLE = "dicom-unreadable"
     MISSING_IDENTITY = "dicom-missing-identity"
     UNSUPPORTED_OBJECT = "dicom-unsupported-object"
+    TOO_COMPLEX = "dicom-too-complex"
+    BURNED_IN = "dicom-burned-in"
+    SECONDARY_CAPTURE = "dicom-secondary-capture"
+    ULTRASOUND = "dicom-ultrasound"
     # one series
     MIXED_PATIENT = "dicom-mixed-patient"
     NO_DATE = "dicom-no-date"
@@ -26,7 +30,13 @@ class Fault(StrEnum):
     MISSING_RESCALE = "dicom-missing-rescale"
     # its pixels
     UNDECODABLE_PIXELS = "dicom-undecodable-pixels"
+    NO_DECODER = "dicom-no-decoder"
+    TOO_LARGE = "dicom-too-large"
     PET_UNIT = "dicom-pet-unit"
+    PET_BODY = "dicom-pet-body"
+    PET_DOSE = "dicom-pet-dose"
+    PET_TIME = "dicom-pet-time"
+    PET_DECAY = "dicom-pet-decay"
     # a region on it
     REGION_WITHOUT_IMAGE = "dicom-region-without-image"
     NO_REGION = "dicom-no-region"
@@ -40,7 +50,11 @@ REASONS: dict[Fault, str] = {
     Fault.NOT_DICOM: "not a DICOM file",
     Fault.UNREADABLE: "a DICOM file whose header cannot be read; copied incompletely?",
     Fault.MISSING_IDENTITY: "PatientID, a UID or the modality is missing",
-    Fault.UNSUPPORTED_OBJECT: "neither a single-frame CT, MR or PET image nor an RTSTRUCT nor a SEG",
+    Fault.UNSUPPORTED_OBJECT: "neither a CT, MR or PET image nor an RTSTRUCT nor a SEG",
+    Fault.TOO_COMPLEX: "more elements or bytes than any scanner writes: made to exhaust its reader?",
+    Fault.BURNED_IN: "the pixels may show who the patient is: burned-in annotation or a colour screen page",
+    Fault.SECONDARY_CAPTURE: "a secondary capture or screenshot, whose pixels may show who the patient is",
+    Fault.ULTRASOUND: "ultrasound, whose pixels usually show who the patient is",
     Fault.MIXED_PATIENT: "one series names several patients or studies",
     Fault.NO_DATE: "no acquisition, series, study or content date",
     Fault.MALFORMED_GEOMETRY: "position, orientation, pixel spacing or size is missing or not valid",
@@ -53,8 +67,14 @@ REASONS: dict[Fault, str] = {
     Fault.IRREGULAR_SPACING: "the distance between slices varies",
     Fault.SHEARED_STACK: "the slices are shifted within their plane (gantry tilt)",
     Fault.MISSING_RESCALE: "CT or PET without rescale slope and intercept: the intensities have no unit",
-    Fault.UNDECODABLE_PIXELS: "the pixels cannot be decoded: damaged, or compressed in a way unknown here",
-    Fault.PET_UNIT: "PET in another unit than g/ml (SUV)",
+    Fault.UNDECODABLE_PIXELS: "the pixels cannot be decoded: damaged?",
+    Fault.NO_DECODER: "the pixels are compressed in a way that no installed decoder reads",
+    Fault.TOO_LARGE: "more pixels than any scanner makes, or another number than the header says",
+    Fault.PET_UNIT: "PET in a unit that is neither SUV, Bq/ml nor counts with Philips' factor",
+    Fault.PET_BODY: "PET without the weight (or height or sex) of the patient: no SUV",
+    Fault.PET_DOSE: "PET without a plausible injected activity or half-life: no SUV",
+    Fault.PET_TIME: "PET whose injection or scan has no time, or times that contradict: no SUV",
+    Fault.PET_DECAY: "PET that does not say to what time its decay is corrected: no SUV",
     Fault.REGION_WITHOUT_IMAGE: "the series that the regions are drawn on is not known here",
     Fault.NO_REGION: "no closed contour or segment",
     Fault.CONTOUR_OFF_PLANE: "a contour does not lie in an image plane",

@@ -7,7 +7,6 @@ site, whose rows are a person's anyway: they join a series with FHIR's ImagingSt
 analysis can ask for them.
 """
 
-import math
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,17 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from cdm.etl.imaging_study import is_uid
 from site_node.sources.dicom.faults import DicomFault, Fault
+from site_node.sources.dicom.frames import GROUPS, number, slices_of, value_of
 from site_node.sources.dicom.geometry import Slice
-from site_node.sources.dicom.parser import reading
+from site_node.sources.dicom.parser import parse, reading
+from site_node.sources.dicom.screening import SCREENED, screen
 
-IMAGES = {  # SOP classes of single-frame images (PS3.4 B.5)
+IMAGES = {  # SOP classes (PS3.4 B.5): single frames, enhanced multi-frames, and these made of those
     "1.2.840.10008.5.1.4.1.1.2": "CT",
+    "1.2.840.10008.5.1.4.1.1.2.1": "CT",
+    "1.2.840.10008.5.1.4.1.1.2.2": "CT",
     "1.2.840.10008.5.1.4.1.1.4": "MR",
+    "1.2.840.10008.5.1.4.1.1.4.1": "MR",
+    "1.2.840.10008.5.1.4.1.1.4.4": "MR",
     "1.2.840.10008.5.1.4.1.1.128": "PT",
+    "1.2.840.10008.5.1.4.1.1.130": "PT",
+    "1.2.840.10008.5.1.4.1.1.128.1": "PT",
 }
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -57,6 +63,7 @@ GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "
 TAGS: list[Any] = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "PatientName",
     "RescaleSlope", "RescaleIntercept", *DATES, *DRAWN, *WORDS.values(), *NUMBERS.values(), *GEOMETRY,
+    "NumberOfFrames", *GROUPS, *SCREENED,
     # what says on which images a region is drawn, and its names
     "ReferencedFrameOfReferenceSequence", "ROIContourSequence", "StructureSetROISequence",
     "ReferencedSeriesSequence", "SegmentSequence",
@@ -77,7 +84,7 @@ class Header:
     day: date | None  # of the acquisition, or the nearest that the header has; of regions, of their study
     study_day: date | None
     facts: dict[str, str | float]
-    slice: Slice | None  # None where the geometry is missing
+    slices: tuple[Slice, ...]  # one a frame; none where the geometry of one is missing
     rescaled: bool
     drawn: date | None  # when regions were: the newest drawing counts
     regions: "Regions | None" = None
@@ -96,24 +103,22 @@ def read_header(path: Path, below: Path) -> Header | None:
     """The header of one file; None for a DICOMDIR, which only lists others.
 
     Raises:
-        DicomFault: it is not DICOM, cannot be read, or lacks what identifies it.
+        DicomFault: it is not DICOM, cannot be read, lacks what identifies it, or its pixels may name people.
     """
     with reading(Fault.UNREADABLE):
-        dataset = _dataset(path)
+        dataset = parse(path, TAGS, pixels=False)
         if dataset.file_meta.get("MediaStorageSOPClassUID") == DIRECTORY:
             return None
-        return _header(dataset, path.relative_to(below).as_posix())
+        return header_of(dataset, path.relative_to(below).as_posix())
 
 
-def _dataset(path: Path) -> pydicom.FileDataset:
-    """The allowed attributes of a file."""
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=TAGS)
-    except InvalidDicomError:
-        raise DicomFault(Fault.NOT_DICOM) from None
+def header_of(dataset: pydicom.Dataset, path: str) -> Header:
+    """The header of an object that lies, or will lie, at `path`; to be called in `reading`.
 
-
-def _header(dataset: pydicom.Dataset, path: str) -> Header:
+    Raises:
+        DicomFault: it lacks what identifies it, or its pixels may name people.
+    """
+    screen(dataset)
     sop_class = str(dataset.get("SOPClassUID", ""))
     is_image = sop_class in IMAGES
     if not is_image and sop_class not in REGIONS:
@@ -129,30 +134,12 @@ def _header(dataset: pydicom.Dataset, path: str) -> Header:
         day=_day(dataset, *DATES) if is_image else _day(dataset, "StudyDate", *DRAWN),
         study_day=_day(dataset, "StudyDate"),
         facts=_facts(dataset),
-        slice=slice_of(dataset) if is_image else None,
-        rescaled=None not in (_number(dataset, "RescaleSlope"), _number(dataset, "RescaleIntercept")),
+        slices=slices_of(dataset) if is_image else (),
+        rescaled=None
+        not in (number(value_of(dataset, "RescaleSlope")), number(value_of(dataset, "RescaleIntercept"))),
         drawn=_day(dataset, *DRAWN),
         regions=None if is_image else _regions(dataset),
     )
-
-
-def slice_of(dataset: pydicom.Dataset) -> Slice | None:
-    """The geometry of one image; None where an attribute of it is missing or malformed."""
-    try:
-        position = [float(v) for v in dataset.ImagePositionPatient]
-        orientation = [float(v) for v in dataset.ImageOrientationPatient]
-        spacing = [float(v) for v in dataset.PixelSpacing]
-        rows, columns = int(dataset.Rows), int(dataset.Columns)
-    except (AttributeError, TypeError, ValueError):
-        return None
-    if (len(position), len(orientation), len(spacing)) != (3, 6, 2) or min(rows, columns) < 1:
-        return None
-    if not all(map(math.isfinite, [*position, *orientation, *spacing])):
-        return None
-    x, y, z = position
-    a, b, c, d, e, f = orientation
-    return Slice((x, y, z), (a, b, c, d, e, f), (spacing[0], spacing[1]), rows, columns,
-                 _number(dataset, "SliceThickness"))  # fmt: skip
 
 
 def _identity(dataset: pydicom.Dataset, keyword: str) -> str:
@@ -184,11 +171,11 @@ def _facts(dataset: pydicom.Dataset) -> dict[str, str | float]:
     """The acquisition parameters by their column in image_acquisition; what is absent is left out."""
     facts: dict[str, str | float] = {}
     for column, keyword in WORDS.items():
-        if text := _words(dataset.get(keyword)):
+        if text := _words(value_of(dataset, keyword)):
             facts[column] = text[: LENGTHS.get(column, 64)]
     for column, keyword in NUMBERS.items():
-        if (number := _number(dataset, keyword)) is not None:
-            facts[column] = number
+        if (found := number(value_of(dataset, keyword))) is not None:
+            facts[column] = found
     return facts
 
 
@@ -196,14 +183,6 @@ def _words(value: object) -> str:
     """The text of a value; several are joined as DICOM writes them."""
     parts = value if isinstance(value, pydicom.multival.MultiValue | list) else [value]
     return "\\".join(str(part).replace("\0", "").strip() for part in parts if part is not None).strip()
-
-
-def _number(dataset: pydicom.Dataset, keyword: str) -> float | None:
-    try:
-        number = float(dataset.get(keyword))
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def region_names(dataset: pydicom.Dataset) -> dict[int, str]:
@@ -217,7 +196,7 @@ def region_names(dataset: pydicom.Dataset) -> dict[int, str]:
             int(roi.ReferencedROINumber) for roi in _items(dataset, "ROIContourSequence") if is_closed(roi)
         }
         rois = {int(roi.ROINumber): roi.get("ROIName") for roi in _items(dataset, "StructureSetROISequence")}
-        found = {number: name for number, name in rois.items() if number in closed}
+        found = {index: name for index, name in rois.items() if index in closed}
     else:
         found = {
             int(one.SegmentNumber): one.get("SegmentLabel") for one in _items(dataset, "SegmentSequence")
@@ -225,12 +204,12 @@ def region_names(dataset: pydicom.Dataset) -> dict[int, str]:
     identity = f"{dataset.get('PatientName') or ''} {dataset.get('PatientID') or ''}".lower()
     parts = [part for part in re.split(r"[\s^=,.]+", identity) if len(part) > 2]
     names: dict[int, str] = {}
-    for number, name in found.items():
-        text = str(name or number).strip()
+    for index, name in found.items():
+        text = str(name or index).strip()
         if any(part in text.lower() for part in parts):
-            text = f"region-{number}"
+            text = f"region-{index}"
         repeats = sum(other.partition(" (")[0] == text for other in names.values())
-        names[number] = f"{text} ({repeats + 1})" if repeats else text
+        names[index] = f"{text} ({repeats + 1})" if repeats else text
     return names
 
 

@@ -62,12 +62,11 @@ def check_image(series: Series) -> Grid:
     """
     first = series.first
     _one_owner(series)
-    slices = [header.slice for header in series.headers if header.slice is not None]
-    if len(slices) < len(series.headers):
+    if not all(header.slices for header in series.headers):
         raise DicomFault(Fault.MALFORMED_GEOMETRY)
     if first.modality in UNITS_FROM_RESCALE and not all(header.rescaled for header in series.headers):
         raise DicomFault(Fault.MISSING_RESCALE)
-    return grid_of(slices)
+    return grid_of([slice_ for header in series.headers for slice_ in header.slices])
 
 
 def check_regions(series: Series) -> None:
@@ -132,12 +131,12 @@ def study_body(series: Series) -> dict[str, Any]:
 
 def image_body(series: Series, grid: Grid) -> dict[str, Any]:
     """The record of an image series: identity, date, and the columns of image_acquisition."""
-    depth, rows, columns = grid.shape
+    _, rows, columns = grid.shape
     return {
         **_identity(series),
         "facts": {
             **series.first.facts,
-            "number_of_instances": depth,
+            "number_of_instances": len(series.headers),
             "rows": rows,
             "columns": columns,
             "pixel_spacing_row_mm": grid.spacing_mm[1],

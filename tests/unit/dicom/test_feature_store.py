@@ -115,7 +115,7 @@ def test_a_bad_image_does_not_stop_the_rest(sqlite_engine: Engine, images: Path)
     add(sqlite_engine, images)
     next((images / "a").iterdir()).write_bytes(b"gone bad")
     assert run(sqlite_engine, images) == Computed(computed=1, skipped=0, failed=2, features=18)
-    assert [(row["code"], row["regions"]) for row in failures(sqlite_engine)] == [("dicom-unreadable", 2)]
+    assert [(row["code"], row["regions"]) for row in failures(sqlite_engine)] == [("dicom-not-dicom", 2)]
 
 
 def test_a_mended_image_leaves_the_quarantine(sqlite_engine: Engine, images: Path) -> None:

@@ -31,15 +31,6 @@ def test_every_pet_slice_has_its_own_slope(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image.array, stored() * (0.5 * np.arange(1, 5))[:, None, None])
 
 
-def test_pet_that_is_not_suv_is_refused(tmp_path: Path) -> None:
-    def activity(_: int, dataset: Dataset) -> None:
-        dataset.Units = "BQML"
-
-    with pytest.raises(DicomFault) as caught:
-        load_series(write_series(tmp_path, "PT", change=activity))
-    assert caught.value.fault is Fault.PET_UNIT
-
-
 def test_mr_needs_no_rescale(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_series(write_series(tmp_path, "MR")).array, stored())
 

@@ -210,7 +210,7 @@ def test_an_object_without_identity_is_refused(folder: Path, keyword: str) -> No
 
 
 def test_another_kind_of_object_is_refused(folder: Path) -> None:
-    write_series(folder, change=set_attribute("SOPClassUID", "1.2.840.10008.5.1.4.1.1.7", 0, 1, 2, 3))
+    write_series(folder, change=set_attribute("SOPClassUID", "1.2.840.10008.5.1.4.1.1.1", 0, 1, 2, 3))
     assert codes(folder) == ["dicom-unsupported-object"] * 4
 
 

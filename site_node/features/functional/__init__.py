@@ -1,0 +1,1 @@
+"""Functional imaging: numbers of physiology from signals; arrays and plain numbers in, arrays out."""

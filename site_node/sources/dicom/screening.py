@@ -1,0 +1,50 @@
+"""Which objects may show in their pixels who the patient is: they never enter the site's images (RT25).
+
+What an object says of itself is taken at its word only where it says yes; an object that says nothing is
+judged by what it is. Text that a scanner burns into an image of a class that passes, and does not declare,
+is not found here: so no path of the site exports pixels.
+"""
+
+import pydicom
+
+from site_node.sources.dicom.faults import DicomFault, Fault
+
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # and .1 to .4, its multi-frame kin
+ULTRASOUND = (
+    "1.2.840.10008.5.1.4.1.1.3",  # and its retired kin
+    "1.2.840.10008.5.1.4.1.1.6",  # … .6.1 single frame, .6.2 volume
+)
+SCREENED = ["BurnedInAnnotation", "ConversionType", "ImageType", "SamplesPerPixel"]
+CAPTURED = {
+    "DF",
+    "DRW",
+    "SD",
+    "SI",
+    "WSD",
+}  # PS3.3 C.8.6.1: film, drawing, scanned document or image, workstation
+SCREENS = {"SCREEN SAVE", "SCREENSAVE", "SCREENSHOT", "SCREEN CAPTURE", "SECONDARY CAPTURE", "CAPTURE"}
+
+
+def screen(dataset: pydicom.Dataset) -> None:
+    """Nothing, if the pixels may be kept.
+
+    Raises:
+        DicomFault: the object is, or says that it holds, a picture with words in it.
+    """
+    sop_class = str(dataset.get("SOPClassUID", ""))
+    if _is_or_below(sop_class, SECONDARY_CAPTURE) or dataset.get("ConversionType") in CAPTURED:
+        raise DicomFault(Fault.SECONDARY_CAPTURE)
+    if any(_is_or_below(sop_class, root) for root in ULTRASOUND):
+        raise DicomFault(Fault.ULTRASOUND)
+    image_type = dataset.get("ImageType") or []
+    words = [image_type] if isinstance(image_type, str) else image_type
+    if any(str(word).replace("_", " ").upper() in SCREENS for word in words):
+        raise DicomFault(Fault.SECONDARY_CAPTURE)
+    if str(dataset.get("BurnedInAnnotation") or "").strip().upper() == "YES":
+        raise DicomFault(Fault.BURNED_IN)
+    if (dataset.get("SamplesPerPixel") or 1) != 1:  # a colour CT, MR or PET is a page of a report
+        raise DicomFault(Fault.BURNED_IN)
+
+
+def _is_or_below(uid: str, root: str) -> bool:
+    return uid == root or uid.startswith(root + ".")
