@@ -128,6 +128,21 @@ EXAMPLES: dict[str, Example] = {
             },
         ]
     ),
+    "decision_curve": Example(
+        [
+            {
+                "models": {"age": {**MODEL, "covariates": ["age"]}, "both": MODEL},
+                "reference": "age",
+                "categories": [0.3, 0.6],
+                "prepare": [{"protocol": "impute", "mean": ["age", "f_one"]}],
+            },
+            {
+                "models": {"probit": {**MODEL, "protocol": "glm", "family": "probit"}},
+                "prepare": [HARMONIZE],
+                "scheme": {"kind": "sites"},
+            },
+        ]
+    ),
     "discrimination": Example(
         [
             {"model": MODEL},
@@ -136,6 +151,28 @@ EXAMPLES: dict[str, Example] = {
         ],
         frozenset({"by_site", "not_judged"}),
     ),
+    "histogram": Example(
+        [
+            {"of": "age", "edges": [20, 35, 50, 65, 80]},
+            {"of": "f_two", "edges": [-5, 0, 5, 10], "by": "sex"},
+        ]
+    ),
+    "quantiles": Example(
+        [
+            {"of": [{"variable": "age", "low": 0, "high": 120, "resolution": 0.1}]},
+            {
+                "of": [
+                    {"variable": "f_two", "low": -40, "high": 80, "resolution": 0.05},
+                    {"variable": "sex", "low": 0, "high": 1, "resolution": 1},
+                ],
+                "shares": [0.05, 0.5, 0.9],
+            },
+        ]
+    ),
+    "crosstab": Example(
+        [{"rows": "sex", "columns": "idh1"}, {"rows": "idh1", "columns": "sex", "correct": True}]
+    ),
+    "correlation": Example([{"of": ["age", "f_one", "f_two", "idh1"]}, {"of": ["f_two", "f_three"]}]),
     "kaplan_meier": Example(
         [
             {"outcome": "os", "grid": {"step_days": 30, "until_days": 1500}},
