@@ -107,3 +107,13 @@ unmapped_code = Table(
     integer("occurrences", required=True),
     PrimaryKeyConstraint("system", "code", "kind"),
 )
+
+# How far a server has been read: what the next incremental pull of this source begins with.
+source_position = Table(
+    "source_position",
+    metadata,
+    text("source", 255, required=True),
+    text("position", 255, required=True),
+    moment("reached_at", required=True),
+    PrimaryKeyConstraint("source"),
+)

@@ -46,6 +46,7 @@ class Code(StrEnum):
     # the input of a command
     INVALID_INPUT = "invalid-input"
     NOT_FOUND = "not-found"
+    SOURCE_UNREACHABLE = "source-unreachable"
     NOT_INITIALISED = "not-initialised"
     MISSING_EXTRA = "missing-extra"
     ALREADY_EXISTS = "already-exists"
