@@ -1,0 +1,114 @@
+"""Pearson correlations of variables, with intervals and tests. Exact, in one round of second moments.
+
+Reference: Fisher, Metron 1 (1921) 3 for the interval; R `cor`, `cor.test`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, field_validator
+from scipy import stats
+
+from protocols.core.disclosure import Moment
+from protocols.core.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
+from protocols.core.table import AnalysisTable, Floats
+from protocols.core.variables import Name
+
+
+class CorrelationSpec(Spec):
+    """Which variables.
+
+    Attributes:
+        of: numeric variables, complete cases are used.
+        level: of the confidence intervals.
+    """
+
+    protocol: Literal["correlation"] = "correlation"
+    of: tuple[Name, ...] = Field(min_length=2, max_length=500)
+    level: float = Field(default=0.95, gt=0, lt=1)
+
+    @field_validator("of")
+    @classmethod
+    def _stand_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("a variable stands twice")
+        return value
+
+    def variables(self) -> tuple[str, ...]:
+        return self.of
+
+
+@dataclass(frozen=True)
+class CorrelationResult(Result):
+    """Correlations of p variables.
+
+    Attributes:
+        of: (p,) names; n: people with complete data.
+        correlation: (p, p); lower, upper: its interval at `level` by Fisher's z; p: two-sided, t with n - 2.
+        level: of the intervals.
+    """
+
+    of: tuple[str, ...]
+    n: int
+    correlation: Floats
+    lower: Floats
+    upper: Floats
+    p: Floats
+    level: float
+
+    def summary(self) -> pd.DataFrame:
+        return pd.DataFrame(self.correlation, index=list(self.of), columns=list(self.of))
+
+
+class Correlation(FederatedProtocol[CorrelationSpec, CorrelationResult]):
+    """Which variables go together."""
+
+    name = "correlation"
+    spec_type = CorrelationSpec
+
+    @site_step(**COLUMN_MOMENTS, products=Moment("column", "column"))
+    def moments(spec: CorrelationSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
+        """Sums, squares and products of the columns, less shift times scale."""
+        z, sums = column_moments(complete_rows(table, spec.of), shift, scale)
+        return {**sums, "products": z.T @ z}
+
+    def axes(self, spec: CorrelationSpec) -> dict[str, int]:
+        return {"column": len(spec.of)}
+
+    def coordinate(self, spec: CorrelationSpec) -> Coordination[CorrelationResult]:
+        moments = yield from gather(spec.of)
+        moments.check()
+        everything = range(len(spec.of))
+        return result(spec, moments.correlation("products", everything, everything), moments.n)
+
+    def pooled(self, spec: CorrelationSpec, tables: Sequence[AnalysisTable]) -> CorrelationResult:
+        """numpy's `corrcoef`, and scipy's test of each pair."""
+        x = np.concatenate([complete_rows(table, spec.of) for table in tables])
+        found = result(spec, np.corrcoef(x, rowvar=False), len(x))
+        test = stats.pearsonr(x[:, 0], x[:, 1])
+        np.testing.assert_allclose(found.p[0, 1], test.pvalue, rtol=1e-7, atol=1e-300)
+        return found
+
+    def describe(self, spec: CorrelationSpec) -> Sequence[str]:
+        p = len(spec.of)
+        return (
+            f"Leaves in a sum over sites, once or twice: the number of people, sums, {p} x {p} products, and "
+            f"how many differ from 0 and from 1, of {', '.join(spec.of)}.",
+        )
+
+
+def result(spec: CorrelationSpec, correlation: Floats, n: int) -> CorrelationResult:
+    """The result of (p, p) correlations of n people."""
+    r = np.clip((correlation + correlation.T) / 2, -1.0, 1.0)
+    np.fill_diagonal(r, 1.0)
+    with np.errstate(divide="ignore"):
+        z = np.arctanh(r)
+        t = np.abs(r) * np.sqrt((n - 2) / (1 - r**2))
+    half = stats.norm.ppf((1 + spec.level) / 2) / np.sqrt(n - 3)
+    return CorrelationResult(
+        spec.of, n, r, np.tanh(z - half), np.tanh(z + half), 2 * stats.t.sf(t, n - 2), spec.level
+    )

@@ -1,0 +1,141 @@
+"""Histograms on public edges, by group. Exact: sums of counts in one round.
+
+A cell of fewer than the study's `min_count` people over all sites is not shown, nor what would give it away.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, field_validator
+
+from protocols.core.disclosure import SUPPRESSED, Count, Thresholds
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.suppression import suppressed
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.variables import Name
+
+
+class HistogramSpec(Spec):
+    """A variable on public edges.
+
+    Attributes:
+        of: a numeric variable, over the people who have it.
+        edges: ascending; a bin is [edge, next), the last one holds its upper edge too.
+        by: a variable that makes groups; who misses it is in none.
+        levels: the values of `by`, one a group.
+    """
+
+    protocol: Literal["histogram"] = "histogram"
+    of: Name
+    edges: tuple[float, ...] = Field(min_length=2, max_length=201)
+    by: Name | None = None
+    levels: tuple[float, ...] = Field(default=(0.0, 1.0), min_length=1, max_length=20)
+
+    @field_validator("edges")
+    @classmethod
+    def _ascend(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not np.isfinite(value).all() or (np.diff(value) <= 0).any():
+            raise ValueError("edges are finite and ascend")
+        return value
+
+    def variables(self) -> tuple[str, ...]:
+        return (self.of, *((self.by,) if self.by else ()))
+
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups."""
+        return tuple(f"{self.by}={level:g}" for level in self.levels) if self.by else ("all",)
+
+
+@dataclass(frozen=True)
+class HistogramResult(Result):
+    """People by bin.
+
+    Attributes:
+        of: the variable; groups: (G,) names; edges: (bins + 1,).
+        n: (G,) people who have the variable.
+        counts: (G, bins + 2): below the first edge, in each bin, above the last; -1 where not shown.
+    """
+
+    of: str
+    groups: tuple[str, ...]
+    edges: Floats
+    n: Integers
+    counts: Integers
+
+    def summary(self) -> pd.DataFrame:
+        """One row a bin, one column a group; what is not shown is missing."""
+        inner = [f"[{a:g}, {b:g})" for a, b in zip(self.edges[:-1], self.edges[1:], strict=True)]
+        inner[-1] = inner[-1][:-1] + "]"
+        index = [f"< {self.edges[0]:g}", *inner, f"> {self.edges[-1]:g}"]
+        frame = pd.DataFrame(self.counts.T, index=index, columns=list(self.groups))
+        return frame.mask(frame == SUPPRESSED)
+
+
+class Histogram(FederatedProtocol[HistogramSpec, HistogramResult]):
+    """How many people have which values."""
+
+    name = "histogram"
+    spec_type = HistogramSpec
+
+    @site_step(n=Count(), people=Count("group", of="n"), counts=Count("group", "bin", of="n"))
+    def count(spec: HistogramSpec, table: AnalysisTable) -> Arrays:
+        """People by group and bin."""
+        table = table.complete(spec.variables())
+        x, by = table.column(spec.of), table.column(spec.by) if spec.by else np.zeros(len(table))
+        levels = spec.levels if spec.by else (0.0,)
+        counts = np.array([_counted(x[by == level], spec.edges) for level in levels])
+        people = counts.sum(axis=1)
+        return {"n": np.array(people.sum()), "people": people, "counts": counts}
+
+    def axes(self, spec: HistogramSpec) -> dict[str, int]:
+        return {"group": len(spec.groups()), "bin": len(spec.edges) + 1}
+
+    def coordinate(self, spec: HistogramSpec) -> Coordination[HistogramResult]:
+        total = yield ask("count")
+        return result(spec, total["counts"], total.min_count)
+
+    def pooled(self, spec: HistogramSpec, tables: Sequence[AnalysisTable]) -> HistogramResult:
+        """The same by pandas' `cut` on all rows."""
+        frame = pd.concat([pd.DataFrame({v: t.column(v) for v in spec.variables()}) for t in tables]).dropna()
+        groups = [frame[frame[spec.by] == level] for level in spec.levels] if spec.by else [frame]
+        top = np.nextafter(spec.edges[-1], np.inf)
+        bins = [-np.inf, *spec.edges[:-1], top, np.inf]
+        counts = [pd.cut(g[spec.of], bins, right=False).value_counts(sort=False).to_numpy() for g in groups]
+        return result(spec, np.array(counts), Thresholds().min_count)
+
+    def describe(self, spec: HistogramSpec) -> Sequence[str]:
+        by = f", by {spec.by}" if spec.by else ""
+        return (
+            f"Leaves in a sum over sites, once: how many people have {spec.of} in each of "
+            f"{len(spec.edges) - 1} bins from {spec.edges[0]:g} to {spec.edges[-1]:g}, below and above{by}.",
+        )
+
+
+def _counted(x: Floats, edges: Sequence[float]) -> Integers:
+    """The (bins + 2,) people below, in each bin, and above."""
+    at = np.searchsorted(edges, x, side="right")
+    at = np.where(x == edges[-1], len(edges) - 1, at)
+    return np.bincount(at, minlength=len(edges) + 1).astype(np.int64)
+
+
+def result(spec: HistogramSpec, counts: Integers, min_count: int) -> HistogramResult:
+    """The result of joined counts.
+
+    Raises:
+        StudyError: withheld; no group has people enough.
+    """
+    n = np.asarray(counts, dtype=np.int64).sum(axis=1)
+    if (n < min_count).all():
+        raise StudyError(
+            Code.WITHHELD,
+            f"no group of {spec.by or spec.of} has {min_count} people with a known {spec.of}",
+            "take fewer groups",
+        )
+    shown = np.array([suppressed(row, min_count) for row in counts])
+    return HistogramResult(
+        spec.of, spec.groups(), np.array(spec.edges), np.where(n < min_count, SUPPRESSED, n), shown
+    )

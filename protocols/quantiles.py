@@ -1,0 +1,199 @@
+"""Quantiles by bisection with secure counts, on a public grid of each variable.
+
+A quantile is a person's value, so it is found no finer than the variable's public resolution, only between
+the 5th and the 95th percentile, and only of 50 people or more (RT06). Each round counts, over all sites, how
+many people lie at or below 15 cuts of the interval that holds it: 16 times finer a round. Exact, and equal to
+R's type 7, for values on the grid; others count as the next grid point above.
+
+Reference: Hyndman & Fan, Am Stat 50 (1996) 361, definition 7; R `quantile`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from protocols.core.disclosure import Count
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import (
+    Arrays,
+    Coordination,
+    FederatedProtocol,
+    Result,
+    Spec,
+    Total,
+    ask,
+    site_step,
+)
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.variables import Name
+
+FEWEST = 50
+"""People below which no quantile is given."""
+
+_CUTS = 15
+
+
+class Scale(BaseModel):
+    """A variable's public grid: low, low + resolution, ... to high; at most 10,000 steps.
+
+    What lies outside counts as low or high; a quantile there is missing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    variable: Name
+    low: float
+    high: float
+    resolution: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _is_coarse(self) -> "Scale":
+        if not self.low < self.high or not 1 <= self.steps() <= 10_000:
+            raise ValueError(f"{self.variable}: low to high holds 1 to 10,000 steps of the resolution")
+        return self
+
+    def steps(self) -> int:
+        """How many steps there are from low to high."""
+        return round((self.high - self.low) / self.resolution)
+
+
+class QuantilesSpec(Spec):
+    """Quantiles of variables.
+
+    Attributes:
+        of: each variable with its public grid; over the people who have it.
+        shares: of people below, from 0.05 to 0.95.
+    """
+
+    protocol: Literal["quantiles"] = "quantiles"
+    of: tuple[Scale, ...] = Field(min_length=1, max_length=200)
+    shares: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75), min_length=1, max_length=20)
+
+    @field_validator("shares")
+    @classmethod
+    def _are_not_extreme(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0.05 <= share <= 0.95 for share in value):
+            raise ValueError("quantiles go from 0.05 to 0.95: beyond are too few people to hide among")
+        return value
+
+    def variables(self) -> tuple[str, ...]:
+        return tuple(scale.variable for scale in self.of)
+
+
+@dataclass(frozen=True)
+class QuantilesResult(Result):
+    """Quantiles of V variables.
+
+    Attributes:
+        of: (V,) variables; shares: (Q,).
+        n: (V,) people who have the variable; -1 below 50.
+        quantiles: (V, Q); NaN where there are too few people or it lies outside the public range.
+        resolution: (V,) of each.
+    """
+
+    of: tuple[str, ...]
+    shares: tuple[float, ...]
+    n: Integers
+    quantiles: Floats
+    resolution: Floats
+
+    def summary(self) -> pd.DataFrame:
+        return pd.DataFrame(self.quantiles, index=list(self.of), columns=[f"{s:g}" for s in self.shares])
+
+
+class Quantiles(FederatedProtocol[QuantilesSpec, QuantilesResult]):
+    """Medians, quartiles and the like."""
+
+    name = "quantiles"
+    spec_type = QuantilesSpec
+
+    @site_step(n=Count("variable"), below=Count("variable", "order", "cut", of="n"))
+    def counts(spec: QuantilesSpec, table: AnalysisTable, cuts: Integers) -> Arrays:
+        """People at or below grid points `cuts`, (variable, order, cut) numbers of steps from low."""
+        steps = [_steps(table.column(scale.variable), scale) for scale in spec.of]
+        below = [np.searchsorted(np.sort(s), c, side="right") for s, c in zip(steps, cuts, strict=True)]
+        return {"n": np.array([len(s) for s in steps]), "below": np.array(below).astype(np.int64)}
+
+    def axes(self, spec: QuantilesSpec) -> dict[str, int]:
+        return {"variable": len(spec.of), "order": 2 * len(spec.shares), "cut": _CUTS}
+
+    def coordinate(self, spec: QuantilesSpec) -> Coordination[QuantilesResult]:
+        shape = (len(spec.of), 2 * len(spec.shares))
+        # The order statistic lies above `low` and at or below `high`, in steps; -1 is what is below the grid.
+        low = np.full(shape, -2)
+        high = np.broadcast_to(np.array([scale.steps() + 1 for scale in spec.of])[:, None], shape)
+        n, ranks = np.zeros(len(spec.of)), np.zeros(shape)
+        while (high - low > 1).any():
+            cuts = low[..., None] + (high - low)[..., None] * np.arange(1, _CUTS + 1) // (_CUTS + 1)
+            total: Total = yield ask("counts", cuts=cuts)
+            n, ranks = np.asarray(total["n"], dtype=float), _ranks(total["n"], spec.shares)
+            reached = total["below"] >= ranks[..., None]
+            first = np.where(reached.any(axis=-1), reached.argmax(axis=-1), _CUTS)
+            ends = np.concatenate([low[..., None], cuts, high[..., None]], axis=-1)
+            low = np.take_along_axis(ends, first[..., None], -1)[..., 0]
+            high = np.take_along_axis(ends, first[..., None] + 1, -1)[..., 0]
+            low = np.where(n[:, None] < FEWEST, high - 1, low)  # of too few people nothing more is asked
+        return result(spec, n, high)
+
+    def pooled(self, spec: QuantilesSpec, tables: Sequence[AnalysisTable]) -> QuantilesResult:
+        """numpy's `quantile` of the values rounded up to the grid."""
+        n, quantiles = [], []
+        for scale in spec.of:
+            x = np.concatenate([table.column(scale.variable) for table in tables])
+            x = x[~np.isnan(x)]
+            rounded = np.ceil((x - scale.low) / scale.resolution - 1e-9) * scale.resolution + scale.low
+            n.append(len(x))
+            quantiles.append(np.quantile(rounded, spec.shares, method="linear"))
+        resolution = np.array([scale.resolution for scale in spec.of])
+        return QuantilesResult(spec.variables(), spec.shares, np.array(n), np.array(quantiles), resolution)
+
+    def describe(self, spec: QuantilesSpec) -> Sequence[str]:
+        grids = ", ".join(f"{s.variable} (by {s.resolution:g})" for s in spec.of)
+        rounds = max(int(np.ceil(np.log(s.steps() + 1) / np.log(_CUTS + 1))) for s in spec.of)
+        return (
+            f"Quantiles of {grids}, found no finer than that.",
+            f"Leaves in a sum over sites, about {rounds} times: how many people have the variable, and how "
+            "many lie at or below cuts that close in on the quantile.",
+        )
+
+
+def _steps(x: Floats, scale: Scale) -> Integers:
+    """The grid points at or above the known values; -1 is below the grid, one more than its steps above."""
+    x = x[~np.isnan(x)]
+    steps = np.ceil((x - scale.low) / scale.resolution - 1e-9)  # a value on the grid stays, despite rounding
+    return np.clip(steps, -1, scale.steps() + 1).astype(np.int64)
+
+
+def _ranks(n: Integers, shares: Sequence[float]) -> Floats:
+    """(V, 2Q) the ranks, from 1, of the two order statistics around each share."""
+    at = (np.maximum(n, 1) - 1)[:, None] * np.array(shares)
+    lower = np.floor(at + 1e-9) + 1
+    return np.concatenate([lower, np.minimum(lower + 1, np.maximum(n, 1)[:, None])], axis=1)
+
+
+def result(spec: QuantilesSpec, n: Floats, steps: Integers) -> QuantilesResult:
+    """The result of the (V, 2Q) order statistics in steps.
+
+    Raises:
+        StudyError: withheld; no variable is known of enough people.
+    """
+    if (n < FEWEST).all():
+        raise StudyError(
+            Code.WITHHELD,
+            f"fewer than {FEWEST} people have {', '.join(spec.variables())}",
+            "a quantile needs more: ask for means",
+        )
+    size, Q = np.array([scale.steps() for scale in spec.of])[:, None], len(spec.shares)
+    low, resolution = (np.array([getattr(s, name) for s in spec.of]) for name in ("low", "resolution"))
+    values = low[:, None] + steps * resolution[:, None]
+    values = np.where((steps < 0) | (steps > size) | (n[:, None] < FEWEST), np.nan, values)
+    at = (n - 1)[:, None] * np.array(spec.shares)
+    part = at - np.floor(at + 1e-9)
+    quantiles = values[:, :Q] + part * (values[:, Q:] - values[:, :Q])
+    return QuantilesResult(
+        spec.variables(), spec.shares, np.where(n < FEWEST, -1, n).astype(np.int64), quantiles, resolution
+    )
