@@ -8,8 +8,10 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from protocols.core.errors import Code, ShadowgraphError, StudyError
 from protocols.core.keys import verifying_key
@@ -31,6 +33,18 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
 ANSWERS_AGAIN = {Code.SITE_UNREACHABLE, Code.DEADLINE}
 
 log = logging.getLogger("shadowgraph.coordinator")
+
+
+class SiteStatus(BaseModel):
+    """How a site stands to a study, in its own sealed words; the answer to a proposal, or a refusal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1]
+    study: str
+    site: str
+    state: Literal["pending", "approved", "refused", "expired", "revoked"]
+    code: Code | None
 
 
 class LeadLostError(Exception):
@@ -141,12 +155,10 @@ class Coordinator:
         if isinstance(reply, Code):
             return ("unreachable", None) if reply in ANSWERS_AGAIN else ("refused", reply)
         try:
-            content = self._open_status(site, reply)
+            said = self._open_status(site, reply)
         except WireError as error:
             return "refused", error.code
-        if content["study"] not in ("", study):
-            return "refused", Code.MALFORMED_MESSAGE
-        return str(content["state"]), Code(content["code"]) if content["code"] else None
+        return (said.state, said.code) if said.study in ("", study) else ("refused", Code.MALFORMED_MESSAGE)
 
     # Rounds
 
@@ -193,9 +205,10 @@ class Coordinator:
             answer = RoundAnswer.decode(unseal(reply, self._site_key(site), "answer"))
         except WireError:
             # Not an answer: then it is a refusal, which is sealed as a status.
-            refusal = self._open_status(site, reply)
-            code = Code(refusal["code"]) if refusal["code"] else Code.SITE_FAILED
-            raise StudyError(code, f"site {site} refused round {question.round}") from None
+            code = self._open_status(site, reply).code
+            raise StudyError(
+                code or Code.SITE_FAILED, f"site {site} refused round {question.round}"
+            ) from None
         if (answer.site, answer.study, answer.run, answer.round) != (
             *(site, question.study, question.run),
             question.round,
@@ -203,11 +216,15 @@ class Coordinator:
             raise StudyError(Code.MALFORMED_MESSAGE, f"site {site} answered another question")
         return answer
 
-    def _open_status(self, site: str, reply: bytes) -> dict[str, str]:
+    def _open_status(self, site: str, reply: bytes) -> SiteStatus:
         content = unpack(unseal(reply, self._site_key(site), "status"))
-        if not isinstance(content, dict) or content.get("site") != site or content.get("schema_version") != 1:
+        try:
+            said = SiteStatus.model_validate(content)
+        except ValidationError:
+            said = None
+        if said is None or said.site != site:
             raise WireError(Code.MALFORMED_MESSAGE, f"site {site} sent something else than its status")
-        return content
+        return said
 
     def _site_key(self, name: str) -> Ed25519PublicKey:
         for site in self.store.sites():

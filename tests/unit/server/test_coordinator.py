@@ -10,7 +10,7 @@ from protocols.core.local import run_locally
 from protocols.core.wire import RoundAnswer, pack, seal, unseal
 from server.coordinator import LeadLostError
 from server.store import State
-from server.studies import recompute
+from server.studies import recompute, report
 from tests.lib.consortium import Consortium
 from tests.lib.federation import logistic_study
 from tests.lib.table_agent import table_of
@@ -189,6 +189,19 @@ def test_a_status_under_another_key_is_not_believed(consortium: Consortium) -> N
     assert consortium.store.standing(run)["a"] == ("refused", Code.BAD_SIGNATURE)
 
 
+@pytest.mark.parametrize(
+    "content", [{"state": "approved"}, ["approved"], {"state": "yes", "code": "because"}]
+)
+def test_a_sites_malformed_status_excludes_that_site_alone(consortium: Consortium, content: object) -> None:
+    key = consortium.agents["a"]._key
+    consortium.decide(STUDY, "approved", "b", "c")
+    consortium.tamper = lambda site, kind, reply: seal(pack(content), key, "status") if site == "a" else reply
+    run = consortium.propose(STUDY).run
+    assert consortium.coordinator().step()
+    assert consortium.store.standing(run)["a"] == ("refused", Code.MALFORMED_MESSAGE)
+    assert consortium.store.submission(run).code == Code.TOO_FEW_SITES
+
+
 def test_the_same_study_is_not_on_its_way_twice(consortium: Consortium) -> None:
     consortium.propose(STUDY)
     with pytest.raises(InputError) as caught:
@@ -212,3 +225,13 @@ def test_what_each_site_sent_is_kept_by_its_digest(consortium: Consortium) -> No
     consortium.coordinator().step()
     kept = consortium.store.answers(run)
     assert {s: [a["bytes"] for a in kept if a["site"] == s] for s in sent} == sent
+
+
+def test_the_report_of_a_finished_study_is_written_after_it_was_recomputed(
+    consortium: Consortium, tmp_path: Path
+) -> None:
+    consortium.decide(STUDY, "approved")
+    run = consortium.propose(STUDY).run
+    consortium.coordinator().step()
+    page = report(consortium.home, run, tmp_path / "report")
+    assert STUDY.hash() in page.read_text()
