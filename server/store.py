@@ -8,6 +8,7 @@ import json
 import secrets
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -112,12 +113,17 @@ class Store:
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(_SCHEMA)
         self._path.chmod(0o600)
+        # One idle connection, so that closing another does not write the log back into the file each time.
+        idle = sqlite3.connect(self._path, check_same_thread=False)
+        idle.execute("SELECT count(*) FROM site")
+        weakref.finalize(self, idle.close)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         db = sqlite3.connect(self._path, timeout=30)
         db.row_factory = sqlite3.Row
         db.execute("PRAGMA foreign_keys=ON")
+        db.execute("PRAGMA synchronous=NORMAL")  # a power cut may cost the last round; sites repeat it
         try:
             with db:
                 yield db
