@@ -18,6 +18,8 @@ from site_node.enrolment import AGENT_READY, CONSORTIUM, RUNTIME_SECRET, consort
 
 RUN = "run"
 
+_QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
+
 
 def services(home: Path, *, stock: bool = False) -> list[Service]:
     """The site's processes, in the order in which they start.
@@ -33,7 +35,7 @@ def services(home: Path, *, stock: bool = False) -> list[Service]:
     if stock:
         socket = home / RUN / "agent.sock"
         return [
-            Service("agent", (*agent, "--socket", str(socket)), {}, marker=ready),
+            Service("agent", (*agent, "--socket", str(socket)), _QUIET, marker=ready),
             _supernode(settings, "--node-config", f'socket="{socket}"'),
         ]
     address = f"127.0.0.1:{settings.runtime_port}"
@@ -41,7 +43,7 @@ def services(home: Path, *, stock: bool = False) -> list[Service]:
         _supernode(
             settings, "--isolation", "process", "--superexec-auth-secret-file", str(home / RUNTIME_SECRET)
         ),
-        Service("agent", (*agent, "--runtime", address), {}, marker=ready),
+        Service("agent", (*agent, "--runtime", address), _QUIET, marker=ready),
     ]
 
 
@@ -61,11 +63,7 @@ def _supernode(settings: SiteConfig, *way: str) -> Service:
     return Service(
         "supernode",
         command,
-        {
-            "FLWR_HOME": str(settings.home / RUN / "flwr"),
-            "FLWR_TELEMETRY_ENABLED": "0",
-            "FLWR_DISABLE_UPDATE_CHECK": "1",
-        },
+        {**_QUIET, "FLWR_HOME": str(settings.home / RUN / "flwr")},
         lambda: accepts("127.0.0.1", settings.runtime_port),
     )
 

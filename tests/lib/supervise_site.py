@@ -15,7 +15,9 @@ def _with_drawn_tables(service: Service) -> Service:
     if service.name != "agent":
         return service
     command = (sys.executable, agent, *service.command[3:])  # in place of `-m site_node.executor`
-    return dataclasses.replace(service, command=command, environment={"SHADOWGRAPH_TEST_FAULT": fault})
+    return dataclasses.replace(
+        service, command=command, environment={**service.environment, "SHADOWGRAPH_TEST_FAULT": fault}
+    )
 
 
 Supervisor(home / RUN, [_with_drawn_tables(service) for service in services(home, stock=stock)]).run()
