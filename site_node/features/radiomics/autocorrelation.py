@@ -10,9 +10,25 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from . import geometry_kernels
+from .feature import Definition, Family
 from .model import Spacing
+from .region import Region
 
+FAMILY = Family(
+    "Morphological features",
+    "HCUG",
+    (
+        Definition("morph_moran_i", "Moran's I index", "N365"),
+        Definition("morph_geary_c", "Geary's C measure", "NPT7"),
+    ),
+)
 Spectrum = NDArray[np.complex64]
+
+
+def compute(intensities: NDArray[np.float64], region: Region) -> dict[str, float]:
+    """The features by tag, of the intensity mask's intensities."""
+    moran, geary = moran_geary(intensities, region.intensity, region.spacing_mm)
+    return {"morph_moran_i": moran, "morph_geary_c": geary}
 
 
 def moran_geary(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import (
+    autocorrelation,
     glcm,
     gldzm,
     glrlm,
@@ -32,6 +33,7 @@ from .settings import FamilyName, Settings
 
 MODULES: Mapping[FamilyName, ModuleType] = {
     "morphology": morphology,
+    "autocorrelation": autocorrelation,
     "local_intensity": local_intensity,
     "intensity": intensity,
     "histogram": histogram,
@@ -102,6 +104,8 @@ def measure(near: NDArray[np.float64], region: Region, settings: Settings) -> Me
         values |= morphology.compute(near, region)
     if region.n_voxels == 0:
         return measured
+    if "autocorrelation" in asked:
+        values |= autocorrelation.compute(intensities, region)
     if settings.standardise:
         intensities = standardised(intensities)
     ordered = np.sort(intensities)

@@ -23,29 +23,40 @@ def row_extents(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 @kernel
-def moments(
-    mask: NDArray[np.bool_], extents: NDArray[np.int64], weight: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sums over the true voxels of 1, z, y, x, z², y², x², zy, zx, yx, and of the weight times 1, z, y, x."""
+def moments(mask: NDArray[np.bool_], extents: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sums over the true voxels of 1, z, y, x, z², y², x², zy, zx, yx."""
     n_z, n_y, _ = mask.shape
-    plain, weighted = np.zeros(10), np.zeros(4)
+    total = np.zeros(10)
     for z in range(n_z):
         for y in range(n_y):
-            n, sum_x, sum_xx = np.int64(0), np.int64(0), np.int64(0)
-            total, total_x = 0.0, 0.0
+            n, sum_x, sum_xx = 0.0, 0.0, 0.0
             for x in range(extents[z, y, 0], extents[z, y, 1]):
-                inside = np.int64(mask[z, y, x])
+                inside = np.float64(mask[z, y, x])
                 n += inside
                 sum_x += inside * x
-                sum_xx += inside * x * x
-                total += inside * weight[z, y, x]
-                total_x += inside * x * weight[z, y, x]
-            plain += np.array(
-                [n, n * z, n * y, sum_x, n * z * z, n * y * y, sum_xx, n * z * y, sum_x * z, sum_x * y],
-                dtype=np.float64,
+                sum_xx += inside * (x * x)
+            total += np.array(
+                [n, n * z, n * y, sum_x, n * z * z, n * y * y, sum_xx, n * z * y, sum_x * z, sum_x * y]
             )
-            weighted += np.array([total, total * z, total * y, total_x])
-    return plain, weighted
+    return total
+
+
+@kernel
+def weighted_sums(
+    mask: NDArray[np.bool_], extents: NDArray[np.int64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Sums over the true voxels of the weight times 1, z, y, x."""
+    n_z, n_y, _ = mask.shape
+    total = np.zeros(4)
+    for z in range(n_z):
+        for y in range(n_y):
+            plain, times_x = 0.0, 0.0
+            for x in range(extents[z, y, 0], extents[z, y, 1]):
+                value = weight[z, y, x] if mask[z, y, x] else 0.0
+                plain += value
+                times_x += value * x
+            total += np.array([plain, plain * z, plain * y, times_x])
+    return total
 
 
 @inlined

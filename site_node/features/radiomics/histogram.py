@@ -46,7 +46,8 @@ FAMILY = Family(
 def compute(counts: NDArray[np.int64]) -> dict[str, float]:
     """The family's values by tag, of the voxels at each grey level 1..n."""
     levels = np.arange(1, counts.size + 1, dtype=np.float64)
-    values = intensity.statistics(np.repeat(levels, counts))
+    filled = np.flatnonzero(counts)
+    values = intensity.statistics(intensity.Sample(levels[filled], counts[filled]))
     p = counts / counts.sum()
     values["mode"] = _mode(counts, values["mean"])
     values["entropy"] = float(-np.sum(p[p > 0] * np.log2(p[p > 0])))

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from .feature import Definition, Family
 
+Floats = NDArray[np.float64]
+
 _STATISTICS = (
     ("mean", "Mean", "Q4LE", "I"),
     ("var", "Variance", "ECT3", "I²"),
@@ -32,52 +34,83 @@ FAMILY = Family(
 )
 
 
-def percentile(ordered: NDArray[np.float64], percent: int) -> float:
-    """The smallest value with at least `percent` of all values at or below it (nearest rank)."""
-    rank = -(-percent * ordered.size // 100)
-    return float(ordered[max(rank - 1, 0)])
+class Sample:
+    """Sorted values with how often each occurs, all once where `counts` is None."""
+
+    def __init__(self, values: Floats, counts: NDArray[np.int64] | None = None) -> None:
+        self.values = values
+        self.counts = counts
+        self.n = values.size if counts is None else int(counts.sum())
+        self._last_rank = None if counts is None else np.cumsum(counts)
+
+    def at_rank(self, rank: int) -> float:
+        """The value of a rank from 1 to n."""
+        place = rank - 1 if self._last_rank is None else np.searchsorted(self._last_rank, rank)
+        return float(self.values[place])
+
+    def percentile(self, percent: int) -> float:
+        """The smallest value with at least `percent` of all values at or below it (nearest rank)."""
+        return self.at_rank(max(-(-percent * self.n // 100), 1))
+
+    def within(self, low: float, high: float) -> "Sample":
+        """The values from low to high, both included."""
+        part = slice(np.searchsorted(self.values, low), np.searchsorted(self.values, high, side="right"))
+        return Sample(self.values[part], None if self.counts is None else self.counts[part])
+
+    def mean_product(self, a: Floats, b: Floats) -> float:
+        """The mean of a times b, each given for every value."""
+        if self.counts is not None:
+            return float(np.sum(a * b * self.counts)) / self.n
+        return float(np.einsum("i,i->", a, b)) / self.n  # not BLAS: it wakes threads that cost more
+
+    def mean(self) -> float:
+        if self.counts is None:
+            return float(self.values.mean())
+        return float(np.sum(self.values * self.counts)) / self.n
+
+    def spread(self, centre: float) -> float:
+        """The mean absolute difference to a centre."""
+        if self.counts is not None:
+            return float(np.sum(np.abs(self.values - centre) * self.counts)) / self.n
+        split = np.searchsorted(self.values, centre)
+        above, below = self.values[split:], self.values[:split]
+        return float(above.sum() - below.sum() - centre * (above.size - below.size)) / self.n
 
 
-def statistics(ordered: NDArray[np.float64]) -> dict[str, float]:
-    """The 18 statistics of sorted values by their tag's end; constant values have skewness and kurtosis 0."""
-    n = ordered.size
-    mean = float(ordered.mean())
-    p10, p25, p75, p90 = (percentile(ordered, p) for p in (10, 25, 75, 90))
-    middle = float(ordered[(n - 1) // 2] + ordered[n // 2]) / 2
-    deviation = ordered - mean
+def statistics(sample: Sample) -> dict[str, float]:
+    """The 18 statistics by their tag's end; constant values have skewness and kurtosis 0."""
+    mean = sample.mean()
+    low, high = float(sample.values[0]), float(sample.values[-1])
+    p10, p25, p75, p90 = (sample.percentile(p) for p in (10, 25, 75, 90))
+    median = (sample.at_rank((sample.n + 1) // 2) + sample.at_rank(sample.n // 2 + 1)) / 2
+    deviation = sample.values - mean
     squared = deviation * deviation
-    variance = float(squared.mean())
-    constant = ordered[0] == ordered[-1]
-    robust = ordered[np.searchsorted(ordered, p10) : np.searchsorted(ordered, p90, side="right")]
-    energy = _dot(ordered, ordered)
+    variance = sample.mean_product(deviation, deviation)
+    robust = sample.within(p10, p90)
+    square = sample.mean_product(sample.values, sample.values)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             "mean": mean,
             "var": variance,
-            "skew": 0.0 if constant else _dot(squared, deviation) / n / variance**1.5,
-            "kurt": 0.0 if constant else _dot(squared, squared) / n / variance**2 - 3,
-            "median": middle,
-            "min": float(ordered[0]),
+            "skew": 0.0 if low == high else sample.mean_product(squared, deviation) / variance**1.5,
+            "kurt": 0.0 if low == high else sample.mean_product(squared, squared) / variance**2 - 3,
+            "median": median,
+            "min": low,
             "p10": p10,
             "p90": p90,
-            "max": float(ordered[-1]),
+            "max": high,
             "iqr": p75 - p25,
-            "range": float(ordered[-1] - ordered[0]),
-            "mad": float(np.abs(deviation).mean()),
-            "rmad": float(np.abs(robust - robust.mean()).mean()),
-            "medad": float(np.abs(ordered - middle).mean()),
+            "range": high - low,
+            "mad": sample.spread(mean),
+            "rmad": robust.spread(robust.mean()),
+            "medad": sample.spread(median),
             "cov": float(np.divide(np.sqrt(variance), mean)),
             "qcod": float(np.divide(p75 - p25, p75 + p25)),
-            "energy": energy,
-            "rms": float(np.sqrt(energy / n)),
+            "energy": square * sample.n,
+            "rms": float(np.sqrt(square)),
         }
 
 
-def _dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    # not BLAS: it wakes threads that cost more than the product
-    return float(np.einsum("i,i->", a, b))
-
-
-def compute(ordered: NDArray[np.float64]) -> dict[str, float]:
+def compute(ordered: Floats) -> dict[str, float]:
     """The family's values by tag, of the intensity mask's sorted intensities."""
-    return {f"stat_{tag}": value for tag, value in statistics(ordered).items()}
+    return {f"stat_{tag}": value for tag, value in statistics(Sample(ordered)).items()}

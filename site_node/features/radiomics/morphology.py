@@ -1,4 +1,4 @@
-"""Morphological features (IBSI 3.1, HCUG).
+"""Morphological features (IBSI 3.1, HCUG); those of pairs of voxels are in autocorrelation.py.
 
 The oriented minimum bounding box (ZH1A, IQYR) and the minimum volume enclosing ellipsoid (SWZ1, BRI8) are not
 computed: IBSI has withdrawn their reference values.
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.special import eval_legendre
 
 from . import geometry_kernels
-from .autocorrelation import moran_geary
 from .feature import Definition, Family
 from .mesh import area_and_volume
 from .region import Region
@@ -41,8 +40,6 @@ FAMILY = Family(
         Definition("morph_vol_dens_conv_hull", "Volume density - convex hull", "R3ER"),
         Definition("morph_area_dens_conv_hull", "Area density - convex hull", "7T7F"),
         Definition("morph_integ_int", "Integrated intensity", "99N0", "I·mm³"),
-        Definition("morph_moran_i", "Moran's I index", "N365"),
-        Definition("morph_geary_c", "Geary's C measure", "NPT7"),
     ),
 )
 
@@ -127,12 +124,9 @@ def _intensity(image: NDArray[np.float64], volume: float, region: Region) -> dic
     if region.n_voxels == 0:
         return {}
     intensities = image.ravel()[region.index]
-    _, weighted = geometry_kernels.moments(region.intensity, region.extents, image)
+    weighted = geometry_kernels.weighted_sums(region.intensity, region.extents, image)
     shift = (region.centre - weighted[1:] / weighted[0]) * region.spacing_mm
-    moran, geary = moran_geary(intensities, region.intensity, region.spacing_mm)
     return {
         "morph_com": float(np.linalg.norm(shift)),
         "morph_integ_int": float(intensities.mean()) * volume,
-        "morph_moran_i": moran,
-        "morph_geary_c": geary,
     }

@@ -42,8 +42,8 @@ def process(
     window = _window(_checked(image, mask, spacing_mm), spacing_mm, settings)
     drawn = mask[window] != 0
     intensities = np.asarray(image[window], dtype=np.float64)
-    finite = np.isfinite(intensities)
-    complete = bool(finite.all())
+    complete = bool(np.isfinite(intensities.sum()))
+    finite = np.ones((1, 1, 1), dtype=bool) if complete else np.isfinite(intensities)
     if not complete:
         counted = finite & drawn
         if not counted.any():

@@ -1,6 +1,5 @@
 """One region of interest on its grid: IBSI's masks, and the geometry that every filtered image shares."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -78,10 +77,7 @@ class Region:
 
     @cached_property
     def _moments(self) -> NDArray[np.float64]:
-        ones = np.broadcast_to(np.float64(1), self.morphological.shape)
-        return geometry_kernels.moments(
-            self.morphological, self.morphological_extents, np.ascontiguousarray(ones)
-        )[0]
+        return geometry_kernels.moments(self.morphological, self.morphological_extents)
 
     @property
     def centre(self) -> NDArray[np.float64]:
@@ -117,8 +113,6 @@ class Region:
         voxel centres with such a step added: only the centres on the hull of centres need it.
         """
         ends = _convex_ends(self.morphological_extents)
-        with suppress(QhullError, ValueError):  # flat or tiny: every end is kept
-            ends = ends[ConvexHull(ends).vertices]
         steps = np.concatenate([np.eye(3), -np.eye(3)]) / 2
         points = (ends[:, None, :] + steps[None, :, :]).reshape(-1, 3)
         try:
@@ -138,8 +132,20 @@ def _convex_ends(extents: NDArray[np.int64]) -> NDArray[np.float64]:
         # outward is towards smaller `reach`; an empty row reaches nowhere
         reach = np.where(filled, sign * (extents[:, :, side] - side), np.inf)
         corner = filled.copy()
-        corner[1:-1] &= 2 * reach[1:-1] < reach[:-2] + reach[2:]
-        corner[:, 1:-1] &= 2 * reach[:, 1:-1] < reach[:, :-2] + reach[:, 2:]
+        for step in (1, 2, 4, 8, 16):
+            for dz, dy in ((step, 0), (0, step), (step, step), (step, -step)):
+                corner &= 2 * reach < _shifted(reach, dz, dy) + _shifted(reach, -dz, -dy)
         z, y = np.nonzero(corner)
         ends.append(np.stack([z, y, sign * reach[z, y]], axis=1))
     return np.concatenate(ends)
+
+
+def _shifted(reach: NDArray[np.float64], dz: int, dy: int) -> NDArray[np.float64]:
+    """The reach of the row dz, dy away; infinite beyond the box."""
+    n_z, n_y = reach.shape
+    result = np.full_like(reach, np.inf)
+    if abs(dz) < n_z and abs(dy) < n_y:
+        to = slice(max(-dz, 0), n_z - max(dz, 0)), slice(max(-dy, 0), n_y - max(dy, 0))
+        origin = slice(max(dz, 0), n_z + min(dz, 0)), slice(max(dy, 0), n_y + min(dy, 0))
+        result[to] = reach[origin]
+    return result

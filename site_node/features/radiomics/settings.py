@@ -15,7 +15,7 @@ from .model import Model, Positive, Spacing
 
 Aggregation = Literal["2D_avg", "2D_comb", "2.5D_avg", "2.5D_comb", "3D_avg", "3D_comb"]
 FamilyName = Literal[
-    "morphology", "local_intensity", "intensity", "histogram", "ivh",
+    "morphology", "autocorrelation", "local_intensity", "intensity", "histogram", "ivh",
     "glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm",
 ]  # fmt: skip
 FAMILIES: tuple[FamilyName, ...] = get_args(FamilyName)

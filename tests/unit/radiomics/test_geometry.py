@@ -9,7 +9,7 @@ from scipy.spatial.distance import pdist
 from site_node.features.radiomics import Settings, extract
 from site_node.features.radiomics.region import Region
 
-SHAPE_ONLY = Settings(families=("morphology",))
+SHAPE_ONLY = Settings(families=("morphology", "autocorrelation"))
 
 
 def ball(radius_mm: float, spacing_mm: tuple[float, float, float]) -> NDArray[np.bool_]:
