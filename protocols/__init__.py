@@ -6,6 +6,7 @@ CATALOGUE is the closed list of analyses: file -> class. A site can run nothing 
 CATALOGUE = {
     "associate": "Associate",
     "attrition": "Attrition",
+    "boosting": "Boosting",
     "cca": "Cca",
     "combat": "Combat",
     "correlation": "Correlation",
@@ -27,4 +28,5 @@ CATALOGUE = {
     "pls": "Pls",
     "quantiles": "Quantiles",
     "summary": "Summary",
+    "survival_validation": "SurvivalValidation",
 }

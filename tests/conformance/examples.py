@@ -143,6 +143,13 @@ EXAMPLES: dict[str, Example] = {
             },
         ]
     ),
+    "boosting": Example(
+        [
+            {"outcome": "idh1", "covariates": ["age", "f_one", "sex"], "trees": 4, "bins": 8},
+            {"outcome": "age", "covariates": ["f_two", "idh1"], "loss": "squared", "trees": 2, "depth": 2},
+            {"outcome": "sex", "covariates": ["age"], "cuts": {"age": [40, 50, 60]}, "trees": 2, "depth": 1},
+        ]
+    ),
     "discrimination": Example(
         [
             {"model": MODEL},
@@ -173,6 +180,33 @@ EXAMPLES: dict[str, Example] = {
         [{"rows": "sex", "columns": "idh1"}, {"rows": "idh1", "columns": "sex", "correct": True}]
     ),
     "correlation": Example([{"of": ["age", "f_one", "f_two", "idh1"]}, {"of": ["f_two", "f_three"]}]),
+    "survival_validation": Example(
+        [
+            {
+                "model": {
+                    "protocol": "cox",
+                    "outcome": "os",
+                    "covariates": ["age", "idh1"],
+                    "grid": {"step_days": 60, "until_days": 1200},
+                },
+                "days": [180, 360, 600],
+                "scheme": {"kind": "folds", "of": 5},
+            },
+            {
+                "model": {
+                    "protocol": "cox",
+                    "outcome": "os",
+                    "covariates": ["age"],
+                    "stratify": "none",
+                    "ties": "breslow",
+                    "grid": {"step_days": 90, "until_days": 1080},
+                },
+                "days": [360],
+                "scheme": {"kind": "sites"},
+            },
+        ],
+        frozenset({"by_site", "not_judged"}),
+    ),
     "kaplan_meier": Example(
         [
             {"outcome": "os", "grid": {"step_days": 30, "until_days": 1500}},
