@@ -21,7 +21,7 @@ from protocols.core import cox_fit, time_by_time
 from protocols.core import shared_baseline as shared
 from protocols.core.cox_model import CoxResult, CoxSpec
 from protocols.core.disclosure import Count, Moment
-from protocols.core.life_table import counted
+from protocols.core.life_table import counted, ended
 from protocols.core.partial_likelihood import Increments, Stratum
 from protocols.core.proportional_hazards import of_times
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
@@ -85,13 +85,11 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult]):
         """People (or episodes) at risk, events, and ends of follow-up in each interval of the grid."""
         rows, edges = _design(spec, table), spec.grid.edges() if spec.grid else np.zeros(1)
         at_risk, events = counted(rows.follow, edges)
-        last = np.minimum(rows.follow.on(edges).time, len(edges)).astype(np.int64)
-        left = np.bincount(last, minlength=len(edges) + 1)[1 : len(edges)]
         return {
             "effective": np.array(rows.effective),
             "at_risk": at_risk,
             "events": events,
-            "left": left.astype(np.int64),
+            "left": ended(rows.follow, edges),
         }
 
     @site_step(

@@ -243,5 +243,14 @@ def _baseline(
         assert hazards is not None
         increments = np.where(hazards["deaths"] > 0, hazards["deaths"], 0.0)
         increments = increments / np.where(increments > 0, hazards["s0"], 1.0)
-    intervals = int(fit.number[-1]) + 1
-    return Baseline(_days(spec, fit.number)[:intervals], np.cumsum(increments)[:intervals], fit.location)
+    return Baseline(_days_of_grid(spec), at_ends(np.cumsum(increments), fit.number), fit.location)
+
+
+def _days_of_grid(spec: CoxSpec) -> Floats:
+    return spec.grid.edges()[1:] if spec.grid else np.zeros(0)
+
+
+def at_ends(hazard: Floats, number: Integers) -> Floats:
+    """The (bins,) hazard on the grid of one by merged interval: it steps where these end."""
+    ends = np.diff(number, append=number[-1] + 1) > 0
+    return np.append(0.0, hazard)[np.where(ends, number + 1, number)]

@@ -13,7 +13,7 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.life_table import Grid
 from protocols.core.newton import Point
 from protocols.core.proportional_hazards import ProportionalHazards, Transform
-from protocols.core.protocol import Result, Spec
+from protocols.core.protocol import Arrays, Result, Spec
 from protocols.core.table import Floats
 from protocols.core.variables import Name
 
@@ -93,8 +93,9 @@ class Baseline:
     """The cumulative hazard over all sites of somebody with the covariates `center`.
 
     Attributes:
-        days: (K,) at which intervals end.
-        cumulative_hazard: (K,) Breslow's estimate, Efron's with his ties and a shared baseline.
+        days: (K,) at which the grid's intervals end.
+        cumulative_hazard: (K,) Breslow's estimate, Efron's with his ties and a shared baseline. It steps at
+            the ends of the merged intervals.
         center: (p,) covariates.
     """
 
@@ -163,6 +164,14 @@ class CoxResult(Result):
         values = x[list(self.terms)].to_numpy(float) if isinstance(x, pd.DataFrame) else x
         predictor: Floats = values @ self.coef
         return predictor
+
+    def transform_arrays(self) -> Arrays:
+        """What scores people: coefficients, and the baseline hazard where there is one."""
+        arrays: dict[str, Floats] = {"coef": self.coef}
+        if self.baseline:
+            hazard, center = self.baseline.cumulative_hazard, self.baseline.center
+            arrays |= {"hazard": hazard, "center": center}
+        return arrays
 
     def survival(self, x: pd.DataFrame | Floats, days: Sequence[float]) -> Floats:
         """The (n, days) probabilities of no event until these days, by the shared baseline.

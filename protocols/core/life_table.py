@@ -114,6 +114,12 @@ def counted(people: FollowUp, edges: Floats) -> tuple[Integers, Integers]:
     return at_risk, events.astype(np.int64)
 
 
+def ended(people: FollowUp, edges: Floats) -> Integers:
+    """The (bins,) people whose follow-up ends in each interval, with the event or without."""
+    last = np.minimum(people.on(edges).time, len(edges)).astype(np.int64)
+    return np.bincount(last, minlength=len(edges) + 1)[1 : len(edges)].astype(np.int64)
+
+
 def _from(index: Integers, bins: int) -> Integers:
     """The (bins,) numbers of people whose index is k or more, k from 1."""
     counts = np.bincount(index, minlength=bins + 1)
@@ -150,7 +156,7 @@ def curve(
     ended = np.logical_or.accumulate(n < min_count)
     n = np.where(ended, np.nan, n)
     with np.errstate(divide="ignore", invalid="ignore"):
-        survival = np.cumprod(1 - d / n)
+        survival: Floats = np.cumprod(1 - d / n)
         relative = np.sqrt(np.cumsum(d / (n * (n - d))))  # of the logarithm of survival
         log = np.log(survival)
         half = stats.norm.ppf((1 + level) / 2) * relative

@@ -6,7 +6,7 @@ together, so they cost the rounds of one. Scores of people never leave a site; s
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -176,6 +176,21 @@ def scored(
     """
     models = spec.fitted_models()
     outcomes, scores = [np.zeros(0)], [np.zeros((len(models), 0))]
+    for people, fits in tested(spec, table, folds, arrays):
+        p = np.array(
+            [protocol(model.protocol).score(model, people, **fits[part]) for part, model in models.items()]
+        )
+        y = people.column(spec.outcome())
+        known = ~(np.isnan(p).any(axis=0) | np.isnan(y))
+        outcomes.append(y[known])
+        scores.append(p[:, known])
+    return np.concatenate(outcomes), np.concatenate(scores, axis=1)
+
+
+def tested(
+    spec: Validated, table: AnalysisTable, folds: Integers, arrays: Mapping[str, Array]
+) -> Iterator[tuple[AnalysisTable, dict[Part, dict[str, Any]]]]:
+    """For each fold the prepared table of the people here whom its models never saw, and their arrays."""
     for f, number in enumerate(folds):
         if isinstance(spec.scheme, ByFold):
             test = Rows(keep="test", fold=int(number), of=spec.scheme.of).mask(table)
@@ -188,18 +203,7 @@ def scored(
         changed = table
         for part, before in spec.preparations().items():
             changed = protocol(before.protocol).transform(before, changed, rows, **_of(part, arrays, f))
-        people = changed.select(test)
-        p = np.array(
-            [
-                protocol(model.protocol).score(model, people, **_of(part, arrays, f))
-                for part, model in models.items()
-            ]
-        )
-        y = people.column(spec.outcome())
-        known = ~(np.isnan(p).any(axis=0) | np.isnan(y))
-        outcomes.append(y[known])
-        scores.append(p[:, known])
-    return np.concatenate(outcomes), np.concatenate(scores, axis=1)
+        yield changed.select(test), {part: _of(part, arrays, f) for part in spec.fitted_models()}
 
 
 def smaller_class(spec: Validated, table: AnalysisTable) -> Arrays:

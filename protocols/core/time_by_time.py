@@ -7,7 +7,7 @@ import numpy as np
 
 from protocols.core.cox_model import Baseline, CoxResult, CoxSpec, result
 from protocols.core.disclosure import Thresholds
-from protocols.core.life_table import FollowUp, counted
+from protocols.core.life_table import FollowUp, counted, ended
 from protocols.core.newton import Point
 from protocols.core.proportional_hazards import ProportionalHazards, of_counts, of_times, score_test
 from protocols.core.shared_baseline import merged_intervals, on_intervals
@@ -193,8 +193,7 @@ def _trend(
         times = np.unique(rows.follow.time[rows.follow.event])
         values = of_times(transform, times)
         if transform in ("km", "rank"):
-            last = rows.follow.on(edges).time
-            left = np.array([np.sum(last == k) for k in range(1, len(edges))])
+            left = ended(rows.follow, edges)
             by_interval = of_counts(
                 transform, *(c.astype(float) for c in (*counted(rows.follow, edges), left))
             )
@@ -219,8 +218,10 @@ def _baseline(spec: CoxSpec, gridded: tuple[Rows, Integers], coef: Floats, locat
     increments = np.zeros(number[-1] + 1)
     for death in deaths(rows, risk, spec.ties if spec.stratify == "none" else "breslow"):
         increments[int(death.time) - 1] += death.weight / death.total
-    days = np.array([spec.grid.edges()[1:][number == k].max() for k in range(number[-1] + 1)])
-    return Baseline(days, np.cumsum(increments), location)
+    days = spec.grid.edges()[1:]
+    ends = np.array([days[number == k].max() for k in range(number[-1] + 1)])
+    cumulative = np.array([increments[ends <= day].sum() for day in days])
+    return Baseline(days, cumulative, location)
 
 
 def _check_against_statsmodels(spec: CoxSpec, rows: Rows, best: Point) -> None:
