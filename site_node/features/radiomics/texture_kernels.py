@@ -157,7 +157,7 @@ def count_neighbours(
 
 
 @kernel
-def find_root(parent: NDArray[np.int32], i: int) -> int:
+def find_root(parent: NDArray[np.int32], i: np.int32) -> np.int32:
     """The root of i's tree, which the walk makes flatter."""
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -166,55 +166,77 @@ def find_root(parent: NDArray[np.int32], i: int) -> int:
 
 
 @kernel
-def join_rows(
-    parent: NDArray[np.int32],
-    start: NDArray[np.int16],
-    stop: NDArray[np.int16],
-    level: NDArray[np.int16],
-    this: tuple[int, int],
-    other: tuple[int, int],
-) -> None:
-    """Unites the runs of one row with the touching runs of equal level of another; the smaller root stays."""
-    j, end = other
-    for i in range(this[0], this[1]):
-        while j < end and stop[j] < start[i]:
-            j += 1
-        k = j
-        root = parent[i]
-        while k < end and start[k] <= stop[i]:
-            if level[k] == level[i] and parent[k] != root:
-                a, b = find_root(parent, root), find_root(parent, parent[k])
-                root = min(a, b)
-                parent[max(a, b)] = root
-                parent[i] = root
-                parent[k] = root
-            k += 1
+def unite(parent: NDArray[np.int32], a: np.int32, b: np.int32) -> np.int32:
+    """One label for two zones that touch: their smaller root. A label of -1 is none."""
+    if a < 0 or a == b:
+        return b
+    a, b = find_root(parent, a), find_root(parent, b)
+    parent[max(a, b)] = min(a, b)
+    return min(a, b)
 
 
-@inlined
-def split_row(
-    row: NDArray[np.int16],
-    away: NDArray[np.int16],
-    n: int,
-    start: NDArray[np.int16],
-    stop: NDArray[np.int16],
-    level: NDArray[np.int16],
-    nearest: NDArray[np.int16],
-) -> int:
-    """Appends a padded row's runs after the first n; returns how many there are then."""
-    last = np.int16(0)
-    for x in range(1, row.size):  # the padding ends the last run
-        here = row[x]
-        if here != last:
-            if last > 0:
-                stop[n] = x
-                n += 1
-            if here > 0:
-                start[n], level[n], nearest[n] = x, here, away[x]
-            last = here
-        elif here > 0:
-            nearest[n] = min(nearest[n], away[x])
-    return n
+# Arrays that are passed to a function are counted as references, which a call for every voxel cannot afford:
+# hence one long function.
+@kernel
+def label_zones(  # noqa: C901
+    flat: NDArray[np.int16], shape: tuple[int, int, int], depth: int, parent: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], np.int32]:
+    """A label for each voxel, linked by `parent` to the other labels of its zone, and how many labels there
+    are.
+
+    Of a voxel's 13 predecessors many touch each other: one of its level answers for all that touch it.
+    """
+    n_z, n_y, n_x = shape
+    label = np.zeros(flat.size, dtype=np.int32)
+    none = np.int32(-1)
+    n = np.int32(0)
+    for z in range(1, n_z - 1):
+        # without depth the slice before is the padding, which is of no zone
+        back = n_y * n_x if depth == 1 else z * n_y * n_x
+        for y in range(1, n_y - 1):
+            first = (z * n_y + y) * n_x
+            for i in range(first + 1, first + n_x - 1):
+                level = flat[i]
+                if level == 0:
+                    continue
+                above, behind = i - back, i - n_x
+                near, far = above - n_x, above + n_x  # the rows behind and before `above`
+                if flat[above] == level:
+                    label[i] = label[above]
+                    continue
+                if flat[behind] == level:
+                    zone = label[behind]
+                    if flat[far] == level:
+                        zone = unite(parent, zone, label[far])
+                    else:
+                        if flat[far - 1] == level:
+                            zone = unite(parent, zone, label[far - 1])
+                        if flat[far + 1] == level:
+                            zone = unite(parent, zone, label[far + 1])
+                elif flat[i - 1] == level:
+                    zone = label[i - 1]
+                    if flat[behind + 1] == level:
+                        zone = unite(parent, zone, label[behind + 1])
+                    if flat[above + 1] == level:
+                        zone = unite(parent, zone, label[above + 1])
+                    else:
+                        if flat[near + 1] == level:
+                            zone = unite(parent, zone, label[near + 1])
+                        if flat[far + 1] == level:
+                            zone = unite(parent, zone, label[far + 1])
+                else:
+                    zone = none
+                    for place in (behind - 1, behind + 1, above - 1, above + 1, near, far):
+                        if flat[place] == level:
+                            zone = unite(parent, zone, label[place])
+                    for place in (near - 1, near + 1, far - 1, far + 1):
+                        if flat[place] == level:
+                            zone = unite(parent, zone, label[place])
+                    if zone < 0:
+                        zone = n
+                        n += np.int32(1)
+                label[i] = zone
+    return label, n
 
 
 @kernel
@@ -223,36 +245,26 @@ def find_zones(
 ) -> tuple[NDArray[np.int16], NDArray[np.int32], NDArray[np.int16], NDArray[np.int16]]:
     """Level, size, distance to the border and slice of every zone of linked voxels of one level.
 
-    Voxels are linked over faces, edges and corners within `depth` (0 or 1) planes. Runs along x are the nodes
-    of a union-find: a row is merged with the four earlier rows that touch it.
+    Voxels are linked over faces, edges and corners within `depth` (0 or 1) planes.
     """
-    n_z, n_y, _ = levels.shape
-    capacity = np.count_nonzero(levels) + 1
-    start = np.empty(capacity, dtype=np.int16)
-    stop = np.empty(capacity, dtype=np.int16)  # one past the last voxel
-    level = np.empty(capacity, dtype=np.int16)
-    plane = np.empty(capacity, dtype=np.int16)
-    nearest = np.empty(capacity, dtype=np.int16)
-    parent = np.arange(capacity, dtype=np.int32)
-    first = np.zeros((n_z, n_y + 1), dtype=np.int32)  # first run of each row; the next row's first ends it
-    n = 0
-    for z in range(1, n_z - 1):
-        first[z] = n
-        for y in range(1, n_y - 1):
-            first[z, y] = n
-            n = split_row(levels[z, y], distance[z, y], n, start, stop, level, nearest)
-            this = (first[z, y], n)
-            join_rows(parent, start, stop, level, this, (first[z, y - 1], first[z, y]))
-            if depth == 1:
-                for near in range(y - 1, y + 2):
-                    other = (first[z - 1, near], first[z - 1, near + 1])
-                    join_rows(parent, start, stop, level, this, other)
-        first[z, n_y - 1 :] = n
-        plane[first[z, 0] : n] = z - 1
+    flat, away = levels.ravel(), distance.ravel()
+    parent = np.arange(np.count_nonzero(levels) + 1, dtype=np.int32)
+    label, n = label_zones(flat, levels.shape, depth, parent)
     size = np.zeros(n, dtype=np.int32)
+    nearest = np.full(n, 32000, dtype=np.int16)
+    level, plane = np.zeros(n, dtype=np.int16), np.zeros(n, dtype=np.int16)
+    for z in range(1, levels.shape[0] - 1):
+        for i in range(z * levels[z].size, (z + 1) * levels[z].size):
+            if flat[i] > 0:
+                zone = label[i]
+                size[zone] += 1
+                level[zone], plane[zone] = flat[i], z - 1
+                nearest[zone] = min(nearest[zone], away[i])
     for i in range(n):
-        root = find_root(parent, i)
-        size[root] += stop[i] - start[i]
-        nearest[root] = min(nearest[root], nearest[i])
+        root = find_root(parent, np.int32(i))
+        if root != i:
+            size[root] += size[i]
+            size[i] = 0
+            nearest[root] = min(nearest[root], nearest[i])
     roots = np.flatnonzero(size)
     return level[roots], size[roots], nearest[roots], plane[roots]
