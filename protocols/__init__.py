@@ -22,6 +22,7 @@ CATALOGUE = {
     "linear": "Linear",
     "log_rank": "LogRank",
     "logistic": "Logistic",
+    "mixed": "Mixed",
     "multiple_imputation": "MultipleImputation",
     "pca": "Pca",
     "penalized_logistic": "PenalizedLogistic",

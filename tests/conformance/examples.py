@@ -150,6 +150,13 @@ EXAMPLES: dict[str, Example] = {
             {"outcome": "sex", "covariates": ["age"], "cuts": {"age": [40, 50, 60]}, "trees": 2, "depth": 1},
         ]
     ),
+    "mixed": Example(
+        [
+            {"outcome": "f_one", "covariates": ["age", "idh1"]},
+            {"outcome": "age", "covariates": ["f_three"], "method": "ml"},
+        ],
+        frozenset({"withheld"}),
+    ),
     "discrimination": Example(
         [
             {"model": MODEL},

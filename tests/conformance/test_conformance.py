@@ -64,7 +64,9 @@ def test_every_protocol_has_an_example() -> None:
 
 
 def fits(name: str, split: str) -> bool:
-    """Whether the example can be answered: a site left out needs others that train."""
+    """Whether the example can be answered: a site left out needs others, a variance between sites three."""
+    if name == "mixed":
+        return split not in {"one site", "a site of nine"}
     return not (name in {"discrimination", "decision_curve", "survival_validation"} and split == "one site")
 
 

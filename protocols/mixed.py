@@ -1,0 +1,331 @@
+"""Linear mixed model with a random intercept for each site, by REML or maximum likelihood. Exact, two rounds.
+
+Its likelihood needs each site's own moments: they leave every site in the clear, by design, and a site with
+fewer people than its floor, or with too few for so many covariates, is left out and named. Where that is not
+wanted, `linear` with `intercepts: site` needs sums alone.
+
+With V = I + r J within a site (r the ratio of variances, J all ones), X'V^-1 X is X'X less r / (1 + n r)
+times the outer product of column sums; so one number is searched, at the coordinator.
+
+Reference: Laird & Ware, Biometrics 38 (1982) 963; Luo et al., Nat Commun 13 (2022) 1678 (DLMM); R
+`lme4::lmer(y ~ x + (1 | site))`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from scipy import stats
+from scipy.optimize import brentq
+
+from protocols.core.disclosure import Count, Moment
+from protocols.core.errors import Code, StudyError
+from protocols.core.newton import check_rank
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Floats
+from protocols.core.variables import Name
+
+INTERCEPT = "(Intercept)"
+
+_FEWEST_SITES = 3
+_LARGEST_RATIO = 1e6
+
+
+class MixedSpec(Spec):
+    """A numeric outcome on covariates, each site with its own level.
+
+    Attributes:
+        outcome: a numeric variable.
+        covariates: numeric variables, complete cases are used.
+        method: reml, unbiased for the variances; ml, for comparing models of other covariates.
+        level: of the confidence intervals.
+    """
+
+    protocol: Literal["mixed"] = "mixed"
+    outcome: Name
+    covariates: tuple[Name, ...] = Field(min_length=1, max_length=200)
+    method: Literal["reml", "ml"] = "reml"
+    level: float = Field(default=0.95, gt=0, lt=1)
+
+    def variables(self) -> tuple[str, ...]:
+        return (*self.covariates, self.outcome)
+
+    def terms(self) -> tuple[str, ...]:
+        """The names of the fixed effects."""
+        return (INTERCEPT, *self.covariates)
+
+
+@dataclass(frozen=True)
+class MixedResult(Result):
+    """Fixed effects, variances, and the sites' levels.
+
+    Attributes:
+        terms: (p,) "(Intercept)" and the covariates.
+        coef, se, z, p: (p,) fixed effect, standard error, Wald statistic and its two-sided normal p-value,
+            which is too small with few sites (as for any such model).
+        lower, upper: (p,) confidence interval at `level`.
+        covariance: (p, p) of coef.
+        sigma: residual standard deviation; site_sd: that of the sites' levels.
+        icc: share of the variance that is between sites.
+        loglik: restricted log-likelihood with reml, else the log-likelihood.
+        site_effects: site -> its level less the mean (best linear unbiased prediction).
+        n: people; withheld: site -> why it takes no part.
+    """
+
+    terms: tuple[str, ...]
+    coef: Floats
+    se: Floats
+    z: Floats
+    p: Floats
+    lower: Floats
+    upper: Floats
+    covariance: Floats
+    sigma: float
+    site_sd: float
+    icc: float
+    loglik: float
+    site_effects: Mapping[str, float]
+    n: int
+    withheld: Mapping[str, Code]
+
+    def summary(self) -> pd.DataFrame:
+        columns = ("coef", "se", "z", "p", "lower", "upper")
+        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+
+@dataclass(frozen=True)
+class _Sites:
+    """Moments of S sites about a common location: products (S, k, k) of columns 1, x, y; the first is n."""
+
+    products: Floats
+
+    @property
+    def n(self) -> Floats:
+        """(S,) people."""
+        people: Floats = self.products[:, 0, 0]
+        return people
+
+    def total(self, ratio: float) -> Floats:
+        """The (k, k) sums over sites of Z'V^-1 Z."""
+        return self._weighted(ratio / (1 + self.n * ratio), self.products)
+
+    def slope(self, ratio: float) -> Floats:
+        """Its derivative by the ratio."""
+        return self._weighted((1 + self.n * ratio) ** -2.0, np.zeros_like(self.products))
+
+    def _weighted(self, weight: Floats, products: Floats) -> Floats:
+        sums = self.products[:, 0]
+        total: Floats = (products - weight[:, None, None] * sums[:, :, None] * sums[:, None, :]).sum(axis=0)
+        return total
+
+
+class Mixed(FederatedProtocol[MixedSpec, MixedResult]):
+    """Effects of covariates on a number, sites differing by a random level."""
+
+    name = "mixed"
+    spec_type = MixedSpec
+
+    @site_step(n=Count(), sum=Moment("column"), square=Moment("column"))
+    def location(spec: MixedSpec, table: AnalysisTable) -> Arrays:
+        """Sums and squares of the columns, in a sum over sites: a common origin, so that no digits cancel."""
+        z = table.complete(spec.variables()).matrix(spec.variables())
+        return {"n": np.array(len(z)), "sum": z.sum(axis=0), "square": (z**2).sum(axis=0)}
+
+    @site_step(n=Count(), sum=Moment("column"), products=Moment("column", "column"))
+    def moments(spec: MixedSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
+        """This site's sums and products of covariates and outcome, less shift over scale, for the clear."""
+        z = (table.complete(spec.variables()).matrix(spec.variables()) - shift) / scale
+        return {"n": np.array(len(z)), "sum": z.sum(axis=0), "products": z.T @ z}
+
+    def axes(self, spec: MixedSpec) -> dict[str, int]:
+        return {"column": len(spec.variables())}
+
+    def coordinate(self, spec: MixedSpec) -> Coordination[MixedResult]:
+        total = yield ask("location")
+        shift = total["sum"] / total["n"]
+        variance = total["square"] / total["n"] - shift**2
+        still = variance <= 1e-13 * total["square"] / total["n"]
+        if still.any():
+            names = ", ".join(v for v, s in zip(spec.variables(), still, strict=True) if s)
+            raise StudyError(Code.RANK_DEFICIENT, f"does not vary over all sites: {names}", "take it out")
+        scale = np.sqrt(variance)
+        answers = yield ask("moments", per_site=True, shift=shift, scale=scale)
+        shown = {site: a for site, a in answers.answers.items() if np.isfinite(a["products"]).all()}
+        withheld = dict.fromkeys(answers.answers.keys() - shown.keys(), Code.WITHHELD)
+        if len(shown) < _FEWEST_SITES:
+            raise StudyError(
+                Code.TOO_FEW_SITES,
+                f"{len(shown)} sites show their moments; the variance between sites needs {_FEWEST_SITES}",
+                "take `linear` with `intercepts: site`, or fewer covariates",
+            )
+        return _fitted(spec, shown, shift, scale, {**answers.withheld, **withheld})
+
+    def pooled(self, spec: MixedSpec, tables: Sequence[AnalysisTable]) -> MixedResult:
+        """The same likelihood on all rows, its covariance written out, its score by dense matrices."""
+        complete = [table.complete(spec.variables()) for table in tables]
+        complete = [t for t in complete if len(t) >= max(10, len(spec.variables()) / 0.33)]
+        if len(complete) < _FEWEST_SITES:
+            raise StudyError(Code.TOO_FEW_SITES, f"{len(complete)} sites")
+        x = np.concatenate([t.matrix(spec.covariates) for t in complete])
+        y = np.concatenate([t.column(spec.outcome) for t in complete])
+        people = [len(t) for t in complete]
+        groups = np.repeat(np.eye(len(complete)), people, axis=0)
+        mean, sd = x.mean(axis=0), x.std(axis=0)
+        design = np.column_stack([np.ones(len(x)), (x - mean) / sd])
+        J = groups @ groups.T
+        df = len(y) - (design.shape[1] if spec.method == "reml" else 0)
+
+        def parts(ratio: float) -> tuple[Floats, Floats, Floats]:
+            inverse = np.linalg.inv(np.eye(len(y)) + ratio * J)
+            info = design.T @ inverse @ design
+            P = inverse - inverse @ design @ np.linalg.solve(info, design.T @ inverse)
+            return np.asarray(inverse), np.asarray(info), np.asarray(P)
+
+        def score(ratio: float) -> float:
+            inverse, _, P = parts(ratio)
+            trace = np.sum((P if spec.method == "reml" else inverse) * J)
+            return float(-trace + y @ P @ J @ P @ y / (y @ P @ y / df))
+
+        ratio = 0.0 if score(0.0) <= 0 else brentq(score, 0.0, 1e4, xtol=1e-15, rtol=1e-14)
+        inverse, info, P = parts(ratio)
+        sigma2 = float(y @ P @ y / df)
+        coef = np.linalg.solve(info, design.T @ inverse @ y)
+        loglik = -0.5 * (
+            df * np.log(2 * np.pi * sigma2) + df + np.linalg.slogdet(np.eye(len(y)) + ratio * J)[1]
+        )
+        if spec.method == "reml":
+            loglik += -0.5 * np.linalg.slogdet(info)[1] - np.log(sd).sum()
+        effects = ratio * groups.T @ inverse @ (y - design @ coef)
+        basis = np.diag(np.append(1.0, 1 / sd))
+        basis[0, 1:] = -mean / sd
+        return result(
+            spec,
+            basis @ coef,
+            basis @ np.linalg.inv(info) @ basis.T * sigma2,
+            variances=(sigma2, ratio * sigma2),
+            loglik=float(loglik),
+            effects={t.site: float(e) for t, e in zip(complete, effects, strict=True)},
+            n=len(y),
+            withheld={},
+        )
+
+    def describe(self, spec: MixedSpec) -> Sequence[str]:
+        k = len(spec.variables())
+        return (
+            f"Linear mixed model of {spec.outcome} on {', '.join(spec.covariates)}, a random level a site.",
+            f"Leaves in a sum over sites, once: the number of people, sums and sums of squares of {k} "
+            "columns.",
+            f"Leaves in the clear, for this site: the number of people, the sums and the {k} x {k} sums of "
+            "products of these columns: this site's means, variances and correlations can be read from them.",
+        )
+
+
+def _fitted(
+    spec: MixedSpec,
+    shown: Mapping[str, Arrays],
+    shift: Floats,
+    scale: Floats,
+    withheld: Mapping[str, Code],
+) -> MixedResult:
+    sites = sorted(shown)
+    k = len(spec.variables()) + 1
+    products = np.empty((len(sites), k, k))
+    for s, site in enumerate(sites):
+        arrays = shown[site]
+        products[s, 0, 0] = float(arrays["n"])
+        products[s, 0, 1:] = products[s, 1:, 0] = arrays["sum"]
+        products[s, 1:, 1:] = arrays["products"]
+    moments = _Sites(products)
+    n, p = int(moments.n.sum()), k - 1
+    check_rank(moments.total(0.0)[:p, :p], spec.terms())
+    df = n - (p if spec.method == "reml" else 0)
+
+    def score(ratio: float) -> float:
+        """Twice the derivative of the profiled log-likelihood by the ratio of variances."""
+        A, dA = moments.total(ratio), moments.slope(ratio)
+        coef = np.linalg.solve(A[:p, :p], A[:p, p])
+        residual = np.append(-coef, 1.0)
+        trace = (moments.n / (1 + moments.n * ratio)).sum()
+        if spec.method == "reml":
+            trace += np.trace(np.linalg.solve(A[:p, :p], dA[:p, :p]))
+        return float(-trace - df * (residual @ dA @ residual) / (residual @ A @ residual))
+
+    ratio = _root(score)
+    A = moments.total(ratio)
+    info = A[:p, :p]
+    coef = np.linalg.solve(info, A[:p, p])
+    rss = float(A[p, p] - coef @ A[:p, p])
+    sigma2 = rss / df
+    loglik = -0.5 * (df * np.log(2 * np.pi * sigma2) + df + np.log1p(moments.n * ratio).sum())
+    if spec.method == "reml":
+        loglik -= 0.5 * float(np.linalg.slogdet(info)[1])
+    residual_sums = products[:, 0, p] - products[:, 0, :p] @ coef
+    effects = ratio * residual_sums / (1 + moments.n * ratio) * scale[-1]
+    basis = np.diag(np.append(1.0, 1 / scale[:-1])) * scale[-1]
+    basis[0, 1:] = -shift[:-1] / scale[:-1] * scale[-1]
+    original = basis @ coef
+    original[0] += shift[-1]
+    return result(
+        spec,
+        original,
+        basis @ np.linalg.inv(info) @ basis.T * sigma2,
+        variances=(sigma2 * scale[-1] ** 2, ratio * sigma2 * scale[-1] ** 2),
+        loglik=float(loglik) - df * float(np.log(scale[-1])) - _jacobian(spec, scale),
+        effects=dict(zip(sites, effects.tolist(), strict=True)),
+        n=n,
+        withheld=withheld,
+    )
+
+
+def _jacobian(spec: MixedSpec, scale: Floats) -> float:
+    """What the scale of the covariates adds to a restricted likelihood, which depends on it."""
+    return float(np.log(scale[:-1]).sum()) if spec.method == "reml" else 0.0
+
+
+def _root(score: Callable[[float], float]) -> float:
+    """The ratio of variances where the score vanishes; 0 where the likelihood falls from there on."""
+    if score(0.0) <= 0:
+        return 0.0
+    upper = 1.0
+    while score(upper) > 0 and upper < _LARGEST_RATIO:
+        upper *= 4
+    if upper >= _LARGEST_RATIO:
+        raise StudyError(Code.NOT_CONVERGED, "sites differ so much that their variance has no maximum")
+    return float(brentq(score, 0.0, upper, xtol=1e-15, rtol=1e-14))
+
+
+def result(
+    spec: MixedSpec,
+    coef: Floats,
+    covariance: Floats,
+    *,
+    variances: tuple[float, float],
+    loglik: float,
+    effects: Mapping[str, float],
+    n: int,
+    withheld: Mapping[str, Code],
+) -> MixedResult:
+    """The result of fixed effects and their covariance, with Wald statistics and intervals."""
+    se = np.sqrt(np.diag(covariance))
+    half = stats.norm.ppf((1 + spec.level) / 2) * se
+    residual, between = variances
+    return MixedResult(
+        terms=spec.terms(),
+        coef=coef,
+        se=se,
+        z=coef / se,
+        p=2 * stats.norm.sf(np.abs(coef / se)),
+        lower=coef - half,
+        upper=coef + half,
+        covariance=covariance,
+        sigma=float(np.sqrt(residual)),
+        site_sd=float(np.sqrt(between)),
+        icc=between / (between + residual),
+        loglik=loglik,
+        site_effects=effects,
+        n=n,
+        withheld=withheld,
+    )
