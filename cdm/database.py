@@ -201,7 +201,7 @@ def _merge(connection: Connection, table: Table, rows: list[tuple[object, ...]])
     )
     connection.exec_driver_sql(f"TRUNCATE {incoming}")
     _copy(connection, table, f"COPY {incoming} ({columns}) FROM STDIN", last.values())
-    source: Select[Any] = select(*(literal_column(quote(name)) for name in names)).select_from(text(incoming))
+    source: Any = select(*(literal_column(quote(name)) for name in names)).select_from(text(incoming))
     with _refusals(table):
         connection.execute(_upsert_statement(table, "postgresql", source))
 

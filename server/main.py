@@ -67,7 +67,7 @@ def run(words: list[str], as_json: bool) -> int:
     if isinstance(value, int) and not isinstance(value, bool):  # --help, or a command's own exit code
         return value
     _print(value, as_json)
-    return ExitCode.DONE
+    return ExitCode.PARTIAL if isinstance(value, dict) and value.get("partial") else ExitCode.DONE
 
 
 def _report(error: ShadowgraphError, as_json: bool) -> None:

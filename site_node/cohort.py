@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from functools import singledispatch
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, func, select, union_all
 
 from cdm.cohort import AgeAtIndex, CohortDefinition, Event, FollowUp, GeneTested, HasImaging, HasRecord, SexIs
 from cdm.concepts import Vocabulary
-from site_node import records
+from site_node import consents, records
 from site_node.features.clinical import Mask
 from site_node.people import SOURCES, People, as_days, has_concept
 
@@ -23,13 +24,18 @@ class Cohort:
     attrition: list[tuple[str, int]]
 
 
-def evaluate(connection: Connection, definition: CohortDefinition, vocabulary: Vocabulary) -> Cohort:
-    """The cohort of this CDM.
+def evaluate(
+    connection: Connection, definition: CohortDefinition, vocabulary: Vocabulary, today: date | None = None
+) -> Cohort:
+    """The cohort of this CDM, without those whose newest consent does not permit research `today`.
 
     Raises:
         SpecError: the definition names a concept that cannot be one.
     """
     people = _with_index_event(connection, definition.index, vocabulary)
+    refused = consents.refusing(connection, today or datetime.now(UTC).date())
+    kept = ~np.isin(people.persons, np.fromiter(refused, dtype=np.int64))
+    people = replace(people, persons=people.persons[kept], index=people.index[kept])
     counts = [len(people)]
     for rule in definition.rules:
         kept = keeps(rule, people)

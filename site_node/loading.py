@@ -10,6 +10,7 @@ from cdm.athena import load_seed
 from cdm.database import connect, migrate
 from cdm.etl import SourceRecord, Unreadable
 from cdm.etl.load import load
+from cdm.etl.load import remap as etl_remap
 from protocols.core.errors import Code, InputError
 from site_node.config import SiteConfig
 from site_node.identity import site_identity
@@ -59,6 +60,24 @@ def add_image_features(config: SiteConfig, path: Path, name: str, progress: Prog
     """The summary of loading a CSV of readers' scores."""
     _must_exist(path)
     return _load(config, image_features.read(path), name, progress)
+
+
+def remap(config: SiteConfig, progress: Progress) -> dict[str, Any]:
+    """What became of the records of each source, mapped anew from what was kept of them."""
+    engine = open_cdm(config)
+    try:
+        summaries = etl_remap(engine, site_identity(config), progress, config.mapping)
+    finally:
+        engine.dispose()
+    lines = [
+        {
+            "source": summary.source,
+            "remapped": sum(counts.replaced for counts in summary.kinds.values()),
+            "quarantined": summary.quarantined,
+        }
+        for summary in summaries
+    ]
+    return {"partial": any(line["quarantined"] for line in lines), "sources": lines}
 
 
 def _load(

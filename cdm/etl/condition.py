@@ -1,10 +1,10 @@
 """Condition: an event in the table of its code's domain, by default condition_occurrence.
 
 A condition that is only considered, or ruled out, is an observation with that qualifier and no diagnosis.
-mCODE's histology, and the body site, become rows beside it that point to it.
+Its stages, mCODE's histology, and the body site become rows beside it that point to it.
 
-Left out on purpose: identifier, severity, stage, evidence, note, asserter, recorder, onsetAge and onsetString
-(the recorded date stands in).
+Left out on purpose: identifier, severity, stage.assessment (an Observation of its own), evidence, note,
+asserter, recorder, onsetAge and onsetString (the recorded date stands in).
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from cdm.etl.administrative import (
     EHR_PROBLEM_LIST,
     NO_CONCEPT,
 )
+from cdm.etl.cancer import stages
 from cdm.etl.coding import Coded, coded, coded_value, first_code
 from cdm.etl.context import Context
 from cdm.etl.dates import first_date, required_date
@@ -80,24 +81,27 @@ def _beside(condition: Body, event: Event, diagnosis: Row, context: Context) -> 
     for extension in condition.get("extension") or ():
         if extension.get("url") == HISTOLOGY:
             value = coded(extension.get("valueCodeableConcept"), context)
-            yield _finding(event, MEASUREMENT, HISTOLOGY_AND_BEHAVIOR, value, diagnosis, "histology", context)
+            question = coded_value(HISTOLOGY_AND_BEHAVIOR, context)
+            yield _finding(event, MEASUREMENT, question, value, diagnosis, "histology", context)
+    for part, question, value in stages(condition, event, context):
+        yield _finding(event, MEASUREMENT, question, value, diagnosis, part, context)
     for number, site in enumerate(condition.get("bodySite") or ()):
         value = coded(site, context)
-        yield _finding(event, OBSERVATION, BODY_SITE, value, diagnosis, f"bodySite:{number}", context)
+        question = coded_value(BODY_SITE, context)
+        yield _finding(event, OBSERVATION, question, value, diagnosis, f"bodySite:{number}", context)
 
 
 def _finding(
     event: Event,
     names: Names,
-    question: dict[str, str],
+    question: Coded,
     answer: Coded,
     diagnosis: Row,
     part: str,
     context: Context,
 ) -> Row:
-    code = coded_value(question, context)
     row_id = context.row_id(event.record_id, names.table, part)
-    row = event_row(event, code, code.standard[0], names, row_id)
+    row = event_row(event, question, question.standard[0], names, row_id)
     row.values["value_as_concept_id"] = answer.concept_id
     row.values["value_source_value"] = answer.source_value
     if diagnosis.table == CONDITION.table:

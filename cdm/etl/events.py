@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from cdm.concepts import StandardConcept
-from cdm.etl.administrative import IMPUTED
+from cdm.etl.administrative import IMPUTED, PATIENT_SELF_REPORT
 from cdm.etl.coding import Coded
 from cdm.etl.context import Context
 from cdm.etl.dates import Instant
@@ -84,7 +84,8 @@ def event_rows(event: Event, code: Coded, default: Names, context: Context, part
 
 def event_row(event: Event, code: Coded, concept: StandardConcept, names: Names, row_id: int) -> Row:
     """The row of one event under one concept."""
-    imputed = event.start.precision != "day"
+    # That a patient said so is kept where both could be told (f2o-053); the precision stays in source_row.
+    imputed = event.start.precision != "day" and event.type_concept_id != PATIENT_SELF_REPORT
     values: dict[str, Any] = {
         names.key: row_id,
         "person_id": event.person_id,

@@ -1,9 +1,9 @@
 """Words that a source wrote instead of a code: only those that name nobody enter the CDM (f2o-022).
 
-A text is kept as it is where it is a plain answer (`positive`, `left`, `12.5`, `<5`, `1:160`, `2+`), where
-the site has mapped it (`data map`, with `text` as the vocabulary: a person has read it), or where the site's
-profile says `free_text: verbatim`. Any other text is replaced by a keyed pseudonym, so that equal answers can
-still be counted, and listed by `data unmapped` from the provenance tables, which no analysis reads.
+A text is kept as it is where it is a plain answer (`positive`, `left`, `12.5`, `<5`, `1:160`, `2+`) or the
+site's profile says `free_text: verbatim`. Any other text is replaced by a keyed pseudonym, so that equal
+answers can still be counted. `data unmapped` lists them from the provenance tables, which no analysis reads,
+and `data map` (with `text` as the vocabulary) gives them concepts.
 """
 
 import re
@@ -28,8 +28,8 @@ def kept_text(text: str, context: Context) -> str:
     word = text.strip()[:NAME_LENGTH].replace("\x00", "")
     if not word or NUMBER.fullmatch(word):
         return word
-    is_mapped = bool(context.resolve(TEXT, word).standard)
+    context.resolve(TEXT, word)  # counts it, if the site has not mapped it
     is_plain = word.lower().replace(" ", "_") in PLAIN
-    if is_mapped or is_plain or context.profile.free_text == "verbatim":
+    if is_plain or context.profile.free_text == "verbatim":
         return word
     return context.text_pseudonym(word)

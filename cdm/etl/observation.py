@@ -3,18 +3,21 @@
 An observation whose code no vocabulary knows is a measurement if it carries a number or comes from a
 laboratory or vital sign, else an observation. Variants (LOINC 69548-6) are read by `genomic_observation`.
 
-Left out on purpose: identifier, performer, method, bodySite, device, specimen, hasMember, derivedFrom,
-interpretation, note, valueSampledData; dataAbsentReason makes the row without a value that it means.
+Left out on purpose: identifier, performer, method, bodySite, device, specimen, derivedFrom, interpretation,
+note; hasMember (each member tells its person, visit, day and code itself). dataAbsentReason makes the row
+without a value that it means.
 """
 
 from collections.abc import Iterator
 
 from cdm.etl.administrative import CONDITION_OCCURRENCE_ID_FIELD, EHR, LABORATORY, PATIENT_SELF_REPORT
+from cdm.etl.cancer import disease_episode, is_cancer_measurement
 from cdm.etl.coding import Coded, coded
 from cdm.etl.context import Context
 from cdm.etl.dates import required_date
 from cdm.etl.events import BY_DOMAIN, MEASUREMENT, OBSERVATION, Event, Names, event_row
 from cdm.etl.genomic_observation import genomic_rows, is_variant_assessment
+from cdm.etl.implication import implication_rows, is_implication
 from cdm.etl.observation_value import has_value, is_number, value_columns
 from cdm.etl.record import Body, Row
 from cdm.etl.references import (
@@ -25,6 +28,7 @@ from cdm.etl.references import (
     subject_person_id,
     visit_occurrence_id,
 )
+from cdm.etl.series import points
 
 REALIZED = {"final", "amended", "corrected"}
 MEASURED = {"laboratory", "vital-signs"}
@@ -34,6 +38,8 @@ def map_observation(observation: Body, context: Context) -> list[Row]:
     """The rows of a final observation and of its components."""
     require_status(observation.get("status"), REALIZED)
     refuse_modifiers(observation)
+    if is_implication(observation):
+        return implication_rows(observation, context)
     categories = _categories(observation)
     event = Event(
         record_id(observation),
@@ -45,19 +51,33 @@ def map_observation(observation: Body, context: Context) -> list[Row]:
     )
     if is_variant_assessment(observation):
         return genomic_rows(observation, event, context)
-    measured = not MEASURED.isdisjoint(categories)
-    rows = [row for part, one in _parts(observation) for row in _rows(one, event, part, measured, context)]
+    measured = not MEASURED.isdisjoint(categories) or is_cancer_measurement(observation)
+    rows = [
+        row
+        for name, one, when in _parts(observation, event)
+        for row in _rows(one, when, name, measured, context)
+    ]
+    rows += disease_episode(observation, event, context)
     _point_to_focus(observation, rows, context)
     return rows
 
 
-def _parts(observation: Body) -> Iterator[tuple[str, Body]]:
-    """The observation itself, unless it is only the frame of its components, and each component."""
+def _parts(observation: Body, event: Event) -> Iterator[tuple[str, Body, Event]]:
+    """The observation itself, unless it is only the frame of its components, each component, each point."""
     components = observation.get("component") or ()
     if has_value(observation) or not components:
-        yield "", observation
+        yield from _points("", observation, event)
     for number, component in enumerate(components):
-        yield f"component:{number}", component
+        yield from _points(f"component:{number}", component, event)
+
+
+def _points(name: str, part: Body, event: Event) -> Iterator[tuple[str, Body, Event]]:
+    """The part, or the points of its series, each with its own time."""
+    found = list(points(part, event.start)) if "valueSampledData" in part else []
+    if not found:
+        yield name, part, event
+    for number, (when, point) in enumerate(found):
+        yield f"{name}@{number}", point, event._replace(start=when)
 
 
 def _rows(part: Body, event: Event, name: str, measured: bool, context: Context) -> Iterator[Row]:

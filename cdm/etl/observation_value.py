@@ -17,6 +17,8 @@ VALUES = {"dataAbsentReason"} | {
         *("SampledData", "Time", "Date", "DateTime", "Period"),
     )
 }
+# the whole ones of an extension too
+NUMBERS = {"valueInteger", "valueDecimal", "valueUnsignedInt", "valuePositiveInt"}
 STRING_LENGTH = 60  # observation.value_as_string
 
 
@@ -27,7 +29,7 @@ def has_value(part: Body) -> bool:
 
 def is_number(part: Body) -> bool:
     """Whether the part's value is a number."""
-    return "valueQuantity" in part or "valueInteger" in part or "valueDecimal" in part
+    return "valueQuantity" in part or not NUMBERS.isdisjoint(part)
 
 
 def value_columns(part: Body, table: str, context: Context) -> dict[str, Any]:
@@ -39,8 +41,8 @@ def value_columns(part: Body, table: str, context: Context) -> dict[str, Any]:
     elif "valueCodeableConcept" in part:
         code = coded(part["valueCodeableConcept"], context)
         columns = {"value_as_concept_id": code.concept_id, "value_source_value": code.source_value}
-    elif "valueInteger" in part or "valueDecimal" in part:
-        columns = {"value_as_number": _number(part.get("valueInteger", part.get("valueDecimal")))}
+    elif not NUMBERS.isdisjoint(part):
+        columns = {"value_as_number": _number(next(part[name] for name in NUMBERS if name in part))}
     elif "valueBoolean" in part:
         yes = part["valueBoolean"] is True
         columns = {"value_as_concept_id": YES if yes else NO, "value_source_value": str(yes).lower()}

@@ -1,16 +1,18 @@
 """Procedure: an event in the table of its code's domain, by default procedure_occurrence.
 
-Left out on purpose: identifier, performer, location, reasonCode, outcome, complication, report, usedCode,
-focalDevice, note, performedAge and performedString.
+Left out on purpose: identifier, all performers but the first, location, reasonCode, outcome, complication,
+report, usedCode, focalDevice, note, performedAge and performedString.
 """
 
 from cdm.etl.administrative import EHR
+from cdm.etl.cancer import radiotherapy_course
 from cdm.etl.coding import coded
 from cdm.etl.context import Context
 from cdm.etl.dates import last_date, required_date
 from cdm.etl.events import PROCEDURE, Event, event_rows
 from cdm.etl.record import Body, Row
 from cdm.etl.references import (
+    provider_id,
     record_id,
     refuse_modifiers,
     require_status,
@@ -25,6 +27,7 @@ def map_procedure(procedure: Body, context: Context) -> list[Row]:
     """The rows of a procedure that was done."""
     require_status(procedure.get("status"), REALIZED)
     refuse_modifiers(procedure)
+    performers = [one.get("actor") for one in procedure.get("performer") or ()]
     event = Event(
         record_id(procedure),
         subject_person_id(procedure, context),
@@ -35,8 +38,10 @@ def map_procedure(procedure: Body, context: Context) -> list[Row]:
         ),
         last_date(procedure, "performedPeriod", "occurrencePeriod"),
         EHR,
+        provider_id(performers[0] if performers else None, context),
     )
     rows = list(event_rows(event, coded(procedure.get("code"), context), PROCEDURE, context))
+    rows += radiotherapy_course(procedure, event, rows, context)
     for site in (procedure.get("bodySite") or ())[:1]:
         for row in rows:
             if row.table == PROCEDURE.table:

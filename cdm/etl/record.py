@@ -45,7 +45,8 @@ class Row(NamedTuple):
 
     Its primary key comes from `Context`. `precision` is how exactly the source knew the row's date, of which
     the day is then the first of the month or year. A `fallback` row gives way to a row of the same key that
-    stands closer to the object itself: a series told of by an ImagingStudy gives way to the DICOM header.
+    stands closer to the object itself: a series told of by an ImagingStudy gives way to the DICOM header. Of
+    the tables, those that `store.SHARED` names have such rows.
     """
 
     table: str

@@ -21,6 +21,19 @@ KEYS = {name: key_columns(table)[0] for name, table in metadata.tables.items() i
 KEYS |= {"death": "person_id", "episode_event": "episode_id"}
 
 
+# What several records may tell of, a person or a series: the row is that of the first of them, in an order
+# that does not hang on which of them arrived first.
+SHARED = {"person", "death", "procedure_occurrence", "image_occurrence", "image_acquisition"}
+
+
+class Told(NamedTuple):
+    """A row that several records may tell of; the smallest precedence counts."""
+
+    row_id: int
+    precedence: tuple[bool, int]
+    values: dict[str, Any]
+
+
 class Known(NamedTuple):
     """What is known of a record that was loaded before; the hash of one deleted since is empty."""
 
@@ -132,19 +145,22 @@ class Store:
 
     def _insert(self, connection: Connection, changes: list[Change]) -> None:
         rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-        fallback: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        shared: defaultdict[str, list[Told]] = defaultdict(list)
         owners: list[dict[str, Any]] = []
         for change in changes:
-            for table, values, precision, gives_way in change.rows:
-                (fallback if gives_way else rows)[table].append(values)
-                owner = {"source_record_id": change.key, "table_name": table, "row_id": values[KEYS[table]]}
-                owners.append({**owner, "date_precision": None if precision == "day" else precision})
+            for table, values, precision, fallback in change.rows:
+                row_id = values[KEYS[table]]
+                if table in SHARED:
+                    shared[table].append(Told(row_id, (fallback, change.key), values))
+                else:
+                    rows[table].append(values)
+                owner = {"source_record_id": change.key, "table_name": table, "row_id": row_id}
+                known = {"date_precision": None if precision == "day" else precision, "fallback": fallback}
+                owners.append({**owner, **known})
+        for table, told in shared.items():
+            rows[table] = _first_told(connection, table, told)
         for table, ready in rows.items():
             upsert(connection, metadata.tables[table], ready)
-        for table, ready in fallback.items():
-            key = KEYS[table]
-            there = _existing(connection, table, {row[key] for row in ready})
-            upsert(connection, metadata.tables[table], (row for row in ready if row[key] not in there))
         upsert(connection, source_row, owners)
         needs = [(change.key, needed) for change in changes for needed in change.needs]
         self._any_needs = self._any_needs or bool(needs)
@@ -224,13 +240,20 @@ def _left_with(connection: Connection, changes: list[Change]) -> Iterator[int]:
             yield from connection.scalars(owners)
 
 
-def _existing(connection: Connection, table: str, ids: set[int]) -> set[int]:
-    column = metadata.tables[table].c[KEYS[table]]
-    return {
-        found
-        for chunk in chunks(ids, CHUNK)
-        for found in connection.scalars(select(column).where(column.in_(chunk)))
-    }
+def _first_told(connection: Connection, table: str, told: list[Told]) -> list[dict[str, Any]]:
+    """Of each row what its first teller says, unless one that comes before has written it already."""
+    first: dict[int, Told] = {}
+    for one in told:
+        if one.row_id not in first or one.precedence < first[one.row_id].precedence:
+            first[one.row_id] = one
+    owned = source_row.c
+    statement = select(owned.row_id, owned.fallback, owned.source_record_id)
+    for chunk in chunks(list(first), CHUNK):
+        there = connection.execute(statement.where(owned.row_id.in_(chunk), owned.table_name == table)).all()
+        for row_id, fallback, key in there:
+            if row_id in first and (fallback, key) < first[row_id].precedence:
+                del first[row_id]
+    return [one.values for one in first.values()]
 
 
 def _still_owned(connection: Connection, table: str, ids: set[int]) -> set[int]:

@@ -55,4 +55,9 @@ class LoadSummary:
     def as_dict(self) -> dict[str, Any]:
         """The summary as plain data."""
         kinds = {kind: asdict(counts) for kind, counts in sorted(self.kinds.items())}
-        return {"source": self.source, "unmapped_codes": self.unmapped_codes, "kinds": kinds}
+        return {
+            "source": self.source,
+            "partial": self.quarantined > 0,
+            "unmapped_codes": self.unmapped_codes,
+            "kinds": kinds,
+        }

@@ -4,7 +4,7 @@ They hold the sources' own identifiers, which the CDM must not (f2o-020, f2o-023
 from the CDM: no analysis reads them.
 """
 
-from sqlalchemy import Boolean, Column, LargeBinary, PrimaryKeyConstraint, Table
+from sqlalchemy import Boolean, Column, LargeBinary, PrimaryKeyConstraint, Table, false
 
 from cdm.schema.columns import integer, key, large, metadata, moment, reference, text
 
@@ -69,6 +69,8 @@ source_row = Table(
     text("table_name", 63, required=True),
     large("row_id", required=True, index=True),
     text("date_precision", 5),  # "month" or "year" where the source knew no day (f2o-071), else NULL
+    # Whether the record tells of the row from afar: the row is then that of a record which does not.
+    Column("fallback", Boolean, nullable=False, default=False, server_default=false()),
     PrimaryKeyConstraint("source_record_id", "table_name", "row_id"),
 )
 

@@ -36,6 +36,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("research_consent_id", name=op.f("pk_research_consent")),
     )
     op.create_index(op.f("ix_research_consent_person_id"), "research_consent", ["person_id"])
+    op.add_column(
+        "source_row", sa.Column("fallback", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
     op.add_column("source_record", sa.Column("source_body_id", LONG))
     op.add_column("source_record", sa.Column("body_line", sa.Integer()))
     op.create_index(op.f("ix_source_record_source_body_id"), "source_record", ["source_body_id"])

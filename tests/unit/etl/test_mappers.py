@@ -27,6 +27,8 @@ CONCEPTS = {
     "two-domains": ("Condition", (2_000_000_002, 2_000_000_003), None),
     "test-positive": ("Measurement", (2_000_000_001,), 2_000_000_004),
     "a-procedure": ("Procedure", (2_000_000_005,), None),
+    "a-drug": ("Drug", (2_000_000_006,), None),
+    "a-device": ("Device", (2_000_000_007,), None),
 }
 DOMAINS = {
     2_000_000_001: "Measurement",
@@ -34,6 +36,8 @@ DOMAINS = {
     2_000_000_003: "Observation",
     2_000_000_004: "Meas Value",
     2_000_000_005: "Procedure",
+    2_000_000_006: "Drug",
+    2_000_000_007: "Device",
 }
 
 
