@@ -23,6 +23,7 @@ CATALOGUE = {
     "log_rank": "LogRank",
     "logistic": "Logistic",
     "mixed": "Mixed",
+    "multinomial": "Multinomial",
     "multiple_imputation": "MultipleImputation",
     "pca": "Pca",
     "penalized_logistic": "PenalizedLogistic",

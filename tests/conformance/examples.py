@@ -157,6 +157,13 @@ EXAMPLES: dict[str, Example] = {
         ],
         frozenset({"withheld"}),
     ),
+    "multinomial": Example(
+        [
+            {"outcome": "response", "levels": [2, 0, 1], "covariates": ["age", "f_one"]},
+            {"outcome": "idh1", "levels": [0, 1], "covariates": ["f_three"]},
+        ],
+        frozenset({"evaluations"}),
+    ),
     "discrimination": Example(
         [
             {"model": MODEL},

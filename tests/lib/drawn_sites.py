@@ -17,6 +17,7 @@ VARIABLES: dict[str, Any] = {
     "f_one": {"kind": "image_feature", "feature": "one"},
     "f_two": {"kind": "image_feature", "feature": "two"},
     "f_three": {"kind": "image_feature", "feature": "three"},
+    "response": {"kind": "measurement", "concept": "LOCAL:response"},
     "relapses": {"kind": "measurement", "concept": "LOCAL:relapses"},
     "still": {"kind": "image_feature", "feature": "still"},
     "twice": {"kind": "image_feature", "feature": "twice"},
@@ -81,6 +82,7 @@ def a_site(
         "f_two": features[1],
         "f_three": features[2],
         "relapses": _counts(seed, age, idh1),
+        "response": np.clip(_counts(seed + 1, age, idh1), 0, 2),
         "still": np.full(n, 0.1),
         "twice": 2 * features[0] + age,
     }
