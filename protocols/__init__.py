@@ -15,6 +15,7 @@ CATALOGUE = {
     "crosstab": "Crosstab",
     "decision_curve": "DecisionCurve",
     "discrimination": "Discrimination",
+    "forest": "Forest",
     "glm": "Glm",
     "histogram": "Histogram",
     "impute": "Impute",

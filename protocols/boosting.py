@@ -41,12 +41,10 @@ from protocols.core.trees import (
     Trees,
     best_split,
     binned,
-    cuts_of,
-    grid,
+    chosen_cuts,
     grid_counts,
     grid_moments,
     histogram,
-    padded,
     with_last,
 )
 from protocols.core.variables import Name
@@ -195,7 +193,7 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult]):
     def coordinate(self, spec: BoostingSpec) -> Coordination[BoostingResult]:
         total = yield ask("moments")
         n, mean = int(total["n"]), float(total["outcome"]) / int(total["n"])
-        cuts = yield from _cuts(spec, total.arrays)
+        cuts = yield from chosen_cuts(spec.covariates, spec.cuts, spec.bins, spec.min_people, total.arrays)
         base = mean if spec.base_score is None else spec.base_score
         if spec.loss == "logistic":
             if mean in (0.0, 1.0):
@@ -265,19 +263,6 @@ def _derivatives(loss: str, y: Floats, margin: Floats) -> tuple[Floats, Floats]:
         return margin - y, np.ones(len(y))
     probability = expit(margin)
     return probability - y, probability * (1 - probability)
-
-
-def _cuts(spec: BoostingSpec, moments: Arrays) -> Coordination[Floats]:
-    """The (f, bins - 1) cuts: given, or from the grid's counts, which take a round."""
-    given = padded([spec.cuts.get(name, ()) for name in spec.covariates], spec.bins)
-    automatic = [j for j, name in enumerate(spec.covariates) if name not in spec.cuts]
-    if not automatic:
-        return given
-    low, width = grid(moments)
-    total = yield ask("cells", low=low, width=width)
-    found = cuts_of(total["cells"], low, width, spec.bins, spec.min_people)
-    given[automatic] = found[automatic]
-    return given
 
 
 def _grow(

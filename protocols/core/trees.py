@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protocols.core.disclosure import Array
-from protocols.core.protocol import Arrays
+from protocols.core.protocol import Arrays, Coordination, ask
 from protocols.core.table import Floats, Integers
 
 GRID_CELLS = 256
@@ -130,6 +130,24 @@ def cuts_of(counts: Integers, low: Floats, width: Floats, bins: int, floor: int)
                 cuts[j, found] = low[j] + cell * width[j]
                 found, inside = found + 1, 0
             inside, left = inside + int(people), left - int(people)
+    return cuts
+
+
+def chosen_cuts(
+    covariates: Sequence[str],
+    given: Mapping[str, Sequence[float]],
+    bins: int,
+    floor: int,
+    moments: Arrays,
+) -> Coordination[Floats]:
+    """The (f, bins - 1) cuts: those given, the others from the grid's counts (step `cells`), in one round."""
+    cuts = padded([given.get(name, ()) for name in covariates], bins)
+    automatic = [j for j, name in enumerate(covariates) if name not in given]
+    if not automatic:
+        return cuts
+    low, width = grid(moments)
+    total = yield ask("cells", low=low, width=width)
+    cuts[automatic] = cuts_of(total["cells"], low, width, bins, floor)[automatic]
     return cuts
 
 

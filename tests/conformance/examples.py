@@ -164,6 +164,17 @@ EXAMPLES: dict[str, Example] = {
         ],
         frozenset({"evaluations"}),
     ),
+    "forest": Example(
+        [
+            {
+                "outcome": "idh1",
+                "covariates": ["age", "f_one", "f_two", "sex"],
+                "trees": 6,
+                "depth": 3,
+                "bins": 8,
+            }
+        ]
+    ),
     "discrimination": Example(
         [
             {"model": MODEL},
