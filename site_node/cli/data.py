@@ -1,17 +1,23 @@
 """`shadowgraph data`: the hospital's own files into the CDM, and what it holds and lacks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from site_node.cli import pacs
+from site_node.cli.progress import by_kind, counted
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Load the hospital's files into its CDM.")
 add_app = typer.Typer(no_args_is_help=True, help="Load files; what is there already is not loaded twice.")
 vocabulary_app = typer.Typer(no_args_is_help=True, help="The standard vocabularies, as Athena exports them.")
 app.add_typer(add_app, name="add")
 app.add_typer(vocabulary_app, name="vocabulary")
+add_app.command("dicom")(pacs.add_dicom)
+app.command()(pacs.listen)
+app.command()(pacs.deidentify)
 
 Home = Annotated[Path, typer.Option("--home", envvar="SHADOWGRAPH_HOME", help="the site's folder")]
 Source = Annotated[Path, typer.Argument(help="a file or a folder")]
@@ -36,25 +42,8 @@ def add_fhir(
 
     if validate not in list(Validate):
         raise InputError(Code.INVALID_INPUT, "--validate takes all, sample or none")
-    with _progress("resources") as progress:
-        return _readable(add_fhir(load(home), source, name, Validate(validate), progress))
-
-
-@add_app.command("dicom")
-def add_dicom(
-    source: Source,
-    name: Annotated[str, typer.Option(help=NAME_HELP)] = "dicom",
-    home: Home = Path("."),
-) -> dict[str, Any]:
-    """Load CT, MR and PET series and the regions drawn on them (RTSTRUCT, SEG) from a folder.
-
-    Example: shadowgraph data add dicom images/
-    """
-    from site_node.config import load
-    from site_node.loading import add_dicom
-
-    with _progress("files") as progress:
-        return _readable(add_dicom(load(home), source, name, progress))
+    with counted("resources") as progress:
+        return by_kind(add_fhir(load(home), source, name, Validate(validate), progress))
 
 
 @add_app.command("genomics")
@@ -74,8 +63,8 @@ def add_genomics(
     from site_node.config import load
     from site_node.loading import add_genomics
 
-    with _progress("samples") as progress:
-        return _readable(add_genomics(load(home), source, name, panel, samples, progress))
+    with counted("samples") as progress:
+        return by_kind(add_genomics(load(home), source, name, panel, samples, progress))
 
 
 @add_app.command("image-features")
@@ -91,8 +80,8 @@ def add_image_features(
     from site_node.config import load
     from site_node.loading import add_image_features
 
-    with _progress("readings") as progress:
-        return _readable(add_image_features(load(home), source, name, progress))
+    with counted("readings") as progress:
+        return by_kind(add_image_features(load(home), source, name, progress))
 
 
 @app.command()
@@ -155,7 +144,7 @@ def vocabulary_load(
     """
     from cdm.athena import load_athena
 
-    with _cdm(home) as engine, _clear_errors(file), _progress("rows") as progress:
+    with _cdm(home) as engine, _clear_errors(file), counted("rows") as progress:
         return dict(load_athena(engine, file, progress))
 
 
@@ -184,28 +173,3 @@ def _clear_errors(file: Path) -> Iterator[None]:
         yield
     except VocabularyFileError as error:
         raise InputError(Code.INVALID_INPUT, str(error)) from None
-
-
-@contextmanager
-def _progress(unit: str) -> Iterator[Callable[[int], None]]:
-    """A line on stderr that counts what has been done."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.completed:>12,.0f} " + unit),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("", total=None)
-        yield lambda count: shown.advance(task, count)
-
-
-def _readable(summary: dict[str, Any]) -> dict[str, Any]:
-    """The summary with one line a kind of record."""
-    kinds = [
-        {"kind": kind, **{**counts, "excluded": counts["excluded"] or 0}}
-        for kind, counts in summary["kinds"].items()
-    ]
-    return {**summary, "kinds": kinds}

@@ -3,7 +3,6 @@
 Pixels stay where they are. What the site keeps is the record and, in its image index, where the files lie.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import blake2b
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from cdm.etl import SourceRecord, Unreadable
 from site_node.sources.dicom.faults import REASONS, DicomFault, Fault
+from site_node.sources.dicom.files import files_below
 from site_node.sources.dicom.headers import IMAGES, Header, read_header
 from site_node.sources.dicom.index import IndexedRegions, IndexedSeries, write_index
 from site_node.sources.dicom.series import (
@@ -38,7 +38,7 @@ def read(source: Path, home: Path, progress: Callable[[int], None] | None = None
     headers: list[Header] = []
     facts: dict[str, dict[str, str | float]] = {}
     folder = source if source.is_dir() else source.parent
-    for count, path in enumerate(_files(source), start=1):
+    for count, path in enumerate(files_below(source), start=1):
         try:
             if header := read_header(path, folder):
                 shared = facts.setdefault(header.series_uid, header.facts)  # one copy a series, not a file
@@ -47,6 +47,11 @@ def read(source: Path, home: Path, progress: Callable[[int], None] | None = None
             yield _refused("DicomFile", place(path.relative_to(folder).as_posix()), error.fault)
         if progress:
             progress(count)
+    yield from records_of(headers, home, source, folder)
+
+
+def records_of(headers: list[Header], home: Path, source: Path, folder: Path) -> Iterator[Found]:
+    """The records of files that lie below `folder`, by their headers; the image index learns of `source`."""
     found = group(headers)
     images = {uid: series for uid, series in found.items() if series.first.sop_class in IMAGES}
     regions = [series for uid, series in found.items() if uid not in images]
@@ -56,18 +61,6 @@ def read(source: Path, home: Path, progress: Callable[[int], None] | None = None
     yield from _study_records([*image_records, *region_records], found)
     yield from image_records
     yield from region_records
-
-
-def _files(source: Path) -> Iterator[Path]:
-    """The file, or the regular files below the folder in a fixed order; links to folders are not followed."""
-    if source.is_file():
-        yield source
-    for parent, folders, names in os.walk(source):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(parent, name)
-            if path.is_file():
-                yield path
 
 
 def _image_records(images: dict[str, Series]) -> Iterator[Found]:

@@ -29,7 +29,8 @@ from tests.lib.dicom_files import (
 TOKEN = "Zebrafink"
 PLANTED = {  # a value of every VR that names the patient, as far as the VR's form lets it
     "AE": TOKEN, "AS": "077Y", "CS": TOKEN.upper(), "DA": "19510307", "DS": "19510307.5",
-    "DT": "19510307101112", "IS": "19510307", "LO": TOKEN, "LT": TOKEN, "OB": TOKEN.encode() + b" ", "OW": TOKEN.encode() + b" ",
+    "DT": "19510307101112", "IS": "19510307", "LO": TOKEN, "LT": TOKEN,
+    "OB": TOKEN.encode() + b" ", "OW": TOKEN.encode() + b" ",
     "PN": TOKEN + "^Maria", "SH": TOKEN, "ST": TOKEN, "TM": "101112", "UC": TOKEN, "UI": ROOT + "19510307",
     "UN": TOKEN.encode() + b" ", "UR": "http://" + TOKEN, "UT": TOKEN, "US": 7,
 }  # fmt: skip
