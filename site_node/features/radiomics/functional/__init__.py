@@ -1,0 +1,1 @@
+"""Quantities from functional imaging, arrays in and arrays out: SUV, diffusion, DCE and DSC perfusion."""

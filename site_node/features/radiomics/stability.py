@@ -1,0 +1,116 @@
+"""Which features survive small changes of image and contour: perturbed cases and their ICC.
+
+After Zwanenburg et al., Assessing robustness of radiomic features by image perturbation, Sci Rep 2019.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .model import Model, Spacing
+from .region import Mask, bounding_box
+
+Image = NDArray[np.float64]
+
+
+class Perturbation(NamedTuple):
+    """One changed case: what was done, the image and the mask."""
+
+    name: str
+    image: Image
+    mask: Mask
+
+
+class Perturbations(Model):
+    """Which changes are made, each by itself; all of them are small against what two readers differ by."""
+
+    noise: int = 2  # images with noise as strong as the image's own
+    translations: tuple[float, ...] = (0.25, 0.75)  # voxels, along every axis
+    rotations_degree: tuple[float, ...] = (-4.0, 4.0)  # about z
+    volume_changes: tuple[float, ...] = (-0.1, 0.1)  # share of the region's volume, at its border
+    seed: int = 0
+
+
+def perturbed(
+    image: Image, mask: Mask, spacing_mm: Spacing, settings: Perturbations
+) -> Iterator[Perturbation]:
+    """The case as it is, then each change of it, on the same grid."""
+    yield Perturbation("none", image, mask)
+    rng = np.random.default_rng(settings.seed)
+    spread = noise_of(image)
+    for number in range(settings.noise):
+        yield Perturbation(f"noise {number + 1}", image + rng.normal(0, spread, image.shape), mask)
+    for share in settings.translations:
+        moved = ndimage.shift(image, share, order=3, mode="nearest")
+        drawn = ndimage.shift(mask.astype(np.float64), share, order=1) >= 0.5
+        yield Perturbation(f"translation {share:g}", moved, drawn)
+    for angle in settings.rotations_degree:
+        yield _turned(image, mask, spacing_mm, angle)
+    for change in settings.volume_changes:
+        yield Perturbation(f"volume {change:+.0%}", image, _resized(mask, spacing_mm, change))
+
+
+def noise_of(image: Image) -> float:
+    """The standard deviation of the image's noise: the median absolute diagonal Haar detail (Donoho 1994)."""
+    detail = image[:, :-1, :-1] - image[:, 1:, :-1] - image[:, :-1, 1:] + image[:, 1:, 1:]
+    return float(np.median(np.abs(detail)) / 0.6745 / 2) if detail.size else 0.0
+
+
+def _turned(image: Image, mask: Mask, spacing_mm: Spacing, angle: float) -> Perturbation:
+    """Image and mask turned in the plane about the region's centre."""
+    theta, (_, dy, dx) = np.deg2rad(angle), spacing_mm
+    turn = np.array([[np.cos(theta), -np.sin(theta) * dx / dy], [np.sin(theta) * dy / dx, np.cos(theta)]])
+    matrix = np.eye(3)
+    matrix[1:, 1:] = turn
+    centre = np.argwhere(mask).mean(axis=0) if mask.any() else np.zeros(3)
+    offset = centre - matrix @ centre
+    moved = ndimage.affine_transform(image, matrix, offset, order=3, mode="nearest")
+    drawn = ndimage.affine_transform(mask.astype(np.float64), matrix, offset, order=1) >= 0.5
+    return Perturbation(f"rotation {angle:g}", moved, drawn)
+
+
+def _resized(mask: Mask, spacing_mm: Spacing, change: float) -> Mask:
+    """The mask grown or shrunk by a share of its volume, in order of the distance to its border."""
+    box = bounding_box(mask)
+    if box is None:
+        return mask
+    inward = ndimage.distance_transform_edt(mask, spacing_mm)
+    outward = ndimage.distance_transform_edt(~mask, spacing_mm)
+    depth = np.where(mask, inward, -outward)
+    wanted = max(1, round(np.count_nonzero(mask) * (1 + change)))
+    # of voxels equally deep those with more of the region around them come first
+    surrounded = ndimage.gaussian_filter(mask.astype(np.float64), 2)
+    order = np.lexsort((-surrounded.ravel(), -depth.ravel()))
+    result = np.zeros(mask.size, dtype=bool)
+    result[order[:wanted]] = True
+    return result.reshape(mask.shape)
+
+
+def icc(values: NDArray[np.float64], kind: Literal["ICC(1,1)", "ICC(3,1)"] = "ICC(1,1)") -> float:
+    """The intraclass correlation of (case, repeat) values, single measurement (Shrout and Fleiss 1979).
+
+    ICC(1,1) takes repeats as interchangeable; ICC(3,1) takes a shift common to a repeat out. NaN where fewer
+    than two cases or repeats are complete, or where nothing varies.
+    """
+    complete = values[np.all(np.isfinite(values), axis=1)]
+    n, k = complete.shape
+    if n < 2 or k < 2:
+        return float("nan")
+    mean = complete.mean()
+    between = k * np.sum((complete.mean(axis=1) - mean) ** 2) / (n - 1)
+    within = np.sum((complete - complete.mean(axis=1, keepdims=True)) ** 2)
+    if kind == "ICC(1,1)":
+        error = within / (n * (k - 1))
+    else:
+        error = (within - n * np.sum((complete.mean(axis=0) - mean) ** 2)) / ((n - 1) * (k - 1))
+    total = between + (k - 1) * error
+    return float((between - error) / total) if total > 0 else float("nan")
+
+
+def robust(values: Mapping[str, Sequence[Sequence[float]]], minimum: float = 0.75) -> dict[str, float]:
+    """The features whose ICC(1,1) reaches the minimum, with it; `values` is (case, repeat) by feature."""
+    found = {name: icc(np.asarray(each, dtype=np.float64)) for name, each in values.items()}
+    return {name: value for name, value in found.items() if value >= minimum}
