@@ -33,11 +33,11 @@ TableOf = Callable[[Study], AnalysisTable]
 
 def cdm_tables(home: Path) -> TableOf:
     """A function that builds a study's table from this site's CDM."""
-    from cdm.database import connect
+    from site_node.loading import open_cdm
     from site_node.table import build_table
 
     settings = config.load(home)
-    engine = connect(settings.database_url)
+    engine = open_cdm(settings)
     return lambda study: build_table(engine, study, settings.name).table
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from cdm.database import connect
 from protocols.core.local import run_locally
 from protocols.core.lockstep import Failure
 from site_node import approvals, audit, config
+from site_node.loading import open_cdm
 from site_node.policy import read_policy
 from site_node.table import build_table
 
@@ -15,7 +15,7 @@ def simulate(home: Path, reference: str) -> dict[str, Any]:
     """Whom a proposed study finds here, rule by rule, and which of its analyses this site could answer."""
     study = approvals.find(home, reference)
     settings = config.load(home)
-    built = build_table(connect(settings.database_url), study, settings.name)
+    built = build_table(open_cdm(settings), study, settings.name)
     alone = study.model_copy(update={"min_sites": 1})
     outcome = run_locally(alone, [built.table], thresholds=read_policy(home).thresholds)
     missing = {
