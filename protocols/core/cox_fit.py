@@ -15,6 +15,9 @@ from protocols.core.proportional_hazards import ProportionalHazards, of_counts, 
 from protocols.core.protocol import Ask, Coordination, Total
 from protocols.core.table import Floats, Integers
 
+_AWAY = 10.0  # a hazard ratio of e^10 for one standard deviation
+_FLAT = 1e3  # the standard error of a coefficient without information
+
 
 @dataclass(frozen=True)
 class _Fit:
@@ -60,7 +63,26 @@ def fitted(spec: CoxSpec) -> Coordination[CoxResult]:
     else:
         search = maximise(fit.start, evaluate, spec.covariates)
     found = yield from _translated(search, fit.read)
+    if not spec.penalty:
+        _check_information(spec, found)
     return (yield from _finished(spec, fit, found))
+
+
+def _check_information(spec: CoxSpec, found: Maximum) -> None:
+    """Nothing, if no coefficient ran away until the likelihood was flat: rounding then ends the search.
+
+    Raises:
+        StudyError: separation; names the covariates.
+    """
+    se = np.sqrt(np.diag(found.point.covariance()))
+    away = (np.abs(found.coef) > _AWAY) & (se > _FLAT)
+    if away.any():
+        names = ", ".join(name for name, a in zip(spec.covariates, away, strict=True) if a)
+        raise StudyError(
+            Code.SEPARATION,
+            f"events of {spec.outcome} are separated: the likelihood grows without end in {names}",
+            "take these out, or give the model a `penalty`",
+        )
 
 
 def _begin_by_site(spec: CoxSpec) -> Coordination[_Fit]:
@@ -126,7 +148,8 @@ def _merged(spec: CoxSpec, counts: Total | None) -> Integers:
         return np.zeros(0, dtype=np.int64)
     ties = spec.ties if spec.stratify == "none" else "breslow"
     left, events = (np.asarray(counts[name], dtype=np.int64) for name in ("left", "events"))
-    return shared.merged_intervals(left, events, ties, counts.min_count)
+    beyond = int(counts["at_risk"][-1] - left[-1])
+    return shared.merged_intervals(left, events, beyond, ties, counts.min_count)
 
 
 def _translated(

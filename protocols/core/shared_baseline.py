@@ -21,31 +21,32 @@ from protocols.core.table import Floats, Integers
 _FARTHEST = 40.0  # a linear predictor beyond is cut there: e^40 still fits a secure sum
 
 
-def merged_intervals(left: Integers, events: Integers, ties: Ties, floor: int) -> Integers:
-    """The (K,) number of the merged interval of each interval, from 0, none smaller than `floor` people.
+def merged_intervals(left: Integers, events: Integers, beyond: int, ties: Ties, floor: int) -> Integers:
+    """The (K,) number of the merged interval of each interval, from 0.
 
     Args:
         left: (K,) people whose follow-up ends in each interval.
         events: (K,) of them with the event.
+        beyond: people who are at risk in the last interval and still after it.
         ties: as the model counts them.
-        floor: of people.
+        floor: of people; each merged interval has none or at least so many, together with those beyond.
     """
 
-    def enough(people: int, dead: int) -> bool:
-        small = 0 < people < floor or (ties == "efron" and 0 < dead < floor)
-        return not small
+    def small(people: int, dead: int) -> bool:
+        return 0 < people < floor or (ties == "efron" and 0 < dead < floor)
 
+    groups: list[tuple[int, int]] = [(0, 0)]  # people and events of each merged interval
     number = np.zeros(len(left), dtype=np.int64)
-    people = dead = current = 0
-    for k in range(len(left)):
-        number[k] = current
-        people, dead = people + int(left[k]), dead + int(events[k])
-        if enough(people, dead):
-            people = dead = 0
-            current += 1
-    if people and current:  # the last ones are too few: they join those before
-        number[number == current] = current - 1
-    return number
+    for k, (people, dead) in enumerate(zip(left.tolist(), events.tolist(), strict=True)):
+        if k and not small(*groups[-1]):
+            groups.append((0, 0))
+        groups[-1] = (groups[-1][0] + people, groups[-1][1] + dead)
+        number[k] = len(groups) - 1
+    people, dead = groups[-1][0] + beyond, groups[-1][1]
+    while small(people, dead) and len(groups) > 1:  # the last ones are too few: they join those before
+        groups.pop()
+        people, dead = people + groups[-1][0], dead + groups[-1][1]
+    return np.minimum(number, len(groups) - 1)
 
 
 def check_intervals(number: Integers, bins: int) -> None:

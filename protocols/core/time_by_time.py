@@ -139,7 +139,8 @@ def _gridded(spec: CoxSpec, rows: Rows) -> tuple[Rows, Integers] | None:
     last = rows.follow.on(edges).time
     left = np.array([np.sum(last == k) for k in range(1, len(edges))])
     ties = spec.ties if spec.stratify == "none" else "breslow"
-    number = merged_intervals(left, counted(rows.follow, edges)[1], ties, Thresholds().min_count)
+    events, beyond = counted(rows.follow, edges)[1], int((last >= len(edges)).sum())
+    number = merged_intervals(left, events, beyond, ties, Thresholds().min_count)
     return replace(rows, follow=on_intervals(rows.follow, edges, number)), number
 
 

@@ -1,0 +1,130 @@
+"""What a Cox model costs over five sites, beside the pooled fit and the libraries.
+
+OMP_NUM_THREADS=1 python -m benchmarks.statistics.survival [--people 100000] [--covariates 100] [--peers]
+
+One run, one process, CPU seconds: the whole coordination over one and over five sites with plain sums, then
+a whole study over five sites with gate, wire format and masked sums; then lifelines, statsmodels and, where
+installed, scikit-survival on the same rows in one place. Times are whole days, so many are tied (Efron).
+The libraries fit five strata, as we do; scikit-survival knows none, so it fits one.
+"""
+
+import argparse
+import importlib.util
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from protocols.core.local import run_locally
+from protocols.core.table import AnalysisTable
+from tests.lib.studies import a_study_of
+from tests.lib.ungated import estimated
+
+SITES = 5
+
+
+def rows(people: int, covariates: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Covariates, days and events: half the people censored."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(people, covariates))
+    risk = np.exp(x @ (rng.normal(size=covariates) / np.sqrt(4 * covariates)))
+    time_days, censored = rng.exponential(1000 / risk), rng.uniform(0, 2000, people)
+    return x, np.ceil(np.minimum(time_days, censored)), (time_days <= censored).astype(float)
+
+
+def tables(x: np.ndarray, days: np.ndarray, event: np.ndarray, sites: int) -> list[AnalysisTable]:
+    """The rows over so many sites."""
+    columns = {f"x{j}": np.ascontiguousarray(x[:, j]) for j in range(x.shape[1])}
+    columns |= {"os.time": days, "os.event": event}
+    hashes = np.zeros(len(days), dtype=np.uint64)
+    return [
+        AnalysisTable(f"s{i}", part, {k: v[part] for k, v in columns.items()}, fold_hashes=hashes[part])
+        for i, part in enumerate(np.array_split(np.arange(len(days)), sites))
+    ]
+
+
+def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    """CPU seconds, and what was found."""
+    began = time.process_time()
+    found = run()
+    return time.process_time() - began, found
+
+
+def ours(spec: dict[str, Any], sites: list[AnalysisTable]) -> np.ndarray:
+    """The coefficients of our fit, arrays simply added."""
+    found: Any = estimated(spec, sites)
+    return np.asarray(found.coef)
+
+
+def lifelines(x: np.ndarray, days: np.ndarray, event: np.ndarray) -> np.ndarray:
+    """The coefficients of lifelines, five strata."""
+    from lifelines import CoxPHFitter
+
+    frame = pd.DataFrame(x, columns=[f"x{j}" for j in range(x.shape[1])])
+    frame = frame.assign(days=days, event=event, site=np.arange(len(x)) * SITES // len(x))
+    fit = CoxPHFitter().fit(frame, "days", "event", strata=["site"])
+    return fit.params_.to_numpy()
+
+
+def statsmodels(x: np.ndarray, days: np.ndarray, event: np.ndarray) -> np.ndarray:
+    """The coefficients of statsmodels, five strata."""
+    from statsmodels.duration.hazard_regression import PHReg
+
+    strata = np.arange(len(x)) * SITES // len(x)
+    return np.asarray(PHReg(days, x, status=event, strata=strata, ties="efron").fit(disp=0).params)
+
+
+def sksurv(x: np.ndarray, days: np.ndarray, event: np.ndarray) -> np.ndarray:
+    """The coefficients of scikit-survival, one stratum."""
+    from sksurv.linear_model import CoxPHSurvivalAnalysis
+    from sksurv.util import Surv
+
+    fit = CoxPHSurvivalAnalysis(ties="efron").fit(x, Surv.from_arrays(event == 1, days))
+    return np.asarray(fit.coef_)
+
+
+def main() -> None:
+    """Prints one line of JSON a fit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--people", type=int, default=100_000)
+    parser.add_argument("--covariates", type=int, default=100)
+    parser.add_argument("--peers", action="store_true", help="also the libraries' pooled fits")
+    given = parser.parse_args()
+    x, days, event = rows(given.people, given.covariates)
+    names = [f"x{j}" for j in range(given.covariates)]
+    spec = {"protocol": "cox", "outcome": "os", "covariates": names}
+    study = a_study_of(
+        names,
+        {"name": "cox", "spec": spec},
+        variables={name: {"kind": "measurement", "concept": f"LOCAL:{name}"} for name in names}
+        | {"os": {"kind": "survival", "endpoint": "overall"}},
+    )
+    fits: dict[str, Callable[[], np.ndarray]] = {}
+    for sites in (1, SITES):
+        fits[f"ours, {sites} sites"] = partial(ours, spec, tables(x, days, event, sites))
+    masked = tables(x, days, event, SITES)
+    fits["study, 5 sites, masked"] = lambda: run_locally(study, masked)["cox"].coef
+    if given.peers:
+        peers: list[Callable[..., np.ndarray]] = [lifelines, statsmodels]
+        peers += [sksurv] if importlib.util.find_spec("sksurv") else []
+        fits |= {peer.__name__: partial(peer, x, days, event) for peer in peers}
+    exact = None
+    for name, fit in fits.items():
+        seconds, coef = timed(fit)
+        exact = coef if name == f"ours, {SITES} sites" else exact
+        apart = None if exact is None else float(np.abs(coef / exact - 1).max())
+        line = {
+            "fit": name,
+            "people": given.people,
+            "covariates": given.covariates,
+            "cpu_s": round(seconds, 2),
+        }
+        print(json.dumps({**line, "apart": apart}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
