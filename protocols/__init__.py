@@ -16,6 +16,7 @@ CATALOGUE = {
     "decision_curve": "DecisionCurve",
     "discrimination": "Discrimination",
     "forest": "Forest",
+    "fusion": "Fusion",
     "glm": "Glm",
     "histogram": "Histogram",
     "impute": "Impute",

@@ -61,7 +61,7 @@ def _refuse_isolation(table: AnalysisTable, question: Ask, thresholds: Threshold
         SiteError: code `withheld`. A sum with and a sum without this site differ by it, so it must have as
             many people as the clear wants.
     """
-    if question.rows.site == table.site and len(table) < thresholds.min_count:
+    if table.site in question.rows.sites_left_out() and len(table) < thresholds.min_count:
         raise SiteError(
             Code.WITHHELD, f"leaving this site out would show its fewer than {thresholds.min_count} people"
         )

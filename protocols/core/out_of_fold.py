@@ -88,9 +88,13 @@ class Validated(Spec):
         return tuple(name for name in used if name not in made)
 
     def admits(self, rows: Rows) -> bool:
-        """Everybody, or the training rows of a fold of the scheme."""
+        """Everybody, or the training rows of a fold of the scheme; inside them, what a model admits."""
         if rows == EVERYBODY:
             return True
+        if rows.inside is not None:
+            own = rows.model_copy(update={"inside": None})
+            specs = (*self.preparations().values(), *self.fitted_models().values())
+            return self.admits(rows.inside) and any(spec.admits(own) for spec in specs)
         if isinstance(self.scheme, ByFold):
             fold = Rows(keep="train", fold=rows.fold, of=self.scheme.of)
             return rows == fold and rows.fold is not None and rows.fold < self.scheme.of
@@ -164,7 +168,8 @@ def pooled_fitted(spec: Validated, rows: Rows, tables: Sequence[AnalysisTable]) 
 
 def stacked(fits: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
     """The arrays of all folds, the fold as their first axis."""
-    return {name: np.stack([fit[name] for fit in fits]) for name in fits[0]}
+    folds: dict[str, Any] = {name: np.stack([fit[name] for fit in fits]) for name in fits[0]}
+    return folds
 
 
 def scored(

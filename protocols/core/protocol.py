@@ -182,7 +182,7 @@ class FederatedProtocol(Generic[S, R]):
         raise SpecError(Code.INVALID_STUDY, f"{self.name} is not a transform of columns")
 
     def score(self, spec: S, table: AnalysisTable, **arrays: Array) -> Floats:
-        """The (n,) probabilities of the outcome by a fitted model's `transform_arrays`; missing: not known."""
+        """The (n,) probabilities of the outcome by a model's `transform_arrays`; missing: not known."""
         raise SpecError(Code.INVALID_STUDY, f"{self.name} gives no probability")
 
     def pooled(self, spec: S, tables: Sequence[AnalysisTable]) -> R:
@@ -227,7 +227,7 @@ def within(
 ) -> Coordination[R]:
     """The coordination with each of its questions narrowed: to a part of a spec, to rows, to changed columns.
 
-    `part` goes in front of the question's own; `rows` replaces a filter that keeps everybody; `transforms`
+    `part` goes in front of the question's own; the question's own rows are taken inside `rows`; `transforms`
     come before the question's own. A transform that names no analysis is of the same analysis.
     """
 
@@ -236,7 +236,7 @@ def within(
             question,
             analysis=question.analysis or analysis,
             part=part + question.part,
-            rows=rows if rows is not None and question.rows == EVERYBODY else question.rows,
+            rows=question.rows if rows is None else _inside(question.rows, rows),
             transforms=transforms
             + tuple(replace(t, analysis=t.analysis or analysis) for t in question.transforms),
         )
@@ -253,6 +253,13 @@ def within(
                 asked = coordination.send(answer)
     except StopIteration as done:
         return cast("R", done.value)
+
+
+def _inside(rows: Rows, outer: Rows) -> Rows:
+    """The filter that keeps whom both keep."""
+    if rows in (EVERYBODY, outer):
+        return outer
+    return rows.model_copy(update={"inside": outer if rows.inside is None else _inside(rows.inside, outer)})
 
 
 def plain(value: object) -> Any:

@@ -173,7 +173,9 @@ def fold_hashes(persons: Integers, key: bytes) -> NDArray[np.uint64]:
 class Rows(BaseModel):
     """A row filter of a question: everybody, or the training or test part of one fold.
 
-    A fold is either one of `of` by the keyed hash of the person (`fold`), or one whole site (`site`).
+    A fold is either one of `of` by the keyed hash of the person (`fold`), or one whole site (`site`). With
+    `inside` it is of the people whom that filter keeps; `inner` folds are cut by other bits of the hash, so
+    that they are independent of the outer ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -182,16 +184,26 @@ class Rows(BaseModel):
     fold: int | None = Field(default=None, ge=0)
     of: int = Field(default=1, ge=1, le=100)
     site: str | None = None
+    inner: bool = False
+    inside: "Rows | None" = None
 
     def mask(self, table: AnalysisTable) -> Mask:
         """(n,) true where the filter keeps the person."""
+        kept = np.ones(len(table), dtype=bool) if self.inside is None else self.inside.mask(table)
         if self.keep == "all":
-            return np.ones(len(table), dtype=bool)
+            return kept
         if self.site is not None:
             held_out = np.full(len(table), table.site == self.site)
         else:
-            held_out = table.fold_hashes % np.uint64(self.of) == np.uint64(self.fold or 0)
-        return held_out if self.keep == "test" else ~held_out
+            hashes = table.fold_hashes >> np.uint64(32 if self.inner else 0)
+            held_out = hashes % np.uint64(self.of) == np.uint64(self.fold or 0)
+        mask: Mask = kept & (held_out if self.keep == "test" else ~held_out)
+        return mask
+
+    def sites_left_out(self) -> tuple[str, ...]:
+        """The sites that this filter, or one that it is inside of, holds out."""
+        own = () if self.site is None else (self.site,)
+        return own if self.inside is None else (*own, *self.inside.sites_left_out())
 
 
 EVERYBODY = Rows()

@@ -175,6 +175,18 @@ EXAMPLES: dict[str, Example] = {
             }
         ]
     ),
+    "fusion": Example(
+        [
+            {
+                "outcome": "idh1",
+                "experts": {
+                    "clinic": {**MODEL, "covariates": ["age", "sex"]},
+                    "image": {**MODEL, "covariates": ["f_one", "f_two"]},
+                },
+                "folds": 3,
+            }
+        ]
+    ),
     "discrimination": Example(
         [
             {"model": MODEL},

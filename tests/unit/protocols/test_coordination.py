@@ -99,7 +99,7 @@ def test_within_narrows_every_question_and_names_the_analysis_of_a_transform() -
     assert [t.analysis for t in first.transforms] == ["earlier", "outer"]
     second = narrowed.send("answer")
     assert isinstance(second, tuple)
-    assert second[0].rows == Rows(keep="test", fold=2, of=3)
+    assert second[0].rows == Rows(keep="test", fold=2, of=3, inside=train)
     assert second[1].analysis == "named"
 
 
