@@ -266,14 +266,17 @@ def _baseline(
         assert hazards is not None
         increments = np.where(hazards["deaths"] > 0, hazards["deaths"], 0.0)
         increments = increments / np.where(increments > 0, hazards["s0"], 1.0)
-    return Baseline(_days_of_grid(spec), at_ends(np.cumsum(increments), fit.number), fit.location)
+    return Baseline(_days_of_grid(spec), _spread(np.cumsum(increments), fit.number), fit.location)
 
 
 def _days_of_grid(spec: CoxSpec) -> Floats:
     return spec.grid.edges()[1:] if spec.grid else np.zeros(0)
 
 
-def at_ends(hazard: Floats, number: Integers) -> Floats:
-    """The (bins,) hazard on the grid of one by merged interval: it steps where these end."""
-    ends = np.diff(number, append=number[-1] + 1) > 0
-    return np.append(0.0, hazard)[np.where(ends, number + 1, number)]
+def _spread(hazard: Floats, number: Integers) -> Floats:
+    """The (bins,) hazard at the grid's days of one at the ends of merged intervals: evenly within these."""
+    ends = np.flatnonzero(np.diff(number, append=number[-1] + 1)) + 1
+    found: Floats = np.interp(
+        np.arange(1, len(number) + 1), np.append(0, ends), np.append(0.0, hazard[: len(ends)])
+    )
+    return found

@@ -94,8 +94,8 @@ class Baseline:
 
     Attributes:
         days: (K,) at which the grid's intervals end.
-        cumulative_hazard: (K,) Breslow's estimate, Efron's with his ties and a shared baseline. It steps at
-            the ends of the merged intervals.
+        cumulative_hazard: (K,) Breslow's estimate, Efron's with his ties and a shared baseline. It grows
+            evenly within merged intervals.
         center: (p,) covariates.
     """
 

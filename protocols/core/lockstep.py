@@ -12,10 +12,11 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True)
 class Failure:
-    """An analysis that could not be done, with its code; the others of the study go on."""
+    """An analysis that could not be done, with its code and a way out; the others of the study go on."""
 
     code: Code
     text: str
+    fix: str = ""
 
 
 @dataclass

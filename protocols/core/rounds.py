@@ -54,7 +54,7 @@ class Outcome:
         """
         found = self.results[analysis]
         if isinstance(found, Failure):
-            raise StudyError(found.code, found.text)
+            raise StudyError(found.code, found.text, found.fix)
         return found
 
 
@@ -111,7 +111,9 @@ def _all_analyses(study: Study) -> Coordination[dict[str, Result | Failure]]:
             lockstep.answer((yield asks))
         elif not waiting:
             return {
-                name: Failure(found.code, found.text) if isinstance(found, ShadowgraphError) else found
+                name: Failure(found.code, found.text, found.fix)
+                if isinstance(found, ShadowgraphError)
+                else found
                 for name, found in lockstep.results.items()
             }
 

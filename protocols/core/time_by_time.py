@@ -221,7 +221,7 @@ def _baseline(spec: CoxSpec, gridded: tuple[Rows, Integers], coef: Floats, locat
         increments[int(death.time) - 1] += death.weight / death.total
     days = spec.grid.edges()[1:]
     ends = np.array([days[number == k].max() for k in range(number[-1] + 1)])
-    cumulative = np.array([increments[ends <= day].sum() for day in days])
+    cumulative = np.interp(days, np.append(0.0, ends), np.append(0.0, np.cumsum(increments)))
     return Baseline(days, cumulative, location)
 
 
