@@ -32,7 +32,7 @@ def add_fhir(
 ) -> dict[str, Any]:
     """The summary of loading the FHIR files at `path`; `progress` is told of records loaded."""
     _must_exist(path)
-    return _load(config, fhir.validated(fhir.read(path), validate), name, progress)
+    return load_records(config, fhir.validated(fhir.read(path), validate), name, progress)
 
 
 def add_dicom(config: SiteConfig, path: Path, name: str, progress: Progress) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def add_dicom(config: SiteConfig, path: Path, name: str, progress: Progress) -> 
         progress(count - told)
         told = count
 
-    return _load(config, dicom.read(path, config.home, headers_read), name, lambda count: None)
+    return load_records(config, dicom.read(path, config.home, headers_read), name, lambda count: None)
 
 
 def add_genomics(
@@ -53,13 +53,13 @@ def add_genomics(
 ) -> dict[str, Any]:
     """The summary of loading the MAF and VCF files at `path`; `panel` says which genes were tested."""
     _must_exist(path)
-    return _load(config, genomics.read(path, panel, samples), name, progress)
+    return load_records(config, genomics.read(path, panel, samples), name, progress)
 
 
 def add_image_features(config: SiteConfig, path: Path, name: str, progress: Progress) -> dict[str, Any]:
     """The summary of loading a CSV of readers' scores."""
     _must_exist(path)
-    return _load(config, image_features.read(path), name, progress)
+    return load_records(config, image_features.read(path), name, progress)
 
 
 def remap(config: SiteConfig, progress: Progress) -> dict[str, Any]:
@@ -80,9 +80,10 @@ def remap(config: SiteConfig, progress: Progress) -> dict[str, Any]:
     return {"partial": any(line["quarantined"] for line in lines), "sources": lines}
 
 
-def _load(
+def load_records(
     config: SiteConfig, records: Iterable[SourceRecord | Unreadable], name: str, progress: Progress
 ) -> dict[str, Any]:
+    """The summary of loading records of a source that is called `name`."""
     engine = open_cdm(config)
     try:
         summary = load(engine, records, name, site_identity(config), progress, profile=config.mapping)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from site_node.cli import pacs
+from site_node.cli import fhir, pacs
 from site_node.cli.progress import by_kind, counted
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Load the hospital's files into its CDM.")
@@ -15,6 +15,7 @@ add_app = typer.Typer(no_args_is_help=True, help="Load files; what is there alre
 vocabulary_app = typer.Typer(no_args_is_help=True, help="The standard vocabularies, as Athena exports them.")
 app.add_typer(add_app, name="add")
 app.add_typer(vocabulary_app, name="vocabulary")
+add_app.command("fhir")(fhir.add_fhir)
 add_app.command("dicom")(pacs.add_dicom)
 app.command()(pacs.listen)
 app.command()(pacs.deidentify)
@@ -22,28 +23,6 @@ app.command()(pacs.deidentify)
 Home = Annotated[Path, typer.Option("--home", envvar="SHADOWGRAPH_HOME", help="the site's folder")]
 Source = Annotated[Path, typer.Argument(help="a file or a folder")]
 NAME_HELP = "what this source is called here; give two servers two names"
-
-
-@add_app.command("fhir")
-def add_fhir(
-    source: Source,
-    name: Annotated[str, typer.Option(help=NAME_HELP)] = "fhir",
-    validate: Annotated[str, typer.Option(help="resources to validate first: all, sample, none")] = "none",
-    home: Home = Path("."),
-) -> dict[str, Any]:
-    """Load FHIR R4: NDJSON (Bulk Data) and bundles, plain or gzip, from a file or a folder and below.
-
-    Example: shadowgraph data add fhir export/
-    """
-    from protocols.core.errors import Code, InputError
-    from site_node.config import load
-    from site_node.loading import add_fhir
-    from site_node.sources.fhir import Validate
-
-    if validate not in list(Validate):
-        raise InputError(Code.INVALID_INPUT, "--validate takes all, sample or none")
-    with counted("resources") as progress:
-        return by_kind(add_fhir(load(home), source, name, Validate(validate), progress))
 
 
 @add_app.command("genomics")
@@ -124,28 +103,43 @@ def map_(
     file: Annotated[Path, typer.Argument(help="a CSV with the columns of source_to_concept_map")],
     home: Home = Path("."),
 ) -> dict[str, Any]:
-    """Load the site's own map of codes (Usagi's export); the next `data add` maps the records anew.
+    """Load the site's own map of codes (Usagi's export) and map the records anew by it.
 
     Example: shadowgraph data map local-codes.csv
     """
     from cdm.source_map import load_source_map
 
     with _cdm(home) as engine, _clear_errors(file):
-        return {"mapped": load_source_map(engine, file), "next": "run `data add` again to map the records"}
+        mapped = load_source_map(engine, file)
+    return {"mapped": mapped, **remap(home)}
+
+
+@app.command()
+def remap(home: Home = Path(".")) -> dict[str, Any]:
+    """Map anew what is loaded, where the map, the vocabulary or the profile changed; needs no source.
+
+    Example: shadowgraph data remap
+    """
+    from site_node.config import load
+    from site_node.loading import remap
+
+    with counted("records") as progress:
+        return remap(load(home), progress)
 
 
 @vocabulary_app.command("load")
 def vocabulary_load(
     file: Annotated[Path, typer.Argument(help="the zip that athena.ohdsi.org sends")], home: Home = Path(".")
 ) -> dict[str, Any]:
-    """Load the vocabularies of an Athena export; the next `data add` maps the records anew.
+    """Load the vocabularies of an Athena export, and map the records anew by it.
 
     Example: shadowgraph data vocabulary load vocabulary_download_v5.zip
     """
     from cdm.athena import load_athena
 
     with _cdm(home) as engine, _clear_errors(file), counted("rows") as progress:
-        return dict(load_athena(engine, file, progress))
+        loaded = dict(load_athena(engine, file, progress))
+    return {**loaded, **remap(home)}
 
 
 @contextmanager

@@ -52,7 +52,8 @@ def export(tmp_path: Path) -> Path:
 
 def test_a_load_says_what_became_of_every_record(data: Command, export: Path) -> None:
     code, summary = data("add", "fhir", export)
-    assert code == ExitCode.DONE
+    assert code == ExitCode.PARTIAL
+    assert summary["partial"]
     kinds = {line["kind"]: line for line in summary["kinds"]}
     assert (kinds["Patient"]["loaded"], kinds["Patient"]["quarantined"]) == (1, 1)
     assert kinds["Encounter"]["loaded"] == 1
@@ -87,9 +88,18 @@ def test_a_local_code_is_listed_mapped_and_gone(data: Command, export: Path, tmp
     )
     code, mapped = data("map", mapping)
     assert (code, mapped["mapped"]) == (ExitCode.DONE, 1)
-    _, summary = data("add", "fhir", export)
-    assert {line["kind"]: line["replaced"] for line in summary["kinds"]} == {"Encounter": 1, "Patient": 1}
+    assert mapped["sources"] == [{"source": "fhir", "remapped": 2, "quarantined": 0}]
     assert data("unmapped") == (ExitCode.DONE, [])
+    _, summary = data("add", "fhir", export)
+    assert {line["kind"]: line["unchanged"] for line in summary["kinds"]} == {"Encounter": 1, "Patient": 1}
+    _, again = data("remap")
+    assert again["sources"] == [{"source": "fhir", "remapped": 0, "quarantined": 0}]
+
+
+def test_a_load_without_any_fault_is_done(data: Command, tmp_path: Path) -> None:
+    (tmp_path / "Patient.ndjson").write_text(json.dumps(PATIENT) + "\n")
+    code, summary = data("add", "fhir", tmp_path / "Patient.ndjson")
+    assert (code, summary["partial"]) == (ExitCode.DONE, False)
 
 
 @pytest.mark.parametrize(
