@@ -43,7 +43,7 @@ class ByFold(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["folds"] = "folds"
-    of: int = Field(default=5, ge=2, le=20)
+    of: int = Field(default=5, ge=2, le=10)
 
 
 class BySite(BaseModel):
