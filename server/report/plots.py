@@ -165,6 +165,33 @@ def roc(curves: Sequence[Curve]) -> str:
     return svg[0]
 
 
+def survival(
+    groups: Sequence[str], days: ArrayLike, survival: ArrayLike, lower: ArrayLike, upper: ArrayLike
+) -> str:
+    """Step curves of survival by group with their intervals; a curve ends where too few are at risk.
+
+    Args:
+        days: (K,); survival, lower, upper: (G, K), NaN beyond a curve's end.
+    """
+    at = np.append(0.0, np.asarray(days, dtype=float))
+    with _figure(7, 3.6) as ((axes,), svg):
+        for index, (group, *curves) in enumerate(
+            zip(groups, *(np.asarray(curve, dtype=float) for curve in (survival, lower, upper)), strict=True)
+        ):
+            middle, low, high = (np.append(1.0, curve) for curve in curves)
+            seen = ~np.isnan(middle)
+            colour = COLOURS[index % 8]
+            axes.step(at[seen], middle[seen], where="post", color=colour, label=group, linewidth=1.8)
+            axes.fill_between(
+                at[seen], low[seen], high[seen], step="post", color=colour, alpha=0.14, linewidth=0
+            )
+        axes.set(ylim=(-0.02, 1.02), xlabel="days since the index date", ylabel="survival")
+        axes.set_xlim(left=0)
+        if len(groups) > 1:
+            axes.legend(loc="upper right", fontsize=8)
+    return svg[0]
+
+
 def calibration(predicted: ArrayLike, observed: ArrayLike, people: ArrayLike) -> str:
     """Observed against predicted risk by bin; the area of a point grows with its people."""
     with _figure(4.2, 4.0) as ((axes,), svg):
