@@ -3,11 +3,13 @@
 Pydantic only: the center may read a cohort's definition, never a person. The site evaluates it.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from cdm import vocabulary
+from cdm.circe import Expression
 
 
 def _concept(text: str) -> str:
@@ -134,3 +136,47 @@ class CohortDefinition(_Part):
     def steps(self) -> list[str]:
         """The names of the attrition's steps: the index event, then each rule."""
         return ["index event", *(rule.name for rule in self.rules)]
+
+
+class AtlasCohort(_Part):
+    """A cohort as ATLAS exports it; each person's index date is the first day in it."""
+
+    circe: Expression
+
+    def rule_count(self) -> int:
+        """How many steps hold or do not hold for an entry event."""
+        return len(self.circe.inclusion_rules) + (self.circe.additional_criteria is not None)
+
+    def has_censor_window(self) -> bool:
+        """Whether people drop out who are in the cohort on other days only."""
+        window = self.circe.censor_window
+        return window.start_date is not None or window.end_date is not None
+
+    def steps(self) -> list[str]:
+        """The names of the attrition's steps: the entry events, then each rule."""
+        names = ["index event"]
+        if self.circe.additional_criteria is not None:
+            names.append("additional criteria")
+        names += [rule.name or "unnamed rule" for rule in self.circe.inclusion_rules]
+        if self.has_censor_window():
+            names.append("censor window")
+        return [
+            name if name not in names[:place] else f"{name} ({place})" for place, name in enumerate(names)
+        ]
+
+    def described(self) -> list[tuple[str, str]]:
+        """Each step's name with what it asks, in words."""
+        events = ", ".join(self.circe.entry_words())
+        rules = {rule.name: rule.description for rule in self.circe.inclusion_rules}
+        return [(name, events if name == "index event" else rules.get(name, "")) for name in self.steps()]
+
+
+def _kind(content: object) -> str:
+    is_atlas = "circe" in content if isinstance(content, Mapping) else isinstance(content, AtlasCohort)
+    return "atlas" if is_atlas else "rules"
+
+
+Cohort = Annotated[
+    Annotated[CohortDefinition, Tag("rules")] | Annotated[AtlasCohort, Tag("atlas")], Discriminator(_kind)
+]
+"""Who is in a study, in our own words or in ATLAS's: `{circe: ...}`."""

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from cdm.cohort import CohortDefinition
+from cdm.cohort import Cohort
 from protocols.core.errors import Code, InputError
-from protocols.core.study import Study, canonical_json
+from protocols.core.study import Study, canonical_json, read_circe
 from server.store import State, Store, Submission
 from server.studies import submit
 
@@ -19,7 +19,7 @@ def query_study(cohort: str, variables: list[str], *, by: str = "", per_site: bo
     """The study that asks for counts, means and standard deviations of variables in a cohort.
 
     Args:
-        cohort: a YAML file of a cohort definition, or DOMAIN:VOCABULARY:CODE.
+        cohort: a YAML file of a cohort definition, a JSON file of ATLAS, or DOMAIN:VOCABULARY:CODE.
         variables: `age`, `female`, `male`, `gene:SYMBOL` or `VOCABULARY:CODE` of a measurement.
         by: one of these that has two values, to make two groups.
         per_site: also each site's own numbers, where they are large enough.
@@ -89,7 +89,8 @@ def _cohort(words: str) -> dict[str, Any]:
     """The cohort in full, so that two ways of writing it are one query."""
     content = _read_cohort(words)
     try:
-        return CohortDefinition.model_validate(content).model_dump(mode="json", by_alias=True)
+        cohort = TypeAdapter[Any](Cohort).validate_python(content)
+        return dict(cohort.model_dump(mode="json", by_alias=True))
     except ValidationError:
         raise InputError(
             Code.INVALID_INPUT,
@@ -99,11 +100,15 @@ def _cohort(words: str) -> dict[str, Any]:
 
 
 def _read_cohort(words: str) -> object:
+    content: object
     if not Path(words).is_file():
         domain, _, concept = words.partition(":")
         return {"index": {"domain": domain, "concept": concept}}
+    if Path(words).suffix == ".json":
+        content = read_circe(Path(words))
+        return {"circe": content} if isinstance(content, dict) and "PrimaryCriteria" in content else content
     try:
-        content: object = yaml.safe_load(Path(words).read_bytes())
+        content = yaml.safe_load(Path(words).read_bytes())
     except yaml.YAMLError:
         return None
     return content["cohort"] if isinstance(content, dict) and "cohort" in content else content

@@ -9,9 +9,19 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, func, select, union_all
 
-from cdm.cohort import AgeAtIndex, CohortDefinition, Event, FollowUp, GeneTested, HasImaging, HasRecord, SexIs
+from cdm.cohort import (
+    AgeAtIndex,
+    AtlasCohort,
+    CohortDefinition,
+    Event,
+    FollowUp,
+    GeneTested,
+    HasImaging,
+    HasRecord,
+    SexIs,
+)
 from cdm.concepts import Vocabulary
-from site_node import consents, records
+from site_node import atlas, consents, records
 from site_node.features.clinical import Mask
 from site_node.people import SOURCES, People, as_days, has_concept
 
@@ -25,15 +35,20 @@ class Cohort:
 
 
 def evaluate(
-    connection: Connection, definition: CohortDefinition, vocabulary: Vocabulary, today: date | None = None
+    connection: Connection,
+    definition: CohortDefinition | AtlasCohort,
+    vocabulary: Vocabulary,
+    today: date | None = None,
 ) -> Cohort:
     """The cohort of this CDM, without those whose newest consent does not permit research `today`.
 
     Raises:
         SpecError: the definition names a concept that cannot be one.
     """
-    people = _with_index_event(connection, definition.index, vocabulary)
     refused = consents.refusing(connection, today or datetime.now(UTC).date())
+    if isinstance(definition, AtlasCohort):
+        return _by_atlas(connection, definition, vocabulary, refused)
+    people = _with_index_event(connection, definition.index, vocabulary)
     kept = ~np.isin(people.persons, np.fromiter(refused, dtype=np.int64))
     people = replace(people, persons=people.persons[kept], index=people.index[kept])
     counts = [len(people)]
@@ -42,6 +57,18 @@ def evaluate(
         people = replace(people, persons=people.persons[kept], index=people.index[kept])
         counts.append(len(people))
     return Cohort(people, list(zip(definition.steps(), counts, strict=True)))
+
+
+def _by_atlas(
+    connection: Connection, definition: AtlasCohort, vocabulary: Vocabulary, refused: set[int]
+) -> Cohort:
+    """Everybody whom ATLAS's definition finds, dated by the first day in its cohort."""
+    found = atlas.find(connection, definition, refused)
+    first: dict[int, date] = {}
+    for person_id, start, _ in found.stays:
+        first.setdefault(person_id, start)
+    persons = np.fromiter(first, dtype=np.int64)
+    return Cohort(People(connection, vocabulary, persons, as_days(list(first.values()))), found.attrition)
 
 
 def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabulary) -> People:

@@ -71,7 +71,7 @@ class People:
         """Whether a column of person_ids names one of these people; always true for very many of them."""
         if len(self) > ASKED_BY_NAME:
             return true()
-        return column.in_(_literal(self.persons.tolist()))
+        return column.in_(literal_ids(self.persons.tolist()))
 
     def ask(self, statement: Statement) -> tuple[Integers, list[tuple[Any, ...]]]:
         """The rows of these people that a statement with the columns (person_id, …) gives.
@@ -132,7 +132,7 @@ def has_concept(source: Source, concepts: Sequence[str], vocabulary: Vocabulary)
     if not ids:
         return or_(*is_written)
     columns = (table.c[f"{prefix}_concept_id"], table.c[f"{prefix}_source_concept_id"])
-    return or_(*is_written, *(column.in_(_literal(ids)) for column in columns))
+    return or_(*is_written, *(column.in_(literal_ids(ids)) for column in columns))
 
 
 def has_value(table: Table, values: Sequence[str], vocabulary: Vocabulary) -> ColumnElement[bool]:
@@ -146,7 +146,7 @@ def has_value(table: Table, values: Sequence[str], vocabulary: Vocabulary) -> Co
     return or_(
         source_value.in_(own),
         *(written(source_value, code) for code in codes),
-        table.c.value_as_concept_id.in_(_literal(_concept_ids(codes, vocabulary))),
+        table.c.value_as_concept_id.in_(literal_ids(_concept_ids(codes, vocabulary))),
     )
 
 
@@ -174,6 +174,6 @@ def _concept_ids(codes: Sequence[ConceptCode], vocabulary: Vocabulary) -> list[i
     return sorted({concept_id for code in codes for concept_id in vocabulary.concept_ids(code)})
 
 
-def _literal(ids: list[int]) -> Any:
+def literal_ids(ids: list[int]) -> Any:
     """Integers that become part of the statement: a database takes far more text than parameters."""
     return bindparam(None, ids, expanding=True, literal_execute=True)

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from cdm.cohort import CohortDefinition
+from cdm.cohort import Cohort
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError
 from protocols.core.protocol import Spec, parse_spec, protocol
@@ -51,7 +51,7 @@ class Study(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")
     title: str = Field(max_length=200)
     purpose: str = Field(default="", max_length=2000)
-    cohort: CohortDefinition
+    cohort: Cohort
     variables: dict[Name, Variable] = Field(max_length=5000)
     analyses: tuple[Analysis, ...] = Field(min_length=1, max_length=500)
     min_sites: int = Field(default=3, ge=1, le=50)
@@ -142,11 +142,19 @@ def parse_study(data: bytes) -> Study:
     Raises:
         InputError: it is not a valid study; the text names the fields.
     """
+    return _validated(_loaded(data))
+
+
+def _loaded(data: bytes) -> Any:
     try:
-        content: Any = yaml.safe_load(data)
-        return Study.model_validate(content)
+        return yaml.safe_load(data)
     except yaml.YAMLError as error:
         raise InputError(Code.INVALID_STUDY, f"the study is neither YAML nor JSON: {error}") from None
+
+
+def _validated(content: Any) -> Study:
+    try:
+        return Study.model_validate(content)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(str(p) for p in e['loc']) or 'study'}: {e['msg']}" for e in error.errors()[:8]
@@ -157,11 +165,30 @@ def parse_study(data: bytes) -> Study:
 
 
 def read_study(path: Path) -> Study:
-    """The study of a YAML or JSON file.
+    """The study of a YAML or JSON file; `cohort: {circe: FILE}` is what ATLAS exported, beside the study.
 
     Raises:
         InputError: there is no such file, or it is not a valid study.
     """
     if not path.is_file():
         raise InputError(Code.NOT_FOUND, f"there is no study file {path.name}")
-    return parse_study(path.read_bytes())
+    content = _loaded(path.read_bytes())
+    cohort = content.get("cohort") if isinstance(content, dict) else None
+    if isinstance(cohort, dict) and isinstance(cohort.get("circe"), str):
+        content = {**content, "cohort": {"circe": read_circe(path.parent / cohort["circe"])}}
+    return _validated(content)
+
+
+def read_circe(path: Path) -> object:
+    """The content of a cohort's file as ATLAS exports it.
+
+    Raises:
+        InputError: there is no such file, or it is not JSON.
+    """
+    if not path.is_file():
+        raise InputError(Code.NOT_FOUND, f"there is no cohort file {path.name}")
+    try:
+        content: object = json.loads(path.read_bytes())
+    except ValueError:
+        raise InputError(Code.INVALID_STUDY, f"the cohort {path.name} is not JSON") from None
+    return content

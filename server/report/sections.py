@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from cdm.cohort import AtlasCohort, CohortDefinition
 from protocols.attrition import AttritionResult
 from protocols.combat import CombatResult
 from protocols.core.disclosure import SUPPRESSED
@@ -23,10 +24,6 @@ from server.report.blocks import Section
 
 def question(study: Study) -> Section:
     """Whom the study counts, and the variables that it reads."""
-    rules = [
-        (rule.name, _words(rule.model_dump(mode="json", exclude={"name"}))) for rule in study.cohort.rules
-    ]
-    index = _words(study.cohort.index.model_dump(mode="json"))
     variables = [
         (name, variable.kind, _words(variable.model_dump(mode="json", by_alias=True, exclude={"kind"})))
         for name, variable in study.variables.items()
@@ -35,11 +32,19 @@ def question(study: Study) -> Section:
         "The question",
         [
             blocks.heading("Cohort"),
-            blocks.table(("rule", "means"), [("index event", index), *rules]),
+            blocks.table(("rule", "means"), _cohort(study.cohort)),
             blocks.heading("Variables"),
             blocks.table(("variable", "kind", "picked by"), variables),
         ],
     )
+
+
+def _cohort(cohort: CohortDefinition | AtlasCohort) -> list[tuple[str, str]]:
+    if isinstance(cohort, AtlasCohort):
+        return cohort.described()
+    index = _words(cohort.index.model_dump(mode="json"))
+    rules = ((rule.name, _words(rule.model_dump(mode="json", exclude={"name"}))) for rule in cohort.rules)
+    return [("index event", index), *rules]
 
 
 def results(study: Study, outcome: Outcome) -> list[Section]:
