@@ -34,32 +34,40 @@ def compute(intensities: NDArray[np.float64], region: Region) -> dict[str, float
 def moran_geary(
     intensities: NDArray[np.float64], mask: NDArray[np.bool_], spacing_mm: Spacing
 ) -> tuple[float, float]:
-    """Moran's I (N365) and Geary's C (NPT7) of the masked voxels; NaN for constant intensities."""
+    """Moran's I (N365) and Geary's C (NPT7) of a padded mask's voxels; NaN for constant intensities."""
     n = intensities.size
     centred = intensities - intensities.mean() if n else intensities
     spread = float(centred.std()) if n else 0.0
     if n < 2 or spread == 0:
         return np.nan, np.nan
-    # even sizes, so that the cosine transform of an octant is the whole spectrum
-    shape = [2 * fft.next_fast_len(size, real=True) for size in mask.shape]
+    mask = mask[1:-1, 1:-1, 1:-1]
+    # No offset may wrap round: a side is padded to twice its size. Even sizes, so that the cosine transform
+    # of an octant is the whole spectrum.
+    shape = [2 * fft.next_fast_len(size, real=axis == 2) for axis, size in enumerate(mask.shape)]
     octant = _octant_of_inverse_distance(shape, spacing_mm)
     x = np.zeros(mask.shape, dtype=np.float32)
-    x[mask] = centred / spread
-    ones, values, squares = (_spectrum(volume, shape) for volume in (mask.astype(np.float32), x, x * x))
-    all_pairs, one_sided, products = geometry_kernels.weighted_products(
-        octant, ones, values, squares
-    ) / np.prod(shape)
+    x[mask] = centred
+    x /= np.float32(spread)
+    del centred  # for a large region every copy counts; a spectrum is eight times it
+    ones = _spectrum(mask, shape)
+    all_pairs = geometry_kernels.weighted_product(octant, ones, ones)
+    one_sided = geometry_kernels.weighted_product(octant, ones, _spectrum(x * x, shape))
+    del ones
+    values = _spectrum(x, shape)
+    products = geometry_kernels.weighted_product(octant, values, values)
     moran = products / all_pairs
     # sum w (x_i - x_j)² = 2 sum w x_i² - 2 sum w x_i x_j
     geary = (n - 1) / n * (one_sided - products) / all_pairs
     return moran, geary
 
 
-def _spectrum(volume: NDArray[np.float32], shape: list[int]) -> Spectrum:
+def _spectrum(volume: NDArray[np.generic], shape: list[int]) -> Spectrum:
     """The half spectrum of the volume padded with zeros to the shape; rows of zeros are not transformed."""
-    along_x = fft.rfft(volume, shape[2], axis=2)
-    along_y = fft.fft(along_x, shape[1], axis=1, overwrite_x=True)
-    return np.asarray(fft.fft(along_y, shape[0], axis=0, overwrite_x=True))
+    along_x = fft.rfft(volume.astype(np.float32, copy=False), shape[2], axis=2)
+    whole = np.zeros((*shape[:2], along_x.shape[2]), dtype=np.complex64)
+    for z, plane in enumerate(along_x):  # plane by plane: it stays in the cache, and so does its padding
+        whole[z] = fft.fft(plane, shape[1], axis=0)
+    return np.asarray(fft.fft(whole, axis=0, overwrite_x=True))
 
 
 def _octant_of_inverse_distance(shape: list[int], spacing_mm: Spacing) -> NDArray[np.float32]:

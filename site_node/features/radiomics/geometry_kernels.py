@@ -166,27 +166,21 @@ def sphere_sums(image: NDArray[np.float32], half: NDArray[np.int64]) -> NDArray[
 
 
 @kernel
-def weighted_products(
-    octant: NDArray[np.float32],
-    ones: NDArray[np.complex64],
-    values: NDArray[np.complex64],
-    squares: NDArray[np.complex64],
-) -> NDArray[np.float64]:
-    """The sums over three half spectra of weight times |ones|², Re(ones · squares*), |values|².
+def weighted_product(
+    octant: NDArray[np.float32], ones: NDArray[np.complex64], others: NDArray[np.complex64]
+) -> float:
+    """The sum over two half spectra of weight times Re(one · other*).
 
     The weight at a frequency beyond the octant is that of its mirror image.
     """
     n_z, n_y, n_x = ones.shape
-    total = np.zeros(3)
+    total = 0.0
     for z in range(n_z):
         for y in range(n_y):
             weight = octant[min(z, n_z - z), min(y, n_y - y)]
-            a, b, c = ones[z, y], values[z, y], squares[z, y]
-            aa, bb, ac = np.float32(0), np.float32(0), np.float32(0)
+            a, b = ones[z, y], others[z, y]
+            row = np.float32(0)
             for x in range(n_x):
-                w = weight[x]
-                aa += w * (a[x].real * a[x].real + a[x].imag * a[x].imag)
-                ac += w * (a[x].real * c[x].real + a[x].imag * c[x].imag)
-                bb += w * (b[x].real * b[x].real + b[x].imag * b[x].imag)
-            total += np.array([aa, ac, bb], dtype=np.float64)
+                row += weight[x] * (a[x].real * b[x].real + a[x].imag * b[x].imag)
+            total += float(row)
     return total
