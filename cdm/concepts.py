@@ -42,6 +42,7 @@ class Vocabulary:
         self._engine = engine
         self._known: dict[tuple[str, str], Resolution] = {}
         self._ids: dict[tuple[ConceptCode, bool], frozenset[int]] = {}
+        self._parents: dict[frozenset[int], frozenset[int]] = {}
         self._site_map = _site_map(engine)
 
     def resolve(self, system: str, code: str) -> Resolution:
@@ -70,6 +71,16 @@ class Vocabulary:
         with self._engine.connect() as connection:
             rows = connection.execute(statement).all()
         return _resolution(rows) if rows else UNMAPPED
+
+    def parents(self, concept_ids: frozenset[int]) -> frozenset[int]:
+        """Those of the concepts that have another one of them as a descendant."""
+        known = self._parents.get(concept_ids)
+        if known is None:
+            upper, lower = concept_ancestor.c.ancestor_concept_id, concept_ancestor.c.descendant_concept_id
+            statement = select(upper).where(upper.in_(concept_ids), lower.in_(concept_ids), upper != lower)
+            with self._engine.connect() as connection:
+                known = self._parents[concept_ids] = frozenset(connection.scalars(statement))
+        return known
 
     def concept_ids(self, wanted: ConceptCode, *, descendants: bool = True) -> frozenset[int]:
         """Every concept_id that stands for `wanted`: the codes themselves, what they map to, all below those.

@@ -42,7 +42,7 @@ def source_value(system: str, code: str) -> str:
 
 
 def coded(concept: Any, context: Context) -> Coded:
-    """The code of a CodeableConcept, by priority: chosen by a user, mapped, first (f2o-034, f2o-035).
+    """The code of a CodeableConcept, by priority: chosen by a user, mapped, more specific, first (f2o-034).
 
     One without any coding is its text, which only a site's own map gives a concept.
     """
@@ -77,11 +77,25 @@ def _from_resolution(system: str, code: str, found: Resolution) -> Coded:
 
 
 def _preferred(codings: list[dict[str, Any]], context: Context) -> dict[str, Any]:
+    """The coding that counts: chosen by a user, mapped, not a parent of another of its system, first."""
     if len(codings) == 1:
         return codings[0]
-    chosen = [coding for coding in codings if coding.get("userSelected")]
-    mapped = (c for c in chosen or codings if context.lookup(c.get("system") or "", c["code"]).standard)
-    return next(mapped, (chosen or codings)[0])
+    codings = [coding for coding in codings if coding.get("userSelected")] or codings
+    found = [(coding, context.lookup(coding.get("system") or "", coding["code"])) for coding in codings]
+    mapped = [(coding, resolution) for coding, resolution in found if resolution.standard]
+    if len(mapped) > 1:
+        systems: dict[str | None, set[int]] = {}
+        for coding, resolution in mapped:
+            systems.setdefault(coding.get("system"), set()).add(_own_concept_id(resolution))
+        parents = {
+            parent for ids in systems.values() if len(ids) > 1 for parent in context.parents(frozenset(ids))
+        }
+        mapped = [one for one in mapped if _own_concept_id(one[1]) not in parents] or mapped
+    return mapped[0][0] if mapped else codings[0]
+
+
+def _own_concept_id(resolution: Resolution) -> int:
+    return resolution.source_concept_id or resolution.concept_id
 
 
 def has_code(concept: Any, system: str, *codes: str) -> bool:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from cdm.concepts import Resolution, Vocabulary
-from cdm.etl.identity import Identity
+from cdm.etl.identity import SEPARATOR, Identity
 from cdm.etl.profile import Profile
 from cdm.etl.record import Body, Unmappable
 
@@ -60,6 +60,10 @@ class Context:
         """The key of the image_occurrence of a SeriesInstanceUID, whichever source tells of it."""
         return self._identity.shared_id("image_occurrence", series_uid)
 
+    def specimen_id(self, patient_id: str, sample: str) -> int:
+        """The key of a patient's sample, whichever file or assay tells of it."""
+        return self._identity.shared_id("specimen", f"{patient_id}{SEPARATOR}{sample}")
+
     def study_procedure_id(self, study_uid: str) -> int:
         """The key of the procedure_occurrence of a StudyInstanceUID, whichever source tells of it."""
         return self._identity.shared_id("procedure_occurrence", study_uid)
@@ -81,6 +85,10 @@ class Context:
                 self._concepts.clear()
             known = self._concepts[system, code] = self._vocabulary.resolve(system, code)
         return known
+
+    def parents(self, concept_ids: frozenset[int]) -> frozenset[int]:
+        """Those of the concepts that another one of them is below of."""
+        return self._vocabulary.parents(concept_ids)
 
 
 def _require_name(text: object, what: str) -> None:

@@ -1,8 +1,8 @@
 """Bundles as records: transaction, batch, collection, searchset and history.
 
-Inside a bundle resources may name each other by `urn:uuid:…`, by the entry's fullUrl, or by a condition
-(`Patient?identifier=…`). Such references become plain ones (`Patient/1`), so that the same resource has the
-same content whether it came in a bundle or in a line of NDJSON.
+Inside a bundle resources may name each other by `urn:uuid:…`, by the entry's fullUrl, by a condition
+(`Patient?identifier=…`), or by an identifier alone. Such references become plain ones (`Patient/1`), so that
+the same resource has the same content whether it came in a bundle or in a line of NDJSON.
 """
 
 from collections.abc import Iterator
@@ -74,7 +74,7 @@ def _names(entries: list[Any]) -> dict[str, str]:
         for identifier in resource.get("identifier") or ():
             if isinstance(identifier, dict) and "value" in identifier:
                 condition = f"{identifier.get('system', '')}|{identifier['value']}"
-                names[f"{kind}?{condition}"] = f"{kind}/{record_id}"
+                names[f"{kind}?{condition}"] = names[f"?{condition}"] = f"{kind}/{record_id}"
     return names
 
 
@@ -89,6 +89,11 @@ def _make_plain(element: Any, names: dict[str, str]) -> None:
                 element[name] = _plain(value, names)
             elif isinstance(value, (dict, list)):
                 _make_plain(value, names)
+        logical = element.get("identifier")
+        if isinstance(logical, dict) and "value" in logical and "reference" not in element:
+            wanted = f"{element.get('type') or ''}?{logical.get('system', '')}|{logical['value']}"
+            if wanted in names:
+                element["reference"] = names[wanted]
 
 
 def _plain(reference: str, names: dict[str, str]) -> str:

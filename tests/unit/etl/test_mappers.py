@@ -13,7 +13,7 @@ from sqlalchemy import Engine, insert
 
 from cdm.concepts import Vocabulary
 from cdm.etl import MAPPERS, Context, Excluded, Identity, Unmappable
-from cdm.schema import concept, concept_relationship
+from cdm.schema import concept, concept_ancestor, concept_relationship
 
 HERE = Path(__file__).parent
 PAIRS = sorted(path.name.removesuffix(".in.json") for path in HERE.glob("*.in.json"))
@@ -29,6 +29,7 @@ CONCEPTS = {
     "a-procedure": ("Procedure", (2_000_000_005,), None),
     "a-drug": ("Drug", (2_000_000_006,), None),
     "a-device": ("Device", (2_000_000_007,), None),
+    "a-special-condition": ("Condition", (2_000_000_008,), None),  # below a-condition
 }
 DOMAINS = {
     2_000_000_001: "Measurement",
@@ -38,6 +39,7 @@ DOMAINS = {
     2_000_000_005: "Procedure",
     2_000_000_006: "Drug",
     2_000_000_007: "Device",
+    2_000_000_008: "Condition",
 }
 
 
@@ -71,6 +73,9 @@ def context(sqlite_engine: Engine) -> Context:
                 }
                 dates = {"valid_start_date": date(2000, 1, 1), "valid_end_date": date(2099, 12, 31)}
                 connection.execute(insert(concept_relationship), [{**row, **dates}])
+        below = {"ancestor_concept_id": 2_100_000_001, "descendant_concept_id": 2_100_000_008}
+        levels = {"min_levels_of_separation": 1, "max_levels_of_separation": 1}
+        connection.execute(insert(concept_ancestor), [{**below, **levels}])
     return Context("fhir", NamedIdentity(), Vocabulary(sqlite_engine))
 
 

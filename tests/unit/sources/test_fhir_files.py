@@ -123,6 +123,18 @@ def test_references_inside_a_transaction_become_plain(tmp_path: Path) -> None:
     assert first.position == "bundle.json.gz:1"
 
 
+@pytest.mark.parametrize("extra", [{}, {"type": "Patient"}])
+def test_a_reference_by_an_identifier_alone_becomes_plain(tmp_path: Path, extra: dict[str, str]) -> None:
+    known = {"system": "urn:mrn", "value": "7"}
+    subject: dict[str, object] = {"identifier": known, **extra}
+    condition = {"resourceType": "Condition", "id": "c1", "subject": subject}
+    content = bundle("collection", {"resource": condition}, {"resource": {**PATIENT, "identifier": [known]}})
+    (tmp_path / "bundle.json").write_bytes(content)
+    first = next(read(tmp_path))
+    assert isinstance(first, SourceRecord)
+    assert first.body["subject"]["reference"] == "Patient/p1"
+
+
 @pytest.mark.parametrize("kind", ["searchset", "collection", "batch", "history"])
 def test_bundles_of_every_type_give_their_resources(tmp_path: Path, kind: str) -> None:
     entry = {"fullUrl": "https://fhir.example.org/Patient/p1", "resource": PATIENT}

@@ -104,7 +104,7 @@ def test_a_page_at_another_server_is_refused(site: FhirSite, server: FhirServer)
 
 def test_pages_that_lead_in_a_circle_end(site: FhirSite, server: FhirServer) -> None:
     link = {"relation": "next", "url": f"{site.url}/Patient?page=0"}
-    page = (200, {}, json.dumps({"resourceType": "Bundle", "link": [link]}).encode())
+    page: Any = (200, {}, json.dumps({"resourceType": "Bundle", "link": [link]}).encode())
     site.faults["Patient"] = [page] * 5
     assert names(search(server, ["Patient"], None)) == []
     assert site.paths() == ["Patient"] * 2
