@@ -21,7 +21,7 @@ from cdm.cohort import (
     SexIs,
 )
 from cdm.concepts import Vocabulary
-from site_node import atlas, consents, records
+from site_node import atlas, consents, genomic_records, records
 from site_node.features.clinical import Mask
 from site_node.people import SOURCES, People, as_days, has_concept
 
@@ -126,7 +126,7 @@ def _(rule: HasImaging, people: People) -> Mask:
 
 @keeps.register
 def _(rule: GeneTested, people: People) -> Mask:
-    state = records.gene_states(people, rule.gene)
+    state = genomic_records.gene_states(people, rule.gene)
     return ~np.isnan(state) if rule.mutated is None else state == float(rule.mutated)
 
 

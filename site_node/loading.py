@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from cdm.athena import load_seed
 from cdm.database import connect, migrate
 from cdm.etl import SourceRecord, Unreadable
-from cdm.etl.load import load
+from cdm.etl.load import BATCH, load
 from cdm.etl.load import remap as etl_remap
 from protocols.core.errors import Code, InputError
 from site_node.config import SiteConfig
@@ -17,6 +17,7 @@ from site_node.identity import site_identity
 from site_node.sources import dicom, fhir, genomics, image_features
 
 Progress = Callable[[int], None]
+SAMPLES_AT_ONCE = 16  # of a sample's methylation alone are 6 MB
 
 
 def open_cdm(config: SiteConfig) -> Engine:
@@ -49,11 +50,12 @@ def add_dicom(config: SiteConfig, path: Path, name: str, progress: Progress) -> 
 
 
 def add_genomics(
-    config: SiteConfig, path: Path, name: str, panel: str | None, samples: Path | None, progress: Progress
+    config: SiteConfig, path: Path, name: str, told: genomics.Told, progress: Progress
 ) -> dict[str, Any]:
-    """The summary of loading the MAF and VCF files at `path`; `panel` says which genes were tested."""
+    """The summary of loading the genomic files at `path`; `told` is what the files do not say."""
     _must_exist(path)
-    return load_records(config, genomics.read(path, panel, samples), name, progress)
+    records = genomics.read(path, **vars(told))
+    return load_records(config, records, name, progress, batch_size=SAMPLES_AT_ONCE)
 
 
 def add_image_features(config: SiteConfig, path: Path, name: str, progress: Progress) -> dict[str, Any]:
@@ -81,12 +83,17 @@ def remap(config: SiteConfig, progress: Progress) -> dict[str, Any]:
 
 
 def load_records(
-    config: SiteConfig, records: Iterable[SourceRecord | Unreadable], name: str, progress: Progress
+    config: SiteConfig,
+    records: Iterable[SourceRecord | Unreadable],
+    name: str,
+    progress: Progress,
+    batch_size: int = BATCH,
 ) -> dict[str, Any]:
     """The summary of loading records of a source that is called `name`."""
     engine = open_cdm(config)
     try:
-        summary = load(engine, records, name, site_identity(config), progress, profile=config.mapping)
+        identity = site_identity(config)
+        summary = load(engine, records, name, identity, progress, batch_size, config.mapping)
         return summary.as_dict()
     finally:
         engine.dispose()

@@ -4,28 +4,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, case, exists, func, literal, or_, select, union_all
 
 from cdm.etl.image_feature import MEASUREMENT_TABLE
 from cdm.schema import (
     death,
-    genomic_test,
     image_acquisition,
     image_feature,
     image_occurrence,
     measurement,
     observation_period,
     person,
-    target_gene,
-    variant_occurrence,
 )
 from cdm.vocabulary import ConceptCode
-from site_node.features import clinical, genomics
+from site_node.features import clinical
 from site_node.features.clinical import Days, Events, Floats, Labels, Mask, Pick
 from site_node.people import MEASUREMENT, OBSERVATION, SOURCES, People, as_numbers, has_concept, has_value
 
-EVERY_GENE = ("exome", "genome")
-PASSED = ("PASS", ".", "")
 UNKNOWN_YEAR = 0
 VITAL_STATUS, ALIVE = "LOINC:67162-8", "SNOMED:438949009"
 # mCODE's disease status: LOINC's question and the answers of its value set that are an assessment.
@@ -120,36 +115,6 @@ def occurrences(people: People, domain: str, concepts: Sequence[str]) -> Events:
                 for table, prefix, day in SOURCES[domain]
             )
         )
-    )
-
-
-def gene_states(people: People, gene: str) -> Floats:
-    """(n,) 1 where the gene is mutated, 0 where it was tested and is not, NaN where it was not tested.
-
-    A FHIR variant Observation, a MAF and a VCF all end in the same tables. A variant that its caller filtered
-    out is none.
-    """
-    symbol = gene.upper()
-    test, target, variant = genomic_test.c, target_gene.c, variant_occurrence.c
-    reached = and_(target.genomic_test_id == test.genomic_test_id, func.upper(target.hgnc_symbol) == symbol)
-    tested = (
-        select(test.person_id, literal(0).label("found"), literal(None).label("classification"))
-        .outerjoin_from(genomic_test, target_gene, reached)
-        .where(or_(test.target_scope.in_(EVERY_GENE), target.target_gene_id.is_not(None)))
-        .where(people.are(test.person_id))
-    )
-    found = select(variant.person_id, literal(1), variant.variant_classification).where(
-        or_(
-            func.upper(variant.target_gene1_symbol) == symbol,
-            func.upper(variant.target_gene2_symbol) == symbol,
-        ),
-        or_(variant["filter"].is_(None), variant["filter"].in_(PASSED)),
-        people.are(variant.person_id),
-    )
-    rows, (is_variant, words) = people.ask(union_all(tested, found))
-    variants = np.array(is_variant, dtype=bool)
-    return genomics.mutated(
-        len(people), rows[~variants], rows[variants], [words[i] for i in np.flatnonzero(variants)]
     )
 
 

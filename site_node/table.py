@@ -12,19 +12,29 @@ from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, fold_hashes
 from protocols.core.variables import (
     Age,
+    CancerCellFraction,
+    CirculatingDna,
+    CopyNumber,
+    Expression,
     Finding,
+    Fusion,
     Gene,
     ImageFeature,
     Measurement,
+    Methylation,
+    MutationalBurden,
     Occurrence,
+    Purity,
     Radiomic,
     Scanner,
     Sex,
     Survival,
     columns_of,
 )
-from site_node import cohort, records
+from site_node import cohort, genomic_records, records
 from site_node.features.clinical import Floats, one_each
+from site_node.features.genomics.expression import log2_1p
+from site_node.features.genomics.methylation import m_value
 from site_node.people import People
 
 Columns = tuple[Floats, ...]
@@ -103,7 +113,54 @@ def _(variable: Occurrence, people: People) -> Columns:
 
 @read.register
 def _(variable: Gene, people: People) -> Columns:
-    return (records.gene_states(people, variable.gene),)
+    return (genomic_records.gene_states(people, variable.gene, variable.origin),)
+
+
+@read.register
+def _(variable: Fusion, people: People) -> Columns:
+    return (genomic_records.fusion_states(people, variable.gene, variable.partner, variable.least_reads),)
+
+
+@read.register
+def _(variable: CopyNumber, people: People) -> Columns:
+    if variable.unit == "call":
+        return (genomic_records.copy_number_calls(people, variable.gene),)
+    return (genomic_records.profile(people, "log2 ratio", variable.gene),)
+
+
+@read.register
+def _(variable: Expression, people: People) -> Columns:
+    values = genomic_records.profile(people, variable.unit.removeprefix("log2_"), variable.gene)
+    return (log2_1p(values) if variable.unit.startswith("log2_") else values,)
+
+
+@read.register
+def _(variable: Methylation, people: People) -> Columns:
+    beta = genomic_records.profile(people, "beta", variable.probe)
+    return (m_value(beta) if variable.unit == "m" else beta,)
+
+
+@read.register
+def _(variable: MutationalBurden, people: People) -> Columns:
+    synonymous, least_vaf = variable.synonymous, variable.least_vaf
+    return (genomic_records.mutational_burden(people, synonymous=synonymous, least_vaf=least_vaf),)
+
+
+@read.register
+def _(variable: CirculatingDna, people: People) -> Columns:
+    window = variable.window
+    events = genomic_records.ctdna(people, variable.gene).within(window.from_days, window.to_days)
+    return (one_each(events, len(people), variable.pick),)
+
+
+@read.register
+def _(variable: Purity, people: People) -> Columns:
+    return (genomic_records.purity(people),)
+
+
+@read.register
+def _(variable: CancerCellFraction, people: People) -> Columns:
+    return (genomic_records.cancer_cell_fractions(people, variable.gene),)
 
 
 @read.register

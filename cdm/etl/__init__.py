@@ -7,6 +7,7 @@ from cdm.etl.context import Context
 from cdm.etl.device import map_device, map_device_use
 from cdm.etl.dicom_series import map_regions, map_series, map_study
 from cdm.etl.encounter import map_encounter
+from cdm.etl.genomic_profile import map_profile
 from cdm.etl.identity import Identity
 from cdm.etl.image_reading import map_image_reading
 from cdm.etl.imaging_study import map_imaging_study
@@ -24,6 +25,7 @@ from cdm.etl.practitioner import map_practitioner
 from cdm.etl.procedure import map_procedure
 from cdm.etl.radiomic_features import map_radiomic_features
 from cdm.etl.record import Excluded, Mapper, Row, SourceRecord, Unmappable, Unreadable
+from cdm.etl.sample_numbers import map_sample_numbers
 from cdm.etl.specimen import map_specimen
 from cdm.etl.variant import map_tested_sample
 
@@ -56,6 +58,10 @@ MAPPERS: dict[str, Mapper] = {
     "DicomRegions": with_person(map_regions),
     "MAF": with_person(map_tested_sample),
     "VCF": with_person(map_tested_sample),
+    "Fusions": with_person(map_tested_sample),
+    "Segments": with_person(map_tested_sample),
+    "Profile": with_person(map_profile),
+    "SampleNumbers": with_person(map_sample_numbers),
     "ImageReading": with_person(map_image_reading),
     "RadiomicFeatures": map_radiomic_features,
 }

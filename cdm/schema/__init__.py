@@ -25,7 +25,13 @@ from cdm.schema.clinical import (
 from cdm.schema.columns import metadata
 from cdm.schema.consent import research_consent
 from cdm.schema.derived import condition_era, dose_era, drug_era, episode, episode_event
-from cdm.schema.genomics import genomic_test, target_gene, variant_annotation, variant_occurrence
+from cdm.schema.genomics import (
+    genomic_profile,
+    genomic_test,
+    target_gene,
+    variant_annotation,
+    variant_occurrence,
+)
 from cdm.schema.health_economics import cost, payer_plan_period
 from cdm.schema.health_system import care_site, location, provider
 from cdm.schema.imaging import image_acquisition, image_feature, image_occurrence
@@ -77,6 +83,7 @@ __all__ = [
     "episode",
     "episode_event",
     "fact_relationship",
+    "genomic_profile",
     "genomic_test",
     "image_acquisition",
     "image_feature",

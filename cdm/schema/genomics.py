@@ -6,10 +6,14 @@ field that G-CDM requires (care site, procedure, specimen, HGNC number) the fiel
 invented row is worse.
 
 A gene is *mutated* in a person with a variant in it, *tested* when a `genomic_test` of that person reaches
-it, by a `target_gene` row or by a `target_scope` of every gene, and otherwise *not tested*.
+it, by a `target_gene` row or by a `target_scope` of every gene, and otherwise *not tested*. What kind of
+change a test can see is its `assay`: a fusion panel says nothing of mutations.
+
+A number for each of many thousand genes or probes of a sample (expression, methylation, copy number) is no
+row of its own: `genomic_profile` holds them in blocks, in which a reader finds one gene without the others.
 """
 
-from sqlalchemy import Table
+from sqlalchemy import Column, Index, LargeBinary, Table
 
 from cdm.schema.columns import day, integer, key, large, metadata, number, reference, text
 
@@ -40,6 +44,8 @@ genomic_test = Table(
     text("sample_id", 64),
     day("test_date"),
     text("target_scope", 20, required=True),  # "panel": its target_gene rows; "exome" or "genome": every gene
+    text("assay", 20),  # "germline", "fusions", "copy number", "expression", …; NULL: small variants
+    number("target_megabases"),  # of sequence in which a small variant would have been seen
 )
 
 target_gene = Table(
@@ -100,4 +106,16 @@ variant_annotation = Table(
     text("annotation_field", required=True),
     text("value_as_string"),
     number("value_as_number"),
+)
+
+genomic_profile = Table(
+    "genomic_profile",
+    metadata,
+    key("genomic_profile_id"),
+    reference("person_id", "person", required=True),
+    reference("genomic_test_id", "genomic_test", required=True),
+    text("quantity", 20, required=True),  # "tpm", "fpkm", "beta", "log2 ratio", "copy number call"
+    integer("block", required=True),  # `block_of` the features that it holds
+    Column("content", LargeBinary, nullable=False),  # zlib of JSON: feature -> number
+    Index(None, "quantity", "block"),
 )

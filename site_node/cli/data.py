@@ -29,21 +29,37 @@ NAME_HELP = "what this source is called here; give two servers two names"
 def add_genomics(
     source: Source,
     panel: Annotated[
-        str | None, typer.Option(help="what was tested: exome, genome, or a file of gene symbols")
+        str | None, typer.Option(help="exome, genome, transcriptome, or a file of the genes tested")
     ] = None,
     samples: Annotated[Path | None, typer.Option(help="a list of the samples that were tested")] = None,
+    panel_size: Annotated[
+        float | None, typer.Option(help="megabases that the test reads, for the mutational burden")
+    ] = None,
+    origin: Annotated[
+        str | None, typer.Option(help="somatic or germline, where the files do not say")
+    ] = None,
+    build: Annotated[str | None, typer.Option(help="genome build, such as GRCh38")] = None,
+    genes: Annotated[Path | None, typer.Option(help="GTF or BED: where genes lie and their lengths")] = None,
+    values: Annotated[
+        str | None, typer.Option(help="a table's numbers: counts, tpm, fpkm, log2-tpm, beta, m, …")
+    ] = None,
     name: Annotated[str, typer.Option(help=NAME_HELP)] = "genomics",
     home: Home = Path("."),
 ) -> dict[str, Any]:
-    """Load variants from MAF and VCF; without --panel a gene counts as tested only where it has a variant.
+    """Load variants, fusions, copy number, expression, methylation, purity or ctDNA, told by their headers.
 
-    Example: shadowgraph data add genomics variants.maf --panel panel.txt
+    Without --panel a gene counts as tested only where it has a variant; without --panel-size (or a BED
+    panel) there is no mutational burden; without --genes segments have no genes and counts do not become TPM.
+
+    Example: shadowgraph data add genomics variants.maf --panel panel.bed
     """
     from site_node.config import load
     from site_node.loading import add_genomics
+    from site_node.sources.genomics import Told
 
+    told = Told(panel, samples, panel_size, origin, build, genes, values)
     with counted("samples") as progress:
-        return by_kind(add_genomics(load(home), source, name, panel, samples, progress))
+        return by_kind(add_genomics(load(home), source, name, told, progress))
 
 
 @add_app.command("image-features")
@@ -125,6 +141,17 @@ def remap(home: Home = Path(".")) -> dict[str, Any]:
 
     with counted("records") as progress:
         return remap(load(home), progress)
+
+
+@app.command()
+def manifest() -> dict[str, Any]:
+    """Show which FHIR this node accepts, and which tables of OMOP it fills from it.
+
+    Example: shadowgraph data manifest --json
+    """
+    from cdm.etl.manifest import manifest
+
+    return manifest()
 
 
 @vocabulary_app.command("load")

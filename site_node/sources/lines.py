@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 GZIP_MAGIC = b"\x1f\x8b"
+BOMB = 256 << 20
 LINE_LIMIT = 16 << 20  # a VCF line of ten thousand samples has about one MiB
 
 
@@ -36,11 +37,19 @@ def numbered_lines(path: Path, limit: int = LINE_LIMIT) -> Iterator[tuple[int, s
         while line := _read(file, limit):
             number += 1
             if len(line) > limit:
-                while not line.endswith(b"\n") and (line := _read(file, limit)):
-                    pass
+                _skip(file, line, limit)
                 yield number, TooLong()
             else:
                 yield number, line.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def _skip(file: IO[bytes], line: bytes, limit: int) -> None:
+    """Read on to the end of the line; one that has none for so long is a bomb, and the file ends there."""
+    skipped = len(line)
+    while not line.endswith(b"\n") and (line := _read(file, limit)):
+        skipped += len(line)
+        if skipped > BOMB:
+            raise CutShort
 
 
 def _read(file: IO[bytes], limit: int) -> bytes:

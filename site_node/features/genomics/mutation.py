@@ -43,7 +43,7 @@ SYNONYMOUS = frozenset(
 def mutated(n: int, tested: Integers, found: Integers, classifications: Sequence[str | None]) -> Floats:
     """(n,) 1 mutated, 0 tested and not mutated, NaN not tested.
 
-    A variant without a classification is one that its source states as such (a report's "present") and counts.
+    A variant without a classification counts: its source states it as such (a report's "present").
     One whose classification says neither yes nor no makes the answer missing, unless another says yes.
 
     Args:

@@ -1,24 +1,59 @@
-"""Genomic files of a hospital as records: MAF and VCF, told apart by their content."""
+"""Genomic files of a hospital as records, told apart by their content and not by their names.
 
-from collections.abc import Iterator, Mapping
+VCF, MAF, SEG and log2 ratios, fusions (STAR-Fusion, Arriba, cBioPortal), tables of genes or probes
+(expression, methylation, copy number), purity, and liquid biopsies.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
 from protocols.core.errors import Code, InputError
-from site_node.sources.genomics import maf, vcf
-from site_node.sources.genomics.panel import Panel, read_panel, read_samples
-from site_node.sources.genomics.samples import tested_sample
+from site_node.sources.genomics import fusions, maf, matrix, numbers, segments, vcf
+from site_node.sources.genomics.asked import Asked, Builds, origin_of, values_of
+from site_node.sources.genomics.columns import Spellings
+from site_node.sources.genomics.genes import read_genes
+from site_node.sources.genomics.panel import read_panel, read_samples
+from site_node.sources.genomics.samples import Samples, build_name
 from site_node.sources.lines import CutShort, numbered_lines
 
-__all__ = ["read"]
+__all__ = ["Told", "read"]
 
-SUFFIXES = (".maf", ".maf.gz", ".maf.txt", ".vcf", ".vcf.gz", ".vcf.bgz")
+VARIANTS = (".maf", ".vcf", ".vcf.bgz")
+OTHERS = (".seg", ".cnr", ".cns", ".gct", ".sf", ".results", ".tsv", ".txt", ".csv", ".tab")
+MOST_REPORTS = 1_000  # of one file: what has more broken lines is broken as a whole
+GIVEN_UP = ("too-many-faults", f"over {MOST_REPORTS} lines could not be read; the others are not listed")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the administrator says of the files; the arguments of `read`."""
+
+    panel: str | None = None
+    samples: Path | None = None
+    panel_size: float | None = None
+    origin: str | None = None
+    build: str | None = None
+    genes: Path | None = None
+    values: str | None = None
+
+
+Reader = Callable[[Path, str, Asked], Iterator[SourceRecord | Unreadable]]
 
 
 def read(
-    path: Path, panel: str | Path | None = None, samples: Path | None = None
+    path: Path,
+    panel: str | Path | None = None,
+    samples: Path | None = None,
+    *,
+    panel_size: float | None = None,
+    origin: str | None = None,
+    build: str | None = None,
+    genes: Path | None = None,
+    values: str | None = None,
 ) -> Iterator[SourceRecord | Unreadable]:
-    """One record a sample of a file, or of every MAF and VCF file below a folder, and what could not be read.
+    """One record a sample of a file, or of every genomic file below a folder, and what could not be read.
 
     Args:
         path: a file or a folder.
@@ -26,52 +61,116 @@ def read(
             as tested only where the sample has a variant in it.
         samples: a list of the samples that were tested, which brings in those without any variant and, in a
             column `patient`, says whose they are.
+        panel_size: megabases that the panel reads; of a BED they are counted.
+        origin: `germline` where the files hold inherited variants and do not say so.
+        build: the genome build of files that do not name it.
+        genes: GTF or BED that says where genes lie and how long they are.
+        values: what the numbers of a table are, where it does not say (`tpm`, `counts`, `beta`, …).
 
     Raises:
-        InputError: there is no such file, or the panel is not one.
+        InputError: there is no such file, or an option is not one.
     """
     if not path.exists():
         raise InputError(Code.NOT_FOUND, f"there is no file or folder {path.name}")
-    tested, patients = read_panel(panel), read_samples(samples)
+    build = build_name(build) if build else None
+    asked = Asked(
+        read_panel(panel, panel_size),
+        read_samples(samples),
+        origin_of(origin),
+        build,
+        read_genes(genes),
+        values_of(values),
+        Builds(build),
+    )
+    if asked.genes and asked.genes.build and not asked.builds.admits(asked.genes.build):
+        raise InputError(Code.INVALID_INPUT, "--build and the gene annotation name two genome builds")
+    yield from _read_all(path, asked)
+
+
+def _read_all(path: Path, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
     seen: set[str] = set()
-    whole = True
-    for file in _files(path):
+    whole = has_variants = False
+    for file, reader in _files(path):
         name = file.name if file == path else str(file.relative_to(path))
-        for found in _read_file(file, name, tested, patients):
+        is_variants = reader in (maf.read, vcf.read)
+        whole = whole if has_variants else True
+        has_variants |= is_variants
+        for found in _bounded(reader(file, name, asked), name):
             if isinstance(found, SourceRecord):
-                seen.add(found.record_id.rpartition("#")[2])
-            elif found.position == name:
+                if is_variants:
+                    seen.add(found.body["sample"])
+            elif found.position == name and is_variants:
                 whole = False  # a listed sample may be in the part that was not read
             yield found
-    for sample in sorted(patients.keys() - seen) if whole else ():
-        yield tested_sample("MAF", f"#{sample}", "samples", patients[sample], tested, None, [])
+    listed = Samples("MAF", "", asked)
+    for sample in sorted(asked.patients.keys() - seen) if whole and has_variants else ():
+        yield listed.record(sample, "samples", asked.panel, asked.builds.stated, [])
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path) -> Iterator[tuple[Path, Reader]]:
+    """The files with their readers; below a folder a table of another kind is passed over."""
     if path.is_file():
-        return [path]
-    return sorted(file for file in path.rglob("*") if file.name.lower().endswith(SUFFIXES))
+        yield path, _reader(path) or _unknown
+        return
+    for file in sorted(path.rglob("*")):
+        name = file.name.lower().removesuffix(".gz")
+        if not file.is_file() or not name.endswith((*VARIANTS, ".maf.txt", *OTHERS)):
+            continue
+        reader = _reader(file)
+        if reader or name.endswith((*VARIANTS, ".maf.txt", ".seg", ".cnr", ".gct")):
+            yield file, reader or _unknown
 
 
-def _read_file(
-    file: Path, name: str, tested: Panel, patients: Mapping[str, str]
-) -> Iterator[SourceRecord | Unreadable]:
-    match _kind(file):
-        case "VCF":
-            return vcf.read(file, name, tested, patients)
-        case "MAF":
-            return maf.read(file, name, tested, patients)
-    return iter([Unreadable("genomics", name, "unknown-format", "the file is neither MAF nor VCF")])
+def _unknown(file: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
+    yield Unreadable("genomics", name, "unknown-format", "the file is of no genomic format that is read")
 
 
-def _kind(file: Path) -> str:
-    """`MAF`, `VCF` or nothing, by the first line that is not a comment."""
+def _bounded(found: Iterator[SourceRecord | Unreadable], name: str) -> Iterator[SourceRecord | Unreadable]:
+    """The findings with at most MOST_REPORTS broken lines, so that no file fills the quarantine."""
+    reports = 0
+    for one in found:
+        reports += isinstance(one, Unreadable)
+        if isinstance(one, SourceRecord) or reports <= MOST_REPORTS or one.position == name:
+            yield one
+    if reports > MOST_REPORTS:
+        yield Unreadable("genomics", name, *GIVEN_UP)
+
+
+def _reader(file: Path) -> Reader | None:
+    """The reader of the file by its first line that is not a comment; None where no reader knows it."""
     try:
-        for _, text in numbered_lines(file):
+        for number, text in numbered_lines(file):
             if text.startswith("##fileformat=VCF"):
-                return "VCF"
+                return vcf.read
+            header = text.split("\t")
+            if text.startswith("#1.2"):
+                return matrix.read
+            if text.startswith("#") and len(header) > 3 and _has(header, fusions.COLUMNS, fusions.REQUIRED):
+                return fusions.read
             if text and not text.startswith("#"):
-                return "MAF" if "hugo_symbol" in text.lower().split("\t") else ""
+                return _of_table(header if "\t" in text else text.split(","))
+            if number > 100_000:
+                return None
     except CutShort:
         pass
-    return ""
+    return None
+
+
+def _of_table(header: list[str]) -> Reader | None:
+    names = {cell.strip().lower() for cell in header}
+    if "hugo_symbol" in names and names & {"chromosome", "variant_classification", "tumor_sample_barcode"}:
+        return numbers.read_ctdna if numbers.is_ctdna(names) else maf.read
+    if _has(header, fusions.COLUMNS, fusions.REQUIRED):
+        return fusions.read
+    if "geneid" not in names and _has(header, segments.COLUMNS, segments.REQUIRED):
+        return segments.read
+    if numbers.is_ctdna(names):
+        return numbers.read_ctdna
+    if numbers.is_purity(names):
+        return numbers.read_purity
+    return matrix.read if matrix.is_matrix(header) else None
+
+
+def _has(header: list[str], spellings: Spellings, required: tuple[str, ...]) -> bool:
+    names = {cell.strip().lstrip("#").lower() for cell in header}
+    return all(names & set(spellings[column]) for column in required)

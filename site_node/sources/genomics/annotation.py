@@ -56,6 +56,9 @@ CLASSIFICATIONS = {
 }
 SEVERITY = {term: rank for rank, term in enumerate(CLASSIFICATIONS)}
 NO_TERM = len(SEVERITY)
+NEARBY = ("5'Flank", "3'Flank", "IGR")
+MAX_EFFECTS = 5_000  # of one site; the longest gene has some hundred transcripts
+MAX_GENES = 50
 
 ANN_FIELDS = {"Allele": 0, "Consequence": 1, "SYMBOL": 3, "Feature": 6, "HGVSc": 9, "HGVSp": 10}
 CSQ_FORMAT = re.compile(r"Format: *([^\">]+)")
@@ -91,22 +94,25 @@ def layout_of(header_line: str) -> Layout | None:
     return Layout("CSQ=", {name.strip(): place for place, name in enumerate(declared.group(1).split("|"))})
 
 
-def annotation(info: str, layout: Layout, reference: str, alternate: str) -> Annotation:
-    """The effect that counts for this allele: the annotator's pick, else the most severe one."""
+def annotations(info: str, layout: Layout, reference: str, alternate: str) -> list[Annotation]:
+    """The effect that counts in each gene that this allele affects, the gravest gene first.
+
+    In a gene it is the annotator's pick, else the most severe one. A gene that is merely near is left out
+    where another is affected.
+    """
     entry = next((part for part in info.split(";") if part.startswith(layout.key)), None)
     if entry is None:
-        return NOT_ANNOTATED
-    effects = [_Effect(text.split("|"), layout.fields) for text in entry[len(layout.key) :].split(",")]
+        return [NOT_ANNOTATED]
+    texts = entry[len(layout.key) :].split(",", MAX_EFFECTS)[:MAX_EFFECTS]
+    effects = [_Effect(text.split("|"), layout.fields) for text in texts]
     spellings = _allele_spellings(reference, alternate)
     of_allele = [effect for effect in effects if effect["Allele"] in spellings] or effects
-    worst = min(of_allele, key=_Effect.order)
-    return Annotation(
-        symbol=worst["SYMBOL"][:50] or None,
-        classification=_classification(worst.term(), reference, alternate),
-        transcript=worst["Feature"][:50] or None,
-        hgvs_c=worst["HGVSc"] or None,
-        hgvs_p=worst["HGVSp"] or None,
-    )
+    by_gene: dict[str, _Effect] = {}
+    for effect in sorted(of_allele, key=_Effect.order):
+        by_gene.setdefault(effect["SYMBOL"][:50], effect)
+    worst = list(by_gene.values())
+    inside = [effect for effect in worst if effect.is_inside() and effect["SYMBOL"]]
+    return [effect.annotation(reference, alternate) for effect in inside or worst[:1]][:MAX_GENES]
 
 
 class _Effect:
@@ -123,6 +129,19 @@ class _Effect:
         """The most severe of the effect's Sequence Ontology terms; empty for none that we know."""
         known = [term for term in self["Consequence"].split("&") if term in SEVERITY]
         return min(known, key=SEVERITY.__getitem__, default="")
+
+    def is_inside(self) -> bool:
+        """Whether the change lies in the gene, and not only before, behind or between genes."""
+        return CLASSIFICATIONS.get(self.term(), "Unknown") not in NEARBY
+
+    def annotation(self, reference: str, alternate: str) -> Annotation:
+        return Annotation(
+            symbol=self["SYMBOL"][:50] or None,
+            classification=_classification(self.term(), reference, alternate),
+            transcript=self["Feature"][:50] or None,
+            hgvs_c=self["HGVSc"] or None,
+            hgvs_p=self["HGVSp"] or None,
+        )
 
     def order(self) -> tuple[bool, int, bool]:
         return self["PICK"] != "1", SEVERITY.get(self.term(), NO_TERM), self["CANONICAL"] != "YES"

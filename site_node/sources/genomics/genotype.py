@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 GENOTYPE_SEPARATOR = re.compile(r"[/|]")
+INHERITED_VAF = 0.2  # half of the reads of a heterozygous one, less what a capture loses; noise is far below
 
 
 class Call:
@@ -25,6 +26,13 @@ class Call:
             return self._depths[self._index] > 0
         fraction = self._stated_fraction()
         return fraction is None or fraction > 0
+
+    def is_inherited(self) -> bool:
+        """Whether this sample, a normal one, has the allele: by genotype, else in a fifth of its reads."""
+        if self._values.get("GT", ".").strip("./|"):
+            return self.is_carried()
+        vaf = self.fields()["vaf"]
+        return vaf is not None and vaf >= INHERITED_VAF
 
     def fields(self) -> dict[str, Any]:
         """The columns of variant_occurrence that are about this sample."""

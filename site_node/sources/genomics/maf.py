@@ -1,10 +1,11 @@
 """MAF, the Mutation Annotation Format of the GDC: one line a variant of one tumour sample."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
-from site_node.sources.genomics.panel import Panel
+from site_node.sources.genomics.asked import Asked
+from site_node.sources.genomics.columns import Cells, find_columns
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
     MIXED_BUILDS,
@@ -49,11 +50,9 @@ REQUIRED = ("symbol", "chromosome", "start", "classification", "barcode")
 NO_GENE = ("", ".", "Unknown")
 
 
-def read(
-    path: Path, name: str, panel: Panel, patients: Mapping[str, str]
-) -> Iterator[SourceRecord | Unreadable]:
+def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
     """One record a sample of the file, which is called `name`; a report of every line without a variant."""
-    samples = Samples(KIND, name, panel, patients)
+    samples = Samples(KIND, name, asked)
     builds: set[str | None] = set()
     columns: dict[str, int] = {}
     width, negatives = 0, True
@@ -62,12 +61,13 @@ def read(
             if text.startswith("#") or not (text or isinstance(text, TooLong)):
                 continue
             if not columns:
-                columns, width = _columns(text.split("\t")), text.count("\t") + 1
+                columns = find_columns(text.split("\t"), COLUMNS, REQUIRED)
+                width = text.count("\t") + 1
                 continue
             try:
                 line = _Line(fields_of(text, width), columns)
                 builds.add(build_name(line["build"]))
-                samples.add(line.barcode(), number, line.variant())
+                samples.add(line.barcode(), number, {"genetic_origin": asked.origin, **line.variant()})
             except Malformed as fault:
                 yield samples.unreadable(number, fault.code, fault.reason)
     except Malformed as fault:
@@ -82,33 +82,11 @@ def read(
     yield from samples.records(next(iter(builds), None), negatives=negatives)
 
 
-def _columns(header: list[str]) -> dict[str, int]:
-    lowered = [name.strip().lower() for name in header]
-    columns = {
-        ours: next(lowered.index(s) for s in spellings if s in lowered)
-        for ours, spellings in COLUMNS.items()
-        if any(s in lowered for s in spellings)
-    }
-    missing = [COLUMNS[name][0] for name in REQUIRED if name not in columns]
-    if missing:
-        raise Malformed("missing-column", f"the header lacks {', '.join(missing)}")
-    return columns
-
-
-class _Line:
-    """One line of the file by our names of its columns; a column that the file lacks is empty."""
-
-    def __init__(self, cells: list[str], columns: Mapping[str, int]) -> None:
-        self._cells, self._columns = cells, columns
-
-    def __getitem__(self, name: str) -> str:
-        column = self._columns.get(name)
-        return "" if column is None else self._cells[column].strip()
+class _Line(Cells):
+    """One line of the file."""
 
     def barcode(self) -> str:
-        if not 0 < len(self["barcode"]) <= 200:
-            raise Malformed("no-sample", "column tumor_sample_barcode is empty or too long")
-        return self["barcode"]
+        return self.sample("barcode")
 
     def variant(self) -> Variant:
         start = position_number(self["start"], "start_position")
@@ -133,8 +111,8 @@ class _Line:
             "hgvs_p": self["hgvs_p"] or None,
             "reference_sequence": self["transcript"][:50] or None,
             "rs_id": self["rs_id"] if self["rs_id"].startswith("rs") and len(self["rs_id"]) <= 50 else None,
-            "genetic_origin": self["status"].lower() or None,
             "filter": self["filter"] or None,
+            **({"genetic_origin": self["status"].lower()} if self["status"] else {}),
         }
 
     def _depths(self) -> tuple[int | None, int | None]:

@@ -1,15 +1,18 @@
 """Which genes a test reaches: without knowing that, a gene without a variant tells nothing."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from protocols.core.errors import Code, InputError
+from site_node.sources.genomics.intervals import covered
 from site_node.sources.lines import numbered_lines
 
-Scope = Literal["panel", "exome", "genome"]
+Scope = Literal["panel", "exome", "genome", "transcriptome"]
+EVERY_GENE: dict[str, Scope] = {"exome": "exome", "genome": "genome", "transcriptome": "transcriptome"}
 
 GENE_COLUMNS = ("hugo_symbol", "hgnc_symbol", "gene_symbol", "symbol", "gene")
 SAMPLE_COLUMNS = ("tumor_sample_barcode", "sample", "sample_id")
@@ -20,29 +23,37 @@ BED_NAME_END = re.compile(r"[|;,:_ ]")  # EGFR|ENST00000275493, EGFR_exon_19: th
 
 @dataclass(frozen=True)
 class Panel:
-    """The genes that a test reaches: every gene for an exome or genome, else those named."""
+    """The genes that a test reaches: every gene for an exome or genome, else those named.
+
+    `megabases` is how much sequence it reads, where that is stated or follows from a BED.
+    """
 
     scope: Scope
     genes: frozenset[str] = frozenset()
+    megabases: float | None = None
 
 
 NOTHING_STATED = Panel("panel")
 """No panel was given: a gene is known to be tested where a variant was found in it, and nowhere else."""
 
 
-def read_panel(panel: str | Path | None) -> Panel:
-    """The panel that `--panel` names: `exome`, `genome`, or a file.
+def read_panel(panel: str | Path | None, megabases: float | None = None) -> Panel:
+    """The panel that `--panel` names: `exome`, `genome`, `transcriptome`, or a file.
 
     The file is one gene a line, a table with a column of gene symbols, or a BED whose fourth column begins
-    with the symbol.
+    with the symbol; a BED also says how many megabases are read, unless they are stated.
 
     Raises:
         InputError: there is no such file, or a line of it holds no gene symbol.
     """
+    if megabases is not None and not 0 < megabases < 4000:
+        raise InputError(
+            Code.INVALID_INPUT, "--panel-size takes megabases, more than 0 and less than a genome"
+        )
     if panel is None:
-        return NOTHING_STATED
-    if str(panel) == "exome" or str(panel) == "genome":
-        return Panel("exome" if str(panel) == "exome" else "genome")
+        return Panel("panel", megabases=megabases)
+    if str(panel) in EVERY_GENE:
+        return Panel(EVERY_GENE[str(panel)], megabases=megabases)
     path = Path(panel)
     if not path.is_file():
         raise InputError(
@@ -50,7 +61,17 @@ def read_panel(panel: str | Path | None) -> Panel:
             f"there is no panel file {path.name}",
             "give a file of genes, or --panel exome where every gene was tested",
         )
-    return Panel("panel", frozenset(_symbols(path)))
+    return Panel("panel", frozenset(_symbols(path)), megabases or _megabases(path))
+
+
+def _megabases(path: Path) -> float | None:
+    """How much the regions of a BED cover; None where the file is not a BED."""
+    regions: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    for _, cells in _table(path):
+        if not _is_bed(cells):
+            return None
+        regions[cells[0]].append((int(cells[1]) + 1, int(cells[2])))
+    return sum(map(covered, regions.values())) / 1e6 or None
 
 
 def _symbols(path: Path) -> Iterator[str]:

@@ -4,17 +4,29 @@ A record is one sample's test in one file: what it reaches and every variant tha
 together, so that a corrected file, with a variant less, leaves no variant behind.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from cdm.etl.record import SourceRecord, Unreadable
 from site_node.sources.genomics.panel import NOTHING_STATED, Panel, patient_of
 from site_node.sources.lines import TooLong
 
+if TYPE_CHECKING:
+    from site_node.sources.genomics.asked import Asked
+
 MAX_VARIANTS = 500_000  # of one sample; a germline genome has ten times as many and is to be filtered before
+MAX_FILE_VARIANTS = 2_000_000
+MAX_FILE_LETTERS = 128 << 20  # of all alleles together
+MAX_SAMPLES = 20_000
 ALLELE_LIMIT = 10_000
+ALLELES = ("reference_allele", "alternate_allele", "hgvs_c", "hgvs_p")
+GENES = ("target_gene1_symbol", "target_gene2_symbol")
 CUT_SHORT = ("cut-short", "the file ends in the middle; its tests state no negative result")
 MIXED_BUILDS = ("mixed-genome-builds", "the file names more than one genome build; split it by build")
+OTHER_BUILD = ("mixed-genome-builds", "an earlier file of this load has another genome build; load it alone")
 BUILDS = {
     "GRCh36": ("36", "36.1", "ncbi36", "hg18", "grch36"),
     "GRCh37": ("37", "grch37", "hg19", "b37", "hs37d5", "grch37-lite"),
@@ -24,6 +36,7 @@ BUILD_NAMES = {spelling: build for build, spellings in BUILDS.items() for spelli
 
 # What callers write where a sample's name belongs: the same in every file, so one person of many.
 NAMES_NOBODY = ("TUMOR", "TUMOUR", "PRIMARY", "METASTASIS", "SAMPLE", "UNKNOWN", "__UNKNOWN__", "NA")
+NAMES_OF_FILES = ("abundance", "arriba", "fusions", "genes", "quant", "star-fusion", "fusion-predictions")
 UNNAMED = (
     "unnamed-sample",
     "the sample's name says only what it is; rename it, or say whose it is by --samples",
@@ -41,7 +54,7 @@ class Malformed(Exception):  # noqa: N818 - the word people see is "quarantine"
         self.reason = reason
 
 
-def fields_of(text: str, width: int) -> list[str]:
+def fields_of(text: str, width: int, separator: str = "\t") -> list[str]:
     """The fields of a line, as many as its header has.
 
     Raises:
@@ -49,7 +62,7 @@ def fields_of(text: str, width: int) -> list[str]:
     """
     if isinstance(text, TooLong):
         raise Malformed("line-too-long", "the line is longer than any variant's can be")
-    cells = text.split("\t")
+    cells = text.split(separator)
     if len(cells) != width:
         raise Malformed("wrong-field-count", "the line has more or fewer fields than the header")
     return cells
@@ -99,13 +112,20 @@ def allele(text: str, column: str) -> str:
 class Samples:
     """What is known so far of the samples of one file."""
 
-    def __init__(self, kind: str, file: str, panel: Panel, patients: Mapping[str, str]) -> None:
-        self._kind, self._file, self._panel, self._patients = kind, file, panel, patients
+    def __init__(self, kind: str, file: str, asked: Asked, assay: str | None = None) -> None:
+        self._kind, self._file, self._asked, self._assay = kind, file, asked, assay
         self._variants: dict[str, list[Variant]] = {}
         self._first_line: dict[str, int] = {}
+        self._held = self._letters = 0
 
     def expect(self, sample: str, line: int) -> None:
-        """Note a sample of the file, that it may have no variant at all."""
+        """Note a sample of the file, that it may have no variant at all.
+
+        Raises:
+            Malformed: there are more samples than a file can have.
+        """
+        if sample not in self._variants and len(self._variants) >= MAX_SAMPLES:
+            raise Malformed("too-many-samples", f"the file has over {MAX_SAMPLES} samples: split it")
         self._variants.setdefault(sample, [])
         self._first_line.setdefault(sample, line)
 
@@ -113,48 +133,69 @@ class Samples:
         """Note a variant of a sample; fields without a value are left out.
 
         Raises:
-            Malformed: the sample has more variants than a tumour can have.
+            Malformed: the sample, or the file, has more variants than it can have.
         """
         self.expect(sample, line)
+        self._letters += sum(len(variant.get(name) or "") for name in ALLELES)
+        if self._held >= MAX_FILE_VARIANTS or self._letters > MAX_FILE_LETTERS:
+            raise Malformed("too-many-variants", "the file has more variants than are held: split it")
         if len(self._variants[sample]) >= MAX_VARIANTS:
             raise Malformed("too-many-variants", f"the sample has over {MAX_VARIANTS} variants: filter them")
+        self._held += 1
         self._variants[sample].append({name: value for name, value in variant.items() if value is not None})
 
     def records(self, build: str | None, *, negatives: bool) -> Iterator[SourceRecord | Unreadable]:
         """One record a sample; without `negatives` its test reaches only genes with a finding."""
-        panel = self._panel if negatives else NOTHING_STATED
+        asked = self._asked
+        if not asked.builds.admits(build):
+            yield self.unreadable(0, *OTHER_BUILD)
+            return
+        panel = asked.panel if negatives else NOTHING_STATED
         for sample, variants in self._variants.items():
-            if sample.upper() in NAMES_NOBODY and sample not in self._patients:
+            if is_unnamed(sample, asked.patients):
                 yield self.unreadable(self._first_line[sample], *UNNAMED)
                 continue
-            patient = self._patients.get(sample) or patient_of(sample)
             position = f"{self._file}:{self._first_line[sample]}"
-            yield tested_sample(
-                self._kind, f"{self._file}#{sample}", position, patient, panel, build, variants
-            )
+            yield self.record(sample, position, panel, build or asked.build, variants)
+
+    def record(
+        self,
+        sample: str,
+        position: str,
+        panel: Panel,
+        build: str | None,
+        variants: list[Variant],
+        result: str = "",
+    ) -> SourceRecord:
+        """The record of one sample's test in this file; `result` tells two results of one test apart."""
+        asked = self._asked
+        found = {v[gene] for v in variants for gene in GENES if gene in v}
+        body = {
+            "patient": asked.patients.get(sample) or patient_of(sample),
+            "sample": sample,
+            "kind": f"{self._kind} {result}".strip(),
+            "assay": self._assay or ("germline" if asked.origin == "germline" else None),
+            "reference_genome": build,
+            "target_scope": panel.scope,
+            "target_megabases": panel.megabases,
+            "genes": sorted(panel.genes | found) if panel.scope == "panel" else [],
+            "variants": variants,
+        }
+        return SourceRecord(self._kind, f"{self._file}#{sample}"[-255:], position, body)
 
     def unreadable(self, line: int, code: str, reason: str) -> Unreadable:
         """The report of a line of this file that could not be read; of the whole file for line 0."""
         return Unreadable(self._kind, f"{self._file}:{line}" if line else self._file, code, reason)
 
 
-def tested_sample(
-    kind: str,
-    record_id: str,
-    position: str,
-    patient: str,
-    panel: Panel,
-    build: str | None,
-    variants: list[Variant],
-) -> SourceRecord:
-    """The record of one sample's test, which names its sample by the record's id."""
-    found = {variant["target_gene1_symbol"] for variant in variants if "target_gene1_symbol" in variant}
-    body = {
-        "id": record_id,
-        "patient": patient,
-        "reference_genome": build,
-        "target_scope": panel.scope,
-        "genes": sorted(panel.genes | found) if panel.scope == "panel" else [],
-        "variants": variants,
-    }
-    return SourceRecord(kind, record_id, position, body)
+def is_unnamed(sample: str, patients: Mapping[str, str]) -> bool:
+    """Whether the name is one that callers write into every file, and no list says whose it is."""
+    return sample.upper() in NAMES_NOBODY and sample not in patients
+
+
+def sample_of_file(file: str) -> str:
+    """The sample of a file that names none inside: its name up to the first dot, or its folder's."""
+    path = PurePosixPath(file)
+    stem = path.name.split(".")[0]
+    generic = stem.lower().replace("_", "-") in NAMES_OF_FILES
+    return path.parent.name if generic and path.parent.name else stem

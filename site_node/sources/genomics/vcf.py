@@ -1,16 +1,18 @@
 """VCF 4.x: one line a site, one column a sample; read tolerantly and in bounded memory, in pure Python.
 
-Two are not carried into the CDM: a site without an alternate allele, and the normal sample of a pair.
+Two are not carried into the CDM: a site without an alternate allele, and the normal sample of a pair. What
+the normal sample shows, and the flags SOMATIC and SS of the callers, say whether a variant is inherited.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
-from site_node.sources.genomics.annotation import NOT_ANNOTATED, Annotation, Layout, annotation, layout_of
+from site_node.sources.genomics.annotation import NOT_ANNOTATED, Annotation, Layout, annotations, layout_of
+from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.genotype import Call
-from site_node.sources.genomics.panel import Panel, is_normal
+from site_node.sources.genomics.panel import is_normal, patient_of
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
     MIXED_BUILDS,
@@ -27,6 +29,7 @@ from site_node.sources.lines import CutShort, TooLong, numbered_lines
 
 KIND = "VCF"
 FIXED = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
+MAX_ALTERNATES = 1_000
 NO_ALLELE = (".", "*", "<*>", "<NON_REF>", "")
 BUILD_IN_TEXT = re.compile(r"(GRCh3[678]|hg18|hg19|hg38|hs37d5|b37|b38)", re.IGNORECASE)
 CHROMOSOME_1_LENGTH = {"247249719": "GRCh36", "249250621": "GRCh37", "248956422": "GRCh38"}
@@ -44,6 +47,7 @@ class _Header:
         self.layout: Layout | None = None
         self.normals: set[str] = set()
         self.samples: dict[int, str] = {}  # column -> sample
+        self.normal_columns: dict[int, str] = {}
         self.width = 0
 
     def read(self, text: str) -> None:
@@ -63,9 +67,17 @@ class _Header:
             raise Malformed("malformed-header", "the line of column names is not VCF's")
         self.width = len(cells)
         named = dict(enumerate(cells[len(FIXED) + 1 :], start=len(FIXED) + 1))
-        self.samples = {c: s for c, s in named.items() if s and s not in self.normals and not is_normal(s)}
+        self.normal_columns = {c: s for c, s in named.items() if s in self.normals or is_normal(s)}
+        self.samples = {c: s for c, s in named.items() if s and c not in self.normal_columns}
         if not self.samples:
             raise Malformed("no-sample", "the file has no column of a sample that is not a normal one")
+
+    def normals_of(self, sample: str) -> list[int]:
+        """The columns of the normal samples that belong to this one: its patient's, else the only one."""
+        if len(self.normal_columns) == 1:
+            return list(self.normal_columns)
+        patient = patient_of(sample)
+        return [column for column, normal in self.normal_columns.items() if patient_of(normal) == patient]
 
     def _note_build(self, text: str) -> None:
         length = CHROMOSOME_1.match(text)
@@ -76,21 +88,19 @@ class _Header:
             self.builds.add(build_name(named.group(1)) or "")
 
 
-def read(
-    path: Path, name: str, panel: Panel, patients: Mapping[str, str]
-) -> Iterator[SourceRecord | Unreadable]:
+def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
     """One record a sample of the file, which is called `name`, and a report of what could not be read.
 
     Without gene annotation no test states a gene as tested: it would make "not mutated" out of "not known".
     """
-    header, samples = _Header(), Samples(KIND, name, panel, patients)
+    header, samples = _Header(), Samples(KIND, name, asked)
     lines = numbered_lines(path)
     cut_short = False
     try:
         _read_header(lines, header, samples)
         for number, text in lines:
             try:
-                _read_site(text, number, header, samples)
+                _read_site(text, number, header, samples, asked)
             except Malformed as fault:
                 yield samples.unreadable(number, fault.code, fault.reason)
     except Malformed as fault:
@@ -120,12 +130,14 @@ def _read_header(lines: Iterator[tuple[int, str]], header: _Header, samples: Sam
     raise Malformed("malformed-header", "the line of column names is missing")
 
 
-def _read_site(text: str, number: int, header: _Header, samples: Samples) -> None:
+def _read_site(text: str, number: int, header: _Header, samples: Samples, asked: Asked) -> None:
     if not text and not isinstance(text, TooLong):
         return
     cells = fields_of(text, header.width)
     chromosome, position = chromosome_name(cells[0], "CHROM"), position_number(cells[1], "POS")
-    reference, alternates = allele(cells[3], "REF"), cells[4].split(",")
+    reference, alternates = allele(cells[3], "REF"), cells[4].split(",", MAX_ALTERNATES)
+    if len(alternates) > MAX_ALTERNATES:
+        raise Malformed("too-many-alleles", f"the site has over {MAX_ALTERNATES} alternate alleles")
     for index, alternate in enumerate(alternates, start=1):
         if alternate in NO_ALLELE:
             continue
@@ -137,14 +149,36 @@ def _read_site(text: str, number: int, header: _Header, samples: Samples) -> Non
             "alternate_allele": allele(alternate, "ALT"),
             "rs_id": cells[2] if cells[2].startswith("rs") and len(cells[2]) <= 50 else None,
             "filter": None if cells[6] == "." else cells[6],
-            **_gene(
-                annotation(cells[7], header.layout, reference, alternate) if header.layout else NOT_ANNOTATED
-            ),
         }
-        for column, sample in header.samples.items():
-            call = Call(cells[8], cells[column], reference, alternates, index)
-            if call.is_carried():
-                samples.add(sample, number, {**site, **call.fields()})
+        calls = {
+            column: Call(cells[8], cells[column], reference, alternates, index)
+            for column in (*header.samples, *header.normal_columns)
+        }
+        carriers = [column for column in header.samples if calls[column].is_carried()]
+        if not carriers:
+            continue
+        found = (
+            annotations(cells[7], header.layout, reference, alternate) if header.layout else [NOT_ANNOTATED]
+        )
+        for column in carriers:
+            sample = header.samples[column]
+            normals = [calls[normal] for normal in header.normals_of(sample)]
+            origin = _origin(cells[7], normals) or asked.origin
+            for effect in found:
+                variant = {**site, **_gene(effect), **calls[column].fields(), "genetic_origin": origin}
+                samples.add(sample, number, variant)
+
+
+def _origin(info: str, normals: list[Call]) -> str | None:
+    """Whether the variant is inherited: by the paired normal sample, else by what the caller says."""
+    if any(normal.is_inherited() for normal in normals):
+        return "germline"
+    flags = info.split(";")
+    if "SOMATIC" in flags or "SS=2" in flags or "SS=Somatic" in flags:
+        return "somatic"
+    if "SS=1" in flags or "SS=Germline" in flags:
+        return "germline"
+    return "somatic" if normals else None
 
 
 def _gene(found: Annotation) -> Variant:

@@ -14,7 +14,7 @@ from cdm.etl.identity import Identity
 from cdm.etl.load import load
 from cdm.etl.record import SourceRecord
 from cdm.schema import genomic_test, quarantine, target_gene, variant_occurrence
-from site_node import records
+from site_node import genomic_records
 from site_node.people import People
 from site_node.sources import genomics
 from tests.lib.shared import shared
@@ -30,7 +30,7 @@ def states(engine: Engine, gene: str, *patients: str) -> list[float]:
     order = np.argsort(ids)
     index = np.full(len(ids), np.datetime64(date(2020, 1, 1)), dtype="datetime64[D]")
     with engine.connect() as connection:
-        found = records.gene_states(People(connection, Vocabulary(engine), ids[order], index), gene)
+        found = genomic_records.gene_states(People(connection, Vocabulary(engine), ids[order], index), gene)
     back = np.empty_like(found)
     back[order] = found
     return list(back)

@@ -1,0 +1,38 @@
+"""In which fraction of the tumour's cells a variant is, from the fraction of reads that show it."""
+
+import numpy as np
+
+from site_node.features.clinical import Floats
+
+NORMAL_COPIES = 2.0
+
+
+def cancer_cell_fraction(
+    vaf: Floats,
+    purity: Floats,
+    tumour_copies: Floats,
+    multiplicity: Floats,
+    normal_copies: float = NORMAL_COPIES,
+) -> Floats:
+    """VAF / purity (purity CN_t + (1 - purity) CN_n) / m (McGranahan 2015, doi:10.1126/scitranslmed.aaa1408).
+
+    It is not cut at 1: a fraction well above says that purity, copy number or multiplicity is wrong.
+    NaN where one of them is not a number that a tumour can have.
+
+    Args:
+        vaf: fraction of reads with the variant.
+        purity: fraction of the sample's cells that are tumour, above 0.
+        tumour_copies: copies of the locus in a tumour cell.
+        multiplicity: copies that carry the variant, at least 1.
+        normal_copies: copies of the locus in a normal cell: 2, or 1 on X and Y of a man.
+    """
+    sound = (purity > 0) & (purity <= 1) & (tumour_copies > 0) & (multiplicity >= 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        copies = purity * tumour_copies + (1.0 - purity) * normal_copies
+        return np.where(sound, vaf / purity * copies / multiplicity, np.nan)
+
+
+def likely_multiplicity(vaf: Floats, purity: Floats, tumour_copies: Floats) -> Floats:
+    """Copies with the variant: VAF / purity (purity CN_t + 2 (1 - purity)) as a whole number, >= 1."""
+    one_copy = cancer_cell_fraction(vaf, purity, tumour_copies, np.ones_like(vaf))
+    return np.maximum(1.0, np.rint(one_copy))

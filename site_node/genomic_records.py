@@ -1,0 +1,263 @@
+"""What the CDM's genomic tables say of people, as arrays with one entry a person.
+
+A FHIR variant Observation, a MAF and a VCF end in the same tables. What a test of one kind says nothing about
+is missing and not zero: a fusion panel leaves every mutation open.
+"""
+
+from typing import Literal
+
+import numpy as np
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, union_all
+
+from cdm.etl.genomic_profile import block_of, unpack
+from cdm.etl.sample_numbers import CTDNA, PLOIDY, PURITY
+from cdm.schema import genomic_profile, genomic_test, measurement, target_gene, variant_occurrence
+from site_node.features import clinical, genomics
+from site_node.features.clinical import Events, Floats, Integers
+from site_node.features.genomics import burden, clonality, copy_number, mutation
+from site_node.people import People, as_numbers
+
+Origin = Literal["somatic", "germline", "any"]
+EVERY_GENE = ("exome", "genome", "transcriptome")
+PASSED = ("PASS", ".", "")
+GERMLINE = "germline"
+FUSIONS, COPY_NUMBER = "fusions", "copy number"
+STRUCTURAL = ("Fusion", "Copy_Number_Segment")
+DIPLOID_PLOIDY = 2.0
+
+test, target, variant = genomic_test.c, target_gene.c, variant_occurrence.c
+
+
+def gene_states(people: People, gene: str, origin: Origin = "somatic") -> Floats:
+    """(n,) 1 where the gene is mutated, 0 where it was tested and is not, NaN where it was not tested.
+
+    A variant that its caller filtered out is none. `somatic` leaves out what is stated to be inherited;
+    `germline` asks for that alone, and only a test that says it reads the germline answers with 0.
+    """
+    rows, (is_variant, words) = people.ask(
+        union_all(_reached(people, gene, _reads(origin)), _found_in(people, gene, origin))
+    )
+    variants = np.array(is_variant, dtype=bool)
+    return genomics.mutated(
+        len(people), rows[~variants], rows[variants], [words[i] for i in np.flatnonzero(variants)]
+    )
+
+
+def _reads(origin: Origin) -> ColumnElement[bool]:
+    """Whether a test reads small variants of this origin."""
+    match origin:
+        case "somatic":
+            return test.assay.is_(None)
+        case "germline":
+            return test.assay == GERMLINE
+    return or_(test.assay.is_(None), test.assay == GERMLINE)
+
+
+def _reached(people: People, gene: str, reads: ColumnElement[bool]) -> Select[tuple[int, int, None]]:
+    """(person_id, 0, NULL) of every test that reaches the gene."""
+    symbol = gene.upper()
+    names_it = and_(target.genomic_test_id == test.genomic_test_id, func.upper(target.hgnc_symbol) == symbol)
+    return (
+        select(test.person_id, literal(0).label("found"), literal(None).label("classification"))
+        .outerjoin_from(genomic_test, target_gene, names_it)
+        .where(or_(test.target_scope.in_(EVERY_GENE), target.target_gene_id.is_not(None)))
+        .where(reads, people.are(test.person_id))
+    )
+
+
+def _found_in(people: People, gene: str, origin: Origin) -> Select[tuple[int, int, str]]:
+    """(person_id, 1, classification) of every small variant in the gene."""
+    statement = select(variant.person_id, literal(1), variant.variant_classification).where(
+        _names(gene), _passed(), _is_small(), people.are(variant.person_id)
+    )
+    return statement if origin == "any" else statement.where(_is_of(origin))
+
+
+def _names(gene: str) -> ColumnElement[bool]:
+    return or_(
+        func.upper(variant.target_gene1_symbol) == gene.upper(),
+        func.upper(variant.target_gene2_symbol) == gene.upper(),
+    )
+
+
+def _passed() -> ColumnElement[bool]:
+    return or_(variant["filter"].is_(None), variant["filter"].in_(PASSED))
+
+
+def _is_small() -> ColumnElement[bool]:
+    word = variant.variant_classification
+    return or_(word.is_(None), word.not_in(STRUCTURAL))
+
+
+def _is_of(origin: Origin) -> ColumnElement[bool]:
+    stated = func.lower(variant.genetic_origin)
+    if origin == "germline":
+        return stated == GERMLINE
+    return or_(stated.is_(None), stated != GERMLINE)
+
+
+def fusion_states(people: People, gene: str, partner: str | None, least_reads: int) -> Floats:
+    """(n,) 1 where the gene is fused (with the partner), 0 where a test for fusions reached it, else NaN."""
+    found = select(variant.person_id, literal(1), literal(None)).where(
+        _names(gene),
+        _passed(),
+        variant.variant_classification == "Fusion",
+        or_(variant.fusion_supporting_reads.is_(None), variant.fusion_supporting_reads >= least_reads),
+        people.are(variant.person_id),
+    )
+    if partner:
+        found = found.where(_names(partner))
+    reached = _reached(people, gene, test.assay == FUSIONS)
+    rows, (is_fusion, _) = people.ask(union_all(reached, found))
+    states = np.full(len(people), np.nan)
+    fused = np.array(is_fusion, dtype=bool)
+    states[rows[~fused]] = 0.0
+    states[rows[fused]] = 1.0
+    return states
+
+
+def profile(people: People, quantity: str, feature: str) -> Floats:
+    """(n,) the number of one gene or probe; of several tests of a person the mean."""
+    columns = genomic_profile.c
+    statement = select(columns.person_id, columns.content).where(
+        columns.quantity == quantity, columns.block == block_of(feature), people.are(columns.person_id)
+    )
+    rows, (contents,) = people.ask(statement)
+    numbers = as_numbers([unpack(content).get(feature.upper()) for content in contents])
+    return _each(people, rows, numbers, "mean")
+
+
+def copy_number_calls(people: People, gene: str) -> Floats:
+    """(n,) -2 to 2: the calls that the laboratory made, else those of the gene's log2 ratio."""
+    called = np.rint(profile(people, "copy number call", gene))
+    return np.where(np.isnan(called), copy_number.calls(profile(people, "log2 ratio", gene)), called)
+
+
+def mutational_burden(people: People, *, synonymous: bool, least_vaf: float) -> Floats:
+    """(n,) somatic coding mutations per megabase, of the test that reads most; NaN where its size is unknown.
+
+    A mutation counts once, however many genes it affects. A variant without a stated fraction counts.
+    """
+    sizes = select(test.person_id, test.genomic_test_id, test.target_megabases).where(
+        test.assay.is_(None), test.target_megabases.is_not(None), people.are(test.person_id)
+    )
+    rows, (tests, megabases) = people.ask(sizes)
+    counted = [*sorted(mutation.NONSYNONYMOUS), *(["Silent"] if synonymous else [])]
+    places = select(
+        variant.genomic_test_id,
+        variant.chromosome,
+        variant.position,
+        variant.reference_allele,
+        variant.alternate_allele,
+    ).where(
+        variant.variant_classification.in_(counted),
+        or_(variant.vaf.is_(None), variant.vaf >= least_vaf),
+        _passed(),
+        _is_of("somatic"),
+        people.are(variant.person_id),
+    )
+    each = places.distinct().subquery()
+    counts = select(each.c.genomic_test_id, func.count()).group_by(each.c.genomic_test_id)
+    found = {key: count for key, count in people.connection.execute(counts)}
+    size = as_numbers(megabases)
+    per_test = burden.burden(as_numbers([found.get(key, 0) for key in tests]), size)
+    order = np.lexsort((np.array(tests, dtype=np.int64), -size, rows))
+    return _each(people, rows[order], per_test[order], "first_row")
+
+
+def ctdna(people: People, gene: str | None) -> Events:
+    """The variant fractions of blood samples: the largest of all variants, or of one gene."""
+    name = f"{CTDNA}:{gene.upper()}"[:50] if gene else CTDNA
+    columns = measurement.c
+    return people.events(
+        select(columns.person_id, columns.measurement_date, columns.value_as_number).where(
+            columns.measurement_source_value == name, people.are(columns.person_id)
+        )
+    )
+
+
+def purity(people: People) -> Floats:
+    """(n,) the fraction of tumour cells; of several samples the mean."""
+    rows, (_, numbers) = people.ask(_stated(people, PURITY))
+    return _each(people, rows, as_numbers(numbers), "mean")
+
+
+def _stated(people: People, name: str) -> Select[tuple[int, int, float]]:
+    """(person_id, sample, number) of what a laboratory states of samples."""
+    columns = measurement.c
+    return select(columns.person_id, columns.measurement_event_id, columns.value_as_number).where(
+        columns.measurement_source_value == name, people.are(columns.person_id)
+    )
+
+
+def cancer_cell_fractions(people: People, gene: str) -> Floats:
+    """(n,) of the gene's somatic nonsynonymous variants the largest fraction of tumour cells, at most 1.
+
+    NaN where the gene has none, or the sample's purity or copy number at the variant is not known: the copy
+    number is that of the sample's segment there, in a diploid or, where it is stated, the tumour's ploidy.
+    """
+    statement = select(
+        variant.person_id, variant.sample_id, variant.vaf, variant.chromosome, variant.position
+    ).where(
+        _names(gene),
+        _passed(),
+        _is_of("somatic"),
+        or_(
+            variant.variant_classification.is_(None),
+            variant.variant_classification.in_(sorted(mutation.NONSYNONYMOUS)),
+        ),
+        variant.vaf.is_not(None),
+        people.are(variant.person_id),
+    )
+    rows, (samples, vafs, chromosomes, positions) = people.ask(statement)
+    purities = _of_samples(people, PURITY)
+    pure = as_numbers([purities.get(sample) for sample in samples])
+    ploidies = _of_samples(people, PLOIDY)
+    ploidy = as_numbers([ploidies.get(sample, DIPLOID_PLOIDY) for sample in samples])
+    relative = _copies_at(people, list(zip(samples, chromosomes, positions, strict=True)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # the ratio is to the average over the sample's cells, tumour and normal
+        mixed = relative / 2.0 * (pure * ploidy + 2.0 * (1.0 - pure))
+        copies = np.maximum(np.rint((mixed - 2.0 * (1.0 - pure)) / pure), 1.0)
+    vaf = as_numbers(vafs)
+    multiplicity = clonality.likely_multiplicity(vaf, pure, copies)
+    fractions = np.minimum(clonality.cancer_cell_fraction(vaf, pure, copies, multiplicity), 1.0)
+    return _each(people, rows, fractions, "max")
+
+
+def _of_samples(people: People, name: str) -> dict[str, float]:
+    """Sample -> the number that a laboratory states of it."""
+    _, (keys, numbers) = people.ask(_stated(people, name))
+    return {f"{key:x}": number for key, number in zip(keys, numbers, strict=True) if key is not None}
+
+
+def _copies_at(people: People, places: list[tuple[str, str, int]]) -> Floats:
+    """(k,) the copy number of the segment at each (sample, chromosome, position), NaN where there is none."""
+    statement = select(
+        variant.sample_id, variant.chromosome, variant.position, variant.end_position, variant.copy_number
+    ).where(
+        variant.variant_classification == "Copy_Number_Segment",
+        variant.chromosome.in_(sorted({chromosome for _, chromosome, _ in places if chromosome})),
+        people.are(variant.person_id),
+    )
+    segments: dict[tuple[str, str], list[tuple[int, int, float]]] = {}
+    for sample, chromosome, start, end, copies in people.connection.execute(statement):
+        segments.setdefault((sample, chromosome), []).append((start, end, copies))
+    found = [
+        next((c for start, end, c in segments.get((sample, chromosome), ()) if start <= at <= end), None)
+        for sample, chromosome, at in places
+    ]
+    return as_numbers(found)
+
+
+def _each(
+    people: People, rows: Integers, numbers: Floats, pick: Literal["mean", "max", "first_row"]
+) -> Floats:
+    """(n,) one number a person of numbers without a day."""
+    if pick == "first_row":
+        found = np.full(len(people), np.nan)
+        first, place = np.unique(rows, return_index=True)
+        found[first] = numbers[place]
+        return found
+    undated = Events(rows, np.zeros(len(rows), dtype=np.int64), numbers)
+    return clinical.one_each(undated, len(people), pick)

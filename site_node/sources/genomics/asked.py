@@ -1,0 +1,69 @@
+"""What the administrator says about the files of one load, since the files do not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from protocols.core.errors import Code, InputError
+from site_node.sources.genomics.genes import Genes
+from site_node.sources.genomics.panel import NOTHING_STATED, Panel
+
+Origin = Literal["somatic", "germline"]
+Values = Literal["counts", "tpm", "fpkm", "log2-tpm", "beta", "m", "log2-ratio", "copy-number-call"]
+
+
+class Builds:
+    """The genome build of one load: the one that is stated first, and no other."""
+
+    def __init__(self, build: str | None) -> None:
+        self.stated = build
+
+    def admits(self, build: str | None) -> bool:
+        """Whether a file of this build belongs to the load; a file that names none does."""
+        self.stated = self.stated or build
+        return build is None or build == self.stated
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How the files are to be understood.
+
+    Attributes:
+        panel: which genes were tested.
+        patients: sample -> patient, of every sample that was tested.
+        origin: `germline` where the files hold inherited variants; empty where they say so themselves.
+        build: the genome build that the administrator names; empty where the files name it.
+        genes: where genes lie and how long they are.
+        values: what the numbers of a table of genes or probes are; empty where it says so itself.
+        builds: the build of this load, once a file has stated it.
+    """
+
+    panel: Panel = NOTHING_STATED
+    patients: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin | None = None
+    build: str | None = None
+    genes: Genes | None = None
+    values: Values | None = None
+    builds: Builds = field(default_factory=lambda: Builds(None))
+
+
+def origin_of(text: str | None) -> Origin | None:
+    """The origin that `--origin` names.
+
+    Raises:
+        InputError: it is none.
+    """
+    if text is None or text == "somatic" or text == "germline":
+        return text  # type: ignore[return-value]
+    raise InputError(Code.INVALID_INPUT, "--origin takes somatic or germline")
+
+
+def values_of(text: str | None) -> Values | None:
+    """The quantity that `--values` names.
+
+    Raises:
+        InputError: it is none.
+    """
+    if text is None or text in get_args(Values):
+        return text  # type: ignore[return-value]
+    raise InputError(Code.INVALID_INPUT, f"--values takes one of {', '.join(get_args(Values))}")

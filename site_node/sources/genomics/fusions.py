@@ -1,0 +1,116 @@
+"""Gene fusions as STAR-Fusion, Arriba and cBioPortal write them: one line a fusion of one sample."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cdm.etl.record import SourceRecord, Unreadable
+from site_node.sources.genomics.asked import Asked
+from site_node.sources.genomics.columns import Cells, find_columns
+from site_node.sources.genomics.panel import SYMBOL
+from site_node.sources.genomics.samples import (
+    CUT_SHORT,
+    Malformed,
+    Samples,
+    Variant,
+    build_name,
+    chromosome_name,
+    fields_of,
+    position_number,
+    sample_of_file,
+)
+from site_node.sources.lines import CutShort, TooLong, numbered_lines
+
+KIND = "Fusions"
+ASSAY = "fusions"
+FUSION = "Fusion"
+COLUMNS = {
+    "gene1": ("leftgene", "gene1", "site1_hugo_symbol"),
+    "gene2": ("rightgene", "gene2", "site2_hugo_symbol"),
+    "place1": ("leftbreakpoint", "breakpoint1"),
+    "place2": ("rightbreakpoint", "breakpoint2"),
+    "chromosome1": ("site1_chromosome",),
+    "chromosome2": ("site2_chromosome",),
+    "position1": ("site1_position",),
+    "position2": ("site2_position",),
+    "sample": ("sample_id", "sample", "tumor_sample_barcode"),
+    "split": ("junctionreadcount", "split_reads1", "tumor_split_read_count"),
+    "split2": ("split_reads2",),
+    "spanning": ("spanningfragcount", "discordant_mates", "tumor_paired_end_read_count"),
+    "type": ("type", "class", "event_info"),
+    "frame": ("prot_fusion_type", "reading_frame", "site2_effect_on_frame"),
+    "confidence": ("confidence",),
+    "build": ("ncbi_build",),
+}
+REQUIRED = ("gene1", "gene2")
+
+
+def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
+    """One record a sample of the file, and a report of every line without a fusion."""
+    samples = Samples(KIND, name, asked, ASSAY)
+    builds: set[str | None] = set()
+    columns: dict[str, int] = {}
+    width, whole = 0, True
+    try:
+        for number, text in numbered_lines(path):
+            if not (text or isinstance(text, TooLong)):
+                continue
+            if not columns:
+                columns, width = find_columns(text.split("\t"), COLUMNS, REQUIRED), text.count("\t") + 1
+                if "sample" not in columns:
+                    samples.expect(sample_of_file(name), number)
+                continue
+            try:
+                line = _Line(fields_of(text, width), columns)
+                sample = line.sample("sample") if "sample" in columns else sample_of_file(name)
+                builds.add(build_name(line["build"]))
+                samples.add(sample, number, line.fusion())
+            except Malformed as fault:
+                yield samples.unreadable(number, fault.code, fault.reason)
+    except Malformed as fault:
+        yield samples.unreadable(0, fault.code, fault.reason)
+        return
+    except CutShort:
+        yield samples.unreadable(0, *CUT_SHORT)
+        whole = False
+    build = next(iter(builds), None) if len(builds) == 1 else None
+    yield from samples.records(build, negatives=whole)
+
+
+class _Line(Cells):
+    def fusion(self) -> Variant:
+        """The fusion of this line.
+
+        Raises:
+            Malformed: neither partner is a gene, or a break has no position.
+        """
+        genes = self._gene("gene1"), self._gene("gene2")
+        if not any(genes):
+            raise Malformed("no-gene", "neither partner of the fusion is a gene")
+        (chromosome, position), other = self._place("1"), self._place("2")
+        counts = [self.count(name) for name in ("split", "split2", "spanning")]
+        known = [count for count in counts if count is not None]
+        return {
+            "target_gene1_symbol": genes[0],
+            "target_gene2_symbol": genes[1],
+            "chromosome": chromosome,
+            "position": position,
+            "fusion_breakpoint": f"{chromosome}:{position}|{other[0]}:{other[1]}",
+            "fusion_supporting_reads": sum(known) if known else None,
+            "variant_classification": FUSION,
+            "sequence_alteration": self["type"][:200] or None,
+            "variant_feature": self["frame"][:200] or None,
+            "filter": "low confidence" if self["confidence"].lower() == "low" else None,
+        }
+
+    def _gene(self, column: str) -> str | None:
+        """The symbol, without STAR-Fusion's identifier and Arriba's distance to a break between genes."""
+        symbol = self[column].split("^")[0].split(",")[0].split("(")[0]
+        return symbol if SYMBOL.fullmatch(symbol) else None
+
+    def _place(self, side: str) -> tuple[str, int]:
+        chromosome, position = self[f"chromosome{side}"], self[f"position{side}"]
+        if not chromosome:
+            chromosome, _, rest = self[f"place{side}"].partition(":")
+            position = rest.split(":")[0]
+        name = f"breakpoint{side}"
+        return chromosome_name(chromosome, name), position_number(position, name)

@@ -1,0 +1,136 @@
+"""What a laboratory states of a sample in one number: purity and ploidy, and a liquid biopsy's fractions."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from cdm.etl.record import SourceRecord, Unreadable
+from cdm.etl.sample_numbers import CTDNA, PLOIDY, PURITY
+from site_node.sources.genomics.asked import Asked
+from site_node.sources.genomics.columns import Cells, find_columns
+from site_node.sources.genomics.panel import SYMBOL, patient_of
+from site_node.sources.genomics.samples import CUT_SHORT, Malformed, fields_of
+from site_node.sources.lines import CutShort, TooLong, numbered_lines
+
+KIND = "SampleNumbers"
+SAMPLES = ("sample", "sample_id", "tumor_sample_barcode", "array", "samplename")
+PURITY_COLUMNS = {
+    "sample": SAMPLES,
+    "purity": ("purity", "tumor_purity", "cellularity"),
+    "ploidy": ("ploidy", "tumor_ploidy"),
+}
+CTDNA_COLUMNS = {
+    "patient": ("patient", "patient_id", "case_id", *SAMPLES),
+    "date": ("date", "collected", "collection_date", "sample_date", "blood_draw_date"),
+    "gene": ("gene", "hugo_symbol", "symbol"),
+    "vaf": ("vaf", "ctdna_vaf", "max_vaf", "mean_vaf", "af"),
+    "percent": ("vaf_percent", "vaf (%)", "vaf%"),
+}
+MAX_LINES = 2_000_000
+LARGEST_PLOIDY = 20.0
+
+Numbers = dict[tuple[str, str], dict[str, float]]  # (sample or patient, day) -> name -> number
+
+
+def is_purity(header: set[str]) -> bool:
+    """Whether the columns are those of a table of purities."""
+    return bool(header & set(SAMPLES)) and bool(header & set(PURITY_COLUMNS["purity"]))
+
+
+def is_ctdna(header: set[str]) -> bool:
+    """Whether the columns are those of a table of liquid biopsies."""
+    fractions = {*CTDNA_COLUMNS["vaf"], *CTDNA_COLUMNS["percent"]}
+    return all(header & set(names) for names in (CTDNA_COLUMNS["patient"], CTDNA_COLUMNS["date"], fractions))
+
+
+def read_purity(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
+    """One record a sample with its purity and, where the file has it, its ploidy."""
+    numbers: Numbers = {}
+    lines: dict[tuple[str, str], int] = {}
+    for number, line in _lines(path, name, PURITY_COLUMNS, ("sample", "purity")):
+        if isinstance(line, Unreadable):
+            yield line
+            continue
+        try:
+            key = line.sample("sample"), ""
+            numbers[key] = {PURITY: _within(line.number("purity"), 1.0, "purity")}
+            if line["ploidy"]:
+                numbers[key][PLOIDY] = _within(line.number("ploidy"), LARGEST_PLOIDY, "ploidy")
+            lines[key] = number
+        except Malformed as fault:
+            yield Unreadable(KIND, f"{name}:{number}", fault.code, fault.reason)
+    for (sample, _), found in numbers.items():
+        patient = asked.patients.get(sample) or patient_of(sample)
+        yield _record(name, lines[sample, ""], patient, sample, "", found)
+
+
+def read_ctdna(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
+    """One record a blood sample: the largest fraction of all its variants, and of each gene."""
+    numbers: Numbers = defaultdict(dict)
+    lines: dict[tuple[str, str], int] = {}
+    for number, line in _lines(path, name, CTDNA_COLUMNS, ("patient", "date")):
+        if isinstance(line, Unreadable):
+            yield line
+            continue
+        try:
+            key = line.sample("patient"), _day(line["date"])
+            vaf = line.number("vaf") if line["vaf"] else line.number("percent") / 100.0
+            gene = line["gene"].upper()
+            names = [CTDNA, f"{CTDNA}:{gene}"[:50]] if SYMBOL.fullmatch(gene) else [CTDNA]
+            for one in names:
+                largest = max(numbers[key].get(one, 0.0), _within(vaf, 1.0, "vaf", least=0.0))
+                numbers[key][one] = largest
+            lines.setdefault(key, number)
+        except Malformed as fault:
+            yield Unreadable(KIND, f"{name}:{number}", fault.code, fault.reason)
+    for (stated, day), found in numbers.items():
+        patient = asked.patients.get(stated) or patient_of(stated)
+        yield _record(name, lines[stated, day], patient, f"blood of {day}", day, found)
+
+
+def _lines(
+    path: Path, name: str, spellings: dict[str, tuple[str, ...]], required: tuple[str, ...]
+) -> Iterator[tuple[int, Cells | Unreadable]]:
+    """(line number, the line by our names of its columns, or the report that it could not be read)."""
+    columns: dict[str, int] = {}
+    width, separator = 0, "\t"
+    try:
+        for number, text in numbered_lines(path):
+            if text.startswith("#") or not (text or isinstance(text, TooLong)):
+                continue
+            if not columns:
+                separator = "\t" if "\t" in text else ","
+                columns = find_columns(text.split(separator), spellings, required)
+                width = text.count(separator) + 1
+                continue
+            if number > MAX_LINES:
+                raise Malformed("too-many-lines", f"the file has over {MAX_LINES} lines: split it")
+            try:
+                yield number, Cells(fields_of(text, width, separator), columns)
+            except Malformed as fault:
+                yield number, Unreadable(KIND, f"{name}:{number}", fault.code, fault.reason)
+    except Malformed as fault:
+        yield 0, Unreadable(KIND, name, fault.code, fault.reason)
+    except CutShort:
+        yield 0, Unreadable(KIND, name, *CUT_SHORT)
+
+
+def _within(value: float, most: float, column: str, least: float = 1e-9) -> float:
+    if not least <= value <= most:
+        raise Malformed("malformed-number", f"column {column} holds a number that it cannot have")
+    return value
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text[:10]).isoformat()
+    except ValueError:
+        raise Malformed("malformed-date", "column date holds no date written as 2026-11-20") from None
+
+
+def _record(
+    name: str, line: int, patient: str, sample: str, day: str, numbers: dict[str, float]
+) -> SourceRecord:
+    body = {"patient": patient, "sample": sample, "date": day, "numbers": numbers}
+    return SourceRecord(KIND, f"{name}#{patient}#{sample}"[-255:], f"{name}:{line}", body)
