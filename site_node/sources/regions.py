@@ -1,4 +1,4 @@
-"""Regions of interest as boolean masks on an image's grid, from RTSTRUCT contours and from DICOM SEG.
+"""Regions of interest as boolean masks on an image's grid; what a DICOM SEG says is in segmentation.py.
 
 A voxel belongs to a region when its centre lies inside. Contours of one plane are joined by the even-odd
 rule: a contour inside another is a hole, whether it is drawn apart or connected by a keyhole.
@@ -16,12 +16,11 @@ from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Floats, Grid
 from site_node.sources.dicom.headers import REGIONS, RTSTRUCT, region_names
 from site_node.sources.dicom.parser import parse, reading
-from site_node.sources.dicom.pixels import frames as stored_frames
+from site_node.sources.segmentation import segment_masks
 
 Mask = NDArray[np.bool_]
 
 OFF_PLANE = 0.1  # slices: a contour that is tilted by more lies in no image plane
-OFF_CENTRE = 0.1  # voxels: a segmentation that is shifted by more lies on another grid
 HALF = 0.5  # fractional segments: the share of the maximum from which a voxel belongs
 
 
@@ -44,7 +43,7 @@ def read_regions(
         wanted = {n: name for n, name in region_names(dataset).items() if names is None or name in names}
         if sop_class == RTSTRUCT:
             return {wanted[number]: mask for number, mask in _drawn(dataset, grid, wanted)}
-        return {wanted[number]: mask for number, mask in _segmented(dataset, grid, wanted, threshold)}
+        return {wanted[number]: mask for number, mask in segment_masks(dataset, grid, wanted, threshold)}
 
 
 def _drawn(dataset: pydicom.Dataset, grid: Grid, numbers: Collection[int]) -> Iterator[tuple[int, Mask]]:
@@ -102,71 +101,3 @@ def even_odd(polygons: list[Floats], shape: tuple[int, int]) -> Mask:
         x = low[edge, 0] + (y - low[edge, 1]) * slope
         np.add.at(flips, (y, np.clip(np.ceil(x), 0, columns).astype(np.int64)), 1)
     return np.asarray(flips.cumsum(axis=1)[:, :-1] % 2 == 1)
-
-
-def _segmented(
-    dataset: pydicom.Dataset, grid: Grid, numbers: Collection[int], threshold: float
-) -> Iterator[tuple[int, Mask]]:
-    """Segment number and mask of the segments; segments may overlap."""
-    frames = _frames(dataset)
-    places = [_place(dataset, frame, grid) for frame in range(len(frames))]
-    for number in numbers:
-        mask = np.zeros(grid.shape, dtype=bool)
-        for frame, (x, y, z) in enumerate(places):
-            inside = _inside(dataset, frames[frame], frame, number, threshold)
-            if inside.any():
-                if not _fits(x[inside], y[inside], z[inside], grid.shape):
-                    raise DicomFault(Fault.REGION_OUTSIDE)
-                mask[z[inside], y[inside], x[inside]] = True
-        yield number, mask
-
-
-def _frames(dataset: pydicom.FileDataset) -> NDArray[np.generic]:
-    """The stored pixels (frame, row, column), also of a single frame."""
-    return np.stack(list(stored_frames(dataset)))
-
-
-def _inside(
-    dataset: pydicom.Dataset, pixels: NDArray[np.generic], frame: int, number: int, threshold: float
-) -> Mask:
-    """Which pixels of a frame belong to a segment."""
-    if dataset.SegmentationType == "LABELMAP":
-        return np.asarray(pixels == number)
-    identified = _group(dataset, frame, "SegmentIdentificationSequence")
-    if int(identified.ReferencedSegmentNumber) != number:
-        return np.zeros(pixels.shape, dtype=bool)
-    if dataset.SegmentationType == "FRACTIONAL":
-        return np.asarray(pixels.astype(float) >= threshold * int(dataset.MaximumFractionalValue))
-    return np.asarray(pixels == 1)
-
-
-def _place(dataset: pydicom.Dataset, frame: int, grid: Grid) -> tuple[NDArray[np.int64], ...]:
-    """The voxel x, y, z that each pixel (row, column) of a frame is, in any orientation."""
-    position = np.asarray(_group(dataset, frame, "PlanePositionSequence").ImagePositionPatient, dtype=float)
-    measures = _group(dataset, frame, "PixelMeasuresSequence").PixelSpacing
-    cosines = np.asarray(
-        _group(dataset, frame, "PlaneOrientationSequence").ImageOrientationPatient, dtype=float
-    )
-    corner = grid.to_index(position[None])[0]
-    along_row = grid.step_index(cosines[:3] * float(measures[1]))
-    along_column = grid.step_index(cosines[3:] * float(measures[0]))
-    y, x = np.mgrid[: int(dataset.Rows), : int(dataset.Columns)]
-    index = corner[:, None, None] + along_row[:, None, None] * x + along_column[:, None, None] * y
-    voxel = np.round(index)
-    if np.abs(index - voxel).max() > OFF_CENTRE or np.abs(np.round(along_row)).sum() != 1:
-        raise DicomFault(Fault.SEG_OTHER_GRID)
-    return tuple(voxel.astype(np.int64))
-
-
-def _group(dataset: pydicom.Dataset, frame: int, keyword: str) -> pydicom.Dataset:
-    """The item of a functional group of a frame: its own, or the one that all frames share."""
-    own = dataset.PerFrameFunctionalGroupsSequence[frame]
-    found = own if keyword in own else dataset.SharedFunctionalGroupsSequence[0]
-    return found[keyword].value[0]
-
-
-def _fits(x: NDArray[np.int64], y: NDArray[np.int64], z: NDArray[np.int64], shape: tuple[int, ...]) -> bool:
-    return all(
-        bool(index.min() >= 0) and bool(index.max() < size)
-        for index, size in zip((z, y, x), shape, strict=True)
-    )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
@@ -16,6 +17,11 @@ CLASSES = {
     "PT": "1.2.840.10008.5.1.4.1.1.128",
     "RTSTRUCT": "1.2.840.10008.5.1.4.1.1.481.3",
     "SEG": "1.2.840.10008.5.1.4.1.1.66.4",
+}
+ENHANCED = {
+    "CT": "1.2.840.10008.5.1.4.1.1.2.1",
+    "MR": "1.2.840.10008.5.1.4.1.1.4.1",
+    "PT": "1.2.840.10008.5.1.4.1.1.130",
 }
 SPACING_MM = (3.0, 2.0, 1.5)  # z, y, x: all different, so that a swapped axis shows
 ORIGIN = (-10.0, -20.0, 30.0)
@@ -158,11 +164,7 @@ def write_seg(
         segment = Dataset()
         segment.SegmentNumber, segment.SegmentLabel = number, f"segment {number}"
         dataset.SegmentSequence.append(segment)
-    measures, orientation, shared = Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing = [SPACING_MM[1], SPACING_MM[2]]
-    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
-    dataset.SharedFunctionalGroupsSequence = [shared]
+    dataset.SharedFunctionalGroupsSequence = [_shared((SPACING_MM[1], SPACING_MM[2]))]
     dataset.PerFrameFunctionalGroupsSequence = [_frame(number, z, shift_mm) for number, z, _ in frames]
     dataset.NumberOfFrames = len(frames)
     dataset.Rows, dataset.Columns = SHAPE[1:]
@@ -180,3 +182,66 @@ def _frame(number: int, z: int, shift_mm: float) -> Dataset:
     position.ImagePositionPatient = [ORIGIN[0] + shift_mm, ORIGIN[1], ORIGIN[2] + z * SPACING_MM[0]]
     frame.SegmentIdentificationSequence, frame.PlanePositionSequence = [identification], [position]
     return frame
+
+
+def _shared(pixel_spacing: tuple[float, float]) -> Dataset:
+    measures, orientation, shared = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing = list(pixel_spacing)
+    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+    return shared
+
+
+def write_ball(
+    path: Path, *, spacing_mm: float, origin: tuple[float, float, float], shape: tuple[int, int, int]
+) -> tuple[Path, NDArray[np.bool_]]:
+    """A SEG of a ball on cubic voxels of its own, without its empty planes; and the ball (z, y, x)."""
+    index = np.indices(shape)
+    middle = (np.array(shape) - 1) / 2
+    ball = ((index - middle[:, None, None, None]) ** 2).sum(axis=0) < (min(shape) / 2 - 1) ** 2
+    planes = [z for z in range(shape[0]) if ball[z].any()]
+    dataset = pydicom.dcmread(write_seg(path, [(1, z, ball[z].astype(np.uint8) * 200) for z in planes]))
+    dataset.Rows, dataset.Columns = shape[1:]
+    dataset.SharedFunctionalGroupsSequence = [_shared((spacing_mm, spacing_mm))]
+    for frame, z in zip(dataset.PerFrameFunctionalGroupsSequence, planes, strict=True):
+        position = [origin[0], origin[1], origin[2] + z * spacing_mm]
+        frame.PlanePositionSequence[0].ImagePositionPatient = position
+    dataset.save_as(path)
+    return path, ball
+
+
+def write_enhanced(
+    path: Path,
+    kind: str = "CT",
+    *,
+    values: NDArray[np.int16] | None = None,
+    heights_mm: Sequence[float] = (),
+    change: Callable[[Dataset], None] | None = None,
+) -> Path:
+    """The stack as one enhanced multi-frame object, its frames from the last slice to the first."""
+    pixels = stored() if values is None else values
+    dataset = new_object(kind, SERIES + ".1")
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = UID(ENHANCED[kind])
+    _image_plane(dataset, 0, pixels[0])
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
+        delattr(dataset, keyword)
+    shared = _shared((SPACING_MM[1], SPACING_MM[2]))
+    shared.PixelMeasuresSequence[0].SliceThickness = str(SPACING_MM[0])
+    rescale = Dataset()
+    rescale.RescaleSlope, rescale.RescaleIntercept, rescale.RescaleType = "1", "-1000", "HU"
+    shared.PixelValueTransformationSequence = [rescale]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    heights = heights_mm or [ORIGIN[2] + z * SPACING_MM[0] for z in range(len(pixels))]
+    dataset.PerFrameFunctionalGroupsSequence = []
+    for height in reversed(heights):
+        position, frame = Dataset(), Dataset()
+        position.ImagePositionPatient = [ORIGIN[0], ORIGIN[1], height]
+        frame.PlanePositionSequence = [position]
+        dataset.PerFrameFunctionalGroupsSequence.append(frame)
+    dataset.NumberOfFrames = len(pixels)
+    dataset.PixelData = np.ascontiguousarray(pixels[::-1], dtype="<i2").tobytes()
+    if change:
+        change(dataset)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(path, enforce_file_format=True)
+    return path

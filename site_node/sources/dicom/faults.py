@@ -79,7 +79,7 @@ REASONS: dict[Fault, str] = {
     Fault.NO_REGION: "no closed contour or segment",
     Fault.CONTOUR_OFF_PLANE: "a contour does not lie in an image plane",
     Fault.REGION_OUTSIDE: "the region lies outside of the image",
-    Fault.SEG_OTHER_GRID: "the segmentation's pixels are not the image's voxels",
+    Fault.SEG_OTHER_GRID: "the segmentation's frames are no evenly spaced parallel planes",
     Fault.EMPTY_REGION: "the region contains no voxel centre",
 }
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from site_node.imaging import load_series
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Grid
 from site_node.sources.regions import contour_mask, even_odd, read_regions
-from tests.lib.dicom_files import SHAPE, Contour, write_rtstruct, write_seg, write_series
+from tests.lib.dicom_files import SHAPE, Contour, write_ball, write_rtstruct, write_seg, write_series
 
 
 @pytest.fixture
@@ -145,10 +146,44 @@ def test_a_label_map_holds_a_segment_a_number(tmp_path: Path, grid: Grid) -> Non
     np.testing.assert_array_equal(masks["segment 2"], expected(3, slice(1, 2), slice(0, 10)))
 
 
-def test_a_segmentation_on_another_grid_is_coded(tmp_path: Path, grid: Grid) -> None:
+@pytest.mark.parametrize(
+    ("shift_mm", "moved"), [(0.4, 0), (-0.4, 0), (0.7, 0), (0.75, 0), (0.8, 1), (1.5, 1)]
+)
+def test_on_another_grid_the_nearest_pixel_counts(
+    tmp_path: Path, grid: Grid, shift_mm: float, moved: int
+) -> None:
+    """Columns are 1.5 mm wide: from half of that on the neighbour is nearer."""
+    values = np.zeros(SHAPE[1:], dtype=np.uint8)
+    values[2:5, 3:6] = 200
+    (mask,) = read_regions(write_seg(tmp_path / "seg", [(1, 1, values)], shift_mm=shift_mm), grid).values()
+    expected = np.zeros(SHAPE, dtype=bool)
+    expected[1, 2:5, 3 + moved : 6 + moved] = True
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_a_finer_segmentation_is_sampled_at_the_voxels_centres(tmp_path: Path, grid: Grid) -> None:
+    """A ball drawn on voxels of 0.5 mm in each direction: every voxel asks its nearest pixel."""
+    path, ball = write_ball(tmp_path / "seg", spacing_mm=0.5, origin=(-9.9, -19.8, 30.1), shape=(18, 28, 27))
+    (mask,) = read_regions(path, grid).values()
+    z, y, x = np.nonzero(np.ones(SHAPE, dtype=bool))
+    centres = grid.to_patient(np.column_stack([x, y, z]).astype(float))
+    pixel = np.floor((centres - (-9.9, -19.8, 30.1)) / 0.5 + 0.5).astype(int)
+    within = ((pixel >= 0) & (pixel < (27, 28, 18))).all(axis=1)
+    expected = np.zeros(len(centres), dtype=bool)
+    expected[within] = ball[tuple(pixel[within].T[::-1])]
+    np.testing.assert_array_equal(mask.ravel(), expected)
+    assert mask.sum() > 20
+
+
+def test_frames_in_no_regular_stack_are_coded(tmp_path: Path, grid: Grid) -> None:
     values = np.full(SHAPE[1:], 200, dtype=np.uint8)
+    path = write_seg(tmp_path / "seg", [(1, 0, values), (1, 1, values), (1, 2, values)])
+    dataset = pydicom.dcmread(path)
+    group = dataset.PerFrameFunctionalGroupsSequence[2].PlanePositionSequence[0]
+    group.ImagePositionPatient = [-10, -20, 37.1]
+    dataset.save_as(path)
     with pytest.raises(DicomFault) as caught:
-        read_regions(write_seg(tmp_path / "seg", [(1, 0, values)], shift_mm=0.4), grid)
+        read_regions(path, grid)
     assert caught.value.fault is Fault.SEG_OTHER_GRID
 
 
