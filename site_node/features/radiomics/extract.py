@@ -114,7 +114,7 @@ def measure(near: NDArray[np.float64], region: Region, settings: Settings) -> Me
     if "ivh" in asked:
         values |= ivh.compute(ordered, settings)
     levels = grey_levels(intensities, settings.discretisation, settings.resegmentation)
-    if levels.max() > settings.texture.max_levels:
+    if not texture.fits(int(levels.max()), region, settings.texture):
         measured.texture_reason = Reason.TOO_MANY_LEVELS
     else:
         values |= _discretised(levels, region, settings)

@@ -13,6 +13,7 @@ from .settings import Interpolation, Resegmentation, Settings
 
 Image = NDArray[np.float64]
 
+LARGEST = 1e30  # what single precision and fourth powers bear; beyond it a voxel has no number
 MAX_VOXELS = 2**28  # of a resampled grid: 2 GB, and several of them are needed at once
 
 
@@ -42,9 +43,9 @@ def process(
     window = _window(_checked(image, mask, spacing_mm), spacing_mm, settings)
     drawn = mask[window] != 0
     intensities = np.asarray(image[window], dtype=np.float64)
-    complete = bool(np.isfinite(intensities.sum()))
-    finite = np.ones((1, 1, 1), dtype=bool) if complete else np.isfinite(intensities)
+    complete = bool(intensities.min() > -LARGEST and intensities.max() < LARGEST)  # a NaN makes it false
     if not complete:
+        finite = np.abs(intensities) < LARGEST
         counted = finite & drawn
         if not counted.any():
             raise UnusableError(Reason.NOT_FINITE)

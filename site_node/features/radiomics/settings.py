@@ -81,7 +81,7 @@ class Texture(Model):
 
     aggregations: tuple[Aggregation, ...] = ("3D_avg",)
     ngldm_coarseness: Annotated[int, Field(ge=0)] = 0
-    max_levels: Annotated[int, Field(ge=2, le=65535)] = 1024
+    max_levels: Annotated[int, Field(ge=2, le=2048)] = 1024
 
 
 class Responses(Model):

@@ -16,6 +16,8 @@ from .region import Region
 from .settings import FamilyName, Texture
 
 Values = dict[str, float]
+
+MAX_CELLS = 2**26  # of all matrices counted at once: 0.5 GB, and several copies of it
 Batch = dict[str, NDArray[np.float64]]
 
 # Half of the neighbours, a voxel's predecessors in scan order (z, y, x): 4 in the plane, 13 in space.
@@ -33,6 +35,14 @@ class Discretised:
 
     def voxels_by_slice(self) -> NDArray[np.int64]:
         return np.asarray(np.count_nonzero(self.levels[1:-1], axis=(1, 2)), dtype=np.int64)
+
+
+def fits(n_levels: int, region: Region, settings: Texture) -> bool:
+    """Whether so many grey levels are allowed, and their matrices have room."""
+    n_slices = region.intensity.shape[0] - 2
+    matrices = {"2D": 4 * n_slices, "2.5D": 4, "3D": 13}
+    most = max((matrices[a.split("_")[0]] for a in settings.aggregations), default=0)
+    return n_levels <= settings.max_levels and most * n_levels**2 <= MAX_CELLS
 
 
 def compute(discretised: Discretised, families: tuple[FamilyName, ...], settings: Texture) -> Values:

@@ -147,6 +147,32 @@ def test_too_many_grey_levels_are_a_reason_not_a_memory_error() -> None:
     assert found["stat_mean"].value is not None
 
 
+def test_many_levels_by_slice_are_a_reason_before_memory_is_taken() -> None:
+    shape = (300, 2, 2)
+    values = np.linspace(0, 1000, 1200).reshape(shape)
+    settings = Settings.model_validate(
+        {"discretisation": {"method": "FBS", "width": 1}, "texture": {"aggregations": ["2D_avg"]}}
+    )
+    found = by_tag(extract(values, np.ones(shape), MM, settings))
+    assert found["cm_contrast_2D_avg"].reason is Reason.TOO_MANY_LEVELS
+
+
+@pytest.mark.parametrize("factor", [1e200, -1e300])
+def test_numbers_beyond_any_intensity_are_no_numbers(factor: float) -> None:
+    assert_all_missing(extract(image() * factor, block(), MM, EVERYTHING), Reason.NOT_FINITE)
+
+
+def test_large_numbers_are_ordinary() -> None:
+    assert_defined_or_reasoned(extract(image() * 1e25, block(), MM, EVERYTHING))
+    assert_defined_or_reasoned(extract(image() * 1e-25, block(), MM, EVERYTHING))
+
+
+def test_opposite_infinities_are_voxels_without_a_number() -> None:
+    broken = image()
+    broken[3, 3, 4], broken[3, 4, 4] = np.inf, -np.inf
+    assert_defined_or_reasoned(extract(broken, block(), MM, EVERYTHING))
+
+
 def test_a_grid_that_does_not_fit_in_memory_is_refused_before_it_is_made() -> None:
     settings = Settings.model_validate({"interpolation": {"spacing_mm": [0.001, 0.001, 0.001]}})
     assert_all_missing(extract(image(), block(), MM, settings), Reason.TOO_LARGE)
