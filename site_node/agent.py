@@ -52,7 +52,7 @@ class Agent:
 
     home: Path
     table_of: TableOf | None = None
-    _tables: dict[str, AnalysisTable] = field(default_factory=dict)
+    _tables: dict[tuple[str, str], AnalysisTable] = field(default_factory=dict)
     _members: dict[tuple[str, str], Member] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -90,10 +90,7 @@ class Agent:
         """Answers one round of an approved study."""
         body = unseal(sealed, self._coordinator, "question")
         question, asked = RoundQuestion.decode(body), digest(body)
-        try:
-            study = approvals.find(self.home, question.study)
-        except InputError:
-            raise SiteError(Code.NOT_APPROVED, "a study that was never proposed here") from None
+        study = approvals.proposed(self.home, question.study)
         self._admit(study, question)
         if (given := ledger.earlier(self.home, question, asked)) is not None:
             audit.record(self.home, "answer-repeated", study=question.study, round=question.round)
@@ -161,11 +158,12 @@ class Agent:
             return error.code
 
     def _table(self, study: Study) -> AnalysisTable:
-        """The study's table, built once: all rounds of a study see the same people and values."""
-        if study.hash() not in self._tables:
+        """The study's table, built once an approval: all its rounds see the same people and values."""
+        key = study.hash(), approvals.approved_at(self.home, study)
+        if key not in self._tables:
             table_of = self.table_of or cdm_tables(self.home)
-            self._tables[study.hash()] = table_of(study)
-        return self._tables[study.hash()]
+            self._tables[key] = table_of(study)
+        return self._tables[key]
 
     def _refusal(self, kind: str, code: Code, text: str) -> bytes:
         audit.record(self.home, "refused", kind=kind, code=str(code), reason=text)

@@ -6,7 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from protocols.core.errors import Code, InputError
+from cdm.cohort import AtlasCohort
+from protocols.core.errors import Code, InputError, SiteError
+from protocols.core.protocol import specs_in
 from protocols.core.study import Study, parse_study
 from site_node import audit
 from site_node.register import now, register
@@ -47,6 +49,19 @@ def receive(home: Path, canonical: bytes) -> Study:
     if is_new:
         audit.record(home, "study-received", study=study.hash(), name=study.name)
     return study
+
+
+def proposed(home: Path, study: str) -> Study:
+    """The study in the inbox with exactly this hash; a question names it so, for runs are counted by it.
+
+    Raises:
+        SiteError: it was never proposed here.
+    """
+    with register(home) as db:
+        row = db.execute("SELECT canonical FROM study WHERE hash = ?", (study,)).fetchone()
+    if row is None:
+        raise SiteError(Code.NOT_APPROVED, "a study that was never proposed here")
+    return parse_study(row["canonical"])
 
 
 def find(home: Path, reference: str) -> Study:
@@ -132,7 +147,7 @@ def state(home: Path, study: Study) -> State:
 
 
 def stands(home: Path, study: Study) -> bool:
-    """Whether standing approvals cover every analysis of a study that has no decision of its own."""
+    """Whether standing approvals cover every protocol in a study that has no decision of its own."""
     with register(home) as db:
         if db.execute("SELECT 1 FROM approval WHERE hash = ?", (study.hash(),)).fetchone():
             return False
@@ -140,16 +155,21 @@ def stands(home: Path, study: Study) -> bool:
         others = db.execute(
             "SELECT count(DISTINCT study) AS n FROM run WHERE standing AND study <> ?", (study.hash(),)
         ).fetchone()["n"]
-    for analysis in study.analyses:
-        row = rows.get(analysis.spec.protocol)
-        if (
-            row is None
-            or datetime.fromisoformat(row["expires_at"]) < now()
-            or others >= row["max_studies"]
-            or len(study.variables) > row["max_variables"]
-        ):
-            return False
-    return True
+    used = {spec.protocol for analysis in study.analyses for spec in specs_in(analysis.spec)}
+    return all(
+        name in rows
+        and datetime.fromisoformat(rows[name]["expires_at"]) >= now()
+        and others < rows[name]["max_studies"]
+        and len(study.variables) <= rows[name]["max_variables"]
+        for name in used
+    )
+
+
+def approved_at(home: Path, study: Study) -> str:
+    """When this one study was decided; empty where a standing approval covers it."""
+    with register(home) as db:
+        row = db.execute("SELECT decided_at FROM approval WHERE hash = ?", (study.hash(),)).fetchone()
+    return "" if row is None else str(row["decided_at"])
 
 
 def max_runs(home: Path, study: Study) -> int:
@@ -166,7 +186,7 @@ def shown(home: Path, study: Study) -> dict[str, Any]:
         "title": study.title,
         "purpose": study.purpose,
         "state": str(state(home, study)),
-        "cohort": content["cohort"],
+        "cohort": _cohort(study, content),
         "variables": {name: _words(variable) for name, variable in content["variables"].items()},
         "what would leave": study.describe(),
         "sites at least": study.min_sites,
@@ -178,3 +198,10 @@ def shown(home: Path, study: Study) -> dict[str, Any]:
 def _words(variable: dict[str, Any]) -> str:
     rest = ", ".join(f"{k} {v}" for k, v in variable.items() if k not in ("kind", "window") and v is not None)
     return f"{variable['kind']}" + (f" ({rest})" if rest else "")
+
+
+def _cohort(study: Study, content: dict[str, Any]) -> object:
+    """A cohort of ATLAS in words, since its JSON has hundreds of lines; one of ours as it stands."""
+    if isinstance(study.cohort, AtlasCohort):
+        return dict(study.cohort.described())
+    return content["cohort"]

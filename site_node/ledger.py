@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 from protocols.core.errors import Code, SiteError
 from protocols.core.wire import RoundQuestion, digest
 from site_node.register import now, register
+
+FEWEST_SITES_APART = 3
+"""Two runs of one study have the same sites, or differ in as many as hide each other in a sum."""
 
 
 def earlier(home: Path, question: RoundQuestion, asked: str) -> bytes | None:
@@ -42,6 +46,7 @@ def admit_run(home: Path, question: RoundQuestion, *, max_runs: int, standing: b
             runs = db.execute("SELECT count(*) AS n FROM run WHERE study = ?", (question.study,)).fetchone()
             if runs["n"] >= max_runs:
                 raise SiteError(Code.BUDGET_SPENT, f"this study was run here {max_runs} times")
+            _refuse_nearly_the_same_sites(db, question)
             db.execute(
                 "INSERT INTO run VALUES (?, ?, ?, ?, ?)",
                 (question.study, question.run, roster, now().isoformat(), int(standing)),
@@ -53,6 +58,25 @@ def admit_run(home: Path, question: RoundQuestion, *, max_runs: int, standing: b
         ).fetchone()
     if question.round != answered["n"]:
         raise SiteError(Code.ALREADY_ANSWERED, "that round is out of order")
+
+
+def _refuse_nearly_the_same_sites(db: Connection, question: RoundQuestion) -> None:
+    """Nothing, unless the difference of this run's sums and an earlier one's would be of few sites.
+
+    Raises:
+        SiteError: already-answered; a run that was answered has one or two sites more, less, or others.
+    """
+    earlier = db.execute(
+        "SELECT roster FROM run WHERE study = ? AND EXISTS"
+        " (SELECT 1 FROM answer WHERE answer.study = run.study AND answer.run = run.run)",
+        (question.study,),
+    ).fetchall()
+    for row in earlier:
+        if 0 < len(set(question.roster) ^ set(json.loads(row["roster"]))) < FEWEST_SITES_APART:
+            raise SiteError(
+                Code.ALREADY_ANSWERED,
+                "the study was answered for nearly the same sites",
+            )
 
 
 def remember(home: Path, question: RoundQuestion, asked: str, sealed: bytes) -> None:

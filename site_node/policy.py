@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from protocols import CATALOGUE
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, SiteError
-from protocols.core.protocol import Spec, protocol
+from protocols.core.protocol import protocol, specs_in
 from protocols.core.study import Study
 from site_node import audit
 
@@ -37,7 +37,7 @@ class Policy(BaseModel):
         """Why this policy does not admit a study, rule by rule; empty if it does."""
         found = []
         for analysis in study.analyses:
-            for spec in _specs(analysis.spec):
+            for spec in specs_in(analysis.spec):
                 allowed = self.protocols.get(spec.protocol)
                 version = protocol(spec.protocol).version
                 if allowed is None:
@@ -56,12 +56,6 @@ class Policy(BaseModel):
         """
         if found := self.faults(study):
             raise SiteError(Code.REFUSED_BY_POLICY, "; ".join(found))
-
-
-def _specs(spec: Spec) -> list[Spec]:
-    """The spec and those that stand inside it."""
-    inner = [getattr(spec, name) for name in type(spec).model_fields]
-    return [spec, *(s for part in inner if isinstance(part, Spec) for s in _specs(part))]
 
 
 def read_policy(home: Path) -> Policy:

@@ -7,6 +7,7 @@ import numpy as np
 
 from protocols.core.disclosure import Release, Thresholds, release
 from protocols.core.errors import Code, SiteError, SpecError
+from protocols.core.in_the_clear import may_leave_in_the_clear
 from protocols.core.protocol import Ask, Transform, protocol
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
@@ -24,6 +25,10 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
     if question.step not in analysis.steps:
         raise SpecError(Code.UNKNOWN_STEP, f"protocol {spec.protocol!r} has no step {question.step!r}")
     step = analysis.steps[question.step]
+    if question.per_site and not may_leave_in_the_clear(spec, question.step):
+        raise SpecError(
+            Code.INVALID_STUDY, f"analysis {question.analysis!r} asks {question.step!r} in a sum alone"
+        )
     _check_rows(study, question)
     thresholds = thresholds.stricter(study.thresholds)
     _refuse_isolation(table, question, thresholds)

@@ -217,6 +217,18 @@ def parse_spec(data: Mapping[str, Any]) -> Spec:
     return protocol(str(data.get("protocol"))).spec_type.model_validate(data)
 
 
+def specs_in(value: object) -> list[Spec]:
+    """A spec and all that stand inside it, at any depth: what a policy has to look at."""
+    if isinstance(value, BaseModel):
+        inner = [s for name in type(value).model_fields for s in specs_in(getattr(value, name))]
+        return [value, *inner] if isinstance(value, Spec) else inner
+    if isinstance(value, Mapping):
+        return [s for part in value.values() for s in specs_in(part)]
+    if isinstance(value, tuple | list):
+        return [s for part in value for s in specs_in(part)]
+    return []
+
+
 def within(
     coordination: Coordination[R],
     *,

@@ -1,0 +1,55 @@
+"""A site in a folder and a coordinator who owns everything else: his key, the other sites, the questions."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from protocols.core.errors import Code
+from protocols.core.protocol import Ask
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+from protocols.core.wire import RoundAnswer, RoundQuestion, Sent, WireError, unpack, unseal
+from site_node import approvals
+from site_node.agent import Agent
+from site_node.approvals import State
+from tests.lib.sites import Coordinator, a_round, make_site
+from tests.lib.studies import a_table
+
+
+class AttackedSite:
+    """Site `a` of a consortium whose coordinator is the attacker."""
+
+    def __init__(self, home: Path, table_of: Callable[[Study], AnalysisTable] | None = None) -> None:
+        self.home = home
+        self.center = Coordinator()
+        self.key = make_site(home, "a", self.center)
+        self.center.meet("b", "c", "d", "e", "f", "g")
+        self.table_of = table_of or (lambda study: a_table())
+        self.restart()
+
+    def restart(self) -> None:
+        """A new agent on the same folder, as after kill -9."""
+        self.agent = Agent(self.home, self.table_of)
+
+    def propose(self, study: Study) -> dict[str, object]:
+        """What the site says to a proposal."""
+        return self._status(self.agent.handle("propose", self.center.proposal(study)))
+
+    def approve(self, study: Study, **terms: int) -> None:
+        """Proposes a study; a person at the site approves it."""
+        self.propose(study)
+        approvals.decide(self.home, study, State.APPROVED, by="test", **terms)
+
+    def ask(self, study: Study, *asks: Ask, number: int = 0, run: str = "r1", roster: str = "abc") -> object:
+        """What each question of an honest round gives: arrays, or a code; one code where all is refused."""
+        return self.send(a_round(study, *asks, number=number, run=run, roster=roster))
+
+    def send(self, question: RoundQuestion) -> tuple[Sent | Code, ...] | Code:
+        """The same of any question."""
+        sealed = self.agent.handle("round", self.center.question(question))
+        try:
+            return RoundAnswer.decode(unseal(sealed, self.key.public_key(), "answer")).answers
+        except WireError:
+            return Code(str(self._status(sealed)["code"]))
+
+    def _status(self, sealed: bytes) -> dict[str, object]:
+        return dict(unpack(unseal(sealed, self.key.public_key(), "status")))
