@@ -156,16 +156,19 @@ def manifest() -> dict[str, Any]:
 
 @vocabulary_app.command("load")
 def vocabulary_load(
-    file: Annotated[Path, typer.Argument(help="the zip that athena.ohdsi.org sends")], home: Home = Path(".")
+    file: Annotated[Path, typer.Argument(help="the zip that athena.ohdsi.org sends, or a CSV of concepts")],
+    home: Home = Path("."),
 ) -> dict[str, Any]:
-    """Load the vocabularies of an Athena export, and map the records anew by it.
+    """Load the vocabularies of an Athena export or a list of concepts, and map the records anew by it.
 
     Example: shadowgraph data vocabulary load vocabulary_download_v5.zip
     """
     from cdm.athena import load_athena
+    from cdm.concept_list import load_concept_list
 
+    is_list = file.name.lower().endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz"))
     with _cdm(home) as engine, _clear_errors(file), counted("rows") as progress:
-        loaded = dict(load_athena(engine, file, progress))
+        loaded = dict((load_concept_list if is_list else load_athena)(engine, file, progress))
     return {**loaded, **remap(home)}
 
 
