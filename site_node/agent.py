@@ -32,13 +32,20 @@ TableOf = Callable[[Study], AnalysisTable]
 
 
 def cdm_tables(home: Path) -> TableOf:
-    """A function that builds a study's table from this site's CDM."""
+    """A function that builds the table of a study's sealed people from this site's CDM."""
+    from site_node import sealing
     from site_node.loading import open_cdm
     from site_node.table import build_table
 
     settings = config.load(home)
     engine = open_cdm(settings)
-    return lambda study: build_table(engine, study, settings.name).table
+
+    def table_of(study: Study) -> AnalysisTable:
+        # Under a standing approval nobody looked at the study: its first question seals it.
+        sealed = sealing.sealed(home, study) or sealing.seal(home, study)
+        return build_table(engine, study, settings.name, sealed).table
+
+    return table_of
 
 
 @dataclass
@@ -102,10 +109,13 @@ class Agent:
             standing=approvals.stands(self.home, study),
         )
         member = self._member(question)
+        self._refuse_differencing(study)
         said = [self._answer(study, ask) for ask in question.asks]
         answers = tuple(_protected(s, member, asked, position) for position, s in enumerate(said))
         body = RoundAnswer(question.study, question.run, question.round, self.site, asked, answers).encode()
         reply = seal(body, self._key, "answer")
+        if any(isinstance(s, Release) for s in said):
+            ledger.keep_people(self.home, self._table(study).persons)
         ledger.remember(self.home, question, asked, reply)
         audit.record(
             self.home,
@@ -149,6 +159,15 @@ class Agent:
             key = masking_key(self.home / "keys" / "masking.key")
             self._members[run] = Member(self.site, key, question.keys, peers.masking_keys(self.home))
         return self._members[run]
+
+    def _refuse_differencing(self, study: Study) -> None:
+        """Nothing, if nobody can be found by what was answered before about nearly the same people."""
+        try:
+            persons = self._table(study).persons
+        except ShadowgraphError:
+            return  # without a table nothing is answered
+        floors = read_policy(self.home).thresholds.stricter(study.thresholds)
+        ledger.refuse_few_apart(self.home, persons, floors.min_count, floors.min_count_in_sum)
 
     def _answer(self, study: Study, ask: Ask) -> Release | Code:
         """One question's release, or the code with which it is withheld."""

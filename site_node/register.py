@@ -1,4 +1,4 @@
-"""The site's own register: studies that were proposed, approvals, peers, and every answer given.
+"""The site's own register: studies that were proposed, approvals, who is in them, peers, every answer.
 
 A SQLite file in the site's folder, apart from the CDM. Nobody outside the site writes to it.
 """
@@ -21,6 +21,10 @@ CREATE TABLE IF NOT EXISTS approval (
     decided_by TEXT NOT NULL, decided_at TEXT NOT NULL, expires_at TEXT NOT NULL,
     max_runs INTEGER NOT NULL, note TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS sealed_cohort (
+    study TEXT PRIMARY KEY REFERENCES study (hash), people TEXT NOT NULL, attrition TEXT NOT NULL,
+    sealed_at TEXT NOT NULL, sha256 TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS standing_approval (
     protocol TEXT PRIMARY KEY, max_studies INTEGER NOT NULL, max_variables INTEGER NOT NULL,
     decided_by TEXT NOT NULL, decided_at TEXT NOT NULL, expires_at TEXT NOT NULL
@@ -33,6 +37,9 @@ CREATE TABLE IF NOT EXISTS answer (
     study TEXT NOT NULL, run TEXT NOT NULL, round INTEGER NOT NULL,
     question TEXT NOT NULL, sealed BLOB NOT NULL, answered_at TEXT NOT NULL,
     PRIMARY KEY (study, run, round)
+);
+CREATE TABLE IF NOT EXISTS answered_people (
+    sha256 TEXT PRIMARY KEY, sketch BLOB NOT NULL, persons BLOB NOT NULL, answered_at TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS peer (
     site TEXT PRIMARY KEY, signing_key TEXT NOT NULL, masking_key TEXT NOT NULL, pinned_at TEXT NOT NULL

@@ -31,7 +31,7 @@ from protocols.core.variables import (
     Survival,
     columns_of,
 )
-from site_node import cohort, genomic_records, records
+from site_node import cohort, genomic_records, records, sealing
 from site_node.features.clinical import Floats, one_each
 from site_node.features.genomics.expression import log2_1p
 from site_node.features.genomics.methylation import m_value
@@ -48,14 +48,20 @@ class Built:
     attrition: list[tuple[str, int]]
 
 
-def build_table(engine: Engine, study: Study, site_name: str) -> Built:
-    """The study's table of this site's people, in ascending order of person_id.
+def build_table(
+    engine: Engine, study: Study, site_name: str, sealed: sealing.SealedCohort | None = None
+) -> Built:
+    """The study's table of this site's people, in ascending order of person_id; of the sealed ones if given.
 
     Raises:
         SpecError: the study names a concept that cannot be one.
     """
     with engine.connect() as connection:
-        found = cohort.evaluate(connection, study.cohort, Vocabulary(engine))
+        vocabulary = Vocabulary(engine)
+        if sealed is None:
+            found = cohort.evaluate(connection, study.cohort, vocabulary)
+        else:
+            found = sealing.opened(connection, sealed, vocabulary)
         people = found.people
         columns = {
             column: values

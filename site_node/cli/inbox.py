@@ -30,11 +30,14 @@ def show(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph inbox show lgg-survival
     """
-    from site_node import approvals
+    from site_node import approvals, sealing
     from site_node.policy import read_policy
 
     found = approvals.find(home, study)
-    return approvals.shown(home, found) | {"against this site's policy": read_policy(home).faults(found)}
+    return approvals.shown(home, found) | {
+        "sealed cohort": sealing.shown(home, found),
+        "against this site's policy": read_policy(home).faults(found),
+    }
 
 
 @app.command()
@@ -57,18 +60,26 @@ def approve(
     by: Annotated[str, typer.Option(help="who decides")] = "",
     note: Note = "",
 ) -> dict[str, Any]:
-    """Approve one study, exactly as it stands: its hash is what is approved.
+    """Approve one study, exactly as it stands, and seal who is in it: no later load adds anybody.
 
     Example: shadowgraph inbox approve lgg-survival --days 30
     """
-    from site_node import approvals
+    from site_node import approvals, sealing
     from site_node.policy import read_policy
 
     found = approvals.find(home, study)
     read_policy(home).admit(found)
+    sealed = sealing.seal(home, found)
     who = by or getpass.getuser()
     approvals.decide(home, found, approvals.State.APPROVED, by=who, days=days, max_runs=runs, note=note)
-    return {"study": found.name, "state": "approved", "days": days, "hash": found.hash()}
+    return {
+        "study": found.name,
+        "state": "approved",
+        "days": days,
+        "hash": found.hash(),
+        "people": len(sealed),
+        "sealed cohort": sealed.digest,
+    }
 
 
 @app.command()
