@@ -40,11 +40,12 @@ from protocols.core.trees import (
     Rules,
     Trees,
     best_split,
-    binned,
+    binned_rows,
     chosen_cuts,
     grid_counts,
     grid_moments,
     histogram,
+    remembered_sums,
     with_last,
 )
 from protocols.core.variables import Name
@@ -174,11 +175,12 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult]):
         x, y = table.matrix(spec.covariates), table.column(spec.outcome)
         grown = Trees.of(trees)
         last = len(grown.feature) - 1
-        gradient, hessian = _derivatives(spec.loss, y, float(base) + grown.first(last).sums(x))
+        margin = float(base) + remembered_sums(table, spec.covariates, grown.first(last))
+        gradient, hessian = _derivatives(spec.loss, y, margin)
         nodes, size = _nodes(spec), spec.bins + 1
         node = grown.places(x, last) - int(first)
         node[(node < 0) | (node >= nodes)] = -1
-        bins = binned(x, cuts)
+        bins = binned_rows(table, spec.covariates, cuts)
         return {
             "n": np.array(len(y)),
             "people": histogram(bins, node, nodes, size, None).astype(np.int64),

@@ -29,7 +29,7 @@ from protocols.core.trees import (
     Rules,
     Trees,
     best_split,
-    binned,
+    binned_rows,
     chosen_cuts,
     grid_counts,
     grid_moments,
@@ -39,6 +39,7 @@ from protocols.core.variables import Name
 
 _MOST_NUMBERS = 20_000_000  # in one message: trees, nodes, tried columns and bins
 _SCORE_BINS = 100
+_POISSON = stats.poisson.cdf(np.arange(18), 1.0)  # the last is 1 in double precision
 
 
 class ForestSpec(Spec):
@@ -158,7 +159,7 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult]):
         """Drawn people, their draws and their outcomes by tree, open node, tried column and bin."""
         table = table.complete([spec.outcome])
         x, y = table.matrix(spec.covariates), table.column(spec.outcome)
-        bins, grown = binned(x, cuts), Trees.of(trees)
+        bins, grown = binned_rows(table, spec.covariates, cuts), Trees.of(trees)
         nodes, m, size = spec.nodes(), spec.columns_tried(), spec.bins + 1
         sums = np.zeros((3, spec.trees, nodes * m * size))
         for t in range(spec.trees):
@@ -266,8 +267,7 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult]):
 
 def _drawn(spec: ForestSpec, table: AnalysisTable, tree: int) -> Floats:
     """The (n,) times that people are drawn into a tree."""
-    times: Floats = np.asarray(stats.poisson.ppf(uniform(table, spec.seed, tree), 1.0), dtype=np.float64)
-    return times
+    return np.searchsorted(_POISSON, uniform(table, spec.seed, tree)).astype(np.float64)
 
 
 def _tried(spec: ForestSpec, level: int) -> Integers:

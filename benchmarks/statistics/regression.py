@@ -72,9 +72,7 @@ def main() -> None:
         fits[f"ours, {sites} sites"] = lambda parts=parts: estimated(spec, parts).coef  # type: ignore
     for solver in ("lbfgs", "newton-cholesky"):
         model = LogisticRegression(C=np.inf, solver=solver, tol=1e-10, max_iter=1000)
-        fits[f"sklearn {solver}"] = lambda m=model: (
-            np.append(m.fit(x, y).intercept_, m.coef_[0])  # type: ignore
-        )
+        fits[f"sklearn {solver}"] = lambda m=model: np.append(m.fit(x, y).intercept_, m.coef_[0])  # type: ignore
     if given.statsmodels:
         from statsmodels.api import Logit
 

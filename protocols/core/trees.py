@@ -6,6 +6,7 @@ x < threshold goes left; who misses the column goes where the training people wh
 Reference: Chen & Guestrin, KDD 2016, eq. 6 and 7, algorithm 3 for missing values.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,12 +14,13 @@ import numpy as np
 
 from protocols.core.disclosure import Array
 from protocols.core.protocol import Arrays, Coordination, ask
-from protocols.core.table import Floats, Integers
+from protocols.core.table import AnalysisTable, Floats, Integers
 
 GRID_CELLS = 256
 """Cells from which automatic cuts are taken, four standard deviations to either side of the mean."""
 
 _REACH = 4.0
+_REMEMBERED = 16  # sums over trees that a table keeps
 _TIE = 1e-9  # gains that differ by less than this share are ties: rounding must not choose
 
 
@@ -61,6 +63,11 @@ class Trees:
             "missing_left": self.missing_left,
             "value": self.value,
         }
+
+    def key(self) -> bytes:
+        """A digest of the trees."""
+        arrays = (self.feature, self.threshold, self.missing_left, self.value)
+        return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).digest()
 
     def first(self, trees: int) -> "Trees":
         """The first so many trees."""
@@ -171,6 +178,27 @@ def binned(x: Floats, cuts: Floats) -> Integers:
         bins[:, j] = np.searchsorted(cuts[j], x[:, j], side="right")
         bins[np.isnan(x[:, j]), j] = cuts.shape[1] + 1
     return bins
+
+
+def binned_rows(table: AnalysisTable, covariates: Sequence[str], cuts: Floats) -> Integers:
+    """The bins of a table's people, kept for the next round."""
+    key = ("bins", tuple(covariates), cuts.tobytes())
+    return table.derived(key, lambda: binned(table.matrix(covariates), cuts))
+
+
+def remembered_sums(table: AnalysisTable, covariates: Sequence[str], trees: Trees) -> Floats:
+    """The (n,) sums over trees at a table's people; all but the last tree's are kept from before."""
+    memory: dict[bytes, Floats] = table.derived(("sums", tuple(covariates)), dict)
+    key = trees.key()
+    if key not in memory:
+        x = table.matrix(covariates)
+        last = len(trees.feature) - 1
+        before = memory.get(trees.first(last).key()) if last > 0 else None
+        sums = trees.sums(x) if before is None else before + trees.value[last][trees.places(x, last)]
+        if len(memory) >= _REMEMBERED:
+            memory.clear()
+        memory[key] = sums
+    return memory[key]
 
 
 def histogram(bins: Integers, node: Integers, nodes: int, size: int, weight: Floats | None) -> Floats:
