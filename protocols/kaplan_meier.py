@@ -181,8 +181,8 @@ class KaplanMeier(FederatedProtocol[KaplanMeierSpec, KaplanMeierResult]):
         return (
             f"Kaplan-Meier curves of {spec.outcome}{by}.",
             "Leaves in a sum over sites, once: how many people are at risk and how many have the event in "
-            f"each interval of {spec.grid.step_days} days up to day {spec.grid.until_days}. No time is known more "
-            "finely than that, and a curve ends where few people are left.",
+            f"each interval of {spec.grid.step_days} days up to day {spec.grid.until_days}. No time is known "
+            "more finely than that, and a curve ends where few people are left.",
         )
 
 
