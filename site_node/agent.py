@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from protocols.core.answering import answer
-from protocols.core.disclosure import Release
+from protocols.core.disclosure import Release, Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SiteError
 from protocols.core.keys import masking_key
 from protocols.core.proposal import Proposal
 from protocols.core.protocol import Ask
 from protocols.core.secure_sum import Member
 from protocols.core.study import Study
-from protocols.core.table import AnalysisTable
+from protocols.core.table import AnalysisTable, Integers
 from protocols.core.wire import RoundAnswer, RoundQuestion, Sent, digest, pack, seal, unseal
 from site_node import approvals, audit, config, ledger, peers
 from site_node.approvals import State
@@ -109,13 +110,15 @@ class Agent:
             standing=approvals.stands(self.home, study),
         )
         member = self._member(question)
-        self._refuse_differencing(study)
+        floors = read_policy(self.home).thresholds.stricter(study.thresholds)
+        people = self._people_behind(study, floors)
+        ledger.refuse_few_apart(self.home, people, floors.min_count)
         said = [self._answer(study, ask) for ask in question.asks]
         answers = tuple(_protected(s, member, asked, position) for position, s in enumerate(said))
         body = RoundAnswer(question.study, question.run, question.round, self.site, asked, answers).encode()
         reply = seal(body, self._key, "answer")
         if any(isinstance(s, Release) for s in said):
-            ledger.keep_people(self.home, self._table(study).persons)
+            ledger.keep_people(self.home, people)
         ledger.remember(self.home, question, asked, reply)
         audit.record(
             self.home,
@@ -160,14 +163,13 @@ class Agent:
             self._members[run] = Member(self.site, key, question.keys, peers.masking_keys(self.home))
         return self._members[run]
 
-    def _refuse_differencing(self, study: Study) -> None:
-        """Nothing, if nobody can be found by what was answered before about nearly the same people."""
+    def _people_behind(self, study: Study, floors: Thresholds) -> Integers:
+        """The identifiers of the people whom an answer would be about; none where they are in no answer."""
         try:
             persons = self._table(study).persons
         except ShadowgraphError:
-            return  # without a table nothing is answered
-        floors = read_policy(self.home).thresholds.stricter(study.thresholds)
-        ledger.refuse_few_apart(self.home, persons, floors.min_count, floors.min_count_in_sum)
+            return np.zeros(0, dtype=np.int64)
+        return persons if len(persons) >= floors.min_count_in_sum else persons[:0]
 
     def _answer(self, study: Study, ask: Ask) -> Release | Code:
         """One question's release, or the code with which it is withheld."""

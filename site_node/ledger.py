@@ -1,11 +1,18 @@
-"""The memory of what this site answered: a repeat gets the same bytes, and nothing else is answered twice."""
+"""The memory of what this site answered: a repeat gets the same bytes, and nothing else is answered twice.
+
+It also remembers about whom: the difference of two answers about nearly the same people would be an answer
+about the few by whom they differ (RT01, RT42). Their identifiers stay in the site's register.
+"""
 
 import json
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
+import numpy as np
+
 from protocols.core.errors import Code, SiteError
+from protocols.core.table import Integers
 from protocols.core.wire import RoundQuestion, digest
 from site_node.register import now, register
 
@@ -86,6 +93,51 @@ def remember(home: Path, question: RoundQuestion, asked: str, sealed: bytes) -> 
             "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?)",
             (question.study, question.run, question.round, asked, sealed, now().isoformat()),
         )
+
+
+def keep_people(home: Path, people: Integers) -> None:
+    """Keeps the (n,) identifiers of the people behind an answer, before it leaves."""
+    if not len(people):
+        return
+    data = _canonical(people)
+    with register(home) as db:
+        db.execute(
+            "INSERT OR IGNORE INTO answered_people VALUES (?, ?, ?, ?)",
+            (digest(data), _sketch(people).tobytes(), data, now().isoformat()),
+        )
+
+
+def refuse_few_apart(home: Path, people: Integers, min_count: int) -> None:
+    """Nothing, if the (n,) people are those of an earlier answer, or `min_count` apart from those of each.
+
+    Raises:
+        SiteError: withheld; the text does not say from which answer, nor how far.
+    """
+    if not len(people):
+        return
+    data, sketch = _canonical(people), _sketch(people)
+    with register(home) as db:
+        kept = db.execute("SELECT sha256, sketch FROM answered_people WHERE sha256 <> ?", (digest(data),))
+        near = [row["sha256"] for row in kept.fetchall() if _apart(sketch, row["sketch"]) < min_count]
+        for sha256 in near:
+            row = db.execute("SELECT people FROM answered_people WHERE sha256 = ?", (sha256,)).fetchone()
+            others = np.frombuffer(row["people"], dtype="<i8")
+            if len(np.setxor1d(people, others, assume_unique=True)) < min_count:
+                raise SiteError(Code.WITHHELD, "an earlier answer was about nearly the same people")
+
+
+def _canonical(people: Integers) -> bytes:
+    return np.sort(people).astype("<i8").tobytes()
+
+
+def _sketch(people: Integers) -> Integers:
+    """How many people fall into each of 1,024 places; people are as far apart as their sketches, or more."""
+    places = people.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(54)
+    return np.bincount(places.astype(np.int64), minlength=1024).astype("<i4")
+
+
+def _apart(sketch: Integers, other: bytes) -> int:
+    return int(np.abs(sketch - np.frombuffer(other, dtype="<i4")).sum())
 
 
 def released(home: Path) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS answer (
     PRIMARY KEY (study, run, round)
 );
 CREATE TABLE IF NOT EXISTS answered_people (
-    sha256 TEXT PRIMARY KEY, sketch BLOB NOT NULL, persons BLOB NOT NULL, answered_at TEXT NOT NULL
+    sha256 TEXT PRIMARY KEY, sketch BLOB NOT NULL, people BLOB NOT NULL, answered_at TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS peer (
     site TEXT PRIMARY KEY, signing_key TEXT NOT NULL, masking_key TEXT NOT NULL, pinned_at TEXT NOT NULL
