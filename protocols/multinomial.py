@@ -201,7 +201,8 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
         return (
             f"Multinomial regression of {spec.outcome} on {', '.join(spec.covariates)}.",
             "Leaves in a sum over sites, once: the number of people, how many have each of "
-            f"{len(spec.levels)} levels, the sums and sums of squares of the {len(spec.covariates)} covariates.",
+            f"{len(spec.levels)} levels, the sums and sums of squares of the {len(spec.covariates)} "
+            "covariates.",
             "Leaves in a sum over sites, about 7 times: the number of people, the log-likelihood, its "
             f"{q} first and {q} x {q} second derivatives.",
         )

@@ -31,6 +31,7 @@ from protocols.core.families import logit
 from protocols.core.lockstep import together
 from protocols.core.person_draws import normal, uniform
 from protocols.core.pooled import joined, on_one_table
+from protocols.core.posterior import inverse, regression_draw, scattered
 from protocols.core.protocol import (
     Arrays,
     Ask,
@@ -51,7 +52,6 @@ from protocols.glm import GlmSpec
 from protocols.linear import LinearSpec
 from protocols.logistic import LogisticSpec
 
-_RIDGE = 1e-5  # mice's: a share of each sum of squares that keeps collinear predictors solvable
 _PRIOR = 1 / 5**2  # precision of the prior of a standardized log odds ratio
 _CONVERGED = 1e-8
 _MAX_NEWTON = 15
@@ -228,11 +228,10 @@ class MultipleImputation(FederatedProtocol[MultipleImputationSpec, MultipleImput
         total = MultipleImputation.known(spec, table)
         start = _start(spec, total, 0)
         chains = [on_one_table(self, spec, table, _chain(spec, start, m)) for m in range(spec.imputations)]
-        model, everybody = protocol(spec.model.protocol), np.ones(len(table), dtype=bool)
+        model = protocol(spec.model.protocol)
         sites = [
             [self.transform(spec, t, np.ones(len(t), bool), **chain) for t in tables] for chain in chains
         ]
-        assert all(len(self.transform(spec, table, everybody, **chain)) == len(table) for chain in chains)
         return result(spec, total, chains, [model.pooled(spec.model, completed) for completed in sites])
 
     def describe(self, spec: MultipleImputationSpec) -> Sequence[str]:
@@ -303,33 +302,13 @@ def _chain(
         rng = np.random.default_rng([spec.seed, imputation, visit])
         if target < len(spec.norm):
             total = yield Ask("moments", {"target": np.array(target), **chain})
-            draw = _norm_draw(total["products"], int(total["n"]), rng)
+            draw = regression_draw(total["products"], int(total["n"]), rng)
         else:
             centre = last.get(target, np.zeros(k))
             last[target], information = yield from _logistic_mode(target, centre, chain)
-            draw = np.append(last[target] + _scattered(_inverse(information), rng), 0.0)
+            draw = np.append(last[target] + scattered(inverse(information), rng), 0.0)
         draws = np.vstack([draws, draw])
     return {**start, "draws": draws, "imputation": np.array(imputation)}
-
-
-def _norm_draw(products: Floats, n: int, rng: np.random.Generator) -> Floats:
-    """Coefficients and residual standard deviation from their posterior, as `mice.impute.norm.draw`."""
-    xx, xy, yy = products[:-1, :-1], products[:-1, -1], products[-1, -1]
-    inverse = _inverse(xx + np.diag(_RIDGE * np.diag(xx)))
-    coef = inverse @ xy
-    rss = yy - 2 * coef @ xy + coef @ xx @ coef
-    sigma = np.sqrt(max(rss, 0.0) / rng.chisquare(max(n - len(coef), 1)))
-    return np.append(coef + sigma * _scattered(inverse, rng), sigma)
-
-
-def _inverse(matrix: Floats) -> Floats:
-    inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
-    return (inverse + inverse.T) / 2
-
-
-def _scattered(covariance: Floats, rng: np.random.Generator) -> Floats:
-    scattered: Floats = np.linalg.cholesky(covariance) @ rng.standard_normal(len(covariance))
-    return scattered
 
 
 def _logistic_mode(target: int, coef: Floats, chain: dict[str, Array]) -> Coordination[tuple[Floats, Floats]]:
