@@ -36,7 +36,7 @@ def frames(dataset: pydicom.FileDataset) -> Iterator[NDArray[np.generic]]:
             _check_frames(dataset, count)
         decoded = 0
         for frame in iter_pixels(dataset, raw=True):
-            if frame.shape != (dataset.Rows, dataset.Columns):
+            if decoded == count or frame.shape != (dataset.Rows, dataset.Columns):
                 raise DicomFault(Fault.UNDECODABLE_PIXELS)
             yield frame
             decoded += 1

@@ -1,0 +1,114 @@
+"""`data deidentify`, and the planted tokens' way through the whole site (RT24)."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from sqlalchemy import select
+
+from cdm.database import connect
+from cdm.schema import metadata
+from protocols.core.errors import ExitCode
+from server.main import run
+from site_node.config import load
+from site_node.imaging import load_series
+from tests.lib.dicom_files import ROOT, new_object, write_rtstruct, write_series
+
+TOKEN = b"canary"
+SQUARE = [(0.5, 0.5, 1.0), (5.5, 0.5, 1.0), (5.5, 5.5, 1.0), (0.5, 5.5, 1.0)]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A site, and a folder of images that name their patient wherever they can."""
+    made = tmp_path / "site"
+    made.mkdir()
+    (made / "site.toml").write_text('name = "clinic"\n')
+    folder = tmp_path / "Canary^Name"
+    write_series(folder / "ct", change=plant)
+    write_rtstruct(folder / "rs.dcm", {"GTV": [SQUARE], "of CANARY": [SQUARE]})
+    write_series(folder / "shot", series_uid=ROOT + "1.5", change=burned_in)
+    (folder / "canary.txt").write_text("canary")
+    return made
+
+
+def plant(_: int, dataset: Dataset) -> None:
+    nested = Dataset()
+    nested.PatientName, nested.OperatorsName = "Canary^Name", "Canary"
+    nested.add_new(0x00091010, "LT", "canary")
+    dataset.RequestAttributesSequence = dataset.DerivationCodeSequence = [nested]
+    dataset.ImageComments, dataset.DerivationDescription = "canary", "canary"
+    dataset.add_new(0x60003000, "OW", b"canary")
+    dataset.add_new(0x60000022, "LO", "canary")
+    dataset.StationName = dataset.ContentLabel = "CANARY"
+    dataset.file_meta.SourceApplicationEntityTitle = "CANARY"
+
+
+def burned_in(_: int, dataset: Dataset) -> None:
+    dataset.BurnedInAnnotation = "YES"
+
+
+def test_the_command_copies_what_may_be_handed_on(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = home.parent / "Canary^Name", home.parent / "out"
+    assert (
+        run(["data", "deidentify", str(source), str(out), "--home", str(home)], as_json=True) == ExitCode.DONE
+    )
+    printed = capsys.readouterr()
+    answer = json.loads(printed.out)
+    assert answer["copied"] == 5
+    assert {one["code"]: one["files"] for one in answer["left out"]} == {
+        "dicom-burned-in": 4,
+        "dicom-not-dicom": 1,
+    }
+    files = sorted(path for path in out.rglob("*") if path.is_file())
+    assert len(files) == 5
+    for path in files:
+        assert TOKEN not in path.read_bytes().lower()
+        assert TOKEN not in str(path.relative_to(out)).lower().encode()
+        assert pydicom.dcmread(path).PatientIdentityRemoved == "YES"
+    assert TOKEN not in (printed.out + printed.err).lower().encode()
+    copies = [path for path in files if pydicom.dcmread(path).Modality == "CT"]
+    originals = sorted((source / "ct").iterdir())
+    np.testing.assert_array_equal(load_series(copies).array, load_series(originals).array)
+
+
+@pytest.mark.parametrize("out", ["Canary^Name/inside", "site"])
+def test_a_folder_that_is_not_new_is_refused(home: Path, out: str) -> None:
+    words = ["data", "deidentify", str(home.parent / "Canary^Name"), str(home.parent / out)]
+    assert run([*words, "--home", str(home)], as_json=True) == ExitCode.INVALID_INPUT
+
+
+def test_a_link_to_a_folder_is_not_followed(home: Path) -> None:
+    secret = home.parent / "elsewhere"
+    secret.mkdir()
+    new_object("CT", ROOT + "1.1.77").save_as(secret / "one.dcm", enforce_file_format=True)
+    source = home.parent / "links"
+    source.mkdir()
+    (source / "link").symlink_to(secret, target_is_directory=True)
+    run(["data", "deidentify", str(source), str(home.parent / "out"), "--home", str(home)], as_json=True)
+    assert list((home.parent / "out").rglob("*.dcm")) == []
+
+
+def test_no_token_reaches_the_cdm_the_features_or_the_words_on_the_way(
+    home: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (home / "few.yaml").write_text("families: [intensity]\n")
+    source = str(home.parent / "Canary^Name")
+    for words in (
+        ["data", "add", "dicom", source],
+        ["features", "radiomics", "compute", "--settings", str(home / "few.yaml")],
+        ["data", "status", "--places"],
+        ["data", "unmapped"],
+    ):
+        assert run([*words, "--home", str(home)], as_json=True) in (ExitCode.DONE, ExitCode.PARTIAL)
+    printed = capsys.readouterr()
+    assert "canary" not in (printed.out + printed.err + caplog.text).lower().replace("canary.txt", "")
+    engine = connect(load(home).database_url)
+    with engine.connect() as connection:
+        for table in metadata.tables.values():
+            rows = str(connection.execute(select(table)).all()).lower().replace("canary.txt", "")
+            assert "canary" not in rows, table.name
+    engine.dispose()
