@@ -54,10 +54,10 @@ def read_purity(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | 
             continue
         try:
             key = line.sample("sample"), ""
-            numbers[key] = {PURITY: _within(line.number("purity"), 1.0, "purity")}
+            stated = {PURITY: _within(line.number("purity"), 1.0, "purity")}
             if line["ploidy"]:
-                numbers[key][PLOIDY] = _within(line.number("ploidy"), LARGEST_PLOIDY, "ploidy")
-            lines[key] = number
+                stated[PLOIDY] = _within(line.number("ploidy"), LARGEST_PLOIDY, "ploidy")
+            numbers[key], lines[key] = stated, number
         except Malformed as fault:
             yield Unreadable(KIND, f"{name}:{number}", fault.code, fault.reason)
     for (sample, _), found in numbers.items():
@@ -78,9 +78,9 @@ def read_ctdna(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | U
             vaf = line.number("vaf") if line["vaf"] else line.number("percent") / 100.0
             gene = line["gene"].upper()
             names = [CTDNA, f"{CTDNA}:{gene}"[:50]] if SYMBOL.fullmatch(gene) else [CTDNA]
+            vaf = _within(vaf, 1.0, "vaf", least=0.0)
             for one in names:
-                largest = max(numbers[key].get(one, 0.0), _within(vaf, 1.0, "vaf", least=0.0))
-                numbers[key][one] = largest
+                numbers[key][one] = max(numbers[key].get(one, 0.0), vaf)
             lines.setdefault(key, number)
         except Malformed as fault:
             yield Unreadable(KIND, f"{name}:{number}", fault.code, fault.reason)

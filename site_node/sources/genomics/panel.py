@@ -70,7 +70,7 @@ def _megabases(path: Path) -> float | None:
     for _, cells in _table(path):
         if not _is_bed(cells):
             return None
-        regions[cells[0]].append((int(cells[1]) + 1, int(cells[2])))
+        regions[cells[0].removeprefix("chr")].append((int(cells[1]) + 1, int(cells[2])))
     return sum(map(covered, regions.values())) / 1e6 or None
 
 

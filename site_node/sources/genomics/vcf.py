@@ -15,6 +15,7 @@ from site_node.sources.genomics.genotype import Call
 from site_node.sources.genomics.panel import is_normal, patient_of
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
+    MAX_SAMPLES,
     MIXED_BUILDS,
     Malformed,
     Samples,
@@ -66,6 +67,8 @@ class _Header:
         if tuple(cells[: len(FIXED)]) != FIXED:
             raise Malformed("malformed-header", "the line of column names is not VCF's")
         self.width = len(cells)
+        if self.width > len(FIXED) + 1 + MAX_SAMPLES:
+            raise Malformed("too-many-samples", f"the file has over {MAX_SAMPLES} samples: split it")
         named = dict(enumerate(cells[len(FIXED) + 1 :], start=len(FIXED) + 1))
         self.normal_columns = {c: s for c, s in named.items() if s in self.normals or is_normal(s)}
         self.samples = {c: s for c, s in named.items() if s and c not in self.normal_columns}

@@ -1,0 +1,117 @@
+"""Tables of genes and probes: what quantifiers write, and what a table must say of itself."""
+
+from pathlib import Path
+
+import pytest
+
+from site_node.sources import genomics
+from tests.unit.genomics.test_segments import read, values_of, write
+
+COUNTS = "Geneid\tChr\tStart\tEnd\tStrand\tLength\t/run/S1.bam\t/run/S2Aligned.sortedByCoord.out.bam"
+GTF = (
+    "#!genome-build GRCh38.p14",
+    'chr1\tx\tgene\t1\t2000\t.\t+\t.\tgene_id "ENSG00000000001.4"; gene_name "AAA";',
+    'chr1\tx\texon\t1\t800\t.\t+\t.\tgene_id "ENSG00000000001.4"; gene_name "AAA";',
+    'chr1\tx\texon\t501\t1000\t.\t+\t.\tgene_id "ENSG00000000001.4"; gene_name "AAA";',
+    'chr1\tx\tgene\t3000\t5000\t.\t+\t.\tgene_id "ENSG00000000002.1"; gene_name "BBB";',
+    'chr1\tx\texon\t3000\t4999\t.\t+\t.\tgene_id "ENSG00000000002.1"; gene_name "BBB";',
+)
+
+
+def test_feature_counts_become_tpm_and_fpkm(tmp_path: Path) -> None:
+    """The numbers are those of reference/stats/bayes_genomics_golden.json."""
+    rows = [("A", 1000, 100), ("B", 2500, 250), ("C", 800, 0), ("D", 10000, 4000)]
+    lines = [f"{gene}\t1\t1\t9\t+\t{length}\t{count}\t1" for gene, length, count in rows]
+    path = write(tmp_path / "counts.txt", "# Program:featureCounts v2", COUNTS, *lines)
+    found = [one.body for one in genomics.read(path)]  # type: ignore[union-attr]
+    tpm, fpkm = (
+        next(b for b in found if (b["quantity"], b["sample"]) == (quantity, "S1"))
+        for quantity in ("tpm", "fpkm")
+    )
+    assert len(found) == 4
+    assert values_of(tpm) == pytest.approx({"A": 166666.67, "B": 166666.67, "C": 0, "D": 666666.67}, rel=1e-6)
+    assert values_of(fpkm)["A"] == pytest.approx(22988.505747, rel=1e-6)
+
+
+def test_counts_take_lengths_and_symbols_from_a_gtf(tmp_path: Path) -> None:
+    table = write(
+        tmp_path / "c.tsv", "gene_id\tS1", "ENSG00000000001.7\t10", "ENSG00000000002\t20", "__no_feature\t9"
+    )
+    bodies, faults = read(table, values="counts", genes=write(tmp_path / "g.gtf", *GTF))
+    assert not faults
+    # exons of AAA cover 1,000 bases together, those of BBB 2,000: FPKM = 1e9 * 10 / 1000 / 30 of both
+    assert values_of(bodies["Profile", "S1"]) == pytest.approx({"AAA": 1e6 / 3, "BBB": 1e6 / 3}, rel=1e-6)
+    assert bodies["Profile", "S1"]["reference_genome"] == "GRCh38"
+
+
+def test_counts_without_lengths_are_refused(tmp_path: Path) -> None:
+    bodies, faults = read(write(tmp_path / "c.tsv", "gene_id\tS1", "AAA\t10"), values="counts")
+    assert ([fault.code for fault in faults], bodies) == (["no-gene-lengths"], {})
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "name"),
+    [
+        (
+            "gene_id\ttranscript_id(s)\tlength\teffective_length\texpected_count\tTPM\tFPKM",
+            "IDH1\tx\t9\t9\t5\t7.5\t3",
+            "P1.genes.results",
+        ),
+        ("Name\tLength\tEffectiveLength\tTPM\tNumReads", "IDH1\t9\t9\t7.5\t5", "P1/quant.genes.sf"),
+        (
+            "gene_id\tgene_name\tgene_type\tunstranded\ttpm_unstranded",
+            "ENSG00000138413.14\tIDH1\tx\t5\t7.5",
+            "P1.star_gene_counts.tsv",
+        ),
+    ],
+    ids=["RSEM", "Salmon", "GDC"],
+)
+def test_the_file_of_one_sample(tmp_path: Path, header: str, line: str, name: str) -> None:
+    (tmp_path / "P1").mkdir()
+    write(tmp_path / name, header, line)
+    found = [one.body for one in genomics.read(tmp_path)]  # type: ignore[union-attr]
+    assert {body["sample"] for body in found} == {"P1"}
+    assert values_of(next(b for b in found if b["quantity"] == "tpm")) == {"IDH1": 7.5}
+
+
+def test_probes_are_methylation_without_being_told(tmp_path: Path) -> None:
+    table = write(
+        tmp_path / "m.tsv",
+        "probe\tS1\tS2",
+        "cg00000029\t0.25\tNA",
+        "cg00000108\t1\t0.5",
+        "cg00000109\t1.5\t0",
+    )
+    bodies, faults = read(table)
+    assert [(fault.position, fault.code) for fault in faults] == [("m.tsv:4", "malformed-number")]
+    assert values_of(bodies["Profile", "S1"]) == {"CG00000029": 0.25, "CG00000108": 1.0}
+    assert values_of(bodies["Profile", "S2"]) == {"CG00000029": None, "CG00000108": 0.5}
+    assert bodies["Profile", "S1"]["assay"] == "methylation"
+
+
+def test_m_values_are_kept_as_beta(tmp_path: Path) -> None:
+    bodies, _ = read(write(tmp_path / "m.tsv", "probe\tS1", "cg00000029\t2"), values="m")
+    assert values_of(bodies["Profile", "S1"]) == {"CG00000029": pytest.approx(0.8)}
+
+
+def test_a_gct_and_a_table_by_r(tmp_path: Path) -> None:
+    gct = write(tmp_path / "a.gct", "#1.2", "1\t1", "Name\tDescription\tS1", "IDH1\tna\t3.5")
+    assert values_of(read(gct, values="tpm")[0]["Profile", "S1"]) == {"IDH1": 3.5}
+
+
+def test_two_identifiers_of_one_gene_add_up(tmp_path: Path) -> None:
+    bodies, _ = read(write(tmp_path / "t.tsv", "gene\tS1", "IDH1\t3", "TP53\t1", "idh1\t4"), values="tpm")
+    assert values_of(bodies["Profile", "S1"]) == {"IDH1": 7.0, "TP53": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        (["gene\tS1", "IDH1\t3"], "unknown-quantity"),
+        (["gene\tS1\tS1", "IDH1\t3\t4"], "malformed-header"),
+        (["probe\tS1"], "no-features"),
+    ],
+)
+def test_a_table_that_says_too_little_is_refused(tmp_path: Path, lines: list[str], code: str) -> None:
+    bodies, faults = read(write(tmp_path / "t.tsv", *lines))
+    assert ([fault.code for fault in faults], bodies) == ([code], {})
