@@ -26,6 +26,7 @@ from . import (
 from .discretise import grey_levels
 from .feature import AGGREGATION_CODES, Feature, Reason
 from .filters.bank import respond
+from .memory import keep_freed_memory
 from .model import Spacing
 from .processing import UnusableError, process
 from .region import Region
@@ -58,6 +59,7 @@ def extract(
         mask: the region on the same grid; true or non-zero inside.
         spacing_mm: distance of voxel centres, (z, y, x).
     """
+    keep_freed_memory()
     try:
         processed = process(image, mask, spacing_mm, settings)
     except UnusableError as error:
