@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -17,12 +18,13 @@ from site_node.config import SiteConfig
 from site_node.loading import Progress, load_records, open_cdm
 from site_node.sources import fhir
 from site_node.sources.fhir.bulk import BulkExport, split_export_url
-from site_node.sources.fhir.search import search
+from site_node.sources.fhir.search import search, supported
 from site_node.sources.fhir.server import TIMEOUT_SECONDS, FhirServer
 from site_node.sources.fhir.smart import Tokens, discover_token_url, read_keys
 
 EXPORT = "$export"
 EVERYTHING = "all"
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 OWN_KINDS = ("Dicom", "MAF", "VCF", "ImageReading", "RadiomicFeatures")
 
 
@@ -59,7 +61,8 @@ def add_fhir_server(
     with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True) as http:
         if not request.url.rstrip("/").endswith(EXPORT):
             server = _server(http, request, request.url.rstrip("/"))
-            found = search(server, request.kinds or fhir_kinds(), since)
+            kinds = request.kinds or supported(server, fhir_kinds())
+            found = search(server, kinds, since)
             summary = load_records(config, fhir.validated(found, validate), name, progress)
             _remember(config, name, began)
             return summary
@@ -84,6 +87,11 @@ def _server(http: httpx.Client, request: Request, base_url: str) -> FhirServer:
     if request.client_id is None:
         raise InputError(
             Code.INVALID_INPUT, "--key needs --client-id", "give the id that the server knows us by"
+        )
+    where = urlsplit(base_url)
+    if where.scheme != "https" and where.hostname not in LOOPBACK:
+        raise InputError(
+            Code.INVALID_INPUT, "a token is not sent over plain http", "give the server's https address"
         )
     keys = read_keys(request.key)
     tokens = Tokens(http, discover_token_url(http, base_url), request.client_id, keys)

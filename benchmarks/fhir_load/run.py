@@ -1,6 +1,7 @@
 """How fast FHIR becomes a CDM: NDJSON to SQLite with vocabulary, provenance and idempotence, on one core.
 
 python benchmarks/fhir_load/run.py [--data DIR] [--vocabulary ZIP] [--validate none] [--repeat 3]
+    [--database URL]
 """
 
 import argparse
@@ -20,9 +21,11 @@ from site_node.sources.fhir import Validate, count_bytes, read, validated
 SHARED = Path(os.environ.get("SHADOWGRAPH_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 
 
-def measure(data: Path, vocabulary: Path | None, folder: Path, how: Validate) -> dict[str, object]:
+def measure(
+    data: Path, vocabulary: Path | None, folder: Path, how: Validate, url: str | None
+) -> dict[str, object]:
     """Seconds, CPU seconds and peak memory of one load into an empty database, and of loading it again."""
-    engine = connect(f"sqlite:///{folder / 'cdm.sqlite'}")
+    engine = connect(url or f"sqlite:///{folder / 'cdm.sqlite'}")
     migrate(engine)
     if vocabulary:
         load_athena(engine, vocabulary)
@@ -40,7 +43,8 @@ def measure(data: Path, vocabulary: Path | None, folder: Path, how: Validate) ->
             "resources_per_cpu_second": round(summary.records / cpu),
         }
     engine.dispose()
-    result["database_mb"] = round((folder / "cdm.sqlite").stat().st_size / 1e6, 1)
+    if url is None:
+        result["database_mb"] = round((folder / "cdm.sqlite").stat().st_size / 1e6, 1)
     result["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return result
 
@@ -52,11 +56,15 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=Path, default=SHARED / "data" / "vocabulary" / "athena_mini.zip")
     parser.add_argument("--validate", type=Validate, default=Validate.NONE, choices=list(Validate))
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--database", help="an empty PostgreSQL database instead of SQLite; takes --repeat 1")
     arguments = parser.parse_args()
     print(f"# {arguments.data.name}: {count_bytes(arguments.data) / 1e6:.1f} MB packed")
     for _ in range(arguments.repeat):
         with tempfile.TemporaryDirectory() as folder:
-            result = measure(arguments.data, arguments.vocabulary, Path(folder), arguments.validate)
+            result = measure(
+                *(arguments.data, arguments.vocabulary, Path(folder), arguments.validate),
+                url=arguments.database,
+            )
         print(json.dumps(result))
 
 

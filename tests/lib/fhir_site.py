@@ -75,6 +75,10 @@ class FhirSite:
             return self.faults[path].pop(0)
         if path == ".well-known/smart-configuration":
             return _json({"token_endpoint": f"{self.url}/token"})
+        if path == "metadata":
+            return _json(
+                {"rest": [{"mode": "server", "resource": [{"type": kind} for kind in self.resources]}]}
+            )
         if path == "token":
             return self._token(parse_qs(body.decode()))
         if self.keys and headers.get("Authorization", "").removeprefix("Bearer ") not in self.tokens:

@@ -28,6 +28,17 @@ def search(
         yield from _pages(server, kind, since)
 
 
+def supported(server: FhirServer, kinds: Iterable[str]) -> list[str]:
+    """Those of the kinds that the server says it has; all of them where it says nothing."""
+    wanted = list(kinds)
+    answer = server.get("metadata")
+    if answer.status_code != httpx.codes.OK:
+        return wanted
+    resources = [one for rest in json_of(answer).get("rest") or () for one in rest.get("resource") or ()]
+    there = {one.get("type") for one in resources}
+    return [kind for kind in wanted if kind in there] or wanted
+
+
 def _pages(server: FhirServer, kind: str, since: str | None) -> Iterator[SourceRecord | Unreadable]:
     parameters = {"_count": str(PAGE), **({"_lastUpdated": f"ge{since}"} if since else {})}
     answer = server.get(kind, parameters)

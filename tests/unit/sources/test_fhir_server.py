@@ -365,6 +365,21 @@ def test_the_command_pulls_by_search(site: FhirSite, data: Command) -> None:
     assert sum("_lastUpdated" in query for _, _, query in site.asked) == 1
 
 
+def test_the_command_asks_for_what_the_server_says_it_has(site: FhirSite, data: Command) -> None:
+    code, summary = data("add", "fhir", site.url)
+    assert code == ExitCode.DONE
+    assert {line["kind"] for line in summary["kinds"]} == {"Patient", "Encounter"}
+    assert set(site.paths()) == {"metadata", "Patient", "Encounter"}
+
+
+def test_a_token_is_not_sent_in_the_clear(data: Command, tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_bytes(pem(ec.generate_private_key(ec.SECP384R1())))
+    code, error = data(
+        *("add", "fhir", "http://fhir.example/r4", "--client-id", "x", "--key", tmp_path / "key.pem")
+    )
+    assert (code, error["error"]) == (ExitCode.INVALID_INPUT, "invalid-input")
+
+
 @pytest.mark.parametrize("words", [("--since", "yesterday"), ("--key", "nowhere.pem", "--client-id", "x")])
 def test_wrong_options_are_wrong_input(site: FhirSite, data: Command, words: tuple[str, ...]) -> None:
     code, _ = data("add", "fhir", site.url, *words)
