@@ -46,6 +46,7 @@ from cdm.schema.provenance import (
     source_row,
     unmapped_code,
 )
+from cdm.schema.quality import quality_result
 from cdm.schema.results import cohort, cohort_definition
 from cdm.schema.vocabularies import (
     concept,
@@ -102,6 +103,7 @@ __all__ = [
     "person_link",
     "procedure_occurrence",
     "provider",
+    "quality_result",
     "quarantine",
     "relationship",
     "research_consent",
