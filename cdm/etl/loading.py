@@ -116,10 +116,12 @@ class Loading:
         for key in self._bodies.keys() & self._batch.keys():
             del self._bodies[key]
         changes: list[Change] = []
+        seen: set[int] = set()
         while candidates:
+            seen |= {one.key for one in candidates}
             self._map_all(candidates, known, changes, rejected)
             # Mapped together with what they depend on: a kill leaves both old or both new.
-            reached = self.store.touched_by(changes)
+            reached = self.store.touched_by(changes) - seen
             candidates = [self._again(one, counted=False) for one in self.store.bodies(reached)]
             known |= self.store.known([one.key for one in candidates])
         self._write(changes, rejected)

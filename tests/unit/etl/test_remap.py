@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, Table, select
 
 from cdm.athena import load_athena
-from cdm.etl import Identity, SourceRecord
+from cdm.etl import MAPPERS, Identity, Row, SourceRecord, Unmappable
 from cdm.etl.load import load, remap
 from cdm.etl.profile import Profile
 from cdm.etl.report import unmapped
@@ -22,7 +22,7 @@ from cdm.schema import (
 )
 from cdm.source_map import load_source_map
 from tests.lib.cdm_rows import cdm_rows
-from tests.lib.hospital_records import coded, dicom_records, fhir_records, record
+from tests.lib.hospital_records import coded, dicom_records, fhir_records, record, version
 from tests.lib.shared import shared
 
 IDENTITY = Identity(b"a site's secret")
@@ -124,6 +124,22 @@ def test_a_request_has_its_medication_whichever_arrives_first(engine: Engine, dr
     assert sources(engine) == ["SNOMED:another"]
     load(engine, [SourceRecord("Medication", "m1", "deleted:1", {}, deleted=True)], "fhir", IDENTITY)
     assert sources(engine) == [None]
+
+
+def test_a_request_that_cannot_be_mapped_any_more_is_reported_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(engine, fhir_records(1), "fhir", IDENTITY)
+
+    def refuse(body: object, context: object) -> list[Row]:
+        raise Unmappable("stricter", "a newer mapper wants more")
+
+    monkeypatch.setitem(MAPPERS, "MedicationRequest", refuse)
+    changed = version(record("Medication", "m0", code=coded(SNOMED, "another")), 3)
+    summary = load(engine, [changed], "fhir", IDENTITY)
+    assert summary.kinds["Medication"].replaced == 1
+    assert summary.kinds["MedicationRequest"].quarantined == 1
+    assert len(rows(engine, drug_exposure)) == 1
 
 
 def sources(engine: Engine) -> list[str | None]:

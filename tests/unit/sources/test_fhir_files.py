@@ -137,7 +137,7 @@ def test_a_reference_by_an_identifier_alone_becomes_plain(tmp_path: Path, extra:
 
 @pytest.mark.parametrize("kind", ["searchset", "collection", "batch", "history"])
 def test_bundles_of_every_type_give_their_resources(tmp_path: Path, kind: str) -> None:
-    entry = {"fullUrl": "https://fhir.example.org/Patient/p1", "resource": PATIENT}
+    entry: dict[str, object] = {"fullUrl": "https://fhir.example.org/Patient/p1", "resource": PATIENT}
     (tmp_path / "bundle.json").write_bytes(bundle(kind, entry))
     assert names(tmp_path) == ["Patient/p1"]
 
