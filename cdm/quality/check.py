@@ -81,7 +81,7 @@ CHECK_TYPES: dict[str, CheckType] = {
         "completeness",
         "validation",
         "people with a condition have an era of it",
-        "run `data remap`, which derives the eras",
+        "derive the eras (OHDSI's era scripts); a cohort that asks for eras finds nobody else",
     ),
     "measureValueCompleteness": CheckType(
         "completeness", "verification", "an optional value is there", "nothing to do: for information", 1.0

@@ -99,6 +99,39 @@ def status(
 
 
 @app.command()
+def quality(
+    html: Annotated[Path | None, typer.Option(help="write the whole result as one page")] = None,
+    every: Annotated[bool, typer.Option("--all", help="list every check, not only what failed")] = False,
+    home: Home = Path("."),
+) -> dict[str, Any]:
+    """Check conformance, completeness and plausibility, compare with the run before, and say what to do.
+
+    Example: shadowgraph data quality --html quality.html
+    """
+    from site_node.config import load
+    from site_node.quality import assess
+    from site_node.quality.page import write_page
+
+    with _cdm(home) as engine:
+        found = assess(engine, load(home).name, home)
+    if html is not None:
+        write_page(found, html)
+    return found.summary(every=every)
+
+
+@app.command()
+def linkage(home: Home = Path(".")) -> list[dict[str, Any]]:
+    """Count the people with clinical, imaging and genomic data, and those who have all of it.
+
+    Example: shadowgraph data linkage
+    """
+    from cdm.linkage import funnel
+
+    with _cdm(home) as engine:
+        return [{"people with": kind, "people": people} for kind, people in funnel(engine).items()]
+
+
+@app.command()
 def unmapped(
     limit: Annotated[int, typer.Option(help="how many codes to show")] = 50, home: Home = Path(".")
 ) -> list[dict[str, Any]]:
