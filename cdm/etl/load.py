@@ -23,6 +23,7 @@ from cdm.etl.summary import LoadSummary
 from cdm.schema import source_record
 
 BATCH = 2000
+BATCH_BYTES = 32 * 1024 * 1024  # parsed, a batch of this size takes about 200 MB
 USUAL = Profile()
 
 Progress = Callable[[int], None]
@@ -134,15 +135,19 @@ def _batches(
     while left or waiting:
         batch: list[SourceRecord | Unreadable] = []
         seen: set[tuple[str, str]] = set()
-        earlier, waiting = waiting, []
-        left = False
+        earlier, waiting = iter(waiting), []
+        left, read = False, 0
         for record in chain(earlier, upcoming):
-            name = (record.kind, record.record_id) if isinstance(record, SourceRecord) else None
-            (waiting if name in seen else batch).append(record)
-            if name:
+            if isinstance(record, SourceRecord):
+                name = (record.kind, record.record_id)
+                (waiting if name in seen else batch).append(record)
                 seen.add(name)
-            if max(len(batch), len(waiting)) >= size:
+                read += record.size
+            else:
+                batch.append(record)
+            if max(len(batch), len(waiting)) >= size or read >= BATCH_BYTES:
                 left = True
                 break
+        waiting += earlier  # where the batch was full before they were all taken
         if batch:
             yield batch

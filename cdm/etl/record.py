@@ -18,7 +18,8 @@ class SourceRecord(NamedTuple):
     `record_id` names the record inside its source and kind for good (`Observation.id`, a SeriesInstanceUID),
     so that a newer version replaces the older. `position` is `file:line` below the source's folder and is for
     people; it holds no value of the record. `body` is plain JSON data: its content hash decides whether
-    anything changed. `deleted` says that the source took the record back.
+    anything changed. `deleted` says that the source took the record back. `size` is how many bytes it had,
+    where the reader knows: it bounds a batch.
     """
 
     kind: str
@@ -26,6 +27,7 @@ class SourceRecord(NamedTuple):
     position: str
     body: Body
     deleted: bool = False
+    size: int = 0
 
 
 class Unreadable(NamedTuple):

@@ -14,13 +14,13 @@ from cdm.etl.record import Body, SourceRecord, Unreadable
 UUID = "urn:uuid:"
 
 
-def resource_record(resource: object, kind: str, position: str) -> SourceRecord | Unreadable:
+def resource_record(resource: object, kind: str, position: str, size: int = 0) -> SourceRecord | Unreadable:
     """The record of a resource that has a type and an id; `kind` is what it should be, for the report."""
     if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
         return Unreadable(kind, position, "no-resource-type", "this is JSON, but not a FHIR resource")
     if not isinstance(resource.get("id"), str) or not resource["id"]:
         return Unreadable(resource["resourceType"], position, "no-id", "the resource has no id")
-    return SourceRecord(resource["resourceType"], resource["id"], position, resource)
+    return SourceRecord(resource["resourceType"], resource["id"], position, resource, size=size)
 
 
 def bundle_records(bundle: Body, position: str) -> Iterator[SourceRecord | Unreadable]:

@@ -16,8 +16,8 @@ from site_node.sources.fhir.bundle import bundle_records, resource_record
 
 LINES = (".ndjson", ".jsonl")
 ENDINGS = (*LINES, ".json")
-MAX_LINE = 64 * 1024 * 1024  # bounds the memory of a load; a resource of this size is a mistake
-MAX_FILE = 1024 * 1024 * 1024  # of a bundle, which is read as a whole
+MAX_LINE = 32 * 1024 * 1024  # bounds the memory of a load; a resource of this size is a mistake
+MAX_FILE = 64 * 1024 * 1024  # of a bundle, which is read as a whole; larger exports come as NDJSON
 UNKNOWN = "unknown"
 BROKEN = (EOFError, OSError, zlib.error)
 
@@ -100,4 +100,4 @@ def _records(content: bytes, kind: str, position: str) -> Iterator[Item]:
         except RecursionError:
             yield Unreadable("Bundle", position, "too-deep", "a resource of the bundle is nested too deep")
     else:
-        yield resource_record(resource, kind, position)
+        yield resource_record(resource, kind, position, len(content))

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select
 
 from cdm.database import connect
 from cdm.etl import Identity, SourceRecord, Unreadable
-from cdm.etl.load import load
+from cdm.etl.load import BATCH_BYTES, _batches, load
 from cdm.etl.summary import LoadSummary
 from cdm.schema import (
     image_occurrence,
@@ -119,6 +119,15 @@ def test_order_does_not_matter(engine: Engine, tmp_path: Path, sqlite_engine: En
     for start in range(0, len(shuffled), 4):  # several loads, each with a few of the records
         loaded(engine, shuffled[start : start + 4])
     assert cdm_rows(engine) == cdm_rows(sqlite_engine)
+
+
+def test_large_records_make_small_batches() -> None:
+    large = [one._replace(size=BATCH_BYTES // 2) for one in records(2)]
+    again = large[0]._replace(position="again")
+    batches = list(_batches([*large, again, Unreadable("x", "f:1", "c", "r")], 2000))
+    assert max(map(len, batches)) <= 3
+    assert [one for batch in batches for one in batch if isinstance(one, SourceRecord)] == [*large, again]
+    assert sum(map(len, batches)) == len(large) + 2
 
 
 def test_a_changed_record_replaces_its_rows(engine: Engine) -> None:

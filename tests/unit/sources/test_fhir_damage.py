@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,18 @@ def load_damaged(engine: Engine, folder: Path, seed: int) -> None:
 
 def test_a_hundred_damaged_files_are_loaded_as_far_as_they_are_whole(engine: Engine, tmp_path: Path) -> None:
     load_damaged(engine, tmp_path, seed=1)
+
+
+def test_a_gzip_bomb_takes_no_memory_and_hides_nothing(tmp_path: Path) -> None:
+    bomb = gzip.compress(b"0" * (256 << 20) + b"\n" + sound_lines()[0] + b"\n", 1)
+    (tmp_path / "Patient.ndjson.gz").write_bytes(bomb)
+    (tmp_path / "bundle.json.gz").write_bytes(gzip.compress(b"[" * (100 << 20), 1))
+    tracemalloc.start()
+    found = list(read(tmp_path))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [getattr(one, "code", "") for one in found] == ["too-long", "", "too-long"]
+    assert peak < 300 << 20
 
 
 @pytest.mark.slow
