@@ -6,6 +6,7 @@ leaves as a code; the text of an exception never does.
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,7 +120,6 @@ class Agent:
         reply = seal(body, self._key, "answer")
         if any(isinstance(s, Release) for s in said):
             ledger.keep_people(self.home, people)
-        ledger.remember(self.home, question, asked, reply)
         audit.record(
             self.home,
             "answered",
@@ -129,6 +129,8 @@ class Agent:
             left=[_left(ask, s) for ask, s in zip(question.asks, said, strict=True)],
             sha256=digest(reply),
         )
+        # After the audit: who is killed in between gives the same bytes again, and no answer is unaudited.
+        ledger.remember(self.home, question, asked, reply)
         return reply
 
     def _admit(self, study: Study, question: RoundQuestion) -> None:
@@ -144,6 +146,11 @@ class Agent:
             raise SiteError(Code.TOO_FEW_SITES, "the run has fewer sites than this site wants")
         if question.round >= policy.max_rounds or len(question.asks) > policy.max_questions:
             raise SiteError(Code.BUDGET_SPENT, "more rounds or questions than this site answers")
+        alike = Counter((ask.analysis, ask.part, ask.step, ask.rows, ask.per_site) for ask in question.asks)
+        if max(alike.values(), default=0) > policy.max_alike:
+            raise SiteError(
+                Code.BUDGET_SPENT, "one question is asked with more numbers than this site answers"
+            )
 
     def _member(self, question: RoundQuestion) -> Member | None:
         """This site's part in the run's secure sums; None if this site's policy lets the sums be plain.

@@ -7,24 +7,55 @@ breaks the chain from there on; `verify` says where.
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from protocols.core.errors import Code, StudyError
 from site_node.register import now
 
 FILE = "audit.jsonl"
 _FIRST = "0" * 64
+_LONGEST_LINE = 2**22
 
 
 def record(home: Path, event: str, **facts: str | int | list[Any] | dict[str, Any] | None) -> None:
     """Appends a line to the audit of the site in `home`."""
     path = home / FILE
-    with path.open("a+b") as file:
+    with open(path, "a+b", opener=_private) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        line = {"at": now().isoformat(timespec="seconds"), "event": event, **facts, "after": _last(file.name)}
+        if torn := _cut_torn_line(file):
+            _append(file, path, "torn-line-cut", {"bytes": torn})
+        _append(file, path, event, facts)
+
+
+def _append(file: BinaryIO, path: Path, event: str, facts: Mapping[str, object]) -> None:
+    """Writes one line through to the disk; where it does not fit, it leaves none."""
+    line = {"at": now().isoformat(timespec="seconds"), "event": event, **facts, "after": _last(str(path))}
+    size = file.seek(0, os.SEEK_END)
+    try:
         file.write(json.dumps(line | {"hash": _hash(line)}, sort_keys=True).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError:
+        os.ftruncate(file.fileno(), size)
+        raise
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _cut_torn_line(file: BinaryIO) -> int:
+    """How many bytes of a line without its end were cut off: a power cut came while it was written."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - _LONGEST_LINE, 0))
+    tail = file.read()
+    torn = len(tail) - (tail.rfind(b"\n") + 1)
+    if torn:
+        os.ftruncate(file.fileno(), size - torn)
+    return torn
 
 
 def lines(home: Path) -> Iterator[dict[str, Any]]:

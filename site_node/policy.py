@@ -28,6 +28,9 @@ class Policy(BaseModel):
     thresholds: Thresholds = Field(default_factory=Thresholds)
     max_rounds: int = Field(default=100, ge=1, le=1000, description="messages of one run")
     max_questions: int = Field(default=2000, ge=1, description="questions in one message")
+    max_alike: int = Field(
+        default=100, ge=1, description="questions in one message that differ in their numbers alone"
+    )
     min_sites: int = Field(default=3, ge=1, description="sites in a run, this one included")
     plain_sums: bool = Field(
         default=False, description="whether this site's part of a sum may be seen by the coordinator"
@@ -79,6 +82,7 @@ def write_policy(home: Path, policy: Policy) -> None:
         f"schema_version = {policy.schema_version}",
         f"max_rounds = {policy.max_rounds}",
         f"max_questions = {policy.max_questions}",
+        f"max_alike = {policy.max_alike}",
         f"min_sites = {policy.min_sites}",
         f"plain_sums = {str(policy.plain_sums).lower()}",
         "",

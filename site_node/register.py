@@ -50,6 +50,8 @@ CREATE TABLE IF NOT EXISTS peer (
 @contextmanager
 def register(home: Path) -> Iterator[sqlite3.Connection]:
     """A connection to the register of the site in `home`; one transaction, committed at the end."""
+    if not (home / FILE).exists():
+        (home / FILE).touch(mode=0o600)
     connection = sqlite3.connect(home / FILE, timeout=30, isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row

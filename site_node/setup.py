@@ -24,6 +24,7 @@ def make_site(
     if (home / SETTINGS).exists():
         raise InputError(Code.ALREADY_EXISTS, "there is a site in this folder already")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.chmod(0o700)  # what was there before may have been open to others; patients' rows will lie in it
     lines = [
         "schema_version = 1",
         f'name = "{name}"',

@@ -76,6 +76,8 @@ def _transformed(study: Study, table: AnalysisTable, transform: Transform, quest
     """The table after one transform; a site without training rows estimates its part from all its rows."""
     if transform.analysis not in (question.analysis, *study.analysis(question.analysis).after):
         raise SpecError(Code.INVALID_STUDY, "the question applies a result that its analysis does not name")
+    if not all(np.isfinite(array).all() for array in transform.arrays.values()):
+        raise SpecError(Code.INVALID_STUDY, "a result that is not finite would choose people by their values")
     spec = study.spec(transform.analysis, transform.part)
     rows = transform.rows.mask(table)
     if not rows.any():

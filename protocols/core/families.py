@@ -14,8 +14,12 @@ import numpy as np
 from scipy.special import digamma, expit, gammaln, log_ndtr, ndtr, ndtri, polygamma, xlogy
 
 from protocols.core.disclosure import Array
+from protocols.core.dominance import refuse_dominance
 from protocols.core.protocol import Arrays
 from protocols.core.table import AnalysisTable, Floats
+
+FEWEST = 5
+"""People who carry the sums at any coefficients; the site says nothing else (RT10)."""
 
 _BLOCK = 4096  # people whose covariates fit into the second cache, for fifty of them
 
@@ -109,17 +113,22 @@ def derivatives(
 
     Args:
         coef: the intercept, one a covariate (less its shift, over its scale), and log theta if there is one.
+
+    Raises:
+        SiteError: separation; at `coef` a few people carry the sums.
     """
     shaped = family == "negative_binomial"
     terms, k = len(covariates) + 1, len(coef)
     assert k == terms + shaped
     y = table.column(outcome)
     loglik = deviance = 0.0
+    weight = np.zeros(len(table))
     score, information, expected = np.zeros(k), np.zeros((k, k)), np.zeros((k, k))
     for rows, x in blocks(table, covariates, shift, scale):
         eta = coef[:terms] @ x + (0.0 if offset is None else offset[rows])
         with np.errstate(over="ignore", invalid="ignore"):
             found = FAMILIES[family](y[rows], eta, coef[-1])
+        weight[rows] = found.expected
         loglik += found.loglik.sum()
         deviance += found.deviance.sum()
         score[:terms] += x @ found.slope
@@ -131,6 +140,7 @@ def derivatives(
             score[-1] += first.sum()
             information[-1, -1] += second.sum()
             information[:terms, -1] += x @ mixed
+    refuse_dominance(weight, FEWEST)
     if shaped:
         information[-1, :terms] = information[:terms, -1]
         expected[-1, -1] = information[-1, -1]

@@ -16,6 +16,7 @@ Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.object_]
 
+_MOST_DERIVED = 64  # a key may hold arrays of a question, of which a coordinator can send thousands
 
 M = TypeVar("M")
 
@@ -147,6 +148,8 @@ class AnalysisTable:
     def derived(self, key: object, make: Callable[[], M]) -> M:
         """What `make` makes of these rows, kept for the next round; `key` says all that it depends on."""
         if key not in self._derived:
+            if len(self._derived) >= _MOST_DERIVED:
+                self._derived.pop(next(iter(self._derived)))
             self._derived[key] = make()
         made: M = self._derived[key]
         return made

@@ -1,0 +1,68 @@
+"""RT35: kill -9 and a full disk: nothing leaves that is not audited, and the site goes on afterwards."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from protocols.core.errors import Code
+from protocols.core.protocol import ask
+from site_node import audit, ledger
+from tests.lib.attacked_site import AttackedSite
+from tests.lib.sites import a_round
+from tests.lib.studies import a_study
+
+FIRST = replace(ask("sums"), analysis="ages")
+
+
+class KilledError(BaseException):
+    """The process is gone at this point."""
+
+
+def killed(*_: object, **__: object) -> None:
+    raise KilledError
+
+
+@pytest.mark.parametrize("at", ["remember", "keep_people"])
+def test_who_is_killed_before_the_answer_is_kept_gives_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    site, study = AttackedSite(tmp_path), a_study()
+    site.approve(study)
+    sealed = site.center.question(a_round(study, FIRST))
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, at, killed)
+        with pytest.raises(KilledError):
+            site.agent.handle("round", sealed)
+    site.restart()
+    reply = site.agent.handle("round", sealed)
+    site.restart()
+    assert site.agent.handle("round", sealed) == reply
+    audited = [line for line in audit.lines(tmp_path) if line["event"] == "answered"]
+    assert len({line["sha256"] for line in audited}) == 1
+
+
+def test_what_cannot_be_audited_does_not_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    site, study = AttackedSite(tmp_path), a_study()
+    site.approve(study)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            site.agent.handle("round", site.center.question(a_round(study, FIRST)))
+    assert ledger.released(tmp_path) == []
+    audit.verify(tmp_path)
+    assert not isinstance(site.ask(study, FIRST), Code)
+
+
+def test_a_line_torn_by_a_power_cut_is_cut_and_said(tmp_path: Path) -> None:
+    site, study = AttackedSite(tmp_path), a_study()
+    site.approve(study)
+    with (tmp_path / audit.FILE).open("ab") as file:
+        file.write(b'{"after": "12')
+    assert not isinstance(site.ask(study, FIRST), Code)
+    audit.verify(tmp_path)
+    assert [line["event"] for line in audit.lines(tmp_path)][-2:] == ["torn-line-cut", "answered"]
