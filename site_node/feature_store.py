@@ -57,10 +57,13 @@ def compute(
     done = _algorithms(engine)
     wanted = list(cases(read_index(home), _places(engine), patterns or {}, settings))
     pending = [case for case in (_without(case, done) for case in wanted) if case.regions]
+    pending.sort(key=lambda case: -len(case.files))  # the longest first, so that no process ends alone
     counted = {"features": 0}
 
     def records() -> Iterator[SourceRecord | Unreadable]:
-        for number, (case, outcomes) in enumerate(run_each(measure, pending, jobs), start=1):
+        for number, (case, outcomes) in enumerate(
+            run_each(measure, pending, max(1, min(jobs, len(pending)))), start=1
+        ):
             for outcome in killed(case) if outcomes is None else outcomes:
                 counted["features"] += len(outcome.features)
                 yield _record(case, outcome)

@@ -19,14 +19,15 @@ def compute(
         Path | None, typer.Option(help="YAML, one for all; without: each modality's own")
     ] = None,
     region: Annotated[list[str] | None, typer.Option(help="NAME=PATTERN, such as 'GTV=gtv*'; repeat")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="how many processes")] = 1,
+    jobs: Annotated[int | None, typer.Option(min=1, help="how many processes; without: one a core")] = None,
 ) -> dict[str, Any]:
     """Measure every region that is not measured yet with these settings; what fails goes to quarantine.
 
     Hospitals name regions differently: --region 'GTV=*gtv*' measures the one that fits as GTV.
 
-    Example: shadowgraph features radiomics compute --region 'GTV=*gtv*' --jobs 4
+    Example: shadowgraph features radiomics compute --region 'GTV=*gtv*'
     """
+    import os
     from dataclasses import asdict
 
     from rich.console import Console
@@ -49,7 +50,7 @@ def compute(
                 site_identity(site),
                 settings=Settings.load(settings) if settings else None,
                 patterns=_patterns(region or []),
-                jobs=jobs,
+                jobs=jobs or os.cpu_count() or 1,
                 progress=lambda count, total: bar.update(task, completed=count, total=total),
             )
         return asdict(done) | {"failures": feature_store.failures(engine)}
