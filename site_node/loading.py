@@ -17,7 +17,7 @@ from site_node.identity import site_identity
 from site_node.sources import dicom, fhir, genomics, image_features
 
 Progress = Callable[[int], None]
-SAMPLES_AT_ONCE = 16  # of a sample's methylation alone are 6 MB
+SAMPLES_AT_ONCE = 8  # the methylation of one sample is 6 MB, and stands in memory more than once
 
 
 def open_cdm(config: SiteConfig) -> Engine:

@@ -5,6 +5,7 @@ The words are vcf2maf's for the terms of the Sequence Ontology, so that both fil
 
 import re
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import NamedTuple
 
 # Sequence Ontology term -> MAF Variant_Classification, the most severe first (after vcf2maf 1.6).
@@ -60,7 +61,9 @@ NEARBY = ("5'Flank", "3'Flank", "IGR")
 MAX_EFFECTS = 5_000  # of one site; the longest gene has some hundred transcripts
 MAX_GENES = 50
 
+FIELDS = ("Allele", "Consequence", "SYMBOL", "Feature", "HGVSc", "HGVSp", "PICK", "CANONICAL")  # VEP's names
 ANN_FIELDS = {"Allele": 0, "Consequence": 1, "SYMBOL": 3, "Feature": 6, "HGVSc": 9, "HGVSp": 10}
+NOWHERE = 1 << 30
 CSQ_FORMAT = re.compile(r"Format: *([^\">]+)")
 
 
@@ -78,20 +81,25 @@ NOT_ANNOTATED = Annotation(None, None, None, None, None)
 
 
 class Layout(NamedTuple):
-    """Which INFO key holds the effects, and where in an effect each field stands."""
+    """Which INFO key holds the effects, and where in an effect each of FIELDS stands."""
 
     key: str
-    fields: Mapping[str, int]
+    places: tuple[int, ...]
 
 
 def layout_of(header_line: str) -> Layout | None:
     """The layout that an `##INFO` line declares; None if it is about something else."""
     if header_line.startswith("##INFO=<ID=ANN,"):
-        return Layout("ANN=", ANN_FIELDS)
+        return Layout("ANN=", _places(ANN_FIELDS))
     declared = CSQ_FORMAT.search(header_line) if header_line.startswith("##INFO=<ID=CSQ,") else None
     if declared is None:
         return None
-    return Layout("CSQ=", {name.strip(): place for place, name in enumerate(declared.group(1).split("|"))})
+    stated = {name.strip(): place for place, name in enumerate(declared.group(1).split("|"))}
+    return Layout("CSQ=", _places(stated))
+
+
+def _places(fields: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(fields.get(name, NOWHERE) for name in FIELDS)
 
 
 def annotations(info: str, layout: Layout, reference: str, alternate: str) -> list[Annotation]:
@@ -104,47 +112,44 @@ def annotations(info: str, layout: Layout, reference: str, alternate: str) -> li
     if entry is None:
         return [NOT_ANNOTATED]
     texts = entry[len(layout.key) :].split(",", MAX_EFFECTS)[:MAX_EFFECTS]
-    effects = [_Effect(text.split("|"), layout.fields) for text in texts]
+    effects = [_Effect(text.split("|"), layout.places) for text in texts]
     spellings = _allele_spellings(reference, alternate)
-    of_allele = [effect for effect in effects if effect["Allele"] in spellings] or effects
+    of_allele = [effect for effect in effects if effect.allele in spellings] or effects
     by_gene: dict[str, _Effect] = {}
-    for effect in sorted(of_allele, key=_Effect.order):
-        by_gene.setdefault(effect["SYMBOL"][:50], effect)
+    for effect in sorted(of_allele, key=attrgetter("order")):
+        by_gene.setdefault(effect.symbol, effect)
     worst = list(by_gene.values())
-    inside = [effect for effect in worst if effect.is_inside() and effect["SYMBOL"]]
+    inside = [effect for effect in worst if effect.symbol and effect.is_inside()]
     return [effect.annotation(reference, alternate) for effect in inside or worst[:1]][:MAX_GENES]
 
 
 class _Effect:
-    """One effect on one transcript, by VEP's names of its fields."""
+    """One effect on one transcript."""
 
-    def __init__(self, cells: list[str], fields: Mapping[str, int]) -> None:
-        self._cells, self._fields = cells, fields
+    __slots__ = ("allele", "feature", "hgvs_c", "hgvs_p", "order", "symbol", "term")
 
-    def __getitem__(self, name: str) -> str:
-        place = self._fields.get(name, len(self._cells))
-        return self._cells[place].strip() if place < len(self._cells) else ""
-
-    def term(self) -> str:
-        """The most severe of the effect's Sequence Ontology terms; empty for none that we know."""
-        known = [term for term in self["Consequence"].split("&") if term in SEVERITY]
-        return min(known, key=SEVERITY.__getitem__, default="")
+    def __init__(self, cells: list[str], places: tuple[int, ...]) -> None:
+        count = len(cells)
+        self.allele, consequence, symbol, self.feature, self.hgvs_c, self.hgvs_p, pick, canonical = [
+            cells[place] if place < count else "" for place in places
+        ]
+        self.symbol = symbol[:50]
+        known = [term for term in consequence.split("&") if term in SEVERITY]
+        self.term = min(known, key=SEVERITY.__getitem__, default="")
+        self.order = (pick != "1", SEVERITY.get(self.term, NO_TERM), canonical != "YES")
 
     def is_inside(self) -> bool:
         """Whether the change lies in the gene, and not only before, behind or between genes."""
-        return CLASSIFICATIONS.get(self.term(), "Unknown") not in NEARBY
+        return CLASSIFICATIONS.get(self.term, "Unknown") not in NEARBY
 
     def annotation(self, reference: str, alternate: str) -> Annotation:
         return Annotation(
-            symbol=self["SYMBOL"][:50] or None,
-            classification=_classification(self.term(), reference, alternate),
-            transcript=self["Feature"][:50] or None,
-            hgvs_c=self["HGVSc"] or None,
-            hgvs_p=self["HGVSp"] or None,
+            symbol=self.symbol or None,
+            classification=_classification(self.term, reference, alternate),
+            transcript=self.feature[:50] or None,
+            hgvs_c=self.hgvs_c or None,
+            hgvs_p=self.hgvs_p or None,
         )
-
-    def order(self) -> tuple[bool, int, bool]:
-        return self["PICK"] != "1", SEVERITY.get(self.term(), NO_TERM), self["CANONICAL"] != "YES"
 
 
 def _classification(term: str, reference: str, alternate: str) -> str:

@@ -1,6 +1,7 @@
 """What a VCF says of one allele in one sample: is it carried, in how many reads, in which fraction."""
 
 import re
+from functools import cached_property
 from typing import Any
 
 GENOTYPE_SEPARATOR = re.compile(r"[/|]")
@@ -13,7 +14,6 @@ class Call:
     def __init__(self, layout: str, cell: str, reference: str, alternates: list[str], index: int) -> None:
         self._values = dict(zip(layout.split(":"), cell.split(":"), strict=False))
         self._reference, self._alternates, self._index = reference, alternates, index
-        self._depths = self._allele_depths()
 
     def is_carried(self) -> bool:
         """Whether the sample has the allele: by genotype, else by reads, else because the line is there."""
@@ -47,7 +47,8 @@ class Call:
             "vaf": vaf,
         }
 
-    def _allele_depths(self) -> list[int] | None:
+    @cached_property
+    def _depths(self) -> list[int] | None:
         """Reads of the reference and of each alternate allele: AD, or Strelka's first tier; None without."""
         counts = [_count(text) for text in self._values.get("AD", "").split(",")]
         if (

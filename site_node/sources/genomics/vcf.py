@@ -6,6 +6,7 @@ the normal sample shows, and the flags SOMATIC and SS of the callers, say whethe
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
@@ -153,11 +154,9 @@ def _read_site(text: str, number: int, header: _Header, samples: Samples, asked:
             "rs_id": cells[2] if cells[2].startswith("rs") and len(cells[2]) <= 50 else None,
             "filter": None if cells[6] == "." else cells[6],
         }
-        calls = {
-            column: Call(cells[8], cells[column], reference, alternates, index)
-            for column in (*header.samples, *header.normal_columns)
-        }
-        carriers = [column for column in header.samples if calls[column].is_carried()]
+        read = partial(_call, cells, reference, alternates, index)
+        calls = {column: read(column) for column in header.samples}
+        carriers = [column for column, call in calls.items() if call.is_carried()]
         if not carriers:
             continue
         found = (
@@ -165,11 +164,15 @@ def _read_site(text: str, number: int, header: _Header, samples: Samples, asked:
         )
         for column in carriers:
             sample = header.samples[column]
-            normals = [calls[normal] for normal in header.normals_of(sample)]
+            normals = [read(normal) for normal in header.normals_of(sample)]
             origin = _origin(cells[7], normals) or asked.origin
             for effect in found:
                 variant = {**site, **_gene(effect), **calls[column].fields(), "genetic_origin": origin}
                 samples.add(sample, number, variant)
+
+
+def _call(cells: list[str], reference: str, alternates: list[str], index: int, column: int) -> Call:
+    return Call(cells[8], cells[column], reference, alternates, index)
 
 
 def _origin(info: str, normals: list[Call]) -> str | None:
