@@ -3,7 +3,8 @@
 Two ways out (docs/security.md):
 
 - in the clear: a count below `min_count` people is suppressed, and so is one whose complement is below it;
-  a true zero looks the same. A sum that stands on fewer people is missing (NaN). A site with fewer people
+  a true zero looks the same. The axis `group` parts people, so what is left of them by a suppressed group is
+  suppressed with it. A sum that stands on fewer people is missing (NaN). A site with fewer people
   than that says nothing.
 - in a sum over sites: nobody sees this site's part, so a site takes part from `min_count_in_sum` people on;
   what stands on fewer contributes zero, to the count and to the sum alike. The total must reach `min_count`.
@@ -18,12 +19,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.suppression import SUPPRESSED as SUPPRESSED
+from protocols.core.suppression import suppressed
 
 Array = NDArray[np.float64] | NDArray[np.int64]
 Way = Literal["clear", "sum"]
-
-SUPPRESSED = -1
-"""Stands for a count that is below the floor, zero included."""
 
 
 class Thresholds(BaseModel):
@@ -216,7 +216,25 @@ def _in_the_clear(
 ) -> Array:
     declaration, array = declared[name], arrays[name]
     behind = _behind(name, declared, arrays)
+    given_away = _given_away(name, declared, arrays, floor)
     if isinstance(declaration, Count):
         rest_is_small = (behind - array < floor) if declaration.of is not None else np.False_
-        return np.where((array < floor) | rest_is_small, SUPPRESSED, array)
-    return np.where(behind < floor, np.nan, array)
+        return np.where((array < floor) | rest_is_small | given_away, SUPPRESSED, array)
+    return np.where((behind < floor) | given_away, np.nan, array)
+
+
+def _given_away(
+    name: str, declared: Mapping[str, Declaration], arrays: Mapping[str, Array], floor: int
+) -> NDArray[np.bool_]:
+    """Where an entry, taken from that of all groups, leaves a group of few people (RT04)."""
+    found = np.zeros(arrays[name].shape, dtype=bool)
+    for counted, declaration in declared.items():
+        axes = declaration.axes
+        if not isinstance(declaration, Count) or axes[:1] != ("group",):
+            continue
+        if declaration.of is None and declared[name].axes[: len(axes)] == axes:
+            counts = arrays[counted].astype(np.int64)
+            by_column = counts.reshape(len(counts), -1).T
+            hidden = np.array([suppressed(c, floor) == SUPPRESSED for c in by_column], dtype=bool)
+            found |= hidden.T.reshape(counts.shape + (1,) * (found.ndim - counts.ndim))
+    return found

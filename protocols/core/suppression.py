@@ -8,8 +8,10 @@ Reference: Willenborg & de Waal, Elements of Statistical Disclosure Control (200
 
 import numpy as np
 
-from protocols.core.disclosure import SUPPRESSED
 from protocols.core.table import Integers
+
+SUPPRESSED = -1
+"""Stands for a count that is below the floor, zero included."""
 
 
 def suppressed(counts: Integers, floor: int) -> Integers:

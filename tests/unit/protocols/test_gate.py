@@ -22,7 +22,7 @@ from protocols.core.disclosure import (
 from protocols.core.errors import Code, SiteError, StudyError
 
 FLOORS = Thresholds()
-AXES = {"group": 3, "feature": 4}
+AXES = {"cell": 3, "feature": 4}
 
 
 def let_out(
@@ -43,31 +43,46 @@ def test_a_release_is_made_by_the_gate_alone() -> None:
 
 
 def test_a_small_cell_is_withheld_and_looks_like_a_true_zero() -> None:
-    out = let_out({"n": Count("group")}, n=[0, 9, 10]).arrays["n"]
+    out = let_out({"n": Count("cell")}, n=[0, 9, 10]).arrays["n"]
     assert out.tolist() == [SUPPRESSED, SUPPRESSED, 10]
 
 
+def test_what_is_left_by_a_small_group_is_withheld_with_it() -> None:
+    declared = {"n": Count("group"), "total": Moment("group", behind="n")}
+    for n, shown in (([97, 3, 0], []), ([50, 40, 10], [0, 1, 2]), ([60, 30, 9], [0])):
+        out = release(
+            declared,
+            {"n": np.array(n), "total": np.ones(3)},
+            axes={"group": 3},
+            people=100,
+            way="clear",
+            thresholds=FLOORS,
+        ).arrays
+        assert np.flatnonzero(out["n"] != SUPPRESSED).tolist() == shown
+        assert np.flatnonzero(np.isfinite(out["total"])).tolist() == shown
+
+
 def test_a_cell_whose_complement_is_small_is_withheld() -> None:
-    declared = {"n": Count(), "part": Count("group", of="n")}
+    declared = {"n": Count(), "part": Count("cell", of="n")}
     assert let_out(declared, n=50, part=[20, 41, 45]).arrays["part"].tolist() == [20, SUPPRESSED, SUPPRESSED]
 
 
 def test_a_sum_on_few_people_is_missing_in_the_clear() -> None:
-    declared = {"n": Count("group"), "total": Moment("group", "feature")}
+    declared = {"n": Count("cell"), "total": Moment("cell", "feature")}
     out = let_out(declared, n=[9, 10, 11], total=np.ones((3, 4))).arrays["total"]
     assert np.isnan(out[0]).all()
     assert (out[1:] == 1).all()
 
 
 def test_in_a_sum_what_stands_on_few_people_contributes_nothing() -> None:
-    declared = {"n": Count("group"), "total": Moment("group", "feature")}
+    declared = {"n": Count("cell"), "total": Moment("cell", "feature")}
     out = let_out(declared, "sum", n=[4, 5, 6], total=np.ones((3, 4))).arrays
     assert out["n"].tolist() == [0, 5, 6]
     assert out["total"][:, 0].tolist() == [0, 1, 1]
 
 
 def test_a_part_of_a_count_stays_exact_in_a_sum_unless_the_whole_is_small() -> None:
-    declared = {"n": Count(), "part": Count("group", of="n")}
+    declared = {"n": Count(), "part": Count("cell", of="n")}
     assert let_out(declared, "sum", n=6, part=[1, 2, 3]).arrays["part"].tolist() == [1, 2, 3]
     assert let_out(declared, "sum", n=4, part=[1, 2, 1]).arrays["part"].tolist() == [0, 0, 0]
 
@@ -115,7 +130,7 @@ def test_a_saturated_matrix_is_refused_in_the_clear_and_over_all_sites() -> None
 
 
 def test_a_total_on_few_people_is_taken_out() -> None:
-    declared = {"n": Count("group"), "x": Moment("group")}
+    declared = {"n": Count("cell"), "x": Moment("cell")}
     totals = {"n": np.array([9, 10, 20]), "x": np.array([1.0, 2.0, 3.0])}
     found = check_total(declared, totals, axes=AXES, thresholds=FLOORS)["x"]
     np.testing.assert_array_equal(found, [np.nan, 2.0, 3.0])
@@ -134,7 +149,7 @@ def test_a_study_with_too_few_people_cannot_go_on() -> None:
 )
 def test_no_small_count_ever_leaves(counts: list[int], floor: int, floor_in_sum: int) -> None:
     floors = FLOORS.stricter(Thresholds(min_count=floor, min_count_in_sum=floor_in_sum))
-    declared = {"n": Count("group"), "x": Moment("group")}
+    declared = {"n": Count("cell"), "x": Moment("cell")}
     arrays = {"n": np.array(counts), "x": np.array(counts, dtype=float)}
     clear = release(declared, arrays, axes=AXES, people=99, way="clear", thresholds=floors).arrays
     assert all(n == SUPPRESSED or n >= floor for n in clear["n"])

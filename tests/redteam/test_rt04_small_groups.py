@@ -1,0 +1,36 @@
+"""RT04: a site's own table by group, and the same without groups: the difference is a group of few people."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from protocols.core.protocol import ask
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+from tests.lib.attacked_site import AttackedSite
+from tests.lib.studies import a_study_of
+
+FEW = 3
+PER_SITE = {"protocol": "summary", "of": ["age"], "per_site": True}
+
+
+def the_table(study: Study) -> AnalysisTable:
+    age, rare = np.random.default_rng(1).normal(60, 9, 200), np.arange(200) < FEW
+    return AnalysisTable("a", np.arange(200), {"age": age, "rare": rare.astype(float)})
+
+
+def test_the_mean_of_three_people_does_not_follow_from_two_tables(tmp_path: Path) -> None:
+    site = AttackedSite(tmp_path, the_table)
+    study = a_study_of(
+        ["age", "rare"],
+        {"name": "whole", "spec": PER_SITE},
+        {"name": "parted", "spec": PER_SITE | {"by": "rare"}},
+    )
+    site.approve(study)
+    here = ask("here", per_site=True)
+    whole, parted = site.ask(study, replace(here, analysis="whole"), replace(here, analysis="parted"))  # type: ignore[misc]
+    assert whole["n"][0, 0] == 200
+    assert (parted["people"] == -1).all()
+    assert (parted["n"] == -1).all()
+    assert np.isnan(parted["mean"]).all()
