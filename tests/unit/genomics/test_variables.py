@@ -64,6 +64,18 @@ def test_a_renamed_file_does_not_load_its_variants_twice(engine: Engine, tmp_pat
     assert same(values(engine, {"kind": "mutational_burden"}, "S1", "S2"), [0.5, 0.0])
 
 
+def test_two_files_of_one_sample_are_one_test(engine: Engine, tmp_path: Path) -> None:
+    add(engine, write(tmp_path / "snv.maf", HEADER, IDH1), panel="exome", panel_size=1)
+    add(
+        engine,
+        write(tmp_path / "indel.maf", HEADER, TP53.replace("\tS2\t", "\tS1\t")),
+        panel="exome",
+        panel_size=1,
+    )
+    assert (count(engine, variant_occurrence), count(engine, genomic_test)) == (2, 1)
+    assert values(engine, {"kind": "mutational_burden", "synonymous": True}, "S1") == [2.0]
+
+
 def test_people_known_only_from_genomics_are_persons(engine: Engine, tmp_path: Path) -> None:
     add(engine, write(tmp_path / "a.maf", HEADER, IDH1, TP53))
     assert count(engine, person) == 2
