@@ -7,9 +7,11 @@ import typer
 
 from site_node.cli.inbox import Home
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure the site's images.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure the site's images and tests.")
 radiomics = typer.Typer(no_args_is_help=True, help="IBSI features of the regions drawn on the images.")
 app.add_typer(radiomics, name="radiomics")
+genomics = typer.Typer(no_args_is_help=True, help="What genomic tests know of the site's people.")
+app.add_typer(genomics, name="genomics")
 
 
 @radiomics.command()
@@ -70,6 +72,22 @@ def status(home: Home = Path(".")) -> dict[str, Any]:
     engine = open_cdm(config.load(home))
     try:
         return {"modalities": feature_store.status(engine), "failures": feature_store.failures(engine)}
+    finally:
+        engine.dispose()
+
+
+@genomics.command("status")
+def genomics_status(home: Home = Path(".")) -> list[dict[str, Any]]:
+    """Show people, samples and findings by kind of test; genomic features are computed when a study asks.
+
+    Example: shadowgraph features genomics status
+    """
+    from site_node import config, genomic_status
+    from site_node.loading import open_cdm
+
+    engine = open_cdm(config.load(home))
+    try:
+        return genomic_status.status(engine)
     finally:
         engine.dispose()
 

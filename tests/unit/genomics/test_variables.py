@@ -14,6 +14,7 @@ from cdm.etl.identity import Identity
 from cdm.etl.load import load
 from cdm.schema import genomic_profile, genomic_test, person, variant_occurrence
 from protocols.core.variables import Variable
+from site_node import genomic_status
 from site_node.people import People
 from site_node.sources import genomics
 from site_node.table import read
@@ -239,6 +240,22 @@ def test_laml_with_its_segments_loads_whole(sqlite_engine: Engine, tmp_path: Pat
     assert all(one["quarantined"] == 0 for one in kinds.values())
     assert count(sqlite_engine, variant_occurrence) == 2207 + 6470 + 818
     assert count(sqlite_engine, person) == 200
+    assert genomic_status.status(sqlite_engine) == [
+        {
+            "assay": "copy number",
+            "people": 191,
+            "samples": 191,
+            "findings": 6470 + 818,
+            "of each gene": "log2 ratio",
+        },
+        {
+            "assay": "small variants",
+            "people": 200,
+            "samples": 200,
+            "findings": 2207,
+            "of each gene": "",
+        },
+    ]
     with sqlite_engine.connect() as connection:
         ids = np.sort(np.array(connection.scalars(select(person.c.person_id)).all(), dtype=np.int64))
         index = np.full(len(ids), np.datetime64("2020-01-01"), dtype="datetime64[D]")
