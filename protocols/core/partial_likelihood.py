@@ -22,7 +22,7 @@ from protocols.core.table import Floats, Integers, Mask
 Ties = Literal["efron", "breslow"]
 
 _BLOCK = 4096  # rows whose products stay in the cache
-_LOWEST = -700.0  # the least logarithm of a risk whose exponential is not 0: keeps far steps finite
+_LOWEST = -300.0  # the least logarithm of a risk: its exponential squared is not 0, so far steps stay finite
 
 
 @dataclass(frozen=True)

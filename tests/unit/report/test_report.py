@@ -23,7 +23,10 @@ ANALYSES = [
     {"name": "odds", "spec": {"protocol": "logistic", "outcome": "y", "covariates": ["x"]}},
     {
         "name": "told_apart",
-        "spec": {"protocol": "discrimination", "model": {"outcome": "y", "covariates": ["x"]}},
+        "spec": {
+            "protocol": "discrimination",
+            "model": {"protocol": "logistic", "outcome": "y", "covariates": ["x"]},
+        },
     },
     {"name": "hopeless", "spec": {"protocol": "logistic", "outcome": "never", "covariates": ["x"]}},
 ]
