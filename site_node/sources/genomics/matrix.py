@@ -48,7 +48,7 @@ MISSING = ("", "NA", "NaN", "nan", "na", "null", ".")
 PROBE = re.compile(r"(cg|ch\.|rs)\d{5,}")
 VERSION = re.compile(r"(ENS[A-Z]*\d{11})\.\d+(_PAR_Y)?")
 NAME_LENGTH = 60
-MAX_NUMBERS = 60_000_000
+MAX_NUMBERS = 30_000_000  # keeps a load of it below 500 MB
 ASSAYS: dict[Values, str] = {
     "beta": "methylation",
     "m": "methylation",

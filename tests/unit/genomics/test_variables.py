@@ -1,5 +1,6 @@
 """Genomic variables of a study from the CDM: files in, one number a person out."""
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from cdm.concepts import Vocabulary
 from cdm.etl.identity import Identity
 from cdm.etl.load import load
 from cdm.schema import genomic_profile, genomic_test, person, variant_occurrence
+from protocols.core.errors import InputError
 from protocols.core.variables import Variable
+from server.main import run
 from site_node import genomic_status
 from site_node.people import People
 from site_node.sources import genomics
@@ -264,3 +267,28 @@ def test_laml_with_its_segments_loads_whole(sqlite_engine: Engine, tmp_path: Pat
     # awk '$2==7 && $3<=148504463 && $4>=148581441' LAML_CBS_segments.tsv: 191 lines, 6 of them <= -0.25
     assert np.isnan(calls).sum() == 9
     assert (calls < 0).sum() == 6
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"origin": "maybe"}, {"values": "apples"}, {"panel_size": -1}, {"genes": Path("nowhere.gtf")}],
+    ids=["origin", "values", "panel size", "genes"],
+)
+def test_an_option_that_is_none_is_refused(tmp_path: Path, option: dict[str, Any]) -> None:
+    maf = write(tmp_path / "a.maf", HEADER, IDH1)
+    with pytest.raises(InputError):
+        list(genomics.read(maf, **option))
+
+
+def test_the_command_takes_what_the_files_do_not_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "site.toml", 'name = "here"')
+    seg = write(tmp_path / "a.seg", SEG, "S1\t7\t1\t900\t40\t1.5")
+    bed = write(tmp_path / "g.bed", "7\t100\t200\tEGFR")
+    arguments = ["data", "add", "genomics", str(seg), "--genes", str(bed), "--build", "hg38"]
+    assert run([*arguments, "--home", str(tmp_path)], as_json=True) == 0
+    kinds = {one["kind"]: one["loaded"] for one in json.loads(capsys.readouterr().out)["kinds"]}
+    assert kinds == {"Segments": 1, "Profile": 1}
+    assert run(["features", "genomics", "status", "--home", str(tmp_path)], as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)[0]["findings"] == 1
