@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from cdm.etl.imaging_study import is_uid
 from site_node.sources.pacs.multipart import parts
 from site_node.sources.pacs.position import position_of_day, since
 from site_node.sources.pacs.pull import MODALITIES, RemoteInstance, RemoteStudy, TransferError
@@ -46,7 +47,7 @@ class DicomWeb:
                     break
                 found |= new
         for uid, date in sorted(found.items(), key=lambda item: (item[1], item[0])):
-            if uid:
+            if is_uid(uid):
                 yield RemoteStudy(uid, position_of_day(date, position))
 
     def instances(self, study: RemoteStudy) -> Iterator[RemoteInstance]:
@@ -55,9 +56,9 @@ class DicomWeb:
         with understood():
             for series in listed(self._web, path):
                 uid = _value(series, SERIES_UID)
-                if uid and _value(series, MODALITY) in MODALITIES:
+                if is_uid(uid) and _value(series, MODALITY) in MODALITIES:
                     for instance in listed(self._web, f"{path}/{uid}/instances"):
-                        yield RemoteInstance(study.study_uid, uid, _value(instance, SOP_UID))
+                        yield RemoteInstance(study.study_uid, uid, _uid(instance, SOP_UID))
 
     def fetch(self, instances: Sequence[RemoteInstance]) -> Iterator[bytes]:
         """The objects, a series at a time; of a series of which some are here already, one at a time."""
@@ -78,6 +79,14 @@ class DicomWeb:
             if not boundary:
                 raise TransferError
             yield from parts(chunks, boundary.group(1).encode(), MAX_OBJECT)
+
+
+def _uid(item: dict[str, Any], tag: str) -> str:
+    """A UID in DICOM's JSON; TransferError where it is none, since it becomes part of an address."""
+    uid = _value(item, tag)
+    if not is_uid(uid):
+        raise TransferError
+    return uid
 
 
 def _value(item: dict[str, Any], tag: str) -> str:
