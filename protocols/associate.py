@@ -20,11 +20,14 @@ import pandas as pd
 from pydantic import Field, model_validator
 from scipy import stats
 
-from protocols.core import many_logistic
-from protocols.core.confounding import Unconfounded, unconfounded
 from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.moments import (
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Floats
+from protocols.core.variables import Name
+from protocols.estimation import many_logistic
+from protocols.estimation.confounding import Unconfounded, unconfounded
+from protocols.estimation.moments import (
     COLUMN_MOMENTS,
     Intercepts,
     Moments,
@@ -32,10 +35,7 @@ from protocols.core.moments import (
     complete_rows,
     gather,
 )
-from protocols.core.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
-from protocols.core.table import AnalysisTable, Floats
-from protocols.core.variables import Name
+from protocols.estimation.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
 
 FEWEST_DF = 10
 """Residual degrees of freedom below which nothing is tested."""

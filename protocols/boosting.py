@@ -23,7 +23,6 @@ from scipy.special import expit, logit
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SpecError, StudyError
-from protocols.core.pooled import joined, on_one_table
 from protocols.core.protocol import (
     Arrays,
     Ask,
@@ -35,7 +34,9 @@ from protocols.core.protocol import (
     site_step,
 )
 from protocols.core.table import AnalysisTable, Floats
-from protocols.core.trees import (
+from protocols.core.variables import Name
+from protocols.estimation.pooled import joined, on_one_table
+from protocols.estimation.trees import (
     GRID_CELLS,
     Rules,
     Trees,
@@ -48,7 +49,6 @@ from protocols.core.trees import (
     remembered_sums,
     with_last,
 )
-from protocols.core.variables import Name
 
 
 class BoostingSpec(Spec):
@@ -106,7 +106,7 @@ class BoostingResult(Result):
     Attributes:
         covariates: (f,) names.
         base: prediction before the first tree, as log odds for a 0/1 outcome.
-        feature, threshold, missing_left, value: (T, places), see `protocols.core.trees`.
+        feature, threshold, missing_left, value: (T, places), see `protocols.estimation.trees`.
         gain: (f,) summed over splits; splits: (f,) how many.
         n: people with a known outcome.
     """

@@ -22,12 +22,12 @@ from scipy import stats
 from scipy.linalg import solve_triangular
 
 from protocols.core.disclosure import Array, Moment
-from protocols.core.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
-from protocols.core.newton import check_rank
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
-from protocols.core.vectors import Prefix, signs, standardized
+from protocols.estimation.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
+from protocols.estimation.newton import check_rank
+from protocols.estimation.vectors import Prefix, signs, standardized
 
 
 class CcaSpec(Spec):

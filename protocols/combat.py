@@ -19,13 +19,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core.batches import FEWEST, TOO_SMALL, about_batch_means, batch_codes, estimable
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError, StudyError
-from protocols.core.newton import check_rank
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
+from protocols.estimation.batches import FEWEST, TOO_SMALL, about_batch_means, batch_codes, estimable
+from protocols.estimation.newton import check_rank
 
 _CONVERGED = 1e-4  # relative change at which neuroCombat and sva stop; it is part of the definition
 _RESOLUTION = 1e-3  # a within-batch sum of squares below it is asked again on a finer scale

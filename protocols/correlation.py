@@ -13,10 +13,10 @@ from pydantic import Field, field_validator
 from scipy import stats
 
 from protocols.core.disclosure import Moment
-from protocols.core.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
+from protocols.estimation.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
 
 
 class CorrelationSpec(Spec):

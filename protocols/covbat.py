@@ -20,7 +20,6 @@ import pandas as pd
 from pydantic import Field
 
 from protocols.combat import Combat, CombatResult, CombatSpec
-from protocols.core.batches import about_batch_means, batch_codes, estimable
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError
 from protocols.core.protocol import (
@@ -34,7 +33,8 @@ from protocols.core.protocol import (
     within,
 )
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
-from protocols.core.vectors import upright
+from protocols.estimation.batches import about_batch_means, batch_codes, estimable
+from protocols.estimation.vectors import upright
 
 _COMBAT = ("grand_mean", "effects", "variance")
 _CENTRED = 1e-12  # standard deviations from 0 that are rounding, where ComBat leaves no mean

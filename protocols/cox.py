@@ -17,16 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from protocols.core import cox_fit, time_by_time
-from protocols.core import shared_baseline as shared
-from protocols.core.cox_model import CoxResult, CoxSpec
 from protocols.core.disclosure import Count, Moment
-from protocols.core.life_table import counted, ended
-from protocols.core.partial_likelihood import Increments, Stratum
-from protocols.core.proportional_hazards import of_times
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
-from protocols.core.survival_design import Design, cluster_products, design
 from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.estimation import cox_fit, time_by_time
+from protocols.estimation import shared_baseline as shared
+from protocols.estimation.cox_model import CoxResult, CoxSpec
+from protocols.estimation.life_table import counted, ended
+from protocols.estimation.partial_likelihood import Increments, Stratum
+from protocols.estimation.proportional_hazards import of_times
+from protocols.estimation.survival_design import Design, cluster_products, design
 
 __all__ = ["Cox", "CoxResult", "CoxSpec"]
 

@@ -19,19 +19,6 @@ from scipy import stats
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import together
-from protocols.core.out_of_fold import (
-    AnySpec,
-    BySite,
-    Part,
-    Validated,
-    fitted,
-    fold_rows,
-    pooled_fitted,
-    scored,
-    sites_to_leave_out,
-    smaller_class,
-    stacked,
-)
 from protocols.core.protocol import (
     Arrays,
     Ask,
@@ -45,6 +32,19 @@ from protocols.core.protocol import (
 )
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.estimation.out_of_fold import (
+    AnySpec,
+    BySite,
+    Part,
+    Validated,
+    fitted,
+    fold_rows,
+    pooled_fitted,
+    scored,
+    sites_to_leave_out,
+    smaller_class,
+    stacked,
+)
 
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 

@@ -8,7 +8,7 @@ Exact with respect to its definition, the histogram. The AUC counts two people w
 tie, so it differs from the AUC of the scores themselves by at most `auc_bound`: half the share of
 pairs (one with the outcome, one without) that fall into the same bin.
 
-Reference: see `protocols/core/roc.py`.
+Reference: see `protocols/estimation/roc.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,20 @@ from protocols.combat import CombatSpec
 from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import together
-from protocols.core.out_of_fold import (
+from protocols.core.protocol import (
+    Arrays,
+    Ask,
+    Coordination,
+    FederatedProtocol,
+    PerSite,
+    Result,
+    Spec,
+    ask,
+    protocol,
+    site_step,
+)
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.estimation.out_of_fold import (
     AnySpec,
     ByFold,
     BySite,
@@ -37,20 +50,7 @@ from protocols.core.out_of_fold import (
     smaller_class,
     stacked,
 )
-from protocols.core.protocol import (
-    Arrays,
-    Ask,
-    Coordination,
-    FederatedProtocol,
-    PerSite,
-    Result,
-    Spec,
-    ask,
-    protocol,
-    site_step,
-)
-from protocols.core.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
-from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.estimation.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
 
 
 class DiscriminationSpec(Validated):

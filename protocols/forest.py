@@ -19,12 +19,13 @@ from scipy import stats
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.person_draws import uniform
-from protocols.core.pooled import joined, on_one_table
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
-from protocols.core.roc import bin_of, delong, histogram_of
 from protocols.core.table import AnalysisTable, Floats, Integers
-from protocols.core.trees import (
+from protocols.core.variables import Name
+from protocols.estimation.person_draws import uniform
+from protocols.estimation.pooled import joined, on_one_table
+from protocols.estimation.roc import bin_of, delong, histogram_of
+from protocols.estimation.trees import (
     GRID_CELLS,
     Rules,
     Trees,
@@ -35,7 +36,6 @@ from protocols.core.trees import (
     grid_moments,
     with_last,
 )
-from protocols.core.variables import Name
 
 _MOST_NUMBERS = 20_000_000  # in one message: trees, nodes, tried columns and bins
 _SCORE_BINS = 100
@@ -95,7 +95,7 @@ class ForestResult(Result):
 
     Attributes:
         covariates: (f,) names.
-        feature, threshold, missing_left, value: (T, places), see `protocols.core.trees`.
+        feature, threshold, missing_left, value: (T, places), see `protocols.estimation.trees`.
         gain: (f,) decrease of impurity, summed over splits and a share of the whole; splits: (f,) how many.
         out_of_bag_auc, out_of_bag_se: of people's scores by the trees that did not draw them, in 100 bins.
         out_of_bag_brier: their mean squared error.

@@ -24,12 +24,9 @@ from pydantic import Field, model_validator
 from scipy import stats
 from scipy.special import expit, logit
 
-from protocols.core import families
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import together
-from protocols.core.newton import Point, location_and_scale, maximise, original_scale
-from protocols.core.out_of_fold import AnySpec, stacked
 from protocols.core.protocol import (
     Arrays,
     Ask,
@@ -44,6 +41,9 @@ from protocols.core.protocol import (
 )
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
 from protocols.core.variables import Name
+from protocols.estimation import families
+from protocols.estimation.newton import Point, location_and_scale, maximise, original_scale
+from protocols.estimation.out_of_fold import AnySpec, stacked
 
 INTERCEPT = "(Intercept)"
 

@@ -19,10 +19,13 @@ import pandas as pd
 from pydantic import Field, model_validator
 from scipy import stats
 
-from protocols.core import families
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError, SpecError, StudyError
-from protocols.core.newton import (
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Floats
+from protocols.core.variables import Column, Name
+from protocols.estimation import families
+from protocols.estimation.newton import (
     Maximum,
     Point,
     check_rank,
@@ -31,9 +34,6 @@ from protocols.core.newton import (
     maximise,
     original_scale,
 )
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
-from protocols.core.table import AnalysisTable, Floats
-from protocols.core.variables import Column, Name
 
 INTERCEPT = "(Intercept)"
 LOG_THETA = "log theta"

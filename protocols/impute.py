@@ -20,10 +20,10 @@ from pydantic import Field, model_validator
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.pooled import joined, on_one_table
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
+from protocols.estimation.pooled import joined, on_one_table
 
 CELLS = 64
 _MAX_ROUNDS = 4

@@ -18,7 +18,10 @@ from pydantic import Field, field_validator
 
 from protocols.core.disclosure import Count, Thresholds
 from protocols.core.errors import Code, StudyError
-from protocols.core.life_table import (
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.variables import Name
+from protocols.estimation.life_table import (
     Curve,
     FollowUp,
     Grid,
@@ -29,9 +32,6 @@ from protocols.core.life_table import (
     follow_up,
     known_follow_up,
 )
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
-from protocols.core.table import AnalysisTable, Floats, Integers
-from protocols.core.variables import Name
 
 
 class KaplanMeierSpec(Spec):

@@ -21,14 +21,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy import stats
 from scipy.linalg import cho_factor, cho_solve
 
-from protocols.core import elastic_net
 from protocols.core.disclosure import Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.moments import COLUMN_MOMENTS, Intercepts, Moments, column_moments, complete_rows, gather
-from protocols.core.newton import aliased
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.estimation import elastic_net
+from protocols.estimation.moments import (
+    COLUMN_MOMENTS,
+    Intercepts,
+    Moments,
+    column_moments,
+    complete_rows,
+    gather,
+)
+from protocols.estimation.newton import aliased
 
 INTERCEPT = "(Intercept)"
 

@@ -19,10 +19,10 @@ from scipy import stats
 
 from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.life_table import FollowUp, Grid, counted, follow_up, known_follow_up
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
+from protocols.estimation.life_table import FollowUp, Grid, counted, follow_up, known_follow_up
 
 
 class LogRankSpec(Spec):

@@ -16,11 +16,11 @@ from scipy import stats
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.families import derivatives, probabilities
-from protocols.core.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
+from protocols.estimation.families import derivatives, probabilities
+from protocols.estimation.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
 
 INTERCEPT = "(Intercept)"
 

@@ -23,10 +23,10 @@ from scipy.optimize import brentq
 
 from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.newton import check_rank
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
+from protocols.estimation.newton import check_rank
 
 INTERCEPT = "(Intercept)"
 

@@ -17,11 +17,11 @@ from scipy.special import logsumexp, xlogy
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError, StudyError
-from protocols.core.families import blocks
-from protocols.core.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.estimation.families import blocks
+from protocols.estimation.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
 
 INTERCEPT = "(Intercept)"
 

@@ -24,14 +24,9 @@ import pandas as pd
 from pydantic import Field, model_validator
 from scipy.special import expit
 
-from protocols.core import rubin
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.families import logit
 from protocols.core.lockstep import together
-from protocols.core.person_draws import normal, uniform
-from protocols.core.pooled import joined, on_one_table
-from protocols.core.posterior import inverse, regression_draw, scattered
 from protocols.core.protocol import (
     Arrays,
     Ask,
@@ -48,6 +43,11 @@ from protocols.core.protocol import (
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
 from protocols.cox import CoxSpec
+from protocols.estimation import rubin
+from protocols.estimation.families import logit
+from protocols.estimation.person_draws import normal, uniform
+from protocols.estimation.pooled import joined, on_one_table
+from protocols.estimation.posterior import inverse, regression_draw, scattered
 from protocols.glm import GlmSpec
 from protocols.linear import LinearSpec
 from protocols.logistic import LogisticSpec

@@ -20,11 +20,11 @@ from pydantic import Field, model_validator
 
 from protocols.core.disclosure import Array, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
-from protocols.core.vectors import Prefix, standardized, upright
+from protocols.estimation.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
+from protocols.estimation.vectors import Prefix, standardized, upright
 
 _NOTHING = 1e-12  # the share of the whole variance that is rounding
 

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core import elastic_net, families
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.newton import covariate_moments, location_and_scale, original_scale
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
-from protocols.core.proximal_newton import Quadratic, minimise
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.estimation import elastic_net, families
+from protocols.estimation.newton import covariate_moments, location_and_scale, original_scale
+from protocols.estimation.proximal_newton import Quadratic, minimise
 
 _MOST_NUMBERS = 20_000_000  # in one message: penalties times covariates squared
 

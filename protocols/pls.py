@@ -23,12 +23,12 @@ from pydantic import Field, model_validator
 
 from protocols.core.disclosure import Array, Moment
 from protocols.core.errors import Code, StudyError
-from protocols.core.moments import COLUMN_MOMENTS, Moments, column_moments, complete_rows, gather
-from protocols.core.penalized_matrix import decompose
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
-from protocols.core.vectors import Prefix, signs, standardized
+from protocols.estimation.moments import COLUMN_MOMENTS, Moments, column_moments, complete_rows, gather
+from protocols.estimation.penalized_matrix import decompose
+from protocols.estimation.vectors import Prefix, signs, standardized
 
 Sparsity = Annotated[float, Field(gt=0, le=1)]
 

@@ -21,24 +21,9 @@ import pandas as pd
 from pydantic import Field, model_validator
 from scipy.special import expit
 
-from protocols.core import pair_by_pair
-from protocols.core.concordance import Pairs, pairs
 from protocols.core.disclosure import Array, Count, Moment, Statistic
 from protocols.core.errors import Code, StudyError
-from protocols.core.life_table import FollowUp, counted, ended, follow_up, known_follow_up
 from protocols.core.lockstep import together
-from protocols.core.out_of_fold import (
-    ByFold,
-    BySite,
-    Part,
-    Validated,
-    fitted,
-    fold_rows,
-    pooled_fitted,
-    sites_to_leave_out,
-    stacked,
-    tested,
-)
 from protocols.core.protocol import (
     Arrays,
     Ask,
@@ -51,9 +36,24 @@ from protocols.core.protocol import (
     protocol,
     site_step,
 )
-from protocols.core.roc import bin_of
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.cox import CoxSpec
+from protocols.estimation import pair_by_pair
+from protocols.estimation.concordance import Pairs, pairs
+from protocols.estimation.life_table import FollowUp, counted, ended, follow_up, known_follow_up
+from protocols.estimation.out_of_fold import (
+    ByFold,
+    BySite,
+    Part,
+    Validated,
+    fitted,
+    fold_rows,
+    pooled_fitted,
+    sites_to_leave_out,
+    stacked,
+    tested,
+)
+from protocols.estimation.roc import bin_of
 
 _BINS = 200
 _COUNTS = ("concordant", "discordant", "tied_score", "tied_time", "tied_both")

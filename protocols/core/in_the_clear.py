@@ -6,8 +6,8 @@ study could see each site's part of any sum in it.
 
 from collections.abc import Callable
 
-from protocols.core.out_of_fold import BySite
 from protocols.core.protocol import Spec
+from protocols.estimation.out_of_fold import BySite
 
 
 def _where_the_study_says_so(spec: Spec) -> bool:

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from protocols.combat import Combat, CombatSpec
-from protocols.core.roc import bin_of, delong, exact_auc, histogram_of
 from protocols.core.table import AnalysisTable
+from protocols.estimation.roc import bin_of, delong, exact_auc, histogram_of
 from tests.lib.shared import shared
 from tests.lib.ungated import estimated, tables_of
 

@@ -7,7 +7,7 @@ from protocols.boosting import BoostingResult, BoostingSpec, predicted
 from protocols.core.local import run_locally
 from protocols.core.rounds import Outcome
 from protocols.core.table import AnalysisTable
-from protocols.core.trees import Trees
+from protocols.estimation.trees import Trees
 from tests.lib.shared import shared
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import tables_of

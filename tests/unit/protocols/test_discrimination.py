@@ -15,11 +15,11 @@ from protocols.core.disclosure import SUPPRESSED, Thresholds
 from protocols.core.errors import Code, SpecError, StudyError
 from protocols.core.local import LocalSites, run_locally
 from protocols.core.protocol import Ask
-from protocols.core.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
 from protocols.core.rounds import conduct
 from protocols.core.table import AnalysisTable
 from protocols.core.wire import RoundAnswer, RoundQuestion
 from protocols.discrimination import Discrimination, DiscriminationSpec
+from protocols.estimation.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
 from tests.lib.drawn_sites import SPLITS, a_site, study_of
 
 MODEL = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age", "f_one"]}

@@ -7,9 +7,9 @@ from sklearn.cross_decomposition import PLSRegression
 
 from protocols.core.errors import Code, StudyError
 from protocols.core.local import run_locally
-from protocols.core.penalized_matrix import bounded, decompose
 from protocols.core.rounds import Outcome
 from protocols.core.table import EVERYBODY, AnalysisTable
+from protocols.estimation.penalized_matrix import bounded, decompose
 from protocols.pls import Pls, PlsSpec
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of

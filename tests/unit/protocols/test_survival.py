@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from protocols.core.concordance import pairs
 from protocols.core.errors import Code, SpecError, StudyError
-from protocols.core.life_table import FollowUp, Grid, counted, crossing, curve
 from protocols.core.local import run_locally
 from protocols.core.table import AnalysisTable
+from protocols.estimation.concordance import pairs
+from protocols.estimation.life_table import FollowUp, Grid, counted, crossing, curve
 from protocols.kaplan_meier import KaplanMeier, KaplanMeierSpec
 from protocols.log_rank import LogRankSpec
 from tests.lib.drawn_sites import SPLITS, study_of

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from protocols.core.errors import Code, SpecError
-from protocols.core.life_table import FollowUp, follow_up, known_follow_up
-from protocols.core.partial_likelihood import Stratum
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
+from protocols.estimation.life_table import FollowUp, follow_up, known_follow_up
+from protocols.estimation.partial_likelihood import Stratum
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from pydantic import Field, model_validator
 from scipy import stats
 
 from protocols.core.errors import Code, StudyError
-from protocols.core.life_table import Grid
-from protocols.core.newton import Point
-from protocols.core.proportional_hazards import ProportionalHazards, Transform
 from protocols.core.protocol import Arrays, Result, Spec
 from protocols.core.table import Floats
 from protocols.core.variables import Name
+from protocols.estimation.life_table import Grid
+from protocols.estimation.newton import Point
+from protocols.estimation.proportional_hazards import ProportionalHazards, Transform
 
 
 class CoxSpec(Spec):

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from protocols.core.errors import Code, SpecError
-from protocols.core.life_table import FollowUp
-from protocols.core.newton import Point
-from protocols.core.partial_likelihood import Increments, RiskSums, Stratum, Ties
 from protocols.core.protocol import Arrays, Total
 from protocols.core.table import Floats, Integers
+from protocols.estimation.life_table import FollowUp
+from protocols.estimation.newton import Point
+from protocols.estimation.partial_likelihood import Increments, RiskSums, Stratum, Ties
 
 _FARTHEST = 40.0  # a linear predictor beyond is cut there: e^40 still fits a secure sum
 

@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from protocols.core.elastic_net import path
 from protocols.core.errors import Code, StudyError
-from protocols.core.newton import MAX_EVALUATIONS, TOLERANCE, Maximum, Point
 from protocols.core.protocol import Ask, Coordination
 from protocols.core.table import Floats
+from protocols.estimation.elastic_net import path
+from protocols.estimation.newton import MAX_EVALUATIONS, TOLERANCE, Maximum, Point
 
 
 def minimise(

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from protocols.core.newton import TOLERANCE
 from protocols.core.protocol import Arrays, Ask, Coordination
 from protocols.core.table import Floats, Mask
+from protocols.estimation.newton import TOLERANCE
 
 _BLOCK = 2_000_000  # numbers in a temporary array at a site
 _SINGULAR = 1e-10  # least eigenvalue of an equilibrated information matrix

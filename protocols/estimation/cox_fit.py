@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from protocols.core import shared_baseline as shared
-from protocols.core.cox_model import Baseline, CoxResult, CoxSpec, result
 from protocols.core.errors import Code, StudyError
-from protocols.core.newton import Maximum, Point, location_and_scale, maximise
-from protocols.core.penalized import minimise
-from protocols.core.proportional_hazards import ProportionalHazards, of_counts, of_times, score_test
 from protocols.core.protocol import Ask, Coordination, Total
 from protocols.core.table import Floats, Integers
+from protocols.estimation import shared_baseline as shared
+from protocols.estimation.cox_model import Baseline, CoxResult, CoxSpec, result
+from protocols.estimation.newton import Maximum, Point, location_and_scale, maximise
+from protocols.estimation.penalized import minimise
+from protocols.estimation.proportional_hazards import ProportionalHazards, of_counts, of_times, score_test
 
 _AWAY = 10.0  # a hazard ratio of e^10 for one standard deviation
 _FLAT = 1e3  # the standard error of a coefficient without information

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from protocols.core import elastic_net
 from protocols.core.errors import Code, StudyError
-from protocols.core.newton import MAX_EVALUATIONS, TOLERANCE
 from protocols.core.protocol import Ask, Coordination
 from protocols.core.table import Floats
+from protocols.estimation import elastic_net
+from protocols.estimation.newton import MAX_EVALUATIONS, TOLERANCE
 
 _ROSE = 1e-12  # what rounding may add to an objective of order 1
 

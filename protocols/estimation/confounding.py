@@ -7,9 +7,9 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from protocols.core.errors import StudyError
-from protocols.core.moments import Moments, positions
-from protocols.core.newton import aliased
 from protocols.core.table import Floats
+from protocols.estimation.moments import Moments, positions
+from protocols.estimation.newton import aliased
 
 _UNEXPLAINED = 0.05  # the least share of an outcome's variance that a start supposes to be left
 _FOLLOWS = 1e-9  # the share of a column's variance that the confounders must leave

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit
 
-from protocols.core.life_table import FollowUp
 from protocols.core.table import Floats, Integers
+from protocols.estimation.life_table import FollowUp
 
 
 def shares(people: Sequence[FollowUp], bins: int) -> tuple[Floats, Floats]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.core.life_table import FollowUp
 from protocols.core.table import Floats, Integers
+from protocols.estimation.life_table import FollowUp
 
 _BLOCK = 512
 

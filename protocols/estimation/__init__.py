@@ -1,0 +1,1 @@
+"""The mathematics that several analyses share: likelihoods, Newton steps, risk sets, moments, folds."""
