@@ -18,6 +18,7 @@ from cdm.etl.identity import Identity
 from cdm.etl.load import load
 from cdm.etl.record import SourceRecord, Unreadable
 from cdm.schema import image_acquisition, image_feature, image_occurrence, observation, quarantine
+from site_node.cluster import run_on_cluster
 from site_node.features.radiomics import ENGINE, Settings
 from site_node.parallel import run_each
 from site_node.radiomic_cases import Case, Outcome, Patterns, Place, cases, killed, measure
@@ -47,23 +48,27 @@ def compute(
     settings: Settings | None = None,
     patterns: Patterns | None = None,
     jobs: int = 1,
+    cluster: str | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Computed:
     """What was computed, skipped and failed, after every region on every image of the site has been visited.
 
     `settings` None stands for each modality's own; `patterns` says under which names regions are measured,
-    None all under their own; `progress` is told images done and images to do.
+    None all under their own; `cluster`, an engine Dask's address, stands in place of `jobs` processes;
+    `progress` is told images done and images to do.
     """
     done = _algorithms(engine)
     wanted = list(cases(read_index(home), _places(engine), patterns or {}, settings))
     pending = [case for case in (_without(case, done) for case in wanted) if case.regions]
     pending.sort(key=lambda case: -len(case.files))  # the longest first, so that no process ends alone
+    if cluster is not None:
+        measured = run_on_cluster(measure, pending, cluster)
+    else:
+        measured = run_each(measure, pending, max(1, min(jobs, len(pending))))
     counted = {"features": 0}
 
     def records() -> Iterator[SourceRecord | Unreadable]:
-        for number, (case, outcomes) in enumerate(
-            run_each(measure, pending, max(1, min(jobs, len(pending)))), start=1
-        ):
+        for number, (case, outcomes) in enumerate(measured, start=1):
             for outcome in killed(case) if outcomes is None else outcomes:
                 counted["features"] += len(outcome.features)
                 yield _record(case, outcome)

@@ -21,6 +21,7 @@ UNFILTERED = "original"  # the engine's word for the image without a filter; a s
 UCUM = str.maketrans("²³·", "23.")
 FAILED = ("radiomics-failed", "the engine failed on this image; please report it with the image's modality")
 KILLED = ("radiomics-killed", "the process ended while it measured this image: out of memory?")
+OTHER_VERSION = ("radiomics-other-version", "the process that measured has another version of the engine")
 AMBIGUOUS = ("radiomics-ambiguous-region", "several regions of one object fit one name; narrow the pattern")
 
 
@@ -117,6 +118,8 @@ def _algorithm(settings: Settings, instances: str, found: IndexedRegions, name: 
 
 def measure(case: Case) -> list[Outcome]:
     """What became of each region of the case; nothing that an image or region contains raises."""
+    if any(not region.algorithm.startswith(f"{ENGINE} {VERSION} ") for region in case.regions):
+        return [Outcome(region, fault=OTHER_VERSION) for region in case.regions]  # a cluster's worker
     try:
         image = load_series([Path(file) for file in case.files])
     except Exception as error:  # one image must not stop the others

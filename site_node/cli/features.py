@@ -22,6 +22,9 @@ def compute(
     ] = None,
     region: Annotated[list[str] | None, typer.Option(help="NAME=PATTERN, such as 'GTV=gtv*'; repeat")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="how many processes; without: one a core")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="address of an engine Dask, such as tcp://10.0.0.5:8786; not --jobs")
+    ] = None,
 ) -> dict[str, Any]:
     """Measure every region that is not measured yet with these settings; what fails goes to quarantine.
 
@@ -53,6 +56,7 @@ def compute(
                 settings=Settings.load(settings) if settings else None,
                 patterns=_patterns(region or []),
                 jobs=jobs or os.cpu_count() or 1,
+                cluster=cluster,
                 progress=lambda count, total: bar.update(task, completed=count, total=total),
             )
         return asdict(done) | {"failures": feature_store.failures(engine)}

@@ -1,0 +1,81 @@
+"""Work spread over the machines of an existing engine Dask: the package `distributed`, the extra `cluster`.
+
+Items and results pass between the scheduler and its workers, so the engine must be the site's own. Workers
+need this package and the files under the same paths, and no database.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from itertools import islice
+from typing import Any, TypeVar
+
+from protocols.core.errors import Code, ExitCode, InputError, ShadowgraphError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AHEAD = 4  # items a thread of a worker may have waiting: bounds the results that wait for the consumer
+TIMEOUT_S = 30
+
+
+class ClusterError(ShadowgraphError):
+    """The engine cannot be reached, or its workers cannot do the work."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+def run_on_cluster(
+    function: Callable[[Item], Result], items: Iterable[Item], address: str
+) -> Iterator[tuple[Item, Result | None]]:
+    """Each item with its result, as they come; None where the item killed its workers (memory, a crash).
+
+    `function` and the items must be importable and picklable; `function` itself handles what it can.
+
+    Raises:
+        InputError: the extra `cluster` is not installed, or the address is none.
+        ClusterError: no scheduler or worker answers, or the workers lack this package.
+    """
+    dask = _distributed()
+    with _client(dask, address) as client:
+        threads = sum(client.nthreads().values())
+        waiting = iter(items)
+        running = {
+            client.submit(function, item, pure=False): item for item in islice(waiting, threads * AHEAD)
+        }
+        completed = dask.as_completed(list(running), loop=client.loop)
+        for future in completed:
+            item, error = running.pop(future), future.exception()
+            if error is not None and not isinstance(error, dask.KilledWorker):
+                fix = "Install the same version of shadowgraph on the scheduler and on every worker."
+                raise ClusterError(Code.SITE_FAILED, "a worker of the cluster cannot run the engine", fix)
+            yield item, None if error is not None else future.result()
+            for following in islice(waiting, 1):
+                future = client.submit(function, following, pure=False)
+                running[future] = following
+                completed.add(future)
+
+
+def _distributed() -> Any:
+    """The package, which has no types of its own."""
+    try:
+        return import_module("distributed")
+    except ImportError:
+        fix = "pip install 'shadowgraph[cluster]'"
+        raise InputError(Code.MISSING_EXTRA, "--cluster needs the extra cluster", fix) from None
+
+
+def _client(dask: Any, address: str) -> Any:
+    """A client whose scheduler answers and has a worker."""
+    fix = "Start `dask scheduler` and `dask worker ADDRESS --nthreads 1`, and look at the address."
+    try:
+        client = dask.Client(address, timeout=TIMEOUT_S, set_as_default=False)
+    except ValueError:
+        raise InputError(Code.INVALID_INPUT, "the cluster's address is none", fix) from None
+    except OSError:
+        raise ClusterError(Code.SOURCE_UNREACHABLE, "no scheduler answers at this address", fix) from None
+    try:
+        client.wait_for_workers(1, timeout=TIMEOUT_S)
+    except TimeoutError:
+        client.close()
+        raise ClusterError(Code.SOURCE_UNREACHABLE, "the cluster has no worker", fix) from None
+    return client

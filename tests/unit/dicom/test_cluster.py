@@ -1,0 +1,109 @@
+"""An archive over the machines of an engine Dask: here one worker process, on loopback alone."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dask
+import pytest
+from distributed import LocalCluster
+from sqlalchemy import Engine
+
+from cdm.etl import Identity
+from cdm.etl.load import load
+from protocols.core.errors import Code, ExitCode, InputError
+from site_node import cluster, radiomic_cases
+from site_node.cluster import ClusterError, run_on_cluster
+from site_node.feature_store import Computed, compute, failures
+from site_node.features.radiomics import Settings
+from site_node.sources.dicom import read
+from tests.lib.dicom_files import write_rtstruct, write_series
+
+BOX = [[(0.5, 0.5, z), (5.5, 0.5, z), (5.5, 5.5, z), (0.5, 5.5, z)] for z in (1.0, 2.0)]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    quick = {
+        "distributed.scheduler.allowed-failures": 0,  # the first death is the verdict
+        "distributed.worker.memory.terminate": False,
+        "distributed.admin.low-level-log-length": 0,
+    }
+    with (
+        dask.config.set(quick),
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=50,
+        ) as started,
+    ):
+        yield started.scheduler_address
+
+
+def square(number: int) -> int:
+    if number == 3:
+        os._exit(1)  # as the kernel ends a process that wants too much memory
+    return number * number
+
+
+def fail(number: int) -> int:
+    raise ModuleNotFoundError(f"no package for {number}")
+
+
+def test_the_archive_is_measured_by_the_workers(sqlite_engine: Engine, tmp_path: Path, address: str) -> None:
+    folder = tmp_path / "images"
+    write_series(folder / "a")
+    write_rtstruct(folder / "a.rs", {"GTV": BOX, "far away": [[(90, 90, 1), (95, 90, 1), (95, 95, 1)]]})
+    load(sqlite_engine, read(folder, tmp_path), "pacs", Identity(bytes(32)))
+    settings = Settings(families=("intensity",))
+    seen: list[tuple[int, int]] = []
+    found = compute(
+        sqlite_engine,
+        tmp_path,
+        Identity(bytes(32)),
+        settings=settings,
+        cluster=address,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert found == Computed(computed=1, skipped=0, failed=1, features=18)
+    assert seen == [(0, 1), (1, 1)]
+    assert len(failures(sqlite_engine)) == 1
+    again = compute(sqlite_engine, tmp_path, Identity(bytes(32)), settings=settings, cluster=address)
+    assert again.skipped == 1
+
+
+def test_an_item_that_kills_its_worker_costs_only_itself(address: str) -> None:
+    # items that only waited on the dead worker are given to the next one
+    assert dict(run_on_cluster(square, [0, 1, 3], address))[3] is None
+    assert dict(run_on_cluster(square, range(3), address)) == {0: 0, 1: 1, 2: 4}
+
+
+def test_workers_without_the_package_are_named(address: str) -> None:
+    with pytest.raises(ClusterError, match="cannot run") as error:
+        list(run_on_cluster(fail, [7], address))
+    assert "7" not in error.value.text
+
+
+def test_an_engine_of_another_version_is_a_coded_failure() -> None:
+    """Numbers of another version would be stored under this one's name."""
+    region = radiomic_cases.Drawn("GTV", "rs.dcm", "GTV", "shadowgraph-radiomics 0.0.1 settings x input y")
+    case = radiomic_cases.Case(None, (), (region,), Settings())  # type: ignore[arg-type]
+    assert [outcome.fault for outcome in radiomic_cases.measure(case)] == [radiomic_cases.OTHER_VERSION]
+
+
+def test_what_is_wrong_with_an_engine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "TIMEOUT_S", 0.2)
+    with pytest.raises(ClusterError) as absent:
+        list(run_on_cluster(square, [1], "tcp://127.0.0.1:1"))
+    assert (absent.value.code, absent.value.exit_code) == (Code.SOURCE_UNREACHABLE, ExitCode.UNREACHABLE)
+    with pytest.raises(InputError):
+        list(run_on_cluster(square, [1], "carrier-pigeon://north"))
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError) as extra:
+        list(run_on_cluster(square, [1], "tcp://127.0.0.1:1"))
+    assert extra.value.code is Code.MISSING_EXTRA
+    assert "shadowgraph[cluster]" in extra.value.fix
