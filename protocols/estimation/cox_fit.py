@@ -113,11 +113,15 @@ def _begin_shared(spec: CoxSpec) -> Coordination[_Fit]:
     moments, counts = yield Ask("moments"), Ask("intervals")
     location, scale = _standards(moments, spec)
     number = _merged(spec, counts)
-    common = {"scale": scale, "location": location, "number": number}
+    common: dict[str, Any] = {"scale": scale, "location": location, "number": number}
 
     def read(total: Total) -> Total:
         at = shared.Joined.of(total, spec.ties).point(zero)
-        arrays = {"loglik": np.array(at.loglik), "score": at.score, "information": at.information}
+        arrays: dict[str, Any] = {
+            "loglik": np.array(at.loglik),
+            "score": at.score,
+            "information": at.information,
+        }
         return Total({**total.arrays, **arrays}, total.sites, total.min_count)
 
     null = yield Ask("risk_sets", {"coef": zero, **common})
@@ -180,7 +184,7 @@ def _finished(spec: CoxSpec, fit: _Fit, found: Maximum) -> Coordination[CoxResul
     elif spec.proportional_hazards:
         questions["trend"] = Ask("trend", {"coef": found.coef, "scale": scale, "g": g})
     if spec.grid and not joined:
-        where = {"scale": scale, "location": fit.location, "number": fit.number}
+        where: dict[str, Any] = {"scale": scale, "location": fit.location, "number": fit.number}
         questions["hazards"] = Ask("hazards", {"coef": found.coef, **where})
     answers: Mapping[str, Total] = {}
     if questions:

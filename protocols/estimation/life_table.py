@@ -156,8 +156,8 @@ def curve(
     ended = np.logical_or.accumulate(n < min_count)
     n = np.where(ended, np.nan, n)
     with np.errstate(divide="ignore", invalid="ignore"):
-        survival: Floats = np.cumprod(1 - d / n)
-        relative = np.sqrt(np.cumsum(d / (n * (n - d))))  # of the logarithm of survival
+        survival: Floats = np.asarray(np.cumprod(1 - d / n), dtype=np.float64)
+        relative: Floats = np.sqrt(np.cumsum(d / (n * (n - d))))  # of the logarithm of survival
         log = np.log(survival)
         half = stats.norm.ppf((1 + level) / 2) * relative
         if interval == "log-log":

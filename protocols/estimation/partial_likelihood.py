@@ -75,7 +75,7 @@ class Stratum:
         number = np.bincount(at, minlength=len(self.times)).astype(np.float64)
         if self.weight is None:
             return number, number
-        return number, np.bincount(at, self.weight[rows], minlength=len(self.times))
+        return number, _summed(at, self.weight[rows], len(self.times))
 
     def case_weight(self) -> Floats:
         """The (n,) case weights."""
@@ -91,17 +91,17 @@ class Stratum:
     def sums(self, risk: Floats, ties: Ties) -> "RiskSums":
         """The sums over the risk sets at the K event times."""
         K = len(self.times)
-        s0 = _suffix(np.bincount(self.until, risk, minlength=K + 1))
+        s0 = _suffix(_summed(self.until, risk, K + 1))
         s1 = _suffix(_by_index(self.until, risk, self.x, K + 1))
         if self.since is not None:
-            s0 = s0 - _suffix(np.bincount(self.since, risk, minlength=K + 1))
+            s0 = s0 - _suffix(_summed(self.since, risk, K + 1))
             s1 = s1 - _suffix(_by_index(self.since, risk, self.x, K + 1))
         number, weight = self.deaths
         d0, d1 = np.zeros(K), np.zeros(s1.shape)
         # An event that is alone at this site may be tied with another's on a shared grid.
         if ties == "efron" and (self.at is not None or number.max(initial=0) > 1):
             rows, at = self._died
-            d0 = np.bincount(at, risk[rows], minlength=K)
+            d0 = _summed(at, risk[rows], K)
             d1 = _by_index(at, risk[rows], self.x[rows], K)
         return RiskSums(number, weight, s0, s1, d0, d1, ties)
 
@@ -231,7 +231,7 @@ class RiskSums:
         s0 = self.s0[at] - share * self.d0[at]
 
         def summed(value: Floats) -> Floats:
-            return np.bincount(at, value, minlength=K)
+            return _summed(at, value, K)
 
         object.__setattr__(self, "log", summed(weight * np.log(s0)))
         object.__setattr__(self, "hazard", summed(weight / s0))
@@ -273,6 +273,11 @@ def weighted_gram(x: Floats, weight: Floats) -> Floats:
         block = x[begin : begin + _BLOCK]
         found += (block * weight[begin : begin + _BLOCK, None]).T @ block
     return (found + found.T) / 2
+
+
+def _summed(index: Integers, values: Floats, size: int) -> Floats:
+    """The (size,) sums of values by index."""
+    return np.asarray(np.bincount(index, values, minlength=size), dtype=np.float64)
 
 
 def _suffix(values: Floats) -> Floats:

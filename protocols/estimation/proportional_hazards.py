@@ -60,5 +60,5 @@ def of_counts(transform: Transform, at_risk: Floats, events: Floats, left: Float
         ranks: Floats = np.cumsum(left) - left + (left + 1) / 2
         return ranks
     survival = np.cumprod(1 - events / np.maximum(at_risk, 1))
-    left: Floats = 1 - np.append(1.0, survival[:-1])
-    return left
+    fallen: Floats = 1 - np.append(1.0, survival[:-1])
+    return fallen

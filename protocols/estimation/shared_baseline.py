@@ -7,7 +7,6 @@ question, and a site answers none that are finer than the study's grid.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -117,11 +116,11 @@ class Joined:
     def of(cls, total: Total | Arrays, ties: Ties) -> "Joined":
         """From the joined arrays of `risk_set_arrays`."""
         names = ("deaths", "weight", "s0", "s1", "d0", "d1")
-        arrays: list[Any] = [np.asarray(total[name], dtype=np.float64) for name in names]
+        deaths, weight, s0, s1, d0, d1 = (np.asarray(total[name], dtype=np.float64) for name in names)
         return cls(
-            RiskSums(*arrays, ties),
-            total["s2"],
-            total["d2"],
+            RiskSums(deaths, weight, s0, s1, d0, d1, ties),
+            np.asarray(total["s2"], dtype=np.float64),
+            np.asarray(total["d2"], dtype=np.float64),
             np.asarray(total["at_risk"], dtype=np.float64),
             float(total["observed_eta"]),
             np.asarray(total["observed"]),

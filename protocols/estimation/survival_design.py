@@ -140,7 +140,8 @@ def _numbered(values: Floats) -> Integers:
 
 def _cluster(table: AnalysisTable, name: str) -> Integers:
     values = table.labels[name].astype(str) if name in table.labels else table.column(name)
-    return np.unique(values, return_inverse=True)[1].ravel().astype(np.int64)
+    numbers: Integers = np.unique(values, return_inverse=True)[1].ravel().astype(np.int64)
+    return numbers
 
 
 def cluster_products(residuals: Floats, cluster: Integers) -> Floats:
