@@ -228,11 +228,13 @@ def _given_away(
 ) -> NDArray[np.bool_]:
     """Where an entry, taken from that of all groups, leaves a group of few people (RT04)."""
     found = np.zeros(arrays[name].shape, dtype=bool)
+    own = declared[name]
     for counted, declaration in declared.items():
         axes = declaration.axes
-        if not isinstance(declaration, Count) or axes[:1] != ("group",):
+        if not isinstance(declaration, Count) or declaration.of is not None or axes[:1] != ("group",):
             continue
-        if declaration.of is None and declared[name].axes[: len(axes)] == axes:
+        stands_on = counted in (name, getattr(own, "behind", None)) or len(axes) < len(own.axes)
+        if stands_on and own.axes[: len(axes)] == axes:
             counts = arrays[counted].astype(np.int64)
             by_column = counts.reshape(len(counts), -1).T
             hidden = np.array([suppressed(c, floor) == SUPPRESSED for c in by_column], dtype=bool)

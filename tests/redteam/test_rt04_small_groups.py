@@ -34,3 +34,12 @@ def test_the_mean_of_three_people_does_not_follow_from_two_tables(tmp_path: Path
     assert (parted["people"] == -1).all()
     assert (parted["n"] == -1).all()
     assert np.isnan(parted["mean"]).all()
+
+
+def test_how_many_have_a_finding_that_few_lack_is_no_secret(tmp_path: Path) -> None:
+    site = AttackedSite(tmp_path, the_table)
+    study = a_study_of(["age", "rare"], {"name": "whole", "spec": PER_SITE | {"of": ["age", "rare"]}})
+    site.approve(study)
+    (whole,) = site.ask(study, replace(ask("here", per_site=True), analysis="whole"))  # type: ignore[misc]
+    assert whole["n"].tolist() == [[200, 200]]
+    assert np.isfinite(whole["mean"]).tolist() == [[True, False]]
