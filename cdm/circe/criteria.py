@@ -122,6 +122,15 @@ class _Era(Event):
     age_at_start: NumericRange | None = None
     age_at_end: NumericRange | None = None
 
+    @model_validator(mode="after")
+    def _has_no_fields_of_a_record(self) -> "_Era":
+        given = [
+            name for name in ("age", "occurrence_start_date", "occurrence_end_date") if getattr(self, name)
+        ]
+        if given or self.visit_type:
+            raise ValueError("ATLAS's eras have AgeAtStart, EraStartDate and the like, and no visit")
+        return self
+
 
 class ConditionEra(_Era):
     """Rows of condition_era."""

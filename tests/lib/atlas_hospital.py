@@ -278,10 +278,11 @@ class Definitions:
         own: dict[str, Any] = {"CodesetId": draw.choice((None, 0, 1, 2, 3)), "First": draw.random() < 0.2}
         if kind == "Death":
             own["First"] = False
+        is_era = kind.endswith("Era")
         options = {
-            "Age": self._range((20, 40, 60)),
+            "AgeAtStart" if is_era else "Age": self._range((20, 40, 60)),
             "Gender": [{"CONCEPT_ID": MALE}],
-            "OccurrenceStartDate": self._days(),
+            "EraStartDate" if is_era else "OccurrenceStartDate": self._days(),
             **self._options(kind),
         }
         for name in draw.sample(list(options), draw.choice((0, 0, 1, 2))):

@@ -91,6 +91,12 @@ def test_what_nobody_filled_in_is_left_out() -> None:
     assert definition.primary_criteria.criteria_list[0].event.age is None
 
 
+def test_an_era_has_no_age_but_one_at_its_start() -> None:
+    primary = {"CriteriaList": [{"DrugEra": {"Age": ADULT}}]}
+    with pytest.raises(ValidationError, match="AgeAtStart"):
+        Expression.model_validate({"PrimaryCriteria": primary})
+
+
 def test_a_concept_set_that_is_not_there_is_refused() -> None:
     primary = {"CriteriaList": [{"ConditionOccurrence": {"CodesetId": 3}}]}
     with pytest.raises(ValidationError, match="no concept set 3"):
