@@ -9,7 +9,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract
+import numpy as np
+from numpy.typing import NDArray
+
+from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions
 from site_node.features.radiomics.settings import Interpolation
 from site_node.imaging import Image, load_series
 from site_node.sources.dicom.faults import REASONS, DicomFault, Fault
@@ -23,6 +26,11 @@ FAILED = ("radiomics-failed", "the engine failed on this image; please report it
 KILLED = ("radiomics-killed", "the process ended while it measured this image: out of memory?")
 OTHER_VERSION = ("radiomics-other-version", "the process that measured has another version of the engine")
 AMBIGUOUS = ("radiomics-ambiguous-region", "several regions of one object fit one name; narrow the pattern")
+TOGETHER = 8  # regions in one pass: their masks are in memory together
+
+
+class AmbiguousRegionError(Exception):
+    """Several regions of one object fit one name."""
 
 
 @dataclass(frozen=True)
@@ -126,20 +134,48 @@ def measure(case: Case) -> list[Outcome]:
         return [Outcome(region, fault=_told(error)) for region in case.regions]
     unit = f"({image.unit})" if "/" in image.unit else image.unit  # g/mL squared is (g/mL)2
     settings = case.settings.model_copy(update={"intensity_unit": unit})
-    return [_measured(image, region, settings) for region in case.regions]
+    batches = (case.regions[at : at + TOGETHER] for at in range(0, len(case.regions), TOGETHER))
+    return [outcome for regions in batches for outcome in _measured(image, regions, settings)]
 
 
-def _measured(image: Image, region: Drawn, settings: Settings) -> Outcome:
+def _measured(image: Image, regions: Iterable[Drawn], settings: Settings) -> list[Outcome]:
+    """What became of each region; those that can be read are measured in one pass."""
+    masks: dict[str, NDArray[np.bool_]] = {}
+    faults: dict[str, tuple[str, str]] = {}
+    for region in regions:
+        try:
+            masks[region.name] = _mask(image, region)
+        except Exception as error:  # one region must not stop the others
+            faults[region.name] = _told(error)
+    features = _extracted(image, masks, settings)
+    return [
+        Outcome(region, tuple(_plain(feature) for feature in features[region.name]))
+        if region.name in features
+        else Outcome(region, fault=faults.get(region.name, FAILED))
+        for region in regions
+    ]
+
+
+def _mask(image: Image, region: Drawn) -> NDArray[np.bool_]:
     if not region.name_there:
-        return Outcome(region, fault=AMBIGUOUS)
+        raise AmbiguousRegionError
+    mask = read_regions(Path(region.file), image.grid, [region.name_there])[region.name_there]
+    if not mask.any():
+        raise DicomFault(Fault.EMPTY_REGION)
+    return mask
+
+
+def _extracted(
+    image: Image, masks: Mapping[str, NDArray[np.bool_]], settings: Settings
+) -> dict[str, list[Feature]]:
+    """The features of each region; one on which the engine fails, as it must not, is absent."""
     try:
-        mask = read_regions(Path(region.file), image.grid, [region.name_there])[region.name_there]
-        if not mask.any():
-            raise DicomFault(Fault.EMPTY_REGION)
-        features = extract(image.array, mask, image.spacing_mm, settings)
-    except Exception as error:  # one region must not stop the others
-        return Outcome(region, fault=_told(error))
-    return Outcome(region, tuple(_plain(feature) for feature in features))
+        return extract_regions(image.array, masks, image.spacing_mm, settings)
+    except Exception:
+        found: dict[str, list[Feature]] = {}
+        for name, mask in masks.items() if len(masks) > 1 else ():
+            found |= _extracted(image, {name: mask}, settings)
+        return found
 
 
 def killed(case: Case) -> list[Outcome]:
@@ -149,6 +185,8 @@ def killed(case: Case) -> list[Outcome]:
 
 def _told(error: Exception) -> tuple[str, str]:
     """The code and reason of an error; of one that is not ours, no word of its text."""
+    if isinstance(error, AmbiguousRegionError):
+        return AMBIGUOUS
     return (error.fault.value, REASONS[error.fault]) if isinstance(error, DicomFault) else FAILED
 
 

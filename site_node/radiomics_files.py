@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from protocols.core.errors import Code, InputError
-from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract, nifti
+from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions, nifti
 
 Mask = NDArray[np.bool_]
 MAX_LABELS = 1000
@@ -49,11 +49,8 @@ def features_of_files(
         fix = "Regions there: " + (", ".join(case.regions) or "none")
         raise InputError(Code.NOT_FOUND, "no region of the mask is wanted", fix)
     announce_compilation()
-    rows = [
-        _row(name, feature)
-        for name, found in regions.items()
-        for feature in extract(case.image, found, case.spacing_mm, settings)
-    ]
+    found = extract_regions(case.image, regions, case.spacing_mm, settings)
+    rows = [_row(name, feature) for name, features in found.items() for feature in features]
     if csv_file is not None:
         _write_csv(csv_file, rows)
     if picture is not None:

@@ -6,10 +6,12 @@ from .feature import Feature, Reason
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ENGINE", "VERSION", "Feature", "Reason", "Settings", "extract"]
+__all__ = ["ENGINE", "VERSION", "Feature", "Reason", "Settings", "extract", "extract_regions"]
 
 ENGINE = "shadowgraph-radiomics"
 VERSION = "1.0.0"  # rises with every change of a value
@@ -28,3 +30,18 @@ def extract(
     from .extract import extract as run  # numba and scipy load with the first extraction, not with a `--help`
 
     return run(image, mask, spacing_mm, settings)
+
+
+def extract_regions(
+    image: "NDArray[np.number]",
+    masks: "Mapping[str, NDArray[np.generic]]",
+    spacing_mm: tuple[float, float, float],
+    settings: Settings,
+) -> dict[str, list[Feature]]:
+    """The features of several regions of one image, by their names, as `extract` gives them one by one.
+
+    Regions may overlap; those near each other share the resampled image and the filters' responses.
+    """
+    from .extract import extract_regions as run
+
+    return run(image, masks, spacing_mm, settings)

@@ -1,7 +1,7 @@
-"""The features of one region: what the rest of the system calls."""
+"""The features of regions of one image: what the rest of the system calls."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -28,8 +28,9 @@ from .feature import AGGREGATION_CODES, Feature, Reason
 from .filters.bank import respond
 from .memory import keep_freed_memory
 from .model import Spacing
-from .processing import UnusableError, process
-from .region import Region
+from .neighbours import neighbours, union, within
+from .processing import Together, UnusableError, process_together, window_of
+from .region import Box, Region
 from .settings import FamilyName, Settings
 
 MODULES: Mapping[FamilyName, ModuleType] = {
@@ -59,24 +60,67 @@ def extract(
         mask: the region on the same grid; true or non-zero inside.
         spacing_mm: distance of voxel centres, (z, y, x).
     """
+    return extract_regions(image, {"": mask}, spacing_mm, settings)[""]
+
+
+def extract_regions(
+    image: NDArray[np.number],
+    masks: Mapping[str, NDArray[np.generic]],
+    spacing_mm: Spacing,
+    settings: Settings,
+) -> dict[str, list[Feature]]:
+    """The features of each region, as `extract` gives them one by one; regions may overlap.
+
+    Regions near each other share the resampled image and the filters' responses.
+    """
     keep_freed_memory()
+    found = {}
+    windows = {}
+    for name, mask in masks.items():
+        try:
+            windows[name] = window_of(image, mask, spacing_mm, settings)
+        except UnusableError as error:
+            found[name] = _all_missing(error.reason, settings)
+    for group in neighbours(windows):
+        near = {name: masks[name] for name in group.names}
+        found |= _of_neighbours(group.box, image, near, spacing_mm, settings)
+    return {name: found[name] for name in masks}
+
+
+def _of_neighbours(
+    window: Box,
+    image: NDArray[np.number],
+    masks: Mapping[str, NDArray[np.generic]],
+    spacing_mm: Spacing,
+    settings: Settings,
+) -> dict[str, list[Feature]]:
     try:
-        processed = process(image, mask, spacing_mm, settings)
+        together = process_together(window, image, masks, spacing_mm, settings)
     except UnusableError as error:
-        return _all_missing(error.reason, settings)
-    region = processed.region
-    near = region.padded(processed.image[region.box])
-    measured = measure(near, region, settings)
-    if "local_intensity" in settings.families and region.n_voxels:
-        measured.values.update(local_intensity.compute(processed.image, region))
-    result = features(measured, settings)
-    if settings.filters:
+        if len(masks) == 1:
+            return {name: _all_missing(error.reason, settings) for name in masks}
+        # what cannot be processed together may be so one by one
+        return {name: extract(image, mask, spacing_mm, settings) for name, mask in masks.items()}
+    return _of_processed(together, masks, settings)
+
+
+def _of_processed(together: Together, names: Iterable[str], settings: Settings) -> dict[str, list[Feature]]:
+    found = {name: _all_missing(Reason.EMPTY_REGION, settings) for name in names}
+    for name, region in together.regions.items():
+        measured = measure(region.padded(together.image[region.box]), region, settings)
+        if "local_intensity" in settings.families and region.n_voxels:
+            measured.values.update(local_intensity.compute(together.image, region))
+        found[name] = features(measured, settings)
+    if settings.filters and together.regions:
         of_responses = settings.of_responses()
-        single = np.ascontiguousarray(processed.image, dtype=np.float32)
-        for name, response in respond(settings.filters, single, region.spacing_mm, region.box):
-            measured = measure(region.padded(response), region, of_responses)
-            result += features(measured, of_responses, name)
-    return result
+        single = np.ascontiguousarray(together.image, dtype=np.float32)
+        spacing_mm = next(iter(together.regions.values())).spacing_mm
+        box = union(region.box for region in together.regions.values())
+        for filter_name, response in respond(settings.filters, single, spacing_mm, box):
+            for name, region in together.regions.items():
+                near = region.padded(response[within(region.box, box)])
+                found[name] += features(measure(near, region, of_responses), of_responses, filter_name)
+    return found
 
 
 def _all_missing(reason: Reason, settings: Settings) -> list[Feature]:

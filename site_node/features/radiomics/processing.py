@@ -1,5 +1,6 @@
 """From an image and a mask to a region with intensities, in IBSI's order (IBSI 2, figure 2.1)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,14 @@ class Processed:
     region: Region
 
 
+@dataclass(frozen=True)
+class Together:
+    """The image on the processed grid, and the regions on it; one that interpolation lost is not there."""
+
+    image: Image
+    regions: dict[str, Region]
+
+
 def process(
     image: NDArray[np.number], mask: NDArray[np.generic], spacing_mm: Spacing, settings: Settings
 ) -> Processed:
@@ -40,26 +49,55 @@ def process(
 
     Only as much of the region's surroundings is processed as a value can depend on.
     """
-    window = _window(_checked(image, mask, spacing_mm), spacing_mm, settings)
-    drawn = mask[window] != 0
+    window = window_of(image, mask, spacing_mm, settings)
+    found = process_together(window, image, {"": mask}, spacing_mm, settings)
+    if not found.regions:
+        raise UnusableError(Reason.EMPTY_REGION)
+    return Processed(found.image, found.regions[""])
+
+
+def process_together(
+    window: Box,
+    image: NDArray[np.number],
+    masks: Mapping[str, NDArray[np.generic]],
+    spacing_mm: Spacing,
+    settings: Settings,
+) -> Together:
+    """The window of the image interpolated once, with every region that lies in it. Raises UnusableError.
+
+    Of several regions an image with voxels that have no number is refused: what takes their place is a matter
+    of the one region.
+    """
+    drawn = {name: mask[window] != 0 for name, mask in masks.items()}
     intensities = np.asarray(image[window], dtype=np.float64)
-    complete = bool(intensities.min() > -LARGEST and intensities.max() < LARGEST)  # a NaN makes it false
-    if not complete:
+    finite = None
+    if not (intensities.min() > -LARGEST and intensities.max() < LARGEST):  # so it is with a NaN
         finite = np.abs(intensities) < LARGEST
-        counted = finite & drawn
-        if not counted.any():
+        counted = finite & next(iter(drawn.values()))
+        if len(drawn) > 1 or not counted.any():
             raise UnusableError(Reason.NOT_FINITE)
         # such a voxel belongs to no intensity mask; interpolation sees the region's mean in its place
         intensities = np.where(finite, intensities, intensities[counted].mean())
     grid = Grid.of(image.shape, window, spacing_mm, settings.interpolation)
     intensities = grid.image(intensities)
-    morphological = grid.mask(drawn)
-    usable = morphological if complete else morphological & grid.mask(finite)
-    kept = resegment(intensities, usable, settings.resegmentation)
-    region = Region.of(morphological, kept, grid.spacing_mm)
-    if region is None:
-        raise UnusableError(Reason.EMPTY_REGION)
-    return Processed(intensities, region)
+    regions = {}
+    for name, mask in drawn.items():
+        morphological = grid.mask(mask)
+        usable = morphological if finite is None else morphological & grid.mask(finite)
+        kept = resegment(intensities, usable, settings.resegmentation)
+        region = Region.of(morphological, kept, grid.spacing_mm)
+        if region is not None:
+            regions[name] = region
+    return Together(intensities, regions)
+
+
+def window_of(
+    image: NDArray[np.number], mask: NDArray[np.generic], spacing_mm: Spacing, settings: Settings
+) -> Box:
+    """The box of old voxels that a value of the region can depend on. Raises UnusableError."""
+    window = _window(_checked(image, mask, spacing_mm), spacing_mm, settings)
+    z, y, x = (slice(*side.indices(size)) for side, size in zip(window, image.shape, strict=True))
+    return z, y, x
 
 
 def _window(box: Box, spacing_mm: Spacing, settings: Settings) -> Box:

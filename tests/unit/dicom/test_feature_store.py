@@ -11,7 +11,7 @@ from cdm.etl import Identity
 from cdm.etl.load import load
 from cdm.schema import measurement, metadata
 from site_node.feature_store import Computed, compute, failures, status
-from site_node.features.radiomics import Settings
+from site_node.features.radiomics import Settings, extract_regions
 from site_node.radiomic_cases import choose
 from site_node.sources.dicom import read
 from site_node.sources.dicom.index import IndexedRegions
@@ -127,6 +127,20 @@ def test_a_mended_image_leaves_the_quarantine(sqlite_engine: Engine, images: Pat
     victim.write_bytes(sound)
     assert run(sqlite_engine, images) == Computed(2, 1, 0, 36)
     assert failures(sqlite_engine) == []
+
+
+def test_a_region_on_which_the_engine_fails_stops_no_other(
+    sqlite_engine: Engine, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(image: object, masks: dict[str, object], *rest: object) -> object:
+        if "PTV" in masks:
+            raise ZeroDivisionError("a value of a patient")
+        return extract_regions(image, masks, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("site_node.radiomic_cases.extract_regions", failing)
+    add(sqlite_engine, images)
+    assert run(sqlite_engine, images) == Computed(computed=2, skipped=0, failed=1, features=36)
+    assert [row["code"] for row in failures(sqlite_engine)] == ["radiomics-failed"]
 
 
 def test_a_region_between_voxels_is_coded(sqlite_engine: Engine, images: Path) -> None:
