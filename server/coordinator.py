@@ -32,6 +32,13 @@ MAX_ATTEMPTS = 5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
 ANSWERS_AGAIN = {Code.SITE_UNREACHABLE, Code.DEADLINE}
 
+_WHY = {
+    Code.WITHHELD: ": it may have answered about nearly the same people before, and does not say about which",
+    Code.BUDGET_SPENT: ": its approval allows no more runs, rounds or questions",
+    Code.ALREADY_ANSWERED: ": it answered this study before, for other sites or questions",
+}
+"""What a refusal's code may mean; the site's own audit says more, to the site alone."""
+
 log = logging.getLogger("shadowgraph.coordinator")
 
 
@@ -206,8 +213,9 @@ class Coordinator:
         except WireError:
             # Not an answer: then it is a refusal, which is sealed as a status.
             code = self._open_status(site, reply).code
+            why = _WHY.get(code, "") if code else ""
             raise StudyError(
-                code or Code.SITE_FAILED, f"site {site} refused round {question.round}"
+                code or Code.SITE_FAILED, f"site {site} refused round {question.round}{why}"
             ) from None
         if (answer.site, answer.study, answer.run, answer.round) != (
             *(site, question.study, question.run),

@@ -6,6 +6,7 @@ stand in one command line without importing each other, and only the verb that w
 
 import importlib.metadata
 import json
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +17,14 @@ import typer
 from protocols.core.errors import ExitCode, ShadowgraphError
 
 GROUP = "shadowgraph.commands"
-ORDER = ("demo", "doctor", "site", "data", "features", "radiomics", "inbox", "policy", "audit", "network")
+ORDER = (
+    *("demo", "doctor", "site", "data", "features", "radiomics", "inbox", "policy", "audit"),
+    *("network", "query", "study"),
+)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[0-9:.+Z-]*$")
 
 
 class Commands(click.Group):
@@ -92,12 +100,13 @@ def _print(value: Any, as_json: bool) -> None:
 
 def _rendered(value: Any) -> list[Any]:
     """A command's value as rich tables and lines."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        table = Table()
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for name in value[0]:
-            table.add_column(str(name))
+            table.add_column(str(name).replace("_", " "), overflow="fold")
         for row in value:
             table.add_row(*(_cell(cell) for cell in row.values()))
         return [table]
@@ -111,15 +120,26 @@ def _rendered(value: Any) -> list[Any]:
                 flat.add_row(f"[bold]{name}[/bold]", _cell(cell))
         return pieces
     if isinstance(value, list):
-        return [str(item) for item in value] or ["(nothing)"]
-    return [str(value)]
+        return [_cell(item) for item in value] or ["(nothing)"]
+    return [_cell(value)]
 
 
 def _cell(value: Any) -> str:
+    """A value as lines of text; what a study's author wrote cannot steer the terminal."""
     from rich.markup import escape
 
     if isinstance(value, dict):
-        return "\n".join(f"{escape(str(k))}: {escape(str(v))}" for k, v in value.items())
+        return "\n".join(f"{_cell(k)}: {escape(_words(v))}" for k, v in value.items())
     if isinstance(value, list):
-        return "\n".join(escape(str(item)) for item in value)
-    return "" if value is None else escape(str(value))
+        return "\n".join(escape(_words(item)) for item in value)
+    return escape(_words(value))
+
+
+def _words(value: Any) -> str:
+    """A value in one line: a time to the minute, a mapping as its names and values."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_words(v)}" for k, v in value.items() if v is not None)
+    if isinstance(value, list):
+        return "; ".join(_words(item) for item in value)
+    text = "" if value is None else _CONTROL.sub("", str(value))
+    return text[:16].replace("T", " ") if _TIME.match(text) else text

@@ -128,11 +128,20 @@ def approve_standing(
 
 
 def standing(home: Path) -> list[dict[str, Any]]:
-    """The standing approvals with what is used of them."""
+    """The standing approvals with how many studies passed by any of them so far."""
     with register(home) as db:
         used = db.execute("SELECT count(DISTINCT study) AS n FROM run WHERE standing").fetchone()["n"]
         rows = db.execute("SELECT * FROM standing_approval ORDER BY protocol").fetchall()
-    return [{**dict(row), "studies_so_far": used} for row in rows]
+    return [
+        {
+            "protocol": row["protocol"],
+            "studies so far": f"{used} of {row['max_studies']}",
+            "variables": f"at most {row['max_variables']}",
+            "until": row["expires_at"],
+            "by": row["decided_by"],
+        }
+        for row in rows
+    ]
 
 
 def state(home: Path, study: Study) -> State:

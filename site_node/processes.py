@@ -12,8 +12,8 @@ from typing import Any
 
 from protocols.core import daemons
 from protocols.core.daemons import Service, Supervisor, accepts, environment, script
-from protocols.core.errors import UnreachableError
-from site_node.config import SiteConfig, load
+from protocols.core.errors import Code, InputError, UnreachableError
+from site_node.config import SETTINGS, SiteConfig, load
 from site_node.enrolment import AGENT_READY, CONSORTIUM, RUNTIME_SECRET, consortium
 
 RUN = "run"
@@ -84,9 +84,17 @@ def start(home: Path, *, stock: bool = False) -> None:
     """Starts a site in the background and returns when both its processes serve.
 
     Raises:
+        InputError: the port on which they meet is taken.
         UnreachableError: one did not come up; the text says what the center answered.
     """
-    run = load(home).home / RUN
+    settings = load(home)
+    run = settings.home / RUN
+    if not daemons.services(run) and accepts("127.0.0.1", settings.runtime_port):
+        raise InputError(
+            Code.ALREADY_EXISTS,
+            f"something else listens on port {settings.runtime_port} of this machine",
+            f"choose another `runtime_port` in {settings.home / SETTINGS}",
+        )
     try:
         daemons.start(run, supervisor(home, stock=stock))
     except UnreachableError as error:

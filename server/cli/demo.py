@@ -16,7 +16,7 @@ def demo(
     ),
     seed: Annotated[int | None, typer.Option(help="of the hospitals; another seed, other patients")] = None,
 ) -> dict[str, Any]:
-    """Play the whole way with real processes and synthetic hospitals; prints where the report is.
+    """Play the whole way with real processes and synthetic hospitals.
 
     Example: shadowgraph demo --out /tmp/demo
     """

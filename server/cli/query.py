@@ -19,7 +19,7 @@ def query(
         Path, typer.Option("--home", envvar="SHADOWGRAPH_HUB", help="the center's folder")
     ] = Path("."),
 ) -> list[dict[str, Any]]:
-    """Count and summarize a cohort at every site that has a standing approval for it.
+    """Count and summarize a cohort under the standing approvals.
 
     Example: shadowgraph query "condition:ICD10CM:C71%" --variables age,gene:IDH1 --by female
     """

@@ -6,7 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-Home = Annotated[Path, typer.Option("--home", envvar="SHADOWGRAPH_HOME", help="the site's folder")]
+
+def _site(home: Path) -> Path:
+    """The folder itself. Raises InputError where there is no site in it."""
+    from site_node.config import load
+
+    load(home)
+    return home
+
+
+Home = Annotated[
+    Path, typer.Option("--home", envvar="SHADOWGRAPH_HOME", help="the site's folder", callback=_site)
+]
 Reference = Annotated[str, typer.Argument(help="a study's name, or the beginning of its hash")]
 Note = Annotated[str, typer.Option(help="a reason, kept in the site's record")]
 
@@ -36,7 +47,7 @@ def show(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
     found = approvals.find(home, study)
     return approvals.shown(home, found) | {
         "sealed cohort": sealing.shown(home, found),
-        "against this site's policy": read_policy(home).faults(found),
+        "this site's policy": read_policy(home).faults(found) or "admits it",
     }
 
 

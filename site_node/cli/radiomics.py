@@ -20,7 +20,7 @@ def radiomics(
         Path | None, typer.Option(help="Draw image and regions to this PNG, to check.")
     ] = None,
 ) -> dict[str, Any]:
-    """Compute the features of every region of an image, by the IBSI standard.
+    """Compute the features of an image by the IBSI standard.
 
     Example: shadowgraph radiomics ct.nii.gz tumour.nii.gz --preset ct --json
     """

@@ -9,6 +9,8 @@ import click
 import pytest
 import typer
 
+from site_node.setup import make_site
+
 GUIDE = Path(__file__).resolve().parents[3] / "docs" / "site-guide.md"
 
 
@@ -31,6 +33,12 @@ def parse(line: str) -> str:
         context = click.Context(command, parent=context, info_name=name)
     command.make_context(str(context.info_name), list(words), parent=context.parent)
     return context.command_path
+
+
+@pytest.fixture(autouse=True)
+def _in_a_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_site(tmp_path / "site", "oslo", runtime_port=0)
+    monkeypatch.setenv("SHADOWGRAPH_HOME", str(tmp_path / "site"))
 
 
 @pytest.mark.parametrize("line", commands(GUIDE.read_text(encoding="utf-8")))
