@@ -123,7 +123,7 @@ class Coordinator:
         undecided = sorted(site for site, state in standing.items() if state in OPEN)
         if undecided and len(approved) + len(undecided) >= study.min_sites and time.time() < due.deadline:
             pause = self._pauses.get(due.run, FIRST_PAUSE_SECONDS)
-            self._pauses[due.run] = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+            self._pauses[due.run] = min(pause * 1.2, LONGEST_PAUSE_SECONDS)
             self.store.wait(due.run, time.time() + pause)
             return None
         if len(approved) < study.min_sites:

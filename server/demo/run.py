@@ -3,6 +3,7 @@
 import importlib.resources
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ class Demo:
     def __post_init__(self) -> None:
         self.command = Commands(self.out)
         self.center = self.out / "center"
+        self._compiles, self._compiled = threading.Lock(), threading.Event()
 
     def play(self) -> dict[str, Any]:
         """Where the report is, and what was found.
@@ -92,7 +94,12 @@ class Demo:
         self.command("data", "add", "fhir", f"{files}/fhir", *home)
         self.command("data", "add", "dicom", f"{files}/imaging", *home)
         self.command("data", "add", "genomics", f"{genomics}/mutations.maf", *lists, *home)
-        measured = self.command("features", "radiomics", "compute", *home)
+        if not self._compiles.acquire(blocking=False):
+            self._compiled.wait()  # the first hospital compiles the kernels, the others find them compiled
+        try:
+            measured = self.command("features", "radiomics", "compute", "--jobs", "1", *home)
+        finally:
+            self._compiled.set()
         self._say(f"{name}: {measured['computed']} tumours measured, {measured['features']} features")
 
     def _approve(self, name: str) -> None:
