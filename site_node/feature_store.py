@@ -53,7 +53,7 @@ def compute(
 ) -> Computed:
     """What was computed, skipped and failed, after every region on every image of the site has been visited.
 
-    `settings` None stands for each modality's own; `patterns` says under which names regions are measured,
+    `settings` None stands for each modality's preset; `patterns` says under which names regions are measured,
     None all under their own; `cluster`, an engine Dask's address, stands in place of `jobs` processes;
     `progress` is told images done and images to do.
     """

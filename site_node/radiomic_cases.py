@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions
-from site_node.features.radiomics.settings import Interpolation
+from site_node.features.radiomics.presets import OF_MODALITY, preset
 from site_node.imaging import Image, load_series
 from site_node.sources.dicom.faults import REASONS, DicomFault, Fault
 from site_node.sources.dicom.index import ImageIndex, IndexedRegions
@@ -73,25 +73,15 @@ class Outcome:
     fault: tuple[str, str] | None = None
 
 
-def default_settings(modality: str) -> Settings:
-    """Isotropic voxels, 1 mm in CT and MR and 3 mm in PET, and 32 grey levels over the region's own range.
-
-    The number of levels is fixed, not their width, since MR has no unit; CT is rounded to whole HU.
-    """
-    edge = 3.0 if modality == "PT" else 1.0
-    interpolation = Interpolation(spacing_mm=(edge, edge, edge), round_intensities=modality == "CT")
-    return Settings(interpolation=interpolation)
-
-
 def cases(
     index: ImageIndex, places: Iterable[Place], patterns: Patterns, settings: Settings | None
 ) -> Iterator[Case]:
-    """The images that have a region to measure; `settings` None stands for each modality's own."""
+    """The images that have a region to measure; `settings` None stands for each modality's preset."""
     for place in places:
         series = index.series.get(place.series_uid)
         objects = index.regions.get(place.series_uid)
         if series and objects:
-            chosen = settings or default_settings(place.modality)
+            chosen = settings or preset(OF_MODALITY[place.modality])
             regions = tuple(
                 Drawn(name, found.file, name_there, _algorithm(chosen, series.instances, found, name_there))
                 for name, (found, name_there) in choose(objects, patterns).items()

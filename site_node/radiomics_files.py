@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from protocols.core.errors import Code, InputError
-from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions, nifti
+from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions, nifti, presets
 
 Mask = NDArray[np.bool_]
 MAX_LABELS = 1000
-PRESETS = ("ct", "mr", "pet")
 
 
 @dataclass(frozen=True)
@@ -42,29 +41,34 @@ def features_of_files(
     Raises:
         InputError: a file cannot be read, grids differ, no region fits, or the settings are wrong.
     """
-    settings = Settings.load(config) if config else preset_settings(preset)
+    case, settings = wanted(image, mask, config, preset, patterns)
+    announce_compilation()
+    found = extract_regions(case.image, case.regions, case.spacing_mm, settings)
+    rows = [_row(name, feature) for name, features in found.items() for feature in features]
+    if csv_file is not None:
+        write_csv(csv_file, rows)
+    if picture is not None:
+        from site_node.radiomics_picture import draw  # matplotlib is slow to load
+
+        draw(case.image, case.regions, case.spacing_mm, picture)
+    return {"engine": ENGINE, "version": VERSION, "settings": settings.digest(), "features": rows}
+
+
+def wanted(
+    image: Path, mask: Path, config: Path | None, preset: str, patterns: Collection[str]
+) -> tuple[Case, Settings]:
+    """The image with the regions whose name fits a pattern, and the settings: a file's, else a preset's.
+
+    Raises:
+        InputError: as `features_of_files` does.
+    """
+    settings = Settings.load(config) if config else presets.preset(preset)
     case = read_case(image, mask)
     regions = {name: found for name, found in case.regions.items() if _fits(name, patterns)}
     if not regions:
         fix = "Regions there: " + (", ".join(case.regions) or "none")
         raise InputError(Code.NOT_FOUND, "no region of the mask is wanted", fix)
-    announce_compilation()
-    found = extract_regions(case.image, regions, case.spacing_mm, settings)
-    rows = [_row(name, feature) for name, features in found.items() for feature in features]
-    if csv_file is not None:
-        _write_csv(csv_file, rows)
-    if picture is not None:
-        from site_node.radiomics_picture import draw  # matplotlib is slow to load
-
-        draw(case.image, regions, case.spacing_mm, picture)
-    return {"engine": ENGINE, "version": VERSION, "settings": settings.digest(), "features": rows}
-
-
-def preset_settings(name: str) -> Settings:
-    """The settings that come with the engine for a modality."""
-    if name not in PRESETS:
-        raise InputError(Code.NOT_FOUND, f"no preset {name}", "There are: " + ", ".join(PRESETS))
-    return Settings.load(Path(__file__).parent / "features" / "radiomics" / "presets" / f"{name}.yaml")
+    return replace(case, regions=regions), settings
 
 
 def read_case(image: Path, mask: Path) -> Case:
@@ -134,7 +138,8 @@ def _row(region: str, feature: Feature) -> dict[str, Any]:
     }
 
 
-def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Writes rows of one form, under their names."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

@@ -18,7 +18,7 @@ app.add_typer(genomics, name="genomics")
 def compute(
     home: Home = Path("."),
     settings: Annotated[
-        Path | None, typer.Option(help="YAML, one for all; without: each modality's own")
+        Path | None, typer.Option(help="YAML, one for all; without: each modality's preset")
     ] = None,
     region: Annotated[list[str] | None, typer.Option(help="NAME=PATTERN, such as 'GTV=gtv*'; repeat")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="how many processes; without: one a core")] = None,

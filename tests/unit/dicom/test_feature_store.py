@@ -9,9 +9,10 @@ from sqlalchemy import Engine, func, select
 from cdm.database import connect, migrate
 from cdm.etl import Identity
 from cdm.etl.load import load
-from cdm.schema import measurement, metadata
+from cdm.schema import image_feature, measurement, metadata
 from site_node.feature_store import Computed, compute, failures, status
 from site_node.features.radiomics import Settings, extract_regions
+from site_node.features.radiomics.presets import preset
 from site_node.radiomic_cases import choose
 from site_node.sources.dicom import read
 from site_node.sources.dicom.index import IndexedRegions
@@ -60,6 +61,16 @@ def test_every_region_is_measured_in_physical_units(engine: Engine, images: Path
     z, y, x = np.mgrid[1:3, 1:6, 1:6]
     hounsfield = (z * 8 + y) * 10 + x - 1000
     assert values(engine, "CT:GTV_1:none:stat_mean") == pytest.approx([hounsfield.mean()], rel=1e-12)
+
+
+def test_without_settings_each_modality_has_the_engines_preset(sqlite_engine: Engine, images: Path) -> None:
+    add(sqlite_engine, images)
+    compute(sqlite_engine, images.parent, IDENTITY)
+    columns = image_feature.c
+    with sqlite_engine.connect() as connection:
+        statement = select(columns.alg_system).where(columns.alg_system.startswith("shadowgraph-radiomics"))
+        digests = {algorithm.split()[3] for algorithm in connection.scalars(statement)}
+    assert digests == {preset("ct").digest()[:16]}
 
 
 def test_what_is_computed_is_not_computed_again(sqlite_engine: Engine, images: Path) -> None:

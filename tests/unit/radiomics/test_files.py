@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from protocols.core.errors import Code, InputError
 from server.main import run
 from site_node.features.radiomics import nifti
-from site_node.radiomics_files import PRESETS, preset_settings
+from site_node.features.radiomics.presets import PRESETS, preset
 
 SHAPE = (7, 8, 9)  # (x, y, z), as NIfTI has it
 
@@ -96,7 +96,7 @@ def test_the_command_measures_each_label(tmp_path: Path, capsys: pytest.CaptureF
     assert run(words + files, as_json=True) == 0
     result = json.loads(capsys.readouterr().out)
     assert {row["region"] for row in result["features"]} == {"1", "3"}
-    assert result["settings"] == preset_settings("mr").digest()
+    assert result["settings"] == preset("mr").digest()
     with (tmp_path / "f.csv").open() as file:
         assert len(list(csv.DictReader(file))) == len(result["features"])
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
@@ -123,4 +123,4 @@ def test_what_is_wrong_has_the_exit_code_of_invalid_input(
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_valid(name: str) -> None:
-    assert len(preset_settings(name).digest()) == 64
+    assert len(preset(name).digest()) == 64
