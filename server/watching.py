@@ -13,6 +13,11 @@ from server.store import State, Store, Submission
 
 LOOK_SECONDS = 0.3
 
+_WAY_OUT = {
+    Code.TOO_FEW_SITES: "pending: its administrator approves it, or gives a standing approval "
+    "(shadowgraph inbox standing summary); unreachable: shadowgraph network sites says who is online",
+}
+
 
 def listed(home: Path) -> list[dict[str, Any]]:
     """Every submission as a row, the newest first."""
@@ -79,7 +84,8 @@ def watch(home: Path, reference: str) -> Submission:
         time.sleep(LOOK_SECONDS)
     one = store.submission(one.run)
     if one.state == State.FAILED:
-        raise StudyError(one.code or Code.CENTER_FAILED, one.text)
+        code = one.code or Code.CENTER_FAILED
+        raise StudyError(code, one.text, _WAY_OUT.get(code, ""))
     return one
 
 

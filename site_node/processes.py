@@ -18,6 +18,10 @@ from site_node.enrolment import AGENT_READY, CONSORTIUM, RUNTIME_SECRET, consort
 
 RUN = "run"
 
+_NOT_LET_IN = (
+    "does not know this site's key (shadowgraph network enrol, at the center), or has not yet noticed that "
+    "this site stopped (start again in a minute)"
+)
 _QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 
 
@@ -123,8 +127,8 @@ def _reached(log: Path) -> str:
         "SuperNode ID:": "connected",
         "Connection successful": "connected",
         "retrying in": "not reached, trying again",
-        "[code: 2004]": "does not know this site's key: shadowgraph network enrol, at the center",
-        "Exit Code: 305": "does not know this site's key: shadowgraph network enrol, at the center",
+        "[code: 2004]": _NOT_LET_IN,
+        "Exit Code: 305": _NOT_LET_IN,
         "Starting Flower SuperNode": "connecting",
     }
     with open(log, "rb") as file:
