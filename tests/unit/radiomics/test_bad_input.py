@@ -5,6 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from site_node.features.radiomics import Feature, Reason, Settings, extract
+from site_node.features.radiomics.presets import preset
+from site_node.features.radiomics.settings import Interpolation
 
 MM = (1.0, 1.0, 1.0)
 EVERYTHING = Settings.model_validate(
@@ -138,6 +140,23 @@ def test_integer_images_do_not_overflow(dtype: type[np.number]) -> None:
 
 def test_negative_intensities_are_ordinary() -> None:
     assert_defined_or_reasoned(extract(-image(), block(), MM, EVERYTHING))
+
+
+def test_a_negative_suv_is_a_value_and_falls_into_the_first_bin() -> None:
+    """What noise and reconstruction make of air is not cut off: intensities keep it, bins begin at 0."""
+    settings = preset("pet").model_copy(update={"interpolation": Interpolation()})
+    suv = np.random.default_rng(0).normal(0.5, 1, (8, 9, 10))
+    inside = suv[block()]
+    assert inside.min() < 0
+    features = extract(suv, block(), MM, settings)
+    assert_defined_or_reasoned(features)
+    found, cut = by_tag(features), by_tag(extract(np.maximum(suv, 0), block(), MM, settings))
+    assert found["stat_min"].value == pytest.approx(inside.min())
+    assert found["stat_mean"].value == pytest.approx(inside.mean())
+    assert found["ih_min"].value == 1
+    for tag in ("ih_mean", "ih_entropy", "cm_joint_entr_3D_avg", "szm_zs_entr_3D", "ngl_dc_energy_3D"):
+        assert found[tag].value is not None
+        assert found[tag].value == cut[tag].value  # as if it were 0
 
 
 def test_too_many_grey_levels_are_a_reason_not_a_memory_error() -> None:

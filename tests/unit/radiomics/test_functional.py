@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from site_node.features.radiomics.functional.dynamic import fit_extended_tofts, parker_input
+from site_node.features.radiomics.functional.dynamic import extended_tofts, fit_extended_tofts, parker_input
 from site_node.features.radiomics.functional.relaxation import (
     adc,
     concentration,
@@ -45,6 +45,15 @@ def test_extended_tofts_finds_the_reference_kinetics() -> None:
         assert found.vp[0] == pytest.approx(float(row["vp"]), rel=0.15)
 
 
+def test_extended_tofts_without_return_is_patlaks_model() -> None:
+    """With ve without bound nothing flows back (kep 0): what is left is OSIPI's noise, sd 0.02."""
+    for row in rows("patlak_sd_0.02_delay_0.csv"):
+        time_min, plasma, tissue = numbers(row["t"]) / 60, numbers(row["cp_aif"]), numbers(row["C_t"])
+        left = tissue - extended_tofts(time_min, plasma, float(row["ps"]), 1e9, float(row["vp"]))
+        assert left.std() == pytest.approx(0.02, rel=0.1)
+        assert left.mean() == pytest.approx(0, abs=4 * 0.02 / np.sqrt(left.size))
+
+
 def test_the_arterial_input_is_parkers() -> None:
     table = rows("ParkerAIF_ref.csv")
     time, expected = (np.array([float(row[name]) for row in table]) for name in ("time", "Cb"))
@@ -76,7 +85,9 @@ def test_blood_volume_is_the_ratio_of_areas() -> None:
         tissue, artery = numbers(row["C_tis"]), numbers(row["C_aif"])
         time_s = np.arange(tissue.size) * float(row["tr"])
         found = 100 * absolute_blood_volume(time_s, tissue[:, None], artery)[0]
-        assert found == pytest.approx(float(row["cbv"]), rel=0.2)  # the artery's bolus is sampled coarsely
+        # 0.2 is what is met: -4 to +19 %, more with more flow. Why is not verified; one image in 1.2 s is
+        # coarse for the artery's bolus, and OSIPI's own tolerance was not at hand
+        assert found == pytest.approx(float(row["cbv"]), rel=0.2)
 
 
 def test_leakage_correction_gives_back_what_leaked() -> None:
