@@ -1,10 +1,10 @@
 """Standardized uptake values of PET (g/mL), or why they cannot be known.
 
-SUV = activity concentration / (injected activity / body mass), with both activities at one time. What that
-time is, a scanner says in DecayCorrection (DICOM PS3.3 C.8.9.1.1.5): of the series' START, of the
-ADMINistration, or NONE, where every frame still holds the activity of its own time. The rules follow the
-vendor-neutral pseudo-code of QIBA (RSNA, SUV calculation, 2011), which also says what to do where SeriesTime
-is the time of a reconstruction.
+SUV = activity concentration / (injected activity / body mass), both activities at one time; lean mass or
+surface may take the mass's place. What that time is, a scanner says in DecayCorrection (DICOM PS3.3
+C.8.9.1.1.5): of the series' START, of the ADMINistration, or NONE, where every frame still holds the activity
+of its own time. The rules follow the vendor-neutral pseudo-code of QIBA (RSNA, SUV calculation, 2011), which
+also says what to do where SeriesTime is the time of a reconstruction.
 """
 
 import math
@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Literal
 
 Sex = Literal["M", "F"]
+Kind = Literal["body weight", "lean body mass", "body surface area"]
 
 MEGA = 1e6
 LEAST_BQ, MOST_MBQ = 1e6, 5e3  # injected activities lie between: so a number tells Bq from MBq
@@ -91,12 +92,22 @@ class Pet:
     philips_bqml_per_count: float | None = None
 
 
-def suv_factor(pet: Pet) -> float:
-    """What a rescaled value of the frame is multiplied by to be SUV by body weight (g/mL).
+def suv_factor(pet: Pet, kind: Kind = "body weight") -> float:
+    """What a rescaled value of the frame is multiplied by to be SUV in g/mL, by surface in cm2/mL.
+
+    The lean body mass is Janmahasatian's, the surface Du Bois'.
 
     Raises:
         NoSuvError: a quantity that it depends on is missing or impossible.
     """
+    factor = _by_weight(pet)
+    if kind == "body weight":
+        return factor
+    measure = lean_body_mass_kg(pet.body) if kind == "lean body mass" else body_surface_cm2(pet.body) / 1000
+    return factor * measure / _weight_kg(pet.body)
+
+
+def _by_weight(pet: Pet) -> float:
     if pet.units in ("GML", "CM2ML"):
         return _from_other_mass(pet)
     if pet.units == "BQML":

@@ -1,27 +1,24 @@
-"""Functional imaging against the OSIPI reference objects, and SUV against its formula."""
+"""Functional imaging against OSIPI's reference objects."""
 
 import csv
 import sys
-from dataclasses import replace
-from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from site_node.features.radiomics.functional.dynamic import extended_tofts, fit_extended_tofts, parker_input
-from site_node.features.radiomics.functional.relaxation import (
+from site_node.features.functional.dynamic import extended_tofts, fit_extended_tofts, parker_input
+from site_node.features.functional.relaxation import (
     adc,
     concentration,
     r1_from_flip_angles,
     r2_star,
 )
-from site_node.features.radiomics.functional.susceptibility import (
+from site_node.features.functional.susceptibility import (
     absolute_blood_volume,
     blood_volume,
     delta_r2_star,
 )
-from site_node.features.radiomics.functional.suv import Acquisition, Refusal, SuvError, suv_factor
 from tests.lib.shared import shared
 
 
@@ -81,13 +78,18 @@ def test_contrast_agent_is_found_from_signal() -> None:
 
 
 def test_blood_volume_is_the_ratio_of_areas() -> None:
+    """OSIPI allows 10 % and 1 mL/100 mL. What is beyond noise is in the object: its tissue is the artery
+    convolved with exp(-t CBF/CBV) as a sum over images of 1.243 s, whose area is not CBV but
+    CBV x / (1 - exp(-x)) with x = TR CBF / CBV. Of that -6 to +4 % are left: noise,
+    which before the bolus has a standard deviation of 1.9 % of the area (CBV 4) and 3.8 % (CBV 2)."""
     for row in rows("dsc_data.csv"):
         tissue, artery = numbers(row["C_tis"]), numbers(row["C_aif"])
-        time_s = np.arange(tissue.size) * float(row["tr"])
+        tr_s, cbv, cbf = float(row["tr"]), float(row["cbv"]), float(row["cbf"])
+        time_s = np.arange(tissue.size) * tr_s
         found = 100 * absolute_blood_volume(time_s, tissue[:, None], artery)[0]
-        # 0.2 is what is met: -4 to +19 %, more with more flow. Why is not verified; one image in 1.2 s is
-        # coarse for the artery's bolus, and OSIPI's own tolerance was not at hand
-        assert found == pytest.approx(float(row["cbv"]), rel=0.2)
+        np.testing.assert_allclose(found, cbv, rtol=0.1, atol=1)
+        x = tr_s * cbf / 60 / cbv
+        assert found == pytest.approx(cbv * x / -np.expm1(-x), rel=2 * 0.076 / cbv)
 
 
 def test_leakage_correction_gives_back_what_leaked() -> None:
@@ -112,63 +114,3 @@ def test_decays_are_found_and_missing_signal_is_missing() -> None:
     echoes = np.array([0.005, 0.010, 0.020])
     assert r2_star(500 * np.exp(-30 * echoes[:, None]), echoes)[0] == pytest.approx(30)
     assert delta_r2_star(np.array([[100.0], [100], [50]]), 0.03, 2)[2, 0] == pytest.approx(np.log(2) / 0.03)
-
-
-INJECTED = datetime(2020, 3, 1, 23, 30)
-SCAN = Acquisition(
-    units="BQML",
-    decay_correction="START",
-    injected_at=INJECTED,
-    scan_start=INJECTED + timedelta(seconds=6586.2),  # one half-life of F-18, past midnight
-    dose_bq=370e6,
-    half_life_s=6586.2,
-    weight_kg=70,
-    height_m=1.75,
-    sex="M",
-)
-
-
-def test_suv_is_activity_by_weight_over_decayed_dose() -> None:
-    assert suv_factor(SCAN) == pytest.approx(70_000 / (370e6 / 2))
-    assert suv_factor(replace(SCAN, decay_correction="ADMIN")) == pytest.approx(70_000 / 370e6)
-    assert suv_factor(replace(SCAN, dose_bq=370.0)) == pytest.approx(suv_factor(SCAN))  # MBq in old files
-
-
-def test_suv_by_lean_mass_and_surface_change_the_measure_only() -> None:
-    bmi = 70 / 1.75**2
-    lean_g = 9270 * 70 / (6680 + 216 * bmi) * 1000  # Janmahasatian et al. 2005
-    assert suv_factor(SCAN, "lean body mass") / suv_factor(SCAN) == pytest.approx(lean_g / 70_000)
-    surface_cm2 = 71.84 * 70**0.425 * 175**0.725  # Du Bois 1916
-    assert suv_factor(SCAN, "body surface area") / suv_factor(SCAN) == pytest.approx(surface_cm2 / 70_000)
-
-
-def test_suv_by_vendor_units() -> None:
-    assert suv_factor(Acquisition(units="GML")) == 1
-    assert suv_factor(replace(SCAN, units="GML"), "lean body mass") < 1
-    assert suv_factor(replace(SCAN, units="CNTS", philips_suv_factor=0.0003)) == 0.0003
-    counts = replace(SCAN, units="CNTS", philips_activity_factor=2.0)
-    assert suv_factor(counts) == pytest.approx(2 * suv_factor(SCAN))
-
-
-@pytest.mark.parametrize(
-    ("change", "refusal"),
-    [
-        ({"units": None}, Refusal.UNIT),
-        ({"units": "CNTS"}, Refusal.UNIT),
-        ({"units": "GML", "suv_type": "LBM"}, Refusal.SUV_TYPE),
-        ({"dose_bq": None}, Refusal.DOSE),
-        ({"half_life_s": 0.0}, Refusal.HALF_LIFE),
-        ({"weight_kg": None}, Refusal.WEIGHT),
-        ({"injected_at": None}, Refusal.TIME),
-        ({"scan_start": INJECTED - timedelta(hours=1)}, Refusal.TIME),
-        ({"scan_start": INJECTED + timedelta(days=2)}, Refusal.TIME),
-        ({"decay_correction": "NONE"}, Refusal.DECAY),
-    ],
-)
-def test_suv_is_refused_where_the_header_leaves_it_open(change: dict[str, object], refusal: Refusal) -> None:
-    with pytest.raises(SuvError) as error:
-        suv_factor(replace(SCAN, **change))  # type: ignore[arg-type]
-    assert error.value.refusal is refusal
-    if change == {"weight_kg": None}:
-        with pytest.raises(SuvError):
-            suv_factor(replace(SCAN, sex=None), "lean body mass")

@@ -1,4 +1,4 @@
-"""SUV by body weight: every way to it, and every way to refuse it.
+"""SUV: every way to it, and every way to refuse it.
 
 The example throughout: 70 kg, 370 MBq of F-18 (half-life 6586.2 s) injected at 10:00, scan at 11:00. By hand:
 370e6 * 2^(-3600/6586.2) = 253.317e6 Bq are left, so 1 Bq/mL is 70,000 g / 253.317e6 Bq = 2.76334e-4 SUV.
@@ -80,6 +80,19 @@ def test_the_mean_activity_of_a_frame_is_that_at_its_mean_time() -> None:
         mean = sum(remaining((i + 0.5) * duration / steps, F18_S) for i in range(steps)) / steps
         assert remaining(mean_activity_s(duration, F18_S), F18_S) == pytest.approx(mean, rel=1e-9)
     assert mean_activity_s(1e-4, F18_S) == pytest.approx(5e-5)
+
+
+def test_suv_by_lean_mass_and_surface_change_the_measure_alone() -> None:
+    """By hand, as below: Janmahasatian's lean mass 55.857 kg, Du Bois' surface 18,481 cm2."""
+    assert suv_factor(PET, "lean body mass") == pytest.approx(EXPECTED * 55.857 / 70, rel=1e-4)
+    assert suv_factor(PET, "body surface area") == pytest.approx(EXPECTED * 18_481 / 70_000, rel=1e-4)
+    counts = replace(PET, units="CNTS", philips_suv_per_count=0.001)
+    assert suv_factor(counts, "lean body mass") == pytest.approx(0.001 * 55.857 / 70, rel=1e-4)
+    already = replace(PET, units="GML", suv_type="LBMJANMA")
+    assert suv_factor(already, "lean body mass") == pytest.approx(1)
+    for unknown in (Body(70.0), Body(70.0, 175.0), Body(70.0, sex="M")):
+        with pytest.raises(NoSuvError, match="height or sex"):
+            suv_factor(replace(PET, body=unknown), "lean body mass")
 
 
 @pytest.mark.parametrize("told", ["series", "scan_start", "frame", "acquisition"])
