@@ -9,8 +9,8 @@ import secrets
 import sqlite3
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from protocols.core.enrolment import Enrolment
 from protocols.core.errors import Code, InputError
+from server.round_memory import RoundMemory
 
 FILE = "store.sqlite"
 
@@ -357,42 +358,9 @@ class Store:
             row = db.execute("SELECT flower_run, beat_at FROM coordinator").fetchone()
         return (row["flower_run"], time.time() - row["beat_at"]) if row else None
 
-    def memory(self, run: str) -> "RoundMemory":
+    def memory(self, run: str) -> RoundMemory:
         """The joined answers of a run's rounds, as `conduct` wants them."""
         return RoundMemory(self._open, run)
-
-
-class RoundMemory(MutableMapping[int, bytes]):
-    """The joined answers of a run's rounds; what is written once is never written over."""
-
-    def __init__(
-        self, open_store: Callable[[], AbstractContextManager[sqlite3.Connection]], run: str
-    ) -> None:
-        self._open, self._run = open_store, run
-
-    def __getitem__(self, number: int) -> bytes:
-        with self._open() as db:
-            row = db.execute(
-                "SELECT joined FROM round WHERE run = ? AND round = ?", (self._run, number)
-            ).fetchone()
-        if row is None:
-            raise KeyError(number)
-        return bytes(row["joined"])
-
-    def __setitem__(self, number: int, joined: bytes) -> None:
-        with self._open() as db:
-            db.execute("INSERT INTO round VALUES (?, ?, ?, ?)", (self._run, number, joined, time.time()))
-
-    def __delitem__(self, number: int) -> None:
-        raise TypeError("a round that was joined is not forgotten")
-
-    def __iter__(self) -> Iterator[int]:
-        with self._open() as db:
-            rows = db.execute("SELECT round FROM round WHERE run = ? ORDER BY round", (self._run,)).fetchall()
-        return iter([row["round"] for row in rows])
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
 
 
 def _submission(row: sqlite3.Row) -> Submission:
