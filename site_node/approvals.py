@@ -127,6 +127,28 @@ def approve_standing(
     audit.record(home, "standing-approval", protocol=protocol, by=by, days=days, max_studies=max_studies)
 
 
+def withdraw_standing(home: Path, protocol: str) -> None:
+    """Takes a standing approval back: from now on a person looks at each study of that protocol.
+
+    Raises:
+        InputError: there is none.
+    """
+    with register(home) as db:
+        ended = db.execute("DELETE FROM standing_approval WHERE protocol = ?", (protocol,)).rowcount
+    if not ended:
+        raise InputError(
+            Code.NOT_FOUND, f"no standing approval is for {protocol!r}", "shadowgraph inbox standing"
+        )
+    audit.record(home, "standing-approval-revoked", protocol=protocol)
+
+
+def withdraw_all(home: Path) -> int:
+    """How many approvals, standing ones among them, were taken back at once."""
+    with register(home) as db:
+        revoked = db.execute("UPDATE approval SET decision = 'revoked' WHERE decision = 'approved'").rowcount
+        return revoked + db.execute("DELETE FROM standing_approval").rowcount
+
+
 def standing(home: Path) -> list[dict[str, Any]]:
     """The standing approvals with how many studies passed by any of them so far."""
     with register(home) as db:

@@ -126,7 +126,10 @@ def standing(
     home: Home = Path("."),
     studies: Annotated[int, typer.Option(min=1, help="how many studies")] = 100,
     variables: Annotated[int, typer.Option(min=1, help="how many variables a study may have")] = 20,
-    days: Annotated[int, typer.Option(min=1, max=366)] = 90,
+    days: Annotated[int, typer.Option(min=1, max=366, help="how long it holds")] = 90,
+    revoke: Annotated[bool, typer.Option("--revoke", help="take that protocol's standing approval back")] = (
+        False
+    ),
 ) -> list[dict[str, Any]]:
     """Show the standing approvals, or give one: studies of that protocol alone pass within its limits.
 
@@ -135,7 +138,9 @@ def standing(
     from protocols.core.protocol import protocol as known
     from site_node import approvals
 
-    if protocol:
+    if revoke:
+        approvals.withdraw_standing(home, protocol)
+    elif protocol:
         known(protocol)
         approvals.approve_standing(
             home,

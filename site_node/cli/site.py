@@ -109,6 +109,34 @@ def status(home: Home = Path(".")) -> dict[str, Any]:
 
 
 @app.command()
+def backup(
+    archive: Annotated[Path, typer.Argument(help="the file to write; it holds patients' rows and keys")],
+    home: Home = Path("."),
+) -> dict[str, Any]:
+    """Write the site's folder into one file, also while the site works.
+
+    Example: shadowgraph site backup /mnt/safe/oslo.tar --home /srv/shadowgraph
+    """
+    from site_node.backup import back_up
+
+    return back_up(home, archive)
+
+
+@app.command()
+def restore(
+    archive: Annotated[Path, typer.Argument(help="the file that `site backup` wrote")],
+    home: Home = Path("."),
+) -> dict[str, Any]:
+    """Make the site's folder again from a backup. Every approval is taken back, for a person to renew.
+
+    Example: shadowgraph site restore /mnt/safe/oslo.tar --home /srv/shadowgraph
+    """
+    from site_node.backup import restore
+
+    return restore(archive, home)
+
+
+@app.command()
 def peers(
     home: Home = Path("."),
     forget: Annotated[str, typer.Option(help="a site whose new key you have confirmed by asking it")] = "",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols.core.errors import Code
+from protocols.core.errors import Code, InputError
 from protocols.core.protocol import ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
@@ -230,6 +230,19 @@ def test_a_standing_approval_lets_its_protocol_pass_within_its_budget(site: Site
     assert site.propose(first)["state"] == "approved"
     site.answer(site.agent.handle("round", site.center.question(a_round(first, FIRST))))
     assert site.propose(second)["state"] == "pending"
+
+
+def test_a_standing_approval_that_is_taken_back_lets_nothing_pass(site: Site) -> None:
+    approvals.approve_standing(site.home, "summary", by="test", max_studies=5, max_variables=5, days=1)
+    study = a_study()
+    assert site.propose(study)["state"] == "approved"
+    approvals.withdraw_standing(site.home, "summary")
+    assert site.propose(study)["state"] == "pending"
+    sealed = site.center.question(a_round(study, FIRST))
+    assert site.code(site.agent.handle("round", sealed)) == Code.APPROVAL_PENDING
+    with pytest.raises(InputError) as caught:
+        approvals.withdraw_standing(site.home, "summary")
+    assert caught.value.code == Code.NOT_FOUND
 
 
 def test_what_goes_wrong_leaves_as_a_code_only(tmp_path: Path) -> None:
