@@ -192,7 +192,7 @@ def _(variable: Survival, people: People) -> Columns:
 
 def radiomic_tags(feature: str) -> list[str]:
     """The tags that a study may mean: itself, then those of that IBSI name or code, volumetric ones first."""
-    from site_node.features.radiomics.extract import MODULES  # the kernels load only for a study that asks
+    from site_node.features.radiomics.extraction import MODULES  # the kernels load only for a study that asks
     from site_node.features.radiomics.feature import AGGREGATION_CODES
 
     definitions = [one for module in MODULES.values() for one in module.FAMILY.definitions]

@@ -13,7 +13,7 @@ from os import cpu_count
 from sqlalchemy import ColumnElement, Connection, Engine, Table, case, func, inspect, select
 
 from cdm.quality import plausible, relational
-from cdm.quality.check import CHECK_TYPES, Category, Check, CheckType, Context, Finding
+from cdm.quality.findings import CHECK_TYPES, Category, Check, CheckType, Context, Finding
 from cdm.schema import clinical, derived, genomics, health_system, imaging, person
 
 __all__ = ["CHECK_TYPES", "Category", "Check", "CheckType", "Context", "Finding", "check"]

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Engine, case, func, select
 
 from cdm.database import upsert, writing
-from cdm.quality.check import Finding
+from cdm.quality.findings import Finding
 from cdm.schema import load_run, quality_result
 
 Key = tuple[str, str, str, str]  # a check, its table, its column, and what of several it is

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Date, Select, Table, and_, case, exists, extract, func, or_, select
 
 from cdm.days import plus_days
-from cdm.quality.check import Check
+from cdm.quality.findings import Check
 from cdm.schema import (
     concept,
     concept_ancestor,

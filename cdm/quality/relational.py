@@ -17,7 +17,7 @@ from sqlalchemy import (
     select,
 )
 
-from cdm.quality.check import Check
+from cdm.quality.findings import Check
 from cdm.schema import (
     concept,
     condition_era,

@@ -1,5 +1,6 @@
 """The house stands as designed: what is installed, and what a command loads."""
 
+import ast
 import subprocess
 import sys
 import zipfile
@@ -34,3 +35,18 @@ def test_the_command_knows_its_verbs_without_loading_them() -> None:
         "assert not loaded, loaded"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_no_module_bears_the_name_of_what_its_package_defines() -> None:
+    """Else importing the module puts it in the name's place, for whoever imports the name later."""
+    clashes = []
+    for package in ("cdm", "protocols", "site_node", "server"):
+        for face in (ROOT / package).rglob("__init__.py"):
+            defined = {
+                node.name
+                for node in ast.parse(face.read_text()).body
+                if isinstance(node, ast.FunctionDef | ast.ClassDef)
+            }
+            modules = {path.stem for path in face.parent.iterdir()}
+            clashes += [f"{face.parent.relative_to(ROOT)}: {name}" for name in defined & modules]
+    assert not clashes

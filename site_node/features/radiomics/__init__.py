@@ -27,7 +27,9 @@ def extract(
 
     A feature that cannot be had is missing with a reason; no region and no intensity raises.
     """
-    from .extract import extract as run  # numba and scipy load with the first extraction, not with a `--help`
+    from .extraction import (
+        extract as run,  # numba and scipy load with the first extraction, not with a `--help`
+    )
 
     return run(image, mask, spacing_mm, settings)
 
@@ -42,6 +44,6 @@ def extract_regions(
 
     Regions may overlap; those near each other share the resampled image and the filters' responses.
     """
-    from .extract import extract_regions as run
+    from .extraction import extract_regions as run
 
     return run(image, masks, spacing_mm, settings)
