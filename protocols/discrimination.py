@@ -115,7 +115,8 @@ class DiscriminationResult(Result):
         brier: mean squared difference of probability and outcome.
         observed, expected: people with the outcome, and the sum of probabilities.
         calibration_intercept, calibration_slope: of the outcome on the score's log odds (bin means).
-        calibration_n, calibration_predicted, calibration_observed: (10,) the calibration curve by tenths.
+        calibration_n, calibration_predicted, calibration_observed: (10,) the calibration curve by tenths; of
+            one with fewer people than `min_cell` the number is -1 and the others are NaN.
         by_site: site -> how its people were told apart by the model of the others.
         not_judged: site -> why it was not left out, or did not show its part.
     """
@@ -337,7 +338,7 @@ def result(
         expected=float(predicted.sum()),
         calibration_intercept=intercept,
         calibration_slope=slope,
-        calibration_n=in_tenth.astype(np.int64),
+        calibration_n=np.where(in_tenth >= spec.min_cell, in_tenth, SUPPRESSED).astype(np.int64),
         calibration_predicted=sum_in / enough,
         calibration_observed=events_in / enough,
         by_site=by_site,

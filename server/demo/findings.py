@@ -6,8 +6,16 @@ from typing import Any
 
 from protocols.core.rounds import Outcome
 from protocols.cox import CoxResult
-from server.report import blocks
+from server.report import blocks, plots
 from server.report.blocks import Section
+
+LINKS = {
+    "TP53 from density, scanners left in": "tp53_from_density_before",
+    "TP53 from density, scanners taken out": "tp53_from_density_after",
+    "IDH1 from texture, scanners left in": "idh1_from_texture_before",
+    "IDH1 from texture, scanners taken out": "idh1_from_texture_after",
+}
+"""In words -> the analysis of the demo's study."""
 
 
 def findings(outcome: Outcome, truth_file: Path) -> list[tuple[str, str, str]]:
@@ -16,8 +24,9 @@ def findings(outcome: Outcome, truth_file: Path) -> list[tuple[str, str, str]]:
     return [*_links(outcome, truth), *_hazards(outcome["survival"], truth["hazards"])]
 
 
-def section(rows: list[tuple[str, str, str]]) -> Section:
+def section(outcome: Outcome, rows: list[tuple[str, str, str]]) -> Section:
     """The findings as the report's first section of results."""
+    found = {words: outcome[analysis] for words, analysis in LINKS.items()}
     return Section(
         "What rigor is worth",
         [
@@ -26,21 +35,28 @@ def section(rows: list[tuple[str, str, str]]) -> Section:
                 "TP53, until the scanners are taken out of it: where a scanner reads high, TP53 happens to "
                 "be mutated more often. The texture tells IDH1 before and after."
             ),
+            blocks.figure(
+                plots.areas(
+                    list(found),
+                    [result.auc for result in found.values()],
+                    [result.auc_lower for result in found.values()],
+                    [result.auc_upper for result in found.values()],
+                ),
+                "How well a feature tells a gene, in people whom the model never saw, with 95% intervals.",
+            ),
             blocks.table(("", "planted", "found"), rows),
         ],
     )
 
 
 def _links(outcome: Outcome, truth: dict[str, Any]) -> list[tuple[str, str, str]]:
-    spurious = f"chance inside a scanner ({truth['spurious_link']['within_scanner_auc']:.2f})"
     link = f"AUC {truth['true_link']['auc']:.2f} without noise"
-    rows = (
-        ("TP53 from density, scanners left in", "only the scanner", "tp53_from_density_before"),
-        ("TP53 from density, scanners taken out", spurious, "tp53_from_density_after"),
-        ("IDH1 from texture, scanners left in", link, "idh1_from_texture_before"),
-        ("IDH1 from texture, scanners taken out", link, "idh1_from_texture_after"),
-    )
-    return [(what, planted, _auc(outcome, analysis)) for what, planted, analysis in rows]
+    chance = f"chance ({truth['spurious_link']['within_scanner_auc']:.2f} in this sample)"
+    planted = ("only the scanner", chance, link, link)
+    return [
+        (words, what, _auc(outcome, analysis))
+        for (words, analysis), what in zip(LINKS.items(), planted, strict=True)
+    ]
 
 
 def _auc(outcome: Outcome, analysis: str) -> str:

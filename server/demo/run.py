@@ -62,11 +62,9 @@ class Demo:
         with self._step("a center is made; each hospital makes its keys and joins"):
             self.command("network", "init", "--name", "Demo", "--home", "center", "--port", "0")
             _each(self._join, names)
-        with self._step("each hospital loads its own files into its own OMOP CDM and measures its tumours"):
+        with self._step("each hospital loads its files into its own OMOP CDM and measures its tumours"):
             _each(self._load, names, before=lambda: self.command("network", "start", "--home", "center"))
-        with self._step(
-            "each hospital connects: a SuperNode, which meets the network, an agent, which meets data"
-        ):
+        with self._step("each hospital connects: a SuperNode to meet the network, an agent to meet data"):
             _each(lambda name: self.command("site", "start", "--home", f"sites/{name}"), names)
         with self._step("the coordinator signs a study; each hospital reads and approves it"):
             study = self.out / "study.yaml"
@@ -124,7 +122,7 @@ class Demo:
             left,
             self.out / "report",
             facts=[(f"{minutes}:{seconds:02}", "minutes, from nothing to here")],
-            extra=[section(found)],
+            extra=[section(outcome, found)],
         )
         (self.out / "commands.txt").write_text("\n".join(self.command.said) + "\n")
         return {

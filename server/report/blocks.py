@@ -32,6 +32,11 @@ def heading(words: str) -> Markup:
     return Markup(f"<h3>{html.escape(words)}</h3>")
 
 
+def code(words: str) -> Markup:
+    """A line to be typed or compared."""
+    return Markup(f"<p><code>{html.escape(words)}</code></p>")
+
+
 def failure(code: str, words: str) -> Markup:
     """An analysis that could not be done, and why."""
     return Markup(f'<div class="failed"><b>{html.escape(code)}</b>: {html.escape(words)}</div>')
@@ -47,9 +52,9 @@ def side_by_side(figures: Iterable[Markup]) -> Markup:
     return Markup('<div class="figures">' + "".join(figures) + "</div>")
 
 
-def bullets(lines: Iterable[str]) -> Markup:
-    """A list."""
-    return Markup("<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>")
+def lines(words: Iterable[str]) -> Markup:
+    """Lines under each other in a cell."""
+    return Markup("<br>".join(html.escape(line) for line in words))
 
 
 def folded(summary: str, content: str) -> Markup:
@@ -89,7 +94,7 @@ def _right(yes: bool) -> str:
 def _cell(value: object) -> tuple[str, bool]:
     """A cell's HTML, and whether it is a number."""
     if isinstance(value, Markup):
-        return str(value), True
+        return str(value), "<br>" not in value
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return "–", True
     if isinstance(value, bool):
@@ -107,9 +112,14 @@ def number(value: float) -> str:
         return "0"
     if abs(value) < 1e-3 or abs(value) >= 1e6:
         mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa} × 10<sup>{int(exponent)}</sup>"
+        return f"{mantissa} × 10<sup>{int(exponent)}</sup>".replace("-", "−")
     digits = max(0, 3 - len(str(int(abs(value))))) if abs(value) >= 1 else 3
     return f"{value:.{digits}f}".replace("-", "−")
+
+
+def interval(low: float, high: float) -> Markup:
+    """Two numbers as a cell."""
+    return Markup(f"{number(low)} to {number(high)}")
 
 
 def plain_number(value: float) -> str:

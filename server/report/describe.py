@@ -55,7 +55,13 @@ def summary(analysis: Analysis, found: SummaryResult) -> list[Markup]:
         crossed = [(f"{first} {i}", *(_count(cells[i, j]) for j in (0, 1))) for i in (0, 1)]
         drawn.append(blocks.table(("", f"{second} 0", f"{second} 1"), crossed))
     if found.of:
-        drawn.append(blocks.text("Mean (standard deviation), and n of those who have the variable.", "note"))
+        drawn.append(
+            blocks.text(
+                "Mean (standard deviation); of a variable that is 0 or 1, the people with 1 and their share. "
+                "n: those who have the variable, where some lack it.",
+                "note",
+            )
+        )
     return drawn + withheld(found.withheld)
 
 
@@ -115,10 +121,18 @@ def _by_site(table: SummaryResult, variable: str) -> dict[str, tuple[float, floa
 
 def _mean_and_sd(numbers: Numbers, g: int, v: int) -> Markup:
     """A cell of Table 1; suppressed is shown as suppressed."""
-    if numbers.n[g, v] == SUPPRESSED or math.isnan(numbers.mean[g, v]):
+    n, mean, sd = int(numbers.n[g, v]), float(numbers.mean[g, v]), float(numbers.sd[g, v])
+    if n == SUPPRESSED or math.isnan(mean):
         return blocks.SUPPRESSED
-    mean, sd = (Markup(blocks.number(float(value))) for value in (numbers.mean[g, v], numbers.sd[g, v]))
-    return Markup("{} ({}) <small>n&#8239;{}</small>").format(mean, sd, int(numbers.n[g, v]))
+    known = Markup("") if n == numbers.people[g] else Markup(" <small>n&#8239;{}</small>").format(n)
+    if _is_zero_or_one(n, mean, sd):
+        return Markup("{} ({:.0%}){}").format(round(n * mean), mean, known)
+    return Markup("{} ({}){}").format(Markup(blocks.number(mean)), Markup(blocks.number(sd)), known)
+
+
+def _is_zero_or_one(n: int, mean: float, sd: float) -> bool:
+    """Whether the values' squares have the values' own mean, as those of 0 and 1 do."""
+    return 0 < mean < 1 and math.isclose(sd**2 * (n - 1), n * mean * (1 - mean), rel_tol=1e-9)
 
 
 def _known(count: Any) -> int | None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 from protocols.core.study import Analysis
@@ -56,11 +57,9 @@ def logistic(analysis: Analysis, found: LogisticResult) -> list[Markup]:
 def discrimination(analysis: Analysis, found: DiscriminationResult) -> list[Markup]:
     """The ROC over all people scored and of each left-out hospital, the calibration, and both as numbers."""
     interval = f"{blocks.plain_number(found.auc_lower)} to {blocks.plain_number(found.auc_upper)}"
-    curves = [(f"all, AUC {found.auc:.2f}", found.false_positive_rate, found.true_positive_rate)]
-    for site, there in found.by_site.items():
-        label = f"{site} left out, AUC {there.auc:.2f}"
-        curves.append((label, there.false_positive_rate, there.true_positive_rate))
-    seen = found.calibration_n > 0
+    slope, intercept = (
+        f"{value:.2f}".replace("-", "−") for value in (found.calibration_slope, found.calibration_intercept)
+    )
     drawn = [
         blocks.text(
             f"AUC {blocks.plain_number(found.auc)} (95% interval {interval}) over {found.n} people, "
@@ -69,15 +68,15 @@ def discrimination(analysis: Analysis, found: DiscriminationResult) -> list[Mark
         ),
         blocks.side_by_side(
             [
-                blocks.figure(plots.roc(curves), "Out-of-fold ROC; a hospital shows coarse points only."),
+                _roc(found),
                 blocks.figure(
                     plots.calibration(
-                        found.calibration_predicted[seen],
-                        found.calibration_observed[seen],
-                        found.calibration_n[seen],
+                        found.calibration_predicted,
+                        found.calibration_observed,
+                        np.maximum(found.calibration_n, 0),
                     ),
-                    f"Calibration: slope {found.calibration_slope:.2f}, "
-                    f"intercept {found.calibration_intercept:.2f}; Brier score {found.brier:.3f}.",
+                    f"Calibration: slope {slope}, intercept {intercept}; Brier score {found.brier:.3f}. "
+                    "Tenths with too few people are not shown.",
                 ),
             ]
         ),
@@ -92,6 +91,27 @@ def discrimination(analysis: Analysis, found: DiscriminationResult) -> list[Mark
     return drawn + withheld(found.not_judged)
 
 
+def _roc(found: DiscriminationResult) -> Markup:
+    """All people's curve, and each left-out hospital's as far as it may show it."""
+    curves = [(f"all, AUC {found.auc:.2f}", found.false_positive_rate, found.true_positive_rate)]
+    areas: dict[str, float] = {}
+    for site, there in found.by_site.items():
+        label = f"{site} left out, AUC {there.auc:.2f}"
+        if len(there.false_positive_rate) > 2:
+            curves.append((label, there.false_positive_rate, there.true_positive_rate))
+        else:  # the corners alone: no point of it has enough people on either side
+            areas[label] = there.auc
+    caption = "Out-of-fold ROC."
+    if len(curves) > 1:
+        caption += " A hospital shows coarse points only."
+    if areas:
+        caption += (
+            " Dotted: a hospital where no point has 10 people of either class on both sides; the "
+            "curve is the one that normal scores would have with its AUC."
+        )
+    return blocks.figure(plots.roc(curves, areas), caption)
+
+
 def _ratios(
     terms: tuple[str, ...], found: CoxResult | LogisticResult, ratio: Any
 ) -> list[tuple[object, ...]]:
@@ -101,7 +121,7 @@ def _ratios(
             float(found.coef[i]),
             float(found.se[i]),
             float(ratio[i]),
-            f"{blocks.plain_number(found.lower[i])} to {blocks.plain_number(found.upper[i])}",
+            blocks.interval(float(found.lower[i]), float(found.upper[i])),
             float(found.p[i]),
         )
         for i, term in enumerate(terms)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from numpy.typing import ArrayLike
+from scipy.stats import norm
 
 INK, MUTED, RULE = "#1d2733", "#66717e", "#d7dde4"
 # Okabe and Ito's palette: told apart by colour-blind readers; every series has its own marker too.
@@ -55,7 +56,7 @@ def attrition(rules: Sequence[str], people: Sequence[int]) -> str:
         at = np.arange(len(rules))[::-1]
         axes.barh(at, people, color=COLOURS[0], alpha=0.85, height=0.62)
         for y, count in zip(at, people, strict=True):
-            axes.text(count, y, f"  {count}", va="center")
+            _beside(axes, count, y, str(count))
         axes.set_yticks(at, rules)
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines[["left", "bottom"]].set_visible(False)
@@ -72,16 +73,21 @@ def people(counts: Mapping[str, int | None]) -> str:
         for y, count in zip(at, counts.values(), strict=True):
             if count is None:
                 axes.barh(y, 10, height=0.62, fill=False, edgecolor=MUTED, linestyle="--")
-                axes.text(10, y, "  fewer than 10", va="center", color=MUTED)
+                _beside(axes, 10, y, "fewer than 10", MUTED)
             else:
                 axes.barh(y, count, height=0.62, color=COLOURS[0], alpha=0.85)
-                axes.text(count, y, f"  {count}", va="center")
+                _beside(axes, count, y, str(count))
         axes.set_yticks(at, list(counts))
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.set_xticks([])
         axes.set_xlim(0, max([10, *known]) * 1.15)
     return svg[0]
+
+
+def _beside(axes: Axes, x: float, y: float, words: str, colour: str = INK) -> None:
+    """Writes to the right of a bar's end; the gap is in points, since a browser's blanks are narrow."""
+    axes.annotate(words, (x, y), (6, 0), textcoords="offset points", va="center", color=colour)
 
 
 def spread(feature: str, panels: Mapping[str, Mapping[str, tuple[float, float]]]) -> str:
@@ -130,6 +136,24 @@ def forest(terms: Sequence[str], estimates: ArrayLike, low: ArrayLike, high: Arr
     return svg[0]
 
 
+def areas(labels: Sequence[str], estimates: ArrayLike, low: ArrayLike, high: ArrayLike) -> str:
+    """Areas under the ROC with their 95% intervals, the line of chance at 0.5."""
+    with _figure(7, 0.9 + 0.36 * len(labels)) as ((axes,), svg):
+        at = -np.arange(len(labels))
+        middle, lower, upper = (np.asarray(values, dtype=float) for values in (estimates, low, high))
+        axes.axvline(0.5, color=MUTED, linewidth=0.8, linestyle="--")
+        axes.errorbar(middle, at, xerr=[middle - lower, upper - middle], fmt="o", color=COLOURS[0], capsize=3)
+        for y, area, end in zip(at, middle, upper, strict=True):
+            _beside(axes, float(end), float(y), f"{area:.2f}")
+        axes.set_yticks(at, labels)
+        axes.set(xlim=(min(0.3, float(lower.min())), 1.05), ylim=(-len(labels) + 0.4, 0.6))
+        axes.set_xticks([0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("area under the ROC; 0.5 is chance")
+    return svg[0]
+
+
 def _ratio_ticks(low: float, high: float) -> list[float]:
     """Round ratios that span the intervals and 1: 1, 2 and 5 times powers of ten, thinned when many."""
     low, high = max(min(low, 1.0), 1e-6), min(max(high, 1.0), 1e6)
@@ -145,8 +169,14 @@ def _ratio_ticks(low: float, high: float) -> list[float]:
 Curve = tuple[str, ArrayLike, ArrayLike]
 
 
-def roc(curves: Sequence[Curve]) -> str:
-    """Receiver operating characteristics: (label, false positive rate, true positive rate) each."""
+def roc(curves: Sequence[Curve], areas_alone: Mapping[str, float]) -> str:
+    """Receiver operating characteristics.
+
+    Args:
+        curves: (label, false positive rate, true positive rate) each.
+        areas_alone: label -> area, of those that have no point of their own: drawn dotted, as the curve
+            that two normal distributions of equal spread have with this area.
+    """
     with _figure(4.2, 4.0) as ((axes,), svg):
         axes.plot([0, 1], [0, 1], color=RULE, linewidth=1, linestyle="--")
         for index, (label, fpr, tpr) in enumerate(curves):
@@ -159,6 +189,11 @@ def roc(curves: Sequence[Curve]) -> str:
                 marker=None if np.size(fpr) > 12 else MARKERS[index % 8],
                 markersize=4,
             )
+        grid = np.linspace(0, 1, 101)
+        for index, (label, area) in enumerate(areas_alone.items(), start=len(curves)):
+            # Two normal distributions, d' = sqrt(2) z(AUC) apart: tpr = phi(d' + z(fpr)).
+            curve = norm.cdf(np.sqrt(2) * norm.ppf(area) + norm.ppf(grid))
+            axes.plot(grid, curve, color=COLOURS[index % 8], label=label, linewidth=1.5, linestyle=":")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         axes.set(xlabel="1 − specificity", ylabel="sensitivity")
         axes.legend(loc="lower right", fontsize=8)

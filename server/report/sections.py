@@ -49,15 +49,21 @@ def results(study: Study, outcome: Outcome) -> list[Section]:
 
 def _result(study: Study, outcome: Outcome, analysis: Analysis) -> Section:
     found = outcome.results[analysis.name]
-    title = analysis.title or analysis.name.replace("_", " ").capitalize()
+    title = shown_title(analysis)
     if isinstance(found, Failure):
         return Section(title, [blocks.failure(str(found.code), found.text)])
     draw = DRAWN.get(analysis.spec.protocol)
-    after = [blocks.text(f"On columns harmonized by {', '.join(analysis.after)}.", "note")]
+    before = ", ".join(f"“{shown_title(study.analysis(name))}”" for name in analysis.after)
+    after = [blocks.text(f"On the columns as changed by {before}.", "note")]
     drawn = draw(analysis, found) if draw else [blocks.frame(found.summary().reset_index())]
     if isinstance(found, CombatResult):
         drawn += before_and_after(study, outcome, analysis)
     return Section(title, [*(after if analysis.after else []), *drawn])
+
+
+def shown_title(analysis: Analysis) -> str:
+    """An analysis' title, made of its name where it has none."""
+    return analysis.title or analysis.name.replace("_", " ").capitalize()
 
 
 def _words(fields: Mapping[str, Any]) -> str:
@@ -71,7 +77,7 @@ def _value(value: Any) -> str:
         return _words(value) or "any time"
     if isinstance(value, list):
         return " + ".join(str(item) for item in value)
-    return str(value)
+    return "yes" if value is True else str(value)
 
 
 DRAWN: dict[str, Callable[[Analysis, Any], list[Markup]]] = {

@@ -1,19 +1,21 @@
 """Writes a study's report into a folder."""
 
+import importlib.metadata
 import importlib.resources
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 
 from protocols.core.lockstep import Failure
-from protocols.core.protocol import plain
+from protocols.core.protocol import Spec, plain, protocol, specs_in
 from protocols.core.rounds import Outcome
 from protocols.core.study import Study
 from server.report import blocks, sections
 from server.report.blocks import Section
+from server.report.sections import shown_title
 
 HTML, JSON = "report.html", "results.json"
 
@@ -105,27 +107,53 @@ def _released(study: Study, outcome: Outcome, left: Sequence[Left]) -> Section:
             ),
             blocks.table(("hospital", "answers", "size"), by_site),
             blocks.heading("What each analysis lets out"),
-            blocks.bullets(study.describe()),
+            blocks.table(("analysis", "at each hospital"), _let_out(study)),
             blocks.folded("Every answer, with the SHA-256 of its bytes", detail),
         ],
     )
 
 
+def _let_out(study: Study) -> list[tuple[object, ...]]:
+    """Each analysis with what it lets out, the same words once."""
+    rows: list[tuple[object, ...]] = []
+    said: dict[tuple[str, ...], str] = {}
+    for analysis in study.analyses:
+        title, lines = shown_title(analysis), tuple(protocol(analysis.spec.protocol).describe(analysis.spec))
+        if lines in said:
+            lines = (f"The same as “{said[lines]}”.",)
+        said.setdefault(lines, title)
+        rows.append((title, blocks.lines(lines)))
+    return rows
+
+
 def _provenance(study: Study, outcome: Outcome) -> Section:
     """How the study can be checked and repeated."""
+    versions = sorted({(s.protocol, protocol(s.protocol).version) for s in _specs(study)})
     return Section(
         "Provenance",
         [
+            blocks.text("The SHA-256 of the study's canonical form, which every hospital approved:"),
+            blocks.code(outcome.study),
             blocks.text(
-                f"The study's canonical form has the SHA-256 {outcome.study}. The joined answers of all "
-                "rounds are kept at the center: `shadowgraph study verify` computes every result again "
-                "from them, without asking a hospital."
+                "The joined answers of all rounds are kept at the center. This computes every result again "
+                "from them, without asking a hospital:"
+            ),
+            blocks.code(f"shadowgraph study verify {outcome.run}"),
+            blocks.text(
+                f"Hospitals: {', '.join(outcome.sites)}. Shadowgraph "
+                f"{importlib.metadata.version('shadowgraph')}; protocols: "
+                f"{', '.join(f'{name} {version}' for name, version in versions)}."
             ),
             blocks.folded(
                 "The study, in its canonical form", json.dumps(json.loads(study.canonical()), indent=1)
             ),
         ],
     )
+
+
+def _specs(study: Study) -> Iterator[Spec]:
+    for analysis in study.analyses:
+        yield from specs_in(analysis.spec)
 
 
 def _write_numbers(study: Study, outcome: Outcome, left: Sequence[Left], out: Path) -> None:

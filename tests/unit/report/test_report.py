@@ -28,6 +28,16 @@ ANALYSES = [
             "model": {"protocol": "logistic", "outcome": "y", "covariates": ["x"]},
         },
     },
+    {
+        "name": "left_out",
+        "title": "Each left out",
+        "spec": {
+            "protocol": "discrimination",
+            "model": {"protocol": "logistic", "outcome": "y", "covariates": ["x"]},
+            "scheme": {"kind": "sites"},
+        },
+    },
+    {"name": "shares", "spec": {"protocol": "summary", "of": ["y", "z"], "per_site": True}},
     {"name": "hopeless", "spec": {"protocol": "logistic", "outcome": "never", "covariates": ["x"]}},
 ]
 
@@ -75,12 +85,45 @@ def test_a_title_is_text_and_no_markup(folder: Path) -> None:
     assert "<b>bold</b>" not in page
 
 
-def test_every_analysis_has_its_figure_or_says_why_not(folder: Path) -> None:
+def by_title(folder: Path) -> dict[str, str]:
+    """The sections of the page."""
     sections = (folder / "report.html").read_text().split("<section>")
-    by_title = {re.search(r"<h2[^>]*>(.*?)</h2>", s).group(1): s for s in sections[1:]}  # type: ignore[union-attr]
-    for title in ("People", "Even", "Hazards", "Odds", "Told apart"):
-        assert "<svg" in by_title[title], title
-    assert 'class="failed"' in by_title["Hopeless"]
+    return {re.search(r"<h2[^>]*>(.*?)</h2>", s).group(1): s for s in sections[1:]}  # type: ignore[union-attr]
+
+
+def test_every_analysis_has_its_figure_or_says_why_not(folder: Path) -> None:
+    for title in ("People", "Even", "Hazards", "Odds", "Told apart", "Each left out"):
+        assert "<svg" in by_title(folder)[title], title
+    assert 'class="failed"' in by_title(folder)["Hopeless"]
+
+
+def test_a_hospital_without_a_point_of_its_own_is_not_drawn_as_chance(folder: Path, outcome: Outcome) -> None:
+    found = outcome["left_out"].by_site
+    assert {site: len(there.false_positive_rate) > 2 for site, there in found.items()} == {
+        "a": True,
+        "b": False,
+        "small": False,
+    }
+    section = by_title(folder)["Each left out"]
+    assert f"small left out, AUC {found['small'].auc:.2f}" in section
+    assert "Dotted: a hospital where no point has 10 people of either class" in section
+    assert "Dotted" not in by_title(folder)["Told apart"]
+
+
+def test_what_is_zero_or_one_is_told_as_people_and_share(folder: Path, outcome: Outcome) -> None:
+    total = outcome["shares"].total
+    ones, n = round(float(total.mean[0, 0] * total.n[0, 0])), int(total.n[0, 0])
+    assert f"{ones} ({ones / n:.0%})" in by_title(folder)["Shares"]
+    assert f"n&#8239;{total.n[0, 1]}</small>" in by_title(folder)["Shares"]  # z, which some lack
+
+
+def test_it_says_what_each_analysis_lets_out_and_how_to_verify_it(folder: Path, outcome: Outcome) -> None:
+    left = by_title(folder)["What left each hospital"]
+    for title in ("People", "Hazards", "Each left out", "Hopeless"):
+        assert f"<td>{title}</td>" in left
+    assert "The same as “Before”." in left
+    assert f"<code>shadowgraph study verify {outcome.run}</code>" in by_title(folder)["Provenance"]
+    assert outcome.study in by_title(folder)["Provenance"]
 
 
 def test_a_small_count_is_shown_as_suppressed_and_not_as_zero(folder: Path, outcome: Outcome) -> None:
