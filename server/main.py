@@ -94,34 +94,54 @@ def _print(value: Any, as_json: bool) -> None:
     from rich.console import Console
 
     console = Console()
-    for piece in _rendered(value):
+    for piece in _rendered(value, console.width):
         console.print(piece)
 
 
-def _rendered(value: Any) -> list[Any]:
+def _rendered(value: Any, width: int) -> list[Any]:
     """A command's value as rich tables and lines."""
-    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for name in value[0]:
-            table.add_column(str(name).replace("_", " "), overflow="fold")
-        for row in value:
-            table.add_row(*(_cell(cell) for cell in row.values()))
-        return [table]
+        return _table(value, width)
     if isinstance(value, dict):
         flat = Table.grid(padding=(0, 2))
+        flat.add_column()
+        flat.add_column(overflow="fold")  # a hash is compared to its end
         pieces: list[Any] = [flat]
         for name, cell in value.items():
             if isinstance(cell, list) and cell and isinstance(cell[0], dict):
-                pieces += [f"\n[bold]{name}[/bold]", *_rendered(cell)]
+                pieces += [f"\n[bold]{name}[/bold]", *_rendered(cell, width)]
             else:
                 flat.add_row(f"[bold]{name}[/bold]", _cell(cell))
         return pieces
     if isinstance(value, list):
         return [_cell(item) for item in value] or ["(nothing)"]
     return [_cell(value)]
+
+
+def _table(rows: list[dict[str, Any]], width: int) -> list[Any]:
+    """Rows as a table of whole words; where it is too wide, without the columns that say nothing."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    columns = {name: [name.replace("_", " "), *(_cell(row.get(name)) for row in rows)] for name in rows[0]}
+    longest = {
+        name: max(len(word) for cell in cells for word in [*cell.split(), ""])
+        for name, cells in columns.items()
+    }
+    silent: list[str] = []
+    if sum(longest.values()) + len(longest) + 2 > width:
+        silent = [name for name in longest if not any(row.get(name) for row in rows)]
+    shown = {name: size for name, size in longest.items() if name not in silent}
+    fits = sum(shown.values()) + len(shown) + 2 <= width
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name, size in shown.items():
+        table.add_column(columns[name][0], overflow="fold", min_width=size if fits else None)
+    for i in range(1, len(rows) + 1):
+        table.add_row(*(columns[name][i] for name in shown))
+    left_out = ", ".join(columns[name][0] for name in silent)
+    return [table, f"[dim]none: {left_out}[/dim]"] if silent else [table]
 
 
 def _cell(value: Any) -> str:

@@ -1,0 +1,47 @@
+"""What a command says to people: whole words in 80 columns, hashes to their end; to machines: JSON."""
+
+import json
+
+import pytest
+
+from server.main import _print
+
+
+@pytest.fixture(autouse=True)
+def _eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+LOAD = {
+    "source": "fhir",
+    "started": "2026-11-26T22:00:01+00:00",
+    "status": "done",
+    **{"loaded": 844, "unchanged": 0, "replaced": 0, "removed": 0, "quarantined": 1, "not_mapped_yet": 0},
+    "excluded": {"status preliminary": 1},
+}
+
+
+def test_a_table_that_is_too_wide_leaves_out_what_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    _print([LOAD, LOAD | {"source": "genomics", "quarantined": 0}], as_json=False)
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    for word in ("source", "genomics", "2026-11-26 22:00", "quarantined", "preliminary:"):
+        assert word in said
+    assert "none: unchanged, replaced, removed, not mapped yet" in said
+
+
+def test_a_table_that_fits_shows_its_zeros(capsys: pytest.CaptureFixture[str]) -> None:
+    _print([{"loaded": 5, "quarantined": 0}], as_json=False)
+    said = capsys.readouterr().out
+    assert "quarantined" in said
+    assert "none:" not in said
+
+
+def test_a_hash_is_shown_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    _print({"what would leave": "-", "hash": "0123456789abcdef" * 4}, as_json=False)
+    assert "0123456789abcdef" * 4 in "".join(capsys.readouterr().out.split())
+
+
+def test_machines_get_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    _print([LOAD], as_json=True)
+    assert json.loads(capsys.readouterr().out) == [LOAD]
