@@ -7,11 +7,13 @@ streamed: memory does not grow with its ten million rows.
 import csv
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import date
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, Table, and_, delete, select
 
@@ -33,6 +35,10 @@ from cdm.vocabulary import VocabularyFileError
 FIRST_LOCAL_CONCEPT = 2_000_000_000  # OMOP keeps the numbers from here on for a site's own concepts
 ALWAYS = {"valid_start_date": date(1970, 1, 1), "valid_end_date": date(2099, 12, 31)}
 TELL_EVERY = 10_000
+LONGEST_LINE = 2**16  # Athena's longest has a tenth of it; a line of a bomb has no end
+# Of a file inflated: all of Athena is 2**33, and packed a sixth of that.
+MOST_BYTES, MOST_INFLATED, NO_BOMB = 2**36, 200, 2**30
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, UnicodeDecodeError)
 
 # A new export takes the place of the old one: of each row whose concepts are all the standard's own.
 REPLACED = {
@@ -70,8 +76,8 @@ def load_athena(engine: Engine, zip_path: Path, progress: Progress | None = None
         for table in (*MERGED, *REPLACED):
             member = members.get(f"{table.name}.csv".upper())
             if member is not None:
-                with archive.open(member) as file:
-                    loaded[table.name] = _load(connection, table, file, member, progress)
+                with closing(_text_lines(archive, member)) as text:
+                    loaded[table.name] = _load(connection, table, text, member, progress)
         loaded["seed_differs"] = _complete_by_seed(connection)
         loaded["vocabulary_version"] = _version(connection)
         return loaded
@@ -83,13 +89,30 @@ def load_seed(engine: Engine) -> int:
         return _complete_by_seed(connection)
 
 
+def _text_lines(archive: zipfile.ZipFile, member: str) -> Generator[str]:
+    """The lines of a file in the zip, of which each, and the whole, has a bound."""
+    packed = archive.getinfo(member)
+    if packed.flag_bits & 1:
+        raise VocabularyFileError(f"{member} is encrypted")
+    if packed.file_size > min(MOST_BYTES, max(NO_BOMB, packed.compress_size * MOST_INFLATED)):
+        raise VocabularyFileError(f"{member} would inflate to more than any export of Athena")
+    try:
+        with archive.open(packed) as file:
+            text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+            while line := text.readline(LONGEST_LINE):
+                if len(line) == LONGEST_LINE:
+                    raise VocabularyFileError(f"{member} has a line without an end")
+                yield line
+    except DAMAGED:
+        raise VocabularyFileError(f"{member} is damaged: load the zip from Athena again") from None
+
+
 def _load(
-    connection: Connection, table: Table, file: IO[bytes], member: str, progress: Progress | None
+    connection: Connection, table: Table, text: Iterator[str], member: str, progress: Progress | None
 ) -> int:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     lines = csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
     names = [name.strip().lower() for name in next(lines, [])]
-    if set(names) != set(table.c.keys()):
+    if sorted(names) != sorted(table.c.keys()):
         raise VocabularyFileError(f"{member} does not have the columns of {table.name}")
     rows = _told(_rows(lines, [table.c[name] for name in names], member), progress)
     try:

@@ -4,27 +4,24 @@ The list is a CSV, plain or gzip, with the columns of CONCEPT, such as the imagi
 concepts. Its concepts are numbered from 2,000,000,000 on, OMOP's range for what is not its own.
 """
 
-import csv
-import gzip
-import io
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from sqlalchemy import Connection, String, delete, select
 from sqlalchemy.engine import Engine
 
 from cdm.athena import FIRST_LOCAL_CONCEPT
+from cdm.csv_file import read_csv
 from cdm.database import RefusedRowError, upsert, writing
 from cdm.schema import concept, concept_class, domain, vocabulary
 from cdm.vocabulary import VocabularyFileError
 
-MAX_BYTES = 2**28  # of a list, inflated: two million concepts
 LARGEST_CONCEPT = 2**31 - 1
 LENGTHS = {column.name: column.type.length for column in concept.c if isinstance(column.type, String)}
+NEEDED = [column.name for column in concept.c if not column.nullable and column.name in LENGTHS]
 NAMED = ((vocabulary, "vocabulary_id"), (domain, "domain_id"), (concept_class, "concept_class_id"))
 
 
@@ -38,8 +35,7 @@ def load_concept_list(
     Raises:
         VocabularyFileError: not such a list, or a concept in OMOP's own range.
     """
-    with _text(path) as file:
-        rows = list(_concepts(file, path.name))
+    rows = list(_concepts(path))
     if not rows:
         raise VocabularyFileError(f"{path.name} has no concept in it")
     digest = blake2b(repr(rows).encode(), digest_size=8).hexdigest()
@@ -56,39 +52,24 @@ def load_concept_list(
     return {"concept": len(rows)}
 
 
-@contextmanager
-def _text(path: Path) -> Iterator[TextIO]:
-    """The text of the list, of which no more than MAX_BYTES is read."""
-    try:
-        with path.open("rb") as plain:
-            is_gzip = plain.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if is_gzip else path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        text = content.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError):
-        raise VocabularyFileError(f"{path.name} cannot be read as a list of concepts") from None
-    if len(content) > MAX_BYTES:
-        raise VocabularyFileError(f"{path.name} is too large for a list of concepts")
-    yield io.StringIO(text, newline="")
-
-
-def _concepts(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
-    first = file.readline()
-    file.seek(0)
-    reader = csv.DictReader(file, delimiter="\t" if "\t" in first else ",")
-    if set(reader.fieldnames or ()) != set(concept.c.keys()):
+def _concepts(path: Path) -> Iterator[dict[str, Any]]:
+    name = path.name
+    columns, lines = read_csv(path)
+    if sorted(columns) != sorted(concept.c.keys()):
         raise VocabularyFileError(f"{name} does not have the columns of concept")
-    for number, row in enumerate(reader, start=2):
+    for number, row in lines:
         try:
             concept_id = int(row["concept_id"])
             days = {key: _day(row[key]) for key in ("valid_start_date", "valid_end_date")}
-        except (TypeError, ValueError):
+        except ValueError:
             raise VocabularyFileError(f"{name}, line {number}: cannot be read") from None
         if not FIRST_LOCAL_CONCEPT <= concept_id <= LARGEST_CONCEPT:
             raise VocabularyFileError(f"{name}, line {number}: the concept_id is in OMOP's own range")
         texts = {key: value or None for key, value in row.items() if key not in days}
-        if any(len(texts[key] or "") > (length or MAX_BYTES) for key, length in LENGTHS.items()):
+        if any(length and len(texts[key] or "") > length for key, length in LENGTHS.items()):
             raise VocabularyFileError(f"{name}, line {number}: a text is longer than its column")
+        if not all(texts[key] for key in NEEDED):
+            raise VocabularyFileError(f"{name}, line {number}: a needed cell is empty")
         yield {**texts, **days, "concept_id": concept_id}
 
 

@@ -213,6 +213,8 @@ def _refusals(table: Table) -> Iterator[None]:
         yield
     except (IntegrityError, DataError) as error:
         raise RefusedRowError(table.name, _reason(error.orig)) from None
+    except OverflowError:  # Python's sqlite3 says so itself of a number beyond 64 bits
+        raise RefusedRowError(table.name, "a number is too large") from None
 
 
 def _reason(error: BaseException | None) -> str:

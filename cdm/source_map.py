@@ -1,15 +1,18 @@
 """Loads a site's own map from its codes to standard concepts."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, or_, select
 
 from cdm.athena import ALWAYS, FIRST_LOCAL_CONCEPT
-from cdm.database import CHUNK, chunks, upsert, writing
+from cdm.csv_file import Line, read_csv
+from cdm.database import CHUNK, RefusedRowError, chunks, upsert, writing
 from cdm.schema import concept, source_to_concept_map, vocabulary
 from cdm.vocabulary import VocabularyFileError, vocabulary_id_of
+
+NEEDED = {"source_code", "source_vocabulary_id", "target_concept_id"}
+DIGITS = 10  # of OMOP's 32 bits
 
 
 def load_source_map(engine: Engine, csv_path: Path) -> int:
@@ -20,36 +23,38 @@ def load_source_map(engine: Engine, csv_path: Path) -> int:
     that a vocabulary knows as well wins over the vocabulary.
 
     Raises:
-        VocabularyFileError: a needed column is missing, or lines whose target is no standard concept here.
+        VocabularyFileError: a needed column or cell is missing, or lines whose target is no standard concept
+            here.
     """
-    with csv_path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = {"source_code", "source_vocabulary_id", "target_concept_id"} - set(reader.fieldnames or ())
-        if missing:
-            raise VocabularyFileError(f"{csv_path.name} has no column {', '.join(sorted(missing))}")
-        lines = list(reader)
+    columns, read = read_csv(csv_path)
+    missing = NEEDED - set(columns)
+    if missing:
+        raise VocabularyFileError(f"{csv_path.name} has no column {', '.join(sorted(missing))}")
+    lines = list(read)
     with writing(engine) as connection:
         targets = _targets(connection, csv_path.name, lines)
-        rows = [_mapping(line, targets) for line in lines]
-        local = {
-            vocabulary_id_of(line["source_vocabulary_id"]): line["source_vocabulary_id"] for line in lines
-        }
+        rows = [_mapping(csv_path.name, line, targets) for line in lines]
+        systems = {line["source_vocabulary_id"] for _, line in lines}
+        local = {vocabulary_id_of(system): system for system in systems}
         known = set(connection.scalars(select(vocabulary.c.vocabulary_id)))
-        upsert(connection, vocabulary, [_vocabulary(*it) for it in local.items() if it[0] not in known])
-        return upsert(connection, source_to_concept_map, rows)
+        try:
+            upsert(connection, vocabulary, [_vocabulary(*it) for it in local.items() if it[0] not in known])
+            return upsert(connection, source_to_concept_map, rows)
+        except RefusedRowError as error:
+            raise VocabularyFileError(f"{csv_path.name}: {error.reason}") from None
 
 
-def _targets(connection: Connection, name: str, lines: Sequence[Mapping[str, str]]) -> dict[int, str]:
+def _targets(connection: Connection, name: str, lines: Sequence[Line]) -> dict[int, str]:
     """target_concept_id -> its vocabulary; every line's target is standard, the site's own, or 0."""
-    wanted = [int(text) if (text := line["target_concept_id"].strip()).isdecimal() else -1 for line in lines]
+    wanted = [(number, _concept_id(line["target_concept_id"])) for number, line in lines]
     found = {0: "None"}
-    for chunk in chunks(sorted(set(wanted)), CHUNK):
+    for chunk in chunks(sorted({target for _, target in wanted}), CHUNK):
         statement = select(concept.c.concept_id, concept.c.vocabulary_id).where(
             concept.c.concept_id.in_(chunk),
             or_(concept.c.standard_concept == "S", concept.c.concept_id >= FIRST_LOCAL_CONCEPT),
         )
         found |= {concept_id: vocabulary_id for concept_id, vocabulary_id in connection.execute(statement)}
-    wrong = [number for number, target in enumerate(wanted, start=2) if target not in found]
+    wrong = [number for number, target in wanted if target not in found]
     if wrong:
         shown = ", ".join(map(str, wrong[:10])) + (" and more" if len(wrong) > 10 else "")
         raise VocabularyFileError(
@@ -58,17 +63,27 @@ def _targets(connection: Connection, name: str, lines: Sequence[Mapping[str, str
     return found
 
 
-def _mapping(line: Mapping[str, str], targets: Mapping[int, str]) -> dict[str, object]:
-    target = int(line["target_concept_id"])
+def _concept_id(text: str) -> int:
+    """The number that a cell holds; -1, which no concept has, where it holds none."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else -1
+
+
+def _mapping(name: str, line: Line, targets: Mapping[int, str]) -> dict[str, object]:
+    number, cells = line
+    source = _concept_id(cells.get("source_concept_id") or "0")
+    if not cells["source_code"] or not cells["source_vocabulary_id"] or source < 0:
+        raise VocabularyFileError(f"{name}, line {number}: a needed cell is empty or no number")
+    target = _concept_id(cells["target_concept_id"])
     return {
-        "source_code": line["source_code"],
-        "source_concept_id": int(line.get("source_concept_id") or 0),
-        "source_vocabulary_id": vocabulary_id_of(line["source_vocabulary_id"]),
-        "source_code_description": line.get("source_code_description") or None,
+        "source_code": cells["source_code"],
+        "source_concept_id": source,
+        "source_vocabulary_id": vocabulary_id_of(cells["source_vocabulary_id"]),
+        "source_code_description": cells.get("source_code_description") or None,
         "target_concept_id": target,
         "target_vocabulary_id": targets[target],
         **ALWAYS,
-        "invalid_reason": line.get("invalid_reason") or None,
+        "invalid_reason": cells.get("invalid_reason") or None,
     }
 
 
