@@ -1,31 +1,36 @@
 """Loads from a FHIR server: by Bulk Data where the address is an `$export`, else by REST search."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+from sqlalchemy import Engine
 
-from cdm.etl import MAPPERS
 from cdm.etl.dates import instant
+from cdm.etl.manifest import RESOURCES
 from cdm.etl.position import position_of, reach
-from cdm.etl.record import Unmappable
+from cdm.etl.record import SourceRecord, Unmappable, Unreadable
 from protocols.core.errors import Code, InputError
 from site_node.config import SiteConfig
 from site_node.loading import Progress, load_records, open_cdm
 from site_node.sources import fhir
 from site_node.sources.fhir.bulk import BulkExport, split_export_url
-from site_node.sources.fhir.search import search, supported
+from site_node.sources.fhir.search import REFUSED, search, supported
 from site_node.sources.fhir.server import TIMEOUT_SECONDS, FhirServer
 from site_node.sources.fhir.smart import Tokens, discover_token_url, read_keys
 
 EXPORT = "$export"
 EVERYTHING = "all"
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-OWN_KINDS = ("Dicom", "MAF", "VCF", "ImageReading", "RadiomicFeatures")
+
+Item = SourceRecord | Unreadable
+Validated = Callable[[Iterable[Item]], Iterator[Item]]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -56,29 +61,89 @@ def add_fhir_server(
         InputError: a key without a client id, or what is no instant.
         UnreachableError: the server does not answer.
     """
-    since = _since(config, request, name)
-    began = datetime.now(UTC).isoformat(timespec="seconds")
     with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True) as http:
-        if not request.url.rstrip("/").endswith(EXPORT):
-            server = _server(http, request, request.url.rstrip("/"))
-            kinds = request.kinds or supported(server, fhir_kinds())
-            found = search(server, kinds, since)
-            summary = load_records(config, fhir.validated(found, validate), name, progress)
-            _remember(config, name, began)
-            return summary
-        base, path = split_export_url(request.url.rstrip("/"))
-        folder = config.home / "exports" / name
-        export = BulkExport(_server(http, request, base), path, folder, request.kinds, since)
-        export.fetch()
-        summary = load_records(config, fhir.validated(export.records(), validate), name, progress)
-        _remember(config, name, export.transaction_time or began)
-        export.finish()
-        return summary
+        pull = _export if request.url.rstrip("/").endswith(EXPORT) else _search
+        return pull(http, config, request, name, lambda found: fhir.validated(found, validate), progress)
+
+
+def _search(
+    http: httpx.Client,
+    config: SiteConfig,
+    request: Request,
+    name: str,
+    validated: Validated,
+    progress: Progress,
+) -> dict[str, Any]:
+    url = request.url.rstrip("/")
+    server = _server(http, request, url)
+    kinds = request.kinds or supported(server, fhir_kinds())
+    pulls = {kind: _Pull(config, request, f"{name} {url} {kind}") for kind in kinds}
+
+    def found() -> Iterator[Item]:
+        for kind, pull in pulls.items():
+            for item in search(server, [kind], pull.since):
+                pull.whole &= not (isinstance(item, Unreadable) and item.code == REFUSED)
+                yield item
+
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    summary = load_records(config, validated(found()), name, progress)
+    for pull in pulls.values():
+        pull.ended(began)
+    return summary
+
+
+def _export(
+    http: httpx.Client,
+    config: SiteConfig,
+    request: Request,
+    name: str,
+    validated: Validated,
+    progress: Progress,
+) -> dict[str, Any]:
+    url = request.url.rstrip("/")
+    base, path = split_export_url(url)
+    pull = _Pull(config, request, f"{name} {url} {','.join(sorted(request.kinds))}")
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    export = BulkExport(
+        _server(http, request, base), path, config.home / "exports" / name, request.kinds, pull.since
+    )
+    export.fetch()
+    summary = load_records(config, validated(export.records()), name, progress)
+    pull.ended(export.transaction_time or began)
+    export.finish()
+    return summary
+
+
+class _Pull:
+    """From which instant one question to a server begins, and what the next one may begin with.
+
+    Each question (a server's address, a kind) has its own: what one did not ask for, another still finds.
+    """
+
+    def __init__(self, config: SiteConfig, request: Request, question: str) -> None:
+        self._config = config
+        self._question = blake2b(question.encode(), digest_size=16).hexdigest()
+        reached = self._in_cdm(lambda engine: position_of(engine, self._question)) or None
+        self.since = reached if request.since is None else _told(request.since)
+        # Begun later than where the last one ended, it leaves out what came in between.
+        self.whole = self.since is None or (reached is not None and _is_at_most(self.since, reached))
+
+    def ended(self, position: str) -> None:
+        """Keep where the pull came to, if nothing before it was left out."""
+        if self.whole:
+            self._in_cdm(lambda engine: reach(engine, self._question, position))
+
+    def _in_cdm(self, do: Callable[[Engine], Answer]) -> Answer:
+        engine = open_cdm(self._config)
+        try:
+            return do(engine)
+        finally:
+            engine.dispose()
 
 
 def fhir_kinds() -> list[str]:
     """The kinds of FHIR resources that are mapped, people first."""
-    return [kind for kind in MAPPERS if not kind.startswith(OWN_KINDS)]
+    return list(RESOURCES)
 
 
 def _server(http: httpx.Client, request: Request, base_url: str) -> FhirServer:
@@ -98,17 +163,12 @@ def _server(http: httpx.Client, request: Request, base_url: str) -> FhirServer:
     return FhirServer(base_url, http, tokens)
 
 
-def _since(config: SiteConfig, request: Request, name: str) -> str | None:
-    if request.since == EVERYTHING:
+def _told(since: str) -> str | None:
+    """The instant that a person wrote, as servers want it; None for everything."""
+    if since == EVERYTHING:
         return None
-    if request.since is None:
-        engine = open_cdm(config)
-        try:
-            return position_of(engine, name) or None
-        finally:
-            engine.dispose()
     try:
-        found = instant(request.since)
+        found = instant(since)
     except Unmappable:
         raise InputError(
             Code.INVALID_INPUT, "--since is no instant", "write 2026-11-20 or 2026-11-20T08:00:00Z, or all"
@@ -116,9 +176,6 @@ def _since(config: SiteConfig, request: Request, name: str) -> str | None:
     return f"{found.time.isoformat()}Z" if found.time else f"{found.day.isoformat()}T00:00:00Z"
 
 
-def _remember(config: SiteConfig, name: str, position: str) -> None:
-    engine = open_cdm(config)
-    try:
-        reach(engine, name, position)
-    finally:
-        engine.dispose()
+def _is_at_most(since: str, reached: str) -> bool:
+    one, other = (instant(text).time for text in (since, reached))
+    return one is not None and other is not None and one <= other

@@ -128,9 +128,14 @@ class BulkExport:
         """(kind, number, url) of the manifest's files; kind is a resource's, `error` or `deleted`."""
         manifest = self._state.get("manifest") or {}
         for part in ("output", "error", "deleted"):
-            for number, file in enumerate(manifest.get(part) or (), 1):
+            files = manifest.get(part) or []
+            if not isinstance(files, list) or not all(map(_is_file, files)):
+                raise UnreachableError(
+                    Code.SOURCE_UNREACHABLE, "the FHIR server's list of the exported files cannot be read"
+                )
+            for number, file in enumerate(files, 1):
                 kind = str(file.get("type", "unknown")) if part == "output" else part
-                yield (kind if kind.isalpha() else "unknown"), number, str(file["url"])
+                yield (kind if kind.isalpha() else "unknown"), number, file["url"]
 
     def _read_state(self) -> dict[str, Any]:
         """The state of an earlier run with the same request, else that of a new one."""
@@ -163,6 +168,10 @@ def split_export_url(url: str) -> tuple[str, str]:
     if head.rpartition("/")[2] == "Group":
         return head.rpartition("/")[0], f"Group/{last}/$export"
     return base, "$export"
+
+
+def _is_file(file: object) -> bool:
+    return isinstance(file, dict) and isinstance(file.get("url"), str)
 
 
 def _name(kind: str, number: int) -> str:

@@ -3,44 +3,63 @@
 Inside a bundle resources may name each other by `urn:uuid:…`, by the entry's fullUrl, by a condition
 (`Patient?identifier=…`), or by an identifier alone. Such references become plain ones (`Patient/1`), so that
 the same resource has the same content whether it came in a bundle or in a line of NDJSON.
+
+A history has the newest version of a resource first; it is read from its end, so that the newest stays.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
 from cdm.etl.record import Body, SourceRecord, Unreadable
+from site_node.sources.fhir.large_bundle import Entries
 
-UUID = "urn:uuid:"
+URN = ("urn:uuid:", "urn:oid:")
+KIND = re.compile("[A-Za-z]{1,50}")
 
 
 def resource_record(resource: object, kind: str, position: str, size: int = 0) -> SourceRecord | Unreadable:
     """The record of a resource that has a type and an id; `kind` is what it should be, for the report."""
-    if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+    found = resource.get("resourceType") if isinstance(resource, dict) else None
+    if not isinstance(resource, dict) or not isinstance(found, str) or not KIND.fullmatch(found):
         return Unreadable(kind, position, "no-resource-type", "this is JSON, but not a FHIR resource")
     if not isinstance(resource.get("id"), str) or not resource["id"]:
-        return Unreadable(resource["resourceType"], position, "no-id", "the resource has no id")
-    return SourceRecord(resource["resourceType"], resource["id"], position, resource, size=size)
+        return Unreadable(found, position, "no-id", "the resource has no id")
+    return SourceRecord(found, resource["id"], position, resource, size=size)
 
 
-def bundle_records(bundle: Body, position: str) -> Iterator[SourceRecord | Unreadable]:
-    """The resources of a bundle, their references made plain; an entry that deletes is a deleted record."""
+def bundle_records(bundle: Body, position: str, size: int = 0) -> Iterator[SourceRecord | Unreadable]:
+    """The resources of a bundle, their references made plain; an entry that deletes is a deleted record.
+
+    `size` is how many bytes the bundle had, of which each of its resources counts an equal part.
+    """
     entries = bundle.get("entry") or []
-    if not isinstance(entries, list):
+    if not isinstance(entries, (list, Entries)):
         yield Unreadable("Bundle", position, "malformed-bundle", "the bundle's entry is not a list")
         return
     names = _names(entries)
-    for number, entry in enumerate(entries, 1):
-        place = f"{position}:{number}"
+    numbers = range(len(entries))
+    for number in reversed(numbers) if bundle.get("type") == "history" else numbers:
+        entry, place = entries[number], f"{position}:{number + 1}"
         deleted = _deleted(entry)
         if deleted:
-            yield SourceRecord(deleted[0], deleted[1], place, {}, deleted=True)
+            yield SourceRecord(*deleted, place, _when(entry), deleted=True)
         elif isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
-            resource = _with_id(entry)
-            _make_plain(resource, names)
-            yield resource_record(resource, "unknown", place)
+            yield _resource(entry, names, place, size // len(entries))
         elif not isinstance(entry, dict) or "response" not in entry:
             yield Unreadable("Bundle", place, "empty-entry", "an entry has neither a resource nor a deletion")
+
+
+def _resource(
+    entry: dict[str, Any], names: dict[str, str], place: str, size: int
+) -> SourceRecord | Unreadable:
+    resource = _with_id(entry)
+    try:
+        _make_plain(resource, names)
+    except RecursionError:
+        return Unreadable("Bundle", place, "too-deep", "a resource of the bundle is nested too deep")
+    return resource_record(resource, "unknown", place, size)
 
 
 def _deleted(entry: Any) -> tuple[str, str] | None:
@@ -49,19 +68,26 @@ def _deleted(entry: Any) -> tuple[str, str] | None:
     if not isinstance(request, dict) or request.get("method") != "DELETE":
         return None
     kind, _, record_id = str(request.get("url") or "").partition("/")
-    return (kind, record_id) if kind and record_id and "/" not in record_id else None
+    return (kind, record_id) if KIND.fullmatch(kind) and record_id and "/" not in record_id else None
+
+
+def _when(entry: dict[str, Any]) -> Body:
+    """A body that says when the resource was deleted, where a history tells it."""
+    response = entry.get("response")
+    moment = response.get("lastModified") if isinstance(response, dict) else None
+    return {"meta": {"lastUpdated": moment}} if isinstance(moment, str) else {}
 
 
 def _with_id(entry: dict[str, Any]) -> Body:
     """The entry's resource; one that is to be created has the id of its fullUrl."""
     resource: Body = entry["resource"]
     full_url = entry.get("fullUrl")
-    if "id" not in resource and isinstance(full_url, str) and full_url.startswith(UUID):
-        resource["id"] = full_url.removeprefix(UUID)
+    if "id" not in resource and isinstance(full_url, str) and full_url.startswith(URN):
+        resource["id"] = full_url.rpartition(":")[2]
     return resource
 
 
-def _names(entries: list[Any]) -> dict[str, str]:
+def _names(entries: Sequence[Any]) -> dict[str, str]:
     """What other entries may call a resource -> `Kind/id`."""
     names: dict[str, str] = {}
     for entry in entries:

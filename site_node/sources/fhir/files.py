@@ -13,11 +13,12 @@ import orjson
 
 from cdm.etl.record import Body, SourceRecord, Unreadable
 from site_node.sources.fhir.bundle import bundle_records, resource_record
+from site_node.sources.fhir.large_bundle import LARGE, read_large_bundle
 
 LINES = (".ndjson", ".jsonl")
 ENDINGS = (*LINES, ".json")
 MAX_LINE = 32 * 1024 * 1024  # bounds the memory of a load; a resource of this size is a mistake
-MAX_FILE = 64 * 1024 * 1024  # of a bundle, which is read as a whole; larger exports come as NDJSON
+MAX_FILE = 64 * 1024 * 1024  # of a bundle, whose text is read as a whole; larger exports come as NDJSON
 UNKNOWN = "unknown"
 BROKEN = (EOFError, OSError, zlib.error)
 
@@ -90,14 +91,12 @@ def _whole(file: Path, position: str) -> Iterator[Item]:
 def _records(content: bytes, kind: str, position: str) -> Iterator[Item]:
     """The resource, or those of the bundle, that a line or file holds."""
     try:
-        resource: Body = orjson.loads(content)
+        large = read_large_bundle(content) if len(content) > LARGE else None
+        resource: Body = large or orjson.loads(content)
     except orjson.JSONDecodeError:
         yield Unreadable(kind, position, "malformed-json", "this is not JSON; was it cut off?")
         return
     if isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
-        try:
-            yield from bundle_records(resource, position)
-        except RecursionError:
-            yield Unreadable("Bundle", position, "too-deep", "a resource of the bundle is nested too deep")
+        yield from bundle_records(resource, position, len(content))
     else:
         yield resource_record(resource, kind, position, len(content))

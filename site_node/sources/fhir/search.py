@@ -11,6 +11,7 @@ from site_node.sources.fhir.bundle import bundle_records
 from site_node.sources.fhir.server import FhirServer, json_of
 
 PAGE = 500  # resources a page; a server may give fewer
+REFUSED = "refused-by-server"
 NOT_THERE = {400, 404, 405, 501}
 
 
@@ -34,8 +35,8 @@ def supported(server: FhirServer, kinds: Iterable[str]) -> list[str]:
     answer = server.get("metadata")
     if answer.status_code != httpx.codes.OK:
         return wanted
-    resources = [one for rest in json_of(answer).get("rest") or () for one in rest.get("resource") or ()]
-    there = {one.get("type") for one in resources}
+    resources = [one for rest in _dicts(json_of(answer).get("rest")) for one in _dicts(rest.get("resource"))]
+    there = {str(one.get("type")) for one in resources}
     return [kind for kind in wanted if kind in there] or wanted
 
 
@@ -47,14 +48,14 @@ def _pages(server: FhirServer, kind: str, since: str | None) -> Iterator[SourceR
         position = f"{kind}:{number}"
         if answer.status_code in NOT_THERE:
             reason = f"the server has no such search (HTTP {answer.status_code})"
-            yield Unreadable(kind, position, "refused-by-server", reason)
+            yield Unreadable(kind, position, REFUSED, reason)
             return
         if answer.status_code != httpx.codes.OK:
             raise UnreachableError(
                 Code.SOURCE_UNREACHABLE, f"the FHIR server refuses a search (HTTP {answer.status_code})"
             )
         bundle = json_of(answer)
-        yield from bundle_records(_matches(bundle), position)
+        yield from bundle_records(_matches(bundle), position, len(answer.content))
         following = _next(bundle, server)
         if following is None or following in seen:  # a server that leads in a circle ends there
             return
@@ -77,9 +78,13 @@ def _mode(entry: Body) -> object:
     return search_of.get("mode") if isinstance(search_of, dict) else None
 
 
+def _dicts(found: object) -> list[Body]:
+    """The objects of a list that a server sent, whatever it sent."""
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 def _next(bundle: Body, server: FhirServer) -> str | None:
-    links = bundle.get("link") or ()
-    urls = [one.get("url") for one in links if isinstance(one, dict) and one.get("relation") == "next"]
+    urls = [one.get("url") for one in _dicts(bundle.get("link")) if one.get("relation") == "next"]
     if not urls or not isinstance(urls[0], str):
         return None
     url = urljoin(server.base_url + "/", urls[0])

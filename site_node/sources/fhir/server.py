@@ -11,13 +11,12 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from protocols.core.errors import Code, UnreachableError
-from site_node.sources.fhir.smart import Tokens
+from site_node.sources.fhir.smart import PASSING, NoTokenYetError, Tokens
 
 FHIR_JSON = "application/fhir+json"
 TIMEOUT_SECONDS = 60.0
 ATTEMPTS = 6  # with the waits below: about a minute, before a fault counts as lasting
 LONGEST_WAIT_SECONDS = 600.0
-PASSING = {408, 429, 500, 502, 503, 504}
 
 Wait = Callable[[float], None]
 Taken = TypeVar("Taken")
@@ -90,7 +89,7 @@ class FhirServer:
                     if answer.status_code not in PASSING:
                         return take(answer)
                     pause = retry_after(answer) or pause
-            except httpx.HTTPError:
+            except (httpx.HTTPError, NoTokenYetError):
                 pass
             if attempt + 1 < ATTEMPTS:
                 self.wait(min(pause, LONGEST_WAIT_SECONDS))

@@ -27,10 +27,15 @@ from protocols.core.errors import Code, InputError, UnreachableError
 ASSERTION_SECONDS = 300  # the longest that the standard allows
 RENEW_SECONDS = 30  # before its end a token is not used any more
 P384_BYTES = 48
+PASSING = {408, 429, 500, 502, 503, 504}
 DEFAULT_SCOPE = "system/*.rs"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+
+class NoTokenYetError(Exception):
+    """The token endpoint does not answer, or asks to wait: a fault that passes."""
 
 
 class SigningKey(NamedTuple):
@@ -122,16 +127,26 @@ class Tokens:
     def _fetch(self) -> None:
         for key in reversed(self._keys):
             answer = self._ask(key)
+            if answer.status_code in PASSING:
+                raise NoTokenYetError
             if answer.status_code == httpx.codes.OK:
-                granted = answer.json()
-                self._token = str(granted["access_token"])
-                self._until = self._clock() + float(granted.get("expires_in", ASSERTION_SECONDS))
+                self._take(answer)
                 return
         raise UnreachableError(
             Code.SOURCE_UNREACHABLE,
             f"the FHIR server gives no token (HTTP {answer.status_code})",
             "is the client id right, and the public key registered under its kid?",
         )
+
+    def _take(self, answer: httpx.Response) -> None:
+        try:
+            granted = answer.json()
+            self._token = str(granted["access_token"])
+            self._until = self._clock() + float(granted.get("expires_in", ASSERTION_SECONDS))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise UnreachableError(
+                Code.SOURCE_UNREACHABLE, "the FHIR server's token endpoint answers with something else"
+            ) from None
 
     def _ask(self, key: SigningKey) -> httpx.Response:
         form = {
@@ -143,9 +158,7 @@ class Tokens:
         try:
             return self._http.post(self._token_url, data=form)
         except httpx.HTTPError:
-            raise UnreachableError(
-                Code.SOURCE_UNREACHABLE, "the FHIR server's token endpoint does not answer"
-            ) from None
+            raise NoTokenYetError from None
 
 
 def discover_token_url(http: httpx.Client, base_url: str) -> str:

@@ -28,6 +28,7 @@ from cdm.schema import (
     source_row,
 )
 from tests.lib.cdm_rows import cdm_rows
+from tests.lib.hospital_records import version
 
 IDENTITY = Identity(b"a site's secret")
 LOINC = "http://loinc.org"
@@ -180,6 +181,19 @@ def test_a_deleted_record_that_comes_back_is_loaded(engine: Engine) -> None:
     loaded(engine, [SourceRecord("Observation", "o0", "deleted.ndjson:1", {}, deleted=True)])
     loaded(engine, everything)
     assert sorted(values(engine)) == [37, 38]
+
+
+@pytest.mark.parametrize("deleted_at", [1, 3])
+@pytest.mark.parametrize("deletion_first", [True, False])
+def test_a_deletion_takes_back_what_is_older_whichever_comes_first(
+    engine: Engine, deleted_at: int, deletion_first: bool
+) -> None:
+    subject = {"subject": {"reference": "Patient/p0"}}
+    told = version(record("Observation", "o1", **subject, **measured("2010-01-05", 39)), 2)
+    gone = version(SourceRecord("Observation", "o1", "history.json:1", {}, deleted=True), deleted_at)
+    for one in (gone, told) if deletion_first else (told, gone):
+        loaded(engine, [one])
+    assert values(engine) == ([] if deleted_at == 3 else [39])
 
 
 def test_quarantine_holds_no_value_and_is_resolved_by_a_fix(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ def test_a_gzip_file_cut_off_gives_what_it_still_has(tmp_path: Path) -> None:
         (b"[1, 2]", "no-resource-type"),
         (b"null", "no-resource-type"),
         (b'{"id": "1"}', "no-resource-type"),
+        (b'{"resourceType": "Mrs CANARY", "id": "1"}', "no-resource-type"),
         (b'{"resourceType": "Patient"}', "no-id"),
         (b'{"resourceType": "Patient", "id": 7}', "no-id"),
         (b"\xff\xfe", "malformed-json"),
@@ -148,6 +150,62 @@ def test_an_entry_that_deletes_is_a_deleted_record(tmp_path: Path) -> None:
     (found,) = read(tmp_path)
     assert isinstance(found, SourceRecord)
     assert (found.kind, found.record_id, found.deleted) == ("Patient", "p1", True)
+
+
+def version(number: int, **entry: object) -> dict[str, object]:
+    """A history's entry: a version of the patient, or what `entry` says."""
+    moment = f"2026-01-0{number}T00:00:00Z"
+    resource = {**PATIENT, "meta": {"versionId": str(number), "lastUpdated": moment}}
+    return {"response": {"status": "200", "lastModified": moment}, **(entry or {"resource": resource})}
+
+
+def test_a_history_is_read_from_its_oldest_version(tmp_path: Path) -> None:
+    deletion = version(3, request={"method": "DELETE", "url": "Patient/p1"})
+    (tmp_path / "history.json").write_bytes(bundle("history", deletion, version(2), version(1)))
+    found = [one for one in read(tmp_path) if isinstance(one, SourceRecord)]
+    assert [one.body["meta"]["lastUpdated"][9] for one in found] == ["1", "2", "3"]
+    assert [one.deleted for one in found] == [False, False, True]
+    assert [one.position for one in found] == ["history.json:3", "history.json:2", "history.json:1"]
+
+
+def test_an_entry_nested_too_deep_is_reported_alone(tmp_path: Path) -> None:
+    deep = b'{"x":' * 1000 + b"1" + b"}" * 1000
+    content = bundle("batch", {"resource": {**PATIENT, "id": "p2", "text": "DEEP"}}, {"resource": PATIENT})
+    (tmp_path / "bundle.json").write_bytes(content.replace(b'"DEEP"', deep))
+    assert names(tmp_path) == ["Patient/p1"]
+    assert problems(tmp_path) == [("Bundle", "bundle.json:1", "too-deep")]
+
+
+def test_a_bundle_s_resources_share_its_size(tmp_path: Path) -> None:
+    content = bundle("batch", {"resource": PATIENT}, {"resource": {**PATIENT, "id": "p2"}})
+    (tmp_path / "bundle.json").write_bytes(content)
+    assert {one.size for one in read(tmp_path) if isinstance(one, SourceRecord)} == {len(content) // 2}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_large_bundle_is_read_entry_by_entry_to_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indent: int | None
+) -> None:
+    """Whole, and with anything wrong anywhere: never more than the whole file would give."""
+    chance = random.Random(indent)
+    by_uuid = {
+        "resourceType": "Condition",
+        "id": "c1",
+        "subject": {"reference": UUID},
+        "note": "\u00e9\u4e00",
+    }
+    patient = {"fullUrl": UUID, "resource": {**PATIENT, "identifier": [{"value": "]}"}]}}
+    whole = json.loads(bundle("collection", {"resource": by_uuid}, {}, patient, version(2)))
+    content = json.dumps({**whole, "total": 3, "link": [{"url": "x"}]}, indent=indent).encode()
+    for number in range(150):
+        place = chance.randrange(len(content))
+        odd = chance.choice((b"", b",", b"]", b"}", b'"', b"\\", b"\xff", b" ", b"NaN", b"7"))
+        changed = content[:place] + odd + content[place + chance.randrange(2) :] if number else content
+        (tmp_path / "bundle.json").write_bytes(changed)
+        monkeypatch.setattr("site_node.sources.fhir.files.LARGE", len(changed))
+        at_once = list(read(tmp_path))
+        monkeypatch.setattr("site_node.sources.fhir.files.LARGE", 0)
+        assert list(read(tmp_path)) == at_once, changed
 
 
 def test_a_single_resource_may_be_a_file(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from cdm.etl import SourceRecord, Unreadable
+from cdm.etl import MAPPERS, SourceRecord, Unreadable
 from protocols.core.errors import ExitCode, InputError, UnreachableError
 from server.main import run
+from site_node.fhir_servers import fhir_kinds
 from site_node.sources.fhir.bulk import BulkExport, split_export_url
-from site_node.sources.fhir.search import search
+from site_node.sources.fhir.search import search, supported
 from site_node.sources.fhir.server import FhirServer
 from site_node.sources.fhir.smart import Tokens, public_jwk, read_keys
 from tests.lib.fhir_site import CLIENT_ID, FhirSite
@@ -319,6 +320,66 @@ def test_a_file_that_is_no_key_is_wrong_input(tmp_path: Path, content: bytes) ->
         read_keys(tmp_path / "key")
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_token_endpoint_that_is_busy_is_waited_for(
+    site: FhirSite, http: httpx.Client, tmp_path: Path, status: int
+) -> None:
+    key = ec.generate_private_key(ec.SECP384R1())
+    (tmp_path / "key.pem").write_bytes(pem(key))
+    site.keys = {read_keys(tmp_path / "key.pem")[0].kid: key.public_key()}
+    site.fail("token", status, status)
+    assert names(search(signed_in(site, http, tmp_path / "key.pem"), ["Encounter"], None)) == ["Encounter/e1"]
+    assert site.paths().count("token") == 3
+
+
+ANY_KEY = ec.generate_private_key(ec.SECP384R1())
+
+
+def key_file(folder: Path) -> Path:
+    path = folder / "any.pem"
+    path.write_bytes(pem(ANY_KEY))
+    return path
+
+
+WRONG: tuple[object, ...] = (
+    None,
+    [],
+    7,
+    "CANARY",
+    {},
+    {"link": 7},
+    {"link": [7]},
+    {"link": [{"relation": "next", "url": 7}]},
+)
+WRONG += ({"entry": 7}, {"entry": [7]}, {"entry": [{"resource": 7, "search": 7}]}, {"rest": 7})
+WRONG += ({"rest": [{"resource": [{"type": []}]}]}, {"output": 7}, {"output": [7]}, {"output": [{"url": 7}]})
+WRONG += ({"access_token": []}, {"access_token": "x", "expires_in": "soon"}, {"token_endpoint": 7})
+
+
+@pytest.mark.parametrize("path", ["metadata", "Patient", "$export", "status/1", "files/Patient", "token"])
+def test_whatever_a_server_answers_is_read_or_an_error_with_a_code(
+    site: FhirSite, http: httpx.Client, tmp_path: Path, path: str
+) -> None:
+    site.keys = {read_keys(key_file(tmp_path))[0].kid: ANY_KEY.public_key()}
+    site.polls = 0
+    for number, wrong in enumerate(WRONG):
+        site.faults[path.replace("1", str(number + 1))] = [(200, {}, json.dumps(wrong).encode())]
+        server = signed_in(site, http, key_file(tmp_path))
+        assert "CANARY" not in everything(server, tmp_path / str(number))
+
+
+def everything(server: FhirServer, folder: Path) -> str:
+    """All that is read from a server, or the error that ends it."""
+    try:
+        kinds = supported(server, ["Patient"])
+        found = list(search(server, kinds, None))
+        export = BulkExport(server, "$export", folder)
+        export.fetch()
+        return repr([*found, *export.records()])
+    except UnreachableError as error:
+        return str(error)
+
+
 Command = Callable[..., tuple[int, Any]]
 
 
@@ -363,6 +424,54 @@ def test_the_command_pulls_by_search(site: FhirSite, data: Command) -> None:
     assert {line["kind"]: line["loaded"] for line in summary["kinds"]} == {"Patient": 5, "Encounter": 1}
     data("add", "fhir", site.url, "--type", "Patient")
     assert sum("_lastUpdated" in query for _, _, query in site.asked) == 1
+
+
+def since(site: FhirSite, kind: str) -> list[list[str] | None]:
+    """From which instant each question for a kind was."""
+    return [
+        query.get("_lastUpdated") for _, path, query in site.asked if path == kind and "page" not in query
+    ]
+
+
+def test_what_one_pull_did_not_ask_for_the_next_still_finds(site: FhirSite, data: Command) -> None:
+    data("add", "fhir", site.url, "--type", "Patient")
+    _, summary = data("add", "fhir", site.url)
+    assert {line["kind"]: line["loaded"] for line in summary["kinds"]}["Encounter"] == 1
+    assert [one is None for one in since(site, "Patient")] == [True, False]
+
+
+def test_a_pull_from_a_later_day_does_not_move_where_the_next_begins(site: FhirSite, data: Command) -> None:
+    data("add", "fhir", site.url, "--since", "2026-06-01")
+    data("add", "fhir", site.url)
+    data("add", "fhir", site.url, "--since", "2026-06-01")
+    data("add", "fhir", site.url)
+    first, second, third, fourth = since(site, "Encounter")
+    assert (first, second, third) == (["ge2026-06-01T00:00:00Z"], None, ["ge2026-06-01T00:00:00Z"])
+    assert fourth is not None
+
+
+def test_another_server_is_read_from_its_beginning(site: FhirSite, data: Command) -> None:
+    other = FhirSite()
+    other.resources = {"Encounter": [{**VISIT, "id": "e2"}]}
+    try:
+        data("add", "fhir", site.url)
+        _, summary = data("add", "fhir", other.url)
+    finally:
+        other.stop()
+    assert {line["kind"]: line["loaded"] for line in summary["kinds"]} == {"Encounter": 1}
+
+
+def test_a_kind_that_was_refused_is_read_from_its_beginning(site: FhirSite, data: Command) -> None:
+    site.fail("Encounter", 501)
+    code, _ = data("add", "fhir", site.url)
+    assert code == ExitCode.PARTIAL
+    _, summary = data("add", "fhir", site.url)
+    assert {line["kind"]: line["loaded"] for line in summary["kinds"]}["Encounter"] == 1
+
+
+def test_only_kinds_of_fhir_are_asked_for() -> None:
+    assert not {"MAF", "VCF", "Fusions", "Segments", "Profile", "SampleNumbers"} & set(fhir_kinds())
+    assert set(fhir_kinds()) < set(MAPPERS)
 
 
 def test_the_command_asks_for_what_the_server_says_it_has(site: FhirSite, data: Command) -> None:
