@@ -66,7 +66,7 @@ def load_athena(engine: Engine, zip_path: Path, progress: Progress | None = None
     """
     try:
         archive = zipfile.ZipFile(zip_path)
-    except (zipfile.BadZipFile, OSError):
+    except DAMAGED:
         raise VocabularyFileError(f"{zip_path.name} is not a zip file that can be read") from None
     with archive, writing(engine) as connection:
         members = {PurePosixPath(name).name.upper(): name for name in archive.namelist()}

@@ -18,6 +18,8 @@ DIGITS = 10  # of OMOP's 32 bits
 def load_source_map(engine: Engine, csv_path: Path) -> int:
     """The number of rows loaded from a CSV with columns of `source_to_concept_map`, as Usagi exports it.
 
+    A line without a target is not mapped yet, and left out.
+
     Needed are `source_code`, `source_vocabulary_id` (a vocabulary, or the code system's URI as the source
     writes it) and `target_concept_id`; the rest has defaults. All rows are loaded or none. A row for a code
     that a vocabulary knows as well wins over the vocabulary.
@@ -30,7 +32,7 @@ def load_source_map(engine: Engine, csv_path: Path) -> int:
     missing = NEEDED - set(columns)
     if missing:
         raise VocabularyFileError(f"{csv_path.name} has no column {', '.join(sorted(missing))}")
-    lines = list(read)
+    lines = [line for line in read if line[1]["target_concept_id"].strip()]
     with writing(engine) as connection:
         targets = _targets(connection, csv_path.name, lines)
         rows = [_mapping(csv_path.name, line, targets) for line in lines]

@@ -3,7 +3,7 @@
 from cdm.etl.allergy_intolerance import map_allergy_intolerance
 from cdm.etl.condition import map_condition
 from cdm.etl.consent import map_consent
-from cdm.etl.context import Context
+from cdm.etl.context import Context, Mapper
 from cdm.etl.device import map_device, map_device_use
 from cdm.etl.dicom_series import map_regions, map_series, map_study
 from cdm.etl.encounter import map_encounter
@@ -24,7 +24,7 @@ from cdm.etl.person import with_person
 from cdm.etl.practitioner import map_practitioner
 from cdm.etl.procedure import map_procedure
 from cdm.etl.radiomic_features import map_radiomic_features
-from cdm.etl.record import Excluded, Mapper, Row, SourceRecord, Unmappable, Unreadable
+from cdm.etl.record import Excluded, Row, SourceRecord, Unmappable, Unreadable
 from cdm.etl.sample_numbers import map_sample_numbers
 from cdm.etl.specimen import map_specimen
 from cdm.etl.variant import map_tested_sample

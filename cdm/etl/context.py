@@ -6,7 +6,7 @@ from collections.abc import Callable
 from cdm.concepts import Resolution, Vocabulary
 from cdm.etl.identity import SEPARATOR, Identity
 from cdm.etl.profile import Profile
-from cdm.etl.record import Body, Unmappable
+from cdm.etl.record import Body, Row, Unmappable
 
 NAME_LENGTH = 255
 REMEMBERED = 200_000  # bounds the memory of a load, however many people and codes it has
@@ -95,3 +95,7 @@ def _require_name(text: object, what: str) -> None:
     """Nothing, if the text can stand in the tables that hold the sources' own names."""
     if not isinstance(text, str) or not text or len(text) > NAME_LENGTH or "\x00" in text:
         raise Unmappable("malformed-name", f"{what} is not a text of 1 to {NAME_LENGTH} characters")
+
+
+Mapper = Callable[[Body, Context], list[Row]]
+"""A pure function from a record's body to its rows. Raises Excluded or Unmappable."""

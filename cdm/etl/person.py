@@ -5,8 +5,8 @@ gives way to the Patient, whichever comes first.
 """
 
 from cdm.etl.administrative import NO_CONCEPT
-from cdm.etl.context import Context
-from cdm.etl.record import Body, Mapper, Row
+from cdm.etl.context import Context, Mapper
+from cdm.etl.record import Body, Row
 
 UNKNOWN_YEAR = 0  # OMOP requires a year of birth; 0 is no year and says "not known"
 

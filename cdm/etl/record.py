@@ -1,12 +1,6 @@
 """What goes into a mapper and what comes out of it: a record of a source, rows of the CDM, or a coded no."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from cdm.etl.context import Context
+from typing import Any, Literal, NamedTuple
 
 Body = dict[str, Any]  # a parsed FHIR resource, a DICOM series' attributes, one line of a MAF
 Precision = Literal["day", "month", "year"]
@@ -72,7 +66,3 @@ class Unmappable(Exception):  # noqa: N818 - the word people see is "quarantine"
         super().__init__(code)
         self.code = code
         self.reason = reason
-
-
-Mapper = Callable[[Body, "Context"], list[Row]]
-"""A pure function from a record's body to its rows. Raises Excluded or Unmappable."""

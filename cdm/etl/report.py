@@ -1,6 +1,9 @@
 """What the CDM holds and lacks: rows a table, loads, quarantine, codes without a concept."""
 
+import csv
 from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -112,6 +115,15 @@ def unmapped(engine: Engine, identity: Identity) -> list[dict[str, Any]]:
         for system, code in sorted(known.get(line["source_value"], ()))
     ]
     return sorted(lines, key=lambda line: (-line["people"], -line["rows"], line["code"], line["column"]))
+
+
+def write_codes(lines: Sequence[dict[str, Any]], path: Path) -> None:
+    """Leaves the codes at `path` as a CSV that Usagi imports, or somebody fills in, and `data map` takes."""
+    codes = {(line["system"], line["code"]): line["people"] for line in reversed(lines)}
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("source_code", "source_vocabulary_id", "target_concept_id", "people"))
+        table.writerows((code, system, "", people) for (system, code), people in reversed(codes.items()))
 
 
 def _without_concept(connection: Connection, table: Table, concept: str, source: str) -> list[dict[str, Any]]:

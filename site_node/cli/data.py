@@ -133,18 +133,25 @@ def linkage(home: Home = Path(".")) -> list[dict[str, Any]]:
 
 @app.command()
 def unmapped(
-    limit: Annotated[int, typer.Option(help="how many codes to show")] = 50, home: Home = Path(".")
+    limit: Annotated[int, typer.Option(help="how many codes to show")] = 50,
+    csv: Annotated[
+        Path | None, typer.Option(help="write all of them, to be filled in or read by Usagi")
+    ] = None,
+    home: Home = Path("."),
 ) -> list[dict[str, Any]]:
     """List the codes without a standard concept, those that touch most people first.
 
-    Example: shadowgraph data unmapped --limit 20
+    Example: shadowgraph data unmapped --limit 20 --csv codes.csv
     """
     from cdm.etl import report
     from site_node.config import load
     from site_node.identity import site_identity
 
     with _cdm(home) as engine:
-        return report.unmapped(engine, site_identity(load(home)))[:limit]
+        lines = report.unmapped(engine, site_identity(load(home)))
+    if csv is not None:
+        report.write_codes(lines, csv)
+    return lines[:limit]
 
 
 @app.command("map")

@@ -102,6 +102,32 @@ def test_a_load_without_any_fault_is_done(data: Command, tmp_path: Path) -> None
     assert (code, summary["partial"]) == (ExitCode.DONE, False)
 
 
+def test_the_list_of_codes_is_filled_in_and_loaded(data: Command, export: Path, tmp_path: Path) -> None:
+    other = {
+        **VISIT,
+        "id": "CANARY-e2",
+        "class": {"system": "https://hospital.example/classes", "code": "2nd"},
+    }
+    (export / "Encounter.ndjson").write_text(json.dumps(VISIT) + "\n" + json.dumps(other) + "\n")
+    data("add", "fhir", export)
+    codes = tmp_path / "codes.csv"
+    data("unmapped", "--csv", codes)
+    head, *lines = codes.read_text().splitlines()
+    assert head == "source_code,source_vocabulary_id,target_concept_id,people"
+    assert sorted(lines) == [
+        "2nd,https://hospital.example/classes,,1",
+        "day-clinic,https://hospital.example/classes,,1",
+    ]
+    codes.write_text(
+        "\n".join([head, *lines]).replace(
+            "day-clinic,https://hospital.example/classes,", "day-clinic,https://hospital.example/classes,9202"
+        )
+    )
+    _, mapped = data("map", codes)
+    assert mapped["mapped"] == 1
+    assert [line["code"] for line in data("unmapped")[1]] == ["2nd"]
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
