@@ -33,7 +33,7 @@ def add_fhir(
 ) -> dict[str, Any]:
     """The summary of loading the FHIR files at `path`; `progress` is told of records loaded."""
     _must_exist(path)
-    return load_records(config, fhir.validated(fhir.read(path), validate), name, progress)
+    return _something(load_records(config, fhir.validated(fhir.read(path), validate), name, progress), path)
 
 
 def add_dicom(config: SiteConfig, path: Path, name: str, progress: Progress) -> dict[str, Any]:
@@ -46,7 +46,8 @@ def add_dicom(config: SiteConfig, path: Path, name: str, progress: Progress) -> 
         progress(count - told)
         told = count
 
-    return load_records(config, dicom.read(path, config.home, headers_read), name, lambda count: None)
+    records = dicom.read(path, config.home, headers_read)
+    return _something(load_records(config, records, name, lambda count: None), path)
 
 
 def add_genomics(
@@ -55,13 +56,13 @@ def add_genomics(
     """The summary of loading the genomic files at `path`; `told` is what the files do not say."""
     _must_exist(path)
     records = genomics.read(path, **vars(told))
-    return load_records(config, records, name, progress, batch_size=SAMPLES_AT_ONCE)
+    return _something(load_records(config, records, name, progress, batch_size=SAMPLES_AT_ONCE), path)
 
 
 def add_image_features(config: SiteConfig, path: Path, name: str, progress: Progress) -> dict[str, Any]:
     """The summary of loading a CSV of readers' scores."""
     _must_exist(path)
-    return load_records(config, image_features.read(path), name, progress)
+    return _something(load_records(config, image_features.read(path), name, progress), path)
 
 
 def remap(config: SiteConfig, progress: Progress) -> dict[str, Any]:
@@ -97,6 +98,21 @@ def load_records(
         return summary.as_dict()
     finally:
         engine.dispose()
+
+
+def _something(summary: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The summary of a load that met a record, be it good or bad.
+
+    Raises:
+        InputError: there was none, which seldom is what somebody meant who named a file or a folder.
+    """
+    if not summary["kinds"]:
+        raise InputError(
+            Code.NOT_FOUND,
+            f"nothing that could be loaded was found in {path.name}",
+            "look at the path and the kind of files; folders that are links are not followed",
+        )
+    return summary
 
 
 def _must_exist(path: Path) -> None:

@@ -104,6 +104,18 @@ def test_a_file_that_is_no_dicom_is_reported_and_does_not_stop_the_load(
     assert [row["code"] for row in status["quarantine"]] == ["dicom-not-dicom"]
 
 
+@pytest.mark.parametrize("kind", ["fhir", "dicom", "genomics"])
+def test_a_folder_in_which_there_is_nothing_to_load_is_said(
+    kind: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "patients").symlink_to(tmp_path / "elsewhere")
+    words = ["data", "add", kind, str(tmp_path / "export"), "--home", str(home)]
+    assert run(words, as_json=False) == ExitCode.INVALID_INPUT
+    assert "nothing that could be loaded was found in export" in said(capsys)
+
+
 def test_a_study_that_nobody_proposed_cannot_be_approved(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
