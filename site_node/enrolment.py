@@ -46,6 +46,7 @@ def join(home: Path, invitation: Path) -> Enrolment:
             f"use another site folder, or remove {CONSORTIUM} if you mean to leave it",
         )
     invited.write(kept)
+    (home / AGENT_READY).parent.mkdir(exist_ok=True, mode=0o700)  # systemd hands it to the SuperNode
     if not (home / RUNTIME_SECRET).exists():
         write_secret(home / RUNTIME_SECRET, secrets.token_bytes(32))
     return enrolment(home, settings.name)

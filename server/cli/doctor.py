@@ -4,9 +4,7 @@ from typing import Any
 
 import typer
 
-app = typer.Typer(
-    invoke_without_command=True, add_completion=False, help="What is missing here, and the fix."
-)
+app = typer.Typer(invoke_without_command=True, add_completion=False)
 
 
 @app.callback()

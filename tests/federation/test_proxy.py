@@ -1,4 +1,4 @@
-"""The reverse proxy that we ship, for real: it lets sites in and operators out. Needs nginx."""
+"""The reverse proxies that we ship, for real: they let sites in and operators out. Needs nginx, caddy."""
 
 import contextlib
 import http.client
@@ -18,21 +18,41 @@ from tests.lib.federation import Federation, founded, logistic_study, started, u
 
 pytestmark = pytest.mark.slow
 
-SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "nginx" / "shadowgraph.conf"
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
+CADDY = shutil.which("caddy") or "/usr/bin/caddy"
+
+
+def _shipped(file: str, replaced: dict[str, str]) -> str:
+    """A shipped configuration with this test's ports and folders in place of the shipped ones."""
+    shipped = (DEPLOY / file).read_text()
+    for theirs, ours in replaced.items():
+        assert theirs in shipped
+        shipped = shipped.replace(theirs, ours)
+    return shipped
+
+
+@contextlib.contextmanager
+def _running(command: list[str], listen: int, environment: dict[str, str] | None = None) -> Iterator[None]:
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    try:
+        until(lambda: accepts("127.0.0.1", listen), 20)
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 @contextlib.contextmanager
 def _nginx(folder: Path, center: Path, listen: int) -> Iterator[None]:
-    """The shipped configuration with this test's ports and folders in place of the shipped ones."""
-    shipped = SHIPPED.read_text()
-    for theirs, ours in (
-        ("listen 443 ssl", f"listen 127.0.0.1:{listen} ssl"),
-        ("127.0.0.1:9443", f"127.0.0.1:{load(center).port}"),
-        ("/srv/center", str(center)),
-    ):
-        assert theirs in shipped
-        shipped = shipped.replace(theirs, ours)
+    shipped = _shipped(
+        "nginx/shadowgraph.conf",
+        {
+            "listen 443 ssl": f"listen 127.0.0.1:{listen} ssl",
+            "127.0.0.1:9443": f"127.0.0.1:{load(center).port}",
+            "/srv/center": str(center),
+        },
+    )
     folder.mkdir()
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};\n"
@@ -43,15 +63,27 @@ def _nginx(folder: Path, center: Path, listen: int) -> Iterator[None]:
         f"{user}daemon off;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\n"
         f"http {{\naccess_log {folder}/access.log;\n{temporary}{shipped}}}\n"
     )
-    process = subprocess.Popen(
-        [NGINX, "-c", str(folder / "nginx.conf"), "-p", str(folder)], stderr=subprocess.DEVNULL
-    )
-    try:
-        until(lambda: accepts("127.0.0.1", listen), 10)
+    with _running([NGINX, "-c", str(folder / "nginx.conf"), "-p", str(folder)], listen):
         yield
-    finally:
-        process.terminate()
-        process.wait(10)
+
+
+@contextlib.contextmanager
+def _caddy(folder: Path, center: Path, listen: int) -> Iterator[None]:
+    shipped = _shipped(
+        "caddy/Caddyfile",
+        {
+            "hub.example.org {": f"https://127.0.0.1:{listen} {{",
+            "127.0.0.1:9443": f"127.0.0.1:{load(center).port}",
+            "/srv/center": str(center),
+        },
+    )
+    folder.mkdir()
+    (folder / "Caddyfile").write_text(
+        "{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n}\n" + shipped
+    )
+    home = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with _running([CADDY, "run", "--config", str(folder / "Caddyfile")], listen, home):
+        yield
 
 
 def _status(center: Path, port: int, method: str, path: str) -> int:
@@ -67,13 +99,16 @@ def _status(center: Path, port: int, method: str, path: str) -> int:
         connection.close()
 
 
-@pytest.fixture(scope="module")
-def behind_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Federation, int]]:
-    if not Path(NGINX).exists():
-        pytest.skip("nginx is not installed (apt install nginx)")
-    folder, port = tmp_path_factory.mktemp("proxy"), free_port()
+@pytest.fixture(scope="module", params=["nginx", "caddy"])
+def behind_proxy(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Federation, int]]:
+    program, proxy = {"nginx": (NGINX, _nginx), "caddy": (CADDY, _caddy)}[request.param]
+    if not Path(program).exists():
+        pytest.skip(f"{request.param} is not installed (apt install {request.param})")
+    folder, port = tmp_path_factory.mktemp(request.param), free_port()
     consortium = founded(folder, ("a", "b", "c"), address=f"127.0.0.1:{port}", renew_after_studies=1)
-    with _nginx(folder / "nginx", consortium.home, port), started(consortium):
+    with proxy(folder / "proxy", consortium.home, port), started(consortium):
         yield consortium, port
 
 

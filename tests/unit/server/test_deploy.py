@@ -1,0 +1,82 @@
+"""What deploy/ ships fits the code: the units start these modules and see what these need, and no more."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from server import enrolment as center_enrolment
+from server import processes as center
+from site_node import enrolment as site_enrolment
+from site_node import processes as site
+from site_node.setup import make_site
+
+UNITS = Path(__file__).resolve().parents[3] / "deploy" / "systemd"
+SITE, CENTER = "/srv/shadowgraph/", "/srv/center/"
+
+
+@pytest.fixture
+def homes(tmp_path: Path) -> tuple[Path, Path]:
+    """A center and a site that has joined it."""
+    hub, home = tmp_path / "center", tmp_path / "site"
+    center_enrolment.make_center(hub, "Glioma", port=0)
+    make_site(home, "oslo", runtime_port=0)
+    center_enrolment.invite(hub, "oslo").write(tmp_path / "invitation.json")
+    site_enrolment.join(home, tmp_path / "invitation.json")
+    return hub, home
+
+
+def _paths(unit: str, *settings: str) -> list[str]:
+    """The paths that a unit gives to any of these settings."""
+    lines = (UNITS / unit).read_text().splitlines()
+    said = [line.partition("=")[2] for line in lines if line.partition("=")[0] in settings]
+    return [path.lstrip("-") for words in said for path in words.split()]
+
+
+def test_every_unit_starts_a_process_that_is_known() -> None:
+    started = {}
+    for unit in UNITS.glob("*.service"):
+        (line,) = re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)
+        _, _, module, _, home, only = line.split()
+        started[unit.stem.removeprefix("shadowgraph-")] = (module, home + "/", only)
+    assert started == {
+        "supernode": ("site_node.processes", SITE, "supernode"),
+        "agent": ("site_node.processes", SITE, "agent"),
+        "superlink": ("server.processes", CENTER, "superlink"),
+        "superexec": ("server.processes", CENTER, "superexec"),
+        "run": ("server.processes", CENTER, "run"),
+    }
+
+
+def test_the_supernode_starts_with_the_few_files_that_its_unit_lets_it_see(
+    homes: tuple[Path, Path], tmp_path: Path
+) -> None:
+    home, seen = homes[1], tmp_path / "seen"
+    for path in _paths("shadowgraph-supernode.service", "BindReadOnlyPaths", "BindPaths"):
+        name = path.removeprefix(SITE)
+        (seen / name).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (home / name).is_dir() else shutil.copy)(home / name, seen / name)
+    assert not {"signing.key", "masking.key", "pseudonym.key"} & {path.name for path in seen.rglob("*")}
+    supernode = next(service for service in site.services(seen) if service.name == "supernode")
+    named = [word for word in supernode.command if word.startswith(str(seen))]
+    assert len(named) == 3  # the center's authority, its own key, the secret of its runtime
+    assert all(Path(word).is_file() for word in named)
+
+
+def test_the_superlink_does_not_need_what_its_unit_hides(homes: tuple[Path, Path]) -> None:
+    hub = homes[0]
+    hidden = _paths("shadowgraph-superlink.service", "InaccessiblePaths")
+    assert (hub / "keys" / "coordinator.key").is_file()
+    for path in hidden:
+        (hub / path.removeprefix(CENTER)).unlink(missing_ok=True)
+    superlink = next(service for service in center.services(hub) if service.name == "superlink")
+    named = [word for word in superlink.command if word.startswith(str(hub / "keys"))]
+    assert len(named) == 4
+    assert all(Path(word).is_file() for word in named)
+
+
+def test_a_process_writes_where_its_unit_lets_it(homes: tuple[Path, Path]) -> None:
+    assert _paths("shadowgraph-agent.service", "ReadWritePaths") == [SITE.rstrip("/")]
+    assert _paths("shadowgraph-supernode.service", "BindPaths") == [f"{SITE}run"]
+    assert (homes[1] / "run").is_dir()  # systemd does not start a unit whose bound folder is not there
