@@ -118,7 +118,9 @@ def _count(found: Iterable[Case]) -> int:
 
 def _record(case: Case, outcome: Outcome) -> SourceRecord | Unreadable:
     place, region = case.place, outcome.region
-    position = f"{region.file[-180:]}:{region.name}"
+    # a map of an image is measured beside the image itself
+    name = f"{region.name}/{case.settings.map.map}" if case.settings.map else region.name
+    position = f"{region.file[-180:]}:{name}"
     if outcome.fault:
         return Unreadable(KIND, position, *outcome.fault)
     body = {
@@ -131,7 +133,7 @@ def _record(case: Case, outcome: Outcome) -> SourceRecord | Unreadable:
         "computed_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0).isoformat(),
         "features": list(outcome.features),
     }
-    return SourceRecord(KIND, f"{place.image_occurrence_id}/{region.name}"[:255], position, body)
+    return SourceRecord(KIND, f"{place.image_occurrence_id}/{name}"[:255], position, body)
 
 
 def status(engine: Engine) -> list[dict[str, Any]]:

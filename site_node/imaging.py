@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
+from site_node.features.functional.suv import Kind
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.frames import frame_count, slices_of, value_of
 from site_node.sources.dicom.geometry import Grid, Slice, Triple, grid_of, order
@@ -43,24 +44,27 @@ class Image:
         return Grid((depth, rows, columns), self.spacing_mm, self.origin, self.direction)
 
 
-def load_series(files: Sequence[Path]) -> Image:
+def load_series(files: Sequence[Path], kind: Kind = "body weight") -> Image:
     """The image of the files of one series, in any order; rescaled to HU (CT), SUV (PET) or as stored (MR).
+
+    `kind` is what SUV is relative to; by body surface its unit is cm2/mL.
 
     Raises:
         DicomFault: the files are no regular stack, PET has no SUV, or the pixels cannot be decoded.
     """
-    datasets = [_dataset(path) for path in files]
+    datasets = [read_object(path) for path in files]
     modality = IMAGES[str(datasets[0].SOPClassUID)]
     slices, grid = _geometry(datasets)
     height = {frame: z for z, frame in enumerate(order(slices))}
     array = np.empty(grid.shape)
     frame = 0
-    for dataset, factors in zip(datasets, _suv_factors(datasets, modality), strict=True):
+    for dataset, factors in zip(datasets, _suv_factors(datasets, modality, kind), strict=True):
         for index, stored in enumerate(frames(dataset)):
-            slope, intercept = _rescale(dataset, index, modality)
+            slope, intercept = rescale_of(dataset, index, modality)
             array[height[frame]] = (stored.astype(np.float64) * slope + intercept) * factors[index]
             frame += 1
-    return Image(array, grid.spacing_mm, grid.origin, grid.direction, modality, UNITS[modality])
+    unit = "cm2/mL" if kind == "body surface area" else UNITS[modality]
+    return Image(array, grid.spacing_mm, grid.origin, grid.direction, modality, unit)
 
 
 def load_folder(folder: Path) -> Image:
@@ -69,10 +73,16 @@ def load_folder(folder: Path) -> Image:
     Raises:
         DicomFault: a file is no such image, or they are no regular stack.
     """
-    return load_series(sorted(path for path in folder.iterdir() if path.is_file()))
+    return load_series(files_in(folder))
 
 
-def _dataset(path: Path) -> pydicom.FileDataset:
+def files_in(folder: Path) -> list[Path]:
+    """The files of a folder, in the order of their names."""
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def read_object(path: Path) -> pydicom.FileDataset:
+    """The image object in a file. Raises DicomFault where there is none."""
     with reading(Fault.UNREADABLE):
         dataset = parse(path)
         if str(dataset.get("SOPClassUID")) not in IMAGES:
@@ -82,6 +92,12 @@ def _dataset(path: Path) -> pydicom.FileDataset:
 
 def _geometry(datasets: Sequence[pydicom.FileDataset]) -> tuple[list[Slice], Grid]:
     """Where each frame of the objects lies, and their common grid."""
+    slices = frame_slices(datasets)
+    return slices, checked_size(grid_of(slices))
+
+
+def frame_slices(datasets: Sequence[pydicom.FileDataset]) -> list[Slice]:
+    """Where each frame of the objects lies. Raises DicomFault where one does not say so."""
     slices: list[Slice] = []
     for dataset in datasets:
         with reading(Fault.MALFORMED_GEOMETRY):
@@ -89,21 +105,25 @@ def _geometry(datasets: Sequence[pydicom.FileDataset]) -> tuple[list[Slice], Gri
         if not found:
             raise DicomFault(Fault.MALFORMED_GEOMETRY)
         slices += found
-    grid = grid_of(slices)
-    if prod(grid.shape) > MAX_VOXELS:
+    return slices
+
+
+def checked_size(grid: Grid, volumes: int = 1) -> Grid:
+    """The grid. Raises DicomFault where that many volumes of it would not fit in memory."""
+    if prod(grid.shape) * volumes > MAX_VOXELS:
         raise DicomFault(Fault.TOO_LARGE)
-    return slices, grid
+    return grid
 
 
-def _suv_factors(datasets: Sequence[pydicom.FileDataset], modality: str) -> list[list[float]]:
+def _suv_factors(datasets: Sequence[pydicom.FileDataset], modality: str, kind: Kind) -> list[list[float]]:
     """What each frame of each object is multiplied by: PET becomes SUV, all else stays."""
     if modality != "PT":
         return [[1.0] * frame_count(dataset) for dataset in datasets]
     with reading(Fault.UNREADABLE):
-        return suv_factors(datasets)
+        return suv_factors(datasets, kind)
 
 
-def _rescale(dataset: pydicom.FileDataset, frame: int, modality: str) -> tuple[float, float]:
+def rescale_of(dataset: pydicom.FileDataset, frame: int, modality: str) -> tuple[float, float]:
     """Slope and intercept of a frame: every slice of a PET has its own."""
     with reading(Fault.MISSING_RESCALE):
         mapping = real_world_mapping(dataset, frame) if modality == "PT" else None

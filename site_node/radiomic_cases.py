@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from site_node.features.functional.maps import LACKS, NoMapError
+from site_node.features.functional.settings import modality_of
 from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions
 from site_node.features.radiomics.presets import OF_MODALITY, preset
-from site_node.imaging import Image, load_series
+from site_node.functional_maps import open_scan
+from site_node.scan import Scan
 from site_node.sources.dicom.faults import REASONS, DicomFault, Fault
 from site_node.sources.dicom.index import ImageIndex, IndexedRegions
 from site_node.sources.regions import read_regions
 
 Patterns = Mapping[str, str]  # the name of a region in studies -> a pattern of names at this site (`*gtv*`)
-UNFILTERED = "original"  # the engine's word for the image without a filter; a study says `none`
+UNFILTERED = "none"  # what a study says for the image without a filter
 UCUM = str.maketrans("²³·", "23.")
 FAILED = ("radiomics-failed", "the engine failed on this image; please report it with the image's modality")
 KILLED = ("radiomics-killed", "the process ended while it measured this image: out of memory?")
@@ -77,7 +80,10 @@ def cases(
     index: ImageIndex, places: Iterable[Place], patterns: Patterns, settings: Settings | None
 ) -> Iterator[Case]:
     """The images that have a region to measure; `settings` None stands for each modality's preset."""
+    only = modality_of(settings.map) if settings and settings.map else None
     for place in places:
+        if only not in (None, place.modality):
+            continue
         series = index.series.get(place.series_uid)
         objects = index.regions.get(place.series_uid)
         if series and objects:
@@ -119,16 +125,15 @@ def measure(case: Case) -> list[Outcome]:
     if any(not region.algorithm.startswith(f"{ENGINE} {VERSION} ") for region in case.regions):
         return [Outcome(region, fault=OTHER_VERSION) for region in case.regions]  # a cluster's worker
     try:
-        image = load_series([Path(file) for file in case.files])
+        image = open_scan([Path(file) for file in case.files], case.settings)
     except Exception as error:  # one image must not stop the others
         return [Outcome(region, fault=_told(error)) for region in case.regions]
-    unit = f"({image.unit})" if "/" in image.unit else image.unit  # g/mL squared is (g/mL)2
-    settings = case.settings.model_copy(update={"intensity_unit": unit})
+    settings = case.settings.in_unit(image.unit)
     batches = (case.regions[at : at + TOGETHER] for at in range(0, len(case.regions), TOGETHER))
     return [outcome for regions in batches for outcome in _measured(image, regions, settings)]
 
 
-def _measured(image: Image, regions: Iterable[Drawn], settings: Settings) -> list[Outcome]:
+def _measured(image: Scan, regions: Iterable[Drawn], settings: Settings) -> list[Outcome]:
     """What became of each region; those that can be read are measured in one pass."""
     masks: dict[str, NDArray[np.bool_]] = {}
     faults: dict[str, tuple[str, str]] = {}
@@ -137,18 +142,23 @@ def _measured(image: Image, regions: Iterable[Drawn], settings: Settings) -> lis
             masks[region.name] = _mask(image, region)
         except Exception as error:  # one region must not stop the others
             faults[region.name] = _told(error)
-    features = _extracted(image, masks, settings)
+    try:
+        array = image.near(masks.values(), settings)
+    except Exception as error:  # a map that cannot be made
+        return [Outcome(region, fault=faults.get(region.name, _told(error))) for region in regions]
+    features = _extracted(array, image.spacing_mm, masks, settings)
     return [
-        Outcome(region, tuple(_plain(feature) for feature in features[region.name]))
+        Outcome(region, tuple(_plain(feature, settings) for feature in features[region.name]))
         if region.name in features
         else Outcome(region, fault=faults.get(region.name, FAILED))
         for region in regions
     ]
 
 
-def _mask(image: Image, region: Drawn) -> NDArray[np.bool_]:
+def _mask(image: Scan, region: Drawn) -> NDArray[np.bool_]:
     if not region.name_there:
         raise AmbiguousRegionError
+    assert image.grid is not None
     mask = read_regions(Path(region.file), image.grid, [region.name_there])[region.name_there]
     if not mask.any():
         raise DicomFault(Fault.EMPTY_REGION)
@@ -156,15 +166,18 @@ def _mask(image: Image, region: Drawn) -> NDArray[np.bool_]:
 
 
 def _extracted(
-    image: Image, masks: Mapping[str, NDArray[np.bool_]], settings: Settings
+    image: NDArray[np.number],
+    spacing_mm: tuple[float, float, float],
+    masks: Mapping[str, NDArray[np.bool_]],
+    settings: Settings,
 ) -> dict[str, list[Feature]]:
     """The features of each region; one on which the engine fails, as it must not, is absent."""
     try:
-        return extract_regions(image.array, masks, image.spacing_mm, settings)
+        return extract_regions(image, masks, spacing_mm, settings)
     except Exception:
         found: dict[str, list[Feature]] = {}
         for name, mask in masks.items() if len(masks) > 1 else ():
-            found |= _extracted(image, {name: mask}, settings)
+            found |= _extracted(image, spacing_mm, {name: mask}, settings)
         return found
 
 
@@ -177,13 +190,15 @@ def _told(error: Exception) -> tuple[str, str]:
     """The code and reason of an error; of one that is not ours, no word of its text."""
     if isinstance(error, AmbiguousRegionError):
         return AMBIGUOUS
+    if isinstance(error, NoMapError):
+        return error.lack.value, LACKS[error.lack]
     return (error.fault.value, REASONS[error.fault]) if isinstance(error, DicomFault) else FAILED
 
 
-def _plain(feature: Feature) -> dict[str, Any]:
+def _plain(feature: Feature, settings: Settings) -> dict[str, Any]:
     return {
         "tag": feature.tag,
-        "filter": "none" if feature.image == UNFILTERED else feature.image,
+        "filter": settings.name_of(feature.image, UNFILTERED),
         "value": feature.value,
         "unit": re.sub(r"^\((.*)\)$", r"\1", feature.unit.translate(UCUM)),
         "reason": feature.reason.value if feature.reason else "",

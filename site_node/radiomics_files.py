@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,37 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from protocols.core.errors import Code, InputError
+from site_node.features.functional.maps import LACKS, Lack, NoMapError, Volumes
+from site_node.features.functional.settings import MAPS, SUV_KINDS, UM2_IN, Adc, OtherSuv
 from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions, nifti, presets
+from site_node.nifti_volumes import volumes_of
+from site_node.scan import Scan, scan_of
 
 Mask = NDArray[np.bool_]
 MAX_LABELS = 1000
+FIXES = {
+    Lack.T1: "Name t1_ms in the settings' map, or give images with several flip angles by --t1.",
+    Lack.UNIT: "Name stored_unit in the settings' map: um2/s or mm2/s.",
+    Lack.BOLUS: "Name baseline_images in the settings' map if there is one.",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person wants measured: the files, the settings, and the regions by patterns of their names.
+
+    `preset` None stands for the modality's; `map_name` is of functional imaging; `flips` are images with
+    several flip angles, for T1; `table` tells what each volume of a NIfTI was taken with.
+    """
+
+    image: Path
+    mask: Path
+    config: Path | None = None
+    preset: str | None = None
+    patterns: Collection[str] = ()
+    map_name: str | None = None
+    flips: Path | None = None
+    table: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -27,87 +54,134 @@ class Case:
     regions: Mapping[str, Mask]
 
 
-def features_of_files(
-    image: Path,
-    mask: Path,
-    config: Path | None,
-    preset: str,
-    patterns: Collection[str],
-    csv_file: Path | None,
-    picture: Path | None,
-) -> dict[str, Any]:
+def features_of_files(asked: Asked, csv_file: Path | None, picture: Path | None) -> dict[str, Any]:
     """Engine, settings and the features of every region whose name fits a pattern, all where there is none.
 
     Raises:
         InputError: a file cannot be read, grids differ, no region fits, or the settings are wrong.
     """
-    case, settings = wanted(image, mask, config, preset, patterns)
+    case, settings, digest = wanted(asked)
     announce_compilation()
     found = extract_regions(case.image, case.regions, case.spacing_mm, settings)
-    rows = [_row(name, feature) for name, features in found.items() for feature in features]
+    rows = [_row(name, feature, settings) for name, features in found.items() for feature in features]
     if csv_file is not None:
         write_csv(csv_file, rows)
     if picture is not None:
         from site_node.radiomics_picture import draw  # matplotlib is slow to load
 
         draw(case.image, case.regions, case.spacing_mm, picture)
-    return {"engine": ENGINE, "version": VERSION, "settings": settings.digest(), "features": rows}
+    return {"engine": ENGINE, "version": VERSION, "settings": digest, "features": rows}
 
 
-def wanted(
-    image: Path, mask: Path, config: Path | None, preset: str, patterns: Collection[str]
-) -> tuple[Case, Settings]:
-    """The image with the regions whose name fits a pattern, and the settings: a file's, else a preset's.
+def wanted(asked: Asked, grow: float = 0.0) -> tuple[Case, Settings, str]:
+    """The image with the regions whose name fits a pattern, the settings in its unit, and their digest.
+
+    Of a map only what is near the regions is made; `grow` is as `Scan.near` has it.
 
     Raises:
         InputError: as `features_of_files` does.
     """
-    settings = Settings.load(config) if config else presets.preset(preset)
-    case = read_case(image, mask)
-    regions = {name: found for name, found in case.regions.items() if _fits(name, patterns)}
-    if not regions:
-        fix = "Regions there: " + (", ".join(case.regions) or "none")
-        raise InputError(Code.NOT_FOUND, "no region of the mask is wanted", fix)
-    return replace(case, regions=regions), settings
+    settings = _settings(asked)
+    try:
+        scan, found = _opened(asked, settings)
+        regions = {name: mask for name, mask in found.items() if _fits(name, asked.patterns)}
+        if not regions:
+            fix = "Regions there: " + (", ".join(found) or "none")
+            raise InputError(Code.NOT_FOUND, "no region of the mask is wanted", fix)
+        if scan.modality and not (asked.config or asked.preset or settings.map):
+            settings = presets.preset(presets.OF_MODALITY[scan.modality])
+        array = scan.near(regions.values(), settings, grow)
+    except NoMapError as error:
+        text = f"{asked.image.name}: {LACKS[error.lack]} ({error.lack.value})"
+        raise InputError(Code.INVALID_INPUT, text, FIXES.get(error.lack, "")) from None
+    case = Case(array, scan.spacing_mm, regions)
+    return case, settings.in_unit(scan.unit) if scan.unit else settings, settings.digest()
 
 
 def read_case(image: Path, mask: Path) -> Case:
-    """The image and its regions: DICOM where the image is a folder, else NIfTI."""
-    return _read_dicom(image, mask) if image.is_dir() else _read_nifti(image, mask)
+    """The image and all its regions: DICOM where the image is a folder, else NIfTI. Raises InputError."""
+    scan, regions = _opened(Asked(image, mask), Settings())
+    return Case(scan.near((), Settings()), scan.spacing_mm, regions)
 
 
-def _read_nifti(image: Path, mask: Path) -> Case:
+def _settings(asked: Asked) -> Settings:
+    """The settings of the file, else of the preset, with the map that was asked for."""
+    if asked.config:
+        settings = Settings.load(asked.config)
+    else:
+        of_map = "pet" if asked.map_name in SUV_KINDS else presets.OF_MAPS
+        settings = presets.preset(asked.preset or (of_map if asked.map_name else "ct"))
+    if asked.map_name is None or (settings.map and settings.map.map == asked.map_name):
+        return settings
+    if asked.map_name not in MAPS:
+        raise InputError(Code.NOT_FOUND, f"no map {asked.map_name}", "There are: " + ", ".join(MAPS))
+    return Settings.model_validate({**settings.model_dump(), "map": asked.map_name})
+
+
+def _opened(asked: Asked, settings: Settings) -> tuple[Scan, Mapping[str, Mask]]:
+    """The scan and its regions: DICOM where the image is a folder, else NIfTI."""
+    return _open_dicom(asked, settings) if asked.image.is_dir() else _open_nifti(asked, settings)
+
+
+def _open_nifti(asked: Asked, settings: Settings) -> tuple[Scan, Mapping[str, Mask]]:
     """Each non-zero label of the mask is a region of that name."""
-    volume, labels = nifti.read(image), nifti.read(mask)
-    if not labels.on_grid_of(volume):
-        fix = "Resample the mask onto the image's grid, by nearest neighbour."
-        raise InputError(Code.INVALID_INPUT, f"{mask.name} and {image.name} are on different grids", fix)
+    volume = nifti.read(asked.image, several=settings.map is not None)
+    labels = nifti.read(asked.mask)
+    _on_one_grid(labels, volume, asked.mask.name, asked.image.name)
     found = np.unique(labels.array)
     found = found[np.isfinite(found) & (found != 0)]
     if found.size > MAX_LABELS:
-        raise InputError(Code.INVALID_INPUT, f"{mask.name} holds more labels than a mask has")
+        raise InputError(Code.INVALID_INPUT, f"{asked.mask.name} holds more labels than a mask has")
     regions = {f"{label:g}": np.asarray(labels.array == label) for label in found}
-    return Case(volume.array, volume.spacing_mm, regions)
+    return _nifti_scan(asked, settings, volume), regions
 
 
-def _read_dicom(image: Path, mask: Path) -> Case:
+def _nifti_scan(asked: Asked, settings: Settings, volume: nifti.Volume) -> Scan:
+    chosen = settings.map
+    if chosen is None:
+        return Scan(volume.spacing_mm, "", lambda _: volume.array)
+    if isinstance(chosen, OtherSuv):
+        raise NoMapError(Lack.MODALITY)
+    if isinstance(chosen, Adc) and len(volume.array) == 1:
+        if chosen.stored_unit is None:
+            raise NoMapError(Lack.UNIT)
+        stored = volume.array.astype(np.float32) * UM2_IN[chosen.stored_unit]
+        return scan_of(Volumes(np.asarray(stored, dtype=np.float32), {}), volume.spacing_mm, chosen)
+    flips = None
+    if asked.flips is not None:
+        other = nifti.read(asked.flips, several=True)
+        _on_one_grid(other, volume, asked.flips.name, asked.image.name)
+        flips = volumes_of(other, asked.flips, None)
+    return scan_of(volumes_of(volume, asked.image, asked.table), volume.spacing_mm, chosen, flips)
+
+
+def _on_one_grid(one: nifti.Volume, other: nifti.Volume, name: str, other_name: str) -> None:
+    if not one.on_grid_of(other):
+        fix = "Resample the mask onto the image's grid, by nearest neighbour."
+        raise InputError(Code.INVALID_INPUT, f"{name} and {other_name} are on different grids", fix)
+
+
+def _open_dicom(asked: Asked, settings: Settings) -> tuple[Scan, Mapping[str, Mask]]:
     """The regions of an RTSTRUCT or SEG go by their own names; they may overlap."""
     # pydicom loads with the first DICOM, not with a NIfTI
-    from site_node.imaging import load_folder
+    from site_node.functional_maps import open_scan
+    from site_node.imaging import files_in
     from site_node.sources.dicom.faults import REASONS, DicomFault
     from site_node.sources.regions import read_regions
 
+    if asked.flips is not None and not asked.flips.is_dir():
+        raise InputError(Code.NOT_FOUND, f"no folder {asked.flips.name}")
     try:
-        loaded = load_folder(image)
+        scan = open_scan(files_in(asked.image), settings, files_in(asked.flips) if asked.flips else ())
     except DicomFault as error:
-        raise InputError(Code.INVALID_INPUT, f"{image.name}: {REASONS[error.fault]}") from None
+        raise InputError(Code.INVALID_INPUT, f"{asked.image.name}: {REASONS[error.fault]}") from None
+    assert scan.grid is not None
     try:
-        regions = read_regions(mask, loaded.grid)
+        return scan, read_regions(asked.mask, scan.grid)
     except FileNotFoundError:
-        raise InputError(Code.NOT_FOUND, f"no file {mask.name}") from None
+        raise InputError(Code.NOT_FOUND, f"no file {asked.mask.name}") from None
     except DicomFault as error:
-        raise InputError(Code.INVALID_INPUT, f"{mask.name}: {REASONS[error.fault]}") from None
-    return Case(loaded.array, loaded.spacing_mm, regions)
+        raise InputError(Code.INVALID_INPUT, f"{asked.mask.name}: {REASONS[error.fault]}") from None
 
 
 def announce_compilation() -> None:
@@ -123,11 +197,11 @@ def _fits(name: str, patterns: Collection[str]) -> bool:
     return not patterns or any(fnmatchcase(name.casefold(), pattern.casefold()) for pattern in patterns)
 
 
-def _row(region: str, feature: Feature) -> dict[str, Any]:
+def _row(region: str, feature: Feature, settings: Settings) -> dict[str, Any]:
     """A feature as a row, what is looked for first."""
     return {
         "region": region,
-        "image": feature.image,
+        "image": settings.name_of(feature.image),
         "tag": feature.tag,
         "value": feature.value,
         "unit": feature.unit,

@@ -1,30 +1,23 @@
 """How well features repeat when image and contour change a little: what `radiomics --stability` shows."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from site_node.features.radiomics import ENGINE, VERSION, Settings, extract
+from site_node.features.radiomics import ENGINE, VERSION, Settings, extract_regions
 from site_node.features.radiomics.processing import UnusableError, window_of
 from site_node.features.radiomics.stability import Perturbation, Perturbations, icc, perturbed
-from site_node.radiomics_files import Case, Mask, announce_compilation, wanted, write_csv
+from site_node.radiomics_files import Asked, Case, Mask, announce_compilation, wanted, write_csv
 
 Values = NDArray[np.float64]
 TURNED = 0.05  # of a region's extent: how far the largest rotation moves its border, and a little
 NEAR = 4  # voxels around: the largest shift, and the growth of the contour
 
 
-def stability_of_files(
-    image: Path,
-    mask: Path,
-    config: Path | None,
-    preset: str,
-    patterns: Collection[str],
-    csv_file: Path | None,
-) -> dict[str, Any]:
+def stability_of_files(asked: Asked, csv_file: Path | None) -> dict[str, Any]:
     """The ICC of each feature over the perturbations, the regions being its cases, the least stable first.
 
     `icc` is ICC(1,1) after Zwanenburg 2019, None with fewer than two regions whose value is there in every
@@ -33,7 +26,7 @@ def stability_of_files(
     Raises:
         InputError: as `features_of_files` does.
     """
-    case, settings = wanted(image, mask, config, preset, patterns)
+    case, settings, digest = wanted(asked, grow=TURNED)
     announce_compilation()
     changes = Perturbations()
     by_region = [_repeats(case, found, settings, changes) for found in case.regions.values()]
@@ -47,7 +40,7 @@ def stability_of_files(
     return {
         "engine": ENGINE,
         "version": VERSION,
-        "settings": settings.digest(),
+        "settings": digest,
         "perturbations": changes.model_dump(mode="json"),
         "regions": len(by_region),
         "features": rows,
@@ -60,9 +53,9 @@ def _repeats(
     """A region's values by (image, tag), one a perturbation, NaN where missing; none where it is empty."""
     values: dict[tuple[str, str], list[float]] = {}
     for changed in _perturbed(case, mask, settings, changes):
-        for feature in extract(changed.image, changed.mask, case.spacing_mm, settings):
+        for feature in extract_regions(changed.image, {"": changed.mask}, case.spacing_mm, settings)[""]:
             value = np.nan if feature.value is None else feature.value
-            values.setdefault((feature.image, feature.tag), []).append(value)
+            values.setdefault((settings.name_of(feature.image), feature.tag), []).append(value)
     return values
 
 

@@ -13,7 +13,22 @@ def radiomics(
     image: Annotated[Path, typer.Argument(help="NIfTI file, or the folder of one DICOM series.")],
     mask: Annotated[Path, typer.Argument(help="NIfTI labels, or an RTSTRUCT or SEG file.")],
     config: Annotated[Path | None, typer.Option(help="Settings in IBSI's terms (YAML).")] = None,
-    preset: Annotated[str, typer.Option(help="ct, mr or pet, where no file of settings is given.")] = "ct",
+    preset: Annotated[
+        str | None,
+        typer.Option(help="ct, mr, pet or map, where no file of settings is given; without: the modality's"),
+    ] = None,
+    map_name: Annotated[
+        str | None,
+        typer.Option(
+            "--map", help="Measure adc, r2_star, t1, ktrans, ve, vp, rcbv, suv_lbm or suv_bsa of a series."
+        ),
+    ] = None,
+    t1: Annotated[
+        Path | None, typer.Option(help="Images with several flip angles, for the T1 of ktrans, ve and vp.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="b-values or times of a NIfTI's volumes (CSV); without: beside it.")
+    ] = None,
     region: Annotated[list[str] | None, typer.Option(help="Only this region; repeatable.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the features to this file too.")] = None,
     picture: Annotated[
@@ -28,14 +43,17 @@ def radiomics(
     --stability adds noise to, shifts, turns and redraws each region a little, and gives the intraclass
     correlation of each feature over all regions (at least two), the least stable first.
 
+    --map adc makes the map of a series of many volumes first, and measures that.
+
     Example: shadowgraph radiomics ct.nii.gz tumour.nii.gz --preset ct --json
     """
+    from site_node.radiomics_files import Asked, features_of_files
+
+    asked = Asked(image, mask, config, preset, region or [], map_name, t1, table)
     if stability:
         if picture is not None:
             raise typer.BadParameter("--picture and --stability do not go together")
         from site_node.radiomics_stability import stability_of_files
 
-        return stability_of_files(image, mask, config, preset, region or [], csv)
-    from site_node.radiomics_files import features_of_files
-
-    return features_of_files(image, mask, config, preset, region or [], csv, picture)
+        return stability_of_files(asked, csv)
+    return features_of_files(asked, csv, picture)

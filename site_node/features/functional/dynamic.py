@@ -4,9 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 Floats = NDArray[np.float64]
+
+KEP_RANGE, KEP_STEPS = (1e-3, 30.0), 64  # 1/min
+REFINEMENTS = 4  # each to about a sixteenth of the step before
+TOGETHER = 4096  # voxels
 
 
 class Kinetics(NamedTuple):
@@ -28,58 +31,128 @@ def parker_input(time_min: Floats) -> Floats:
 
 
 def extended_tofts(time_min: Floats, plasma: Floats, ktrans: float, ve: float, vp: float) -> Floats:
-    """The tissue concentration vp Cp + Ktrans ∫ Cp(u) exp(-kep (t - u)) du with kep = Ktrans / ve.
+    """The tissue concentration vp Cp + Ktrans ∫ Cp(u) exp(-kep (t - u)) du with kep = Ktrans / ve."""
+    kep = np.array([ktrans / max(ve, 1e-9)])
+    return np.asarray(vp * plasma + ktrans * _washed_out(time_min, plasma, kep)[:, 0])
 
-    The plasma curve is taken as straight between its samples, for which the integral is exact.
+
+def fit_extended_tofts(
+    time_min: Floats, plasma: Floats, tissue: Floats, at: NDArray[np.intp] | None = None
+) -> Kinetics:
+    """The kinetics of tissue curves (image, voxel) by least squares; NaN where a curve has no number.
+
+    `time_min` and `plasma` may be finer than the images, which lie `at` these of their samples. All volume
+    fractions lie in [0, 1]. With kep given the model is linear in Ktrans and vp, so that kep alone is
+    searched (variable projection, Golub and Pereyra 1973): over a grid of all that tissue does, then by
+    parabolas.
     """
-    kep = ktrans / max(ve, 1e-9)
-    step = np.diff(time_min)
-    decay = np.exp(-kep * step)
-    x = kep * step
-    # ∫ over one interval of a straight line against the exponential; series where x is small
-    small = x < 1e-4
-    safe = np.where(small, 1.0, x)
-    late = np.where(small, step / 2, step * (safe - 1 + np.exp(-safe)) / safe**2)
-    early = np.where(small, step / 2, step * (1 - np.exp(-safe) * (1 + safe)) / safe**2)
-    integral = np.zeros_like(plasma)
-    for i in range(step.size):
-        integral[i + 1] = integral[i] * decay[i] + plasma[i] * early[i] + plasma[i + 1] * late[i]
-    return vp * plasma + ktrans * integral
-
-
-def fit_extended_tofts(time_min: Floats, plasma: Floats, tissue: Floats) -> Kinetics:
-    """The kinetics of tissue curves (time, voxel); NaN where a curve has no fit.
-
-    Linear least squares (Murase 2004) for all voxels at once starts a non-linear fit of each.
-    """
-    n = tissue.shape[1]
-    found = np.full((3, n), np.nan)
-    for voxel, start in enumerate(_linear(time_min, plasma, tissue).T):
-        curve = tissue[:, voxel]
-        if not np.all(np.isfinite(curve)):
-            continue
-
-        def residual(p: Floats, curve: Floats = curve) -> Floats:
-            return extended_tofts(time_min, plasma, p[0], p[1], p[2]) - curve
-
-        low, high = np.array([1e-6, 1e-4, 0.0]), np.array([10.0, 1.0, 1.0])
-        begin = np.clip(np.where(np.isfinite(start), start, 0.1), low + 1e-6, high - 1e-6)
-        found[:, voxel] = least_squares(residual, begin, bounds=(low, high), x_scale=(0.1, 0.1, 0.02)).x
+    at = np.arange(time_min.size) if at is None else at
+    found = np.full((3, tissue.shape[1]), np.nan)
+    usable = np.flatnonzero(np.all(np.isfinite(tissue), axis=0))
+    grid = np.geomspace(*KEP_RANGE, KEP_STEPS)
+    basis = _washed_out(time_min, plasma, grid)[at]
+    for start in range(0, usable.size, TOGETHER):
+        voxels = usable[start : start + TOGETHER]
+        found[:, voxels] = _fit(time_min, plasma, tissue[:, voxels], at, grid, basis)
     return Kinetics(*found)
 
 
-def _linear(time_min: Floats, plasma: Floats, tissue: Floats) -> Floats:
-    """Ktrans, ve, vp, (3, voxel), of C = (Ktrans + kep vp) ∫Cp - kep ∫C + vp Cp."""
-    design = np.stack([integral(time_min, plasma[:, None])[:, 0], plasma], axis=1)
-    accumulated = integral(time_min, tissue)
-    result = np.full((3, tissue.shape[1]), np.nan)
-    for voxel in range(tissue.shape[1]):
-        columns = np.column_stack([design, -accumulated[:, voxel]])
-        if np.all(np.isfinite(columns)) and np.all(np.isfinite(tissue[:, voxel])):
-            a, vp, kep = np.linalg.lstsq(columns, tissue[:, voxel], rcond=None)[0]
-            ktrans = a - kep * vp
-            result[:, voxel] = ktrans, ktrans / kep if kep > 0 else np.nan, vp
+def misfit(time_min: Floats, plasma: Floats, curve: Floats, at: NDArray[np.intp]) -> float:
+    """The squares that the best kep of the grid leaves of a curve, less its own: to compare inputs."""
+    grid = np.geomspace(*KEP_RANGE, KEP_STEPS)
+    basis = _washed_out(time_min, plasma, grid)[at]
+    moments = _Moments((basis**2).sum(axis=0), plasma[at] @ basis, basis.T @ curve)
+    return float(_linear(plasma[at], curve, moments, grid)[0].min())
+
+
+def _fit(
+    time_min: Floats, plasma: Floats, tissue: Floats, at: NDArray[np.intp], grid: Floats, basis: Floats
+) -> Floats:
+    """Ktrans, ve, vp of a few curves, (3, voxel); `basis` is the washed out plasma at the grid's kep."""
+    drawn = plasma[at]
+    moments = _Moments((basis**2).sum(axis=0)[:, None], (drawn @ basis)[:, None], basis.T @ tissue)
+    cost = _linear(drawn, tissue, moments, grid[:, None])[0]
+    log_kep = np.log(grid)[cost.argmin(axis=0)]
+    step = float(np.log(grid[1] / grid[0]))
+    for _ in range(REFINEMENTS):
+        sides = [log_kep - step, log_kep, log_kep + step]
+        below, here, above = (_at(time_min, plasma, tissue, at, np.exp(side))[0] for side in sides)
+        bend = below - 2 * here + above
+        with np.errstate(divide="ignore", invalid="ignore"):
+            move = np.where(bend > 0, step * (below - above) / (2 * bend), 0.0)
+        log_kep = np.clip(log_kep + np.clip(move, -step, step), *np.log(KEP_RANGE))
+        step /= 4
+    _, vp, ktrans = _at(time_min, plasma, tissue, at, np.exp(log_kep))
+    return np.stack([ktrans, ktrans / np.exp(log_kep), vp])
+
+
+class _Moments(NamedTuple):
+    """Sums over the images of the washed out plasma with itself, with plasma and with tissue."""
+
+    itself: Floats
+    plasma: Floats
+    tissue: Floats
+
+
+def _at(
+    time_min: Floats, plasma: Floats, tissue: Floats, at: NDArray[np.intp], kep: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Cost, vp and Ktrans of each curve at its own kep (voxel)."""
+    basis = _washed_out(time_min, plasma, kep)[at]
+    moments = _Moments((basis**2).sum(axis=0), plasma[at] @ basis, (basis * tissue).sum(axis=0))
+    return _linear(plasma[at], tissue, moments, kep)
+
+
+def _linear(plasma: Floats, tissue: Floats, of: _Moments, kep: Floats) -> tuple[Floats, Floats, Floats]:
+    """Cost (less the curve's own square), vp and Ktrans of the least squares with vp in [0, 1], ve in [0, 1].
+
+    A convex quadratic in a box has its minimum inside, or on the edge where it is least.
+    """
+    pp, pt = float(plasma @ plasma), plasma @ tissue
+    nothing = np.zeros(np.broadcast_shapes(of.tissue.shape, kep.shape))
+    most = nothing + kep
+    with np.errstate(divide="ignore", invalid="ignore"):
+        determinant = pp * of.itself - of.plasma**2
+        inside = (
+            (of.itself * pt - of.plasma * of.tissue) / determinant,
+            (pp * of.tissue - of.plasma * pt) / determinant,
+        )
+        edges = [
+            (nothing, np.clip(of.tissue / of.itself, 0, most)),
+            (nothing + 1, np.clip((of.tissue - of.plasma) / of.itself, 0, most)),
+            (np.clip(pt / pp, 0, 1) + nothing, nothing),
+            (np.clip((pt - most * of.plasma) / pp, 0, 1), most),
+        ]
+    fits = (inside[0] >= 0) & (inside[0] <= 1) & (inside[1] >= 0) & (inside[1] <= most)
+    candidates = [(*edge, np.ones_like(fits)) for edge in edges] + [(*inside, fits)]
+    best = [np.full_like(nothing, np.inf), nothing, nothing]
+    for vp, ktrans, allowed in candidates:
+        cost = vp**2 * pp + ktrans**2 * of.itself
+        cost += 2 * (vp * ktrans * of.plasma - vp * pt - ktrans * of.tissue)
+        better = allowed & (cost < best[0])
+        best = [np.where(better, new, old) for new, old in zip((cost, vp, ktrans), best, strict=True)]
+    return best[0], best[1], best[2]
+
+
+def _washed_out(time_min: Floats, plasma: Floats, kep: Floats) -> Floats:
+    """∫ Cp(u) exp(-kep (t - u)) du, (time, kep); exact for a plasma curve straight between its samples."""
+    weights = {step: _weights(step, kep) for step in set(np.diff(time_min).tolist())}
+    result = np.zeros((time_min.size, kep.size))
+    for i, step in enumerate(np.diff(time_min).tolist()):
+        decay, early, late = weights[step]
+        result[i + 1] = result[i] * decay + (plasma[i] * early + plasma[i + 1] * late)
     return result
+
+
+def _weights(step: float, kep: Floats) -> tuple[Floats, Floats, Floats]:
+    """What is left after one step of what was there, of the plasma at its start, and at its end."""
+    x = kep * step
+    small = x < 1e-4  # a series: the quotients would be of roundings
+    safe = np.where(small, 1.0, x)
+    decay = np.exp(-x)
+    early = np.where(small, step / 2, step * (1 - decay * (1 + safe)) / safe**2)
+    late = np.where(small, step / 2, step * (safe - 1 + decay) / safe**2)
+    return decay, early, late
 
 
 def integral(time: Floats, curves: Floats) -> Floats:

@@ -28,7 +28,7 @@ SKEW = 1e-3  # cosine between two axes from which a grid is not orthogonal
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume (z, y, x) with its spacing (z, y, x) and the 4 x 4 matrix from (x, y, z) indices to mm."""
+    """A volume (z, y, x), or several, with the spacing and the 4 x 4 matrix from (x, y, z) indices to mm."""
 
     array: NDArray[np.number]
     spacing_mm: Spacing
@@ -36,13 +36,16 @@ class Volume:
 
     def on_grid_of(self, other: "Volume") -> bool:
         """Whether the voxels of both lie at the same places, to a hundredth of a voxel."""
-        if self.array.shape != other.array.shape:
+        if self.array.shape[-3:] != other.array.shape[-3:]:
             return False
         return bool(np.abs(self.affine - other.affine).max() <= 0.01 * min(self.spacing_mm))
 
 
-def read(path: Path) -> Volume:
-    """The volume of a .nii or .nii.gz file. Raises InputError for what is no orthogonal 3D NIfTI-1 volume."""
+def read(path: Path, several: bool = False) -> Volume:
+    """The volume of a .nii or .nii.gz file; `several` volumes of one place are (volume, z, y, x).
+
+    Raises InputError for what is no orthogonal 3D NIfTI-1 volume.
+    """
     try:
         data = path.read_bytes()
         data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
@@ -51,7 +54,7 @@ def read(path: Path) -> Volume:
     except (OSError, EOFError):
         raise InputError(Code.INVALID_INPUT, f"{path.name} cannot be read: damaged or truncated") from None
     header = _header(data, path)
-    array = _voxels(data, header, path)
+    array = _voxels(data, header, path, several)
     affine = _affine(header)
     steps = affine[:3, :3]
     lengths = np.linalg.norm(steps, axis=0)
@@ -75,10 +78,11 @@ def _header(data: bytes, path: Path) -> np.void:
     raise InputError(Code.INVALID_INPUT, f"{path.name} is no single-file NIfTI-1 volume")
 
 
-def _voxels(data: bytes, header: np.void, path: Path) -> NDArray[np.number]:
+def _voxels(data: bytes, header: np.void, path: Path, several: bool) -> NDArray[np.number]:
     n_dimensions, *sizes = header["dim"].tolist()
-    shape = sizes[:3]
-    if n_dimensions < 3 or min(shape) < 1 or any(size > 1 for size in sizes[3:n_dimensions]):
+    volumes = sizes[3] if several and n_dimensions > 3 else 1
+    shape = [*sizes[:3], volumes] if several else sizes[:3]
+    if n_dimensions < 3 or min(shape) < 1 or any(size > 1 for size in sizes[len(shape) : n_dimensions]):
         raise InputError(Code.INVALID_INPUT, f"{path.name} is not one 3D volume")
     if header["datatype"].item() not in TYPES:
         raise InputError(Code.INVALID_INPUT, f"{path.name} has voxels that are not real numbers")

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from protocols.core.errors import Code, InputError
 
+from ..functional.settings import FunctionalMap
 from .filters import Filter
 from .model import Model, Positive, Spacing
 
@@ -97,6 +98,7 @@ class Settings(Model):
     re-segmentation, outliers, standardisation, discretisation (IBSI figure 2.1, IBSI-2 figure 1)."""
 
     schema_version: Literal[1] = 1
+    map: FunctionalMap | None = None
     intensity_unit: str = "1"
     interpolation: Interpolation = Interpolation()
     resegmentation: Resegmentation = Resegmentation()
@@ -117,6 +119,17 @@ class Settings(Model):
         if len(set(names)) < len(names):
             raise ValueError("filters: two of them have the same name")
         return self
+
+    def name_of(self, image: str, original: str = "original") -> str:
+        """The name in results of an image that the engine calls `image`: a map and what is filtered of it."""
+        if self.map is None:
+            return original if image == "original" else image
+        return self.map.map if image == "original" else f"{self.map.map}_{image}"
+
+    def in_unit(self, unit: str) -> "Settings":
+        """The settings for intensities in this UCUM unit; a quotient is written to be squared: (g/mL)2."""
+        written = f"({unit})" if "/" in unit else unit
+        return self.model_copy(update={"intensity_unit": written})
 
     def margin_mm(self, spacing_mm: Spacing) -> float | None:
         """How far around the region a value depends on the image; None for all of it."""

@@ -208,12 +208,19 @@ def _copy_private(
 ) -> None:
     try:
         block = source.private_block(group, creator)
-        text = str(block[offset].value).strip()
-    except (KeyError, ValueError):
+        value = _safe(block[offset], vr, patient)
+    except (KeyError, TypeError, ValueError):
         return
-    value = _moved(text, patient.moved) if vr == "DT" else _formed(text, vr, patient)
     if value is not None:
         clean.private_block(group, creator, create=True).add_new(offset, vr, value)
+
+
+def _safe(element: DataElement, vr: str, patient: _Patient) -> object:
+    """What may stay of a private value; of several numbers the first."""
+    if vr == "FL":
+        return float(element.value)
+    text = str(element.value[0] if element.VM > 1 else element.value).strip()
+    return _moved(text, patient.moved) if vr == "DT" else _formed(text, vr, patient)
 
 
 def _declare(clean: Dataset) -> None:

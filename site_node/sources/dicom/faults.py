@@ -62,7 +62,7 @@ REASONS: dict[Fault, str] = {
     Fault.MIXED_SIZE: "the slices of the series differ in rows or columns",
     Fault.MIXED_SPACING: "the slices of the series differ in pixel spacing",
     Fault.DUPLICATE_POSITION: "several slices lie at the same position",
-    Fault.SEVERAL_VOLUMES: "every position occurs equally often: several volumes in one series",
+    Fault.SEVERAL_VOLUMES: "several volumes in one series; of MR a map can be made (`map:` in the settings)",
     Fault.MISSING_SLICE: "slices are missing: a gap is a multiple of the slice spacing",
     Fault.IRREGULAR_SPACING: "the distance between slices varies",
     Fault.SHEARED_STACK: "the slices are shifted within their plane (gantry tilt)",

@@ -31,6 +31,11 @@ WHERE = {  # attribute -> the functional group that holds it, and its name there
     "AcquisitionDateTime": ("FrameContentSequence", "FrameAcquisitionDateTime"),
     "ActualFrameDuration": ("FrameContentSequence", "FrameAcquisitionDuration"),
     "FlipAngle": ("MRTimingAndRelatedParametersSequence", "FlipAngle"),
+    "ImageType": ("MRImageFrameTypeSequence", "FrameType"),
+    "DiffusionBValue": ("MRDiffusionSequence", "DiffusionBValue"),
+    "DiffusionDirectionality": ("MRDiffusionSequence", "DiffusionDirectionality"),
+    "TemporalPositionIdentifier": ("FrameContentSequence", "TemporalPositionIndex"),
+    "TemporalPositionTimeOffset": ("TemporalPositionSequence", "TemporalPositionTimeOffset"),
 }
 
 

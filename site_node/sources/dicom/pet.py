@@ -10,6 +10,7 @@ from site_node.features.functional.suv import (
     Body,
     Clock,
     Injection,
+    Kind,
     Missing,
     NoSuvError,
     Pet,
@@ -36,17 +37,17 @@ FAULTS = {
 }
 
 
-def suv_factors(datasets: Sequence[pydicom.Dataset]) -> list[list[float]]:
-    """What the rescaled values of each frame of each object of a series are multiplied by to be SUV (g/mL).
+def suv_factors(datasets: Sequence[pydicom.Dataset], kind: Kind = "body weight") -> list[list[float]]:
+    """What the rescaled values of each frame of each object of a series are multiplied by to be SUV.
 
     Raises:
         DicomFault: a frame's SUV cannot be known; the code says what is missing.
     """
-    acquired = [_acquired(dataset, frame) for dataset in datasets for frame in range(frame_count(dataset))]
-    earliest = min((moment for moment in acquired if moment), default=None)
+    moments = [acquired(dataset, frame) for dataset in datasets for frame in range(frame_count(dataset))]
+    earliest = min((moment for moment in moments if moment), default=None)
     try:
         return [
-            [suv_factor(_pet(dataset, frame, earliest)) for frame in range(frame_count(dataset))]
+            [suv_factor(_pet(dataset, frame, earliest), kind) for frame in range(frame_count(dataset))]
             for dataset in datasets
         ]
     except NoSuvError as error:
@@ -67,8 +68,8 @@ def _pet(dataset: pydicom.Dataset, frame: int, earliest: datetime | None) -> Pet
         body=Body(number(told("PatientWeight")), height_m * 100 if height_m else None, sexes.get(sex)),
         injection=_injection(told("RadiopharmaceuticalInformationSequence")),
         clock=_clock(dataset, frame, earliest),
-        philips_suv_per_count=number(_private(dataset, *PHILIPS_SUV)),
-        philips_bqml_per_count=number(_private(dataset, *PHILIPS_BQML)),
+        philips_suv_per_count=number(private(dataset, *PHILIPS_SUV)),
+        philips_bqml_per_count=number(private(dataset, *PHILIPS_BQML)),
     )
 
 
@@ -116,19 +117,20 @@ def _injection(sequence: Any) -> Injection:
 def _clock(dataset: pydicom.Dataset, frame: int, earliest: datetime | None) -> Clock:
     reference_ms = number(value_of(dataset, "FrameReferenceTime", frame))
     duration_ms = number(value_of(dataset, "ActualFrameDuration", frame))
-    starts = [_moment(_private(dataset, *where)) for where in SCAN_START]
+    starts = [_moment(private(dataset, *where)) for where in SCAN_START]
     return Clock(
         series=_day_and_time(dataset, "Series"),
         earliest_acquisition=earliest,
         scan_start=next((start for start in starts if start), None),
         corrected_to=_moment(dataset.get("DecayCorrectionDateTime")),
-        frame_acquisition=_acquired(dataset, frame),
+        frame_acquisition=acquired(dataset, frame),
         frame_reference_s=reference_ms / 1000 if reference_ms is not None else None,
         frame_duration_s=duration_ms / 1000 if duration_ms is not None else None,
     )
 
 
-def _acquired(dataset: pydicom.Dataset, frame: int) -> datetime | None:
+def acquired(dataset: pydicom.Dataset, frame: int) -> datetime | None:
+    """When a frame was acquired, as far as the object tells."""
     moment = _moment(value_of(dataset, "AcquisitionDateTime", frame))
     return (
         moment or _day_and_time(dataset, "Acquisition")
@@ -165,7 +167,8 @@ def _time(value: Any) -> timedelta | None:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds + float(f"0.{fraction or 0}"))
 
 
-def _private(dataset: pydicom.Dataset, group: int, creator: str, element: int) -> Any:
+def private(dataset: pydicom.Dataset, group: int, creator: str, element: int) -> Any:
+    """The value of a private attribute; None where the object does not have it."""
     try:
         return dataset.private_block(group, creator)[element].value
     except KeyError:

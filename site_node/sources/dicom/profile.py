@@ -30,12 +30,16 @@ TEXT_VRS = {"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
 BYTE_VRS = {"OB", "OD", "OF", "OL", "OV", "OW", "UN"}
 REPEATING = (0x5000, 0x6000)  # curves and overlays: the groups 50xx and 60xx go as a whole
 
-# Private attributes without which a PET has no SUV: group, creator, element, and the VR of what may stay.
+# Private attributes of PS3.15 table E.3.10-1 without which a PET has no SUV and diffusion no ADC: group,
+# creator, element, and the VR of what may stay.
 SAFE_PRIVATE = (
     (0x7053, "Philips PET Private Group", 0x00, "DS"),  # SUV a count
     (0x7053, "Philips PET Private Group", 0x09, "DS"),  # Bq/ml a count
     (0x0009, "GEMS_PETD_01", 0x0D, "DT"),  # when the scan began
     (0x0071, "SIEMENS MED PT", 0x22, "DT"),  # when the scan began
+    (0x0043, "GEMS_PARM_01", 0x39, "IS"),  # b-value
+    (0x0019, "SIEMENS MR HEADER", 0x0C, "IS"),  # b-value
+    (0x2001, "Philips Imaging DD 001", 0x03, "FL"),  # b-value
 )
 METHODS = {  # PS3.16 CID 7050: what was done
     "113100": "Basic Application Confidentiality Profile",

@@ -11,6 +11,7 @@ from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Grid, grid_of
 from site_node.sources.dicom.headers import IMAGES, Header
 from site_node.sources.dicom.index import local_path
+from site_node.sources.dicom.volumes import stack_of
 
 UNITS_FROM_RESCALE = ("CT", "PT")  # without slope and intercept their numbers are neither HU nor SUV
 
@@ -55,7 +56,7 @@ def group(headers: Iterable[Header]) -> dict[str, Series]:
 
 
 def check_image(series: Series) -> Grid:
-    """The grid of an image series.
+    """The grid of an image series; several volumes of one place, as maps are made of, may be MR alone.
 
     Raises:
         DicomFault: it is not one regular stack of one patient's images with a date and a unit.
@@ -66,7 +67,13 @@ def check_image(series: Series) -> Grid:
         raise DicomFault(Fault.MALFORMED_GEOMETRY)
     if first.modality in UNITS_FROM_RESCALE and not all(header.rescaled for header in series.headers):
         raise DicomFault(Fault.MISSING_RESCALE)
-    return grid_of([slice_ for header in series.headers for slice_ in header.slices])
+    slices = [slice_ for header in series.headers for slice_ in header.slices]
+    try:
+        return grid_of(slices)
+    except DicomFault as error:
+        if error.fault is Fault.SEVERAL_VOLUMES and first.modality == "MR":
+            return stack_of(slices)[0]
+        raise
 
 
 def check_regions(series: Series) -> None:
