@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from site_node.features.radiomics import Settings, extract
+from site_node.features.radiomics.presets import preset
 
 MM = (1.0, 1.0, 1.0)
 BY_SIZE = {
@@ -30,6 +31,31 @@ def test_texture_is_invariant_to_affine_changes_of_intensity(exponent: int, shif
     assert before.keys() == after.keys()
     for tag, value in before.items():
         assert after[tag] == pytest.approx(value, rel=1e-9, abs=1e-12)
+
+
+INTENSITIES = {  # of a lesion, in the unit of its modality
+    "CT": lambda rng, shape: rng.normal(40, 60, shape),
+    "MR": lambda rng, shape: rng.gamma(2, 200, shape),
+    "PT": lambda rng, shape: rng.gamma(1.5, 2, shape) - 0.5,
+}
+
+
+@pytest.mark.parametrize("modality", INTENSITIES)
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(gain=st.floats(0.01, 100), offset=st.floats(-1000, 1000), seed=st.integers(0, 2**16))
+def test_so_it_is_in_every_modality_after_interpolation_and_outliers(
+    modality: str, gain: float, offset: float, seed: int
+) -> None:
+    """The whole processing of the preset for MR, whatever a scanner's gain and offset are."""
+    image = INTENSITIES[modality](np.random.default_rng(seed), (4, 6, 7))
+    chosen = preset("mr").model_copy(update={"families": Settings.model_validate(BY_SIZE).families})
+    before, after = (
+        {f.tag: f.value for f in extract(x, np.ones(x.shape, dtype=bool), (2.0, 1.0, 1.0), chosen)}
+        for x in (image, gain * image + offset)
+    )
+    assert before.keys() == after.keys()
+    for tag, value in before.items():
+        assert after[tag] == pytest.approx(value, rel=1e-9, abs=1e-12), tag
 
 
 def test_without_it_texture_follows_the_scale() -> None:
