@@ -115,9 +115,14 @@ def read_any(home: Path, file: Path) -> Study:
     Raises:
         InputError: it is none of these.
     """
-    if file.suffix == ".signed" and file.is_file():
+    if file.suffix != ".signed" or not file.is_file():
+        return read_study(file)
+    try:
         return read_signed(home, file.read_bytes())
-    return read_study(file)
+    except InputError as error:
+        raise InputError(
+            error.code, f"{file.name}: {error.text}", "sign the study again: shadowgraph study sign STUDY"
+        ) from None
 
 
 def write_example(out: Path) -> None:

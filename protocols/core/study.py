@@ -70,7 +70,10 @@ class Study(BaseModel):
                 raise ValueError(f"analysis {analysis.name}: two of what is before it have one column's name")
             missing = [v for v in analysis.spec.variables() if v not in known]
             if missing:
-                raise ValueError(f"analysis {analysis.name}: no such variable: {', '.join(sorted(missing))}")
+                raise ValueError(
+                    f"analysis {analysis.name}: no such variable: {', '.join(sorted(missing))}; "
+                    f"the study has {', '.join(sorted(known)) or 'none'}"
+                )
             later = [a for a in analysis.after if a not in seen]
             if later:
                 raise ValueError(f"analysis {analysis.name}: {', '.join(later)} does not come before it")
@@ -156,12 +159,17 @@ def _validated(content: Any) -> Study:
     try:
         return Study.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc']) or 'study'}: {e['msg']}" for e in error.errors()[:8]
-        )
+        faults = "; ".join(_fault(dict(e)) for e in error.errors()[:8])
         raise InputError(Code.INVALID_STUDY, f"the study is not valid: {faults}") from None
     except ShadowgraphError as error:
         raise InputError(error.code, error.text, error.fix) from None
+
+
+def _fault(error: Mapping[str, Any]) -> str:
+    """One fault in words: where, and what."""
+    where = ".".join(str(part) for part in error["loc"])
+    what = str(error["msg"]).removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what
 
 
 def read_study(path: Path) -> Study:

@@ -45,7 +45,8 @@ def test_a_missing_variable_is_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run(["study", "validate", study_file(tmp_path, analyses=analyses)], as_json=False) == (
         ExitCode.INVALID_INPUT
     )
-    assert "ages: no such variable: weight" in said(capsys)
+    words = said(capsys)
+    assert "the study is not valid: analysis ages: no such variable: weight; the study has age" in words
 
 
 def test_an_unknown_field_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,13 +61,19 @@ def test_a_study_goes_from_example_to_submission_and_back(consortium: Shell) -> 
     assert withdrawn["state"] == "withdrawn"
 
 
-def test_a_signed_study_with_a_changed_byte_is_not_submitted(consortium: Shell) -> None:
+@pytest.mark.parametrize("how", ["a changed byte", "no signature"])
+def test_a_study_whose_signature_is_not_the_coordinators_is_not_submitted(
+    consortium: Shell, how: str
+) -> None:
     consortium("study", "new", "s.yaml")
     consortium("study", "sign", "s.yaml")
-    content = Path("idh1-survival.signed").read_bytes()
-    Path("idh1-survival.signed").write_bytes(content.replace(b'"min_sites":3', b'"min_sites":2'))
+    content = Path("idh1-survival.signed").read_bytes().replace(b'"min_sites":3', b'"min_sites":2')
+    unsigned = Path("s.yaml").read_bytes()
+    Path("idh1-survival.signed").write_bytes(content if how == "a changed byte" else unsigned)
     code, said = consortium("study", "submit", "idh1-survival.signed")
     assert (code, said["error"]) == (ExitCode.INVALID_INPUT, "bad-signature")
+    assert said["text"].startswith("idh1-survival.signed: ")
+    assert "shadowgraph study sign" in said["fix"]
 
 
 @pytest.mark.parametrize(
