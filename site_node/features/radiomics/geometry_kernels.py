@@ -166,21 +166,45 @@ def sphere_sums(image: NDArray[np.float32], half: NDArray[np.int64]) -> NDArray[
 
 
 @kernel
-def weighted_product(
-    octant: NDArray[np.float32], ones: NDArray[np.complex64], others: NDArray[np.complex64]
-) -> float:
-    """The sum over two half spectra of weight times Re(one · other*).
+def weighted_products(
+    octant: NDArray[np.float32],
+    ones: NDArray[np.complex64],
+    squares: NDArray[np.complex64],
+    values: NDArray[np.complex64],
+) -> NDArray[np.float64]:
+    """The sums over half spectra of weight times Re(a b*), for a, b = ones, ones; ones, squares; values,
+    values.
 
     The weight at a frequency beyond the octant is that of its mirror image.
     """
     n_z, n_y, n_x = ones.shape
-    total = 0.0
+    total = np.zeros(3)
     for z in range(n_z):
         for y in range(n_y):
             weight = octant[min(z, n_z - z), min(y, n_y - y)]
-            a, b = ones[z, y], others[z, y]
-            row = np.float32(0)
+            a, b, c = ones[z, y], squares[z, y], values[z, y]
+            of_ones, of_squares, of_values = np.float32(0), np.float32(0), np.float32(0)
             for x in range(n_x):
-                row += weight[x] * (a[x].real * b[x].real + a[x].imag * b[x].imag)
-            total += float(row)
+                of_ones += weight[x] * (a[x].real * a[x].real + a[x].imag * a[x].imag)
+                of_squares += weight[x] * (a[x].real * b[x].real + a[x].imag * b[x].imag)
+                of_values += weight[x] * (c[x].real * c[x].real + c[x].imag * c[x].imag)
+            total += np.array([of_ones, of_squares, of_values])
+    return total
+
+
+@kernel
+def spread(
+    rows: NDArray[np.float32], first: NDArray[np.int64], weights: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The rows (n, m) added up into fewer ones: row i times its k-th weight into row first[i] + k."""
+    n, width = weights.shape
+    m = rows.shape[1]
+    total = np.zeros((first[n - 1] + width, m), dtype=np.float32)
+    for start in range(0, m, 512):  # a part of the rows that stays in the cache
+        for i in range(n):
+            row = rows[i, start : start + 512]
+            for k in range(width):
+                into, weight = total[first[i] + k, start : start + 512], weights[i, k]
+                for x in range(row.size):
+                    into[x] += weight * row[x]
     return total

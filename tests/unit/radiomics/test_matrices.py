@@ -1,4 +1,4 @@
-"""The texture matrices and pair sums against slow, literal definitions on small random regions."""
+"""The texture matrices against slow, literal definitions on small random regions."""
 
 from itertools import product
 
@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from site_node.features.radiomics import glszm, texture_kernels
-from site_node.features.radiomics.autocorrelation import moran_geary
 from site_node.features.radiomics.region import Region
 from site_node.features.radiomics.texture import (
     DIRECTIONS_2D,
@@ -142,19 +141,3 @@ def test_border_distance_is_the_taxicab_distance(flat: bool) -> None:
     else:
         expected = ndimage.distance_transform_cdt(region.morphological, metric="taxicab")
         np.testing.assert_array_equal(found, expected)
-
-
-def test_moran_and_geary_equal_their_sums_over_pairs() -> None:
-    region = discretised(1).region
-    spacing = np.array([2.5, 0.8, 1.1])
-    rng = np.random.default_rng(2)
-    x = rng.normal(50, 20, np.count_nonzero(region.intensity))
-    places = np.argwhere(region.intensity) * spacing
-    apart = np.linalg.norm(places[:, None] - places[None], axis=2)
-    np.fill_diagonal(apart, np.inf)
-    weight, centred, n = 1 / apart, x - x.mean(), x.size
-    moran = n / weight.sum() * (centred @ weight @ centred) / (centred @ centred)
-    geary = (n - 1) / (2 * weight.sum()) * np.sum(weight * (x[:, None] - x) ** 2) / (centred @ centred)
-    # single precision spectra: a relative error of 1e-6 of the largest term
-    found = moran_geary(x, region.intensity, (2.5, 0.8, 1.1))
-    np.testing.assert_allclose(found, (moran, geary), rtol=1e-5, atol=1e-6)
