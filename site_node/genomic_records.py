@@ -197,7 +197,12 @@ def cancer_cell_fractions(people: People, gene: str) -> Floats:
     number is that of the sample's segment there, in a diploid or, where it is stated, the tumour's ploidy.
     """
     statement = select(
-        variant.person_id, variant.sample_id, variant.vaf, variant.chromosome, variant.position
+        variant.person_id,
+        variant.sample_id,
+        variant.vaf,
+        variant.reference_genome,
+        variant.chromosome,
+        variant.position,
     ).where(
         _names(gene),
         _passed(),
@@ -209,12 +214,12 @@ def cancer_cell_fractions(people: People, gene: str) -> Floats:
         variant.vaf.is_not(None),
         people.are(variant.person_id),
     )
-    rows, (samples, vafs, chromosomes, positions) = people.ask(statement)
+    rows, (samples, vafs, builds, chromosomes, positions) = people.ask(statement)
     purities = _of_samples(people, PURITY)
     pure = as_numbers([purities.get(sample) for sample in samples])
     ploidies = _of_samples(people, PLOIDY)
     ploidy = as_numbers([ploidies.get(sample, DIPLOID_PLOIDY) for sample in samples])
-    relative = _copies_at(people, list(zip(samples, chromosomes, positions, strict=True)))
+    relative = _copies_at(people, list(zip(samples, builds, chromosomes, positions, strict=True)))
     with np.errstate(divide="ignore", invalid="ignore"):
         # the ratio is to the average over the sample's cells, tumour and normal
         mixed = relative / 2.0 * (pure * ploidy + 2.0 * (1.0 - pure))
@@ -231,22 +236,31 @@ def _of_samples(people: People, name: str) -> dict[str, float]:
     return {f"{key:x}": number for key, number in zip(keys, numbers, strict=True) if key is not None}
 
 
-def _copies_at(people: People, places: list[tuple[str, str, int]]) -> Floats:
-    """(k,) the copy number of the segment at each (sample, chromosome, position), NaN where there is none."""
+def _copies_at(people: People, places: list[tuple[str, str | None, str, int]]) -> Floats:
+    """(k,) the copy number of the segment at each (sample, build, chromosome, position); NaN without one.
+
+    A position of one genome build is not looked up in segments of another.
+    """
     statement = select(
-        variant.sample_id, variant.chromosome, variant.position, variant.end_position, variant.copy_number
+        variant.sample_id,
+        variant.reference_genome,
+        variant.chromosome,
+        variant.position,
+        variant.end_position,
+        variant.copy_number,
     ).where(
         variant.variant_classification == "Copy_Number_Segment",
-        variant.chromosome.in_(sorted({chromosome for _, chromosome, _ in places if chromosome})),
+        variant.chromosome.in_(sorted({chromosome for *_, chromosome, _ in places if chromosome})),
         people.are(variant.person_id),
     )
-    segments: dict[tuple[str, str], list[tuple[int, int, float]]] = {}
-    for sample, chromosome, start, end, copies in people.connection.execute(statement):
-        segments.setdefault((sample, chromosome), []).append((start, end, copies))
-    found = [
-        next((c for start, end, c in segments.get((sample, chromosome), ()) if start <= at <= end), None)
-        for sample, chromosome, at in places
-    ]
+    segments: dict[tuple[str, str], list[tuple[str | None, int, int, float]]] = {}
+    for sample, of, chromosome, start, end, copies in people.connection.execute(statement):
+        segments.setdefault((sample, chromosome), []).append((of, start, end, copies))
+    found: list[float | None] = []
+    for sample, build, chromosome, at in places:
+        on = segments.get((sample, chromosome), ())
+        known = (c for of, start, end, c in on if start <= at <= end and (of == build or None in (of, build)))
+        found.append(next(known, None))
     return as_numbers(found)
 
 

@@ -38,7 +38,7 @@ def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
     readings: Counter[str] = Counter()
     lines = numbered_lines(path, LINE_LIMIT)
     try:
-        header = _header(_cells(next(lines, (0, ""))[1].removeprefix("\ufeff")), path.name)
+        header = _header(_cells(next(lines, (0, ""))[1]), path.name)
         for number, text in lines:
             position = f"{path.name}:{number}"
             cells = _cells(text)

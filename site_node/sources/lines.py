@@ -8,6 +8,7 @@ from typing import IO
 
 GZIP_MAGIC = b"\x1f\x8b"
 BOMB = 256 << 20
+MAX_LINES = 20_000_000  # a germline genome has five million
 LINE_LIMIT = 16 << 20  # a VCF line of ten thousand samples has about one MiB
 
 
@@ -16,7 +17,7 @@ class TooLong(str):
 
 
 class CutShort(Exception):  # noqa: N818 - what the reader then reports, not a fault of ours
-    """The file ends in the middle: a download that broke, a disk that was full."""
+    """The file ends in the middle (a download that broke, a full disk), or is longer than is waited for."""
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -36,11 +37,13 @@ def numbered_lines(path: Path, limit: int = LINE_LIMIT) -> Iterator[tuple[int, s
     with open_bytes(path) as file:
         while line := _read(file, limit):
             number += 1
+            if number > MAX_LINES:
+                raise CutShort
             if len(line) > limit:
                 _skip(file, line, limit)
                 yield number, TooLong()
             else:
-                yield number, line.decode("utf-8", "replace").rstrip("\r\n")
+                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8", "replace").rstrip("\r\n")
 
 
 def _skip(file: IO[bytes], line: bytes, limit: int) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 from protocols.core.errors import Code, InputError
 from site_node.sources.dicom.deidentify import Deidentifier
 from site_node.sources.dicom.faults import REASONS, DicomFault, Fault
-from site_node.sources.dicom.files import files_below
 from site_node.sources.dicom.headers import header_of
 from site_node.sources.dicom.parser import parse, reading
+from site_node.sources.files import files_below
 
 
 def copy_folder(

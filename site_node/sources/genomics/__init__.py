@@ -4,25 +4,35 @@ VCF, MAF, SEG and log2 ratios, fusions (STAR-Fusion, Arriba, cBioPortal), tables
 (expression, methylation, copy number), purity, and liquid biopsies.
 """
 
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
 from protocols.core.errors import Code, InputError
+from site_node.sources.files import files_below
 from site_node.sources.genomics import fusions, maf, matrix, numbers, segments, vcf
-from site_node.sources.genomics.asked import Asked, Builds, origin_of, values_of
-from site_node.sources.genomics.columns import Spellings
+from site_node.sources.genomics.asked import Asked, origin_of, values_of
+from site_node.sources.genomics.builds import Builds, build_name
+from site_node.sources.genomics.columns import Spellings, splitter
 from site_node.sources.genomics.genes import read_genes
 from site_node.sources.genomics.panel import read_panel, read_samples
-from site_node.sources.genomics.samples import Samples, build_name
-from site_node.sources.lines import CutShort, numbered_lines
+from site_node.sources.genomics.samples import Samples
+from site_node.sources.lines import CutShort, numbered_lines, open_bytes
 
 __all__ = ["Told", "read"]
 
 VARIANTS = (".maf", ".vcf", ".vcf.bgz")
 OTHERS = (".seg", ".cnr", ".cns", ".gct", ".sf", ".results", ".tsv", ".txt", ".csv", ".tab")
 MOST_REPORTS = 1_000  # of one file: what has more broken lines is broken as a whole
+PACKED = (".xlsx", ".xls", ".zip", ".tar", ".tgz", ".bcf", ".7z", ".rar")
+PACKED_BY = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BCF\x02")
+UNKNOWN = (
+    "unknown-format",
+    "the file is of no genomic format that is read; a list of samples, genes or a panel goes with its option",
+)
+UNPACK = ("packed-file", "an archive, a spreadsheet or a BCF: unpack it, or save it as text (TSV, CSV, VCF)")
 GIVEN_UP = ("too-many-faults", f"over {MOST_REPORTS} lines could not be read; the others are not listed")
 
 
@@ -84,13 +94,14 @@ def read(
     )
     if asked.genes and asked.genes.build and not asked.builds.admits(asked.genes.build):
         raise InputError(Code.INVALID_INPUT, "--build and the gene annotation name two genome builds")
-    yield from _read_all(path, asked)
+    options = {Path(one).resolve() for one in (panel, samples, genes) if one}
+    yield from _read_all(path, asked, options)
 
 
-def _read_all(path: Path, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
+def _read_all(path: Path, asked: Asked, options: set[Path]) -> Iterator[SourceRecord | Unreadable]:
     seen: set[str] = set()
     whole = has_variants = False
-    for file, reader in _files(path):
+    for file, reader in _files(path, options):
         name = file.name if file == path else str(file.relative_to(path))
         is_variants = reader in (maf.read, vcf.read)
         whole = whole if has_variants else True
@@ -107,22 +118,22 @@ def _read_all(path: Path, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
         yield listed.record(sample, "samples", asked.panel, asked.builds.stated, [])
 
 
-def _files(path: Path) -> Iterator[tuple[Path, Reader]]:
-    """The files with their readers; below a folder a table of another kind is passed over."""
-    if path.is_file():
-        yield path, _reader(path) or _unknown
-        return
-    for file in sorted(path.rglob("*")):
+def _files(path: Path, options: set[Path]) -> Iterator[tuple[Path, Reader]]:
+    """The files with their readers; below a folder no files but tables, and what may hold some."""
+    for file in files_below(path):
         name = file.name.lower().removesuffix(".gz")
-        if not file.is_file() or not name.endswith((*VARIANTS, ".maf.txt", *OTHERS)):
-            continue
-        reader = _reader(file)
-        if reader or name.endswith((*VARIANTS, ".maf.txt", ".seg", ".cnr", ".gct")):
-            yield file, reader or _unknown
+        if file == path or (name.endswith((*VARIANTS, *OTHERS, *PACKED)) and file.resolve() not in options):
+            yield file, _reader(file) or _unknown
 
 
 def _unknown(file: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
-    yield Unreadable("genomics", name, "unknown-format", "the file is of no genomic format that is read")
+    try:
+        with open_bytes(file) as content:
+            is_packed = content.read(8).startswith(PACKED_BY)
+    except (OSError, EOFError, zlib.error):
+        is_packed = False
+    is_packed = is_packed or file.name.lower().removesuffix(".gz").endswith(PACKED)
+    yield Unreadable("genomics", name, *(UNPACK if is_packed else UNKNOWN))
 
 
 def _bounded(found: Iterator[SourceRecord | Unreadable], name: str) -> Iterator[SourceRecord | Unreadable]:
@@ -148,7 +159,7 @@ def _reader(file: Path) -> Reader | None:
             if text.startswith("#") and len(header) > 3 and _has(header, fusions.COLUMNS, fusions.REQUIRED):
                 return fusions.read
             if text and not text.startswith("#"):
-                return _of_table(header if "\t" in text else text.split(","))
+                return _of_table(splitter(text)(text))
             if number > 100_000:
                 return None
     except CutShort:
@@ -157,7 +168,7 @@ def _reader(file: Path) -> Reader | None:
 
 
 def _of_table(header: list[str]) -> Reader | None:
-    names = {cell.strip().lower() for cell in header}
+    names = {cell.strip().strip('"').lower() for cell in header}
     if "hugo_symbol" in names and names & {"chromosome", "variant_classification", "tumor_sample_barcode"}:
         return numbers.read_ctdna if numbers.is_ctdna(names) else maf.read
     if _has(header, fusions.COLUMNS, fusions.REQUIRED):
@@ -172,5 +183,5 @@ def _of_table(header: list[str]) -> Reader | None:
 
 
 def _has(header: list[str], spellings: Spellings, required: tuple[str, ...]) -> bool:
-    names = {cell.strip().lstrip("#").lower() for cell in header}
+    names = {cell.strip().strip('"').lstrip("#").lower() for cell in header}
     return all(names & set(spellings[column]) for column in required)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from operator import attrgetter
 from typing import NamedTuple
+from urllib.parse import unquote
 
 # Sequence Ontology term -> MAF Variant_Classification, the most severe first (after vcf2maf 1.6).
 # A frame shift or an in-frame change gets its _Del or _Ins from the alleles.
@@ -147,8 +148,8 @@ class _Effect:
             symbol=self.symbol or None,
             classification=_classification(self.term, reference, alternate),
             transcript=self.feature[:50] or None,
-            hgvs_c=self.hgvs_c or None,
-            hgvs_p=self.hgvs_p or None,
+            hgvs_c=unquote(self.hgvs_c) or None,  # VCF 1.2 writes `=` and `,` in percent code
+            hgvs_p=unquote(self.hgvs_p) or None,
         )
 
 

@@ -5,23 +5,12 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from protocols.core.errors import Code, InputError
+from site_node.sources.genomics.builds import Builds
 from site_node.sources.genomics.genes import Genes
 from site_node.sources.genomics.panel import NOTHING_STATED, Panel
 
 Origin = Literal["somatic", "germline"]
 Values = Literal["counts", "tpm", "fpkm", "log2-tpm", "beta", "m", "log2-ratio", "copy-number-call"]
-
-
-class Builds:
-    """The genome build of one load: the one that is stated first, and no other."""
-
-    def __init__(self, build: str | None) -> None:
-        self.stated = build
-
-    def admits(self, build: str | None) -> bool:
-        """Whether a file of this build belongs to the load; a file that names none does."""
-        self.stated = self.stated or build
-        return build is None or build == self.stated
 
 
 @dataclass(frozen=True)

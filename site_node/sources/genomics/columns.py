@@ -1,9 +1,15 @@
 """The columns of a table by our names, whatever case, order and spelling a file gives them."""
 
-from collections.abc import Mapping, Sequence
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
 
-from site_node.sources.genomics.samples import Malformed
+from site_node.sources.genomics.builds import build_name
+from site_node.sources.genomics.samples import Malformed, fields_of, tabbed
+from site_node.sources.lines import MAX_LINES, TooLong, numbered_lines
 
+Split = Callable[[str], list[str]]
 Spellings = Mapping[str, Sequence[str]]
 """Our name -> the spellings that files use, lower case; the first one that a file has counts."""
 
@@ -14,7 +20,7 @@ def find_columns(header: list[str], spellings: Spellings, required: Sequence[str
     Raises:
         Malformed: it lacks a required one.
     """
-    lowered = [name.strip().lstrip("#").lower() for name in header]
+    lowered = [name.strip().strip('"').lstrip("#").lower() for name in header]
     columns = {
         ours: next(lowered.index(one) for one in spelled if one in lowered)
         for ours, spelled in spellings.items()
@@ -26,6 +32,19 @@ def find_columns(header: list[str], spellings: Spellings, required: Sequence[str
     return columns
 
 
+def splitter(header: str) -> Split:
+    """What takes a line with this header apart: at tabs, or at commas where it has no tab."""
+    return tabbed if "\t" in header else commaed
+
+
+def commaed(text: str) -> list[str]:
+    """The fields between commas, of which those in quotes hold commas themselves."""
+    try:
+        return next(csv.reader([text], strict=True), [])
+    except csv.Error:
+        return []
+
+
 class Cells:
     """One line of a table by our names of its columns; a column that the file lacks is empty."""
 
@@ -34,7 +53,7 @@ class Cells:
 
     def __getitem__(self, name: str) -> str:
         column = self._columns.get(name)
-        return "" if column is None else self._cells[column].strip()
+        return "" if column is None else self._cells[column].strip().strip('"')
 
     def number(self, name: str) -> float:
         """The finite number in a column.
@@ -55,6 +74,11 @@ class Cells:
         text = self[name]
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
+    def builds(self) -> set[str]:
+        """The genome build in the column of that name; none where the line has none."""
+        name = build_name(self["build"])
+        return {name} if name else set()
+
     def sample(self, name: str) -> str:
         """The sample's name in a column.
 
@@ -64,3 +88,60 @@ class Cells:
         if not 0 < len(self[name]) <= 200:
             raise Malformed("no-sample", f"column {name} is empty or too long")
         return self[name]
+
+
+Line = TypeVar("Line", bound=Cells)
+
+
+class Table(Generic[Line]):
+    """The lines of a table, by tabs or commas, under a header that may be a comment itself."""
+
+    def __init__(
+        self,
+        path: Path,
+        kind: type[Line],
+        spellings: Spellings,
+        required: Sequence[str],
+        most: int = MAX_LINES,
+    ) -> None:
+        self.columns: dict[str, int] = {}
+        self.header_line = 0
+        self._path, self._kind, self._most = path, kind, most
+        self._spellings, self._required = spellings, required
+
+    def lines(self) -> Iterator[tuple[int, Line | Malformed]]:
+        """(line number, the line or why it cannot be read).
+
+        Raises:
+            Malformed: the file is of no use as a whole.
+            CutShort: after the last line that could be read.
+        """
+        split: Split = tabbed
+        width = 0
+        for number, text in numbered_lines(self._path):
+            if not (text or isinstance(text, TooLong)) or (
+                text.startswith("#") and not self._is_header(text)
+            ):
+                continue
+            if not self.columns:
+                split, self.header_line = splitter(text), number
+                header = split(text)
+                self.columns, width = find_columns(header, self._spellings, self._required), len(header)
+            elif number > self._most:
+                raise Malformed("too-many-lines", f"the file has over {self._most} lines: split it")
+            else:
+                yield number, self._line(text, width, split)
+
+    def _is_header(self, comment: str) -> bool:
+        try:
+            return not self.columns and bool(
+                find_columns(comment.split("\t"), self._spellings, self._required)
+            )
+        except Malformed:
+            return False
+
+    def _line(self, text: str, width: int, split: Split) -> Line | Malformed:
+        try:
+            return self._kind(fields_of(text, width, split), self.columns)
+        except Malformed as fault:
+            return fault

@@ -5,20 +5,19 @@ from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
 from site_node.sources.genomics.asked import Asked
-from site_node.sources.genomics.columns import Cells, find_columns
+from site_node.sources.genomics.builds import MIXED_BUILDS
+from site_node.sources.genomics.columns import Cells, Table
 from site_node.sources.genomics.panel import SYMBOL
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
     Malformed,
     Samples,
     Variant,
-    build_name,
     chromosome_name,
-    fields_of,
     position_number,
     sample_of_file,
 )
-from site_node.sources.lines import CutShort, TooLong, numbered_lines
+from site_node.sources.lines import CutShort
 
 KIND = "Fusions"
 ASSAY = "fusions"
@@ -46,34 +45,31 @@ REQUIRED = ("gene1", "gene2")
 
 def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
     """One record a sample of the file, and a report of every line without a fusion."""
-    samples = Samples(KIND, name, asked, ASSAY)
-    builds: set[str | None] = set()
-    columns: dict[str, int] = {}
-    width, whole = 0, True
+    samples, table = Samples(KIND, name, asked, ASSAY), Table(path, _Line, COLUMNS, REQUIRED)
+    builds: set[str] = set()
+    whole = True
     try:
-        for number, text in numbered_lines(path):
-            if not (text or isinstance(text, TooLong)):
-                continue
-            if not columns:
-                columns, width = find_columns(text.split("\t"), COLUMNS, REQUIRED), text.count("\t") + 1
-                if "sample" not in columns:
-                    samples.expect(sample_of_file(name), number)
-                continue
+        for number, line in table.lines():
             try:
-                line = _Line(fields_of(text, width), columns)
-                sample = line.sample("sample") if "sample" in columns else sample_of_file(name)
-                builds.add(build_name(line["build"]))
+                if isinstance(line, Malformed):
+                    raise line
+                sample = line.sample("sample") if "sample" in table.columns else sample_of_file(name)
+                builds |= line.builds()
                 samples.add(sample, number, line.fusion())
             except Malformed as fault:
                 yield samples.unreadable(number, fault.code, fault.reason)
+        if table.columns and "sample" not in table.columns:
+            samples.expect(sample_of_file(name), table.header_line)
     except Malformed as fault:
         yield samples.unreadable(0, fault.code, fault.reason)
         return
     except CutShort:
         yield samples.unreadable(0, *CUT_SHORT)
         whole = False
-    build = next(iter(builds), None) if len(builds) == 1 else None
-    yield from samples.records(build, negatives=whole)
+    if len(builds) > 1:
+        yield samples.unreadable(0, *MIXED_BUILDS)
+        return
+    yield from samples.records(next(iter(builds), None), negatives=whole)
 
 
 class _Line(Cells):

@@ -1,14 +1,14 @@
 """Where genes lie and how long their exons are, from the annotation that the site gives: GTF or BED."""
 
 import re
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from protocols.core.errors import Code, InputError
-from site_node.sources.genomics.intervals import Interval, covered
-from site_node.sources.genomics.samples import build_name
+from site_node.sources.genomics.builds import build_name
+from site_node.sources.genomics.intervals import covered
 from site_node.sources.lines import CutShort, numbered_lines
 
 Position = tuple[str, int, int]  # chromosome without `chr`, first and last base
@@ -46,49 +46,76 @@ def read_genes(path: Path | None) -> Genes | None:
         return None
     if not path.is_file():
         raise InputError(Code.NOT_FOUND, f"there is no gene annotation {path.name}")
-    build, lines = None, []
+    genes = _Genes(path.name)
     try:
         for _, text in numbered_lines(path):
-            if text.startswith("#"):
-                stated = BUILD_LINE.search(text)
-                build = build or (build_name(stated.group(1)) if stated else None)
-            elif text and not text.startswith(("track", "browser")):
-                lines.append(text.split("\t"))
+            genes.take(text)
     except CutShort:
         raise InputError(Code.INVALID_INPUT, f"{path.name} ends in the middle") from None
-    if any(len(cells) >= 9 and cells[2] == "gene" for cells in lines):
-        return _of_gtf(build, lines)
-    positions = dict(reversed(list(_of_bed(path.name, lines))))
-    return Genes(build, positions)
+    return genes.read()
 
 
-def _of_gtf(build: str | None, lines: Iterable[list[str]]) -> Genes:
-    genes = Genes(build)
-    exons: defaultdict[str, list[Interval]] = defaultdict(list)
-    for cells in lines:
-        if len(cells) < 9 or cells[2] not in ("gene", "exon") or not (cells[3] + cells[4]).isdigit():
-            continue
-        identifier, name = IDENTIFIER.search(cells[8]), NAME.search(cells[8])
+class _Genes:
+    """The genes as they fill line by line; of millions of exons only their places are held."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._build: str | None = None
+        self._positions: dict[str, Position] = {}
+        self._symbols: dict[str, str] = {}
+        self._exons: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))  # first, last, first, …
+
+    def take(self, text: str) -> None:
+        """Take in one line.
+
+        Raises:
+            InputError: it is of neither format.
+        """
+        if text.startswith("#"):
+            stated = BUILD_LINE.search(text)
+            self._build = self._build or (build_name(stated.group(1)) if stated else None)
+            return
+        if not text or text.startswith(("track", "browser")):
+            return
+        cells = text.split("\t", 9)
+        if len(cells) >= 9 and (cells[3] + cells[4]).isdecimal():
+            self._take_feature(cells)
+        elif len(cells) >= 4 and (cells[1] + cells[2]).isdecimal():
+            # BED counts from 0 and leaves out the end
+            place = chromosome(cells[0]), int(cells[1]) + 1, int(cells[2])
+            self._positions.setdefault(BED_NAME_END.split(cells[3])[0], place)
+        else:
+            raise InputError(
+                Code.INVALID_INPUT, f"{self._file} is neither GTF nor BED with a name in column 4"
+            )
+
+    def _take_feature(self, cells: list[str]) -> None:
+        identifier = IDENTIFIER.search(cells[8]) if cells[2] in ("gene", "exon") else None
         if not identifier:
-            continue
-        bare = identifier.group(1).split(".")[0]
+            return
+        name, bare = NAME.search(cells[8]), identifier.group(1).split(".")[0]
         symbol = name.group(1) if name else bare
         start, end = int(cells[3]), int(cells[4])
         if cells[2] == "exon":
-            exons[symbol].append((start, end))
-            continue
-        genes.symbols[bare] = symbol
-        genes.positions.setdefault(symbol, (chromosome(cells[0]), start, end))
-    genes.lengths.update({symbol: covered(found) for symbol, found in exons.items()})
-    return genes
+            self._exons[symbol].extend((start, end))
+        else:
+            self._symbols[bare] = symbol
+            self._positions.setdefault(symbol, (chromosome(cells[0]), start, end))
 
+    def read(self) -> Genes:
+        """What the file says.
 
-def _of_bed(name: str, lines: Iterable[list[str]]) -> Iterator[tuple[str, Position]]:
-    for cells in lines:
-        if len(cells) < 4 or not (cells[1].isdigit() and cells[2].isdigit()):
-            raise InputError(Code.INVALID_INPUT, f"{name} is neither GTF nor BED with a name in column 4")
-        # BED counts from 0 and leaves out the end
-        yield BED_NAME_END.split(cells[3])[0], (chromosome(cells[0]), int(cells[1]) + 1, int(cells[2]))
+        Raises:
+            InputError: it names no gene.
+        """
+        if not self._positions:
+            raise InputError(
+                Code.INVALID_INPUT,
+                f"{self._file} has no line of a gene",
+                "give a GTF with the feature `gene`, as GENCODE and Ensembl write it, or a BED",
+            )
+        lengths = {symbol: covered(zip(e[::2], e[1::2], strict=True)) for symbol, e in self._exons.items()}
+        return Genes(self._build, self._positions, lengths, self._symbols)
 
 
 def chromosome(name: str) -> str:

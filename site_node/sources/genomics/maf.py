@@ -5,20 +5,18 @@ from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
 from site_node.sources.genomics.asked import Asked
-from site_node.sources.genomics.columns import Cells, find_columns
+from site_node.sources.genomics.builds import MIXED_BUILDS
+from site_node.sources.genomics.columns import Cells, Table
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
-    MIXED_BUILDS,
     Malformed,
     Samples,
     Variant,
     allele,
-    build_name,
     chromosome_name,
-    fields_of,
     position_number,
 )
-from site_node.sources.lines import CutShort, TooLong, numbered_lines
+from site_node.sources.lines import CutShort
 
 KIND = "MAF"
 
@@ -53,20 +51,14 @@ NO_GENE = ("", ".", "Unknown")
 def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
     """One record a sample of the file, which is called `name`; a report of every line without a variant."""
     samples = Samples(KIND, name, asked)
-    builds: set[str | None] = set()
-    columns: dict[str, int] = {}
-    width, negatives = 0, True
+    builds: set[str] = set()
+    negatives = True
     try:
-        for number, text in numbered_lines(path):
-            if text.startswith("#") or not (text or isinstance(text, TooLong)):
-                continue
-            if not columns:
-                columns = find_columns(text.split("\t"), COLUMNS, REQUIRED)
-                width = text.count("\t") + 1
-                continue
+        for number, line in Table(path, _Line, COLUMNS, REQUIRED).lines():
             try:
-                line = _Line(fields_of(text, width), columns)
-                builds.add(build_name(line["build"]))
+                if isinstance(line, Malformed):
+                    raise line
+                builds |= line.builds()
                 samples.add(line.barcode(), number, {"genetic_origin": asked.origin, **line.variant()})
             except Malformed as fault:
                 yield samples.unreadable(number, fault.code, fault.reason)

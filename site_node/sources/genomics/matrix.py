@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 from cdm.etl.record import SourceRecord, Unreadable
 from site_node.features.genomics import expression
 from site_node.sources.genomics.asked import Asked, Values
+from site_node.sources.genomics.columns import Split, splitter
 from site_node.sources.genomics.profiles import Profile
-from site_node.sources.genomics.samples import CUT_SHORT, UNNAMED, Malformed, is_unnamed, sample_of_file
+from site_node.sources.genomics.samples import (
+    CUT_SHORT,
+    UNNAMED,
+    Malformed,
+    is_unnamed,
+    sample_of_file,
+    tabbed,
+)
 from site_node.sources.lines import CutShort, TooLong, numbered_lines
 
 KIND = "Profile"
@@ -48,6 +56,7 @@ MISSING = ("", "NA", "NaN", "nan", "na", "null", ".")
 PROBE = re.compile(r"(cg|ch\.|rs)\d{5,}")
 VERSION = re.compile(r"(ENS[A-Z]*\d{11})\.\d+(_PAR_Y)?")
 NAME_LENGTH = 60
+MAX_FEATURES = 2_000_000
 MAX_NUMBERS = 30_000_000  # keeps a load of it below 500 MB
 ASSAYS: dict[Values, str] = {
     "beta": "methylation",
@@ -101,6 +110,7 @@ class _Table:
         self.features: list[str] = []
         self._name, self._asked = name, asked
         self._header: list[str] = []
+        self._split: Split = tabbed
         self._samples: dict[str, int] = {}  # sample or, in a file of one sample, quantity -> column
         self._one_sample = False
         self._values: Values | None = asked.values
@@ -117,7 +127,9 @@ class _Table:
         """
         if isinstance(text, TooLong):
             raise Malformed("line-too-long", "the line is longer than a table's can be")
-        cells = [cell.strip().strip('"') for cell in text.split("\t")]
+        if not self._header:
+            self._split = splitter(text)
+        cells = [cell.strip().strip('"') for cell in self._split(text)]
         if not self._header:
             if is_matrix(cells):  # a GCT has a line of its size before
                 self._read_header(cells)
@@ -136,9 +148,10 @@ class _Table:
         if not self.features:
             self._settle(feature)
         numbers = [self._number(cells[column]) for column in self._samples.values()]
-        if len(self._numbers) + len(numbers) > MAX_NUMBERS:
+        if len(self._numbers) + len(numbers) > MAX_NUMBERS or len(self.features) >= MAX_FEATURES:
             raise Malformed(
-                "too-many-numbers", f"the table has over {MAX_NUMBERS} numbers: split it by samples"
+                "too-many-numbers",
+                f"the table has over {MAX_NUMBERS} numbers, or {MAX_FEATURES} genes: split it",
             )
         genes = self._asked.genes
         symbol = genes.symbols.get(feature, feature) if genes else feature

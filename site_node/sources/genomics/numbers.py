@@ -8,26 +8,26 @@ from pathlib import Path
 from cdm.etl.record import SourceRecord, Unreadable
 from cdm.etl.sample_numbers import CTDNA, PLOIDY, PURITY
 from site_node.sources.genomics.asked import Asked
-from site_node.sources.genomics.columns import Cells, find_columns
+from site_node.sources.genomics.columns import Cells, Spellings, Table
 from site_node.sources.genomics.panel import SYMBOL, patient_of
-from site_node.sources.genomics.samples import CUT_SHORT, Malformed, fields_of
-from site_node.sources.lines import CutShort, TooLong, numbered_lines
+from site_node.sources.genomics.samples import CUT_SHORT, Malformed
+from site_node.sources.lines import CutShort
 
 KIND = "SampleNumbers"
 SAMPLES = ("sample", "sample_id", "tumor_sample_barcode", "array", "samplename")
-PURITY_COLUMNS = {
+PURITY_COLUMNS: Spellings = {
     "sample": SAMPLES,
     "purity": ("purity", "tumor_purity", "cellularity"),
     "ploidy": ("ploidy", "tumor_ploidy"),
 }
-CTDNA_COLUMNS = {
+CTDNA_COLUMNS: Spellings = {
     "patient": ("patient", "patient_id", "case_id", *SAMPLES),
     "date": ("date", "collected", "collection_date", "sample_date", "blood_draw_date"),
     "gene": ("gene", "hugo_symbol", "symbol"),
     "vaf": ("vaf", "ctdna_vaf", "max_vaf", "mean_vaf", "af"),
     "percent": ("vaf_percent", "vaf (%)", "vaf%"),
 }
-MAX_LINES = 2_000_000
+MAX_LINES = 500_000
 LARGEST_PLOIDY = 20.0
 
 Numbers = dict[tuple[str, str], dict[str, float]]  # (sample or patient, day) -> name -> number
@@ -49,17 +49,16 @@ def read_purity(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | 
     numbers: Numbers = {}
     lines: dict[tuple[str, str], int] = {}
     for number, line in _lines(path, name, PURITY_COLUMNS, ("sample", "purity")):
-        if isinstance(line, Unreadable):
-            yield line
-            continue
         try:
+            if isinstance(line, Malformed):
+                raise line
             key = line.sample("sample"), ""
             stated = {PURITY: _within(line.number("purity"), 1.0, "purity")}
             if line["ploidy"]:
                 stated[PLOIDY] = _within(line.number("ploidy"), LARGEST_PLOIDY, "ploidy")
             numbers[key], lines[key] = stated, number
         except Malformed as fault:
-            yield Unreadable(KIND, f"{name}:{number}", fault.code, fault.reason)
+            yield _reported(name, number, fault)
     for (sample, _), found in numbers.items():
         patient = asked.patients.get(sample) or patient_of(sample)
         yield _record(name, lines[sample, ""], patient, sample, "", found)
@@ -70,10 +69,9 @@ def read_ctdna(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | U
     numbers: Numbers = defaultdict(dict)
     lines: dict[tuple[str, str], int] = {}
     for number, line in _lines(path, name, CTDNA_COLUMNS, ("patient", "date")):
-        if isinstance(line, Unreadable):
-            yield line
-            continue
         try:
+            if isinstance(line, Malformed):
+                raise line
             key = line.sample("patient"), _day(line["date"])
             vaf = line.number("vaf") if line["vaf"] else line.number("percent") / 100.0
             gene = line["gene"].upper()
@@ -83,37 +81,26 @@ def read_ctdna(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | U
                 numbers[key][one] = max(numbers[key].get(one, 0.0), vaf)
             lines.setdefault(key, number)
         except Malformed as fault:
-            yield Unreadable(KIND, f"{name}:{number}", fault.code, fault.reason)
+            yield _reported(name, number, fault)
     for (stated, day), found in numbers.items():
         patient = asked.patients.get(stated) or patient_of(stated)
         yield _record(name, lines[stated, day], patient, f"blood of {day}", day, found)
 
 
 def _lines(
-    path: Path, name: str, spellings: dict[str, tuple[str, ...]], required: tuple[str, ...]
-) -> Iterator[tuple[int, Cells | Unreadable]]:
-    """(line number, the line by our names of its columns, or the report that it could not be read)."""
-    columns: dict[str, int] = {}
-    width, separator = 0, "\t"
+    path: Path, name: str, spellings: Spellings, required: tuple[str, ...]
+) -> Iterator[tuple[int, Cells | Malformed]]:
+    """(line number, the line or why it cannot be read), 0 for the file."""
     try:
-        for number, text in numbered_lines(path):
-            if text.startswith("#") or not (text or isinstance(text, TooLong)):
-                continue
-            if not columns:
-                separator = "\t" if "\t" in text else ","
-                columns = find_columns(text.split(separator), spellings, required)
-                width = text.count(separator) + 1
-                continue
-            if number > MAX_LINES:
-                raise Malformed("too-many-lines", f"the file has over {MAX_LINES} lines: split it")
-            try:
-                yield number, Cells(fields_of(text, width, separator), columns)
-            except Malformed as fault:
-                yield number, Unreadable(KIND, f"{name}:{number}", fault.code, fault.reason)
+        yield from Table(path, Cells, spellings, required, MAX_LINES).lines()
     except Malformed as fault:
-        yield 0, Unreadable(KIND, name, fault.code, fault.reason)
+        yield 0, fault
     except CutShort:
-        yield 0, Unreadable(KIND, name, *CUT_SHORT)
+        yield 0, Malformed(*CUT_SHORT)
+
+
+def _reported(name: str, number: int, fault: Malformed) -> Unreadable:
+    return Unreadable(KIND, f"{name}:{number}" if number else name, fault.code, fault.reason)
 
 
 def _within(value: float, most: float, column: str, least: float = 1e-9) -> float:

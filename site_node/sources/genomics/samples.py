@@ -4,35 +4,29 @@ A record is one sample's test in one file: what it reaches and every variant tha
 together, so that a corrected file, with a variant less, leaves no variant behind.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cdm.etl.record import SourceRecord, Unreadable
+from site_node.sources.genomics.asked import Asked
+from site_node.sources.genomics.builds import OTHER_BUILD
 from site_node.sources.genomics.panel import NOTHING_STATED, Panel, patient_of
-from site_node.sources.lines import TooLong
+from site_node.sources.lines import CutShort, TooLong
 
-if TYPE_CHECKING:
-    from site_node.sources.genomics.asked import Asked
-
-MAX_VARIANTS = 500_000  # of one sample; a germline genome has ten times as many and is to be filtered before
-MAX_FILE_VARIANTS = 2_000_000
-MAX_FILE_LETTERS = 128 << 20  # of all alleles together
+MAX_VARIANTS = (
+    250_000  # of one sample; a germline genome has twenty times as many and is to be filtered before
+)
+MAX_FILE_VARIANTS = 1_000_000
+MAX_FILE_LETTERS = 64 << 20  # of all alleles together
 MAX_SAMPLES = 20_000
 ALLELE_LIMIT = 10_000
 ALLELES = ("reference_allele", "alternate_allele", "hgvs_c", "hgvs_p")
 GENES = ("target_gene1_symbol", "target_gene2_symbol")
-CUT_SHORT = ("cut-short", "the file ends in the middle; its tests state no negative result")
-MIXED_BUILDS = ("mixed-genome-builds", "the file names more than one genome build; split it by build")
-OTHER_BUILD = ("mixed-genome-builds", "an earlier file of this load has another genome build; load it alone")
-BUILDS = {
-    "GRCh36": ("36", "36.1", "ncbi36", "hg18", "grch36"),
-    "GRCh37": ("37", "grch37", "hg19", "b37", "hs37d5", "grch37-lite"),
-    "GRCh38": ("38", "grch38", "hg38", "b38", "grch38.p14"),
-}
-BUILD_NAMES = {spelling: build for build, spellings in BUILDS.items() for spelling in spellings}
+CUT_SHORT = (
+    "cut-short",
+    "the file ends in the middle or holds more than is read of one file; its tests state no negative result",
+)
 
 # What callers write where a sample's name belongs: the same in every file, so one person of many.
 NAMES_NOBODY = ("TUMOR", "TUMOUR", "PRIMARY", "METASTASIS", "SAMPLE", "UNKNOWN", "__UNKNOWN__", "NA")
@@ -54,7 +48,12 @@ class Malformed(Exception):  # noqa: N818 - the word people see is "quarantine"
         self.reason = reason
 
 
-def fields_of(text: str, width: int, separator: str = "\t") -> list[str]:
+def tabbed(text: str) -> list[str]:
+    """The fields between tabs."""
+    return text.split("\t")
+
+
+def fields_of(text: str, width: int, split: Callable[[str], list[str]] = tabbed) -> list[str]:
     """The fields of a line, as many as its header has.
 
     Raises:
@@ -62,15 +61,10 @@ def fields_of(text: str, width: int, separator: str = "\t") -> list[str]:
     """
     if isinstance(text, TooLong):
         raise Malformed("line-too-long", "the line is longer than any variant's can be")
-    cells = text.split(separator)
+    cells = split(text)
     if len(cells) != width:
         raise Malformed("wrong-field-count", "the line has more or fewer fields than the header")
     return cells
-
-
-def build_name(spelling: str) -> str | None:
-    """The genome build under its GRC name; None for an empty one, an unknown one as it is written."""
-    return BUILD_NAMES.get(spelling.strip().lower(), spelling.strip()[:25] or None)
 
 
 def position_number(text: str, column: str) -> int:
@@ -109,6 +103,10 @@ def allele(text: str, column: str) -> str:
     return text
 
 
+class Full(CutShort):
+    """The file has more variants than are held; what it says of those after them is not known."""
+
+
 class Samples:
     """What is known so far of the samples of one file."""
 
@@ -133,12 +131,13 @@ class Samples:
         """Note a variant of a sample; fields without a value are left out.
 
         Raises:
-            Malformed: the sample, or the file, has more variants than it can have.
+            Malformed: the sample has more variants than it can have.
+            Full: so has the file.
         """
         self.expect(sample, line)
         self._letters += sum(len(variant.get(name) or "") for name in ALLELES)
         if self._held >= MAX_FILE_VARIANTS or self._letters > MAX_FILE_LETTERS:
-            raise Malformed("too-many-variants", "the file has more variants than are held: split it")
+            raise Full
         if len(self._variants[sample]) >= MAX_VARIANTS:
             raise Malformed("too-many-variants", f"the sample has over {MAX_VARIANTS} variants: filter them")
         self._held += 1

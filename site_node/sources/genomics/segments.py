@@ -6,7 +6,7 @@ kept as a profile of the sample too, from which a study takes ratio or call.
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -16,31 +16,30 @@ from cdm.etl.record import SourceRecord, Unreadable
 from site_node.features.clinical import Integers
 from site_node.features.genomics import copy_number
 from site_node.sources.genomics.asked import Asked
-from site_node.sources.genomics.columns import Cells, find_columns
+from site_node.sources.genomics.builds import MIXED_BUILDS, OTHER_BUILD
+from site_node.sources.genomics.columns import Cells, Table
 from site_node.sources.genomics.genes import Genes
 from site_node.sources.genomics.panel import Panel
 from site_node.sources.genomics.profiles import Profile
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
-    MIXED_BUILDS,
-    OTHER_BUILD,
     UNNAMED,
     Malformed,
     Samples,
     Variant,
-    build_name,
     chromosome_name,
-    fields_of,
     is_unnamed,
     position_number,
     sample_of_file,
 )
-from site_node.sources.lines import CutShort, TooLong, numbered_lines
+from site_node.sources.lines import CutShort
 
 KIND = "Segments"
 ASSAY = "copy number"
 SEGMENT = "Copy_Number_Segment"
-MAX_LINES = 20_000_000
+MAX_LINES = 5_000_000
+MAX_PARTS = 300_000  # chromosomes of all samples together
+MAX_SEGMENTS = 100_000  # of one sample
 COLUMNS = {
     "sample": ("id", "sample", "sample_id", "tumor_sample_barcode", "gdc_aliquot", "barcode"),
     "chromosome": ("chrom", "chromosome", "chr", "seqnames"),
@@ -53,6 +52,7 @@ COLUMNS = {
 REQUIRED = ("chromosome", "start", "mean")
 NO_GENES = ("no-gene-positions", "segments load without genes: say where genes lie by --genes")
 OVERLAP = ("overlapping-segments", "the segments of a sample overlap; two results may stand in one file")
+MANY_SEGMENTS = ("too-many-segments", f"the sample has over {MAX_SEGMENTS} segments")
 LEAST_RATIO, LARGEST_RATIO = -20.0, 20.0
 
 
@@ -88,8 +88,14 @@ class _File:
         self.found: Found = defaultdict(lambda: defaultdict(_Marks))
         self.first_line: dict[str, int] = {}
         self.builds: set[str] = set()
-        self.columns: dict[str, int] = {}
-        self._path, self._name, self._samples = path, name, samples
+        self._table = Table(path, Cells, COLUMNS, REQUIRED, MAX_LINES)
+        self._parts = 0
+        self._name, self._samples = name, samples
+
+    @property
+    def columns(self) -> Mapping[str, int]:
+        """The columns of the file by our names."""
+        return self._table.columns
 
     def read(self) -> Iterator[Unreadable]:
         """Take in every line; the reports are of those that hold no segment.
@@ -97,19 +103,12 @@ class _File:
         Raises:
             Malformed: the file is of no use as a whole.
         """
-        width = 0
         try:
-            for number, text in numbered_lines(self._path):
-                if text.startswith("#") or not (text or isinstance(text, TooLong)):
-                    continue
-                if number > MAX_LINES:
-                    raise Malformed("too-many-lines", f"the file has over {MAX_LINES} lines: split it")
-                if not self.columns:
-                    self.columns = find_columns(text.split("\t"), COLUMNS, REQUIRED)
-                    width = text.count("\t") + 1
-                    continue
+            for number, line in self._table.lines():
                 try:
-                    self._take(number, Cells(fields_of(text, width), self.columns))
+                    if isinstance(line, Malformed):
+                        raise line
+                    self._take(number, line)
                 except Malformed as fault:
                     yield self._samples.unreadable(number, fault.code, fault.reason)
         except CutShort:
@@ -119,10 +118,26 @@ class _File:
 
     def _take(self, number: int, line: Cells) -> None:
         sample = line.sample("sample") if "sample" in self.columns else sample_of_file(self._name)
-        build = build_name(line["build"])
-        self.builds |= {build} if build else set()
+        self.builds |= line.builds()
+        self._samples.expect(sample, number)
         self.first_line.setdefault(sample, number)
-        _add(self.found[sample], line)
+        self._add(self.found[sample], line)
+
+    def _add(self, chromosomes: dict[str, _Marks], line: Cells) -> None:
+        start = position_number(line["start"], "start")
+        end = position_number(line["end"], "end") if line["end"] else start
+        ratio = line.number("mean")
+        if end < start or not LEAST_RATIO <= ratio <= LARGEST_RATIO:
+            raise Malformed(
+                "malformed-segment", "the segment ends before it begins, or its ratio is no log2 ratio"
+            )
+        chromosome = chromosome_name(line["chromosome"], "chromosome")
+        self._parts += chromosome not in chromosomes
+        if self._parts > MAX_PARTS:
+            raise Malformed(
+                "too-many-samples", f"over {MAX_PARTS} chromosomes of all samples: split the file"
+            )
+        chromosomes[chromosome].add(start, end, line.count("markers") or 1, ratio)
 
     def build(self, asked: Asked) -> str | None:
         """The genome build.
@@ -156,6 +171,8 @@ def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
         segments = _segments(chromosomes, "markers" in file.columns)
         if is_unnamed(sample, asked.patients):
             yield samples.unreadable(line, *UNNAMED)
+        elif sum(len(one.start) for one, _ in segments.values()) > MAX_SEGMENTS:
+            yield samples.unreadable(line, *MANY_SEGMENTS)
         elif any((one.start[1:] <= one.end[:-1]).any() for one, _ in segments.values()):
             yield samples.unreadable(line, *OVERLAP)
         else:
@@ -172,18 +189,6 @@ def _records(
         ratios = _genes(segments, asked.genes)
         profile = Profile(name, asked, ASSAY, "log2 ratio", build, list(ratios))
         yield profile.record(sample, position, np.array(list(ratios.values()), dtype=np.float32))
-
-
-def _add(chromosomes: dict[str, _Marks], line: Cells) -> None:
-    start = position_number(line["start"], "start")
-    end = position_number(line["end"], "end") if line["end"] else start
-    ratio = line.number("mean")
-    if end < start or not LEAST_RATIO <= ratio <= LARGEST_RATIO:
-        raise Malformed(
-            "malformed-segment", "the segment ends before it begins, or its ratio is no log2 ratio"
-        )
-    chromosome = chromosome_name(line["chromosome"], "chromosome")
-    chromosomes[chromosome].add(start, end, line.count("markers") or 1, ratio)
 
 
 def _segments(chromosomes: dict[str, _Marks], is_segmented: bool) -> Segmented:

@@ -5,24 +5,23 @@ the normal sample shows, and the flags SOMATIC and SS of the callers, say whethe
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
 from site_node.sources.genomics.annotation import NOT_ANNOTATED, Annotation, Layout, annotations, layout_of
 from site_node.sources.genomics.asked import Asked
+from site_node.sources.genomics.builds import MIXED_BUILDS, build_name
 from site_node.sources.genomics.genotype import Call
 from site_node.sources.genomics.panel import is_normal, patient_of
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
     MAX_SAMPLES,
-    MIXED_BUILDS,
     Malformed,
     Samples,
     Variant,
     allele,
-    build_name,
     chromosome_name,
     fields_of,
     position_number,
@@ -142,8 +141,15 @@ def _read_site(text: str, number: int, header: _Header, samples: Samples, asked:
     reference, alternates = allele(cells[3], "REF"), cells[4].split(",", MAX_ALTERNATES)
     if len(alternates) > MAX_ALTERNATES:
         raise Malformed("too-many-alleles", f"the site has over {MAX_ALTERNATES} alternate alleles")
+    keys = cells[8].split(":")
+    calls = {column: Call(keys, cells[column], reference, alternates) for column in header.samples}
+    normals = {column: Call(keys, cells[column], reference, alternates) for column in header.normal_columns}
+    carriers: defaultdict[int, list[int]] = defaultdict(list)
+    for column, call in calls.items():
+        for index in call.carried:
+            carriers[index].append(column)
     for index, alternate in enumerate(alternates, start=1):
-        if alternate in NO_ALLELE:
+        if alternate in NO_ALLELE or not carriers[index]:
             continue
         site: Variant = {
             "chromosome": chromosome,
@@ -154,37 +160,28 @@ def _read_site(text: str, number: int, header: _Header, samples: Samples, asked:
             "rs_id": cells[2] if cells[2].startswith("rs") and len(cells[2]) <= 50 else None,
             "filter": None if cells[6] == "." else cells[6],
         }
-        read = partial(_call, cells, reference, alternates, index)
-        calls = {column: read(column) for column in header.samples}
-        carriers = [column for column, call in calls.items() if call.is_carried()]
-        if not carriers:
-            continue
         found = (
             annotations(cells[7], header.layout, reference, alternate) if header.layout else [NOT_ANNOTATED]
         )
-        for column in carriers:
+        for column in carriers[index]:
             sample = header.samples[column]
-            normals = [read(normal) for normal in header.normals_of(sample)]
-            origin = _origin(cells[7], normals) or asked.origin
+            inherited = [normals[normal].is_inherited(index) for normal in header.normals_of(sample)]
+            origin = _origin(cells[7], inherited) or asked.origin
             for effect in found:
-                variant = {**site, **_gene(effect), **calls[column].fields(), "genetic_origin": origin}
+                variant = {**site, **_gene(effect), **calls[column].fields(index), "genetic_origin": origin}
                 samples.add(sample, number, variant)
 
 
-def _call(cells: list[str], reference: str, alternates: list[str], index: int, column: int) -> Call:
-    return Call(cells[8], cells[column], reference, alternates, index)
-
-
-def _origin(info: str, normals: list[Call]) -> str | None:
-    """Whether the variant is inherited: by the paired normal sample, else by what the caller says."""
-    if any(normal.is_inherited() for normal in normals):
+def _origin(info: str, inherited: list[bool]) -> str | None:
+    """Whether the variant is inherited: by the paired normal samples, else by what the caller says."""
+    if any(inherited):
         return "germline"
     flags = info.split(";")
     if "SOMATIC" in flags or "SS=2" in flags or "SS=Somatic" in flags:
         return "somatic"
     if "SS=1" in flags or "SS=Germline" in flags:
         return "germline"
-    return "somatic" if normals else None
+    return "somatic" if inherited else None
 
 
 def _gene(found: Annotation) -> Variant:

@@ -62,6 +62,12 @@ def test_a_file_of_many_samples(tmp_path: Path) -> None:
     assert bodies["Fusions", "S1"]["genes"] == ["ALK", "EML4"]
 
 
+def test_two_genome_builds_in_one_file_are_refused(tmp_path: Path) -> None:
+    lines = [f"S1\tEML4\tALK\t2\t42522656\t2\t29446394\t{build}" for build in ("GRCh37", "hg38")]
+    bodies, faults = read(write(tmp_path / "data_sv.txt", f"{CBIO}\tNCBI_Build", *lines))
+    assert ([fault.code for fault in faults], bodies) == (["mixed-genome-builds"], {})
+
+
 def test_no_fusion_is_a_negative_test_of_the_panel(tmp_path: Path) -> None:
     bodies, _ = read(write(tmp_path / "P3.tsv", ARRIBA), panel=str(write(tmp_path / "panel.txt", "ALK")))
     assert (bodies["Fusions", "P3"]["genes"], bodies["Fusions", "P3"]["variants"]) == (["ALK"], [])

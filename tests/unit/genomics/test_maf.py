@@ -120,6 +120,18 @@ def test_two_genome_builds_in_one_file_are_refused(tmp_path: Path) -> None:
     assert ([fault.code for fault in faults], bodies) == (["mixed-genome-builds"], {})
 
 
+def test_a_line_that_names_no_build_is_of_the_files(tmp_path: Path) -> None:
+    bodies, faults = read(write(tmp_path / "a.maf", HEADER, IDH1, TP53.replace("hg19", "")))
+    assert ([body["reference_genome"] for body in bodies.values()], faults) == (["GRCh37", "GRCh37"], [])
+
+
+def test_a_spreadsheets_file_is_read(tmp_path: Path) -> None:
+    """Commas, quotes, Windows' line ends and a byte order mark."""
+    lines = [",".join(f'"{cell}"' for cell in line.split("\t")) for line in (HEADER, IDH1, TP53)]
+    (tmp_path / "a.csv").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    assert read(tmp_path / "a.csv") == read(write(tmp_path / "a.maf", HEADER, IDH1, TP53))
+
+
 def test_a_file_without_a_needed_column_is_refused(tmp_path: Path) -> None:
     _, faults = read(write(tmp_path / "a.maf", "Hugo_Symbol\tChromosome", "IDH1\t2"))
     assert [fault.code for fault in faults] == ["missing-column"]

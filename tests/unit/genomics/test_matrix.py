@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from site_node.sources import genomics
+from site_node.sources.genomics import matrix
 from tests.unit.genomics.test_segments import read, values_of, write
 
 COUNTS = "Geneid\tChr\tStart\tEnd\tStrand\tLength\t/run/S1.bam\t/run/S2Aligned.sortedByCoord.out.bam"
@@ -97,6 +98,20 @@ def test_m_values_are_kept_as_beta(tmp_path: Path) -> None:
 def test_a_gct_and_a_table_by_r(tmp_path: Path) -> None:
     gct = write(tmp_path / "a.gct", "#1.2", "1\t1", "Name\tDescription\tS1", "IDH1\tna\t3.5")
     assert values_of(read(gct, values="tpm")[0]["Profile", "S1"]) == {"IDH1": 3.5}
+
+
+def test_a_table_with_commas_as_r_writes_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", '"","S1","S2"', '"IDH1",3,4', '"HLA-A, B",1,1')
+    bodies, faults = read(path, values="tpm")
+    assert not faults
+    assert values_of(bodies["Profile", "S2"]) == {"IDH1": 4.0, "HLA-A, B": 1.0}
+
+
+def test_a_table_of_endless_lines_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "MAX_FEATURES", 1000)
+    path = write(tmp_path / "t.tsv", "probe\tS1", *["cg00000029\t0.5"] * 1001)
+    bodies, faults = read(path)
+    assert ([fault.code for fault in faults], bodies) == (["too-many-numbers"], {})
 
 
 def test_two_identifiers_of_one_gene_add_up(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cdm.etl.genomic_profile import block_of, unpack
 from cdm.etl.record import SourceRecord, Unreadable
 from site_node.sources import genomics
+from site_node.sources.genomics import segments
 from tests.lib.shared import shared
 
 HEADER = "ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean"
@@ -104,6 +105,32 @@ def test_a_broken_segment_is_reported_and_the_others_load(tmp_path: Path, line: 
     assert [(fault.position, fault.code) for fault in faults] == [("a.seg:2", code)]
     assert "canary" not in faults[0].reason
     assert ("Segments", "S2") in bodies
+
+
+def test_segments_with_commas_and_a_build_of_their_own(tmp_path: Path) -> None:
+    lines = (HEADER, "S1\tchr1\t100\t500\t4\t0.1")
+    bodies, faults = read(
+        write(tmp_path / "a.csv", *(line.replace("\t", ",") for line in lines)), genes=genes(tmp_path)
+    )
+    assert not faults
+    assert bodies["Segments", "S1"]["variants"][0]["cnv_locus"] == "1:100-500"
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"),
+    [
+        ("MAX_LINES", "too-many-lines"),
+        ("MAX_PARTS", "too-many-samples"),
+        ("MAX_SEGMENTS", "too-many-segments"),
+    ],
+)
+def test_segments_without_end_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, code: str
+) -> None:
+    monkeypatch.setattr(segments, limit, 10)
+    lines = [f"S1\t{n if limit == 'MAX_PARTS' else 1}\t{10 * n}\t{10 * n + 5}\t4\t0.1" for n in range(1, 13)]
+    _, faults = read(write(tmp_path / "a.seg", HEADER, *lines), genes=genes(tmp_path))
+    assert {fault.code for fault in faults} == {code}
 
 
 def test_overlapping_segments_are_refused(tmp_path: Path) -> None:

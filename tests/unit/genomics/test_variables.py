@@ -13,6 +13,7 @@ from sqlalchemy import Engine, func, select
 from cdm.concepts import Vocabulary
 from cdm.etl.identity import Identity
 from cdm.etl.load import load
+from cdm.etl.record import Unreadable
 from cdm.schema import genomic_profile, genomic_test, person, variant_occurrence
 from protocols.core.errors import InputError
 from protocols.core.variables import Variable
@@ -128,6 +129,20 @@ def test_two_genome_builds_in_one_load_are_refused(tmp_path: Path) -> None:
     assert [getattr(one, "code", "record") for one in found] == ["record", "mixed-genome-builds"]
 
 
+def test_a_table_that_nothing_reads_is_told_and_not_passed_over(tmp_path: Path) -> None:
+    write(tmp_path / "a.maf", HEADER, IDH1)
+    panel = write(tmp_path / "panel.tsv", "gene\tchromosome", "IDH1\t2")
+    samples = write(tmp_path / "samples.tsv", "sample\tpatient", "S1\tP1")
+    write(tmp_path / "odd.csv", "person,thing", "1,2")
+    (tmp_path / "sheet.xlsx").write_bytes(b"PK\x03\x04 and so on")
+    write(tmp_path / "notes.md", "not a table")
+    found = list(genomics.read(tmp_path, panel, samples))
+    assert [(one.position, one.code) for one in found if isinstance(one, Unreadable)] == [
+        ("odd.csv", "unknown-format"),
+        ("sheet.xlsx", "packed-file"),
+    ]
+
+
 def test_a_fusion_is_no_mutation_and_a_mutation_test_says_nothing_of_fusions(
     engine: Engine, tmp_path: Path
 ) -> None:
@@ -227,6 +242,15 @@ def test_the_cancer_cell_fraction_takes_purity_and_copies_of_its_own_sample(
     add(engine, write(tmp_path / "a.seg", SEG, "S1\t2\t1\t300000000\t999\t0"), build="hg19")
     assert same(values(engine, fraction, "S1", "S2"), [0.22 / 0.6 * 2, NAN])
     assert values(engine, {"kind": "purity"}, "S1", "S2") == [0.6, 0.5]
+
+
+def test_the_cancer_cell_fraction_takes_no_copies_of_another_genome_build(
+    engine: Engine, tmp_path: Path
+) -> None:
+    add(engine, write(tmp_path / "a.maf", HEADER, IDH1))
+    add(engine, write(tmp_path / "purity.tsv", "sample\tpurity", "S1\t0.6"))
+    add(engine, write(tmp_path / "a.seg", SEG, "S1\t2\t1\t300000000\t999\t0"), build="hg38")
+    assert same(values(engine, {"kind": "cancer_cell_fraction", "gene": "IDH1"}, "S1"), [NAN])
 
 
 def test_laml_with_its_segments_loads_whole(sqlite_engine: Engine, tmp_path: Path) -> None:

@@ -65,6 +65,27 @@ def test_each_sample_gets_the_alleles_that_it_carries(tmp_path: Path) -> None:
     assert carried == {"A": ["T"], "B": ["T", "G"], "C": [], "D": []}
 
 
+def test_alleles_that_are_local_to_a_sample(tmp_path: Path) -> None:
+    """VCF 4.5, 1.6.2: LAA numbers the alternates that LAD counts; a phase may stand before GT (4.4)."""
+    cells = "/0|3:3:60,20\t./.:1,2:60,0,20\t./.:.:80\t./.:1:60"
+    line = f"2\t10\t.\tC\tT,G,A\t.\tPASS\t{MISSENSE}\tGT:LAA:LAD\t{cells}"
+    variants, faults = read(vcf(tmp_path / "a.vcf", line, columns="A\tB\tC\tD"))
+    assert not faults
+    assert {patient: [v["alternate_allele"] for v in found] for patient, found in variants.items()} == {
+        "A": ["A"],
+        "B": ["G"],
+        "C": [],
+        "D": [],
+    }
+    assert [variants[patient][0]["vaf"] for patient in "AB"] == [0.25, 0.25]
+
+
+def test_what_is_written_in_percent_code_is_read(tmp_path: Path) -> None:
+    silent = MISSENSE.replace("missense", "synonymous").replace("p.Arg132His", "p.Arg132%3D")
+    variants, _ = read(vcf(tmp_path / "a.vcf", f"2\t10\t.\tC\tT\t.\tPASS\t{silent}\tGT\t0/1", columns="P1"))
+    assert variants["P1"][0]["hgvs_p"] == "p.Arg132="
+
+
 def test_the_normal_of_a_pair_is_left_out(tmp_path: Path) -> None:
     line = f"2\t10\t.\tC\tT\t.\tPASS\t{MISSENSE}\tGT\t0/1\t0/1\t0/1\t0/1"
     header = (*HEAD, "##normal_sample=BLOOD", CSQ)
@@ -126,9 +147,10 @@ def test_snpeff_annotation_is_read(tmp_path: Path) -> None:
         ("AF:DP", "0.25:80", 0.25),
         ("GT:RD:AD:FREQ", "0/1:30:10:25%", 0.25),
         ("DP:AU:CU:GU:TU", "40:0,0:30,31:0,0:10,11", 0.25),
+        ("GT:LAA:LAD", "0/1:1:30,10", 0.25),
         ("GT", "0/1", None),
     ],
-    ids=["AF", "VarScan", "Strelka", "none"],
+    ids=["AF", "VarScan", "Strelka", "local alleles", "none"],
 )
 def test_the_allele_fraction_of_several_callers(
     tmp_path: Path, layout: str, cell: str, vaf: float | None
