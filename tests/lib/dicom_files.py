@@ -7,7 +7,10 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGLossless, JPEGLosslessSV1
+
+from tests.lib.lossless_jpegs import JPEGS, PICTURE
 
 ROOT = "1.2.826.0.1.3680043.8.498."
 STUDY, SERIES, FRAME = ROOT + "1", ROOT + "1.1", ROOT + "1.9"
@@ -270,3 +273,17 @@ def write_enhanced(
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
     return path
+
+
+def lossless_jpeg(predictor: int) -> Change:
+    """The picture of lib/lossless_jpegs.py in each slice."""
+
+    def change(_: int, dataset: Dataset) -> None:
+        dataset.Rows, dataset.Columns = PICTURE.shape
+        dataset.BitsAllocated = dataset.BitsStored = 16
+        dataset.HighBit, dataset.PixelRepresentation = 15, 1
+        dataset.PixelData = encapsulate([JPEGS[predictor - 1]])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1 if predictor == 1 else JPEGLossless
+
+    return change

@@ -17,6 +17,8 @@ from site_node.sources.dicom.parser import reading
 MAX_FRAME = 2**26  # pixels: 8192 by 8192
 MAX_VOXELS = 2**29  # of one volume: 2,000 slices of 512 by 512, 4 GiB as float64
 OVERHEAD = 2  # a compressed frame is not longer than twice its pixels, which bounds what it expands to
+JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
+JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 JPEG_START, JPEG_2000_START = b"\xff\xd8", b"\xff\x4f\xff\x51"
 FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOFn of JPEG, SOF55 of JPEG-LS
 
@@ -30,18 +32,45 @@ def frames(dataset: pydicom.FileDataset) -> Iterator[NDArray[np.generic]]:
     count = check_size(dataset)
     with reading(Fault.UNDECODABLE_PIXELS):
         transfer_syntax = UID(dataset.file_meta.TransferSyntaxUID)
-        if transfer_syntax.is_compressed and not get_decoder(transfer_syntax).is_available:
-            raise DicomFault(Fault.NO_DECODER)
         if transfer_syntax.is_encapsulated:
             _check_frames(dataset, count)
         decoded = 0
-        for frame in iter_pixels(dataset, raw=True):
+        for frame in _decoded(dataset, transfer_syntax, count):
             if decoded == count or frame.shape != (dataset.Rows, dataset.Columns):
                 raise DicomFault(Fault.UNDECODABLE_PIXELS)
             yield frame
             decoded += 1
         if decoded != count:
             raise DicomFault(Fault.UNDECODABLE_PIXELS)
+
+
+def _decoded(dataset: pydicom.FileDataset, transfer_syntax: UID, count: int) -> Iterator[NDArray[np.generic]]:
+    if transfer_syntax in JPEG_LOSSLESS:
+        yield from _lossless(dataset, count)
+    elif transfer_syntax.is_compressed and not _is_decoded(transfer_syntax, int(dataset.BitsStored)):
+        raise DicomFault(Fault.NO_DECODER)
+    else:
+        yield from iter_pixels(dataset, raw=True)
+
+
+def _is_decoded(transfer_syntax: UID, bits: int) -> bool:
+    """Whether a decoder of this compression is installed; Pillow's of JPEG reads no more than 8 bits."""
+    if transfer_syntax == JPEG_EXTENDED and bits > 8:
+        return False
+    try:
+        return bool(get_decoder(transfer_syntax).is_available)
+    except NotImplementedError:  # videos, and what has only just been standardized
+        return False
+
+
+def _lossless(dataset: pydicom.FileDataset, count: int) -> Iterator[NDArray[np.generic]]:
+    from site_node.sources.dicom.jpeg_lossless import decode  # compiles at its first use
+
+    unused = 16 - int(dataset.BitsStored)
+    is_signed = int(dataset.PixelRepresentation) == 1
+    for frame in generate_frames(dataset.PixelData, number_of_frames=count):
+        samples = decode(frame, int(dataset.Rows), int(dataset.Columns))
+        yield np.asarray(samples << unused).view(np.int16) >> unused if is_signed else samples
 
 
 def check_size(dataset: pydicom.Dataset) -> int:

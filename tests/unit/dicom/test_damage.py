@@ -17,7 +17,7 @@ from site_node.sources.dicom import read
 from site_node.sources.dicom.faults import DicomFault
 from site_node.sources.pacs import Inbox
 from site_node.sources.regions import read_regions
-from tests.lib.dicom_files import write_enhanced, write_rtstruct, write_seg, write_series
+from tests.lib.dicom_files import lossless_jpeg, write_enhanced, write_rtstruct, write_seg, write_series
 
 BOX = [(1.5, 1.5, 1.0), (5.5, 1.5, 1.0), (5.5, 5.5, 1.0), (1.5, 5.5, 1.0)]
 SECONDS, MEGABYTES = 5.0, 512  # RT31: what one file may cost
@@ -48,6 +48,7 @@ KINDS: dict[str, Callable[[Path], Path]] = {
     "enhanced": lambda folder: write_enhanced(folder / "e.dcm"),
     "rle": lambda folder: compressed(folder, RLELossless),
     "jpeg-ls": lambda folder: compressed(folder, JPEGLSLossless),
+    "jpeg-lossless": lambda folder: write_series(folder, change=lossless_jpeg(1))[0],
     "rtstruct": lambda folder: write_rtstruct(folder / "rs.dcm", {"GTV": [BOX]}),
     "seg": lambda folder: write_seg(folder / "seg.dcm", [(1, 0, np.full((8, 10), 200, np.uint8))]),
 }

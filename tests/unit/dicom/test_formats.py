@@ -12,13 +12,16 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image as Picture
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
+    HTJ2KLossless,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
-    JPEGLosslessSV1,
+    JPEGExtended12Bit,
     JPEGLSLossless,
     RLELossless,
 )
@@ -27,9 +30,21 @@ from cdm.etl import SourceRecord, Unreadable
 from site_node.imaging import load_series
 from site_node.sources.dicom import read
 from site_node.sources.dicom.faults import DicomFault, Fault
+from site_node.sources.dicom.jpeg_lossless import decode
 from site_node.sources.dicom.parser import MAX_INFLATED
-from site_node.sources.dicom.pixels import coded_size
-from tests.lib.dicom_files import ORIGIN, SPACING_MM, Change, new_object, stored, write_enhanced, write_series
+from site_node.sources.dicom.pixels import coded_size, frames
+from tests.lib.dicom_files import (
+    ORIGIN,
+    SHAPE,
+    SPACING_MM,
+    Change,
+    lossless_jpeg,
+    new_object,
+    stored,
+    write_enhanced,
+    write_series,
+)
+from tests.lib.lossless_jpegs import JPEGS, PICTURE
 
 SECONDS, MEGABYTES = 10.0, 512  # RT29: what one file may cost at most
 
@@ -172,10 +187,41 @@ def coded(form: str, syntax: str) -> Change:
     return change
 
 
-def test_a_compression_that_nothing_here_decodes_is_told_apart(tmp_path: Path) -> None:
-    paths = write_series(tmp_path, change=coded("JPEG", JPEGLosslessSV1))
+@pytest.mark.parametrize("predictor", range(1, 8))
+def test_lossless_jpeg_is_what_dcmtk_wrote(tmp_path: Path, predictor: int) -> None:
+    found = load_series(write_series(tmp_path, change=lossless_jpeg(predictor))).array + 1000
+    np.testing.assert_array_equal(found, np.stack([PICTURE.astype(float)] * SHAPE[0]))
+
+
+@pytest.mark.parametrize("cut", range(2, len(JPEGS[0]) - 1, 5))
+def test_a_lossless_jpeg_that_is_cut_off_is_no_picture(cut: int) -> None:
+    with pytest.raises((ValueError, IndexError, KeyError)):
+        decode(JPEGS[0][:cut], *PICTURE.shape)
+
+
+@pytest.mark.parametrize("name", ["MR_small_RLE", "MR_small_jpeg_ls_lossless", "MR_small_jp2klossless"])
+def test_signed_sixteen_bits_without_loss(name: str) -> None:
+    """The files that pydicom itself is tested by, against the same image without compression."""
+    plain, packed = (pydicom.dcmread(get_testdata_file(f"{one}.dcm")) for one in ("MR_small", name))
+    np.testing.assert_array_equal(next(frames(packed)), next(frames(plain)))
+
+
+@pytest.mark.parametrize("name", ["JPEGLSNearLossless_16", "JPEG2000", "693_J2KI"])
+def test_compression_with_loss_keeps_size_and_sign(name: str) -> None:
+    dataset = pydicom.dcmread(get_testdata_file(f"{name}.dcm"))
+    (found,) = frames(dataset)
+    assert (found.shape, found.std() > 0) == ((dataset.Rows, dataset.Columns), True)
+    assert found.dtype == ("int16" if dataset.PixelRepresentation else "uint16")
+
+
+@pytest.mark.parametrize("syntax", [HTJ2KLossless, MPEG2MPML, JPEGExtended12Bit])
+def test_a_compression_that_nothing_here_decodes_is_told_apart(tmp_path: Path, syntax: str) -> None:
+    def twelve_bits(z: int, dataset: Dataset) -> None:
+        coded("JPEG", syntax)(z, dataset)
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+
     with pytest.raises(DicomFault) as caught:
-        load_series(paths)
+        load_series(write_series(tmp_path, change=twelve_bits))
     assert caught.value.fault is Fault.NO_DECODER
 
 
