@@ -4,15 +4,15 @@ Pixels stay where they are. What the site keeps is the record and, in its image 
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
 from cdm.etl import SourceRecord, Unreadable
 from site_node.sources.dicom.faults import REASONS, DicomFault, Fault
-from site_node.sources.dicom.files import files_below
 from site_node.sources.dicom.headers import IMAGES, Header, read_header
-from site_node.sources.dicom.index import IndexedRegions, IndexedSeries, write_index
+from site_node.sources.dicom.index import IndexedRegions, IndexedSeries, files_elsewhere, write_index
 from site_node.sources.dicom.series import (
     Series,
     check_image,
@@ -24,6 +24,7 @@ from site_node.sources.dicom.series import (
     regions_body,
     study_body,
 )
+from site_node.sources.files import files_below
 
 Found = SourceRecord | Unreadable
 
@@ -47,7 +48,19 @@ def read(source: Path, home: Path, progress: Callable[[int], None] | None = None
             yield _refused("DicomFile", place(path.relative_to(folder).as_posix()), error.fault)
         if progress:
             progress(count)
+    headers += _of_the_same_series(headers, home, source)
     yield from records_of(headers, home, source, folder)
+
+
+def _of_the_same_series(headers: list[Header], home: Path, source: Path) -> Iterator[Header]:
+    """The rest of series that are spread over folders which are read one by one."""
+    elsewhere = files_elsewhere(home, source)
+    for series_uid in {header.series_uid for header in headers} & elsewhere.keys():
+        for path in elsewhere[series_uid]:
+            with suppress(DicomFault, OSError):
+                header = read_header(path, path.parent)
+                if header and header.series_uid == series_uid:
+                    yield replace(header, path=str(path))
 
 
 def records_of(headers: list[Header], home: Path, source: Path, folder: Path) -> Iterator[Found]:

@@ -8,6 +8,7 @@ class Fault(StrEnum):
 
     # one file
     NOT_DICOM = "dicom-not-dicom"
+    ARCHIVE = "dicom-archive"
     UNREADABLE = "dicom-unreadable"
     MISSING_IDENTITY = "dicom-missing-identity"
     UNSUPPORTED_OBJECT = "dicom-unsupported-object"
@@ -48,6 +49,7 @@ class Fault(StrEnum):
 
 REASONS: dict[Fault, str] = {
     Fault.NOT_DICOM: "not a DICOM file",
+    Fault.ARCHIVE: "an archive (zip, gzip, tar, 7z, rar): unpack it, and load the folder",
     Fault.UNREADABLE: "a DICOM file whose header cannot be read; copied incompletely?",
     Fault.MISSING_IDENTITY: "PatientID, a UID or the modality is missing",
     Fault.UNSUPPORTED_OBJECT: "neither a CT, MR or PET image nor an RTSTRUCT nor a SEG",

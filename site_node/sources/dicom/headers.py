@@ -74,7 +74,7 @@ TAGS: list[Any] = [
 class Header:
     """One file: the identity of the object in it and the facts about it that the site may keep."""
 
-    path: str  # below the folder that was read
+    path: str  # below the folder that was read; absolute where it lies in another
     sop_class: str
     sop_uid: str
     series_uid: str

@@ -55,10 +55,9 @@ def write_index(
 ) -> None:
     """Nothing; afterwards the index of `source` says these series and regions, whole or not at all.
 
-    The paths in them are below `folder`.
+    The paths in them are below `folder`, or absolute.
     """
-    name = blake2b(bytes(source.resolve()), digest_size=8).hexdigest()
-    target = home / "images" / f"{name}.json"
+    target = _index_of(home, source)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     content = orjson.dumps(
         {
@@ -72,6 +71,23 @@ def write_index(
     part.touch(mode=0o600)
     part.write_bytes(content)
     os.replace(part, target)
+
+
+def files_elsewhere(home: Path, source: Path) -> dict[str, tuple[Path, ...]]:
+    """The files of each series that the indexes of other sources name."""
+    found: dict[str, tuple[Path, ...]] = {}
+    for path in (home / "images").glob("*.json"):
+        if path != _index_of(home, source):
+            content = orjson.loads(path.read_bytes())
+            for uid, entry in content["series"].items():
+                files = tuple(Path(content["folder"], file) for file in entry["files"])
+                found[uid] = found.get(uid, ()) + files
+    return found
+
+
+def _index_of(home: Path, source: Path) -> Path:
+    name = blake2b(bytes(source.resolve()), digest_size=8).hexdigest()
+    return home / "images" / f"{name}.json"
 
 
 def read_index(home: Path) -> ImageIndex:

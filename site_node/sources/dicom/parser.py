@@ -19,6 +19,7 @@ import pydicom
 from pydicom import config, values
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_sequence
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from site_node.sources.dicom.faults import DicomFault, Fault
 
@@ -27,6 +28,10 @@ MAX_INFLATED = 2**27  # bytes of a deflated file
 HEAD = 4096  # bytes within which the file meta information names its transfer syntax
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 INFLATED = b"1.2.840.10008.1.2.1".ljust(len(DEFLATED), b"\0")
+# (0008,0000), …0005, …0008, …0016: a dataset without preamble, as files were before there was a Part 10
+BARE = tuple(bytes([0x08, 0x00, element, 0x00]) for element in (0x00, 0x05, 0x08, 0x16))
+ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ")
+TAR, TAR_AT = b"ustar", 257
 META_LENGTH_AT, META_AT = 140, 144  # of the group length's value, and of what follows it (PS3.10 7.1)
 
 config.settings.reading_validation_mode = config.IGNORE
@@ -63,12 +68,29 @@ def parse(source: Path | bytes, tags: list[Any] | None = None, pixels: bool = Tr
         DicomFault: it is not DICOM, or inflates beyond the limit.
     """
     with _opened(source) as file:
-        if DEFLATED in _head(file):
-            file = _Metered(_inflated(file.read()))
+        head = _head(file)
+        if DEFLATED in head:
+            file = _Metered(_inflated(file.read(MAX_INFLATED + 1)))
+        if is_bare := head.startswith(BARE):
+            tags = tags and [*tags, "TransferSyntaxUID"]
         try:
-            return pydicom.dcmread(file, stop_before_pixels=not pixels, specific_tags=tags)
+            dataset = pydicom.dcmread(file, stop_before_pixels=not pixels, specific_tags=tags, force=is_bare)
         except InvalidDicomError:
-            raise DicomFault(Fault.NOT_DICOM) from None
+            raise DicomFault(Fault.ARCHIVE if _is_archive(head) else Fault.NOT_DICOM) from None
+        if is_bare and "TransferSyntaxUID" not in dataset.file_meta:
+            dataset.file_meta.TransferSyntaxUID = _plain(*dataset.original_encoding)
+        return dataset
+
+
+def _is_archive(head: bytes) -> bool:
+    return head.startswith(ARCHIVES) or head[TAR_AT : TAR_AT + len(TAR)] == TAR
+
+
+def _plain(implicit: bool | None, little_endian: bool | None) -> str:
+    """The uncompressed transfer syntax of a dataset that does not name its own."""
+    if not little_endian:
+        return str(ExplicitVRBigEndian)
+    return str(ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian)
 
 
 def _opened(source: Path | bytes) -> BinaryIO:
@@ -85,6 +107,8 @@ def _inflated(file: bytes) -> bytes:
     """The file with its dataset inflated, as Explicit VR Little Endian, which a deflated one is inside."""
     length = int.from_bytes(file[META_LENGTH_AT:META_AT], "little")
     meta, body = file[: META_AT + length], file[META_AT + length :]
+    if len(file) > MAX_INFLATED:
+        raise DicomFault(Fault.TOO_COMPLEX)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     dataset = inflater.decompress(body, MAX_INFLATED)
     if inflater.unconsumed_tail:

@@ -28,8 +28,8 @@ class Series:
 
     @property
     def position(self) -> str:
-        """Where people find it: the file whose path sorts first."""
-        return place(min(header.path for header in self.headers))
+        """Where people find it: the file whose path sorts first, of those in the folder that was read."""
+        return place(min((header.path.startswith("/"), header.path) for header in self.headers)[1])
 
     @property
     def instances(self) -> str:

@@ -1,16 +1,22 @@
 """A folder becomes records; what cannot be loaded is told by its code, and the rest loads."""
 
+import gzip
 import json
+import tarfile
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from cdm.etl import SourceRecord, Unreadable
+from site_node.imaging import load_series
 from site_node.sources.dicom import read
 from site_node.sources.dicom.index import read_index
-from tests.lib.dicom_files import ROOT, SERIES, STUDY, Change, write_rtstruct, write_series
+from tests.lib.dicom_files import ROOT, SERIES, STUDY, Change, new_object, write_rtstruct, write_series
 
 SQUARE = [(1.0, 1.0, 1.0), (5.0, 1.0, 1.0), (5.0, 5.0, 1.0), (1.0, 5.0, 1.0)]
 
@@ -119,6 +125,90 @@ def test_a_copy_of_a_file_is_the_same_image(folder: Path) -> None:
     (folder / "copy.dcm").write_bytes(paths[0].read_bytes())
     assert records(folder)[1].body == before
     assert codes(folder) == []
+
+
+def test_a_series_spread_over_folders_that_are_read_one_by_one_is_one(folder: Path) -> None:
+    paths = write_series(folder / "a")
+    (folder / "b").mkdir()
+    for path in paths[2:]:
+        path.rename(folder / "b" / path.name)
+    home = folder.parent / "home"
+    first = [one.body["facts"]["number_of_instances"] for one in loaded(folder / "a", home, "DicomSeries")]
+    second = [one.body["facts"]["number_of_instances"] for one in loaded(folder / "b", home, "DicomSeries")]
+    assert (first, second) == ([2], [4])
+    assert len(read_index(home).series[SERIES].files) == 4
+    again = loaded(folder / "a", home, "DicomSeries")
+    assert [one.body for one in again] == [one.body for one in loaded(folder / "b", home, "DicomSeries")]
+    assert all(not one.position.startswith("/") for one in again)
+
+
+def loaded(folder: Path, home: Path, kind: str) -> list[SourceRecord]:
+    found = [one for one in read(folder, home) if isinstance(one, SourceRecord)]
+    return [one for one in found if one.kind == kind]
+
+
+def test_a_slice_that_is_gone_from_its_folder_is_gone_from_the_series(folder: Path) -> None:
+    home, paths = folder.parent / "home", write_series(folder)
+    assert len(loaded(folder, home, "DicomSeries")) == 1
+    paths[-1].unlink()
+    (series,) = loaded(folder, home, "DicomSeries")
+    assert series.body["facts"]["number_of_instances"] == 3
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_a_file_without_preamble_is_read_as_archives_wrote_it_once(folder: Path, syntax: str) -> None:
+    paths = write_series(folder)
+    expected = load_series(paths).array
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta = None
+        bare = Dataset()
+        bare.update(dataset)
+        is_implicit = syntax == ImplicitVRLittleEndian
+        bare.save_as(path, implicit_vr=is_implicit, little_endian=True, enforce_file_format=False)
+        assert path.read_bytes()[128:132] != b"DICM"
+    assert [record.kind for record in records(folder)] == ["DicomStudy", "DicomSeries"]
+    np.testing.assert_array_equal(load_series(paths).array, expected)
+
+
+def test_an_archive_is_told_from_what_is_no_image_at_all(folder: Path) -> None:
+    paths = write_series(folder)
+    with zipfile.ZipFile(folder / "a.zip", "w") as packed:
+        packed.write(paths[0], "../../evil.dcm")
+    with tarfile.open(folder / "b.tar", "w") as taped:
+        taped.add(paths[0], "b.dcm")
+    (folder / "c.dcm.gz").write_bytes(gzip.compress(paths[0].read_bytes()))
+    assert codes(folder) == ["dicom-archive"] * 3
+    assert len(records(folder)) == 2
+
+
+def test_what_a_directory_of_a_disc_names_is_not_followed(folder: Path) -> None:
+    """A DICOMDIR is passed over: the files below the folder are read, and nothing that it points to."""
+    outside = write_series(folder.parent / "outside", series_uid=ROOT + "1.5")
+    write_series(folder / "IMAGES")
+    disc = new_object("CT", ROOT + "77")
+    disc.file_meta.MediaStorageSOPClassUID = disc.SOPClassUID = "1.2.840.10008.1.3.10"
+    entry = Dataset()
+    entry.DirectoryRecordType = "IMAGE"
+    entry.ReferencedFileID = ["..", "outside", outside[0].name]
+    disc.DirectoryRecordSequence = [entry]
+    disc.save_as(folder / "DICOMDIR", enforce_file_format=True)
+    assert codes(folder) == []
+    assert {one.body["series_uid"] for one in records(folder) if one.kind == "DicomSeries"} == {SERIES}
+
+
+def test_files_need_no_extension_and_patients_no_folder_of_their_own(folder: Path) -> None:
+    def other(_: int, dataset: Dataset) -> None:
+        dataset.PatientID, dataset.StudyInstanceUID = "P-0043", ROOT + "3"
+
+    of_a = write_series(folder / "a")
+    of_b = write_series(folder / "b", "MR", series_uid=ROOT + "3.1", change=other)
+    for name, files in (("A", of_a), ("B", of_b)):
+        for number, path in enumerate(files):
+            path.rename(folder / f"{name}{number:08d}")
+    assert codes(folder) == []
+    people = [one.body["patient_id"] for one in records(folder) if one.kind == "DicomSeries"]
+    assert sorted(people) == ["P-0042", "P-0043"]
 
 
 def test_a_file_that_is_not_dicom_does_not_stop_the_rest(folder: Path) -> None:
