@@ -33,6 +33,7 @@ SCANNER_COLUMNS = {
     "slice_thickness": "slice_thickness_mm",
     "field_strength": "magnetic_field_strength_tesla",
     "kvp": "kvp",
+    "contrast": "contrast_bolus_agent",
 }
 ASSESSED = (*WORSE, "SNOMED:359746009", "SNOMED:268910001", "SNOMED:260415000")
 

@@ -162,15 +162,17 @@ class Radiomic(_Variable):
     filter: str = "none"
 
 
+ScannerPart = Literal[
+    "manufacturer", "model", "kernel", "slice_thickness", "field_strength", "kvp", "contrast"
+]
+
+
 class Scanner(_Variable):
     """A label: the scanner of this modality's images. It never leaves the site; ComBat batches on it."""
 
     kind: Literal["scanner"]
     modality: Literal["CT", "MR", "PT"]
-    by: tuple[Literal["manufacturer", "model", "kernel", "slice_thickness", "field_strength", "kvp"], ...] = (
-        "manufacturer",
-        "model",
-    )
+    by: tuple[ScannerPart, ...] = ("manufacturer", "model")
 
 
 class Survival(_Variable):

@@ -118,6 +118,33 @@ def test_a_scanner_is_the_label_of_the_image_that_was_measured(cdm: Engine) -> N
     assert tube.label("x")[row_of("ann", tube)] == "SIEMENS / 120"
 
 
+@pytest.mark.parametrize(
+    ("part", "label"),
+    [
+        ("manufacturer", "SIEMENS"),
+        ("model", "Biograph 64"),
+        ("kernel", "B30f"),
+        ("slice_thickness", "2.5"),
+        ("field_strength", "1.5"),
+        ("kvp", "120"),
+        ("contrast", "Omnipaque"),
+    ],
+)
+def test_a_batch_is_any_setting_of_the_scanner(cdm: Engine, part: str, label: str) -> None:
+    facts = {
+        "manufacturer": "SIEMENS",
+        "manufacturer_model_name": "Biograph 64",
+        "convolution_kernel": "B30f",
+        "slice_thickness_mm": 2.5,
+        "magnetic_field_strength_tesla": 1.5,
+        "kvp": 120.0,
+        "contrast_bolus_agent": "Omnipaque",
+    }
+    image(cdm, 1, "ann", 0, facts)
+    found = table(cdm, {"kind": "scanner", "modality": "CT", "by": [part]})
+    assert found.label("x")[row_of("ann", found)] == label
+
+
 @pytest.mark.parametrize(("with_features", "people"), [(False, 2), (True, 1)])
 def test_a_cohort_may_ask_for_images_or_for_measured_ones(
     cdm: Engine, with_features: bool, people: int
