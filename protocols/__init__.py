@@ -33,4 +33,5 @@ CATALOGUE = {
     "quantiles": "Quantiles",
     "summary": "Summary",
     "survival_validation": "SurvivalValidation",
+    "tune": "Tune",
 }

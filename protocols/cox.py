@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from protocols.core.disclosure import Count, Moment
+from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.estimation import cox_fit, time_by_time
@@ -201,6 +201,13 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult]):
 
     def coordinate(self, spec: CoxSpec) -> Coordination[CoxResult]:
         return (yield from cox_fit.fitted(spec))
+
+    def risks(
+        self, spec: CoxSpec, table: AnalysisTable, at: Integers, **arrays: Array
+    ) -> tuple[Floats, Floats]:
+        """The (n,) linear predictors about the mean, and (n, T) chances by the baseline hazard."""
+        score: Floats = (table.matrix(spec.covariates) - arrays["center"]) @ arrays["coef"]
+        return score, -np.expm1(-np.outer(np.exp(score), arrays["hazard"][at - 1]))
 
     def pooled(self, spec: CoxSpec, tables: Sequence[AnalysisTable]) -> CoxResult:
         """The fit of sums over risk sets one event time after another, held to statsmodels' PHReg."""

@@ -8,7 +8,7 @@ Reference: Vickers & Elkin, Med Decis Making 26 (2006) 565, eq. 1; Pencina et al
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
@@ -21,7 +21,6 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
-    Ask,
     Coordination,
     FederatedProtocol,
     Result,
@@ -34,17 +33,22 @@ from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.estimation.out_of_fold import (
     AnySpec,
-    BySite,
     Part,
     Validated,
+    check_people,
     fitted,
-    fold_rows,
+    folds_of,
+    mean_of_repeats,
     pooled_fitted,
     scored,
+    scored_by,
     sites_to_leave_out,
     smaller_class,
-    stacked,
 )
+from protocols.estimation.schemes import ByFold, BySite
+
+MEASURES = ("net_benefit", "treat_all", "standardized", "avoided")
+"""What is averaged over repeated folds."""
 
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 
@@ -127,6 +131,8 @@ class DecisionCurveResult(Result):
         standardized: (m, t) net benefit over the prevalence.
         avoided: (m, t) needless actions avoided for 100 people, beside acting on everybody.
         reclassified: model -> beside the reference.
+        by_repeat: measure -> (repeats, ...) of each, where folds are repeated; `MEASURES` are their means
+            then, counts and reclassification those of the first.
     """
 
     models: tuple[str, ...]
@@ -140,6 +146,7 @@ class DecisionCurveResult(Result):
     standardized: Floats
     avoided: Floats
     reclassified: Mapping[str, Reclassification]
+    by_repeat: Mapping[str, Floats] = field(default_factory=dict)
 
     def summary(self) -> pd.DataFrame:
         """One row a threshold, one column a model."""
@@ -204,44 +211,48 @@ class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):
 
     def coordinate(self, spec: DecisionCurveSpec) -> Coordination[DecisionCurveResult]:
         judged: tuple[str, ...] = ()
-        if isinstance(spec.scheme, BySite):
-            judged, _ = sites_to_leave_out((yield ask("classes", per_site=True)))
-        _, keys, training = fold_rows(spec.scheme, judged)
-        fits = yield from together([fitted(spec, rows) for rows in training])
-        total = yield Ask("counts", {"folds": keys, **stacked(fits)})
-        return result(spec, total.arrays)
+        if not isinstance(spec.scheme, ByFold):
+            judged, _ = sites_to_leave_out(spec.scheme, (yield ask("classes", per_site=True)))
+        folds = folds_of(spec.scheme, judged)
+        fits = yield from together([fitted(spec, rows) for rows in folds.training])
+        totals = yield folds.questions("counts", fits)
+        check_people(spec, int(totals[0]["n"]), totals[0].min_count)
+        return mean_of_repeats([result(spec, total.arrays) for total in totals], MEASURES)
 
     def pooled(self, spec: DecisionCurveSpec, tables: Sequence[AnalysisTable]) -> DecisionCurveResult:
         """The same folds, pooled fits, and net benefit from each person's score."""
         judged: tuple[str, ...] = ()
         if isinstance(spec.scheme, BySite):
             judged = tuple(sorted(t.site for t in tables if smaller_class(spec, t)["smaller"] >= 10))
-        _, keys, training = fold_rows(spec.scheme, judged)
-        fits = stacked([pooled_fitted(spec, rows, tables) for rows in training])
-        counts = [DecisionCurve.counts(spec, table, folds=keys, **fits) for table in tables]
-        found = result(spec, {name: np.sum([c[name] for c in counts], axis=0) for name in counts[0]})
-        people = [scored(spec, table, keys, fits) for table in tables]
-        y, p = np.concatenate([y for y, _ in people]), np.concatenate([p for _, p in people], axis=1)
-        for t, cut in enumerate(spec.thresholds):
-            worth = np.where(p >= cut, np.where(y == 1, 1.0, -cut / (1 - cut)), 0.0).mean(axis=1)
-            assert np.allclose(worth, found.net_benefit[:, t], rtol=0, atol=1e-12)
-        return found
+        folds = folds_of(spec.scheme, judged)
+        fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
+        found = []
+        for question in folds.questions("counts", fits):
+            counts = [DecisionCurve.counts(spec, table, **question.arrays) for table in tables]
+            total = {name: np.sum([c[name] for c in counts], axis=0) for name in counts[0]}
+            found.append(result(spec, total))
+            people = [scored_by(spec, table, question) for table in tables]
+            y, p = np.concatenate([y for y, _ in people]), np.concatenate([p for _, p in people], axis=1)
+            for t, cut in enumerate(spec.thresholds):
+                worth = np.where(p >= cut, np.where(y == 1, 1.0, -cut / (1 - cut)), 0.0).mean(axis=1)
+                assert np.allclose(worth, found[-1].net_benefit[:, t], rtol=0, atol=1e-12)
+        return mean_of_repeats(found, MEASURES)
 
     def describe(self, spec: DecisionCurveSpec) -> Sequence[str]:
-        lines = ["Decision curves, each model fitted on other people than it is judged by; for each fold:"]
+        lines = [f"Decision curves, {spec.scheme}; for each fold:"]
         for part in (*spec.preparations().values(), *spec.fitted_models().values()):
             lines += [f"  {line}" for line in protocol(part.protocol).describe(part)]
         lines.append(
-            "Leaves in a sum over sites, once: how many people with and without the outcome are above each "
-            f"of {len(spec.thresholds)} thresholds."
+            f"Leaves in a sum over sites, {spec.scheme.times()}: how many people with and without the "
+            f"outcome are above each of {len(spec.thresholds)} thresholds."
         )
         if spec.compared():
             lines.append(
-                "Leaves in a sum over sites, once: how many people move between "
+                f"Leaves in a sum over sites, {spec.scheme.times()}: how many people move between "
                 f"{len(spec.categories) + 1} risk categories, and the sums of changes of the "
                 "probability and of their squares."
             )
-        if isinstance(spec.scheme, BySite):
+        if not isinstance(spec.scheme, ByFold):
             lines.append("Leaves in the clear, for this site: the number of people in the smaller class.")
         return lines
 

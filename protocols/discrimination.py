@@ -1,8 +1,9 @@
 """How well a model that was fitted on other people tells who has the outcome: ROC, AUC, calibration.
 
-The model, and its harmonization if it has one, are fitted inside folds: k folds of people by keyed hash,
-or each hospital left out in turn. All folds advance together, so they cost the rounds of one. Each site
-scores its own people by the model that never saw them, and answers with counts of scores on public edges.
+The model, and its harmonization if it has one, are fitted inside folds: k folds of people by keyed hash, once
+or again and again, each hospital left out in turn, or named hospitals that judge alone. All folds advance
+together, so they cost the rounds of one. Each site scores its own people by the model that never saw them,
+and answers with counts of scores on public edges.
 
 Exact with respect to its definition, the histogram. The AUC counts two people whose scores share a bin as a
 tie, so it differs from the AUC of the scores themselves by at most `auc_bound`: half the share of
@@ -12,7 +13,7 @@ Reference: see `protocols/estimation/roc.py`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -25,7 +26,6 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
-    Ask,
     Coordination,
     FederatedProtocol,
     PerSite,
@@ -38,19 +38,34 @@ from protocols.core.protocol import (
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.estimation.out_of_fold import (
     AnySpec,
-    ByFold,
-    BySite,
     Part,
     Validated,
+    check_people,
+    chosen_by,
     fitted,
-    fold_rows,
+    folds_of,
+    mean_of_repeats,
     pooled_fitted,
     scored,
+    scored_by,
     sites_to_leave_out,
     smaller_class,
-    stacked,
 )
 from protocols.estimation.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
+from protocols.estimation.schemes import ByFold, BySite
+
+MEASURES = (
+    "auc",
+    "auc_bound",
+    "auc_se",
+    "auc_lower",
+    "auc_upper",
+    "brier",
+    "expected",
+    "calibration_intercept",
+    "calibration_slope",
+)
+"""What is averaged over repeated folds."""
 
 
 class DiscriminationSpec(Validated):
@@ -119,6 +134,9 @@ class DiscriminationResult(Result):
             one with fewer people than `min_cell` the number is -1 and the others are NaN.
         by_site: site -> how its people were told apart by the model of the others.
         not_judged: site -> why it was not left out, or did not show its part.
+        chosen: (fold,) the candidate that was chosen, where the model is tuned.
+        by_repeat: measure -> (repeats,) of each, where folds are repeated; `MEASURES` are their means then,
+            counts, the ROC and the calibration curve those of the first.
     """
 
     folds: tuple[str, ...]
@@ -146,6 +164,8 @@ class DiscriminationResult(Result):
     calibration_observed: Floats
     by_site: Mapping[str, LeftOut]
     not_judged: Mapping[str, Code]
+    chosen: tuple[str, ...]
+    by_repeat: Mapping[str, Floats] = field(default_factory=dict)
 
     def summary(self) -> pd.DataFrame:
         pooled = {"n": self.n, "n_events": self.n_events, "auc": self.auc, "lower": self.auc_lower}
@@ -208,23 +228,23 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         return {"class": 2, "bin": spec.bins, "cell": spec.cells}
 
     def coordinate(self, spec: DiscriminationSpec) -> Coordination[DiscriminationResult]:
-        not_judged: dict[str, Code] = {}
-        if isinstance(spec.scheme, BySite):
-            classes = yield ask("classes", per_site=True)
-            judged, not_judged = sites_to_leave_out(classes)
-        else:
-            judged = ()
-        names, keys, training = fold_rows(spec.scheme, judged)
-        fits = stacked((yield from together([fitted(spec, rows) for rows in training])))
-        arrays: dict[str, Array] = {"folds": keys, **fits}
+        judged: tuple[str, ...] = ()
+        not_judged: Mapping[str, Code] = {}
+        if not isinstance(spec.scheme, ByFold):
+            judged, not_judged = sites_to_leave_out(spec.scheme, (yield ask("classes", per_site=True)))
+        folds = folds_of(spec.scheme, judged)
+        fits = yield from together([fitted(spec, rows) for rows in folds.training])
+        questions = folds.questions("scores", fits)
         by_site: dict[str, LeftOut] = {}
         if judged:
-            total, shown = yield Ask("scores", arrays), Ask("left_out", arrays, per_site=True)
+            *totals, shown = yield (*questions, replace(questions[0], step="left_out", per_site=True))
             by_site, withheld = _shown(shown, judged)
-            not_judged |= withheld
+            not_judged = {**not_judged, **withheld}
         else:
-            total = yield Ask("scores", arrays)
-        return result(spec, names, fits, total.arrays, by_site, not_judged)
+            totals = yield questions
+        check_people(spec, int(totals[0]["n"]), totals[0].min_count)
+        found = [result(spec, folds.names, fits, total.arrays, by_site, not_judged) for total in totals]
+        return mean_of_repeats(found, MEASURES)
 
     def pooled(self, spec: DiscriminationSpec, tables: Sequence[AnalysisTable]) -> DiscriminationResult:
         """The same folds, pooled fits and histogram on all rows in one place."""
@@ -234,32 +254,32 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         if isinstance(spec.scheme, BySite):
             enough = (t.site for t in tables if Discrimination.classes(spec, t)["smaller"] >= spec.min_cell)
             judged = tuple(sorted(enough))
-        names, keys, training = fold_rows(spec.scheme, judged)
-        fits = stacked([pooled_fitted(spec, rows, tables) for rows in training])
-        people = [scored(spec, table, keys, fits) for table in tables]
-        y, p = np.concatenate([y for y, _ in people]), np.concatenate([p[0] for _, p in people])
-        total = {
-            "n": np.array(len(y)),
-            "histogram": histogram_of(y, bin_of(p, spec.bins), spec.bins),
-            "predicted": np.histogram(p, np.linspace(0, 1, spec.bins + 1), weights=p)[0],
-            "squares": np.array(brier_score_loss(y, p) * len(y)),
-        }
-        found = result(spec, names, fits, total, {}, {})
-        assert abs(found.auc - roc_auc_score(y, bin_of(p, spec.bins))) < 1e-12
-        assert abs(found.auc - roc_auc_score(y, p)) <= found.auc_bound
-        return found
+        folds = folds_of(spec.scheme, judged)
+        fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
+        found = []
+        for question in folds.questions("scores", fits):
+            people = [scored_by(spec, table, question) for table in tables]
+            y, p = np.concatenate([y for y, _ in people]), np.concatenate([p[0] for _, p in people])
+            total = {
+                "n": np.array(len(y)),
+                "histogram": histogram_of(y, bin_of(p, spec.bins), spec.bins),
+                "predicted": np.histogram(p, np.linspace(0, 1, spec.bins + 1), weights=p)[0],
+                "squares": np.array(brier_score_loss(y, p) * len(y)),
+            }
+            found.append(result(spec, folds.names, fits, total, {}, {}))
+            assert abs(found[-1].auc - roc_auc_score(y, bin_of(p, spec.bins))) < 1e-12
+            assert abs(found[-1].auc - roc_auc_score(y, p)) <= found[-1].auc_bound
+        return mean_of_repeats(found, MEASURES)
 
     def describe(self, spec: DiscriminationSpec) -> Sequence[str]:
-        folds = spec.scheme.of if isinstance(spec.scheme, ByFold) else None
-        scheme = f"in {folds} folds of people" if folds else "each hospital left out in turn"
-        lines = [f"Validation of a model, {scheme}; for each fold:"]
+        lines = [f"Validation of a model, {spec.scheme}; for each fold:"]
         for part in (*spec.preparations().values(), spec.model):
             lines += [f"  {line}" for line in protocol(part.protocol).describe(part)]
         lines += [
-            "Leaves in a sum over sites, once: how many people of either class have a score in each of "
-            f"{spec.bins} bins, the sums of scores by bin, and of squared errors.",
+            f"Leaves in a sum over sites, {spec.scheme.times()}: how many people of either class have a "
+            f"score in each of {spec.bins} bins, the sums of scores by bin, and of squared errors.",
         ]
-        if folds is None:
+        if not isinstance(spec.scheme, ByFold):
             lines.append(
                 "Leaves in the clear, for this site: the number of people of each class, the AUC, the mean "
                 f"score, a histogram of scores in cells of at least {spec.min_cell} people of each class; "
@@ -292,7 +312,7 @@ def _shown(shown: PerSite, judged: tuple[str, ...]) -> tuple[dict[str, LeftOut],
 def result(
     spec: DiscriminationSpec,
     folds: tuple[str, ...],
-    fits: Mapping[str, Array],
+    fits: Sequence[Mapping[str, Array]],
     total: Arrays,
     by_site: Mapping[str, LeftOut],
     not_judged: Mapping[str, Code],
@@ -320,7 +340,7 @@ def result(
     return DiscriminationResult(
         folds=folds,
         terms=tuple(getattr(spec.model, "terms", tuple)()),
-        coef=np.asarray(fits.get("model.coef", np.zeros((len(folds), 0))), dtype=np.float64),
+        coef=np.array([fit.get("model.coef", np.zeros(0)) for fit in fits], dtype=np.float64),
         n=n,
         n_events=events,
         edges=np.linspace(0, 1, spec.bins + 1),
@@ -343,4 +363,5 @@ def result(
         calibration_observed=events_in / enough,
         by_site=by_site,
         not_judged=not_judged,
+        chosen=chosen_by(spec.model, "model", fits),
     )

@@ -89,6 +89,9 @@ class FusionSpec(Spec):
         """Everybody, or the training rows of an inner fold."""
         return rows == EVERYBODY or rows in self.training()
 
+    def inner_folds(self) -> int:
+        return self.folds
+
     def training(self) -> list[Rows]:
         """On whom the experts of each fold are fitted."""
         return [Rows(keep="train", fold=f, of=self.folds, inner=True) for f in range(self.folds)]

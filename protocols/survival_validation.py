@@ -13,13 +13,12 @@ Reference: Harrell et al., JAMA 247 (1982) 2543; Uno et al., Stat Med 30 (2011) 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
-from scipy.special import expit
 
 from protocols.core.disclosure import Array, Count, Moment, Statistic
 from protocols.core.errors import Code, StudyError
@@ -40,44 +39,61 @@ from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.cox import CoxSpec
 from protocols.estimation import pair_by_pair
 from protocols.estimation.concordance import Pairs, pairs
+from protocols.estimation.foretold import (
+    BINS,
+    COUNTS,
+    auc_by_day,
+    censoring_and_survival,
+    measures,
+    nothing,
+)
 from protocols.estimation.life_table import FollowUp, counted, ended, follow_up, known_follow_up
 from protocols.estimation.out_of_fold import (
-    ByFold,
-    BySite,
     Part,
     Validated,
+    check_people,
+    chosen_by,
     fitted,
-    fold_rows,
+    folds_of,
+    mean_of_repeats,
     pooled_fitted,
     sites_to_leave_out,
-    stacked,
+    smallest_inner_fold,
     tested,
 )
-from protocols.estimation.roc import bin_of
+from protocols.estimation.schemes import ByFold, BySite
+from protocols.tune import TuneSpec, check_foretells
 
-_BINS = 200
-_COUNTS = ("concordant", "discordant", "tied_score", "tied_time", "tied_both")
+MEASURES = (
+    "harrell",
+    "harrell_se",
+    "uno",
+    "uno_se",
+    "auc",
+    "auc_bound",
+    "brier",
+    "integrated_brier",
+    "expected",
+)
+"""What is averaged over repeated folds."""
 
 
 class SurvivalValidationSpec(Validated):
     """A Cox model and how it is validated.
 
     Attributes:
-        model: with a `grid`, on which its baseline hazard and censoring are estimated.
+        model: cox, or tune over cox, with a `grid`, on which its baseline hazard and censoring are estimated.
         days: at which survival is foretold; each is an edge of the grid.
     """
 
     protocol: Literal["survival_validation"] = "survival_validation"
-    model: CoxSpec
+    model: Annotated[CoxSpec | TuneSpec, Field(discriminator="protocol")]
     days: tuple[int, ...] = Field(min_length=1, max_length=50)
 
     @model_validator(mode="after")
     def _is_possible(self) -> "SurvivalValidationSpec":
-        if self.model.grid is None:
-            raise ValueError("the model needs a `grid`: its baseline hazard foretells survival")
-        if self.model.episodes:
-            raise ValueError("covariates that change over time foretell nothing: take `episodes` out")
-        if not set(self.days) <= set(self.model.grid.edges()[1:]) or list(self.days) != sorted(self.days):
+        check_foretells(self.model)
+        if not set(self.days) <= set(self.edges()[1:]) or list(self.days) != sorted(self.days):
             raise ValueError("`days` ascend and are edges of the model's grid")
         return self
 
@@ -117,6 +133,8 @@ class SurvivalValidationResult(Result):
         observed, expected: (T,) share with the event by Kaplan-Meier, and the mean that was foretold.
         by_site: site -> how its people were foretold by the model of the others.
         not_judged: site -> why it was not left out, or did not show its part.
+        chosen: (fold,) the candidate that was chosen, where the model is tuned.
+        by_repeat: measure -> (repeats, ...) of each, where folds are repeated; `MEASURES` are their means.
     """
 
     folds: tuple[str, ...]
@@ -137,6 +155,8 @@ class SurvivalValidationResult(Result):
     expected: Floats
     by_site: Mapping[str, LeftOutSurvival]
     not_judged: Mapping[str, Code]
+    chosen: tuple[str, ...]
+    by_repeat: Mapping[str, Floats] = field(default_factory=dict)
 
     def summary(self) -> pd.DataFrame:
         """One row a day."""
@@ -156,7 +176,7 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         """How many events there are here: whether this site can be left out and judged."""
         table = known_follow_up(table, spec.model.outcome, spec.model.entry)
         event = follow_up(table, spec.model.outcome).event
-        return {"smaller": np.array(min(event.sum(), (~event).sum()))}
+        return {"smaller": np.array(min(event.sum(), (~event).sum(), smallest_inner_fold(spec, table)))}
 
     @site_step(
         n=Count(),
@@ -188,9 +208,9 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         spec: SurvivalValidationSpec, table: AnalysisTable, folds: Integers, followed: Floats, **fits: Array
     ) -> Arrays:
         """Pairs within folds, weighted histograms of scores of cases and controls, and squared errors."""
-        totals = _nothing(len(spec.days))
+        totals = nothing(len(spec.days))
         for people, score, risk in _scored(spec, table, folds, fits):
-            for name, value in _fold(spec, people, score, risk, followed).items():
+            for name, value in measures(people, spec.edges(), spec.at(), score, risk, followed).items():
                 totals[name] = totals[name] + value
         return totals
 
@@ -209,29 +229,32 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
 
     def axes(self, spec: SurvivalValidationSpec) -> dict[str, int]:
         sizes = {"interval": len(spec.edges()) - 1, "day": len(spec.days)}
-        return sizes | {"bin": _BINS, "pair": len(_COUNTS), "square": 3}
+        return sizes | {"bin": BINS, "pair": len(COUNTS), "square": 3}
 
     def coordinate(self, spec: SurvivalValidationSpec) -> Coordination[SurvivalValidationResult]:
         judged: tuple[str, ...] = ()
-        not_judged: dict[str, Code] = {}
-        if isinstance(spec.scheme, BySite):
-            counts, classes = yield Ask("life_table"), Ask("classes", per_site=True)
-            judged, not_judged = sites_to_leave_out(classes)
-        else:
+        not_judged: Mapping[str, Code] = {}
+        if isinstance(spec.scheme, ByFold):
             counts = yield Ask("life_table")
-        followed, observed = censoring_and_survival(counts.arrays)
-        names, keys, training = fold_rows(spec.scheme, judged)
-        fits = stacked((yield from together([fitted(spec, rows) for rows in training])))
-        arrays: dict[str, Array] = {"folds": keys, **fits}
-        by_site: dict[str, LeftOutSurvival] = {}
-        question = Ask("scores", {**arrays, "followed": followed})
-        if judged:
-            total, shown = yield question, Ask("left_out", arrays, per_site=True)
-            by_site, withheld = _shown(shown, judged)
-            not_judged |= withheld
         else:
-            total = yield question
-        return result(spec, names, fits, total, observed[spec.at()], by_site, not_judged)
+            counts, classes = yield Ask("life_table"), Ask("classes", per_site=True)
+            judged, not_judged = sites_to_leave_out(spec.scheme, classes)
+        check_people(spec, int(counts["n"]), counts.min_count)
+        followed, observed = censoring_and_survival(counts.arrays)
+        folds = folds_of(spec.scheme, judged)
+        fits = yield from together([fitted(spec, rows) for rows in folds.training])
+        questions = folds.questions("scores", fits, followed=followed)
+        by_site: dict[str, LeftOutSurvival] = {}
+        if judged:
+            (alone,) = folds.questions("left_out", fits)
+            *totals, shown = yield (*questions, replace(alone, per_site=True))
+            by_site, withheld = _shown(shown, judged)
+            not_judged = {**not_judged, **withheld}
+        else:
+            totals = yield questions
+        at = observed[spec.at()]
+        found = [result(spec, folds.names, fits, total, at, by_site, not_judged) for total in totals]
+        return mean_of_repeats(found, MEASURES)
 
     def pooled(
         self, spec: SurvivalValidationSpec, tables: Sequence[AnalysisTable]
@@ -241,50 +264,41 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         if isinstance(spec.scheme, BySite):
             enough = (t.site for t in tables if SurvivalValidation.classes(spec, t)["smaller"] >= 10)
             judged = tuple(sorted(enough))
-        names, keys, training = fold_rows(spec.scheme, judged)
-        fits = stacked([pooled_fitted(spec, rows, tables) for rows in training])
+        folds = folds_of(spec.scheme, judged)
+        fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
         known = [known_follow_up(t, spec.model.outcome, spec.model.entry) for t in tables]
         people = [follow_up(t, spec.model.outcome, spec.model.entry).on(spec.edges()) for t in known]
         followed, observed = pair_by_pair.shares(people, len(spec.edges()) - 1)
-        totals = _nothing(len(spec.days))
-        for table in tables:
-            for part, score, risk in _scored(spec, table, keys, fits):
-                for name, value in pair_by_pair.measures(
-                    part, part.on(spec.edges()), score, risk, followed, spec.at(), _BINS
-                ).items():
-                    totals[name] = totals[name] + value
-        return result(spec, names, fits, Total(totals, ()), observed[spec.at()], {}, {})
+        at, found = observed[spec.at()], []
+        for question in folds.questions("scores", fits):
+            numbers = np.asarray(question.arrays["folds"], dtype=np.int64)
+            totals = nothing(len(spec.days))
+            for table in tables:
+                for part, score, risk in _scored(spec, table, numbers, question.arrays):
+                    for name, value in pair_by_pair.measures(
+                        part, part.on(spec.edges()), score, risk, followed, spec.at(), BINS
+                    ).items():
+                        totals[name] = totals[name] + value
+            found.append(result(spec, folds.names, fits, Total(totals, ()), at, {}, {}))
+        return mean_of_repeats(found, MEASURES)
 
     def describe(self, spec: SurvivalValidationSpec) -> Sequence[str]:
-        by_site = isinstance(spec.scheme, BySite)
-        scheme = "each hospital left out in turn"
-        if isinstance(spec.scheme, ByFold):
-            scheme = f"in {spec.scheme.of} folds of people"
-        lines = [f"Validation of a survival model, {scheme}; for each fold:"]
+        lines = [f"Validation of a survival model, {spec.scheme}; for each fold:"]
         for part in (*spec.preparations().values(), spec.model):
             lines += [f"  {line}" for line in protocol(part.protocol).describe(part)]
         lines += [
             "Leaves in a sum over sites, once: how many people are at risk, have the event, and leave in "
             "each interval of the grid.",
-            "Leaves in a sum over sites, once: how many pairs of people the score orders rightly, how many "
-            f"people with and without the event by each day have a score in each of {_BINS} bins, the sums "
-            "of foretold shares and of squared errors.",
+            f"Leaves in a sum over sites, {spec.scheme.times()}: how many pairs of people the score orders "
+            "rightly, how many people with and without the event by each day have a score in each of "
+            f"{BINS} bins, the sums of foretold shares and of squared errors.",
         ]
-        if by_site:
+        if not isinstance(spec.scheme, ByFold):
             lines.append(
                 "Leaves in the clear, for this site: the numbers of people and of events, and the "
                 "concordance; with few events nothing, and this site is not left out."
             )
         return lines
-
-
-def censoring_and_survival(counts: Arrays) -> tuple[Floats, Floats]:
-    """(bins + 1,) the shares still followed, and with the event, at each edge; events before censorings."""
-    at_risk, events, left = (np.asarray(counts[name], float) for name in ("at_risk", "events", "left"))
-    censored, without = left - events, np.maximum(at_risk - events, 1.0)
-    followed = np.append(1.0, np.cumprod(1 - np.minimum(censored / without, 1.0)))
-    alive = np.append(1.0, np.cumprod(1 - events / np.maximum(at_risk, 1.0)))
-    return followed, 1 - alive
 
 
 def _scored(
@@ -293,44 +307,10 @@ def _scored(
     """For each fold the people here whom its model never saw: follow-up, (n,) score, (n, T) risk by day."""
     model = spec.model
     for people, found in tested(spec, table, folds, fits):
-        part = known_follow_up(people.complete(model.covariates), model.outcome, model.entry)
-        arrays = found["model",]
-        score = (part.matrix(model.covariates) - arrays["center"]) @ arrays["coef"]
-        hazard = arrays["hazard"][spec.at() - 1]
-        yield follow_up(part, model.outcome, model.entry), score, -np.expm1(-np.outer(np.exp(score), hazard))
-
-
-def _nothing(days: int) -> dict[str, Floats]:
-    shapes = {"cases": (days, _BINS), "controls": (days, _BINS), "squares": (days,), "expected": (days,)}
-    shapes |= {"harrell": (len(_COUNTS),), "uno": (len(_COUNTS),)}
-    shapes |= {"harrell_squares": (3,), "uno_squares": (3,)}
-    zeros: dict[str, Floats] = {name: np.zeros(shape) for name, shape in shapes.items()}
-    return zeros | {name: np.array(0) for name in ("n", "n_events")}
-
-
-def _fold(
-    spec: SurvivalValidationSpec, people: FollowUp, score: Floats, risk: Floats, followed: Floats
-) -> dict[str, Floats]:
-    """What one fold adds to the sums."""
-    on = people.on(spec.edges())
-    last = on.time.astype(np.int64)
-    before = np.maximum(followed[np.clip(last - 1, 0, len(followed) - 1)], 1e-3)
-    weight = np.where(on.event, 1 / before, 0.0)
-    found: dict[str, Floats] = {"n": np.array(len(score)), "n_events": np.array(people.event.sum())}
-    for name, weights in (("harrell", None), ("uno", 1 / before**2)):
-        counted_pairs = pairs(people, score, weights)
-        found[name] = np.array([getattr(counted_pairs, count) for count in _COUNTS])
-        found[f"{name}_squares"] = counted_pairs.squares
-    bins = bin_of(expit(score), _BINS)
-    cases, controls, squares = [], [], []
-    for t, at in enumerate(spec.at()):
-        case, control = on.event & (last <= at), last > at
-        cases.append(np.bincount(bins[case], weight[case], minlength=_BINS))
-        controls.append(np.bincount(bins[control], minlength=_BINS).astype(float))
-        errors = weight[case] @ (1 - risk[case, t]) ** 2 + (risk[control, t] ** 2).sum() / followed[at]
-        squares.append(errors)
-    found |= {"cases": np.array(cases), "controls": np.array(controls), "squares": np.array(squares)}
-    return found | {"expected": risk.sum(axis=0)}
+        part = known_follow_up(people, model.outcome, model.entry)
+        score, risk = protocol(model.protocol).risks(model, part, spec.at(), **found["model",])
+        known = ~np.isnan(score)
+        yield follow_up(part, model.outcome, model.entry).select(known), score[known], risk[known]
 
 
 def _shown(shown: PerSite, judged: tuple[str, ...]) -> tuple[dict[str, LeftOutSurvival], dict[str, Code]]:
@@ -347,7 +327,7 @@ def _shown(shown: PerSite, judged: tuple[str, ...]) -> tuple[dict[str, LeftOutSu
 def result(
     spec: SurvivalValidationSpec,
     folds: tuple[str, ...],
-    fits: Mapping[str, Array],
+    fits: Sequence[Mapping[str, Array]],
     total: Total,
     observed: Floats,
     by_site: Mapping[str, LeftOutSurvival],
@@ -362,14 +342,14 @@ def result(
         raise StudyError(Code.SEPARATION, f"nobody who was scored has an event of {spec.model.outcome}")
     harrell, uno = (_pairs(total, name) for name in ("harrell", "uno"))
     days = np.array(spec.days, dtype=np.float64)
-    auc, bound = _auc(total["cases"], total["controls"])
+    auc, bound = auc_by_day(total["cases"], total["controls"])
     brier = total["squares"] / total["n"]
     several = len(days) > 1
     integrated = float(np.trapezoid(brier, days) / (days[-1] - days[0])) if several else float("nan")
     return SurvivalValidationResult(
         folds=folds,
-        terms=spec.model.covariates,
-        coef=np.asarray(fits["model.coef"], dtype=np.float64),
+        terms=spec.model.covariates if isinstance(spec.model, CoxSpec) else (),
+        coef=np.array([fit.get("model.coef", np.zeros(0)) for fit in fits], dtype=np.float64),
         n=int(total["n"]),
         n_events=int(total["n_events"]),
         harrell=harrell.index(),
@@ -385,16 +365,9 @@ def result(
         expected=total["expected"] / total["n"],
         by_site=by_site,
         not_judged=not_judged,
+        chosen=chosen_by(spec.model, "model", fits),
     )
 
 
 def _pairs(total: Total, name: str) -> Pairs:
-    return Pairs(**dict(zip(_COUNTS, total[name].tolist(), strict=True)), squares=total[f"{name}_squares"])
-
-
-def _auc(cases: Floats, controls: Floats) -> tuple[Floats, Floats]:
-    """(T,) AUC of weighted cases against controls, ties half, and half the share of tied pairs."""
-    below = np.cumsum(controls, axis=1) - controls / 2
-    all_pairs = cases.sum(axis=1) * controls.sum(axis=1)
-    all_pairs = np.where(all_pairs > 0, all_pairs, np.nan)
-    return (cases * below).sum(axis=1) / all_pairs, (cases * controls).sum(axis=1) / 2 / all_pairs
+    return Pairs(**dict(zip(COUNTS, total[name].tolist(), strict=True)), squares=total[f"{name}_squares"])

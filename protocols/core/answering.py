@@ -64,9 +64,16 @@ def _refuse_isolation(table: AnalysisTable, question: Ask, thresholds: Threshold
 
     Raises:
         SiteError: code `withheld`. A sum with and a sum without this site differ by it, so it must have as
-            many people as the clear wants.
+            many people as the clear wants, and in an inner fold too. Sites that are left out together are a
+            sum themselves.
     """
-    if table.site in question.rows.sites_left_out() and len(table) < thresholds.min_count:
+    rows, left_out = question.rows, question.rows.sites_left_out()
+    if table.site not in left_out or len(left_out) >= thresholds.min_sites_in_sum:
+        return
+    people = len(table)
+    if rows.inner:
+        people = int(rows.model_copy(update={"keep": "test", "inside": None}).mask(table).sum())
+    if people < thresholds.min_count:
         raise SiteError(
             Code.WITHHELD, f"leaving this site out would show its fewer than {thresholds.min_count} people"
         )

@@ -7,7 +7,7 @@ study could see each site's part of any sum in it.
 from collections.abc import Callable
 
 from protocols.core.protocol import Spec
-from protocols.estimation.out_of_fold import BySite
+from protocols.estimation.schemes import BySite, External
 
 
 def _where_the_study_says_so(spec: Spec) -> bool:
@@ -15,7 +15,7 @@ def _where_the_study_says_so(spec: Spec) -> bool:
 
 
 def _where_sites_are_left_out(spec: Spec) -> bool:
-    return isinstance(getattr(spec, "scheme", None), BySite)
+    return isinstance(getattr(spec, "scheme", None), BySite | External)
 
 
 def _always(spec: Spec) -> bool:

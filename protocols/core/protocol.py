@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from protocols import CATALOGUE
 from protocols.core.disclosure import Array, Declaration, Thresholds
 from protocols.core.errors import Code, ShadowgraphError, SpecError
-from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Mask, Rows
+from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
 
 Arrays = Mapping[str, Array]
 
@@ -41,6 +41,10 @@ class Spec(BaseModel):
         Sums over freely chosen folds would differ by few people.
         """
         return rows == EVERYBODY
+
+    def inner_folds(self) -> int:
+        """Into how many folds this analysis cuts the people that it is asked about; 1: it does not."""
+        return 1
 
     def makes(self) -> tuple[str, ...]:
         """The columns that its transform adds, which analyses after it may read as variables."""
@@ -184,6 +188,13 @@ class FederatedProtocol(Generic[S, R]):
     def score(self, spec: S, table: AnalysisTable, **arrays: Array) -> Floats:
         """The (n,) probabilities of the outcome by a model's `transform_arrays`; missing: not known."""
         raise SpecError(Code.INVALID_STUDY, f"{self.name} gives no probability")
+
+    def risks(self, spec: S, table: AnalysisTable, at: Integers, **arrays: Array) -> tuple[Floats, Floats]:
+        """The (n,) scores and (n, T) chances of the event by `transform_arrays`; missing: not known.
+
+        `at` are the intervals of the model's grid, from 1, by whose end the event may come.
+        """
+        raise SpecError(Code.INVALID_STUDY, f"{self.name} foretells no survival")
 
     def pooled(self, spec: S, tables: Sequence[AnalysisTable]) -> R:
         """The reference with all rows in one place, by a trusted library; for tests only."""

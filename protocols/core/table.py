@@ -176,9 +176,9 @@ def fold_hashes(persons: Integers, key: bytes) -> NDArray[np.uint64]:
 class Rows(BaseModel):
     """A row filter of a question: everybody, or the training or test part of one fold.
 
-    A fold is either one of `of` by the keyed hash of the person (`fold`), or one whole site (`site`). With
-    `inside` it is of the people whom that filter keeps; `inner` folds are cut by other bits of the hash, so
-    that they are independent of the outer ones.
+    A fold is either one of `of` by the keyed hash of the person (`fold`), or whole sites (`sites`). With
+    `inside` it is of the people whom that filter keeps; `inner` folds are cut by other bits of the hash, and
+    those of each `repeat` by a hash of their own, so that they are independent of the others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -186,7 +186,8 @@ class Rows(BaseModel):
     keep: Literal["all", "train", "test"] = "all"
     fold: int | None = Field(default=None, ge=0)
     of: int = Field(default=1, ge=1, le=100)
-    site: str | None = None
+    repeat: int = Field(default=0, ge=0, le=49)
+    sites: tuple[str, ...] = ()
     inner: bool = False
     inside: "Rows | None" = None
 
@@ -195,18 +196,28 @@ class Rows(BaseModel):
         kept = np.ones(len(table), dtype=bool) if self.inside is None else self.inside.mask(table)
         if self.keep == "all":
             return kept
-        if self.site is not None:
-            held_out = np.full(len(table), table.site == self.site)
+        if self.sites:
+            held_out = np.full(len(table), table.site in self.sites)
         else:
-            hashes = table.fold_hashes >> np.uint64(32 if self.inner else 0)
+            hashes = _again(table.fold_hashes, self.repeat) >> np.uint64(32 if self.inner else 0)
             held_out = hashes % np.uint64(self.of) == np.uint64(self.fold or 0)
         mask: Mask = kept & (held_out if self.keep == "test" else ~held_out)
         return mask
 
     def sites_left_out(self) -> tuple[str, ...]:
         """The sites that this filter, or one that it is inside of, holds out."""
-        own = () if self.site is None else (self.site,)
-        return own if self.inside is None else (*own, *self.inside.sites_left_out())
+        return self.sites if self.inside is None else (*self.sites, *self.inside.sites_left_out())
+
+
+def _again(hashes: NDArray[np.uint64], repeat: int) -> NDArray[np.uint64]:
+    """The hashes from which the folds of a repeat are cut: independent ones (the finalizer of splitmix64)."""
+    if repeat == 0:
+        return hashes
+    mixed = hashes + np.uint64(repeat * 0x9E3779B97F4A7C15 % 2**64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    again: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
+    return again
 
 
 EVERYBODY = Rows()

@@ -28,7 +28,7 @@ Limbs = NDArray[np.uint64]
 Sent = Mapping[str, Array] | Mapping[str, Limbs]
 """What a site says to one question: arrays in the clear, or masked."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_BYTES = 256 * 2**20
 _MAGIC = b"SGW1"
 _DTYPES = {"<f8", "<i8", "<u8"}

@@ -3,20 +3,26 @@
 What comes before a model (filling missing values, harmonizing, components) is fitted on the training people
 of each fold, as the model is; nothing is learned from those who are scored. All folds and models advance
 together, so they cost the rounds of one. Scores of people never leave a site; steps count and sum them.
+
+Sums over training sets differ by the people of folds. A combination of d sums that do not follow from each
+other is a weight for each person, in a space of d dimensions. One that is zero for all people but S needs the
+leverages of S to add up to 1 at least, and these are d / n on average. So with `min_count` times d people no
+difference of sums singles out fewer than about `min_count`; `check_people` wants so many.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, TypeVar, cast
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from protocols.core.disclosure import SUPPRESSED, Array
+from protocols.core.disclosure import SUPPRESSED, Array, Thresholds
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
+    Ask,
     Coordination,
     PerSite,
     Spec,
@@ -26,6 +32,7 @@ from protocols.core.protocol import (
     within,
 )
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Rows
+from protocols.estimation.schemes import ByFold, BySite, External, Scheme, site_number
 
 Part = tuple[str, ...]
 """Where a spec stands inside the spec of an analysis."""
@@ -35,26 +42,6 @@ AnySpec = Annotated[
     BeforeValidator(lambda value: parse_spec(value) if isinstance(value, Mapping) else value),
 ]
 """The spec of any protocol, by the name it gives."""
-
-
-class ByFold(BaseModel):
-    """People fall into folds by the keyed hash of the person."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["folds"] = "folds"
-    of: int = Field(default=5, ge=2, le=10)
-
-
-class BySite(BaseModel):
-    """Each hospital with enough people of both classes is left out in turn; the others always train."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["sites"] = "sites"
-
-
-Scheme = Annotated[ByFold | BySite, Field(discriminator="kind")]
 
 
 class Validated(Spec):
@@ -95,38 +82,110 @@ class Validated(Spec):
             own = rows.model_copy(update={"inside": None})
             specs = (*self.preparations().values(), *self.fitted_models().values())
             return self.admits(rows.inside) and any(spec.admits(own) for spec in specs)
-        if isinstance(self.scheme, ByFold):
-            fold = Rows(keep="train", fold=rows.fold, of=self.scheme.of)
-            return rows == fold and rows.fold is not None and rows.fold < self.scheme.of
-        return rows.site is not None and rows == Rows(keep="train", site=rows.site)
+        return self.scheme.admits(rows)
+
+    def inner_folds(self) -> int:
+        return max(model.inner_folds() for model in self.fitted_models().values())
 
 
-def fold_rows(scheme: ByFold | BySite, judged: Sequence[str]) -> tuple[tuple[str, ...], Integers, list[Rows]]:
-    """The names of the folds, the numbers by which a site knows them, and their training rows."""
+@dataclass(frozen=True)
+class Folds:
+    """Who trains in turn.
+
+    Attributes:
+        names: of the folds, as a result has them.
+        numbers: (f,) by which a site knows them.
+        training: their rows.
+        repeats: how often everybody is scored; folds of one repeat stand together.
+    """
+
+    names: tuple[str, ...]
+    numbers: Integers
+    training: list[Rows]
+    repeats: int = 1
+
+    def questions(self, step: str, fits: Sequence[Mapping[str, Array]], **others: Array) -> tuple[Ask, ...]:
+        """The question that scores everybody once, for each repeat."""
+        size = len(self.numbers) // self.repeats
+        parts = [slice(r * size, (r + 1) * size) for r in range(self.repeats)]
+        return tuple(
+            Ask(step, {"folds": self.numbers[part], **stacked(fits[part]), **others}) for part in parts
+        )
+
+
+def folds_of(scheme: Scheme, judged: Sequence[str]) -> Folds:
+    """The folds of a scheme; `judged` are the sites that are left out in turn."""
     if isinstance(scheme, ByFold):
-        k = scheme.of
-        rows = [Rows(keep="train", fold=fold, of=k) for fold in range(k)]
-        return tuple(f"{fold + 1} of {k}" for fold in range(k)), np.arange(k), rows
+        k, again = scheme.of, scheme.repeats
+        both = [(repeat, fold) for repeat in range(again) for fold in range(k)]
+        rows = [Rows(keep="train", fold=fold, of=k, repeat=repeat) for repeat, fold in both]
+        times = [f", repeat {repeat + 1}" if again > 1 else "" for repeat, _ in both]
+        names = tuple(f"{fold + 1} of {k}{time}" for (_, fold), time in zip(both, times, strict=True))
+        return Folds(names, np.arange(len(rows)), rows, again)
+    if isinstance(scheme, External):
+        return Folds(("external",), np.zeros(1, dtype=np.int64), [Rows(keep="train", sites=scheme.sites)])
     keys = np.array([site_number(site) for site in judged], dtype=np.int64)
-    return tuple(judged), keys, [Rows(keep="train", site=site) for site in judged]
+    return Folds(tuple(judged), keys, [Rows(keep="train", sites=(site,)) for site in judged])
 
 
-def sites_to_leave_out(classes: PerSite) -> tuple[tuple[str, ...], dict[str, Code]]:
-    """The sites that can be left out, and why the others cannot, from each one's `smaller` class.
+def check_people(spec: Validated, n: int, floor: int) -> None:
+    """Nothing, if there are people enough for so many training sets; see above.
 
     Raises:
-        StudyError: too-few-sites; fewer than two can.
+        StudyError: withheld.
+    """
+    needed = floor * spec.scheme.sums() * spec.inner_folds()
+    if n < needed:
+        raise StudyError(
+            Code.WITHHELD,
+            f"{n} people are too few for so many folds: sums over them would differ by fewer than {floor}",
+            f"take fewer folds or repeats; these want {needed} people",
+        )
+
+
+def chosen_by(model: Spec, part: str, fits: Sequence[Mapping[str, Array]]) -> tuple[str, ...]:
+    """Which candidate each fit chose, where the model is tuned."""
+    names = tuple(getattr(model, "candidates", {}))
+    return tuple(sorted(names)[int(fit[f"{part}.chosen"])] for fit in fits) if names else ()
+
+
+R = TypeVar("R")
+
+
+def mean_of_repeats(results: Sequence[R], measures: Sequence[str]) -> R:
+    """The first result with the named measures averaged over all, and each one's own in `by_repeat`."""
+    values = {name: np.array([getattr(result, name) for result in results]) for name in measures}
+    means = {name: value.mean(axis=0) for name, value in values.items()}
+    plain = {name: float(mean) if mean.ndim == 0 else mean for name, mean in means.items()}
+    changes: dict[str, Any] = {**plain, "by_repeat": values if len(results) > 1 else {}}
+    return cast("R", replace(cast("Any", results[0]), **changes))
+
+
+def sites_to_leave_out(
+    scheme: BySite | External, classes: PerSite
+) -> tuple[tuple[str, ...], dict[str, Code]]:
+    """The sites that are judged by themselves, and why others are not, from each one's `smaller` class.
+
+    Raises:
+        StudyError: too-few-sites; fewer than two can be left out, or than three train or judge.
     """
     judged = [site for site, arrays in classes.answers.items() if arrays["smaller"] != SUPPRESSED]
+    if isinstance(scheme, External):
+        everywhere, own = {*classes.answers, *classes.withheld}, set(scheme.sites)
+        if unknown := own - everywhere:
+            raise StudyError(Code.INVALID_STUDY, f"no site of this run is named {', '.join(sorted(unknown))}")
+        if len(everywhere - own) < Thresholds().min_sites_in_sum:
+            raise StudyError(
+                Code.TOO_FEW_SITES,
+                "fewer than three sites are left to train",
+                "name fewer `sites`, or leave out one site after another: `scheme: {kind: sites}`",
+            )
+        hidden = own - set(judged)
+        return tuple(sorted(own & set(judged))), dict.fromkeys(sorted(hidden), Code.WITHHELD)
     if len(judged) < 2:
         raise StudyError(Code.TOO_FEW_SITES, "fewer than two sites have people enough to be left out in turn")
     withheld = dict.fromkeys(set(classes.answers) - set(judged), Code.WITHHELD)
     return tuple(sorted(judged)), {**classes.withheld, **withheld}
-
-
-def site_number(site: str) -> int:
-    """The number that stands for a site's name among arrays."""
-    return int.from_bytes(hashlib.blake2b(site.encode(), digest_size=8).digest()) >> 1
 
 
 def fitted(spec: Validated, rows: Rows) -> Coordination[dict[str, Array]]:
@@ -192,15 +251,17 @@ def scored(
     return np.concatenate(outcomes), np.concatenate(scores, axis=1)
 
 
+def scored_by(spec: Validated, table: AnalysisTable, question: Ask) -> tuple[Floats, Floats]:
+    """The same for the folds and fits of a question."""
+    return scored(spec, table, np.asarray(question.arrays["folds"], dtype=np.int64), question.arrays)
+
+
 def tested(
     spec: Validated, table: AnalysisTable, folds: Integers, arrays: Mapping[str, Array]
 ) -> Iterator[tuple[AnalysisTable, dict[Part, dict[str, Any]]]]:
     """For each fold the prepared table of the people here whom its models never saw, and their arrays."""
     for f, number in enumerate(folds):
-        if isinstance(spec.scheme, ByFold):
-            test = Rows(keep="test", fold=int(number), of=spec.scheme.of).mask(table)
-        else:
-            test = np.full(len(table), site_number(table.site) == number)
+        test = spec.scheme.held_out(table, int(number))
         if not test.any():
             continue
         # A site left out has no training rows: its own part of a transform is that of its own people.
@@ -216,7 +277,14 @@ def smaller_class(spec: Validated, table: AnalysisTable) -> Arrays:
     changed = {name for before in spec.preparations().values() for name in before.variables()}
     used = {name for model in spec.fitted_models().values() for name in model.variables()}
     y = table.complete((used - changed) & table.columns.keys()).column(spec.outcome())
-    return {"smaller": np.array(min((y == 0).sum(), (y == 1).sum()))}
+    return {"smaller": np.array(min((y == 0).sum(), (y == 1).sum(), smallest_inner_fold(spec, table)))}
+
+
+def smallest_inner_fold(spec: Validated, table: AnalysisTable) -> int:
+    """The people here in the smallest inner fold of a model: sums without this site show them too."""
+    size = spec.inner_folds()
+    folds = [Rows(keep="test", fold=f, of=size, inner=True) for f in range(size)]
+    return len(table) if size == 1 else min(int(rows.mask(table).sum()) for rows in folds)
 
 
 def _named(part: Part, arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -21,6 +21,24 @@ class Example:
     federated_only: frozenset[str] = frozenset()
 
 
+COX = {"protocol": "cox", "outcome": "os", "grid": {"step_days": 60, "until_days": 1200}}
+TUNED_COX = {
+    "protocol": "tune",
+    "candidates": {
+        "age": {**COX, "covariates": ["age"]},
+        "shrunk": {**COX, "covariates": ["age", "idh1", "f_two"], "penalty": 0.1},
+    },
+    "folds": 3,
+}
+TUNED = {
+    "protocol": "tune",
+    "candidates": {
+        "age": {**MODEL, "covariates": ["age"]},
+        "both": {**MODEL, "protocol": "glm", "family": "probit", "covariates": ["age", "sex"]},
+    },
+    "folds": 3,
+}
+
 EXAMPLES: dict[str, Example] = {
     "attrition": Example(
         [{"steps": ["index event", "adults"]}, {"steps": ["adults"], "per_site": True}],
@@ -141,6 +159,7 @@ EXAMPLES: dict[str, Example] = {
                 "prepare": [HARMONIZE],
                 "scheme": {"kind": "sites"},
             },
+            {"models": {"age": MODEL}, "scheme": {"kind": "folds", "of": 6, "repeats": 2}},
         ]
     ),
     "boosting": Example(
@@ -175,6 +194,7 @@ EXAMPLES: dict[str, Example] = {
             }
         ]
     ),
+    "tune": Example([TUNED, TUNED_COX]),
     "fusion": Example(
         [
             {
@@ -192,6 +212,7 @@ EXAMPLES: dict[str, Example] = {
             {"model": MODEL},
             {"model": MODEL, "harmonize": HARMONIZE, "scheme": {"kind": "folds", "of": 6}, "bins": 50},
             {"model": MODEL, "harmonize": HARMONIZE, "scheme": {"kind": "sites"}},
+            {"model": MODEL, "scheme": {"kind": "folds", "of": 6, "repeats": 2}},
         ],
         frozenset({"by_site", "not_judged"}),
     ),
@@ -227,7 +248,7 @@ EXAMPLES: dict[str, Example] = {
                     "grid": {"step_days": 60, "until_days": 1200},
                 },
                 "days": [180, 360, 600],
-                "scheme": {"kind": "folds", "of": 5},
+                "scheme": {"kind": "folds", "of": 6, "repeats": 2},
             },
             {
                 "model": {

@@ -49,9 +49,9 @@ def test_folds_are_even_and_need_the_key() -> None:
 
 def test_a_site_left_out_is_that_site_alone() -> None:
     here, there = a_table([1, 2, 3], "a"), a_table([4, 5], "b")
-    assert Rows(keep="train", site="a").mask(here).sum() == 0
-    assert Rows(keep="train", site="a").mask(there).all()
-    assert Rows(keep="test", site="a").mask(here).all()
+    assert Rows(keep="train", sites=("a",)).mask(here).sum() == 0
+    assert Rows(keep="train", sites=("a",)).mask(there).all()
+    assert Rows(keep="test", sites=("a",)).mask(here).all()
 
 
 def test_a_person_has_one_row() -> None:
@@ -89,10 +89,10 @@ def asked(analysis: str, rows: Rows, table: AnalysisTable = BIG) -> object:
 
 def test_a_small_site_is_not_left_out_since_the_difference_of_two_sums_would_show_it() -> None:
     with pytest.raises(SiteError) as caught:
-        asked(BY_SITE, Rows(keep="train", site="c"), SMALL)
+        asked(BY_SITE, Rows(keep="train", sites=("c",)), SMALL)
     assert caught.value.code == Code.WITHHELD
-    asked(BY_SITE, Rows(keep="train", site="a"), SMALL)
-    asked(BY_SITE, Rows(keep="train", site="a"), BIG)
+    asked(BY_SITE, Rows(keep="train", sites=("a",)), SMALL)
+    asked(BY_SITE, Rows(keep="train", sites=("a",)), BIG)
 
 
 @pytest.mark.parametrize("analysis", ["a0", FOLDS, BY_SITE])
@@ -105,17 +105,17 @@ def test_everybody_may_be_asked_about(analysis: str) -> None:
     ("analysis", "rows"),
     [
         ("a0", Rows(keep="train", fold=1, of=5)),
-        ("a0", Rows(keep="train", site="b")),
+        ("a0", Rows(keep="train", sites=("b",))),
         (FOLDS, Rows(keep="train", fold=1, of=100)),
         (FOLDS, Rows(keep="train", fold=5, of=5)),
         (FOLDS, Rows(keep="train", of=5)),
         (FOLDS, Rows(keep="test", fold=1, of=5)),
-        (FOLDS, Rows(keep="train", site="b")),
-        (FOLDS, Rows(keep="train", fold=1, of=5, site="b")),
+        (FOLDS, Rows(keep="train", sites=("b",))),
+        (FOLDS, Rows(keep="train", fold=1, of=5, sites=("b",))),
         (FOLDS, Rows(fold=1, of=5)),
-        (BY_SITE, Rows(keep="test", site="b")),
+        (BY_SITE, Rows(keep="test", sites=("b",))),
         (BY_SITE, Rows(keep="train", fold=1, of=5)),
-        (BY_SITE, Rows(keep="train", fold=1, of=5, site="b")),
+        (BY_SITE, Rows(keep="train", fold=1, of=5, sites=("b",))),
         (BY_SITE, Rows(keep="train")),
     ],
 )

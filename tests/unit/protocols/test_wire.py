@@ -168,7 +168,7 @@ QUESTION = RoundQuestion(
             per_site=True,
             analysis="two",
             part=("model",),
-            transforms=(Transform("two", ("harmonize",), Rows(keep="test", site="a"), {"x": np.eye(2)}),),
+            transforms=(Transform("two", ("harmonize",), Rows(keep="test", sites=("a",)), {"x": np.eye(2)}),),
         ),
     ),
 )
@@ -180,7 +180,7 @@ ANSWER = RoundAnswer(
 def test_a_question_and_an_answer_come_back() -> None:
     question, answer = RoundQuestion.decode(QUESTION.encode()), RoundAnswer.decode(ANSWER.encode())
     assert question.encode() == QUESTION.encode()
-    assert question.asks[1].transforms[0].rows == Rows(keep="test", site="a")
+    assert question.asks[1].transforms[0].rows == Rows(keep="test", sites=("a",))
     assert answer.answers[1] is Code.WITHHELD
     assert answer.encode() == ANSWER.encode()
 
