@@ -1,5 +1,6 @@
 """From the CDM to the table that a study computes on: one column a variable, one query each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -9,12 +10,13 @@ from sqlalchemy import Engine
 from cdm.concepts import Vocabulary
 from cdm.etl.image_feature import radiomic_name
 from protocols.core.study import Study
-from protocols.core.table import AnalysisTable, fold_hashes
+from protocols.core.table import AnalysisTable, Episodes, fold_hashes
 from protocols.core.variables import (
     Age,
     CancerCellFraction,
     CirculatingDna,
     CopyNumber,
+    Dated,
     Expression,
     Finding,
     Fusion,
@@ -32,7 +34,7 @@ from protocols.core.variables import (
     columns_of,
 )
 from site_node import cohort, genomic_records, records, sealing
-from site_node.features.clinical import Floats, one_each
+from site_node.features.clinical import Events, Floats, one_each, spells
 from site_node.features.genomics.expression import log2_1p
 from site_node.features.genomics.methylation import m_value
 from site_node.people import People
@@ -74,8 +76,10 @@ def build_table(
             for name, variable in study.variables.items()
             if isinstance(variable, Scanner)
         }
+        changing = episodes(study, people, columns)
     hashes = fold_hashes(people.persons, bytes.fromhex(study.hash()))
-    table = AnalysisTable(site_name, people.persons, columns, labels, hashes, dict(found.attrition))
+    attrition = dict(found.attrition)
+    table = AnalysisTable(site_name, people.persons, columns, labels, hashes, attrition, changing)
     return Built(table, found.attrition)
 
 
@@ -96,25 +100,41 @@ def _(variable: Sex, people: People) -> Columns:
 
 
 @read.register
-def _(variable: Measurement, people: People) -> Columns:
-    window = variable.window
-    events = records.numbers(people, [variable.concept]).within(window.from_days, window.to_days)
-    return (one_each(events, len(people), variable.pick),)
-
-
-@read.register
-def _(variable: Finding, people: People) -> Columns:
-    window = variable.window
-    events = records.findings(people, [variable.concept], variable.values)
-    return (one_each(events.within(window.from_days, window.to_days), len(people), variable.pick),)
+def _(variable: Measurement | Finding | CirculatingDna, people: People) -> Columns:
+    return (one_each(dated(variable, people), len(people), variable.pick),)
 
 
 @read.register
 def _(variable: Occurrence, people: People) -> Columns:
-    window = variable.window
-    events = records.occurrences(people, variable.domain, [variable.concept])
-    recorded = one_each(events.within(window.from_days, window.to_days), len(people), "any")
-    return (np.nan_to_num(recorded),)
+    return (np.nan_to_num(one_each(dated(variable, people), len(people), "any")),)
+
+
+def dated(variable: Dated, people: People) -> Events:
+    """The dated values in its window that a variable is made of."""
+    match variable:
+        case Measurement():
+            events = records.numbers(people, [variable.concept])
+        case Finding():
+            events = records.findings(people, [variable.concept], variable.values)
+        case Occurrence():
+            events = records.occurrences(people, variable.domain, [variable.concept])
+        case CirculatingDna():
+            events = genomic_records.ctdna(people, variable.gene)
+    return events.within(variable.window.from_days, variable.window.to_days)
+
+
+def episodes(study: Study, people: People, columns: Mapping[str, Floats]) -> dict[str, Episodes]:
+    """For each survival variable with changing ones: its follow-up, cut where they change."""
+    found = {}
+    for outcome, survival in study.variables.items():
+        if not isinstance(survival, Survival) or not survival.changing:
+            continue
+        changing = {name: study.variables[name] for name in survival.changing}
+        events = {name: dated(one, people) for name, one in changing.items() if isinstance(one, Dated)}
+        absent = {name: 0.0 for name, one in changing.items() if isinstance(one, Occurrence)}
+        cut = spells(events, absent, columns[f"{outcome}.time"], columns[f"{outcome}.event"])
+        found[outcome] = Episodes(cut.rows, cut.start, cut.stop, cut.event, cut.columns)
+    return found
 
 
 @read.register
@@ -150,13 +170,6 @@ def _(variable: Methylation, people: People) -> Columns:
 def _(variable: MutationalBurden, people: People) -> Columns:
     synonymous, least_vaf = variable.synonymous, variable.least_vaf
     return (genomic_records.mutational_burden(people, synonymous=synonymous, least_vaf=least_vaf),)
-
-
-@read.register
-def _(variable: CirculatingDna, people: People) -> Columns:
-    window = variable.window
-    events = genomic_records.ctdna(people, variable.gene).within(window.from_days, window.to_days)
-    return (one_each(events, len(people), variable.pick),)
 
 
 @read.register

@@ -21,7 +21,7 @@ from cdm.cohort import Cohort
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError
 from protocols.core.protocol import Spec, parse_spec, protocol
-from protocols.core.variables import Name, Variable
+from protocols.core.variables import Name, Variable, check_changing
 
 SCHEMA_VERSION = 1
 
@@ -59,6 +59,7 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Study":
+        check_changing(self.variables)
         seen: set[str] = set()
         made = {analysis.name: analysis.spec.makes() for analysis in self.analyses}
         for analysis in self.analyses:

@@ -1,5 +1,6 @@
 """How a study picks its variables from the CDM, each by its standard. The site's table builder obeys."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -180,10 +181,13 @@ class Survival(_Variable):
 
     overall: death, censored at the last contact of a person known to be alive.
     progression_free: progression or death, censored at the last assessment.
+    changing: variables whose values over the follow-up a cox with `episodes` takes, each from the day after
+        it was recorded: occurrences switch on, the last number or finding is carried forward.
     """
 
     kind: Literal["survival"]
     endpoint: Literal["overall", "progression_free"]
+    changing: tuple[Name, ...] = Field(default=(), max_length=50)
 
 
 Variable = Annotated[
@@ -207,6 +211,28 @@ Variable = Annotated[
     | Survival,
     Field(discriminator="kind"),
 ]
+
+
+Dated = Measurement | Finding | Occurrence | CirculatingDna
+"""Variables that are made of dated records, so that they can change over a follow-up."""
+
+
+def check_changing(variables: Mapping[str, _Variable]) -> None:
+    """Nothing, if what survival variables name as changing can change.
+
+    Raises:
+        ValueError: for pydantic; names both variables and the way out.
+    """
+    for outcome, survival in variables.items():
+        for name in survival.changing if isinstance(survival, Survival) else ():
+            variable = variables.get(name)
+            if not isinstance(variable, Dated):
+                raise ValueError(
+                    f"{outcome}: {name} is no variable of dated records; "
+                    "`changing` takes measurement, finding, occurrence and ctdna"
+                )
+            if getattr(variable, "pick", "last") != "last":
+                raise ValueError(f"{outcome}: {name} changes, so its `pick` is last: the last value holds")
 
 
 def columns_of(name: str, variable: _Variable) -> tuple[str, ...]:

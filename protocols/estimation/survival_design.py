@@ -108,27 +108,29 @@ def _of_people(
 def _of_episodes(
     table: AnalysisTable, outcome: str, covariates: Sequence[str], others: Sequence[str]
 ) -> tuple[AnalysisTable, Integers, Floats, FollowUp]:
-    """A covariate that the episodes lack is the person's; who misses anything in any episode is left out."""
+    """A covariate that episodes lack is the person's. As in R, episodes that miss a value are left out."""
     if outcome not in table.episodes:
         raise SpecError(
-            Code.UNKNOWN_VARIABLE, f"{outcome} has no episodes", "take `episodes` out of the analysis"
+            Code.UNKNOWN_VARIABLE,
+            f"{outcome} has no episodes",
+            "name its `changing` variables, or take `episodes` out of the analysis",
         )
-    changing = table.episodes[outcome].columns
-    table = table.complete((*(name for name in covariates if name not in changing), *others))
-    missing = np.zeros(len(table), dtype=bool)
+    names = [name for name in covariates if name in table.episodes[outcome].columns]
+    table = table.complete((*(name for name in covariates if name not in names), *others))
     part = table.episodes[outcome]
-    for name in covariates:
-        if name in changing:
-            missing[part.owner[np.isnan(part.columns[name])]] = True
+    known = np.ones(len(part.owner), dtype=bool)
+    for name in names:
+        known &= ~np.isnan(part.columns[name])
     followed = np.zeros(len(table), dtype=bool)
-    followed[part.owner] = True
-    table = table.select(followed & ~missing)
+    followed[part.owner[known]] = True
+    table, known = table.select(followed), known[followed[part.owner]]
     part = table.episodes[outcome]
+    owner = part.owner[known]
     columns = [
-        part.columns[name] if name in changing else table.column(name)[part.owner] for name in covariates
+        part.columns[name][known] if name in names else table.column(name)[owner] for name in covariates
     ]
-    x = np.column_stack(columns) if columns else np.zeros((len(part.owner), 0))
-    return table, part.owner, x, FollowUp(part.start, part.stop, part.event == 1)
+    x = np.column_stack(columns) if columns else np.zeros((len(owner), 0))
+    return table, owner, x, FollowUp(part.start[known], part.stop[known], part.event[known] == 1)
 
 
 def _numbered(values: Floats) -> Integers:

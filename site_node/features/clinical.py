@@ -3,6 +3,7 @@
 A day is a whole number of days since 1970-01-01; what is not known is NaT in dates and NaN in numbers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,6 +74,75 @@ def one_each(events: Events, n: int, pick: Pick) -> Floats:
     chosen = np.full(n, np.nan)
     chosen[people] = known.values[order][place]
     return chosen
+
+
+@dataclass(frozen=True)
+class Spells:
+    """What held when: rows from `start` to `stop`, (start, stop], each of one person.
+
+    Attributes:
+        rows: (m,) the row in the table of the person.
+        start, stop: (m,) days from the index date; the first spell of a person starts the day before it.
+        event: (m,) 1 where it ended in the person's event, else 0.
+        columns: name -> (m,) the value that held; NaN where none was known yet.
+    """
+
+    rows: Integers
+    start: Floats
+    stop: Floats
+    event: Floats
+    columns: Mapping[str, Floats]
+
+
+def spells(
+    changes: Mapping[str, Events], otherwise: Mapping[str, float], time: Floats, event: Floats
+) -> Spells:
+    """The follow-up of n people, cut where a value changes.
+
+    A value holds from the day after it was recorded, so that an event of the same day saw the one before (as
+    R's `tmerge`); what is known up to the index date holds from the beginning. Of several values of a day the
+    largest counts, as in `one_each`.
+
+    Args:
+        changes: name -> dated values.
+        otherwise: name -> the value where nothing was recorded yet; without one it is NaN.
+        time, event: (n,) days from the index date and 1 or 0; NaN: no follow-up, no spell.
+    """
+    known = {name: events.where(~np.isnan(events.values)) for name, events in changes.items()}
+    followed = np.flatnonzero(~np.isnan(time))
+    cut_rows, cut_days = [followed], [np.full(len(followed), -1, dtype=np.int64)]
+    for events in known.values():
+        inside = (events.days > 0) & (events.days < time[events.rows])
+        cut_rows.append(events.rows[inside])
+        cut_days.append(events.days[inside])
+    rows, start = np.unique(
+        np.stack([np.concatenate(cut_rows), np.concatenate(cut_days)]).astype(np.int64), axis=1
+    )
+    last = np.append(rows[1:] != rows[:-1], True) if len(rows) else np.zeros(0, dtype=bool)
+    columns = {
+        name: _held(events, rows, np.maximum(start, 0), otherwise.get(name, np.nan))
+        for name, events in known.items()
+    }
+    return Spells(
+        rows,
+        start.astype(np.float64),
+        np.where(last, time[rows], np.append(start[1:], 0)[: len(start)]),
+        np.where(last, event[rows], 0.0),
+        columns,
+    )
+
+
+def _held(events: Events, rows: Integers, days: Integers, otherwise: float) -> Floats:
+    """(m,) the last value of a row's person up to a day; `otherwise` where there is none."""
+    order = np.lexsort((events.values, events.days, events.rows))
+    owner, day, value = events.rows[order], events.days[order], events.values[order]
+    first = min(int(day.min(initial=0)), 0)
+    width = max(int(day.max(initial=0)), int(days.max(initial=0))) - first + 1
+    place = np.searchsorted(owner * width + day - first, rows * width + days - first, side="right") - 1
+    found = np.full(len(rows), otherwise)
+    own = (place >= 0) & (np.append(owner, -1)[place] == rows)
+    found[own] = value[place[own]]
+    return found
 
 
 def age_years(index: Days, year: Floats, month: Floats, day: Floats) -> Floats:
