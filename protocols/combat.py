@@ -8,26 +8,34 @@ finds its batches' location and scale; the empirical-Bayes priors run over the f
 A batch of fewer than `FEWEST` people is not estimated: its people take no part, and their features are
 missing afterwards (`small_batches: refuse` makes it an error).
 
+With a reference batch the others are brought to its mean and spread, which its site shows in the clear.
+
 Reference: Johnson, Li & Rabinovic, Biostatistics 8 (2007) 118; the numbers of neuroCombat 0.2.12.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
-from protocols.estimation.batches import FEWEST, TOO_SMALL, about_batch_means, batch_codes, estimable
+from protocols.estimation.batches import (
+    FEWEST,
+    TOO_SMALL,
+    about_batch_means,
+    batch_codes,
+    estimable,
+    location_and_scale,
+)
 from protocols.estimation.newton import check_rank
 
-_CONVERGED = 1e-4  # relative change at which neuroCombat and sva stop; it is part of the definition
 _RESOLUTION = 1e-3  # a within-batch sum of squares below it is asked again on a finer scale
 
 
@@ -38,7 +46,10 @@ class CombatSpec(Spec):
         features: numeric variables; who misses one takes no part in the estimates.
         batch: a label variable such as a scanner, within each site; None makes each site one batch.
         covariates: numeric variables whose effect on the features is kept.
-        method: parametric empirical Bayes; mean_only (location alone); no_eb (each feature on its own).
+        method: parametric or non_parametric empirical Bayes; mean_only (location alone); no_eb (each feature
+            on its own).
+        reference_site: a site whose batch stays as it is; the others are brought to its means and spreads.
+        reference_batch: which of its batches, where there is a `batch`.
         small_batches: what becomes of a batch with fewer than 5 people.
     """
 
@@ -46,13 +57,17 @@ class CombatSpec(Spec):
     features: tuple[Name, ...] = Field(min_length=1, max_length=5000)
     batch: Name | None = None
     covariates: tuple[Name, ...] = Field(default=(), max_length=100)
-    method: Literal["parametric", "mean_only", "no_eb"] = "parametric"
+    method: Literal["parametric", "non_parametric", "mean_only", "no_eb"] = "parametric"
+    reference_site: str | None = None
+    reference_batch: str | None = None
     small_batches: Literal["leave_out", "refuse"] = "leave_out"
 
     @model_validator(mode="after")
     def _has_features_for_priors(self) -> "CombatSpec":
         if self.method != "no_eb" and len(self.features) < 2:
             raise ValueError("empirical Bayes needs two features at least; take method: no_eb for one")
+        if (self.reference_batch is None) != (self.batch is None or self.reference_site is None):
+            raise ValueError("a `reference_batch` goes with `batch` and `reference_site`, and these with it")
         return self
 
     def variables(self) -> tuple[str, ...]:
@@ -133,6 +148,19 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult]):
             "yy": (y_within**2).sum(axis=0),
         }
 
+    @site_step(n=Count(), mean=Statistic("feature"), variance=Statistic("feature"))
+    def reference(spec: CombatSpec, table: AnalysisTable, effects: Floats) -> Arrays:
+        """The reference batch's mean and variance (divisor n), covariates taken out, for the clear."""
+        batch = _estimable(spec, table, np.ones(len(table), dtype=bool))
+        kept = (batch >= 0) & _in_reference(spec, table)
+        y = table.matrix(spec.features)[kept] - table.matrix(spec.covariates)[kept] @ effects
+        nothing = np.zeros(len(spec.features))
+        return {
+            "n": np.array(kept.sum()),
+            "mean": y.mean(axis=0) if len(y) else nothing,
+            "variance": y.var(axis=0) if len(y) else nothing,
+        }
+
     def axes(self, spec: CombatSpec) -> dict[str, int]:
         return {"covariate": len(spec.covariates), "feature": len(spec.features)}
 
@@ -143,7 +171,11 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult]):
         if (fine_x > 1).any() or (fine_y > 1).any():
             x_scale, y_scale = fine_x, fine_y
             total = yield ask("moments", x_scale=x_scale, y_scale=y_scale)
-        return _solved(spec, total.arrays, x_scale, y_scale)
+        found = _solved(spec, total.arrays, x_scale, y_scale)
+        if spec.reference_site is None:
+            return found
+        shown = yield ask("reference", per_site=True, effects=found.effects)
+        return _referred(spec, found, shown.answers.get(spec.reference_site))
 
     def transform(self, spec: CombatSpec, table: AnalysisTable, rows: Mask, **arrays: Array) -> AnalysisTable:
         """The table with its features harmonized; a batch's location and scale are those of its `rows`.
@@ -161,15 +193,19 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult]):
         estimate_from = _estimable(spec, table, rows)
         batches = batch_codes(table, spec.batch)
         harmonized = np.full(y.shape, np.nan)
+        stays = _in_reference(spec, table)
         for code in np.unique(estimate_from[estimate_from >= 0]):
-            location, scale = _location_and_scale(spec, z[estimate_from == code])
             members = batches == code
+            if stays[members].any():
+                harmonized[members] = y[members] + 0 * expected[members]  # missing where a covariate is
+                continue
+            location, scale = location_and_scale(spec.method, z[estimate_from == code], spec.features)
             harmonized[members] = (z[members] - location) / np.sqrt(scale) * sd + expected[members]
         return table.with_columns({name: harmonized[:, g] for g, name in enumerate(spec.features)})
 
     def pooled(self, spec: CombatSpec, tables: Sequence[AnalysisTable]) -> CombatResult:
         """The same by least squares on all rows, with an indicator for each batch."""
-        x, y, indicators, left_out = [], [], [], 0
+        x, y, indicators, references, left_out = [], [], [], [], 0
         for table in tables:
             batch = _estimable(spec, table, np.ones(len(table), dtype=bool))
             left_out += int((batch == TOO_SMALL).sum())
@@ -177,18 +213,24 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult]):
                 x.append(table.matrix(spec.covariates)[batch == code])
                 y.append(table.matrix(spec.features)[batch == code])
                 indicators.append((batch == code).sum())
+                references.append(bool(_in_reference(spec, table)[batch == code].any()))
         design = np.zeros((sum(indicators), len(indicators)))
         design[np.arange(len(design)), np.repeat(np.arange(len(indicators)), indicators)] = 1
         everything = np.hstack([design, np.concatenate(x)])
         coef, *_ = np.linalg.lstsq(everything, np.concatenate(y), rcond=None)
         residuals = np.concatenate(y) - everything @ coef
         weights = np.array(indicators) / len(design)
+        mean, variance = weights @ coef[: len(indicators)], (residuals**2).mean(axis=0)
+        if spec.reference_site is not None:
+            owners = np.repeat(np.arange(len(indicators)), indicators)
+            (at,) = (b for b, own in enumerate(references) if own)
+            mean, variance = coef[at], (residuals[owners == at] ** 2).mean(axis=0)
         return CombatResult(
             spec.features,
             spec.covariates,
-            weights @ coef[: len(indicators)],
+            mean,
             coef[len(indicators) :],
-            (residuals**2).mean(axis=0),
+            variance,
             len(design),
             len(indicators),
             left_out,
@@ -196,12 +238,21 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult]):
 
     def describe(self, spec: CombatSpec) -> Sequence[str]:
         g, p = len(spec.features), len(spec.covariates)
+        reference: tuple[str, ...] = ()
+        if spec.reference_site is not None:
+            reference = (
+                f"Leaves in the clear, from {spec.reference_site} alone: the number of people of its "
+                f"reference batch, and their means and variances of {g} features.",
+            )
         return (
             f"ComBat of {g} features over {spec.batch or 'site'}, keeping "
             f"{', '.join(spec.covariates) or 'nothing'}.",
             f"Leaves in a sum over sites, once or twice: the numbers of people and batches, sums of {g} "
             f"features and {p} covariates, moments about their batch's mean ({p} x {p}, {p} x {g}, {g}).",
-            "No batch's mean or spread leaves: this site finds and keeps them.",
+            *reference,
+            "No other batch's mean or spread leaves: this site finds and keeps them."
+            if reference
+            else "No batch's mean or spread leaves: this site finds and keeps them.",
         )
 
 
@@ -209,6 +260,39 @@ def _estimable(spec: CombatSpec, table: AnalysisTable, rows: Mask) -> Integers:
     """(n,) the batch of the people in `rows` from whom it is estimated; negative for all others."""
     complete = ~np.isnan(table.matrix((*spec.features, *spec.covariates))).any(axis=1)
     return estimable(batch_codes(table, spec.batch), rows & complete)
+
+
+def _in_reference(spec: CombatSpec, table: AnalysisTable) -> Mask:
+    """(n,) true for the people here who are of the reference batch."""
+    if spec.reference_site != table.site:
+        return np.zeros(len(table), dtype=bool)
+    if spec.batch is None:
+        return np.ones(len(table), dtype=bool)
+    own: Mask = table.label(spec.batch) == spec.reference_batch
+    return own
+
+
+def _referred(spec: CombatSpec, found: CombatResult, shown: Arrays | None) -> CombatResult:
+    """The result with the reference batch's mean and variance in place of all batches'.
+
+    Raises:
+        StudyError: withheld; the batch is not there, or has too few people.
+    """
+    if shown is None or shown["n"] == SUPPRESSED or np.isnan(shown["mean"]).any():
+        raise StudyError(
+            Code.WITHHELD,
+            f"{spec.reference_site} has no reference batch {spec.reference_batch or ''} of people enough",
+            "name another, or none: then all batches are brought to their common mean",
+        )
+    mean, variance = (np.asarray(shown[name], dtype=np.float64) for name in ("mean", "variance"))
+    if (variance <= 0).any():
+        names = ", ".join(n for n, v in zip(spec.features, variance, strict=True) if v <= 0)
+        raise StudyError(
+            Code.RANK_DEFICIENT,
+            f"does not vary within the reference batch: {names}",
+            "take these features out",
+        )
+    return replace(found, grand_mean=mean, variance=variance)
 
 
 def _finer(squares: Floats) -> Floats:
@@ -247,45 +331,3 @@ def _solved(spec: CombatSpec, total: Arrays, x_scale: Floats, y_scale: Floats) -
         int(total["batches"]),
         int(total["left_out"]),
     )
-
-
-def _location_and_scale(spec: CombatSpec, z: Floats) -> tuple[Floats, Floats]:
-    """The (g,) location and scale of one batch, from its (n, g) standardized features.
-
-    Raises:
-        SiteError: rank-deficient; without empirical Bayes a feature's scale is 0.
-    """
-    location = z.mean(axis=0)
-    if spec.method == "mean_only":
-        spread = location.var(ddof=1)
-        return (spread * location + location.mean()) / (spread + 1), np.ones_like(location)
-    scale = z.var(axis=0, ddof=1)
-    if spec.method == "parametric":
-        return _empirical_bayes(z, location, scale)
-    if (scale == 0).any():
-        names = ", ".join(name for name, s in zip(spec.features, scale, strict=True) if s == 0)
-        raise SiteError(Code.RANK_DEFICIENT, f"does not vary within a batch: {names}")
-    return location, scale
-
-
-def _empirical_bayes(z: Floats, location: Floats, scale: Floats) -> tuple[Floats, Floats]:
-    """The posterior means of location (normal prior) and scale (inverse gamma prior), iterated together.
-
-    Johnson et al. (2007), eq. 3.1 and 3.2; the priors' moments are those of the features of the batch.
-    """
-    n = len(z)
-    centre, spread = location.mean(), location.var(ddof=1)
-    m, v = scale.mean(), scale.var(ddof=1)
-    if v == 0:  # all features spread alike: the prior is a point
-        return (n * spread * location + m * centre) / (n * spread + m), np.full_like(scale, m)
-    shape, rate = (2 * v + m**2) / v, (m * v + m**3) / v
-    old = (location, scale)
-    for _ in range(1000):
-        new_location = (n * spread * location + old[1] * centre) / (n * spread + old[1])
-        squares = ((z - new_location) ** 2).sum(axis=0)
-        new = (new_location, (0.5 * squares + rate) / (n / 2 + shape - 1))
-        settled = all(np.all(np.abs(a - b) <= _CONVERGED * np.abs(b)) for a, b in zip(new, old, strict=True))
-        old = new
-        if settled:
-            break
-    return old

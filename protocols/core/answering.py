@@ -10,7 +10,7 @@ from protocols.core.errors import Code, SiteError, SpecError
 from protocols.core.in_the_clear import may_leave_in_the_clear
 from protocols.core.protocol import Ask, Transform, protocol
 from protocols.core.study import Study
-from protocols.core.table import AnalysisTable
+from protocols.core.table import EVERYBODY, AnalysisTable
 
 
 def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresholds) -> Release:
@@ -28,6 +28,10 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
     if question.per_site and not may_leave_in_the_clear(spec, question.step):
         raise SpecError(
             Code.INVALID_STUDY, f"analysis {question.analysis!r} asks {question.step!r} in a sum alone"
+        )
+    if question.per_site and question.rows != EVERYBODY:  # two folds of one site would differ by a few people
+        raise SpecError(
+            Code.INVALID_STUDY, f"analysis {question.analysis!r} asks {question.step!r} of everybody alone"
         )
     _check_rows(study, question)
     thresholds = thresholds.stricter(study.thresholds)

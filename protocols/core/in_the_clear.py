@@ -22,8 +22,13 @@ def _always(spec: Spec) -> bool:
     return True
 
 
+def _where_a_reference_is_named(spec: Spec) -> bool:
+    return getattr(spec, "reference_site", None) is not None
+
+
 STEPS: dict[tuple[str, str], Callable[[Spec], bool]] = {
     ("attrition", "count"): _where_the_study_says_so,
+    ("combat", "reference"): _where_a_reference_is_named,
     ("decision_curve", "classes"): _where_sites_are_left_out,
     ("discrimination", "classes"): _where_sites_are_left_out,
     ("discrimination", "left_out"): _where_sites_are_left_out,

@@ -1,14 +1,22 @@
-"""Batches inside a site: which of them has people enough, and moments about their means."""
+"""Batches inside a site: which of them has people enough, moments about their means, ComBat's posteriors.
+
+Reference: Johnson, Li & Rabinovic, Biostatistics 8 (2007) 118; the numbers of neuroCombat 0.2.12.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from protocols.core.errors import Code, SiteError
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 
 FEWEST = 5
 """People in the smallest batch whose location and scale are estimated."""
 
 UNKNOWN, TOO_SMALL = -1, -2
+
+_CONVERGED = 1e-4  # relative change at which neuroCombat and sva stop; it is part of the definition
 
 
 def batch_codes(table: AnalysisTable, label: str | None) -> Integers:
@@ -33,3 +41,67 @@ def about_batch_means(values: Floats, batch: Integers) -> Floats:
     for code in np.unique(batch):
         centred[batch == code] = values[batch == code] - values[batch == code].mean(axis=0)
     return centred
+
+
+def location_and_scale(method: str, z: Floats, features: Sequence[str]) -> tuple[Floats, Floats]:
+    """ComBat's (g,) location and scale of one batch, from its (n, g) standardized features.
+
+    Raises:
+        SiteError: rank-deficient; without empirical Bayes a feature's scale is 0.
+    """
+    location = z.mean(axis=0)
+    if method == "mean_only":
+        spread = location.var(ddof=1)
+        return (spread * location + location.mean()) / (spread + 1), np.ones_like(location)
+    scale = z.var(axis=0, ddof=1)
+    if method == "parametric":
+        return _empirical_bayes(z, location, scale)
+    if method == "non_parametric":
+        return _non_parametric(z, location, scale)
+    if (scale == 0).any():
+        names = ", ".join(name for name, s in zip(features, scale, strict=True) if s == 0)
+        raise SiteError(Code.RANK_DEFICIENT, f"does not vary within a batch: {names}")
+    return location, scale
+
+
+def _empirical_bayes(z: Floats, location: Floats, scale: Floats) -> tuple[Floats, Floats]:
+    """The posterior means of location (normal prior) and scale (inverse gamma prior), iterated together.
+
+    Johnson et al. (2007), eq. 3.1 and 3.2; the priors' moments are those of the features of the batch.
+    """
+    n = len(z)
+    centre, spread = location.mean(), location.var(ddof=1)
+    m, v = scale.mean(), scale.var(ddof=1)
+    if v == 0:  # all features spread alike: the prior is a point
+        return (n * spread * location + m * centre) / (n * spread + m), np.full_like(scale, m)
+    shape, rate = (2 * v + m**2) / v, (m * v + m**3) / v
+    old = (location, scale)
+    for _ in range(1000):
+        new_location = (n * spread * location + old[1] * centre) / (n * spread + old[1])
+        squares = ((z - new_location) ** 2).sum(axis=0)
+        new = (new_location, (0.5 * squares + rate) / (n / 2 + shape - 1))
+        settled = all(np.all(np.abs(a - b) <= _CONVERGED * np.abs(b)) for a, b in zip(new, old, strict=True))
+        old = new
+        if settled:
+            break
+    return old
+
+
+def _non_parametric(z: Floats, location: Floats, scale: Floats) -> tuple[Floats, Floats]:
+    """The means of location and scale over those of all other features, by how likely they make a feature.
+
+    Johnson et al. (2007), supplement; sva's `int.eprior`. A scale of 0 makes nothing likely.
+    """
+    n, (total, squares) = len(z), (z.sum(axis=0), (z**2).sum(axis=0))
+    new_location, new_scale = np.empty_like(location), np.empty_like(scale)
+    likely = scale > 0
+    g, d = location[likely], scale[likely]
+    place = np.cumsum(likely) - 1
+    for j in range(z.shape[1]):
+        log = -n / 2 * np.log(d) - (squares[j] - 2 * total[j] * g + n * g**2) / (2 * d)
+        if likely[j]:
+            log[place[j]] = -np.inf  # a feature has no word on itself
+        weight = np.exp(log - log.max())
+        new_location[j] = weight @ g / weight.sum()
+        new_scale[j] = weight @ d / weight.sum()
+    return new_location, new_scale

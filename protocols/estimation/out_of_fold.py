@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar, cast
 
 import numpy as np
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from protocols.core.disclosure import SUPPRESSED, Array, Thresholds
 from protocols.core.errors import Code, StudyError
@@ -29,6 +29,7 @@ from protocols.core.protocol import (
     Transform,
     parse_spec,
     protocol,
+    specs_in,
     within,
 )
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Rows
@@ -54,6 +55,16 @@ class Validated(Spec):
 
     prepare: tuple[AnySpec, ...] = Field(default=(), max_length=20)
     scheme: Scheme = ByFold()
+
+    @model_validator(mode="after")
+    def _is_learned_in_sums(self) -> "Validated":
+        specs = [spec for before in self.preparations().values() for spec in specs_in(before)]
+        if any(getattr(spec, "reference_site", None) for spec in specs):
+            raise ValueError(
+                "a reference batch is shown in the clear, which no fold may be: harmonize in an analysis of "
+                "its own, and name it in `after`"
+            )
+        return self
 
     def preparations(self) -> dict[Part, Spec]:
         """The transforms before the models, by where they stand."""

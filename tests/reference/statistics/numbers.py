@@ -197,13 +197,20 @@ def combat() -> Iterator[Check]:
         {name: frame[name].to_numpy() for name in frame},
         {"scanner": batch.astype(str).astype(object)},
     )
-    methods = {"eb": "parametric", "noeb": "no_eb", "meanonly": "mean_only"}
+    methods = {
+        "eb": ("parametric", None),
+        "noeb": ("no_eb", None),
+        "meanonly": ("mean_only", None),
+        "ref": ("parametric", "1"),
+    }
     for layout, tables in (("a batch a site", tables_of(frame, batch)), ("both in one site", [labelled])):
         label = "scanner" if layout == "both in one site" else None
-        for name, method in methods.items():
+        for name, (method, reference_of) in methods.items():
             spec = {"protocol": "combat", "features": names, "covariates": ["gender"], "method": method}
-            parsed = CombatSpec.model_validate({**spec, "batch": label})
-            found: Any = estimated({**spec, "batch": label}, tables)
+            spec |= {"batch": label, "reference_site": reference_of and ("both" if label else reference_of)}
+            spec |= {"reference_batch": reference_of if label else None}
+            parsed = CombatSpec.model_validate(spec)
+            found: Any = estimated(spec, tables)
             arrays = found.transform_arrays()
             changed = [Combat().transform(parsed, t, np.ones(len(t), bool), **arrays) for t in tables]
             ours = np.concatenate([table.matrix(names) for table in changed])

@@ -4,12 +4,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
+from scipy.stats import norm
 
 from protocols.combat import FEWEST, Combat, CombatSpec
-from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.answering import answer
+from protocols.core.disclosure import Thresholds
+from protocols.core.errors import Code, SiteError, SpecError, StudyError
 from protocols.core.local import run_locally
+from protocols.core.protocol import Ask
 from protocols.core.study import Study
-from protocols.core.table import AnalysisTable
+from protocols.core.table import AnalysisTable, Rows
+from protocols.discrimination import DiscriminationSpec
 from protocols.logistic import Logistic, LogisticSpec
 from tests.lib.drawn_sites import SPLITS, a_site, study_of
 
@@ -46,8 +52,21 @@ def neurocombat(y: Any, batch: Any, x: Any, method: str) -> Any:
                 if np.max(moved) <= 1e-4:
                     break
             gamma, delta = g_old, d_old
+        elif method == "non_parametric":
+            gamma, delta = eprior(z[rows], gamma, delta)
         out[rows] = (z[rows] - gamma) / np.sqrt(delta) * sd + expected[rows]
     return out
+
+
+def eprior(z: Any, gamma: Any, delta: Any) -> Any:
+    """sva's `int.eprior`, feature by feature."""
+    found = []
+    for j in range(len(gamma)):
+        g, d = np.delete(gamma, j), np.delete(delta, j)
+        loglik = norm.logpdf(z[:, j, None], g, np.sqrt(d)).sum(axis=0)
+        likelihood = np.exp(loglik - logsumexp(loglik))
+        found.append([np.average(value, weights=likelihood) for value in (g, d)])
+    return np.array(found).T
 
 
 def harmonized(spec: dict[str, Any], tables: list[AnalysisTable]) -> list[AnalysisTable]:
@@ -56,7 +75,7 @@ def harmonized(spec: dict[str, Any], tables: list[AnalysisTable]) -> list[Analys
     return [Combat().transform(parsed, t, np.ones(len(t), bool), **found.transform_arrays()) for t in tables]
 
 
-@pytest.mark.parametrize("method", ["parametric", "mean_only", "no_eb"])
+@pytest.mark.parametrize("method", ["parametric", "non_parametric", "mean_only", "no_eb"])
 @pytest.mark.parametrize("batch", [None, "scanner"])
 @pytest.mark.parametrize("covariates", [[], ["age", "idh1"]])
 def test_the_sites_adjust_as_neurocombat_does_with_all_rows(
@@ -179,3 +198,44 @@ def test_an_analysis_after_it_reads_the_harmonized_features(batch: str | None) -
     pooled = Logistic().pooled(LogisticSpec.model_validate(logistic), adjusted)
     np.testing.assert_allclose(outcome["after"].coef, pooled.coef, rtol=1e-8)
     np.testing.assert_allclose(outcome["after"].se, pooled.se, rtol=1e-8)
+
+
+def test_a_reference_batch_stays_as_it_is_and_the_others_come_to_it() -> None:
+    spec = {"features": FEATURES, "batch": "scanner", "method": "no_eb"}
+    spec |= {"reference_site": "a", "reference_batch": "a-0"}
+    adjusted = harmonized(spec, TABLES)
+    stays = TABLES[0].label("scanner") == "a-0"
+    reference = TABLES[0].matrix(FEATURES)[stays]
+    np.testing.assert_array_equal(adjusted[0].matrix(FEATURES)[stays], reference)
+    for table in adjusted:
+        for label in set(table.label("scanner")):
+            batch = table.matrix(FEATURES)[table.label("scanner") == label]
+            if label != "a-0":
+                np.testing.assert_allclose(batch.mean(axis=0), reference.mean(axis=0), rtol=1e-9, atol=1e-12)
+                np.testing.assert_allclose(batch.std(axis=0, ddof=1), reference.std(axis=0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("reference", [{"reference_site": "c"}, {"reference_site": "nowhere"}])
+def test_a_reference_batch_that_is_small_or_not_there_is_named(reference: dict[str, str]) -> None:
+    spec = {"protocol": "combat", "features": FEATURES, **reference}
+    with pytest.raises(StudyError, match=f"{reference['reference_site']} has no reference batch") as caught:
+        run_locally(study_of(spec), SPLITS["a site of nine"])["a0"]
+    assert caught.value.code == Code.WITHHELD
+
+
+def test_a_reference_batch_wants_its_site_and_its_label() -> None:
+    for wrong in ({"reference_batch": "a-0"}, {"batch": "scanner", "reference_site": "a"}):
+        with pytest.raises(ValueError, match="reference_batch"):
+            CombatSpec.model_validate({"protocol": "combat", "features": FEATURES, **wrong})
+
+
+def test_no_fold_of_a_reference_batch_is_shown() -> None:
+    combat = {"protocol": "combat", "features": FEATURES, "reference_site": "a"}
+    model = {"protocol": "logistic", "outcome": "idh1", "covariates": FEATURES}
+    with pytest.raises(ValueError, match="name it in `after`"):
+        DiscriminationSpec.model_validate({"model": model, "harmonize": combat})
+    effects = np.zeros((0, 3))
+    fold = Rows(keep="train", fold=1, of=5)
+    question = Ask("reference", {"effects": effects}, rows=fold, per_site=True, analysis="a0")
+    with pytest.raises(SpecError, match="everybody alone"):
+        answer(study_of(combat), TABLES[0], question, Thresholds())
