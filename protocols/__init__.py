@@ -32,6 +32,7 @@ CATALOGUE = {
     "pls": "Pls",
     "quantiles": "Quantiles",
     "summary": "Summary",
+    "survival_decision_curve": "SurvivalDecisionCurve",
     "survival_validation": "SurvivalValidation",
     "tune": "Tune",
 }

@@ -34,6 +34,7 @@ STEPS: dict[tuple[str, str], Callable[[Spec], bool]] = {
     ("discrimination", "left_out"): _where_sites_are_left_out,
     ("mixed", "moments"): _always,  # its variance between sites needs each site's own moments; it says so
     ("summary", "here"): _where_the_study_says_so,
+    ("survival_decision_curve", "classes"): _where_sites_are_left_out,
     ("survival_validation", "classes"): _where_sites_are_left_out,
     ("survival_validation", "left_out"): _where_sites_are_left_out,
 }

@@ -266,6 +266,24 @@ EXAMPLES: dict[str, Example] = {
         ],
         frozenset({"by_site", "not_judged"}),
     ),
+    "survival_decision_curve": Example(
+        [
+            {
+                "models": {
+                    "age": {**COX, "covariates": ["age"]},
+                    "both": {**COX, "covariates": ["age", "idh1"]},
+                },
+                "day": 360,
+                "thresholds": [0.2, 0.35, 0.5],
+            },
+            {
+                "models": {"one": {**COX, "covariates": ["age"], "stratify": "none", "ties": "breslow"}},
+                "day": 180,
+                "thresholds": [0.1, 0.3],
+                "scheme": {"kind": "sites"},
+            },
+        ]
+    ),
     "kaplan_meier": Example(
         [
             {"outcome": "os", "grid": {"step_days": 30, "until_days": 1500}},

@@ -2,11 +2,16 @@
 
 import numpy as np
 import pandas as pd
+from lifelines import KaplanMeierFitter
 from scipy.stats import norm
 
 from protocols.core.local import run_locally
 from protocols.core.rounds import Outcome
+from protocols.core.table import Rows
 from protocols.decision_curve import DecisionCurveResult, DecisionCurveSpec, result
+from protocols.estimation.out_of_fold import pooled_fitted
+from protocols.survival_decision_curve import SurvivalDecisionCurveResult, SurvivalDecisionCurveSpec
+from tests.lib.drawn_sites import SPLITS, study_of
 from tests.lib.shared import shared
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import tables_of
@@ -70,3 +75,33 @@ def test_net_reclassification_is_that_of_the_paper() -> None:
     moved = result(spec, total).reclassified["large"]
     np.testing.assert_allclose(moved.nri, 0.121, atol=5e-4)
     np.testing.assert_allclose(moved.nri_p, 2 * norm.sf(3.616), rtol=0.01)
+
+
+def test_survival_net_benefit_is_that_of_kaplan_meier_above_the_threshold() -> None:
+    """lifelines' Kaplan-Meier of those above a risk, on times that the grid rounds up."""
+    cox: dict[str, object] = {"protocol": "cox", "outcome": "os", "covariates": ["age", "idh1"]}
+    cox["grid"] = {"step_days": 30, "until_days": 900}
+    spec = {"protocol": "survival_decision_curve", "models": {"both": cox}, "day": 360}
+    spec["thresholds"] = [0.3, 0.4]
+    tables = SPLITS["unequal sites"]
+    outcome = run_locally(study_of({**spec, "scheme": {"kind": "folds", "of": 2}}), tables)
+    found: SurvivalDecisionCurveResult = outcome["a0"]
+    parsed = SurvivalDecisionCurveSpec.model_validate(spec)
+    fits = [pooled_fitted(parsed, Rows(keep="train", fold=f, of=2), tables) for f in range(2)]
+    time, event, risk = [], [], []
+    for table in tables:
+        for f, fit in enumerate(fits):
+            test = table.select(Rows(keep="test", fold=f, of=2).mask(table))
+            score = (test.matrix(["age", "idh1"]) - fit["models.both.center"]) @ fit["models.both.coef"]
+            risk.append(1 - np.exp(-np.exp(score) * fit["models.both.hazard"][11]))
+            time.append(np.ceil(test.column("os.time") / 30) * 30)
+            event.append(test.column("os.event"))
+    t, e, r = (np.concatenate(x) for x in (time, event, risk))
+    for k, cut in enumerate((0.3, 0.4)):
+        above = r >= cut
+        share = 1 - KaplanMeierFitter().fit(t[above], e[above]).predict(360)
+        expected = above.mean() * (share - (1 - share) * cut / (1 - cut))
+        assert found.flagged[0, k] == above.sum()
+        np.testing.assert_allclose(found.net_benefit[0, k], expected, rtol=1e-8)
+    everybody = 1 - KaplanMeierFitter().fit(t, e).predict(360)
+    np.testing.assert_allclose(found.treat_all[0], everybody - (1 - everybody) * 3 / 7, rtol=1e-9)
