@@ -24,6 +24,7 @@ from tests.lib.drawn_sites import SPLITS, a_site, study_of
 
 MODEL = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age", "f_one"]}
 SITES = {"kind": "sites"}
+HARMONIZE = {"protocol": "combat", "features": ["f_one", "f_two", "f_three"]}
 TABLES = SPLITS["unequal sites"]
 
 scored = (
@@ -196,3 +197,24 @@ def test_a_harmonized_model_reads_the_variables_of_both() -> None:
     spec = DiscriminationSpec.model_validate({"model": MODEL, "harmonize": harmonize})
     assert set(spec.variables()) == {"idh1", "age", "f_one", "f_two", "scanner"}
     assert any("ComBat" in line for line in Discrimination().describe(spec))
+
+
+def test_a_study_of_twenty_models_in_five_folds_takes_few_rounds() -> None:
+    """A hundred fits of four kinds, harmonized inside the folds, through gate, wire and masked sums."""
+    sets = (["age"], ["age", "f_one"], ["age", "sex", "f_two"], ["f_one", "f_two"], ["sex", "f_three"])
+    kinds = (
+        {"protocol": "logistic"},
+        {"protocol": "glm", "family": "probit"},
+        {"protocol": "penalized_logistic", "l1_ratio": 0, "lambdas": [0.05]},
+    )
+    models = [{**kind, "outcome": "idh1", "covariates": names} for names in sets for kind in kinds]
+    cox = {"protocol": "cox", "outcome": "os", "grid": {"step_days": 60, "until_days": 1200}}
+    specs = [{"protocol": "discrimination", "model": model, "harmonize": HARMONIZE} for model in models]
+    specs += [
+        {"protocol": "survival_validation", "model": {**cox, "covariates": names}, "days": [360]}
+        for names in sets
+    ]
+    outcome = run_locally(study_of(*specs), [a_site(s, 120, 40 + k) for k, s in enumerate("abc")])
+    assert len(specs) == 20
+    assert all(len(outcome[f"a{k}"].folds) == 5 for k in range(20))
+    assert outcome.rounds <= 15
