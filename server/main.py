@@ -6,6 +6,7 @@ stand in one command line without importing each other, and only the verb that w
 
 import importlib.metadata
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -14,9 +15,10 @@ from typing import Any
 import click
 import typer
 
-from protocols.core.errors import ExitCode, ShadowgraphError
+from protocols.core.errors import Code, ExitCode, ShadowgraphError, StudyError, UnreachableError
 
 GROUP = "shadowgraph.commands"
+TRACEBACK = "SHADOWGRAPH_TRACEBACK"
 ORDER = (
     *("demo", "doctor", "site", "data", "features", "radiomics", "inbox", "policy", "audit"),
     *("network", "query", "study"),
@@ -72,10 +74,35 @@ def run(words: list[str], as_json: bool) -> int:
         return leave.exit_code
     except BrokenPipeError:
         return ExitCode.FAILED
+    except Exception as unexpected:
+        if os.environ.get(TRACEBACK):
+            raise
+        said = _in_words(unexpected)
+        _report(said, as_json)
+        return said.exit_code
     if isinstance(value, int) and not isinstance(value, bool):  # --help, or a command's own exit code
         return value
     _print(value, as_json)
     return ExitCode.PARTIAL if isinstance(value, dict) and value.get("partial") else ExitCode.DONE
+
+
+def _in_words(error: Exception) -> ShadowgraphError:
+    """What nobody foresaw, without the text of the exception, which may quote a row."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if isinstance(error.filename, str) else ""
+        return StudyError(Code.SITE_FAILED, f"the system says {error.strerror!r}{where}")
+    name, module = type(error).__name__, type(error).__module__
+    if name == "OperationalError" and module.partition(".")[0] in ("sqlalchemy", "sqlite3"):
+        return UnreachableError(
+            Code.SOURCE_UNREACHABLE,
+            "the database does not answer, or is busy or full",
+            "look at `database` in site.toml, at the server behind it, and at the disk",
+        )
+    return StudyError(
+        Code.SITE_FAILED,
+        f"an unforeseen {name}",
+        f"{TRACEBACK}=1 shows where; what it prints may quote rows, so do not pass it on unread",
+    )
 
 
 def _report(error: ShadowgraphError, as_json: bool) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from protocols.core.daemons import free_port
 from protocols.core.errors import ExitCode
 from server.main import run
+from site_node import approvals
 from tests.lib.studies import a_study
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1970"}
@@ -124,3 +126,41 @@ def test_a_study_that_nobody_proposed_cannot_be_approved(
         ExitCode.INVALID_INPUT
     )
     assert "inbox list" in said(capsys)
+
+
+def test_a_database_that_does_not_answer_is_said_without_its_password(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = (home / "site.toml").read_text()
+    elsewhere = f"postgresql://node:s3cret@127.0.0.1:{free_port()}/cdm"
+    (home / "site.toml").write_text(settings.replace("sqlite:///cdm.sqlite", elsewhere))
+    assert run(["data", "status", "--home", str(home)], as_json=False) == ExitCode.UNREACHABLE
+    words = said(capsys)
+    assert "the database does not answer" in words
+    assert "s3cret" not in words
+
+
+def test_what_the_system_refuses_is_said_with_its_place(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["study", "new", str(tmp_path / "no" / "such" / "folder.yaml")]
+    assert run(words, as_json=True) == ExitCode.FAILED
+    text = json.loads(capsys.readouterr().out)["text"]
+    assert "No such file or directory" in text
+    assert "folder.yaml" in text
+
+
+def test_the_text_of_what_nobody_foresaw_is_not_printed(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(home: Path) -> None:
+        raise KeyError("Kanarienvogel, 1917-05-29")
+
+    monkeypatch.setattr(approvals, "inbox", failing)
+    assert run(["inbox", "list", "--home", str(home)], as_json=False) == ExitCode.FAILED
+    words = said(capsys)
+    assert "an unforeseen KeyError" in words
+    assert "Kanarienvogel" not in words
+    monkeypatch.setenv("SHADOWGRAPH_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        run(["inbox", "list", "--home", str(home)], as_json=False)
