@@ -27,6 +27,7 @@ CATALOGUE = {
     "mixed": "Mixed",
     "multinomial": "Multinomial",
     "multiple_imputation": "MultipleImputation",
+    "neural": "Neural",
     "pca": "Pca",
     "penalized_logistic": "PenalizedLogistic",
     "pls": "Pls",

@@ -8,7 +8,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from protocols.core.answering import answer
 from protocols.core.disclosure import Release, Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SiteError
-from protocols.core.keys import masking_key
+from protocols.core.keys import masking_key, noise_secret
 from protocols.core.proposal import Proposal
-from protocols.core.protocol import Ask
+from protocols.core.protocol import Ask, protocol
 from protocols.core.secure_sum import Member
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Integers
@@ -114,7 +114,7 @@ class Agent:
         floors = read_policy(self.home).thresholds.stricter(study.thresholds)
         people = self._people_behind(study, floors)
         ledger.refuse_few_apart(self.home, people, floors.min_count)
-        said = [self._answer(study, ask) for ask in question.asks]
+        said = [self._answer(study, ask, masked=member is not None) for ask in question.asks]
         answers = tuple(_protected(s, member, asked, position) for position, s in enumerate(said))
         body = RoundAnswer(question.study, question.run, question.round, self.site, asked, answers).encode()
         reply = seal(body, self._key, "answer")
@@ -178,19 +178,36 @@ class Agent:
             return np.zeros(0, dtype=np.int64)
         return persons if len(persons) >= floors.min_count_in_sum else persons[:0]
 
-    def _answer(self, study: Study, ask: Ask) -> Release | Code:
+    def _answer(self, study: Study, ask: Ask, *, masked: bool) -> Release | Code:
         """One question's release, or the code with which it is withheld."""
         try:
+            self._spend(study, ask, masked=masked)
             return answer(study, self._table(study), ask, read_policy(self.home).thresholds)
         except ShadowgraphError as error:
             return error.code
+
+    def _spend(self, study: Study, ask: Ask, *, masked: bool) -> None:
+        """Nothing, if the question spends no budget, or what is left of one.
+
+        Raises:
+            SiteError: budget-spent; refused-by-policy, a share of the noise alone would hide this site.
+        """
+        spec = study.spec(ask.analysis, ask.part)
+        number = protocol(spec.protocol).once(spec, ask.step, ask.arrays)
+        if number is None:
+            return
+        if not masked or ask.per_site:
+            raise SiteError(Code.REFUSED_BY_POLICY, "noise that sites share wants a secure sum")
+        table = self._table(study)
+        ledger.admit_once(self.home, study.hash(), ask, table.persons[ask.rows.mask(table)], number)
 
     def _table(self, study: Study) -> AnalysisTable:
         """The study's table, built once an approval: all its rounds see the same people and values."""
         key = study.hash(), approvals.approved_at(self.home, study)
         if key not in self._tables:
             table_of = self.table_of or cdm_tables(self.home)
-            self._tables[key] = table_of(study)
+            secret = noise_secret(self.home / "keys" / "noise.key")
+            self._tables[key] = replace(table_of(study), secret=secret)
         return self._tables[key]
 
     def _refusal(self, kind: str, code: Code, text: str) -> bytes:

@@ -5,6 +5,7 @@ about the few by whom they differ (RT01, RT42). Their identifiers stay in the si
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from protocols.core.errors import Code, SiteError
-from protocols.core.table import Integers
+from protocols.core.protocol import Ask
+from protocols.core.table import EVERYBODY, Integers
 from protocols.core.wire import RoundQuestion, digest
 from site_node.register import now, register
 
@@ -93,6 +95,29 @@ def remember(home: Path, question: RoundQuestion, asked: str, sealed: bytes) -> 
             "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?)",
             (question.study, question.run, question.round, asked, sealed, now().isoformat()),
         )
+
+
+def admit_once(home: Path, study: str, ask: Ask, people: Integers, number: int) -> None:
+    """Lets a question that spends a budget through once; the same question may come again, in any run.
+
+    The place of a question is its analysis, part, step, number, and the (n,) people whom it is about,
+    however its row filter is written.
+
+    Raises:
+        SiteError: budget-spent; that place was answered to other arrays.
+    """
+    place = json.dumps([ask.analysis, *ask.part, ask.step, number, digest(_canonical(people))])
+    asked = digest(RoundQuestion(study, "", 0, (), (replace(ask, rows=EVERYBODY),)).encode())
+    with register(home) as db:
+        db.execute(
+            "INSERT OR IGNORE INTO answered_once VALUES (?, ?, ?, ?)",
+            (study, place, asked, now().isoformat()),
+        )
+        row = db.execute(
+            "SELECT question FROM answered_once WHERE study = ? AND place = ?", (study, place)
+        ).fetchone()
+    if row["question"] != asked:
+        raise SiteError(Code.BUDGET_SPENT, "that part of the plan was answered to another question")
 
 
 def keep_people(home: Path, people: Integers) -> None:

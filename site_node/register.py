@@ -41,6 +41,10 @@ CREATE TABLE IF NOT EXISTS answer (
 CREATE TABLE IF NOT EXISTS answered_people (
     sha256 TEXT PRIMARY KEY, sketch BLOB NOT NULL, people BLOB NOT NULL, answered_at TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS answered_once (
+    study TEXT NOT NULL, place TEXT NOT NULL, question TEXT NOT NULL, answered_at TEXT NOT NULL,
+    PRIMARY KEY (study, place)
+);
 CREATE TABLE IF NOT EXISTS peer (
     site TEXT PRIMARY KEY, signing_key TEXT NOT NULL, masking_key TEXT NOT NULL, pinned_at TEXT NOT NULL
 );

@@ -81,6 +81,11 @@ class Moment(Declaration):
 
 
 @dataclass(frozen=True, init=False)
+class Update(Moment):
+    """What people change in a model's parameters: at most `max_parameters_per_person` of them a person."""
+
+
+@dataclass(frozen=True, init=False)
 class Statistic(Moment):
     """A number that is no sum (an AUC, say): it leaves in the clear only, by `behind` as a moment does."""
 
@@ -183,9 +188,10 @@ def _check_form(name: str, array: Array, declaration: Declaration, axes: Mapping
 def _check_parameters(
     declared: Mapping[str, Declaration], axes: Mapping[str, int], people: int, thresholds: Thresholds
 ) -> None:
-    """Refuses a square matrix of moments too wide for its people: a saturated model gives rows back."""
+    """Refuses a square matrix of moments, or an update, too wide for its people: it could give rows back."""
     for name, declaration in declared.items():
-        square = [axis for axis in declaration.axes if declaration.axes.count(axis) > 1]
+        update = isinstance(declaration, Update)
+        square = [axis for axis in declaration.axes if update or declaration.axes.count(axis) > 1]
         if square and axes[square[0]] > thresholds.max_parameters_per_person * people:
             raise SiteError(
                 Code.WITHHELD,

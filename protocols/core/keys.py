@@ -43,6 +43,13 @@ def masking_key(path: Path) -> X25519PrivateKey:
     return key
 
 
+def noise_secret(path: Path) -> bytes:
+    """The 32 bytes of a file from which a site's noise comes; made at the first call."""
+    if not path.exists():
+        write_secret(path, os.urandom(32))
+    return path.read_bytes()
+
+
 def _pem_key(path: Path, generate: Callable[[], Ed25519PrivateKey | X25519PrivateKey]) -> object:
     if not path.exists():
         key = generate()

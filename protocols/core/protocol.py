@@ -46,6 +46,10 @@ class Spec(BaseModel):
         """Into how many folds this analysis cuts the people that it is asked about; 1: it does not."""
         return 1
 
+    def fewest_sites(self) -> int:
+        """The least sites over which a study with this analysis may run."""
+        return 1
+
     def makes(self) -> tuple[str, ...]:
         """The columns that its transform adds, which analyses after it may read as variables."""
         return ()
@@ -180,6 +184,14 @@ class FederatedProtocol(Generic[S, R]):
     def coordinate(self, spec: S) -> Coordination[R]:
         """The federated algorithm, as a generator that yields questions and returns the result."""
         raise NotImplementedError
+
+    def once(self, spec: S, step: str, arrays: Arrays) -> int | None:
+        """The number under which a site answers a question about the same people once; None: it is free.
+
+        What is answered once spends a budget: a second question of that number with other arrays is refused,
+        and one in a plain sum always, since each site gives a share of the noise.
+        """
+        return None
 
     def transform(self, spec: S, table: AnalysisTable, rows: Mask, **arrays: Array) -> AnalysisTable:
         """The table with its columns changed by a global result; the site's own part comes from `rows`."""

@@ -20,7 +20,7 @@ from pydantic import (
 from cdm.cohort import Cohort
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError
-from protocols.core.protocol import Spec, parse_spec, protocol
+from protocols.core.protocol import Spec, parse_spec, protocol, specs_in
 from protocols.core.variables import Name, Variable, check_changing
 
 SCHEMA_VERSION = 1
@@ -69,6 +69,9 @@ class Study(BaseModel):
             known = {*self.variables, *columns}
             if len(known) < len(self.variables) + len(columns):
                 raise ValueError(f"analysis {analysis.name}: two of what is before it have one column's name")
+            fewest = max(spec.fewest_sites() for spec in specs_in(analysis.spec))
+            if fewest > self.min_sites:
+                raise ValueError(f"analysis {analysis.name} rests on {fewest} sites: min_sites is less")
             missing = [v for v in analysis.spec.variables() if v not in known]
             if missing:
                 raise ValueError(

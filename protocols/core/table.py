@@ -1,6 +1,7 @@
 """The table that a site computes on, and the row filters that a question may ask for."""
 
 import hashlib
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
@@ -69,6 +70,7 @@ class AnalysisTable:
         fold_hashes: (n,) uint64, a keyed hash of each person; row filters cut folds from it.
         attrition: step of the cohort's definition -> the people who were left after it, at this site.
         episodes: survival variable -> what changes over its follow-up.
+        secret: from which this site's noise comes; it never leaves. A table that is given none makes one.
     """
 
     site: str
@@ -78,6 +80,7 @@ class AnalysisTable:
     fold_hashes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     attrition: Mapping[str, int] = field(default_factory=dict)
     episodes: Mapping[str, Episodes] = field(default_factory=dict)
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False, compare=False)
     _derived: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -133,6 +136,7 @@ class AnalysisTable:
             self.fold_hashes[rows],
             self.attrition,
             {name: episodes.select(rows) for name, episodes in self.episodes.items()},
+            self.secret,
         )
 
     def complete(self, names: Iterable[str]) -> "AnalysisTable":

@@ -196,6 +196,30 @@ EXAMPLES: dict[str, Example] = {
         ]
     ),
     "tune": Example([TUNED, TUNED_COX]),
+    "neural": Example(
+        [
+            {
+                "outcome": "idh1",
+                "covariates": ["age", "f_one", "f_two"],
+                "hidden": [3],
+                "strategy": "fedsgd",
+                "rounds": 5,
+                "rate": 0.5,
+                "l2": 0.01,
+                "seed": 1,
+            },
+            {
+                "outcome": "f_two",
+                "covariates": ["age", "idh1"],
+                "loss": "squared",
+                "hidden": [3, 2],
+                "strategy": "fedsgd",
+                "rounds": 4,
+                "rate": 0.2,
+                "seed": 1,
+            },
+        ]
+    ),
     "fusion": Example(
         [
             {

@@ -22,8 +22,9 @@ from protocols.core.table import AnalysisTable
 from protocols.core.wire import RoundAnswer, RoundQuestion
 from tests.conformance.examples import EXAMPLES
 from tests.lib.drawn_sites import SPLITS, study_of
+from tests.lib.extras import NEEDS_TORCH
 
-NAMES = sorted(EXAMPLES)
+NAMES = [pytest.param(name, marks=NEEDS_TORCH if name == "neural" else ()) for name in sorted(EXAMPLES)]
 COMMON = "unequal sites"
 
 
