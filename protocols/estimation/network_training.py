@@ -25,6 +25,8 @@ INSTALL = "pip install 'shadowgraph[neural]'"
 FEWEST = 5
 """People who carry a parameter's gradient; a parameter with fewer is held still at that site."""
 
+_NUMBERS_AT_ONCE = 2**22  # of people's own gradients: 32 MB
+
 
 @dataclass(frozen=True)
 class People:
@@ -117,11 +119,15 @@ def clipped_gradient(people: People, parameters: Floats, clip: float) -> Floats:
             return _losses(torch, people.loss, sums[-1][0, 0], y)
 
         own = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))
-        gradients = own(w, torch.from_numpy(people.x), torch.from_numpy(people.y))
-        length = torch.linalg.vector_norm(gradients, dim=1, keepdim=True)
-        shortened = gradients * torch.clamp(clip / torch.clamp(length, min=1e-300), max=1.0)
-        total: Floats = shortened.sum(dim=0).numpy()
-        return total
+        x, y = torch.from_numpy(people.x), torch.from_numpy(people.y)
+        total = torch.zeros_like(w)
+        block = max(_NUMBERS_AT_ONCE // len(w), 1)
+        for some_x, some_y in zip(x.split(block), y.split(block), strict=True):
+            gradients = own(w, some_x, some_y)
+            length = torch.linalg.vector_norm(gradients, dim=1, keepdim=True)
+            total += (gradients * torch.clamp(clip / torch.clamp(length, min=1e-300), max=1.0)).sum(dim=0)
+        sums: Floats = total.numpy()
+        return sums
 
 
 @contextmanager

@@ -26,8 +26,8 @@ def hospitals(keep: Any) -> list[AnalysisTable]:
 def test_every_strategy_comes_near_the_pooled_network() -> None:
     """UCI heart disease, AUC of the half that was not trained on.
 
-    `fedsgd` beside full steps by scikit-learn, the others beside SGD on pooled rows: within 0.015, the standard
-    error of an AUC of 460 people.
+    `fedsgd` beside full steps by scikit-learn, the others beside SGD on pooled rows: within 0.015, the
+    standard error of an AUC of 460 people.
     """
     train, test = hospitals("train"), hospitals("test")
     y = np.concatenate([table.column("disease") for table in test])

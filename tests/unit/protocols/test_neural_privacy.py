@@ -163,6 +163,15 @@ def test_nobody_adds_more_than_the_clip() -> None:
 
 
 @NEEDS_TORCH
+def test_peoples_gradients_are_summed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = NeuralSpec.model_validate(a_spec())
+    people = standardized(spec, SITES[0], np.zeros(2), np.ones(2))
+    whole = clipped_gradient(people, spec.network().start(0), 0.3)
+    monkeypatch.setattr("protocols.estimation.network_training._NUMBERS_AT_ONCE", 40 * spec.network().size)
+    np.testing.assert_allclose(clipped_gradient(people, spec.network().start(0), 0.3), whole, rtol=1e-12)
+
+
+@NEEDS_TORCH
 def test_a_repeat_is_the_same_bytes_and_any_other_question_has_other_noise() -> None:
     spec = NeuralSpec.model_validate(private(noise=100.0))
     table = SITES[0]
