@@ -291,3 +291,19 @@ def test_the_sum_holds_no_update_of_a_site_below_the_floor() -> None:
     with_it = run_locally(study, [*UNLIKE, few])["a0"]
     np.testing.assert_allclose(with_it.weights, run_locally(study, UNLIKE)["a0"].weights, atol=1e-10)
     assert with_it.n == sum(map(len, UNLIKE))
+
+
+@NEEDS_TORCH
+def test_validation_decision_curves_and_fusion_take_it_for_a_model() -> None:
+    network = a_spec(strategy="scaffold", rounds=4)
+    one, other = ({**network, "covariates": [name]} for name in COLUMNS)
+    specs = [
+        {"protocol": "discrimination", "model": network, "scheme": {"kind": "folds", "of": 2}},
+        {"protocol": "decision_curve", "models": {"net": network}, "scheme": {"kind": "folds", "of": 2}},
+        {"protocol": "fusion", "outcome": "y", "experts": {"one": one, "other": other}, "folds": 2},
+    ]
+    analyses = [{"name": f"a{i}", "spec": spec} for i, spec in enumerate(specs)]
+    outcome = run_locally(a_study_of([*COLUMNS, "y"], *analyses), UNLIKE)
+    assert outcome["a0"].n == outcome["a2"].n == sum(map(len, UNLIKE))
+    assert outcome["a0"].auc > 0.55
+    assert len(outcome["a1"].summary())
