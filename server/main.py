@@ -148,7 +148,7 @@ def _rendered(value: Any, width: int) -> list[Any]:
 
 
 def _table(rows: list[dict[str, Any]], width: int) -> list[Any]:
-    """Rows as a table of whole words; where it is too wide, without the columns that say nothing."""
+    """Rows as a table of whole words; where it is too wide, without columns that say nothing."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -161,10 +161,12 @@ def _table(rows: list[dict[str, Any]], width: int) -> list[Any]:
     if sum(longest.values()) + len(longest) + 2 > width:
         silent = [name for name in longest if not any(row.get(name) for row in rows)]
     shown = {name: size for name, size in longest.items() if name not in silent}
-    fits = sum(shown.values()) + len(shown) + 2 <= width
+    while sum(shown.values()) + len(shown) + 2 > width:  # then the widest are broken, and no others
+        widest = max(shown, key=lambda name: shown[name])
+        shown[widest] -= 1
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name, size in shown.items():
-        table.add_column(columns[name][0], overflow="fold", min_width=size if fits else None)
+        table.add_column(columns[name][0], overflow="fold", min_width=size)
     for i in range(1, len(rows) + 1):
         table.add_row(*(columns[name][i] for name in shown))
     left_out = ", ".join(columns[name][0] for name in silent)

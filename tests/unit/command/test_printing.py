@@ -37,6 +37,16 @@ def test_a_table_that_fits_shows_its_zeros(capsys: pytest.CaptureFixture[str]) -
     assert "none:" not in said
 
 
+def test_where_words_do_not_fit_the_longest_are_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"study": "query-ffc43226", "title": "Survival and IDH1 in lower-grade glioma", "state": "done"}
+    more = {"code": "too-few-sites", "sites": "bergen, oslo, tromso", "submitted": "2026-11-26 22:10"}
+    _print([row | more | {"run": "043f90017c744ecb", "hash": "a6701fe4f9cac808"}], as_json=False)
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    for word in ("state", "bergen,", "Survival", "submitted"):
+        assert word in said
+
+
 def test_a_hash_is_shown_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     _print({"what would leave": "-", "hash": "0123456789abcdef" * 4}, as_json=False)
     assert "0123456789abcdef" * 4 in "".join(capsys.readouterr().out.split())
