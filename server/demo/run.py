@@ -51,8 +51,12 @@ class Demo:
         with _stopped_by_signals():
             try:
                 return self._play()
+            except KeyboardInterrupt:
+                self.console.print("[bold]stopping[/bold] what was started; this takes a moment")
+                raise
             finally:
-                self._stop()
+                with _undisturbed():
+                    self._stop()
 
     def _play(self) -> dict[str, Any]:
         with self._step(f"{self.sites} hospitals write their FHIR, CT, contours and variants"):
@@ -193,3 +197,14 @@ def _stopped_by_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Lets an impatient second Ctrl-C pass, here and in the commands that are called, which inherit that."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
