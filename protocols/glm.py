@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 from scipy import stats
+from scipy.special import ndtr
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError, SpecError, StudyError
@@ -125,6 +126,12 @@ class GlmResult(Result):
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "z", "p", "lower", "upper", "rate_ratio")
         return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def predict(self, x: Floats, exposure: Floats | float = 1.0) -> Floats:
+        """The (n,) means expected of (n, p) covariates: counts for an exposure, or probabilities."""
+        eta = self.coef[0] + x @ self.coef[1:]
+        mean: Floats = ndtr(eta) if self.family == "probit" else exposure * np.exp(eta)
+        return mean
 
     def transform_arrays(self) -> dict[str, Floats]:
         return {"coef": self.coef}

@@ -95,6 +95,12 @@ class MixedResult(Result):
         columns = ("coef", "se", "z", "p", "lower", "upper")
         return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
 
+    def predict(self, x: Floats, site: str | None = None) -> Floats:
+        """The (n,) outcomes expected of (n, p) covariates at a site; at one that is not known, its mean."""
+        level = self.site_effects.get(site, 0.0) if site else 0.0
+        expected: Floats = self.coef[0] + x @ self.coef[1:] + level
+        return expected
+
 
 @dataclass(frozen=True)
 class _Sites:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 from scipy import stats
-from scipy.special import logsumexp, xlogy
+from scipy.special import logsumexp, softmax, xlogy
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError, StudyError
@@ -97,6 +97,12 @@ class MultinomialResult(Result):
         columns = ("coef", "se", "z", "p", "odds_ratio", "lower", "upper")
         index = pd.MultiIndex.from_product([self.levels, self.terms], names=["level", "term"])
         return pd.DataFrame({name: getattr(self, name).ravel() for name in columns}, index=index)
+
+    def predict_proba(self, x: Floats) -> Floats:
+        """The (n, k + 1) probabilities of the levels, the first one first, of (n, p) covariates."""
+        eta = np.column_stack([np.zeros(len(x)), self.coef[:, 0] + x @ self.coef[:, 1:].T])
+        chances: Floats = softmax(eta, axis=1)
+        return chances
 
     def transform_arrays(self) -> dict[str, Floats]:
         return {"coef": self.coef}

@@ -160,6 +160,16 @@ class Result:
         """The result as plain data for JSON: arrays as nested lists, a missing number as None."""
         return cast("dict[str, Any]", plain(self))
 
+    def plot(self, axes: Any = None) -> Any:
+        """matplotlib's axes with the figure of this result; new ones, if none are given.
+
+        Raises:
+            InputError: not-found; this kind of result has none.
+        """
+        from protocols.core.drawing import drawn  # matplotlib loads with it
+
+        return drawn(self, axes)
+
     def transform_arrays(self) -> Arrays:
         """The arrays that a site needs to apply this result to its own rows, for results that are applied."""
         raise SpecError(Code.INVALID_STUDY, f"{type(self).__name__} is not a transform of columns")

@@ -1,0 +1,100 @@
+"""What was fitted, applied to new people: as scikit-learn's estimators and lifelines' fitters have it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from protocols.core.errors import Code, SpecError
+from protocols.core.protocol import FederatedProtocol, Result, Spec, protocol
+from protocols.core.table import AnalysisTable, Floats, Integers
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An analysis and its result, for people in a frame: one row each, columns by the names of variables.
+
+    Missing values are NaN; who misses what a model needs has a missing prediction.
+
+    Attributes:
+        spec: of the analysis.
+        result: what the study found with it.
+    """
+
+    spec: Spec
+    result: Result
+
+    def predict_proba(self, x: pd.DataFrame) -> Floats:
+        """The (n, 2) probabilities that the outcome is 0 and 1; (n, levels) of a multinomial model.
+
+        Raises:
+            SpecError: invalid-study; the analysis gives no probability.
+        """
+        if hasattr(self.result, "predict_proba"):
+            found: Floats = self.result.predict_proba(self._matrix(x))
+            return found
+        p = self._protocol().score(self.spec, table_of(x), **self.result.transform_arrays())
+        return np.column_stack([1 - p, p])
+
+    def predict(self, x: pd.DataFrame) -> Floats:
+        """The (n,) expected outcomes of a regression (for an exposure of 1), or classes."""
+        if hasattr(self.result, "predict") and getattr(self.spec, "family", "") != "probit":
+            found: Floats = self.result.predict(self._matrix(x))
+            return found
+        p = self.predict_proba(x)
+        classes = np.array(getattr(self.spec, "levels", (0.0, 1.0)), dtype=np.float64)
+        return np.where(np.isnan(p).any(axis=1), np.nan, classes[np.argmax(np.nan_to_num(p), axis=1)])
+
+    def transform(self, x: pd.DataFrame, site: str = "new") -> pd.DataFrame:
+        """The frame with its columns changed or added; what is a batch's own comes from these people.
+
+        So a batch that no site had is harmonized from its own people, without their outcomes.
+
+        Raises:
+            SpecError: invalid-study; the analysis changes no columns.
+        """
+        rows = np.ones(len(x), dtype=bool)
+        arrays = self.result.transform_arrays()
+        table = self._protocol().transform(self.spec, table_of(x, site), rows, **arrays)
+        return x.assign(**dict(table.columns))
+
+    def predict_survival_function(self, x: pd.DataFrame, days: Sequence[float]) -> pd.DataFrame:
+        """The probabilities of no event until these days: one row a day, one column a person (lifelines).
+
+        `days` are edges of the model's grid.
+
+        Raises:
+            SpecError: invalid-study; the analysis foretells no survival, or a day is not on its grid.
+        """
+        grid = getattr(self.spec, "grid", None)
+        edges = grid.edges() if grid else np.zeros(1)
+        at = np.searchsorted(edges, np.asarray(days, dtype=np.float64))
+        if not set(days) <= set(edges[1:]):
+            raise SpecError(Code.INVALID_STUDY, "a day is not on the model's grid", "take edges of the grid")
+        return pd.DataFrame(1 - self._risks(x, at)[1].T, index=list(days), columns=x.index)
+
+    def predict_partial_hazard(self, x: pd.DataFrame) -> pd.Series:
+        """The (n,) hazards beside somebody with mean covariates (lifelines)."""
+        score, _ = self._risks(x, np.ones(1, dtype=np.int64))
+        return pd.Series(np.exp(score), index=x.index)
+
+    def _protocol(self) -> FederatedProtocol[Any, Any]:
+        return protocol(self.spec.protocol)
+
+    def _risks(self, x: pd.DataFrame, at: Integers) -> tuple[Floats, Floats]:
+        arrays = self.result.transform_arrays()
+        return self._protocol().risks(self.spec, table_of(x), at.astype(np.int64), **arrays)
+
+    def _matrix(self, x: pd.DataFrame) -> Floats:
+        names = list(getattr(self.spec, "covariates", getattr(self.spec, "x", x.columns)))
+        return x[names].to_numpy(dtype=np.float64)
+
+
+def table_of(x: pd.DataFrame, site: str = "new") -> AnalysisTable:
+    """A table of the frame's people; columns that are not numbers are labels."""
+    numeric = {name: pd.api.types.is_numeric_dtype(x[name]) for name in x}
+    columns = {str(n): x[n].to_numpy(dtype=np.float64) for n, is_number in numeric.items() if is_number}
+    labels = {str(n): x[n].to_numpy(dtype=object) for n, is_number in numeric.items() if not is_number}
+    return AnalysisTable(site, np.arange(len(x), dtype=np.int64), columns, labels)
