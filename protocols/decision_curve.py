@@ -4,7 +4,7 @@ Models, and all that comes before them, are fitted inside folds; each site score
 that never saw them and counts, at public thresholds, true and false positives. Exact: sums of counts.
 
 Reference: Vickers & Elkin, Med Decis Making 26 (2006) 565, eq. 1; Pencina et al., Stat Med 27 (2008) 157 and
-30 (2011) 11 for net reclassification and discrimination improvement.
+30 (2011) 11 for net reclassification and discrimination improvement; DeLong et al., Biometrics 44 (1988) 837.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,6 +45,7 @@ from protocols.estimation.out_of_fold import (
     sites_to_leave_out,
     smaller_class,
 )
+from protocols.estimation.roc import bin_of, delong_difference, histogram_of
 from protocols.estimation.schemes import ByFold, BySite
 
 MEASURES = ("net_benefit", "treat_all", "standardized", "avoided")
@@ -61,6 +62,7 @@ class DecisionCurveSpec(Validated):
         thresholds: probabilities from which on one would act.
         reference: the model to which the others are compared; none compares none.
         categories: thresholds between the risk categories of net reclassification.
+        bins: of equal width from 0 to 1, in which AUCs are compared.
     """
 
     protocol: Literal["decision_curve"] = "decision_curve"
@@ -70,6 +72,7 @@ class DecisionCurveSpec(Validated):
     )
     reference: Name | None = None
     categories: tuple[Threshold, ...] = Field(default=(0.5,), min_length=1, max_length=9)
+    bins: int = Field(default=100, ge=10, le=200)
 
     @model_validator(mode="after")
     def _agree(self) -> "DecisionCurveSpec":
@@ -104,6 +107,8 @@ class Reclassification:
         nri, nri_se, nri_p: their sum, its standard error, and two-sided p-value if nothing changed.
         continuous_nri, continuous_se: of any change of the probability.
         idi, idi_se, idi_p: integrated discrimination improvement.
+        auc, auc_reference: of binned probabilities, ties half.
+        auc_difference, auc_se, auc_p: their difference, its standard error and p-value after DeLong.
     """
 
     tables: Integers
@@ -117,6 +122,11 @@ class Reclassification:
     idi: float
     idi_se: float
     idi_p: float
+    auc: float
+    auc_reference: float
+    auc_difference: float
+    auc_se: float
+    auc_p: float
 
 
 @dataclass(frozen=True)
@@ -171,6 +181,7 @@ class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):
         positive=Count("class", "model", "threshold", of="n"),
         moved=Count("class", "compared", "category", "category", of="n"),
         up_down=Count("class", "compared", "direction", of="n"),
+        joint=Count("compared", "class", "bin_old", "bin_new", of="n"),
         gain=Moment("class", "compared"),
         gain_square=Moment("class", "compared"),
     )
@@ -195,6 +206,9 @@ class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):
             "up_down": np.array(
                 [np.stack([up[:, r].sum(axis=1), down[:, r].sum(axis=1)], axis=-1) for r in of_class]
             ),
+            "joint": np.array([_joint(y, old, p, spec.bins) for p in new], dtype=np.int64).reshape(
+                len(new), 2, spec.bins, spec.bins
+            ),
             "gain": np.array([change[:, rows].sum(axis=1) for rows in of_class]),
             "gain_square": np.array([(change[:, rows] ** 2).sum(axis=1) for rows in of_class]),
         }
@@ -207,6 +221,8 @@ class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):
             "threshold": len(spec.thresholds),
             "compared": len(spec.compared()),
             "category": len(spec.categories) + 1,
+            "bin_old": spec.bins,
+            "bin_new": spec.bins,
         }
 
     def coordinate(self, spec: DecisionCurveSpec) -> Coordination[DecisionCurveResult]:
@@ -249,7 +265,8 @@ class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):
         if spec.compared():
             lines.append(
                 f"Leaves in a sum over sites, {spec.scheme.times()}: how many people move between "
-                f"{len(spec.categories) + 1} risk categories, and the sums of changes of the "
+                f"{len(spec.categories) + 1} risk categories, how many of either class have an old and a new "
+                f"probability in each of {spec.bins} x {spec.bins} bins, and the sums of changes of the "
                 "probability and of their squares."
             )
         if not isinstance(spec.scheme, ByFold):
@@ -302,6 +319,7 @@ def _reclassification(total: Arrays, k: int, people: Floats) -> Reclassification
     nri, se = float(net.sum()), float(np.sqrt(variance.sum()))
     gain = total["gain"][:, k] / people
     spread = (total["gain_square"][:, k] / people - gain**2) / (people - 1)
+    old_auc, new_auc, auc_se = delong_difference(np.asarray(total["joint"], dtype=np.int64)[k])
     idi, idi_se = float(gain[1] - gain[0]), float(np.sqrt(np.maximum(spread, 0).sum()))
     return Reclassification(
         tables=tables,
@@ -315,7 +333,18 @@ def _reclassification(total: Arrays, k: int, people: Floats) -> Reclassification
         idi=idi,
         idi_se=idi_se,
         idi_p=_p(idi, idi_se),
+        auc=new_auc,
+        auc_reference=old_auc,
+        auc_difference=new_auc - old_auc,
+        auc_se=auc_se,
+        auc_p=_p(new_auc - old_auc, auc_se),
     )
+
+
+def _joint(y: Floats, old: Floats, new: Floats, bins: int) -> Integers:
+    """(2, bins, bins) people by class, 0 then 1, and bins of both probabilities."""
+    both = bin_of(old, bins) * bins + bin_of(new, bins)
+    return histogram_of(y, both, bins**2).reshape(2, bins, bins)
 
 
 def _net(upward: Integers, downward: Integers, people: Floats) -> tuple[Floats, Floats]:

@@ -47,14 +47,10 @@ from protocols.estimation import rubin
 from protocols.estimation.families import logit
 from protocols.estimation.person_draws import normal, uniform
 from protocols.estimation.pooled import joined, on_one_table
-from protocols.estimation.posterior import inverse, regression_draw, scattered
+from protocols.estimation.posterior import inverse, logistic_mode, regression_draw, scattered
 from protocols.glm import GlmSpec
 from protocols.linear import LinearSpec
 from protocols.logistic import LogisticSpec
-
-_PRIOR = 1 / 5**2  # precision of the prior of a standardized log odds ratio
-_CONVERGED = 1e-8
-_MAX_NEWTON = 15
 
 
 class MultipleImputationSpec(Spec):
@@ -305,30 +301,10 @@ def _chain(
             draw = regression_draw(total["products"], int(total["n"]), rng)
         else:
             centre = last.get(target, np.zeros(k))
-            last[target], information = yield from _logistic_mode(target, centre, chain)
+            last[target], information = yield from logistic_mode(target, centre, chain)
             draw = np.append(last[target] + scattered(inverse(information), rng), 0.0)
         draws = np.vstack([draws, draw])
     return {**start, "draws": draws, "imputation": np.array(imputation)}
-
-
-def _logistic_mode(target: int, coef: Floats, chain: dict[str, Array]) -> Coordination[tuple[Floats, Floats]]:
-    """The posterior mode of a logistic regression, and its information there."""
-    best, step, value = coef, np.zeros(len(coef)), -np.inf
-    prior = np.full(len(coef), _PRIOR)
-    prior[-1] = 0.0  # the intercept's
-    for _ in range(_MAX_NEWTON):
-        total = yield Ask("derivatives", {"target": np.array(target), "coef": best + step, **chain})
-        at = best + step
-        objective = float(total["loglik"] - 0.5 * prior @ at**2)
-        if objective < value - 1e-10 * (1 + abs(value)):
-            step = step / 2
-            continue
-        best, value = at, objective
-        information = total["information"] + np.diag(prior)
-        step = np.linalg.solve(information, total["score"] - prior * best)
-        if np.abs(step).max() < _CONVERGED:
-            return best + step, information
-    raise StudyError(Code.NOT_CONVERGED, f"no maximum after {_MAX_NEWTON} evaluations of an imputation")
 
 
 def _completed(spec: MultipleImputationSpec, table: AnalysisTable, chain: Arrays) -> tuple[Floats, Mask]:

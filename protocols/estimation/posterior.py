@@ -1,12 +1,18 @@
-"""Draws of regression coefficients from their posterior, from joined second moments.
+"""Draws of regression coefficients from their posterior, from joined second moments, and a logistic mode.
 
 Reference: Rubin, Multiple Imputation for Nonresponse in Surveys (1987), p. 167; R `mice:::.norm.draw`.
 """
 
 import numpy as np
 
+from protocols.core.disclosure import Array
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import Ask, Coordination
 from protocols.core.table import Floats
 
+_PRIOR = 1 / 5**2  # precision of the prior of a standardized log odds ratio
+_CONVERGED = 1e-8
+_MAX_NEWTON = 15
 _RIDGE = 1e-5  # mice's: a share of each sum of squares that keeps collinear predictors solvable
 
 
@@ -34,3 +40,23 @@ def scattered(covariance: Floats, rng: np.random.Generator) -> Floats:
     """A (k,) draw from the normal distribution of this covariance about 0."""
     draw: Floats = np.linalg.cholesky(covariance) @ rng.standard_normal(len(covariance))
     return draw
+
+
+def logistic_mode(target: int, coef: Floats, chain: dict[str, Array]) -> Coordination[tuple[Floats, Floats]]:
+    """The posterior mode of a logistic regression, and its information there."""
+    best, step, value = coef, np.zeros(len(coef)), -np.inf
+    prior = np.full(len(coef), _PRIOR)
+    prior[-1] = 0.0  # the intercept's
+    for _ in range(_MAX_NEWTON):
+        total = yield Ask("derivatives", {"target": np.array(target), "coef": best + step, **chain})
+        at = best + step
+        objective = float(total["loglik"] - 0.5 * prior @ at**2)
+        if objective < value - 1e-10 * (1 + abs(value)):
+            step = step / 2
+            continue
+        best, value = at, objective
+        information = total["information"] + np.diag(prior)
+        step = np.linalg.solve(information, total["score"] - prior * best)
+        if np.abs(step).max() < _CONVERGED:
+            return best + step, information
+    raise StudyError(Code.NOT_CONVERGED, f"no maximum after {_MAX_NEWTON} evaluations of an imputation")

@@ -62,15 +62,36 @@ def roc(histogram: Integers) -> tuple[Floats, Floats]:
 
 def delong(histogram: Integers) -> tuple[float, float]:
     """The AUC of binned scores, ties half, and its standard error after DeLong et al. (1988)."""
+    auc, (above, below) = _placements(histogram)
     negatives, positives = histogram.astype(float)
-    below = (np.cumsum(negatives) - negatives / 2) / negatives.sum()
-    above = (positives.sum() - np.cumsum(positives) + positives / 2) / positives.sum()
-    auc = float(positives @ below / positives.sum())
     variance = 0.0
     for count, share in ((positives, below), (negatives, above)):
         people = count.sum()
         variance += count @ (share - auc) ** 2 / max(people - 1, 1) / people
     return auc, float(np.sqrt(variance))
+
+
+def delong_difference(joint: Integers) -> tuple[float, float, float]:
+    """The AUCs of two binned scores of the same people, ties half, and the difference's standard error.
+
+    Args:
+        joint: (2, bins, bins) people by class, 0 then 1, bin of the first and of the second score.
+    """
+    (first, of_first), (second, of_second) = (_placements(joint.sum(axis=axis)) for axis in (2, 1))
+    variance = 0.0
+    for cells, one, other in zip(joint, of_first, of_second, strict=True):
+        people = int(cells.sum())
+        apart = (one - first)[:, None] - (other - second)[None, :]
+        variance += float((cells * apart**2).sum()) / max(people - 1, 1) / people
+    return first, second, float(np.sqrt(variance))
+
+
+def _placements(histogram: Integers) -> tuple[float, tuple[Floats, Floats]]:
+    """The AUC, and for each bin the share of 1s above, for 0s, and of 0s below, for 1s."""
+    negatives, positives = histogram.astype(float)
+    below = (np.cumsum(negatives) - negatives / 2) / negatives.sum()
+    above = (positives.sum() - np.cumsum(positives) + positives / 2) / positives.sum()
+    return float(positives @ below / positives.sum()), (above, below)
 
 
 def recalibration(histogram: Integers, predicted: Floats) -> tuple[float, float]:

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.stats import norm
 
 from protocols.combat import Combat, CombatSpec
 from protocols.core.table import AnalysisTable
-from protocols.estimation.roc import bin_of, delong, exact_auc, histogram_of
+from protocols.estimation.roc import bin_of, delong, delong_difference, exact_auc, histogram_of
 from tests.lib.shared import shared
 from tests.lib.ungated import estimated, tables_of
 
@@ -257,6 +258,14 @@ def roc() -> Iterator[Check]:
     yield Check("delong", [reference["auc"], reference["var_delong"]], [auc, se**2])
     half = 1.959963984540054 * se
     yield Check("interval", reference["ci"], [auc - half, auc, auc + half])
+    _, others = np.unique(data.ndka, return_inverse=True)
+    joint = np.zeros((2, size, int(others.max()) + 1), dtype=np.int64)
+    np.add.at(joint, (y.astype(int), ranks, others), 1)
+    first, second, se = delong_difference(joint)
+    z = (first - second) / se
+    expected = _json("stats/roc_delong_asah")["delong_s100b_vs_ndka"]
+    yield Check("two models", expected["z"], z)
+    yield Check("two models p", expected["p"], 2 * norm.sf(z), rtol=1e-8)
 
 
 REFERENCES: dict[str, Callable[[], Iterator[Check]]] = {

@@ -10,6 +10,7 @@ from protocols.core.rounds import Outcome
 from protocols.core.table import Rows
 from protocols.decision_curve import DecisionCurveResult, DecisionCurveSpec, result
 from protocols.estimation.out_of_fold import pooled_fitted
+from protocols.estimation.roc import delong_difference
 from protocols.survival_decision_curve import SurvivalDecisionCurveResult, SurvivalDecisionCurveSpec
 from tests.lib.drawn_sites import SPLITS, study_of
 from tests.lib.shared import shared
@@ -69,6 +70,7 @@ def test_net_reclassification_is_that_of_the_paper() -> None:
         "positive": np.zeros((2, 2, 1), dtype=np.int64),
         "moved": np.stack([nonevents, events])[:, None],
         "up_down": np.zeros((2, 1, 2), dtype=np.int64),
+        "joint": np.ones((1, 2, 100, 100), dtype=np.int64),
         "gain": np.zeros((2, 1)),
         "gain_square": np.zeros((2, 1)),
     }
@@ -105,3 +107,26 @@ def test_survival_net_benefit_is_that_of_kaplan_meier_above_the_threshold() -> N
         np.testing.assert_allclose(found.net_benefit[0, k], expected, rtol=1e-8)
     everybody = 1 - KaplanMeierFitter().fit(t, e).predict(360)
     np.testing.assert_allclose(found.treat_all[0], everybody - (1 - everybody) * 3 / 7, rtol=1e-9)
+
+
+def test_two_aucs_are_compared_as_delong_does() -> None:
+    """The variance of the difference by its definition, from every pair of people, beside the binned one."""
+    rng = np.random.default_rng(8)
+    y = (rng.random(300) < 0.4).astype(float)
+    score = rng.normal(size=(2, 300)) + y * np.array([[0.6], [1.0]])
+    p = np.round(1 / (1 + np.exp(-score)), 2)
+    joint = np.zeros((2, 101, 101), dtype=np.int64)
+    np.add.at(joint, (y.astype(int), *np.rint(p * 100).astype(int)), 1)
+    first, second, se = delong_difference(joint)
+    wins = [(a[y == 1][:, None] > a[y == 0]) + (a[y == 1][:, None] == a[y == 0]) / 2 for a in p]
+    apart = wins[0] - wins[1]
+    by_ones, by_zeros = apart.mean(axis=1), apart.mean(axis=0)
+    expected = by_ones.var(ddof=1) / len(by_ones) + by_zeros.var(ddof=1) / len(by_zeros)
+    np.testing.assert_allclose(first - second, apart.mean(), rtol=1e-12)
+    np.testing.assert_allclose(se, np.sqrt(expected), rtol=1e-12)
+
+
+def test_a_marker_that_matters_tells_better_who_has_the_outcome() -> None:
+    found = cancer(curve())["a0"].reclassified["large"]
+    assert found.auc > found.auc_reference
+    assert found.auc_p < 0.05

@@ -75,12 +75,3 @@ def test_multiple_imputation_uses_everybody() -> None:
     assert outcome["a1"].n < 870
     assert np.abs(outcome["a0"].coef - outcome["a1"].coef).max() < 0.5
     assert (outcome["a0"].fmi > 0).all()
-
-
-def test_twenty_models_in_five_folds_take_the_rounds_of_the_slowest() -> None:
-    """The bar is 15."""
-    specs = [
-        {"protocol": "discrimination", "model": {**MODEL, "covariates": [*COVARIATES[: 1 + i % 5], "cp"]}}
-        for i in range(20)
-    ]
-    assert heart(*specs).rounds <= 10

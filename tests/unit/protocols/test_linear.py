@@ -8,7 +8,8 @@ from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.local import run_locally
 from protocols.core.rounds import Outcome
 from protocols.core.table import AnalysisTable
-from protocols.linear import Linear, LinearResult, LinearSpec, Penalty
+from protocols.estimation.penalized_linear import Penalty
+from protocols.linear import Linear, LinearResult, LinearSpec
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of
 
