@@ -1,5 +1,7 @@
 """The coordinator, with real agents in this process."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,8 @@ import pytest
 
 from protocols.core.errors import Code, InputError
 from protocols.core.local import run_locally
+from protocols.core.lockstep import Failure
+from protocols.core.study import Study
 from protocols.core.wire import RoundAnswer, pack, seal, unseal
 from server.coordinator import LeadLostError
 from server.store import State
@@ -44,6 +48,48 @@ def test_a_study_waits_until_its_sites_have_decided(consortium: Consortium) -> N
     consortium.store.wait(run, 0)
     assert coordinator.step()
     assert consortium.store.submission(run).state == State.DONE
+
+
+def test_a_site_that_is_down_when_a_study_is_proposed_takes_part_once_it_is_up(
+    consortium: Consortium,
+) -> None:
+    consortium.decide(STUDY, "approved", "a", "b")
+    other = logistic_study("other")
+    consortium.tamper = lambda site, kind, reply: Code.SITE_UNREACHABLE if site == "c" else reply
+    run, coordinator = consortium.propose(STUDY).run, consortium.coordinator()
+    assert not coordinator.step()
+    assert consortium.store.standing(run)["c"] == ("unreachable", None)
+    consortium.decide(other, "refused")
+    refused = consortium.propose(other).run
+    assert coordinator.step()  # others go on meanwhile
+    assert consortium.store.submission(refused).code == Code.TOO_FEW_SITES
+    consortium.tamper = lambda site, kind, reply: reply
+    consortium.decide(STUDY, "approved", "c")
+    consortium.store.wait(run, 0)
+    assert coordinator.step()
+    assert list(consortium.store.submission(run).roster or ()) == ["a", "b", "c"]
+    assert consortium.store.submission(run).state == State.DONE
+
+
+def test_a_variable_that_no_hospital_has_fails_its_analysis_and_no_other(consortium: Consortium) -> None:
+    content = json.loads(STUDY.canonical())
+    content["variables"]["ghost"] = {"kind": "measurement", "concept": "LOINC:99999-9"}
+    ghost = {"name": "ghostly", "spec": {"protocol": "logistic", "outcome": "idh1", "covariates": ["ghost"]}}
+    content["analyses"].append(ghost)
+    study = Study.model_validate(content)
+    for name, agent in consortium.agents.items():
+        table = table_of(name)(STUDY)
+        columns = {**table.columns, "ghost": np.full(len(table), np.nan)}
+        agent.table_of = lambda study, table=table, columns=columns: replace(table, columns=columns)
+    consortium.decide(study, "approved")
+    run = consortium.propose(study).run
+    assert consortium.coordinator().step()
+    _, outcome = recompute(consortium.home, run)
+    failure = outcome.results["ghostly"]
+    assert isinstance(failure, Failure)
+    assert failure.code == Code.WITHHELD
+    assert "fewer than 10 people have complete data" in failure.text
+    assert np.isfinite(outcome["idh1"].coef).all()
 
 
 def test_a_query_takes_who_stands_by_and_does_not_wait(consortium: Consortium) -> None:
