@@ -26,7 +26,7 @@ from site_node.sources.dicom.headers import IMAGES
 from site_node.sources.dicom.index import read_index
 
 SOURCE, KIND = "radiomics", "RadiomicFeatures"
-BATCH = 16  # regions a transaction: what a kill may cost
+BATCH = 4  # regions a transaction: what a kill may cost
 Progress = Callable[[int, int], None]
 
 

@@ -18,7 +18,7 @@ from site_node.imaging import (
     rescale_of,
 )
 from site_node.scan import Scan, scan_of
-from site_node.sources.dicom.faults import Fault
+from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.frames import frame_count
 from site_node.sources.dicom.geometry import Grid
 from site_node.sources.dicom.headers import IMAGES
@@ -65,6 +65,8 @@ def load_volumes(files: Sequence[Path], settings: SeriesMap) -> tuple[Volumes, G
         NoMapError: they do not tell what the map needs.
     """
     datasets = [read_object(path) for path in files]
+    if not datasets:
+        raise DicomFault(Fault.NO_IMAGE)
     if any(IMAGES[str(dataset.SOPClassUID)] != "MR" for dataset in datasets):
         raise NoMapError(Lack.MODALITY)
     if isinstance(settings, Adc) and _is_adc(datasets):

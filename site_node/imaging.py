@@ -53,6 +53,8 @@ def load_series(files: Sequence[Path], kind: Kind = "body weight") -> Image:
         DicomFault: the files are no regular stack, PET has no SUV, or the pixels cannot be decoded.
     """
     datasets = [read_object(path) for path in files]
+    if len({str(dataset.get("SeriesInstanceUID")) for dataset in datasets}) != 1:
+        raise DicomFault(Fault.MIXED_SERIES if datasets else Fault.NO_IMAGE)
     modality = IMAGES[str(datasets[0].SOPClassUID)]
     slices, grid = _geometry(datasets)
     height = {frame: z for z, frame in enumerate(order(slices))}
@@ -77,8 +79,12 @@ def load_folder(folder: Path) -> Image:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The files of a folder, in the order of their names."""
-    return sorted(path for path in folder.iterdir() if path.is_file())
+    """The files of a folder, in the order of their names, without what is no image by its name."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.startswith(".") and path.name != "DICOMDIR"
+    )
 
 
 def read_object(path: Path) -> pydicom.FileDataset:

@@ -60,6 +60,7 @@ def features_of_files(asked: Asked, csv_file: Path | None, picture: Path | None)
     Raises:
         InputError: a file cannot be read, grids differ, no region fits, or the settings are wrong.
     """
+    check_output(csv_file, picture)
     case, settings, digest = wanted(asked)
     announce_compilation()
     found = extract_regions(case.image, case.regions, case.spacing_mm, settings)
@@ -177,11 +178,28 @@ def _open_dicom(asked: Asked, settings: Settings) -> tuple[Scan, Mapping[str, Ma
         raise InputError(Code.INVALID_INPUT, f"{asked.image.name}: {REASONS[error.fault]}") from None
     assert scan.grid is not None
     try:
-        return scan, read_regions(asked.mask, scan.grid)
+        return scan, read_regions(_object_in(asked.mask), scan.grid)
     except FileNotFoundError:
         raise InputError(Code.NOT_FOUND, f"no file {asked.mask.name}") from None
     except DicomFault as error:
         raise InputError(Code.INVALID_INPUT, f"{asked.mask.name}: {REASONS[error.fault]}") from None
+
+
+def _object_in(path: Path) -> Path:
+    """The file, or the only one of a folder, which is how an RTSTRUCT or SEG is often handed on."""
+    if not path.is_dir():
+        return path
+    files = [file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")]
+    if len(files) != 1:
+        raise InputError(Code.INVALID_INPUT, f"{path.name} is a folder of {len(files)} files", "Name one.")
+    return files[0]
+
+
+def check_output(*paths: Path | None) -> None:
+    """Nothing; raises InputError for a file that cannot be written, before anything is computed."""
+    for path in paths:
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            raise InputError(Code.NOT_FOUND, f"no folder to write {path.name} to", "Make the folder first.")
 
 
 def announce_compilation() -> None:

@@ -33,4 +33,4 @@ def draw(
                 panel.contour(other[z], levels=[0.5], colors=[colour], linewidths=1)
         panel.set_title(f"{name}, slice {z + 1} of {image.shape[0]}")
         panel.set_axis_off()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, format="png")

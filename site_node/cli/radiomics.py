@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.command(no_args_is_help=True)
 def radiomics(
-    image: Annotated[Path, typer.Argument(help="NIfTI file, or the folder of one DICOM series.")],
-    mask: Annotated[Path, typer.Argument(help="NIfTI labels, or an RTSTRUCT or SEG file.")],
+    image: Path,
+    mask: Path,
     config: Annotated[Path | None, typer.Option(help="Settings in IBSI's terms (YAML).")] = None,
     preset: Annotated[
         str | None,
@@ -39,6 +39,8 @@ def radiomics(
     ] = False,
 ) -> dict[str, Any]:
     """Compute the features of an image by the IBSI standard.
+
+    IMAGE is a NIfTI file or the folder of one DICOM series; MASK a NIfTI with labels, an RTSTRUCT or a SEG.
 
     --stability adds noise to, shifts, turns and redraws each region a little, and gives the intraclass
     correlation of each feature over all regions (at least two), the least stable first.

@@ -17,6 +17,8 @@ class Fault(StrEnum):
     SECONDARY_CAPTURE = "dicom-secondary-capture"
     ULTRASOUND = "dicom-ultrasound"
     # one series
+    NO_IMAGE = "dicom-no-image"
+    MIXED_SERIES = "dicom-mixed-series"
     MIXED_PATIENT = "dicom-mixed-patient"
     NO_DATE = "dicom-no-date"
     MALFORMED_GEOMETRY = "dicom-malformed-geometry"
@@ -57,6 +59,8 @@ REASONS: dict[Fault, str] = {
     Fault.BURNED_IN: "the pixels may show who the patient is: burned-in annotation or a colour screen page",
     Fault.SECONDARY_CAPTURE: "a secondary capture or screenshot, whose pixels may show who the patient is",
     Fault.ULTRASOUND: "ultrasound, whose pixels usually show who the patient is",
+    Fault.NO_IMAGE: "no file of an image is there",
+    Fault.MIXED_SERIES: "images of several series; one at a time can be read",
     Fault.MIXED_PATIENT: "one series names several patients or studies",
     Fault.NO_DATE: "no acquisition, series, study or content date",
     Fault.MALFORMED_GEOMETRY: "position, orientation, pixel spacing or size is missing or not valid",

@@ -129,6 +129,27 @@ def test_a_bad_image_does_not_stop_the_rest(sqlite_engine: Engine, images: Path)
     assert [(row["code"], row["regions"]) for row in failures(sqlite_engine)] == [("dicom-not-dicom", 2)]
 
 
+def test_what_was_measured_before_a_kill_is_kept(
+    engine: Engine, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed_after_the_first(done: int, total: int) -> None:
+        if done == 1:
+            raise Killed
+
+    monkeypatch.setattr("site_node.feature_store.BATCH", 1)
+    add(engine, images)
+    with pytest.raises(Killed):
+        run(engine, images, progress=killed_after_the_first)
+    again = run(engine, images)
+    assert 0 < again.skipped < 3
+    assert (again.computed, again.failed) == (3 - again.skipped, 0)
+    assert len(values(engine, "CT:GTV_1:none:stat_mean")) == 1
+    assert run(engine, images) == Computed(0, 3, 0, 0)
+
+
 def test_a_mended_image_leaves_the_quarantine(sqlite_engine: Engine, images: Path) -> None:
     add(sqlite_engine, images)
     victim = next((images / "a").iterdir())

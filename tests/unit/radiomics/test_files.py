@@ -14,6 +14,8 @@ from protocols.core.errors import Code, InputError
 from server.main import run
 from site_node.features.radiomics import nifti
 from site_node.features.radiomics.presets import PRESETS, preset
+from site_node.radiomics_files import Asked, wanted
+from tests.lib.dicom_files import write_rtstruct, write_series
 
 SHAPE = (7, 8, 9)  # (x, y, z), as NIfTI has it
 
@@ -124,3 +126,50 @@ def test_what_is_wrong_has_the_exit_code_of_invalid_input(
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_valid(name: str) -> None:
     assert len(preset(name).digest()) == 64
+
+
+def test_output_that_cannot_be_written_is_said_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, mask = write(tmp_path / "i.nii", values()), write(tmp_path / "m.nii", labels())
+    for words in (["--csv", "x/f.csv"], ["--picture", "x/p.png"], ["--stability", "--csv", str(tmp_path)]):
+        assert run(["radiomics", str(image), str(mask), *words], as_json=False) == 4
+        assert "no folder to write" in capsys.readouterr().err
+
+
+def test_a_dicom_folder_is_one_series_and_its_mask_may_lie_in_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    square = [[(1.5, 1.5, z), (6.5, 1.5, z), (6.5, 5.5, z), (1.5, 5.5, z)] for z in (1.0, 2.0)]
+    (tmp_path / "mask").mkdir()
+    write_rtstruct(tmp_path / "mask" / "rs.dcm", {"GTV": square})
+    write_series(tmp_path / "image")
+    (tmp_path / "image" / ".hidden").write_text("no image")
+    (tmp_path / "few.yaml").write_text("families: [intensity]\n")
+    words = [str(tmp_path / "mask"), "--config", str(tmp_path / "few.yaml")]
+    assert run(["radiomics", str(tmp_path / "image"), *words], as_json=True) == 0
+    rows = json.loads(capsys.readouterr().out)["features"]
+    assert rows[0]["unit"] == "[hnsf'U]"  # the image says so, whatever the settings
+    for name, said in (
+        ("empty", "no file of an image"),
+        ("image", "several series"),
+        ("mask", "neither a CT"),
+    ):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        if name == "image":
+            write_series(tmp_path / "other", series_uid="1.2.3")
+            for path in (tmp_path / "other").iterdir():
+                path.rename(tmp_path / "image" / f"other-{path.name}")
+        assert run(["radiomics", str(tmp_path / name), *words], as_json=False) == 4
+        assert said in capsys.readouterr().err
+    words[0] = str(tmp_path / "image")
+    assert run(["radiomics", str(tmp_path / "image"), *words], as_json=False) == 4
+
+
+def test_a_dicom_series_has_its_modalitys_preset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    square = [[(1.5, 1.5, z), (6.5, 1.5, z), (6.5, 5.5, z), (1.5, 5.5, z)] for z in (1.0, 2.0)]
+    mask = write_rtstruct(tmp_path / "rs.dcm", {"GTV": square})
+    for kind, name in (("PT", "pet"), ("MR", "mr")):
+        write_series(tmp_path / kind, kind)
+        assert wanted(Asked(tmp_path / kind, mask))[2] == preset(name).digest()
+        assert wanted(Asked(tmp_path / kind, mask, preset="ct"))[2] == preset("ct").digest()
