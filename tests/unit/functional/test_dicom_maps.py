@@ -22,7 +22,18 @@ from site_node.functional_maps import load_volumes, open_scan
 from site_node.sources.dicom.deidentify import Deidentifier
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.volumes import b_value
-from tests.lib.dicom_files import SERIES, SHAPE, new_object, write_rtstruct, write_series, write_volumes
+from tests.lib.dicom_files import (
+    ORIGIN,
+    SERIES,
+    SHAPE,
+    SPACING_MM,
+    new_object,
+    stored,
+    write_enhanced,
+    write_rtstruct,
+    write_series,
+    write_volumes,
+)
 
 Change = Callable[[int, int, Dataset], None]
 EVERYWHERE = np.ones(SHAPE, dtype=bool)
@@ -119,6 +130,43 @@ def test_directions_are_joined_and_traces_taken_where_the_scanner_made_them(tmp_
 
     write_volumes(tmp_path / "traced", signal, change=traced)
     np.testing.assert_allclose(made(tmp_path / "traced", "adc"), ADC, rtol=2e-3)
+
+
+def test_the_frames_of_one_enhanced_object_are_its_volumes(tmp_path: Path) -> None:
+    """Each frame tells its b-value and whether it was taken in one direction; a trace is among them."""
+    taken = [(0.0, "NONE", 1.0), (800.0, "DIRECTIONAL", 0.4), (800.0, "ISOTROPIC", 1.0)]
+    signal = np.concatenate([10_000 * np.exp(-b * share * ADC * 1e-6) for b, _, share in taken])
+    heights = [ORIGIN[2] + z * SPACING_MM[0] for z in range(SHAPE[0])] * len(taken)
+
+    def told(dataset: Dataset) -> None:
+        rescale = dataset.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence[0]
+        rescale.RescaleIntercept = "0"
+        for frame, group in enumerate(reversed(dataset.PerFrameFunctionalGroupsSequence)):
+            diffusion = Dataset()
+            b, diffusion.DiffusionDirectionality, _ = taken[frame // SHAPE[0]]
+            diffusion.DiffusionBValue = b
+            group.MRDiffusionSequence = [diffusion]
+
+    values = np.rint(signal).astype(np.int16)
+    write_enhanced(tmp_path / "dwi.dcm", "MR", values=values, heights_mm=heights, change=told)
+    np.testing.assert_allclose(made(tmp_path, "adc"), ADC, rtol=2e-3)
+
+
+def test_suv_by_lean_mass_and_surface_are_maps_of_a_pet(tmp_path: Path) -> None:
+    """A man of 70 kg and 175 cm: lean mass 55.857 kg, surface 18,481 cm2 (by hand in test_suv.py)."""
+
+    def man(z: int, dataset: Dataset) -> None:
+        dataset.PatientWeight, dataset.PatientSize, dataset.PatientSex = "70", "1.75", "M"
+
+    files = write_series(tmp_path, "PT", change=man)
+    for name, unit, share in (("suv_lbm", "g/mL", 55.857 / 70), ("suv_bsa", "cm2/mL", 18_481 / 70_000)):
+        scan = open_scan(files, Settings.model_validate({"map": name}))
+        assert scan.unit == unit
+        np.testing.assert_allclose(scan.near([EVERYWHERE], Settings()), stored() * 0.5 * share, rtol=1e-4)
+    write_series(tmp_path, "PT")
+    with pytest.raises(DicomFault) as caught:
+        open_scan(files, Settings.model_validate({"map": "suv_lbm"}))
+    assert caught.value.fault is Fault.PET_BODY
 
 
 def test_low_b_values_are_left_out_where_perfusion_counts(tmp_path: Path) -> None:
