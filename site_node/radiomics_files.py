@@ -1,6 +1,7 @@
 """The engine on files: NIfTI with labels, or a DICOM series with RTSTRUCT or SEG, without a database."""
 
 import csv
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -96,7 +97,7 @@ def wanted(asked: Asked, grow: float = 0.0) -> tuple[Case, Settings, str]:
         text = f"{asked.image.name}: {LACKS[error.lack]} ({error.lack.value})"
         raise InputError(Code.INVALID_INPUT, text, FIXES.get(error.lack, "")) from None
     case = Case(array, scan.spacing_mm, regions)
-    return case, settings.in_unit(scan.unit) if scan.unit else settings, settings.digest()
+    return case, settings.in_unit(scan.unit or settings.intensity_unit), settings.digest()
 
 
 def read_case(image: Path, mask: Path) -> Case:
@@ -222,7 +223,7 @@ def _row(region: str, feature: Feature, settings: Settings) -> dict[str, Any]:
         "image": settings.name_of(feature.image),
         "tag": feature.tag,
         "value": feature.value,
-        "unit": feature.unit,
+        "unit": re.sub(r"^\((.*)\)$", r"\1", feature.unit),  # (g/mL) alone is g/mL
         "reason": feature.reason.value if feature.reason else None,
         "code": feature.code,
         "aggregation_code": feature.aggregation_code,

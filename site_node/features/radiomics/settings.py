@@ -128,7 +128,7 @@ class Settings(Model):
 
     def in_unit(self, unit: str) -> "Settings":
         """The settings for intensities in this UCUM unit; a quotient is written to be squared: (g/mL)2."""
-        written = f"({unit})" if "/" in unit else unit
+        written = f"({unit})" if "/" in unit and not unit.startswith("(") else unit
         return self.model_copy(update={"intensity_unit": written})
 
     def margin_mm(self, spacing_mm: Spacing) -> float | None:

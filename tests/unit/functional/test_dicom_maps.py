@@ -393,7 +393,8 @@ def test_the_command_measures_the_map(tmp_path: Path, capsys: pytest.CaptureFixt
     assert run([*words, "--map", "adc", "--config", str(tmp_path / "plain.yaml")], as_json=True) == 0
     rows = {row["tag"]: row for row in json.loads(capsys.readouterr().out)["features"]}
     assert rows["stat_mean"]["value"] == pytest.approx(ADC[1:3, 2:6, 2:7].mean(), rel=1e-3)
-    assert (rows["stat_mean"]["image"], rows["stat_mean"]["unit"]) == ("adc", "(um2/s)")
+    assert (rows["stat_mean"]["image"], rows["stat_mean"]["unit"]) == ("adc", "um2/s")
+    assert rows["stat_var"]["unit"] == "(um2/s)²"
     assert run([*words, "--map", "adc", "--picture", str(tmp_path / "p.png")], as_json=True) == 0
     capsys.readouterr()
     assert run([*words, "--map", "ktrans"], as_json=False) == 4

@@ -15,6 +15,7 @@ from server.main import run
 from site_node.features.radiomics import nifti
 from site_node.features.radiomics.presets import PRESETS, preset
 from site_node.radiomics_files import Asked, wanted
+from site_node.radiomics_picture import draw
 from tests.lib.dicom_files import write_rtstruct, write_series
 
 SHAPE = (7, 8, 9)  # (x, y, z), as NIfTI has it
@@ -173,3 +174,12 @@ def test_a_dicom_series_has_its_modalitys_preset(tmp_path: Path, capsys: pytest.
         write_series(tmp_path / kind, kind)
         assert wanted(Asked(tmp_path / kind, mask))[2] == preset(name).digest()
         assert wanted(Asked(tmp_path / kind, mask, preset="ct"))[2] == preset("ct").digest()
+
+
+def test_a_picture_of_many_regions_is_still_a_picture(tmp_path: Path) -> None:
+    """A row of them all would be wider than any picture may be."""
+    mask = np.zeros((2, 4, 4), dtype=bool)
+    mask[1, 1:3, 1:3] = True
+    draw(np.full(mask.shape, np.nan), {str(n): mask for n in range(20)}, (1.0, 1.0, 1.0), tmp_path / "p.png")
+    width, height = np.frombuffer((tmp_path / "p.png").read_bytes()[16:24], ">u4")
+    assert (width, height) == (6 * 440, 4 * 484)
