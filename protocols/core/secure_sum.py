@@ -45,6 +45,7 @@ MOST_SITES = 64
 CHECK = "$check"
 _CHECK_NUMBERS = 2
 _WORD = 2.0**64
+_ONE_WORD = 2.0 ** (62 - FRACTIONAL_BITS)  # below it a number in fixed point fits one signed word
 _SHIFT = np.uint64(FRACTIONAL_BITS)
 _REST = np.uint64(64 - FRACTIONAL_BITS)
 _FRACTION = np.uint64(2**FRACTIONAL_BITS - 1)
@@ -106,9 +107,18 @@ class Member:
         plain |= {name: encode(arrays[name], name) for name in arrays}
         names = sorted(plain)
         flat = np.concatenate([plain[name].reshape(-1, 2) for name in names])
+        low, high = flat[:, 0].copy(), flat[:, 1].copy()  # each contiguous: most of the time goes here
         for peer in sorted(self._secrets):
             stream = self._stream(peer, question, position, len(flat))
-            flat = _add(flat, stream) if self.site < peer else _subtract(flat, stream)
+            if self.site < peer:
+                low += stream[:, 0]
+                high += stream[:, 1]
+                high += low < stream[:, 0]
+            else:
+                high -= low < stream[:, 0]
+                low -= stream[:, 0]
+                high -= stream[:, 1]
+        flat[:, 0], flat[:, 1] = low, high
         ends = np.cumsum([plain[name].size // 2 for name in names])
         parts = np.split(flat, ends[:-1])
         return {name: part.reshape(plain[name].shape) for name, part in zip(names, parts, strict=True)}
@@ -157,8 +167,14 @@ def encode(array: Array, name: str = "array") -> Limbs:
         out[..., 0] = signed.view(np.uint64) << _SHIFT
         out[..., 1] = (signed >> np.int64(64 - FRACTIONAL_BITS)).view(np.uint64)
         return out
-    if not (np.abs(array) <= LARGEST).all():
+    largest = np.abs(array).max(initial=0.0)
+    if not largest <= LARGEST:
         raise SiteError(Code.SITE_FAILED, f"array {name!r} holds a number too large for the sum")
+    if largest < _ONE_WORD:
+        whole = np.rint(array * 2.0**FRACTIONAL_BITS).astype(np.int64)
+        out[..., 0] = whole.view(np.uint64)
+        out[..., 1] = (whole >> np.int64(63)).view(np.uint64)
+        return out
     # The size first: 2^64 less a little, the low limb of a small negative number, is no double.
     units = np.rint(np.abs(array) * 2.0**FRACTIONAL_BITS)
     high = np.floor(units / _WORD)
