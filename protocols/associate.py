@@ -234,7 +234,9 @@ def _linear(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Associ
     df = moments.n - len(left.kept) - 1 - (1 if spec.intercepts == "common" else moments.sites)
     if df < FEWEST_DF:
         raise StudyError(
-            Code.WITHHELD, f"{df} residual degrees of freedom are left; the rule is at least {FEWEST_DF}"
+            Code.WITHHELD,
+            f"{df} residual degrees of freedom are left; the rule is at least {FEWEST_DF}",
+            "take fewer confounders, or more people",
         )
     norm_x, norm_y = _norms(spec, moments)
     x, y = (np.where(share > 0, share, np.nan) for share in (left.x_left, left.y_left))
@@ -264,7 +266,11 @@ def _logistic(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Coor
     c, f = len(spec.confounders), len(spec.features)
     ones = moments.n - moments.total["not_one"][c + f :]
     if (ones + moments.n - moments.total["not_zero"][c + f :] != moments.n).any():
-        raise StudyError(Code.INVALID_STUDY, "an outcome of a logistic model has values other than 0 and 1")
+        raise StudyError(
+            Code.INVALID_STUDY,
+            f"values other than 0 and 1 in an outcome of a logistic model: {', '.join(spec.outcomes[:20])}",
+            "take 0/1 outcomes, or `model: linear`",
+        )
     tested = (left.x_left > 0)[:, None] & (left.y_left > 0)
     share = np.where(left.y_left > 0, ones / moments.n, 0.5)
     shift, sd = moments.mean[: c + f], moments.norm[: c + f] / np.sqrt(moments.n)

@@ -199,7 +199,11 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult]):
         base = mean if spec.base_score is None else spec.base_score
         if spec.loss == "logistic":
             if mean in (0.0, 1.0):
-                raise StudyError(Code.SEPARATION, f"{spec.outcome} is the same for everybody")
+                raise StudyError(
+                    Code.SEPARATION,
+                    f"{spec.outcome} is the same for everybody",
+                    "take an outcome that varies among these people, or other people",
+                )
             base = float(logit(base))
         trees = Trees.blank(spec.trees, spec.depth)
         gain, splits = np.zeros(len(spec.covariates)), np.zeros(len(spec.covariates))

@@ -282,7 +282,11 @@ def result(spec: DecisionCurveSpec, total: Arrays) -> DecisionCurveResult:
     """
     n, (without, events) = int(total["n"]), (int(x) for x in total["people"])
     if 0 in (without, events):
-        raise StudyError(Code.SEPARATION, f"everybody scored has the same {spec.outcome()}")
+        raise StudyError(
+            Code.SEPARATION,
+            f"everybody scored has the same {spec.outcome()}",
+            "take an outcome that varies among these people, or other people",
+        )
     cut = np.array(spec.thresholds)
     odds = cut / (1 - cut)
     false, true = (np.asarray(counts, dtype=np.int64) for counts in total["positive"])

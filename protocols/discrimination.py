@@ -327,7 +327,11 @@ def result(
     negatives, positives = histogram
     n, events = int(histogram.sum()), int(positives.sum())
     if events in (0, n):
-        raise StudyError(Code.SEPARATION, f"everybody scored has the same {spec.outcome()}")
+        raise StudyError(
+            Code.SEPARATION,
+            f"everybody scored has the same {spec.outcome()}",
+            "take an outcome that varies among these people, or other people",
+        )
     auc, se = delong(histogram)
     shown = merged(histogram, spec.min_cell)
     fpr, tpr = roc(shown)

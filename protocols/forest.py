@@ -226,7 +226,11 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult]):
         judged = yield Ask("out_of_bag", trees.arrays())
         histogram = np.asarray(judged["histogram"], dtype=np.int64)
         if 0 in histogram.sum(axis=1):
-            raise StudyError(Code.SEPARATION, f"{spec.outcome} is the same for everybody")
+            raise StudyError(
+                Code.SEPARATION,
+                f"{spec.outcome} is the same for everybody",
+                "take an outcome that varies among these people, or other people",
+            )
         auc, se = delong(histogram)
         return ForestResult(
             covariates=spec.covariates,

@@ -185,7 +185,11 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult]):
         total = yield Ask("moments", folds)
         n, events = int(total["n"]), int(total["n_events"])
         if events in (0, n):
-            raise StudyError(Code.SEPARATION, f"{spec.outcome} is the same for everybody who is scored")
+            raise StudyError(
+                Code.SEPARATION,
+                f"{spec.outcome} is the same for everybody who is scored",
+                "take an outcome that varies among these people, or other people",
+            )
         kept = _kept(spec, total)
         shift, scale = np.zeros(2 * len(spec.experts)), np.ones(2 * len(spec.experts))
         columns = [j - 1 for j in kept[1:]]

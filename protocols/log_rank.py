@@ -271,7 +271,11 @@ def result(
             f"leave these out of `levels`, or merge levels of {spec.by}",
         )
     if not np.sum(events):
-        raise StudyError(Code.SEPARATION, f"nobody in these groups has an event of {spec.outcome}")
+        raise StudyError(
+            Code.SEPARATION,
+            f"nobody in these groups has an event of {spec.outcome}",
+            "take a longer follow-up, or more people",
+        )
     compared = np.flatnonzero(np.diag(sums.covariance) > 0)[1:]  # they sum to 0: one of them follows
     difference = (sums.observed - sums.expected)[compared]
     covariance = sums.covariance[np.ix_(compared, compared)]

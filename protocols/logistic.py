@@ -128,7 +128,11 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult]):
         )
         n, events = int(start["n"]), int(start["n_events"])
         if events in (0, n):
-            raise StudyError(Code.SEPARATION, f"{spec.outcome} is the same for everybody with complete data")
+            raise StudyError(
+                Code.SEPARATION,
+                f"{spec.outcome} is the same for everybody with complete data",
+                "take an outcome that varies among these people, or other people",
+            )
         shift, scale = location_and_scale(moments, spec.covariates)
         basis = original_scale(shift, scale)
 

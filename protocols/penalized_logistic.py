@@ -157,7 +157,11 @@ class PenalizedLogistic(FederatedProtocol[PenalizedLogisticSpec, PenalizedLogist
         moments, zero = yield ask("moments"), ask("start")
         n, events = int(zero["n"]), int(zero["n_events"])
         if events in (0, n):
-            raise StudyError(Code.SEPARATION, f"{spec.outcome} is the same for everybody with complete data")
+            raise StudyError(
+                Code.SEPARATION,
+                f"{spec.outcome} is the same for everybody with complete data",
+                "take an outcome that varies among these people, or other people",
+            )
         mean, sd = location_and_scale(moments, spec.covariates)
         shift, scale = mean, sd if spec.standardize else np.ones(len(sd))
         basis = original_scale(shift, scale)

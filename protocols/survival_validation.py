@@ -339,7 +339,11 @@ def result(
         StudyError: separation; nobody who was scored has the event.
     """
     if not total["n_events"]:
-        raise StudyError(Code.SEPARATION, f"nobody who was scored has an event of {spec.model.outcome}")
+        raise StudyError(
+            Code.SEPARATION,
+            f"nobody who was scored has an event of {spec.model.outcome}",
+            "take a longer follow-up, or more people",
+        )
     harrell, uno = (_pairs(total, name) for name in ("harrell", "uno"))
     days = np.array(spec.days, dtype=np.float64)
     auc, bound = auc_by_day(total["cases"], total["controls"])

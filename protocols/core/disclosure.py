@@ -160,7 +160,11 @@ def check_total(
     counts = (totals[name] for name, d in declared.items() if isinstance(d, Count) and d.of is None)
     whole = [count for count in counts if count.size]
     if whole and all((count < floor).all() for count in whole):
-        raise StudyError(Code.WITHHELD, f"over all sites fewer than {floor} people have complete data")
+        raise StudyError(
+            Code.WITHHELD,
+            f"over all sites fewer than {floor} people have complete data",
+            "take fewer variables, impute those that many people miss, or widen the cohort",
+        )
     try:
         for count in whole:
             _check_parameters(declared, axes, int(count.max()), thresholds)

@@ -32,6 +32,15 @@ from protocols.core.wire import RoundAnswer, RoundQuestion, Sent, digest, pack, 
 Exchange = Callable[[RoundQuestion], Mapping[str, RoundAnswer]]
 """Carries a question to every site of its roster and returns all their answers, or raises StudyError."""
 
+_WAYS_OUT = {
+    Code.SEPARATION: "too few people carry the likelihood there: take fewer covariates, or a penalty",
+    Code.WITHHELD: "too few people there for this: take fewer covariates or folds, or leave the site out",
+    Code.RANK_DEFICIENT: "a variable does not vary there: take it out, or pool it by another batch",
+    Code.INVALID_INPUT: "a value there is none that the analysis takes: check the outcome's coding",
+    Code.UNKNOWN_VARIABLE: "the site's table has no such column",
+}
+"""What an analyst can do where a site answered with a code alone."""
+
 Memory = MutableMapping[int, bytes]
 """The question's digest and the joined answers of each round, packed."""
 
@@ -192,7 +201,9 @@ def _open(study: Study, ask: Ask, joined: Mapping[str, Any]) -> Total | PerSite 
     """The joined answer as the coordination receives it; what stands on too few people is taken out."""
     if "refused" in joined:
         site, code = next(iter(joined["refused"].items()))
-        return StudyError(Code(code), f"site {site} did not answer step {ask.step!r}")
+        variables = ", ".join(study.spec(ask.analysis, ask.part).variables()[:20])
+        text = f"site {site} did not answer step {ask.step!r} about {variables}"
+        return StudyError(Code(code), text, _WAYS_OUT.get(Code(code), ""))
     if "per_site" in joined:
         withheld = {site: Code(code) for site, code in joined["withheld"].items()}
         return PerSite(joined["per_site"], withheld)
@@ -206,5 +217,5 @@ def _open(study: Study, ask: Ask, joined: Mapping[str, Any]) -> Total | PerSite 
             thresholds=study.thresholds,
         )
     except ShadowgraphError as error:
-        return StudyError(error.code, error.text)
+        return StudyError(error.code, error.text, error.fix)
     return Total(totals, tuple(joined["sites"]), study.thresholds.min_count)

@@ -51,7 +51,11 @@ def fitted(spec: CoxSpec) -> Coordination[CoxResult]:
     """
     fit = yield from _begin_shared(spec) if spec.stratify == "none" else _begin_by_site(spec)
     if not fit.people[1]:
-        raise StudyError(Code.SEPARATION, f"nobody with complete data has an event of {spec.outcome}")
+        raise StudyError(
+            Code.SEPARATION,
+            f"nobody with complete data has an event of {spec.outcome}",
+            "take a longer follow-up, or more people",
+        )
 
     def evaluate(coef: Floats) -> Ask:
         return Ask(fit.step, {"coef": coef, **fit.common})

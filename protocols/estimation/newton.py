@@ -94,7 +94,9 @@ def maximise(start: Point, evaluate: Callable[[Floats], Ask], terms: Sequence[st
         if np.abs(point.coef).max() > _FAR:
             raise _separated(point.coef, terms)
         step = _step(point, terms)
-    raise StudyError(Code.NOT_CONVERGED, f"no maximum after {MAX_EVALUATIONS} evaluations")
+    raise StudyError(
+        Code.NOT_CONVERGED, f"no maximum after {MAX_EVALUATIONS} evaluations", "take fewer covariates"
+    )
 
 
 def check_rank(matrix: Floats, terms: Sequence[str]) -> None:

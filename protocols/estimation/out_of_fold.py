@@ -184,7 +184,11 @@ def sites_to_leave_out(
     if isinstance(scheme, External):
         everywhere, own = {*classes.answers, *classes.withheld}, set(scheme.sites)
         if unknown := own - everywhere:
-            raise StudyError(Code.INVALID_STUDY, f"no site of this run is named {', '.join(sorted(unknown))}")
+            raise StudyError(
+                Code.INVALID_STUDY,
+                f"no site of this run is named {', '.join(sorted(unknown))}",
+                "name sites of the run",
+            )
         if len(everywhere - own) < Thresholds().min_sites_in_sum:
             raise StudyError(
                 Code.TOO_FEW_SITES,
@@ -194,7 +198,11 @@ def sites_to_leave_out(
         hidden = own - set(judged)
         return tuple(sorted(own & set(judged))), dict.fromkeys(sorted(hidden), Code.WITHHELD)
     if len(judged) < 2:
-        raise StudyError(Code.TOO_FEW_SITES, "fewer than two sites have people enough to be left out in turn")
+        raise StudyError(
+            Code.TOO_FEW_SITES,
+            "fewer than two sites have people enough to be left out in turn",
+            "take folds of people: `scheme: {kind: folds}`",
+        )
     withheld = dict.fromkeys(set(classes.answers) - set(judged), Code.WITHHELD)
     return tuple(sorted(judged)), {**classes.withheld, **withheld}
 

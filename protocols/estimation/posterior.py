@@ -59,4 +59,8 @@ def logistic_mode(target: int, coef: Floats, chain: dict[str, Array]) -> Coordin
         step = np.linalg.solve(information, total["score"] - prior * best)
         if np.abs(step).max() < _CONVERGED:
             return best + step, information
-    raise StudyError(Code.NOT_CONVERGED, f"no maximum after {_MAX_NEWTON} evaluations of an imputation")
+    raise StudyError(
+        Code.NOT_CONVERGED,
+        f"no maximum after {_MAX_NEWTON} evaluations of an imputation",
+        "take fewer predictors",
+    )

@@ -1,8 +1,9 @@
 """Multinomial regression over sites: two levels are logistic regression, order of levels, errors."""
 
 import numpy as np
+import pytest
 
-from protocols.core.errors import Code
+from protocols.core.errors import Code, StudyError
 from protocols.core.local import run_locally
 from protocols.core.lockstep import Failure
 from protocols.core.rounds import Outcome
@@ -55,3 +56,11 @@ def test_a_level_that_is_not_named_is_refused_and_a_rare_one_withheld() -> None:
     assert isinstance(found, Failure)
     assert found.code is Code.WITHHELD
     assert "level 2 of response" in found.text
+
+
+def test_a_refusal_at_a_site_names_the_variables_and_the_way_out() -> None:
+    asked = {**spec("response", [0, 1]), "covariates": ["age"]}
+    with pytest.raises(StudyError, match="step 'moments' about response, age") as caught:
+        run(asked)["a0"]
+    assert caught.value.code == Code.INVALID_INPUT
+    assert "coding" in caught.value.fix
