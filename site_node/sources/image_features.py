@@ -25,6 +25,7 @@ NOT_SCORED = ("", "na", "n/a", "nan", "null", "none", ".")
 FEATURE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,49}")
 MAX_COLUMNS = 5000
 LINE_LIMIT = 1 << 20
+MAX_LINES = 1_000_000
 
 
 def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
@@ -40,6 +41,9 @@ def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
     try:
         header = _header(_cells(next(lines, (0, ""))[1]), path.name)
         for number, text in lines:
+            if number > MAX_LINES:
+                yield Unreadable(KIND, path.name, "too-many-lines", f"over {MAX_LINES} lines: split the file")
+                return
             position = f"{path.name}:{number}"
             cells = _cells(text)
             if any(cells):
@@ -70,7 +74,7 @@ def _header(cells: list[str], file: str) -> list[str]:
         raise InputError(
             Code.INVALID_INPUT,
             f"the header of {file} does not name a patient and features{what}",
-            "name the columns patient, series_uid, then each feature once, in letters, digits and _",
+            "name patient, series_uid, then each feature once, in letters, digits and _, with commas between",
         )
     return header
 

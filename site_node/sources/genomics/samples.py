@@ -17,7 +17,7 @@ from site_node.sources.lines import CutShort, TooLong
 MAX_VARIANTS = (
     250_000  # of one sample; a germline genome has twenty times as many and is to be filtered before
 )
-MAX_FILE_VARIANTS = 1_000_000
+MAX_FILE_VARIANTS = 600_000
 MAX_FILE_LETTERS = 64 << 20  # of all alleles together
 MAX_SAMPLES = 20_000
 ALLELE_LIMIT = 10_000
@@ -37,6 +37,16 @@ UNNAMED = (
 )
 
 Variant = dict[str, Any]  # column of variant_occurrence -> value; plain JSON
+Held = tuple[Any, ...]  # the values of FIELDS: a third of what a dictionary takes
+FIELDS = dict.fromkeys(
+    (
+        *("target_gene1_symbol", "target_gene2_symbol", "chromosome", "position", "end_position"),
+        *("reference_allele", "alternate_allele", "rs_id", "filter", "variant_classification"),
+        *("sequence_alteration", "reference_sequence", "hgvs_c", "hgvs_p", "genotype", "genetic_origin"),
+        *("vaf", "total_read_depth", "variant_read_depth", "variant_feature"),
+        *("fusion_breakpoint", "fusion_supporting_reads"),
+    )
+)
 
 
 class Malformed(Exception):  # noqa: N818 - the word people see is "quarantine"
@@ -112,7 +122,7 @@ class Samples:
 
     def __init__(self, kind: str, file: str, asked: Asked, assay: str | None = None) -> None:
         self._kind, self._file, self._asked, self._assay = kind, file, asked, assay
-        self._variants: dict[str, list[Variant]] = {}
+        self._variants: dict[str, list[Held]] = {}
         self._first_line: dict[str, int] = {}
         self._held = self._letters = 0
 
@@ -141,7 +151,8 @@ class Samples:
         if len(self._variants[sample]) >= MAX_VARIANTS:
             raise Malformed("too-many-variants", f"the sample has over {MAX_VARIANTS} variants: filter them")
         self._held += 1
-        self._variants[sample].append({name: value for name, value in variant.items() if value is not None})
+        assert variant.keys() <= FIELDS.keys()
+        self._variants[sample].append(tuple(map(variant.get, FIELDS)))
 
     def records(self, build: str | None, *, negatives: bool) -> Iterator[SourceRecord | Unreadable]:
         """One record a sample; without `negatives` its test reaches only genes with a finding."""
@@ -155,7 +166,7 @@ class Samples:
                 yield self.unreadable(self._first_line[sample], *UNNAMED)
                 continue
             position = f"{self._file}:{self._first_line[sample]}"
-            yield self.record(sample, position, panel, build or asked.build, variants)
+            yield self.record(sample, position, panel, build or asked.build, list(map(_told, variants)))
 
     def record(
         self,
@@ -185,6 +196,10 @@ class Samples:
     def unreadable(self, line: int, code: str, reason: str) -> Unreadable:
         """The report of a line of this file that could not be read; of the whole file for line 0."""
         return Unreadable(self._kind, f"{self._file}:{line}" if line else self._file, code, reason)
+
+
+def _told(held: Held) -> Variant:
+    return {name: value for name, value in zip(FIELDS, held, strict=True) if value is not None}
 
 
 def is_unnamed(sample: str, patients: Mapping[str, str]) -> bool:

@@ -1,9 +1,7 @@
 """Files made to do harm, or broken at random: no crash, bounded memory, a code, and all else loaded."""
 
 import gzip
-import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from cdm.etl.record import SourceRecord, Unreadable
 from site_node.sources import genomics, lines
 from site_node.sources.genomics import samples
+from tests.lib.damage import spoilt
 from tests.unit.genomics.test_fusions import STAR, STAR_LINE
 from tests.unit.genomics.test_maf import HEADER, IDH1, TP53, write
 from tests.unit.genomics.test_matrix import COUNTS
@@ -126,15 +125,7 @@ def fuzz(tmp_path: Path, kind: str, seeds: range) -> None:
     """Read the kind's sound file with random bytes changed and its end cut off, once a seed."""
     path = tmp_path / f"P1.{kind}"
     for seed in seeds:
-        chance = random.Random(seed)
-        content = bytearray("\n".join(SOUND[kind]).encode())
-        change: Callable[[], int] = lambda: chance.choice([chance.randrange(256), 9, 10, 44, 48, 45])  # noqa: B023, E731
-        for _ in range(chance.randint(0, 12)):
-            content[chance.randrange(len(content))] = change()
-        if chance.random() < 0.3:
-            content = content[: chance.randint(1, len(content))]
-        written = gzip.compress(bytes(content), mtime=0) if chance.random() < 0.3 else bytes(content)
-        path.write_bytes(written[: -chance.randint(1, 9)] if chance.random() < 0.1 else written)
+        path.write_bytes(spoilt("\n".join(SOUND[kind]).encode(), seed))
         for one in genomics.read(path, "exome"):
             assert one.position
             if isinstance(one, Unreadable):

@@ -11,6 +11,7 @@ from cdm.etl.record import SourceRecord, Unreadable
 from cdm.schema import image_feature, measurement, observation_period, quarantine
 from protocols.core.errors import InputError
 from site_node.sources import image_features
+from tests.lib.damage import spoilt
 from tests.lib.patients import patient, visit
 
 HEADER = "patient,series_uid,vasari_f5,vasari_f9"
@@ -59,6 +60,26 @@ def test_a_broken_line_is_reported_and_the_others_load(tmp_path: Path, line: str
 def test_a_header_that_does_not_name_patient_and_features_is_refused(tmp_path: Path, header: str) -> None:
     with pytest.raises(InputError, match=r"header of v\.csv"):
         read(write(tmp_path / "v.csv", header, "canary,1"))
+
+
+@pytest.mark.parametrize("files", [100, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_broken_files_are_read_or_reported(tmp_path: Path, files: int) -> None:
+    sound = "\n".join([HEADER, f"p1,{UID},3.0,", f'"p2",{UID},1,2', f"p3,{UID},,4"]).encode()
+    path = tmp_path / "v.csv"
+    for seed in range(files):
+        path.write_bytes(spoilt(sound, seed, likely=b',"\n0-'))
+        try:
+            features, faults = read(path)
+        except InputError:  # of the header
+            continue
+        assert len(features) <= 12
+        assert all(code.replace("-", "").isalpha() for _, code in faults)
+
+
+def test_a_file_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_features, "MAX_LINES", 3)
+    features, faults = read(write(tmp_path / "v.csv", HEADER, *[f"p1,{UID},1,2"] * 5))
+    assert (len(features), faults) == (2, [("v.csv", "too-many-lines")])
 
 
 def test_a_malformed_series_keeps_the_scores_as_measurements(engine: Engine, tmp_path: Path) -> None:
