@@ -123,10 +123,16 @@ def largest_distance(points: NDArray[np.float64]) -> float:
     return float(np.sqrt(greatest))
 
 
-@kernel
-def add_slab(total: NDArray[np.float32], part: NDArray[np.float32]) -> None:
+@inlined
+def add(total: NDArray[np.float32], part: NDArray[np.float32]) -> None:
     for i in range(total.size):
         total[i] += part[i]
+
+
+@inlined
+def add_both(total: NDArray[np.float32], one: NDArray[np.float32], other: NDArray[np.float32]) -> None:
+    for i in range(total.size):
+        total[i] += one[i] + other[i]
 
 
 @kernel
@@ -140,29 +146,53 @@ def sphere_sums(image: NDArray[np.float32], half: NDArray[np.int64]) -> NDArray[
     """
     n_z, n_y, n_x = image.shape
     reach_z, reach_y, reach_x = half.shape[0] // 2, half.shape[1] // 2, half.max()
-    inner_z, inner = n_z - 2 * reach_z, (n_y - 2 * reach_y) * n_x
-    rows = np.zeros((reach_x + 1, n_y * n_x), dtype=np.float32)
-    disc = np.zeros(inner, dtype=np.float32)
+    inner_z, inner, plane = n_z - 2 * reach_z, (n_y - 2 * reach_y) * n_x, n_y * n_x
+    rows = np.zeros((reach_x + 1, plane), dtype=np.float32)
+    disc = np.zeros(2048, dtype=np.float32)
     sums = np.zeros((inner_z, inner), dtype=np.float32)
     for z in range(n_z):
         rows[0] = image[z].ravel()
         for h in range(1, reach_x + 1):
-            middle = rows[h, h : n_y * n_x - h]
-            middle[:] = rows[h - 1, h : n_y * n_x - h]
-            add_slab(middle, rows[0, : n_y * n_x - 2 * h])
-            add_slab(middle, rows[0, 2 * h :])
-        for dz in range(reach_z + 1):
-            disc[:] = 0
-            for dy in range(2 * reach_y + 1):
-                h = half[reach_z + dz, dy]
-                if h >= 0:
-                    add_slab(disc, rows[h, dy * n_x : dy * n_x + inner])
-            up, down = z - reach_z - dz, z - reach_z + dz  # the planes whose spheres hold this disc
-            if 0 <= up < inner_z:
-                add_slab(sums[up], disc)
-            if dz > 0 and 0 <= down < inner_z:
-                add_slab(sums[down], disc)
+            rows[h, h : plane - h] = rows[h - 1, h : plane - h]
+            add_both(rows[h, h : plane - h], rows[0, : plane - 2 * h], rows[0, 2 * h :])
+        for start in range(0, inner, disc.size):  # a part that stays in the cache
+            part = disc[: min(disc.size, inner - start)]
+            for dz in range(reach_z + 1):
+                part[:] = 0
+                for dy in range(reach_y + 1):
+                    h = half[reach_z + dz, reach_y + dy]
+                    before, after = start + (reach_y - dy) * n_x, start + (reach_y + dy) * n_x
+                    if h >= 0 and dy == 0:
+                        add(part, rows[h, after : after + part.size])
+                    elif h >= 0:
+                        add_both(
+                            part, rows[h, before : before + part.size], rows[h, after : after + part.size]
+                        )
+                up, down = z - reach_z - dz, z - reach_z + dz  # the planes whose spheres hold this disc
+                if 0 <= up < inner_z:
+                    add(sums[up, start : start + part.size], part)
+                if dz > 0 and 0 <= down < inner_z:
+                    add(sums[down, start : start + part.size], part)
     return sums.reshape(inner_z, -1, n_x)[:, :, reach_x : n_x - reach_x]
+
+
+@kernel
+def peaks(
+    means: NDArray[np.float32], image: NDArray[np.float64], mask: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """The greatest mean at a brightest voxel of the mask, and at any of its voxels."""
+    n_z, n_y, n_x = mask.shape
+    brightest, local, everywhere = -np.inf, -np.inf, -np.inf
+    for z in range(n_z):
+        for y in range(n_y):
+            for x in range(n_x):
+                if mask[z, y, x]:
+                    everywhere = max(everywhere, means[z, y, x])
+                    if image[z, y, x] > brightest:
+                        brightest, local = image[z, y, x], means[z, y, x]
+                    elif image[z, y, x] == brightest:
+                        local = max(local, means[z, y, x])
+    return local, everywhere
 
 
 @kernel

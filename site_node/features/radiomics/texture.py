@@ -125,8 +125,9 @@ def neighbourhoods(
     n_slices = discretised.levels.shape[0] - 2 if dimension == "2D" else 1
     voxels, differences = np.zeros((2, n_slices, n + 1))
     dependences = np.zeros((n_slices, n + 1, 27 if depth else 9), dtype=np.uint32)
+    extents = discretised.region.extents
     texture_kernels.count_neighbours(
-        discretised.levels, depth, coarseness, dimension == "2D", voxels, differences, dependences
+        discretised.levels, extents, depth, coarseness, dimension == "2D", voxels, differences, dependences
     )
     return voxels[:, 1:], differences[:, 1:], dependences[:, 1:].astype(np.int64)
 

@@ -113,6 +113,7 @@ def count_pairs_and_runs(
 @kernel
 def count_neighbours(
     levels: Levels,
+    extents: NDArray[np.int64],
     depth: int,
     coarseness: int,
     per_slice: bool,
@@ -132,22 +133,23 @@ def count_neighbours(
     for z in range(1, n_z - 1):
         into = z - 1 if per_slice else 0
         for y in range(1, n_y - 1):
-            row = levels[z, y]
-            total[:] = 0
-            valid[:] = 0
-            alike[:] = 0
+            first, last = extents[z, y, 0], extents[z, y, 1]
+            row = levels[z, y, first:last]
+            total[: row.size] = 0
+            valid[: row.size] = 0
+            alike[: row.size] = 0
             for dz in range(-depth, depth + 1):
                 for dy in range(-1, 2):
-                    other = levels[z + dz, y + dy]
+                    other = levels[z + dz, y + dy, first - 1 : last + 1]
                     for dx in range(3):
-                        for x in range(n_x - 2):
+                        for x in range(row.size):
                             level = other[x + dx]
                             total[x] += level
                             valid[x] += np.int16(level > 0)
-                            near = abs(np.int16(level - row[x + 1])) <= coarseness
+                            near = abs(np.int16(level - row[x])) <= coarseness
                             alike[x] += np.int16(near & (level > 0))
-            for x in range(n_x - 2):
-                level = row[x + 1]
+            for x in range(row.size):
+                level = row[x]
                 if level > 0:
                     dependences[into, level, alike[x] - 1] += 1
                     others = valid[x] - 1
