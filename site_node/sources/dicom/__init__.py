@@ -34,8 +34,16 @@ def read(source: Path, home: Path, progress: Callable[[int], None] | None = None
 
     `home` is the site's folder: its image index learns where the files are. `progress` is called with the
     number of files whose headers have been read. Kinds: DicomStudy, DicomSeries (CT, MR, PET) and
-    DicomRegions (RTSTRUCT, SEG); a record_id is the hash of the UID.
+    DicomRegions (RTSTRUCT, SEG); a record_id is the hash of the UID. A position begins with the name of the
+    folder that was read, so that two folders of one source are reviewed apart.
     """
+    root = (source if source.is_dir() else source.parent).resolve().name.replace(":", "_")
+    for found in _read(source, home, progress):
+        folder, _, name = found.position.partition(":")
+        yield found._replace(position=f"{root}:{name}" if folder == "." else f"{root}/{folder}:{name}")
+
+
+def _read(source: Path, home: Path, progress: Callable[[int], None] | None) -> Iterator[Found]:
     headers: list[Header] = []
     facts: dict[str, dict[str, str | float]] = {}
     folder = source if source.is_dir() else source.parent

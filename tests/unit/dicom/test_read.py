@@ -11,8 +11,11 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from sqlalchemy import Engine, select
 
-from cdm.etl import SourceRecord, Unreadable
+from cdm.etl import Identity, SourceRecord, Unreadable
+from cdm.etl.load import load
+from cdm.schema import quarantine
 from site_node.imaging import load_series
 from site_node.sources.dicom import read
 from site_node.sources.dicom.index import read_index
@@ -169,6 +172,25 @@ def test_a_file_without_preamble_is_read_as_archives_wrote_it_once(folder: Path,
         assert path.read_bytes()[128:132] != b"DICM"
     assert [record.kind for record in records(folder)] == ["DicomStudy", "DicomSeries"]
     np.testing.assert_array_equal(load_series(paths).array, expected)
+
+
+def test_two_folders_of_one_source_are_reviewed_apart(sqlite_engine: Engine, folder: Path) -> None:
+    """The second load sees nothing of the first folder, whose file stays in quarantine until it is mended."""
+    for name in ("a", "b"):
+        write_series(folder / name, series_uid=ROOT + ("1.5" if name == "a" else "1.6"))
+        (folder / name / "notes.txt").write_text("nothing medical")
+
+    def quarantined(name: str) -> list[str]:
+        records = read(folder / name, folder.parent / "home")
+        load(sqlite_engine, records, "dicom", Identity(b"k" * 32))
+        with sqlite_engine.connect() as connection:
+            still = select(quarantine.c.position).where(quarantine.c.resolved.is_(False))
+            return sorted(connection.scalars(still))
+
+    assert quarantined("a") == ["a:notes.txt"]
+    assert quarantined("b") == ["a:notes.txt", "b:notes.txt"]
+    (folder / "a" / "notes.txt").unlink()
+    assert quarantined("a") == ["b:notes.txt"]
 
 
 def test_an_archive_is_told_from_what_is_no_image_at_all(folder: Path) -> None:
