@@ -1,4 +1,4 @@
-"""What follows from the rows of all sources: observation periods, and when a person was seen alive.
+"""What follows from the rows of all sources: observation periods, eras, and when a person was seen alive.
 
 The rule (declared, since OMOP leaves it to the ETL): a period begins with the first event. It ends with the
 death; of the living with the end of the last visit, the last contact; where a source sends no visits, with
@@ -32,6 +32,7 @@ from sqlalchemy.sql.selectable import Subquery
 from cdm.database import writing
 from cdm.etl.administrative import EHR, IMPUTED
 from cdm.etl.dates import DAY_NOT_KNOWN
+from cdm.etl.eras import make_eras
 from cdm.schema import (
     condition_occurrence,
     death,
@@ -49,12 +50,13 @@ VITAL_STATUS = "LOINC:67162-8"
 
 
 def derive(engine: Engine) -> None:
-    """Make the observation periods anew from all events, and date the undated statements of being alive."""
+    """Make the observation periods and eras anew, and date the undated statements of being alive."""
     with writing(engine) as connection:
         connection.execute(delete(observation_period))
         columns = [column.name for column in observation_period.c]
         connection.execute(insert(observation_period).from_select(columns, _periods()))
         _date_vital_status(connection)
+        make_eras(connection)
 
 
 def _periods() -> Select[Any]:

@@ -47,7 +47,7 @@ RESOURCES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 # Of an OMOP table all columns that FHIR can tell, or some; a table that is not here is left empty.
 FULLY = ("person", "death", "visit_occurrence", "condition_occurrence", "measurement", "observation_period")
-DERIVED = ("observation_period",)
+DERIVED = ("observation_period", "condition_era", "drug_era")
 USE_CASES = ("federated research on imaging, genomics and clinical outcomes", "cohort discovery")
 
 

@@ -81,7 +81,7 @@ CHECK_TYPES: dict[str, CheckType] = {
         "completeness",
         "validation",
         "people with a condition have an era of it",
-        "derive the eras (OHDSI's era scripts); a cohort that asks for eras finds nobody else",
+        "give the diagnoses concepts: `data unmapped`, then `data map`, which makes their eras",
     ),
     "measureValueCompleteness": CheckType(
         "completeness", "verification", "an optional value is there", "nothing to do: for information", 1.0
