@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from cdm.athena import load_seed
 from cdm.database import connect, migrate
 from cdm.etl import SourceRecord, Unreadable
 from cdm.etl.load import BATCH, load
 from cdm.etl.load import remap as etl_remap
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, UnreachableError
 from site_node.config import SiteConfig
 from site_node.identity import site_identity
 from site_node.sources import dicom, fhir, genomics, image_features
@@ -21,10 +22,29 @@ SAMPLES_AT_ONCE = 8  # the methylation of one sample is 6 MB, and stands in memo
 
 
 def open_cdm(config: SiteConfig) -> Engine:
-    """The engine of the site's database, at the newest schema and with the concepts that the ETL writes."""
-    engine = connect(config.database_url)
-    migrate(engine)
-    load_seed(engine)
+    """The engine of the site's database, at the newest schema and with the concepts that the ETL writes.
+
+    Raises:
+        InputError: the settings name no database that is supported here.
+        UnreachableError: it does not answer, or does not let us in.
+    """
+    try:
+        engine = connect(config.database_url)
+        migrate(engine)
+        load_seed(engine)
+    except (ArgumentError, ModuleNotFoundError, ValueError):
+        raise InputError(
+            Code.INVALID_INPUT,
+            "the site's database is none that can be opened here",
+            "write sqlite:///cdm.sqlite or postgresql://ROLE@HOST/NAME as `database` in site.toml; "
+            "PostgreSQL needs `pip install 'shadowgraph[postgresql]'`",
+        ) from None
+    except (OperationalError, OSError):  # its words may hold the address, the role and a line of SQL
+        raise UnreachableError(
+            Code.SOURCE_UNREACHABLE,
+            "the site's database does not answer, or does not let this user in",
+            "is it running, is there space, and does the role in site.toml have the right to create tables?",
+        ) from None
     return engine
 
 

@@ -1,5 +1,7 @@
 """The state of one load: what becomes of each record of a batch, before and after the batch is written."""
 
+import re
+from collections import defaultdict
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple
@@ -14,6 +16,7 @@ from cdm.etl import MAPPERS
 from cdm.etl.bodies import Place, Stored, kept_content
 from cdm.etl.context import Context
 from cdm.etl.identity import Identity
+from cdm.etl.plain_references import make_plain, names_of
 from cdm.etl.profile import Profile
 from cdm.etl.quarantine import Quarantine, Rejected
 from cdm.etl.record import Body, Excluded, Row, SourceRecord, Unmappable, Unreadable
@@ -27,7 +30,9 @@ REFUSED = (RefusedRowError, DataError, IntegrityError, InterfaceError, Programmi
 # What a mapper runs into where an element does not have the shape that its standard gives it.
 MISSHAPEN = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 CONTENT_DIGITS = 32  # of a content hash; what stands behind is the mapping's fingerprint
+CONDITIONAL = re.compile(rb'"reference":"[A-Za-z]*\?')  # a reference as orjson writes it
 REMEMBERED = 5_000  # bodies of records that others look into
+Called = tuple[int, str]  # the key of a record that has a name, and its `Kind/id`
 
 
 class Candidate(NamedTuple):
@@ -40,6 +45,7 @@ class Candidate(NamedTuple):
     content: bytes
     place: Place | None = None
     counted: bool = True
+    names: frozenset[int] = frozenset()
 
 
 class Loading:
@@ -60,6 +66,8 @@ class Loading:
         self._contexts: dict[str, Context] = {}
         self._batch: dict[int, Body | None] = {}
         self._bodies: dict[int, Body | None] = {}
+        self._called: defaultdict[int, list[Called]] = defaultdict(list)
+        self._named: dict[int, Called | None] = {}
         self._needs: set[int] = set()
 
     def take(self, batch: Iterable[SourceRecord | Unreadable]) -> None:
@@ -93,7 +101,8 @@ class Loading:
         except TypeError:  # nested too deep, or a number beyond 64 bits
             return _misshapen(record, key)
         content_hash = blake2b(content, digest_size=CONTENT_DIGITS // 2).hexdigest() + self.fingerprint
-        return Candidate(key, self._source, record, content_hash, content)
+        names = frozenset(self._name_key(self._source, name) for name in names_of(record.body))
+        return Candidate(key, self._source, record, content_hash, content, names=names)
 
     def _again(self, stored: Stored, counted: bool = True) -> Candidate:
         content_hash = stored.content_hash[:CONTENT_DIGITS] + self.fingerprint
@@ -115,6 +124,10 @@ class Loading:
         self._batch = {one.key: None if one.record.deleted else one.record.body for one in candidates}
         for key in self._bodies.keys() & self._batch.keys():
             del self._bodies[key]
+        self._named, self._called = {}, defaultdict(list)
+        for one in candidates:
+            for name in one.names:
+                self._called[name].append((one.key, f"{one.record.kind}/{one.record.record_id}"))
         changes: list[Change] = []
         seen: set[int] = set()
         while candidates:
@@ -151,7 +164,7 @@ class Loading:
             try:
                 if b'"modifierExtension"' in one.content and has_nested_modifier(record.body):
                     raise Unmappable("modifier-extension", "a modifier deep inside may change the meaning")
-                rows = MAPPERS[record.kind](record.body, context)
+                rows = MAPPERS[record.kind](self._plain(one), context)
             except Excluded as excluded:
                 reason = excluded.reason
             except Unmappable as error:
@@ -164,6 +177,7 @@ class Loading:
             content=content,
             place=one.place,
             needs=self._needs,
+            names=set(one.names),
             counted=one.counted,
         )
 
@@ -178,6 +192,30 @@ class Loading:
                 lambda kind, record_id: self._find(source, kind, record_id),
             )
         return self._contexts[source]
+
+    def _plain(self, one: Candidate) -> Body:
+        """The record's body; references by an identifier are made plain, of which the record is here."""
+        content = one.content or orjson.dumps(one.record.body)
+        if b'"identifier":{' not in content and not (b"?" in content and CONDITIONAL.search(content)):
+            return one.record.body  # nearly all of them
+        body: Body = orjson.loads(content)
+        make_plain(body, lambda name: self._find_named(one.source, name))
+        return body
+
+    def _find_named(self, source: str, name: str) -> str | None:
+        """`Kind/id` of the record that has a name, noting that it was looked for."""
+        if "?" not in name:
+            return None
+        key = self._name_key(source, name)
+        self._needs.add(key)
+        if key not in self._named:
+            before = (one for one in self.store.named(key) if one[0] not in self._batch)
+            self._named[key] = min((*self._called.get(key, ()), *before), default=None)
+        found = self._named[key]
+        return found[1] if found else None
+
+    def _name_key(self, source: str, name: str) -> int:
+        return self._identity.hash63("name", source, name)
 
     def _find(self, source: str, kind: str, record_id: str) -> Body | None:
         """The body of a record that another one looks into; that it did is noted."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Container
 
 from cdm.etl.context import Context
+from cdm.etl.plain_references import is_named
 from cdm.etl.record import Body, Excluded, Unmappable
 
 CODE = re.compile(r"[a-z][a-z-]{0,29}")
@@ -41,7 +42,8 @@ def subject_person_id(resource: Body, context: Context, element: str = "subject"
     """The person_id of the patient whom the resource is about.
 
     Raises:
-        Excluded: it is about a group, a device or a place.
+        Excluded: it is about a group, a device or a place, or about a patient who is named by an identifier
+            and not here; it is mapped when that patient arrives.
         Unmappable: no reference says whom it is about.
     """
     subject = resource.get(element)
@@ -50,6 +52,8 @@ def subject_person_id(resource: Body, context: Context, element: str = "subject"
         return context.person_id(patient_id)
     if any(referenced_id(subject, kind) for kind in ("Group", "Device", "Location", "Substance")):
         raise Excluded("subject is not a patient")
+    if is_named(subject):
+        raise Excluded(f"{element} not loaded yet")
     raise Unmappable("unresolved-subject", f"{element} is not a reference to a Patient")
 
 

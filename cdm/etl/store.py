@@ -15,7 +15,15 @@ from cdm.etl.dates import instant
 from cdm.etl.identity import Identity
 from cdm.etl.quarantine import Quarantine, Rejected
 from cdm.etl.record import Row, SourceRecord, Unmappable
-from cdm.schema import metadata, person_link, source_need, source_record, source_row, unmapped_code
+from cdm.schema import (
+    metadata,
+    person_link,
+    source_name,
+    source_need,
+    source_record,
+    source_row,
+    unmapped_code,
+)
 
 KEYS = {name: key_columns(table)[0] for name, table in metadata.tables.items() if table.primary_key.columns}
 KEYS |= {"death": "person_id", "episode_event": "episode_id"}
@@ -46,7 +54,8 @@ class Change:
     """A record whose rows are to be written; `excluded` says why there are none.
 
     `content` is what to keep of its body, empty of a record taken back; one that is mapped anew from what was
-    kept has its `place` already. `needs` are the keys of the records that were looked into to map it.
+    kept has its `place` already. `needs` are the keys of the records that were looked into to map it, and of
+    the names that were looked up; `names` are those of its own names.
     """
 
     key: int
@@ -59,8 +68,14 @@ class Change:
     content: bytes = b""
     place: Place | None = None
     needs: set[int] = field(default_factory=set)
+    names: set[int] = field(default_factory=set)
     had_rows: bool = False
     counted: bool = True  # False where another record's change made it be mapped anew
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the source said something new; else it is mapped anew from what was kept."""
+        return bool(self.content) or self.record.deleted
 
 
 class Store:
@@ -95,6 +110,16 @@ class Store:
                 )
             }
 
+    def named(self, name_key: int) -> list[tuple[int, str]]:
+        """(key, `Kind/id`) of the records with a name."""
+        columns = source_record.c
+        statement = select(columns.source_record_id, columns.kind, columns.record_id).join(
+            source_name, source_name.c.source_record_id == columns.source_record_id
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(statement.where(source_name.c.name_key == name_key)).all()
+        return [(key, f"{kind}/{record_id}") for key, kind, record_id in found]
+
     def bodies(self, keys: Iterable[int]) -> list[Stored]:
         """The records with these keys as they were kept, of whichever source."""
         with self._engine.connect() as connection:
@@ -103,11 +128,14 @@ class Store:
     def touched_by(self, changes: list[Change]) -> set[int]:
         """The other records that these changes reach.
 
-        They looked into one of them, or they tell, as a fallback, of a row that one of them gives up.
+        They looked into one of them, or for its name, or they tell, as a fallback, of a row that one of them
+        gives up.
         """
         keys = {change.key for change in changes}
         with self._engine.connect() as connection:
-            found = set(_needing(connection, keys)) if self._any_needs else set()
+            found = (
+                set(_needing(connection, keys | _names(connection, changes))) if self._any_needs else set()
+            )
             found |= set(_left_with(connection, [change for change in changes if change.known]))
         return found - keys
 
@@ -122,6 +150,7 @@ class Store:
         with writing(self._engine) as connection:
             self._delete_earlier(connection, [change for change in changes if change.known])
             self._insert(connection, changes)
+            self._name(connection, changes)
             self._keep(connection, changes)
             upsert(connection, source_record, map(self._record_row, changes))
             self._quarantine.write(connection, rejected)
@@ -166,6 +195,13 @@ class Store:
         self._any_needs = self._any_needs or bool(needs)
         rows_of_needs = ({"source_record_id": key, "needed_id": needed} for key, needed in needs)
         upsert(connection, source_need, rows_of_needs)
+
+    def _name(self, connection: Connection, changes: list[Change]) -> None:
+        """Keep the names of what is new, in place of those that it had."""
+        new = [change for change in changes if change.is_new]
+        delete_rows(connection, source_name, (change.key for change in new if change.known))
+        rows = ({"source_record_id": one.key, "name_key": name} for one in new for name in one.names)
+        upsert(connection, source_name, rows)
 
     def _keep(self, connection: Connection, changes: list[Change]) -> None:
         """Keep the bodies of new contents as one block."""
@@ -214,6 +250,16 @@ def _rows_of(connection: Connection, keys: Iterable[int]) -> Iterator[tuple[int,
     for chunk in chunks(keys, CHUNK):
         for row in connection.execute(statement.where(owned.source_record_id.in_(chunk))):
             yield row.source_record_id, row.table_name, row.row_id
+
+
+def _names(connection: Connection, changes: list[Change]) -> set[int]:
+    """The names that what is new has, or had before."""
+    found = {name for change in changes for name in change.names}
+    known = [change.key for change in changes if change.known and change.is_new]
+    statement = select(source_name.c.name_key)
+    for chunk in chunks(known, CHUNK):
+        found.update(connection.scalars(statement.where(source_name.c.source_record_id.in_(chunk))))
+    return found
 
 
 def _needing(connection: Connection, keys: Iterable[int]) -> Iterator[int]:

@@ -61,6 +61,15 @@ source_need = Table(
     PrimaryKeyConstraint("source_record_id", "needed_id"),
 )
 
+# What a record is called by its identifiers, as keyed hashes: a reference by one of them is looked up here.
+source_name = Table(
+    "source_name",
+    metadata,
+    reference("source_record_id", "source_record", required=True),
+    large("name_key", required=True, index=True),
+    PrimaryKeyConstraint("source_record_id", "name_key"),
+)
+
 # The rows that a record became: what is deleted before its newer version is written.
 source_row = Table(
     "source_row",

@@ -22,9 +22,14 @@ def counted(unit: str) -> Iterator[Callable[[int], None]]:
 
 
 def by_kind(summary: dict[str, Any]) -> dict[str, Any]:
-    """The summary with one line a kind of record."""
+    """The summary with one line a kind of record, and where to look for what was not loaded."""
     kinds = [
         {"kind": kind, **{**counts, "excluded": counts["excluded"] or 0}}
         for kind, counts in summary["kinds"].items()
     ]
-    return {**summary, "kinds": kinds}
+    told = {**summary, "kinds": kinds}
+    return (
+        {**told, "next": "shadowgraph data status: what was not loaded, and why"}
+        if summary["partial"]
+        else told
+    )

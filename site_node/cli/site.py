@@ -23,11 +23,11 @@ def init(
 
     Example: shadowgraph site init --home /srv/shadowgraph --name oslo
     """
-    from cdm.database import connect, migrate
+    from site_node.loading import open_cdm
     from site_node.setup import make_site
 
     settings = make_site(home, name, database=database, runtime_port=port)
-    migrate(connect(settings.database_url))
+    open_cdm(settings).dispose()
     return {
         "site": settings.name,
         "home": str(settings.home),

@@ -10,8 +10,8 @@ A history has the newest version of a resource first; it is read from its end, s
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import parse_qsl
 
+from cdm.etl.plain_references import make_plain, names_of
 from cdm.etl.record import Body, SourceRecord, Unreadable
 from site_node.sources.fhir.large_bundle import Entries
 
@@ -56,7 +56,7 @@ def _resource(
 ) -> SourceRecord | Unreadable:
     resource = _with_id(entry)
     try:
-        _make_plain(resource, names)
+        make_plain(resource, names.get)
     except RecursionError:
         return Unreadable("Bundle", place, "too-deep", "a resource of the bundle is nested too deep")
     return resource_record(resource, "unknown", place, size)
@@ -97,36 +97,5 @@ def _names(entries: Sequence[Any]) -> dict[str, str]:
         kind, record_id = resource.get("resourceType"), _with_id(entry).get("id")
         if isinstance(entry.get("fullUrl"), str):
             names[entry["fullUrl"]] = f"{kind}/{record_id}"
-        for identifier in resource.get("identifier") or ():
-            if isinstance(identifier, dict) and "value" in identifier:
-                condition = f"{identifier.get('system', '')}|{identifier['value']}"
-                names[f"{kind}?{condition}"] = names[f"?{condition}"] = f"{kind}/{record_id}"
+        names |= dict.fromkeys(names_of(resource), f"{kind}/{record_id}")
     return names
-
-
-def _make_plain(element: Any, names: dict[str, str]) -> None:
-    """Replace the references below an element that are only understood inside the bundle."""
-    if isinstance(element, list):
-        for one in element:
-            _make_plain(one, names)
-    elif isinstance(element, dict):
-        for name, value in element.items():
-            if name == "reference" and isinstance(value, str):
-                element[name] = _plain(value, names)
-            elif isinstance(value, (dict, list)):
-                _make_plain(value, names)
-        logical = element.get("identifier")
-        if isinstance(logical, dict) and "value" in logical and "reference" not in element:
-            wanted = f"{element.get('type') or ''}?{logical.get('system', '')}|{logical['value']}"
-            if wanted in names:
-                element["reference"] = names[wanted]
-
-
-def _plain(reference: str, names: dict[str, str]) -> str:
-    if reference in names:
-        return names[reference]
-    kind, question, query = reference.partition("?")
-    if question:
-        wanted = dict(parse_qsl(query)).get("identifier")
-        return names.get(f"{kind}?{wanted}", reference)
-    return reference

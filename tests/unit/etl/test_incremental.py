@@ -16,11 +16,27 @@ from cdm.etl import Identity, SourceRecord
 from cdm.etl.load import load
 from site_node.sources.fhir import read
 from tests.lib.cdm_rows import cdm_rows
-from tests.lib.hospital_records import dicom_records, fhir_records
+from tests.lib.hospital_records import coded, dicom_records, fhir_records, record, version
 from tests.lib.shared import shared
 
 IDENTITY = Identity(b"a site's secret")
-FHIR, DICOM = fhir_records(), dicom_records()
+
+
+def named_by_identifier() -> list[SourceRecord]:
+    """Two versions of a patient, and what names the patient by an identifier of either."""
+    patient = record("Patient", "named", birthDate="1960")
+    old, new = ({"system": "urn:mrn", "value": value} for value in ("old", "new"))
+    said = {"code": coded("http://snomed.info/sct", "1"), "onsetDateTime": "2010-01-05"}
+    return [
+        version(patient, 1, identifier=[old]),
+        version(patient, 2, identifier=[new]),
+        record("Condition", "of-the-old", subject={"identifier": old}, **said),
+        record("Condition", "of-the-new", subject={"type": "Patient", "identifier": new}, **said),
+        record("Condition", "by-condition", subject={"reference": "Patient?identifier=urn:mrn|new"}, **said),
+    ]
+
+
+FHIR, DICOM = [*fhir_records(), *named_by_identifier()], dicom_records()
 ALL = [("fhir", record) for record in FHIR] + [("pacs", record) for record in DICOM]
 Arrival = Sequence[tuple[str, SourceRecord]]
 

@@ -14,7 +14,8 @@ from sqlalchemy import Engine, func, select
 
 from cdm.database import connect
 from cdm.etl import Identity, SourceRecord, Unreadable
-from cdm.etl.load import BATCH_BYTES, _batches, load
+from cdm.etl.load import BATCH_BYTES, _batches, load, remap
+from cdm.etl.profile import Profile
 from cdm.etl.summary import LoadSummary
 from cdm.schema import (
     image_occurrence,
@@ -25,6 +26,7 @@ from cdm.schema import (
     observation_period,
     person_link,
     quarantine,
+    source_name,
     source_row,
 )
 from tests.lib.cdm_rows import cdm_rows
@@ -419,3 +421,37 @@ def values(engine: Engine) -> list[float]:
 def rows(engine: Engine, table: Any) -> list[Any]:
     with engine.connect() as connection:
         return list(connection.execute(select(table)).all())
+
+
+MRN = {"system": "urn:mrn", "value": "7 a"}
+BY_CONDITION = {"reference": "Patient?identifier=urn%3Amrn%7C7+a"}
+
+
+@pytest.mark.parametrize(
+    "subject", [BY_CONDITION, {"identifier": MRN}, {"type": "Patient", "identifier": MRN}]
+)
+@pytest.mark.parametrize("patient_first", [True, False])
+def test_a_reference_by_an_identifier_finds_a_patient_of_another_file(
+    engine: Engine, subject: dict[str, Any], patient_first: bool
+) -> None:
+    patient = record("Patient", "p7", identifier=[MRN])
+    told = record("Observation", "o1", subject=subject, **measured("2010-01-05", 39))
+    for one in (patient, told) if patient_first else (told, patient):
+        summary = loaded(engine, [one])
+        assert summary.quarantined == 0
+    assert values(engine) == [39]
+    loaded(engine, [record("Patient", "p7", identifier=[{**MRN, "value": "8"}])])
+    assert values(engine) == []
+    loaded(engine, [patient])
+    loaded(engine, [SourceRecord("Patient", "p7", "deleted.ndjson:1", {}, deleted=True)])
+    assert values(engine) == []
+
+
+def test_a_name_stays_known_when_everything_is_mapped_anew(engine: Engine) -> None:
+    patient = record("Patient", "p7", identifier=[MRN])
+    loaded(engine, [record("Observation", "o1", subject={"identifier": MRN}, **measured("2010-01-05", 39))])
+    loaded(engine, [patient])
+    remap(engine, IDENTITY, profile=Profile(free_text="verbatim"))
+    assert values(engine) == [39]
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(source_name)) == 2

@@ -146,6 +146,25 @@ def test_wrong_input_is_an_error_with_a_code(data: Command, words: tuple[str, ..
     assert error["error"] in ("not-found", "invalid-input")
 
 
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("postgresql://CANARY@127.0.0.1:9/cdm", ExitCode.UNREACHABLE),
+        ("sqlite:////dev/null/cdm.sqlite", ExitCode.UNREACHABLE),
+        ("mysql://CANARY@127.0.0.1/cdm", ExitCode.INVALID_INPUT),
+        ("CANARY", ExitCode.INVALID_INPUT),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_an_error_with_a_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, code: ExitCode
+) -> None:
+    for words in (["site", "init", "--name", "oslo", "--database", url], ["data", "status"]):
+        assert run([*words, "--home", str(tmp_path / "site")], as_json=False) == code
+        said = capsys.readouterr().err
+        assert "site.toml" in said
+        assert "CANARY" not in said
+
+
 def test_a_folder_that_is_no_site_says_how_to_make_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
