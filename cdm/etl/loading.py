@@ -101,7 +101,9 @@ class Loading:
         except TypeError:  # nested too deep, or a number beyond 64 bits
             return _misshapen(record, key)
         content_hash = blake2b(content, digest_size=CONTENT_DIGITS // 2).hexdigest() + self.fingerprint
-        names = frozenset(self._name_key(self._source, name) for name in names_of(record.body))
+        # An identifier without a kind is a patient's, as good as always.
+        called = (name for name in names_of(record.body) if record.kind == "Patient" or name[0] != "?")
+        names = frozenset(self._name_key(self._source, name) for name in called)
         return Candidate(key, self._source, record, content_hash, content, names=names)
 
     def _again(self, stored: Stored, counted: bool = True) -> Candidate:
