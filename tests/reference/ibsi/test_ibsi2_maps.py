@@ -71,14 +71,18 @@ MAPS: dict[str, tuple[str, Filter]] = {
 }
 
 
-@pytest.mark.parametrize("test", MAPS)
-def test_response_map_is_within_one_percent_of_its_range(test: str) -> None:
+def within_one_percent(test: str) -> bool:
+    """Whether the filter's response is nowhere further from its map than a hundredth of the map's range."""
     phantom, filter_ = MAPS[test]
     image, spacing_mm = volume(f"data/ibsi/ibsi_2_digital_phantom/nifti/{phantom}/image/{phantom}.nii.gz")
     reference, _ = volume(f"data/ibsi/ibsi_2_reference_response_maps/{test}-ValidCRM.nii.gz")
     difference = np.abs(filter_.response(image.astype(np.float32), spacing_mm) - reference).max()
-    assert difference <= 0.01 * np.ptp(reference)
+    return bool(difference <= 0.01 * np.ptp(reference))
 
 
-def test_every_valid_map_is_tested() -> None:
-    assert len(MAPS) == 33
+def test_response_maps_are_met(capsys: pytest.CaptureFixture[str]) -> None:
+    missed = [test for test in MAPS if not within_one_percent(test)]
+    with capsys.disabled():
+        print(f"\nIBSI-2 phase 1: {len(MAPS) - len(missed)} of {len(MAPS)} maps", end=" ")
+    assert not missed
+    assert len(MAPS) == 33  # every valid map of the reference
