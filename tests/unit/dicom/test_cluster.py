@@ -31,6 +31,7 @@ def address() -> Iterator[str]:
         "distributed.admin.low-level-log-length": 0,
     }
     with (
+        pytest.MonkeyPatch.context() as patience,
         dask.config.set(quick),
         LocalCluster(
             n_workers=1,
@@ -41,6 +42,9 @@ def address() -> Iterator[str]:
             silence_logs=50,
         ) as started,
     ):
+        patience.setattr(
+            cluster, "TIMEOUT_S", 120
+        )  # a busy machine starts a dead worker anew in its own time
         yield started.scheduler_address
 
 
