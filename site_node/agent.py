@@ -35,9 +35,9 @@ TableOf = Callable[[Study], AnalysisTable]
 
 def cdm_tables(home: Path) -> TableOf:
     """A function that builds the table of a study's sealed people from this site's CDM."""
-    from site_node import sealing
     from site_node.loading import open_cdm
-    from site_node.table import build_table
+    from site_node.study_table import sealing
+    from site_node.study_table.build import build_table
 
     settings = config.load(home)
     engine = open_cdm(settings)

@@ -8,7 +8,7 @@ from protocols.core.lockstep import Failure
 from site_node import approvals, audit, config
 from site_node.loading import open_cdm
 from site_node.policy import read_policy
-from site_node.table import build_table
+from site_node.study_table.build import build_table
 
 
 def simulate(home: Path, reference: str) -> dict[str, Any]:

@@ -19,8 +19,8 @@ import pydicom
 
 from site_node.features.radiomics import ENGINE, VERSION
 from site_node.features.radiomics.presets import OF_MODALITY, preset
-from site_node.parallel import run_each
-from site_node.radiomic_cases import Case, Drawn, Outcome, Place, measure
+from site_node.images.cases import Case, Drawn, Outcome, Place, measure
+from site_node.images.parallel import run_each
 
 MODALITIES = {"CT": "CT", "MR_T1": "MR", "PET": "PT"}
 

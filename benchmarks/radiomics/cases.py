@@ -10,7 +10,7 @@ import numpy as np
 
 from site_node.features.radiomics import Settings
 from site_node.features.radiomics.processing import process
-from site_node.radiomics_files import Case, read_case
+from site_node.images.files import Case, read_case
 
 MARGIN = 20  # voxels around the region, which filters see
 

@@ -38,9 +38,10 @@ def compute(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from site_node import config, feature_store
+    from site_node import config
     from site_node.features.radiomics import Settings
     from site_node.identity import site_identity
+    from site_node.images import feature_store
     from site_node.loading import open_cdm
 
     site = config.load(home)
@@ -70,7 +71,8 @@ def status(home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph features radiomics status
     """
-    from site_node import config, feature_store
+    from site_node import config
+    from site_node.images import feature_store
     from site_node.loading import open_cdm
 
     engine = open_cdm(config.load(home))

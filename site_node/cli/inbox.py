@@ -41,8 +41,9 @@ def show(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph inbox show lgg-survival
     """
-    from site_node import approvals, sealing
+    from site_node import approvals
     from site_node.policy import read_policy
+    from site_node.study_table import sealing
 
     found = approvals.find(home, study)
     return approvals.shown(home, found) | {
@@ -75,8 +76,9 @@ def approve(
 
     Example: shadowgraph inbox approve lgg-survival --days 30
     """
-    from site_node import approvals, sealing
+    from site_node import approvals
     from site_node.policy import read_policy
+    from site_node.study_table import sealing
 
     found = approvals.find(home, study)
     read_policy(home).admit(found)

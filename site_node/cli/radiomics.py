@@ -49,13 +49,13 @@ def radiomics(
 
     Example: shadowgraph radiomics ct.nii.gz tumour.nii.gz --preset ct --json
     """
-    from site_node.radiomics_files import Asked, features_of_files
+    from site_node.images.files import Asked, features_of_files
 
     asked = Asked(image, mask, config, preset, region or [], map_name, t1, table)
     if stability:
         if picture is not None:
             raise typer.BadParameter("--picture and --stability do not go together")
-        from site_node.radiomics_stability import stability_of_files
+        from site_node.images.stability import stability_of_files
 
         return stability_of_files(asked, csv)
     return features_of_files(asked, csv, picture)

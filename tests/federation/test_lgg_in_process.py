@@ -20,7 +20,7 @@ from protocols.core.local import run_locally
 from protocols.core.rounds import Outcome
 from protocols.core.study import Study, read_study
 from protocols.core.table import AnalysisTable
-from site_node.table import build_table
+from site_node.study_table.build import build_table
 from tests.lib.lgg import HOSPITALS, load_hospital, write_consortium
 from tests.lib.shared import shared
 

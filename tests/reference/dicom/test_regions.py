@@ -10,7 +10,7 @@ import pytest
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
-from site_node.imaging import load_folder, load_series
+from site_node.images.series import load_folder, load_series
 from site_node.sources.dicom.geometry import Grid
 from site_node.sources.regions import read_regions
 from tests.lib.shared import shared

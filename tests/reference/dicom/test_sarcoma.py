@@ -12,8 +12,8 @@ from cdm.database import connect, migrate
 from cdm.etl import Identity
 from cdm.etl.load import load
 from cdm.schema import image_acquisition, image_occurrence, measurement, metadata, procedure_occurrence
-from site_node.feature_store import Computed, compute
 from site_node.features.radiomics import Settings
+from site_node.images.feature_store import Computed, compute
 from site_node.sources.dicom import read
 from tests.lib.shared import shared
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from site_node.radiomics_files import read_case
+from site_node.images.files import read_case
 from tests.lib.shared import shared
 from tests.reference.ibsi.phantoms import phantom
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from cdm.circe import Expression
 from cdm.cohort import AtlasCohort
-from site_node import atlas
+from site_node.study_table import atlas
 from tests.lib.atlas_hospital import CONCEPTS, Definitions, Hospital, tables_of, write
 from tests.lib.shared import shared
 from tests.lib.slow_atlas import WHERE, SlowAtlas

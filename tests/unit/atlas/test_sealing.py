@@ -14,12 +14,13 @@ from cdm.schema import condition_occurrence, observation_period, person, researc
 from protocols.core.errors import Code, InputError, SiteError
 from protocols.core.study import Study, parse_study, read_study
 from server.report.sections import question
-from site_node import approvals, sealing
+from site_node import approvals
 from site_node.agent import Agent, cdm_tables
 from site_node.cli import inbox
 from site_node.config import load
 from site_node.loading import open_cdm
 from site_node.register import register
+from site_node.study_table import sealing
 from tests.lib.shared import shared
 from tests.lib.sites import Coordinator, make_site
 from tests.lib.studies import a_study

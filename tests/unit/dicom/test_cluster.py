@@ -13,10 +13,10 @@ from sqlalchemy import Engine
 from cdm.etl import Identity
 from cdm.etl.load import load
 from protocols.core.errors import Code, ExitCode, InputError
-from site_node import cluster, radiomic_cases
-from site_node.cluster import ClusterError, run_on_cluster
-from site_node.feature_store import Computed, compute, failures
 from site_node.features.radiomics import Settings
+from site_node.images import cases, cluster
+from site_node.images.cluster import ClusterError, run_on_cluster
+from site_node.images.feature_store import Computed, compute, failures
 from site_node.sources.dicom import read
 from tests.lib.dicom_files import write_rtstruct, write_series
 
@@ -94,9 +94,9 @@ def test_workers_without_the_package_are_named(address: str) -> None:
 
 def test_an_engine_of_another_version_is_a_coded_failure() -> None:
     """Numbers of another version would be stored under this one's name."""
-    region = radiomic_cases.Drawn("GTV", "rs.dcm", "GTV", "shadowgraph-radiomics 0.0.1 settings x input y")
-    case = radiomic_cases.Case(None, (), (region,), Settings())  # type: ignore[arg-type]
-    assert [outcome.fault for outcome in radiomic_cases.measure(case)] == [radiomic_cases.OTHER_VERSION]
+    region = cases.Drawn("GTV", "rs.dcm", "GTV", "shadowgraph-radiomics 0.0.1 settings x input y")
+    case = cases.Case(None, (), (region,), Settings())  # type: ignore[arg-type]
+    assert [outcome.fault for outcome in cases.measure(case)] == [cases.OTHER_VERSION]
 
 
 def test_what_is_wrong_with_an_engine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

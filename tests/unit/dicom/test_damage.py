@@ -12,7 +12,7 @@ import pytest
 from pydicom.uid import JPEGLSLossless, RLELossless
 
 from cdm.etl import SourceRecord, Unreadable
-from site_node.imaging import load_series
+from site_node.images.series import load_series
 from site_node.sources.dicom import read
 from site_node.sources.dicom.faults import DicomFault
 from site_node.sources.pacs import Inbox

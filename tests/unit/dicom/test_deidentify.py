@@ -10,7 +10,7 @@ import pytest
 from pydicom.datadict import dictionary_VM, dictionary_VR
 from pydicom.dataset import Dataset, FileDataset
 
-from site_node.imaging import load_series
+from site_node.images.series import load_series
 from site_node.sources.dicom.deidentify import Deidentifier
 from site_node.sources.dicom.parser import parse
 from site_node.sources.dicom.profile import METHODS, basic_profile

@@ -10,10 +10,10 @@ from cdm.database import connect, migrate
 from cdm.etl import Identity
 from cdm.etl.load import load
 from cdm.schema import image_feature, measurement, metadata
-from site_node.feature_store import Computed, compute, failures, status
 from site_node.features.radiomics import Settings, extract_regions
 from site_node.features.radiomics.presets import preset
-from site_node.radiomic_cases import choose
+from site_node.images.cases import choose
+from site_node.images.feature_store import Computed, compute, failures, status
 from site_node.sources.dicom import read
 from site_node.sources.dicom.index import IndexedRegions
 from tests.lib.dicom_files import ROOT, Contour, write_rtstruct, write_series
@@ -139,7 +139,7 @@ def test_what_was_measured_before_a_kill_is_kept(
         if done == 1:
             raise Killed
 
-    monkeypatch.setattr("site_node.feature_store.BATCH", 1)
+    monkeypatch.setattr("site_node.images.feature_store.BATCH", 1)
     add(engine, images)
     with pytest.raises(Killed):
         run(engine, images, progress=killed_after_the_first)
@@ -169,7 +169,7 @@ def test_a_region_on_which_the_engine_fails_stops_no_other(
             raise ZeroDivisionError("a value of a patient")
         return extract_regions(image, masks, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("site_node.radiomic_cases.extract_regions", failing)
+    monkeypatch.setattr("site_node.images.cases.extract_regions", failing)
     add(sqlite_engine, images)
     assert run(sqlite_engine, images) == Computed(computed=2, skipped=0, failed=1, features=36)
     assert [row["code"] for row in failures(sqlite_engine)] == ["radiomics-failed"]

@@ -27,7 +27,7 @@ from pydicom.uid import (
 )
 
 from cdm.etl import SourceRecord, Unreadable
-from site_node.imaging import load_series
+from site_node.images.series import load_series
 from site_node.sources.dicom import read
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.jpeg_lossless import decode

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from site_node.imaging import load_folder, load_series
+from site_node.images.series import load_folder, load_series
 from site_node.sources.dicom.faults import DicomFault, Fault
 from tests.lib.dicom_files import ORIGIN, SHAPE, SPACING_MM, stored, write_series
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from site_node.parallel import run_each
+from site_node.images.parallel import run_each
 
 
 def square(number: int) -> int:

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select
 from cdm.etl import Identity, SourceRecord, Unreadable
 from cdm.etl.load import load
 from cdm.schema import quarantine
-from site_node.imaging import load_series
+from site_node.images.series import load_series
 from site_node.sources.dicom import read
 from site_node.sources.dicom.index import read_index
 from tests.lib.dicom_files import ROOT, SERIES, STUDY, Change, new_object, write_rtstruct, write_series

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
-from site_node.imaging import load_series
+from site_node.images.series import load_series
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Grid
 from site_node.sources.regions import contour_mask, even_odd, read_regions

@@ -18,7 +18,7 @@ from site_node.features.functional.maps import Lack, NoMapError
 from site_node.features.functional.relaxation import spoiled_gradient_echo
 from site_node.features.functional.settings import Kinetics
 from site_node.features.radiomics import Settings
-from site_node.functional_maps import load_volumes, open_scan
+from site_node.images.functional_maps import load_volumes, open_scan
 from site_node.sources.dicom.deidentify import Deidentifier
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.volumes import b_value

@@ -10,8 +10,8 @@ from sqlalchemy import Engine, select
 from cdm.etl import Identity
 from cdm.etl.load import load
 from cdm.schema import measurement
-from site_node.feature_store import Computed, compute, failures
 from site_node.features.radiomics import Settings
+from site_node.images.feature_store import Computed, compute, failures
 from site_node.sources.dicom import read
 from tests.lib.dicom_files import ROOT, SHAPE, write_rtstruct, write_series, write_volumes
 

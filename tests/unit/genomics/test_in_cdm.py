@@ -14,9 +14,9 @@ from cdm.etl.identity import Identity
 from cdm.etl.load import load
 from cdm.etl.record import SourceRecord
 from cdm.schema import genomic_test, quarantine, target_gene, variant_occurrence
-from site_node import genomic_records
-from site_node.people import People
 from site_node.sources import genomics
+from site_node.study_table import genomic_records
+from site_node.study_table.people import People
 from tests.lib.shared import shared
 from tests.unit.genomics.test_maf import HEADER, IDH1, TP53, write
 from tests.unit.genomics.test_vcf import COLUMNS, CSQ, HEAD, MISSENSE

@@ -19,9 +19,9 @@ from protocols.core.errors import InputError
 from protocols.core.variables import Variable
 from server.main import run
 from site_node import genomic_status
-from site_node.people import People
 from site_node.sources import genomics
-from site_node.table import read
+from site_node.study_table.build import read
+from site_node.study_table.people import People
 from tests.lib.shared import shared
 from tests.unit.genomics.test_fusions import ARRIBA
 from tests.unit.genomics.test_maf import HEADER, IDH1, TP53, write

@@ -17,7 +17,7 @@ from cdm.schema import image_occurrence, metadata, procedure_occurrence, quarant
 from protocols.core.errors import Code, ExitCode, ShadowgraphError, UnreachableError
 from server.main import run
 from site_node.config import SiteConfig
-from site_node.imaging import load_series
+from site_node.images.series import load_series
 from site_node.receiving import pacs_at, pull
 from site_node.sources.dicom.index import read_index
 from site_node.sources.pacs import Pacs, RemoteInstance, RemoteStudy

@@ -10,7 +10,7 @@ from cdm.cohort import CohortDefinition
 from cdm.concepts import Vocabulary
 from cdm.etl import Identity, SourceRecord
 from cdm.etl.load import load
-from site_node import cohort
+from site_node.study_table import cohort
 from tests.lib.hospital_records import coded, record
 
 IDENTITY = Identity(b"a site's secret")

@@ -18,7 +18,7 @@ from protocols.core.local import run_locally
 from protocols.core.study import Study
 from protocols.core.table import Episodes
 from site_node.features.clinical import Events, spells
-from site_node.table import build_table
+from site_node.study_table.build import build_table
 from tests.lib.patients import condition, observation, patient, procedure, visit
 from tests.lib.shared import shared
 

@@ -16,7 +16,7 @@ from cdm.etl.load import load
 from cdm.schema import image_acquisition, image_occurrence, metadata
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from site_node.table import build_table
+from site_node.study_table.build import build_table
 from tests.lib.patients import condition
 
 IDENTITY = Identity(b"k" * 32)

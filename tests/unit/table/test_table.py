@@ -15,10 +15,10 @@ from cdm.etl.record import SourceRecord
 from cdm.schema import concept
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, fold_hashes
-from site_node import records
-from site_node.cohort import evaluate
-from site_node.people import ASKED_BY_NAME, People
-from site_node.table import Built, build_table
+from site_node.study_table import records
+from site_node.study_table.build import Built, build_table
+from site_node.study_table.cohort import evaluate
+from site_node.study_table.people import ASKED_BY_NAME, People
 from tests.lib.patients import condition, observation, patient, procedure, visit
 
 IDENTITY = Identity(b"k" * 32)

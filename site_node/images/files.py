@@ -16,8 +16,8 @@ from protocols.core.errors import Code, InputError
 from site_node.features.functional.maps import LACKS, Lack, NoMapError, Volumes
 from site_node.features.functional.settings import MAPS, SUV_KINDS, UM2_IN, Adc, OtherSuv
 from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions, nifti, presets
-from site_node.nifti_volumes import volumes_of
-from site_node.scan import Scan, scan_of
+from site_node.images.nifti_volumes import volumes_of
+from site_node.images.scan import Scan, scan_of
 
 Mask = NDArray[np.bool_]
 MAX_LABELS = 1000
@@ -69,7 +69,7 @@ def features_of_files(asked: Asked, csv_file: Path | None, picture: Path | None)
     if csv_file is not None:
         write_csv(csv_file, rows)
     if picture is not None:
-        from site_node.radiomics_picture import draw  # matplotlib is slow to load
+        from site_node.images.picture import draw  # matplotlib is slow to load
 
         draw(case.image, case.regions, case.spacing_mm, picture)
     return {"engine": ENGINE, "version": VERSION, "settings": digest, "features": rows}
@@ -166,8 +166,8 @@ def _on_one_grid(one: nifti.Volume, other: nifti.Volume, name: str, other_name: 
 def _open_dicom(asked: Asked, settings: Settings) -> tuple[Scan, Mapping[str, Mask]]:
     """The regions of an RTSTRUCT or SEG go by their own names; they may overlap."""
     # pydicom loads with the first DICOM, not with a NIfTI
-    from site_node.functional_maps import open_scan
-    from site_node.imaging import files_in
+    from site_node.images.functional_maps import open_scan
+    from site_node.images.series import files_in
     from site_node.sources.dicom.faults import REASONS, DicomFault
     from site_node.sources.regions import read_regions
 

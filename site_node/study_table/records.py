@@ -19,7 +19,15 @@ from cdm.schema import (
 from cdm.vocabulary import ConceptCode
 from site_node.features import clinical
 from site_node.features.clinical import Days, Events, Floats, Labels, Mask, Pick
-from site_node.people import MEASUREMENT, OBSERVATION, SOURCES, People, as_numbers, has_concept, has_value
+from site_node.study_table.people import (
+    MEASUREMENT,
+    OBSERVATION,
+    SOURCES,
+    People,
+    as_numbers,
+    has_concept,
+    has_value,
+)
 
 UNKNOWN_YEAR = 0
 VITAL_STATUS, ALIVE = "LOINC:67162-8", "SNOMED:438949009"

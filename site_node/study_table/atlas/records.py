@@ -47,7 +47,7 @@ from cdm.schema import (
     visit_occurrence,
 )
 from cdm.schema.columns import LONG
-from site_node.people import literal_ids
+from site_node.study_table.people import literal_ids
 
 Condition = ColumnElement[bool]
 

@@ -18,10 +18,10 @@ from cdm.etl.identity import Identity
 from cdm.etl.load import load
 from cdm.etl.record import SourceRecord, Unreadable
 from cdm.schema import image_acquisition, image_feature, image_occurrence, observation, quarantine
-from site_node.cluster import run_on_cluster
 from site_node.features.radiomics import ENGINE, Settings
-from site_node.parallel import run_each
-from site_node.radiomic_cases import Case, Outcome, Patterns, Place, cases, killed, measure
+from site_node.images.cases import Case, Outcome, Patterns, Place, cases, killed, measure
+from site_node.images.cluster import run_on_cluster
+from site_node.images.parallel import run_each
 from site_node.sources.dicom.headers import IMAGES
 from site_node.sources.dicom.index import read_index
 

@@ -21,9 +21,9 @@ from cdm.cohort import (
     SexIs,
 )
 from cdm.concepts import Vocabulary
-from site_node import atlas, consents, genomic_records, records
 from site_node.features.clinical import Mask
-from site_node.people import SOURCES, People, as_days, has_concept
+from site_node.study_table import atlas, consents, genomic_records, records
+from site_node.study_table.people import SOURCES, People, as_days, has_concept
 
 
 @dataclass(frozen=True)

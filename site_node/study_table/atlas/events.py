@@ -25,7 +25,7 @@ from cdm.circe.criteria import CorrelatedCriteria, Criteria, Group
 from cdm.circe.parts import Endpoint, Window
 from cdm.days import plus_days
 from cdm.schema import drug_exposure, observation_period
-from site_node.atlas.records import COMPARE, ConceptSets, Condition, fits, records
+from site_node.study_table.atlas.records import COMPARE, ConceptSets, Condition, fits, records
 
 OCCURRENCE = ("eq", "lte", "gte")
 COLUMNS = ("person_id", "event_id", "start_date", "end_date", "visit_occurrence_id", "concept_id")

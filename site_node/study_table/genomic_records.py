@@ -15,7 +15,7 @@ from cdm.schema import genomic_profile, genomic_test, measurement, target_gene, 
 from site_node.features import clinical, genomics
 from site_node.features.clinical import Events, Floats, Integers
 from site_node.features.genomics import burden, clonality, copy_number, mutation
-from site_node.people import People, as_numbers
+from site_node.study_table.people import People, as_numbers
 
 Origin = Literal["somatic", "germline", "any"]
 EVERY_GENE = ("exome", "genome", "transcriptome")

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from cdm.circe import CustomEra, Expression, Limit
 from cdm.cohort import AtlasCohort
-from site_node.atlas.events import Entry, entries, exposures
+from site_node.study_table.atlas.events import Entry, entries, exposures
 
 Span = tuple[int, date, date]  # a person, from a day to a day
 

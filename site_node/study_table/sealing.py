@@ -17,11 +17,12 @@ from cdm.concepts import Vocabulary
 from cdm.schema import person
 from protocols.core.errors import Code, SiteError
 from protocols.core.study import Study, canonical_json
-from site_node import audit, cohort, config, consents
-from site_node.cohort import Cohort
+from site_node import audit, config
 from site_node.loading import open_cdm
-from site_node.people import People, as_days
 from site_node.register import now, register
+from site_node.study_table import cohort, consents
+from site_node.study_table.cohort import Cohort
+from site_node.study_table.people import People, as_days
 
 
 @dataclass(frozen=True)

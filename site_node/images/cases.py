@@ -16,8 +16,8 @@ from site_node.features.functional.maps import LACKS, NoMapError
 from site_node.features.functional.settings import modality_of
 from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions
 from site_node.features.radiomics.presets import OF_MODALITY, preset
-from site_node.functional_maps import open_scan
-from site_node.scan import Scan
+from site_node.images.functional_maps import open_scan
+from site_node.images.scan import Scan
 from site_node.sources.dicom.faults import REASONS, DicomFault, Fault
 from site_node.sources.dicom.index import ImageIndex, IndexedRegions
 from site_node.sources.regions import read_regions

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from site_node.features.functional.maps import Lack, NoMapError, Quantity, Volumes, axis_of
 from site_node.features.functional.settings import SUV_KINDS, UM2_IN, Adc, OtherSuv, SeriesMap
 from site_node.features.radiomics import Settings
-from site_node.imaging import (
+from site_node.images.scan import Scan, scan_of
+from site_node.images.series import (
     checked_size,
     frame_slices,
     load_series,
     read_object,
     rescale_of,
 )
-from site_node.scan import Scan, scan_of
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.frames import frame_count
 from site_node.sources.dicom.geometry import Grid
