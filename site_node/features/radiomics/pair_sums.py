@@ -17,6 +17,7 @@ BOUND, thin or scattered, is summed without a split. Spectra are in single preci
 of the largest term.
 """
 
+from math import comb, factorial
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,6 @@ from numpy.polynomial import Chebyshev
 from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.interpolate import BSpline
 from scipy.special import i0
 
 from . import geometry_kernels
@@ -39,7 +39,6 @@ ORDER = 10  # of the splines: degree 9
 POINTS_PER_RADIUS = 4.0
 ERROR = 9e-6
 BOUND = 1e-6
-SPLINE = BSpline.basis_element(np.arange(ORDER + 1) - ORDER / 2, extrapolate=False)
 SMALL = 2**18  # points of a doubled box that is not worth a split
 
 
@@ -109,9 +108,18 @@ def _far(fields: Fields, spacing_mm: Spacing, radius: float) -> NDArray[np.float
     for axis, n in enumerate(shape):
         # from the values at points to the splines' coefficients, once for either field
         frequency = np.arange(n // 2 + 1) * (2 * np.pi / n)
-        transfer = np.cos(np.outer(frequency, places)) @ SPLINE(places)
+        transfer = np.cos(np.outer(frequency, places)) @ _spline(places)
         octant /= np.moveaxis(transfer[:, None, None] ** 2, 0, axis)
     return _forms((ones, squares, values), octant.astype(np.float32), shape)
+
+
+def _spline(x: NDArray[np.generic]) -> NDArray[np.float64]:
+    """The central B-spline of the order, by its truncated powers (Schoenberg)."""
+    powers = (
+        (-1) ** k * comb(ORDER, k) * np.maximum(ORDER / 2 - k - np.abs(x), 0) ** (ORDER - 1)
+        for k in range(ORDER // 2)
+    )
+    return np.asarray(sum(powers) / factorial(ORDER - 1))
 
 
 def _on_points(field: Volume, axes: list[NDArray[np.float64]]) -> Volume:
@@ -119,7 +127,7 @@ def _on_points(field: Volume, axes: list[NDArray[np.float64]]) -> Volume:
     for places in axes:  # along the first axis, which then becomes the last
         first = np.floor(places).astype(np.int64)
         points = first[:, None] + np.arange(1 - ORDER // 2, ORDER // 2 + 1)
-        weights = SPLINE(points - places[:, None]).astype(np.float32)
+        weights = _spline(points - places[:, None]).astype(np.float32)
         rows = geometry_kernels.spread(field.reshape(places.size, -1), first, weights)
         field = np.ascontiguousarray(np.moveaxis(rows.reshape(-1, *field.shape[1:]), 0, -1))
     return field
