@@ -83,21 +83,24 @@ def listen(
     from site_node.receiving import listen
 
     stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    before = {n: signal.signal(n, lambda *_: stop.set()) for n in (signal.SIGINT, signal.SIGTERM)}
     words = Console(stderr=True)
-    with counted("objects") as progress:
-        return listen(
-            load(home),
-            name,
-            allow or [],
-            own_title=own_title,
-            bind=bind,
-            port=port,
-            stop=stop,
-            serves=lambda port: words.print(f"{own_title} listens on {bind}:{port}"),
-            progress=progress,
-        )
+    try:
+        with counted("objects") as progress:
+            return listen(
+                load(home),
+                name,
+                allow or [],
+                own_title=own_title,
+                bind=bind,
+                port=port,
+                stop=stop,
+                serves=lambda port: words.print(f"{own_title} listens on {bind}:{port}"),
+                progress=progress,
+            )
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def deidentify(

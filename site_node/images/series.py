@@ -53,7 +53,9 @@ def load_series(files: Sequence[Path], kind: Kind = "body weight") -> Image:
         DicomFault: the files are no regular stack, PET has no SUV, or the pixels cannot be decoded.
     """
     datasets = [read_object(path) for path in files]
-    if len({str(dataset.get("SeriesInstanceUID")) for dataset in datasets}) != 1:
+    with reading(Fault.UNREADABLE):
+        series = {str(dataset.get("SeriesInstanceUID")) for dataset in datasets}
+    if len(series) != 1:
         raise DicomFault(Fault.MIXED_SERIES if datasets else Fault.NO_IMAGE)
     modality = IMAGES[str(datasets[0].SOPClassUID)]
     slices, grid = _geometry(datasets)

@@ -34,10 +34,11 @@ def read(source: Path, home: Path, progress: Callable[[int], None] | None = None
 
     `home` is the site's folder: its image index learns where the files are. `progress` is called with the
     number of files whose headers have been read. Kinds: DicomStudy, DicomSeries (CT, MR, PET) and
-    DicomRegions (RTSTRUCT, SEG); a record_id is the hash of the UID. A position begins with the name of the
-    folder that was read, so that two folders of one source are reviewed apart.
+    DicomRegions (RTSTRUCT, SEG); a record_id is the hash of the UID. A position begins with a mark of the
+    folder that was read, so that two folders of one source are reviewed apart; its name may be a patient's.
     """
-    root = (source if source.is_dir() else source.parent).resolve().name.replace(":", "_")
+    name = (source if source.is_dir() else source.parent).resolve().name
+    root = blake2b(name.encode(errors="surrogateescape"), digest_size=4).hexdigest()
     for found in _read(source, home, progress):
         folder, _, name = found.position.partition(":")
         yield found._replace(position=f"{root}:{name}" if folder == "." else f"{root}/{folder}:{name}")
