@@ -2,14 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONSAFEPATH := 1
-unexport PYTHONDONTWRITEBYTECODE # without byte code on disk each command takes seconds to start
+# Without byte code on disk each command takes seconds to start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-all check lock clean
 
 demo: .venv/ready
 	$(BIN)/shadowgraph demo
 
-test test-all: export OMP_NUM_THREADS := 1 # the tests take all cores already; threads of BLAS would wait for each other
+# The tests take two cores already; threads of BLAS would only wait for each other.
+test test-all: export OMP_NUM_THREADS := 1
 test test-all: export OPENBLAS_NUM_THREADS := 1
 
 test: .venv/ready
