@@ -197,10 +197,10 @@ def peaks(
 
 @kernel
 def weighted_products(
-    octant: NDArray[np.float32],
-    ones: NDArray[np.complex64],
-    squares: NDArray[np.complex64],
-    values: NDArray[np.complex64],
+    octant: NDArray[np.float32] | NDArray[np.float64],
+    ones: NDArray[np.complex64] | NDArray[np.complex128],
+    squares: NDArray[np.complex64] | NDArray[np.complex128],
+    values: NDArray[np.complex64] | NDArray[np.complex128],
 ) -> NDArray[np.float64]:
     """The sums over half spectra of weight times Re(a b*), for a, b = ones, ones; ones, squares; values,
     values.
@@ -212,13 +212,18 @@ def weighted_products(
     for z in range(n_z):
         for y in range(n_y):
             weight = octant[min(z, n_z - z), min(y, n_y - y)]
-            a, b, c = ones[z, y], squares[z, y], values[z, y]
-            of_ones, of_squares, of_values = np.float32(0), np.float32(0), np.float32(0)
-            for x in range(n_x):
-                of_ones += weight[x] * (a[x].real * a[x].real + a[x].imag * a[x].imag)
-                of_squares += weight[x] * (a[x].real * b[x].real + a[x].imag * b[x].imag)
-                of_values += weight[x] * (c[x].real * c[x].real + c[x].imag * c[x].imag)
-            total += np.array([of_ones, of_squares, of_values])
+            for start in range(0, n_x, 256):  # a longer sum in single precision depends on the processor
+                w = weight[start : start + 256]
+                a, b = ones[z, y, start : start + 256], squares[z, y, start : start + 256]
+                c = values[z, y, start : start + 256]
+                of_ones, of_squares, of_values = np.float32(0), np.float32(0), np.float32(0)
+                for x in range(w.size):
+                    of_ones += w[x] * (a[x].real * a[x].real + a[x].imag * a[x].imag)
+                    of_squares += w[x] * (a[x].real * b[x].real + a[x].imag * b[x].imag)
+                    of_values += w[x] * (c[x].real * c[x].real + c[x].imag * c[x].imag)
+                total[0] += of_ones
+                total[1] += of_squares
+                total[2] += of_values
     return total
 
 

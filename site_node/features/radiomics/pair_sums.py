@@ -13,8 +13,9 @@ B-splines interpolate it between points R/4 apart, and the box that must hold it
 The split's error is a symmetric form of the fields x and y, at most ERROR (R²/voxel volume) |x| |y|. ERROR is
 the form's largest eigenvalue, 7.8e-6 by power iteration on isotropic and anisotropic grids, rounded up. The
 bound is compared with the sum itself for each region, a ball's is 3e-7 of it; a region that does not keep
-BOUND, thin or scattered, is summed without a split. Spectra are in single precision, which leaves about 1e-6
-of the largest term.
+BOUND, thin or scattered, is summed without a split. Spectra of a split are in single precision, which leaves
+about 3e-7 of the largest term. A large box without a split, which may be one row of thousands of voxels, is
+summed in double: there single precision left 6e-7 on one processor and 1.6e-6 on another.
 """
 
 from math import comb, factorial
@@ -31,8 +32,9 @@ from . import geometry_kernels
 from .model import Spacing
 
 Volume = NDArray[np.float32]
-Spectrum = NDArray[np.complex64]
-Fields = tuple[Volume, Volume, Volume]
+Spectrum = NDArray[np.complex64] | NDArray[np.complex128]
+Field = NDArray[np.float32] | NDArray[np.float64]
+Fields = tuple[Field, Field, Field]
 
 SHARPNESS = 10.0
 ORDER = 10  # of the splines: degree 9
@@ -61,6 +63,8 @@ def pair_sums(values: Volume, mask: NDArray[np.bool_], spacing_mm: Spacing) -> P
         of_mask, of_squares = (float(np.linalg.norm(field)) for field in fields[:2])
         if ERROR * radius**2 / voxel_mm3 * of_mask * max(of_mask, of_squares) <= BOUND * sums.mask:
             return sums
+        in_double = mask.astype(np.float64), fields[1].astype(np.float64), values.astype(np.float64)
+        return PairSums(*_near(in_double, spacing_mm, np.inf))
     return PairSums(*_near(fields, spacing_mm, np.inf))
 
 
@@ -89,13 +93,13 @@ def _near(fields: Fields, spacing_mm: Spacing, radius: float) -> NDArray[np.floa
     distance = _distances(reach, spacing_mm)
     smooth = smooth_part(distance, radius)
     distance[0, 0, 0] = np.inf  # a voxel is no pair with itself
-    octant = np.zeros([n // 2 + 1 for n in shape], dtype=np.float32)
+    octant = np.zeros([n // 2 + 1 for n in shape], dtype=fields[0].dtype)
     octant[: reach[0], : reach[1], : reach[2]] = np.where(distance < radius, 1 / distance - smooth, 0)
     octant[0, 0, 0] = -smooth[0, 0, 0]
     return _forms(fields, fft.dctn(octant, type=1, overwrite_x=True), shape)
 
 
-def _far(fields: Fields, spacing_mm: Spacing, radius: float) -> NDArray[np.float64]:
+def _far(fields: tuple[Volume, Volume, Volume], spacing_mm: Spacing, radius: float) -> NDArray[np.float64]:
     """The sums with the smooth part of the weight, interpolated between points of a coarser grid."""
     step = radius / POINTS_PER_RADIUS
     axes = [np.arange(n) * (mm / step) for n, mm in zip(fields[0].shape, spacing_mm, strict=True)]
@@ -144,7 +148,7 @@ def _even(sizes: list[int]) -> list[int]:
     return [2 * fft.next_fast_len((n + 1) // 2, real=axis == 2) for axis, n in enumerate(sizes)]
 
 
-def _forms(fields: Fields, octant: Volume, shape: list[int]) -> NDArray[np.float64]:
+def _forms(fields: Fields, octant: Field, shape: list[int]) -> NDArray[np.float64]:
     """The sums of weight times field times field, by one octant of the weight's spectrum.
 
     A half spectrum shows each frequency of x for its mirror image too, but the first and the last: those in
@@ -155,7 +159,7 @@ def _forms(fields: Fields, octant: Volume, shape: list[int]) -> NDArray[np.float
     return np.asarray(geometry_kernels.weighted_products(octant, ones, squares, values) / np.prod(shape))
 
 
-def _spectrum(volume: Volume, shape: list[int]) -> Spectrum:
+def _spectrum(volume: Field, shape: list[int]) -> Spectrum:
     """The half spectrum of the volume padded with zeros to the shape; rows of zeros are not transformed."""
     along_x = fft.rfft(volume, shape[2], axis=2)
     return np.asarray(fft.fft(fft.fft(along_x, shape[1], axis=1), shape[0], axis=0, overwrite_x=True))

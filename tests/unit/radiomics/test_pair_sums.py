@@ -39,6 +39,7 @@ CASES = [
     pytest.param(np.ones((1, 200, 200), dtype=bool), (3.0, 1.0, 1.0), False, id="one slice"),
     pytest.param(np.ones((2, 160, 160), dtype=bool), (1.0, 1.0, 1.0), False, id="plate"),
     pytest.param(np.ones((1, 1, 33_000), dtype=bool), (1.0, 1.0, 1.0), False, id="line"),
+    pytest.param(np.ones((1, 1, 30_000), dtype=bool), (1.0, 1.0, 1.0), False, id="line in single precision"),
     pytest.param(ellipsoid(9, 8, 7), (1.0, 2.0, 1.0), False, id="small"),
 ]
 
