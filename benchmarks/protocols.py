@@ -17,13 +17,13 @@ from unittest.mock import patch
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from protocols.core import local, secure_sum
-from protocols.core.keys import public_text
-from protocols.core.local import run_locally
 from protocols.core.lockstep import Failure
 from protocols.core.protocol import protocol
-from protocols.core.secure_sum import Member, unmask
 from protocols.core.table import AnalysisTable
+from protocols.exchange import local, secure_sum
+from protocols.exchange.keys import public_text
+from protocols.exchange.local import run_locally
+from protocols.exchange.secure_sum import Member, unmask
 from tests.conformance.examples import EXAMPLES
 from tests.lib.drawn_sites import SPLITS, study_of
 

@@ -46,10 +46,10 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 OURS = """
 import sys
 from pathlib import Path
-from cdm.athena import load_seed
+from cdm.vocabulary.athena import load_seed
 from cdm.database import connect, migrate
 from cdm.etl import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from site_node.sources.fhir import read
 engine = connect(sys.argv[2])
 migrate(engine)

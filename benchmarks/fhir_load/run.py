@@ -12,10 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from cdm.athena import load_athena
 from cdm.database import connect, migrate
 from cdm.etl import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
+from cdm.vocabulary.athena import load_athena
 from site_node.sources.fhir import Validate, count_bytes, read, validated
 
 SHARED = Path(os.environ.get("SHADOWGRAPH_SHARED", Path(__file__).resolve().parents[3] / "shared"))

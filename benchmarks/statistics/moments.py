@@ -21,9 +21,9 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import ElasticNet
 from statsmodels.api import OLS, Logit
 
-from protocols.core.local import run_locally
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
+from protocols.exchange.local import run_locally
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import estimated
 

@@ -17,10 +17,10 @@ import pandas as pd
 import torch
 from scipy.special import expit
 
-from protocols.core.local import run_locally
 from protocols.core.protocol import parse_spec
 from protocols.core.table import AnalysisTable
-from protocols.discrimination import Discrimination
+from protocols.exchange.local import run_locally
+from protocols.validation.discrimination import Discrimination
 from tests.lib.shared import ROOT
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import estimated, tables_of

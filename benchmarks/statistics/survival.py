@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from protocols.core.local import run_locally
 from protocols.core.table import AnalysisTable
+from protocols.exchange.local import run_locally
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import estimated
 

@@ -1,33 +1,33 @@
 """From a source's record to rows of the CDM: one mapper a kind of record, and MAPPERS is their list."""
 
-from cdm.etl.allergy_intolerance import map_allergy_intolerance
-from cdm.etl.condition import map_condition
-from cdm.etl.consent import map_consent
 from cdm.etl.context import Context, Mapper
-from cdm.etl.device import map_device, map_device_use
-from cdm.etl.dicom_series import map_regions, map_series, map_study
-from cdm.etl.encounter import map_encounter
-from cdm.etl.genomic_profile import map_profile
+from cdm.etl.fhir.allergy_intolerance import map_allergy_intolerance
+from cdm.etl.fhir.condition import map_condition
+from cdm.etl.fhir.consent import map_consent
+from cdm.etl.fhir.device import map_device, map_device_use
+from cdm.etl.fhir.encounter import map_encounter
+from cdm.etl.fhir.imaging_study import map_imaging_study
+from cdm.etl.fhir.immunization import map_immunization
+from cdm.etl.fhir.medication import map_medication
+from cdm.etl.fhir.medication_administration import map_medication_administration
+from cdm.etl.fhir.medication_request import map_medication_request
+from cdm.etl.fhir.medication_statement import map_medication_statement
+from cdm.etl.fhir.note import map_diagnostic_report, map_document_reference
+from cdm.etl.fhir.observation import map_observation
+from cdm.etl.fhir.organization import map_location, map_organization
+from cdm.etl.fhir.patient import map_patient
+from cdm.etl.fhir.practitioner import map_practitioner
+from cdm.etl.fhir.procedure import map_procedure
+from cdm.etl.fhir.specimen import map_specimen
+from cdm.etl.genomics.genomic_profile import map_profile
+from cdm.etl.genomics.sample_numbers import map_sample_numbers
+from cdm.etl.genomics.variant import map_tested_sample
 from cdm.etl.identity import Identity
-from cdm.etl.image_reading import map_image_reading
-from cdm.etl.imaging_study import map_imaging_study
-from cdm.etl.immunization import map_immunization
-from cdm.etl.medication import map_medication
-from cdm.etl.medication_administration import map_medication_administration
-from cdm.etl.medication_request import map_medication_request
-from cdm.etl.medication_statement import map_medication_statement
-from cdm.etl.note import map_diagnostic_report, map_document_reference
-from cdm.etl.observation import map_observation
-from cdm.etl.organization import map_location, map_organization
-from cdm.etl.patient import map_patient
+from cdm.etl.imaging.dicom_series import map_regions, map_series, map_study
+from cdm.etl.imaging.image_reading import map_image_reading
+from cdm.etl.imaging.radiomic_features import map_radiomic_features
 from cdm.etl.person import with_person
-from cdm.etl.practitioner import map_practitioner
-from cdm.etl.procedure import map_procedure
-from cdm.etl.radiomic_features import map_radiomic_features
 from cdm.etl.record import Excluded, Row, SourceRecord, Unmappable, Unreadable
-from cdm.etl.sample_numbers import map_sample_numbers
-from cdm.etl.specimen import map_specimen
-from cdm.etl.variant import map_tested_sample
 
 MAPPERS: dict[str, Mapper] = {
     "Patient": map_patient,

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Callable
 
-from cdm.concepts import Resolution, Vocabulary
 from cdm.etl.identity import SEPARATOR, Identity
 from cdm.etl.profile import Profile
 from cdm.etl.record import Body, Row, Unmappable
+from cdm.vocabulary.concepts import Resolution, Vocabulary
 
 NAME_LENGTH = 255
 REMEMBERED = 200_000  # bounds the memory of a load, however many people and codes it has

@@ -4,8 +4,8 @@ OMOP wants a row in `person` for everybody with any other row. Such a row says t
 gives way to the Patient, whichever comes first.
 """
 
-from cdm.etl.administrative import NO_CONCEPT
 from cdm.etl.context import Context, Mapper
+from cdm.etl.omop_concepts import NO_CONCEPT
 from cdm.etl.record import Body, Row
 
 UNKNOWN_YEAR = 0  # OMOP requires a year of birth; 0 is no year and says "not known"

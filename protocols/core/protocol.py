@@ -166,7 +166,7 @@ class Result:
         Raises:
             InputError: not-found; this kind of result has none.
         """
-        from protocols.core.drawing import drawn  # matplotlib loads with it
+        from protocols.results.drawing import drawn  # matplotlib loads with it
 
         return drawn(self, axes)
 
@@ -237,8 +237,8 @@ def protocol(name: str) -> FederatedProtocol[Any, Any]:
         raise SpecError(
             Code.UNKNOWN_PROTOCOL, f"there is no protocol {name!r}", "known: " + ", ".join(sorted(CATALOGUE))
         )
-    module = importlib.import_module(f"protocols.{name}")
-    return cast("FederatedProtocol[Any, Any]", getattr(module, CATALOGUE[name])())
+    module, _, class_name = CATALOGUE[name].partition(":")
+    return cast("FederatedProtocol[Any, Any]", getattr(importlib.import_module(module), class_name)())
 
 
 def parse_spec(data: Mapping[str, Any]) -> Spec:

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from cdm.cohort import Cohort
+from cdm.cohorts.cohort import Cohort
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError
 from protocols.core.protocol import Spec, parse_spec, protocol, specs_in

@@ -3,7 +3,7 @@
 import numpy as np
 
 from protocols.core.table import Floats
-from protocols.estimation.network_training import People
+from protocols.learning.network_training import People
 
 
 def descended(people: People, steps: int, rate: float, l2: float, seed: int) -> tuple[Floats, list[float]]:

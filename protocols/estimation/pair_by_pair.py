@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from protocols.core.table import Floats, Integers
-from protocols.estimation.life_table import FollowUp
+from protocols.survival.life_table import FollowUp
 
 
 def shares(people: Sequence[FollowUp], bins: int) -> tuple[Floats, Floats]:

@@ -7,12 +7,12 @@ import numpy as np
 
 from protocols.core.disclosure import Thresholds
 from protocols.core.table import Floats, Integers, Mask
-from protocols.estimation.cox_model import Baseline, CoxResult, CoxSpec, result
-from protocols.estimation.life_table import FollowUp, counted, ended
 from protocols.estimation.newton import Point
-from protocols.estimation.proportional_hazards import ProportionalHazards, of_counts, of_times, score_test
-from protocols.estimation.shared_baseline import merged_intervals, on_intervals
-from protocols.estimation.survival_design import Design, cluster_products
+from protocols.survival.cox_model import Baseline, CoxResult, CoxSpec, result
+from protocols.survival.life_table import FollowUp, counted, ended
+from protocols.survival.proportional_hazards import ProportionalHazards, of_counts, of_times, score_test
+from protocols.survival.shared_baseline import merged_intervals, on_intervals
+from protocols.survival.survival_design import Design, cluster_products
 
 
 @dataclass(frozen=True)

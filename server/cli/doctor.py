@@ -13,6 +13,6 @@ def doctor() -> list[dict[str, Any]]:
 
     Example: shadowgraph doctor
     """
-    from server.doctor import checks
+    from server.administration.doctor import checks
 
     return [check.as_row() for check in checks()]

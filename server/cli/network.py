@@ -23,7 +23,7 @@ def init(
 
     Example: shadowgraph network init --home /srv/center --name Glioma --address hub.example.org:443
     """
-    from server.enrolment import make_center
+    from server.administration.enrolment import make_center
 
     settings = make_center(home, name, address=address or None, port=port)
     return {
@@ -49,7 +49,7 @@ def invite(
 
     Example: shadowgraph network invite oslo --home /srv/center
     """
-    from server.enrolment import invite
+    from server.administration.enrolment import invite
 
     invitation = invite(home, site, root_certificate)
     path = out or Path(f"{site}.invitation.json")
@@ -70,7 +70,7 @@ def enrol(
 
     Example: shadowgraph network enrol oslo.enrolment.json --home /srv/center
     """
-    from server.enrolment import enrol
+    from server.administration.enrolment import enrol
 
     enrolled = enrol(home, enrolment)
     return {"site": enrolled.site, "state": "enrolled", "fingerprint": enrolled.fingerprint()}
@@ -82,7 +82,7 @@ def sites(home: Home = Path(".")) -> list[dict[str, Any]]:
 
     Example: shadowgraph network sites --home /srv/center
     """
-    from server.enrolment import sites
+    from server.administration.enrolment import sites
 
     return sites(home)
 
@@ -96,8 +96,8 @@ def start(
 
     Example: shadowgraph network start --home /srv/center
     """
-    from protocols.core import daemons
-    from server.processes import RUN, supervise, supervisor
+    from protocols.runtime import daemons
+    from server.administration.processes import RUN, supervise, supervisor
 
     if foreground:
         supervise(home)
@@ -112,8 +112,8 @@ def stop(home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph network stop --home /srv/center
     """
-    from protocols.core import daemons
-    from server.processes import RUN
+    from protocols.runtime import daemons
+    from server.administration.processes import RUN
 
     return {"state": "stopped" if daemons.stop(home.resolve() / RUN) else "was not running"}
 
@@ -124,10 +124,10 @@ def status(home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph network status --home /srv/center
     """
-    from protocols.core import daemons
-    from server.config import load
-    from server.enrolment import sites
-    from server.processes import RUN, answers, coordinates
+    from protocols.runtime import daemons
+    from server.administration.enrolment import sites
+    from server.administration.processes import RUN, answers, coordinates
+    from server.home.config import load
 
     settings = load(home)
     processes = daemons.services(settings.home / RUN)

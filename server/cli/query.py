@@ -25,8 +25,8 @@ def query(
     """
     import json
 
-    from server.queries import ask, query_study, rows
-    from server.watching import watch
+    from server.actions.queries import ask, query_study, rows
+    from server.actions.runs import watch
 
     words = [word.strip() for word in variables.split(",") if word.strip()]
     ended = watch(home, ask(home, query_study(cohort, words, by=by)).run)

@@ -20,7 +20,7 @@ def new(
 
     Example: shadowgraph study new survival.yaml
     """
-    from server.studies import write_example
+    from server.actions.studies import write_example
 
     write_example(out)
     return {"study": str(out), "next": f"edit it, then: shadowgraph study validate {out}"}
@@ -56,7 +56,7 @@ def sign(
     Example: shadowgraph study sign survival.yaml --home /srv/center
     """
     from protocols.core.study import read_study
-    from server.studies import sign
+    from server.actions.studies import sign
 
     read = read_study(study)
     path = out or Path(f"{read.name}.signed")
@@ -78,7 +78,7 @@ def submit(
 
     Example: shadowgraph study submit survival.yaml --home /srv/center --wait
     """
-    from server.studies import read_any, submit
+    from server.actions.studies import read_any, submit
 
     submitted = submit(home, read_any(home, study), sites=site or (), patience_seconds=patience)
     if wait:
@@ -97,7 +97,7 @@ def list_(home: Home = Path(".")) -> list[dict[str, Any]]:
 
     Example: shadowgraph study list --home /srv/center
     """
-    from server.watching import listed
+    from server.actions.runs import listed
 
     return listed(home)
 
@@ -108,7 +108,7 @@ def watch(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph study watch survival --home /srv/center
     """
-    from server.watching import shown, watch
+    from server.actions.runs import shown, watch
 
     return shown(home, watch(home, study))
 
@@ -119,8 +119,8 @@ def show(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph study show survival --home /srv/center --json
     """
-    from server.store import Store
-    from server.watching import shown
+    from server.actions.runs import shown
+    from server.home.store import Store
 
     return shown(home, Store(home).submission(study), with_results=True)
 
@@ -135,7 +135,7 @@ def report(
 
     Example: shadowgraph study report survival --home /srv/center --out survival-report
     """
-    from server.studies import report
+    from server.actions.studies import report
 
     return {"report": str(report(home, study, out))}
 
@@ -146,7 +146,7 @@ def verify(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph study verify survival --home /srv/center
     """
-    from server.studies import recompute
+    from server.actions.studies import recompute
 
     read, outcome = recompute(home, study)
     return {
@@ -164,7 +164,7 @@ def withdraw(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph study withdraw survival --home /srv/center
     """
-    from server.store import Store
+    from server.home.store import Store
 
     store = Store(home)
     found = store.submission(study)

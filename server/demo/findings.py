@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from protocols.core.rounds import Outcome
-from protocols.cox import CoxResult
+from protocols.exchange.rounds import Outcome
+from protocols.survival.cox import CoxResult
 from server.report import blocks, plots
 from server.report.blocks import Section
 

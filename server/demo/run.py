@@ -15,11 +15,11 @@ from typing import Any
 from rich.console import Console
 
 from protocols.core.errors import Code, InputError, ShadowgraphError, StudyError
+from server.actions.studies import recompute
 from server.demo.commands import Commands
 from server.demo.findings import findings, section
+from server.home.store import Store
 from server.report import Left, write_report
-from server.store import Store
-from server.studies import recompute
 
 MARK = ".shadowgraph-demo"
 STUDY = "demo"

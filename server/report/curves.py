@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from protocols.core.study import Analysis
-from protocols.kaplan_meier import KaplanMeierResult
+from protocols.survival.kaplan_meier import KaplanMeierResult
 from server.report import blocks, plots
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from protocols.attrition import AttritionResult
-from protocols.combat import CombatResult
 from protocols.core.disclosure import SUPPRESSED
 from protocols.core.errors import Code
-from protocols.core.rounds import Outcome
 from protocols.core.study import Analysis, Study
-from protocols.summary import Numbers, SummaryResult
+from protocols.describe.attrition import AttritionResult
+from protocols.describe.summary import Numbers, SummaryResult
+from protocols.exchange.rounds import Outcome
+from protocols.preparation.combat import CombatResult
 from server.report import blocks, plots
 
 

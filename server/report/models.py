@@ -6,9 +6,9 @@ import numpy as np
 from markupsafe import Markup
 
 from protocols.core.study import Analysis
-from protocols.cox import CoxResult
-from protocols.discrimination import DiscriminationResult
-from protocols.logistic import LogisticResult
+from protocols.regression.logistic import LogisticResult
+from protocols.survival.cox import CoxResult
+from protocols.validation.discrimination import DiscriminationResult
 from server.report import blocks, plots
 from server.report.describe import withheld
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cdm.cohort import AtlasCohort, CohortDefinition
-from protocols.combat import CombatResult
+from cdm.cohorts.cohort import AtlasCohort, CohortDefinition
 from protocols.core.lockstep import Failure
-from protocols.core.rounds import Outcome
 from protocols.core.study import Analysis, Study
+from protocols.exchange.rounds import Outcome
+from protocols.preparation.combat import CombatResult
 from server.report import blocks
 from server.report.blocks import Section
 from server.report.curves import kaplan_meier

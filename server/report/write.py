@@ -11,8 +11,8 @@ import jinja2
 
 from protocols.core.lockstep import Failure
 from protocols.core.protocol import Spec, plain, protocol, specs_in
-from protocols.core.rounds import Outcome
 from protocols.core.study import Study
+from protocols.exchange.rounds import Outcome
 from server.report import blocks, sections
 from server.report.blocks import Section
 from server.report.sections import shown_title

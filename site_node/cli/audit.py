@@ -21,7 +21,7 @@ def show(
 
     Example: shadowgraph audit show --last 50
     """
-    from site_node import audit
+    from site_node.governance import audit
 
     shown = []
     for line in list(audit.lines(home))[-last:]:
@@ -37,7 +37,7 @@ def verify(home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph audit verify
     """
-    from site_node import audit
+    from site_node.governance import audit
 
     return {"lines": audit.verify(home), "chain": "whole"}
 
@@ -48,7 +48,7 @@ def releases(home: Home = Path(".")) -> list[dict[str, Any]]:
 
     Example: shadowgraph audit releases --json
     """
-    from site_node import ledger
+    from site_node.governance import ledger
 
     return ledger.released(home)
 
@@ -59,7 +59,7 @@ def export(file: Path, home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph audit export audit-2026.jsonl
     """
-    from site_node import audit
+    from site_node.governance import audit
 
     count = audit.verify(home)
     file.write_bytes((home / audit.FILE).read_bytes() if count else b"")

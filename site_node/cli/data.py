@@ -53,8 +53,8 @@ def add_genomics(
 
     Example: shadowgraph data add genomics variants.maf --panel panel.bed
     """
-    from site_node.config import load
-    from site_node.loading import add_genomics
+    from site_node.home.config import load
+    from site_node.ingest.loading import add_genomics
     from site_node.sources.genomics import Told
 
     told = Told(panel, samples, panel_size, origin, build, genes, values)
@@ -72,8 +72,8 @@ def add_image_features(
 
     Example: shadowgraph data add image-features vasari.csv
     """
-    from site_node.config import load
-    from site_node.loading import add_image_features
+    from site_node.home.config import load
+    from site_node.ingest.loading import add_image_features
 
     with counted("readings") as progress:
         return by_kind(add_image_features(load(home), source, name, progress))
@@ -88,7 +88,7 @@ def status(
 
     Example: shadowgraph data status --places
     """
-    from cdm.etl import report
+    from cdm.etl.loader import report
 
     with _cdm(home) as engine:
         return {
@@ -108,7 +108,7 @@ def quality(
 
     Example: shadowgraph data quality --html quality.html
     """
-    from site_node.config import load
+    from site_node.home.config import load
     from site_node.quality import assess
     from site_node.quality.page import write_page
 
@@ -143,9 +143,9 @@ def unmapped(
 
     Example: shadowgraph data unmapped --limit 20 --csv codes.csv
     """
-    from cdm.etl import report
-    from site_node.config import load
-    from site_node.identity import site_identity
+    from cdm.etl.loader import report
+    from site_node.home.config import load
+    from site_node.home.identity import site_identity
 
     with _cdm(home) as engine:
         lines = report.unmapped(engine, site_identity(load(home)))
@@ -163,7 +163,7 @@ def map_(
 
     Example: shadowgraph data map local-codes.csv
     """
-    from cdm.source_map import load_source_map
+    from cdm.vocabulary.source_map import load_source_map
 
     with _cdm(home) as engine, _clear_errors(file):
         mapped = load_source_map(engine, file)
@@ -176,8 +176,8 @@ def remap(home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph data remap
     """
-    from site_node.config import load
-    from site_node.loading import remap
+    from site_node.home.config import load
+    from site_node.ingest.loading import remap
 
     with counted("records") as progress:
         return remap(load(home), progress)
@@ -189,7 +189,7 @@ def manifest() -> dict[str, Any]:
 
     Example: shadowgraph data manifest --json
     """
-    from cdm.etl.manifest import manifest
+    from cdm.etl.loader.capabilities import manifest
 
     return manifest()
 
@@ -203,8 +203,8 @@ def vocabulary_load(
 
     Example: shadowgraph data vocabulary load vocabulary_download_v5.zip
     """
-    from cdm.athena import load_athena
-    from cdm.concept_list import load_concept_list
+    from cdm.vocabulary.athena import load_athena
+    from cdm.vocabulary.concept_list import load_concept_list
 
     is_list = file.name.lower().endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz"))
     with _cdm(home) as engine, _clear_errors(file), counted("rows") as progress:
@@ -215,8 +215,8 @@ def vocabulary_load(
 @contextmanager
 def _cdm(home: Path) -> Iterator[Any]:
     """The engine of the site's CDM."""
-    from site_node.config import load
-    from site_node.loading import open_cdm
+    from site_node.home.cdm import open_cdm
+    from site_node.home.config import load
 
     engine = open_cdm(load(home))
     try:
@@ -228,7 +228,7 @@ def _cdm(home: Path) -> Iterator[Any]:
 @contextmanager
 def _clear_errors(file: Path) -> Iterator[None]:
     """Turns what is wrong with a vocabulary file into an error with an exit code."""
-    from cdm.vocabulary import VocabularyFileError
+    from cdm.vocabulary.names import VocabularyFileError
     from protocols.core.errors import Code, InputError
 
     if not file.is_file():

@@ -38,11 +38,11 @@ def compute(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from site_node import config
     from site_node.features.radiomics import Settings
-    from site_node.identity import site_identity
+    from site_node.home import config
+    from site_node.home.cdm import open_cdm
+    from site_node.home.identity import site_identity
     from site_node.images import feature_store
-    from site_node.loading import open_cdm
 
     site = config.load(home)
     engine = open_cdm(site)
@@ -71,9 +71,9 @@ def status(home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph features radiomics status
     """
-    from site_node import config
+    from site_node.home import config
+    from site_node.home.cdm import open_cdm
     from site_node.images import feature_store
-    from site_node.loading import open_cdm
 
     engine = open_cdm(config.load(home))
     try:
@@ -88,8 +88,9 @@ def genomics_status(home: Home = Path(".")) -> list[dict[str, Any]]:
 
     Example: shadowgraph features genomics status
     """
-    from site_node import config, genomic_status
-    from site_node.loading import open_cdm
+    from site_node.home import config
+    from site_node.home.cdm import open_cdm
+    from site_node.ingest import genomic_status
 
     engine = open_cdm(config.load(home))
     try:

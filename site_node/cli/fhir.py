@@ -34,10 +34,10 @@ def add_fhir(
     Example: shadowgraph data add fhir 'https://fhir.example/r4/$export' --client-id node --key key.jwks
     """
     from protocols.core.errors import Code, InputError
-    from site_node import fhir_servers
     from site_node.cli.progress import by_kind, counted
-    from site_node.config import load
-    from site_node.loading import add_fhir
+    from site_node.home.config import load
+    from site_node.ingest import fhir_servers
+    from site_node.ingest.loading import add_fhir
     from site_node.sources.fhir import Validate
 
     if validate not in list(Validate):

@@ -9,7 +9,7 @@ import typer
 
 def _site(home: Path) -> Path:
     """The folder itself. Raises InputError where there is no site in it."""
-    from site_node.config import load
+    from site_node.home.config import load
 
     load(home)
     return home
@@ -30,7 +30,7 @@ def list_(home: Home = Path(".")) -> list[dict[str, Any]]:
 
     Example: shadowgraph inbox list --home /srv/shadowgraph
     """
-    from site_node import approvals
+    from site_node.governance import approvals
 
     return approvals.inbox(home)
 
@@ -41,8 +41,8 @@ def show(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph inbox show lgg-survival
     """
-    from site_node import approvals
-    from site_node.policy import read_policy
+    from site_node.governance import approvals
+    from site_node.governance.policy import read_policy
     from site_node.study_table import sealing
 
     found = approvals.find(home, study)
@@ -58,7 +58,7 @@ def simulate(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph inbox simulate lgg-survival
     """
-    from site_node.simulation import simulate
+    from site_node.agent.simulation import simulate
 
     return simulate(home, study)
 
@@ -76,8 +76,8 @@ def approve(
 
     Example: shadowgraph inbox approve lgg-survival --days 30
     """
-    from site_node import approvals
-    from site_node.policy import read_policy
+    from site_node.governance import approvals
+    from site_node.governance.policy import read_policy
     from site_node.study_table import sealing
 
     found = approvals.find(home, study)
@@ -114,7 +114,7 @@ def revoke(study: Reference, home: Home = Path("."), note: Note = "") -> dict[st
 
 
 def _decide(home: Path, reference: str, decision: str, note: str) -> dict[str, Any]:
-    from site_node import approvals
+    from site_node.governance import approvals
 
     found = approvals.find(home, reference)
     state = approvals.State(decision)
@@ -138,7 +138,7 @@ def standing(
     Example: shadowgraph inbox standing summary --studies 50 --days 30
     """
     from protocols.core.protocol import protocol as known
-    from site_node import approvals
+    from site_node.governance import approvals
 
     if revoke:
         approvals.withdraw_standing(home, protocol)

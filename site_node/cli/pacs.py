@@ -39,9 +39,9 @@ def add_dicom(
     Example: shadowgraph data add dicom https://pacs.example/dicom-web --credentials token.txt
     """
     from site_node.cli.progress import by_kind, counted
-    from site_node.config import load
-    from site_node.loading import add_dicom
-    from site_node.receiving import is_pacs, pacs_at, pull
+    from site_node.home.config import load
+    from site_node.ingest.loading import add_dicom
+    from site_node.ingest.receiving import is_pacs, pacs_at, pull
 
     if orthanc and since not in (None, "all"):
         raise typer.BadParameter("Orthanc's changes have numbers, not days: write --since all")
@@ -79,8 +79,8 @@ def listen(
     from rich.console import Console
 
     from site_node.cli.progress import counted
-    from site_node.config import load
-    from site_node.receiving import listen
+    from site_node.home.config import load
+    from site_node.ingest.receiving import listen
 
     stop = Event()
     before = {n: signal.signal(n, lambda *_: stop.set()) for n in (signal.SIGINT, signal.SIGTERM)}
@@ -114,7 +114,7 @@ def deidentify(
     """
     from protocols.core.errors import Code, InputError
     from site_node.cli.progress import counted
-    from site_node.config import load
+    from site_node.home.config import load
     from site_node.sources.dicom.copies import copy_folder
 
     if not source.exists():

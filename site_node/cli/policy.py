@@ -16,14 +16,16 @@ def show(home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph policy show
     """
-    from site_node.policy import read_policy
+    from site_node.governance.policy import read_policy
 
     return read_policy(home).model_dump(mode="json")
 
 
 @app.command("set")
 def set_(
-    key: Annotated[str, typer.Argument(help="such as thresholds.min_count, min_sites or protocols.cox")],
+    key: Annotated[
+        str, typer.Argument(help="such as thresholds.min_count, min_sites or protocols.survival.cox")
+    ],
     value: Annotated[str, typer.Argument(help="the new value; for a protocol its version, or `off`")],
     home: Home = Path("."),
 ) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def set_(
 
     Example: shadowgraph policy set thresholds.min_count 20
     """
-    from site_node.policy import changed
+    from site_node.governance.policy import changed
 
     return changed(home, key, value).model_dump(mode="json")
 
@@ -42,8 +44,8 @@ def explain(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph policy explain lgg-survival
     """
-    from site_node import approvals
-    from site_node.policy import read_policy
+    from site_node.governance import approvals
+    from site_node.governance.policy import read_policy
 
     found = approvals.find(home, study)
     faults = read_policy(home).faults(found)

@@ -23,8 +23,8 @@ def init(
 
     Example: shadowgraph site init --home /srv/shadowgraph --name oslo
     """
-    from site_node.loading import open_cdm
-    from site_node.setup import make_site
+    from site_node.administration.setup import make_site
+    from site_node.home.cdm import open_cdm
 
     settings = make_site(home, name, database=database, runtime_port=port)
     open_cdm(settings).dispose()
@@ -46,7 +46,7 @@ def join(
 
     Example: shadowgraph site join oslo.invitation.json --home /srv/shadowgraph
     """
-    from site_node.enrolment import consortium, join
+    from site_node.administration.enrolment import consortium, join
 
     answer = join(home, invitation)
     path = out or Path(f"{answer.site}.enrolment.json")
@@ -74,8 +74,8 @@ def start(
 
     Example: shadowgraph site start --home /srv/shadowgraph
     """
-    from site_node.enrolment import consortium
-    from site_node.processes import start, supervise
+    from site_node.administration.enrolment import consortium
+    from site_node.administration.processes import start, supervise
 
     consortium(home)
     if foreground:
@@ -91,8 +91,8 @@ def stop(home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph site stop --home /srv/shadowgraph
     """
-    from protocols.core import daemons
-    from site_node.processes import RUN
+    from protocols.runtime import daemons
+    from site_node.administration.processes import RUN
 
     return {"state": "stopped" if daemons.stop(home.resolve() / RUN) else "was not running"}
 
@@ -103,7 +103,7 @@ def status(home: Home = Path(".")) -> dict[str, Any]:
 
     Example: shadowgraph site status --home /srv/shadowgraph
     """
-    from site_node.processes import status
+    from site_node.administration.processes import status
 
     return status(home)
 
@@ -117,7 +117,7 @@ def backup(
 
     Example: shadowgraph site backup /mnt/safe/oslo.tar --home /srv/shadowgraph
     """
-    from site_node.backup import back_up
+    from site_node.administration.backup import back_up
 
     return back_up(home, archive)
 
@@ -131,7 +131,7 @@ def restore(
 
     Example: shadowgraph site restore /mnt/safe/oslo.tar --home /srv/shadowgraph
     """
-    from site_node.backup import restore
+    from site_node.administration.backup import restore
 
     return restore(archive, home)
 
@@ -145,7 +145,7 @@ def peers(
 
     Example: shadowgraph site peers --home /srv/shadowgraph
     """
-    from site_node import peers
+    from site_node.governance import peers
 
     if forget:
         peers.forget(home, forget)

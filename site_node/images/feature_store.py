@@ -3,7 +3,7 @@
 The features of one region on one image are one record of the loader, so that they are replaced, quarantined
 and accounted for like all else. `alg_system` names the engine, its version, the settings and the input; a
 region for which it stands in the CDM already is skipped. An image that fails goes to quarantine, and the
-others go on. How a number is stored and named is written down in cdm/etl/image_feature.py.
+others go on. How a number is stored and named is written down in cdm/etl/imaging/image_feature.py.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Engine, distinct, func, select
 
 from cdm.etl.identity import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from cdm.etl.record import SourceRecord, Unreadable
 from cdm.schema import image_acquisition, image_feature, image_occurrence, observation, quarantine
 from site_node.features.radiomics import ENGINE, Settings

@@ -15,9 +15,10 @@ from rich.console import Console
 from protocols.core.errors import Code, InputError
 from site_node.features.functional.maps import LACKS, Lack, NoMapError, Volumes
 from site_node.features.functional.settings import MAPS, SUV_KINDS, UM2_IN, Adc, OtherSuv
-from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions, nifti, presets
+from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions, presets
 from site_node.images.nifti_volumes import volumes_of
 from site_node.images.scan import Scan, scan_of
+from site_node.sources import nifti
 
 Mask = NDArray[np.bool_]
 MAX_LABELS = 1000

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from protocols.core.errors import Code, InputError
 from site_node.features.functional.maps import Quantity, Volumes
-from site_node.features.radiomics.nifti import Volume
+from site_node.sources.nifti import Volume
 
 COLUMNS: tuple[Quantity, ...] = get_args(Quantity)
 

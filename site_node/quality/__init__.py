@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from cdm import linkage
 from cdm.quality import CHECK_TYPES, Finding, check, history
 from protocols.core.errors import Code, InputError
-from site_node.register import now
+from site_node.home.register import now
 
 THRESHOLDS = "quality.toml"
 

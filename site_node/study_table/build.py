@@ -7,8 +7,8 @@ from functools import singledispatch
 import numpy as np
 from sqlalchemy import Engine
 
-from cdm.concepts import Vocabulary
-from cdm.etl.image_feature import radiomic_name
+from cdm.etl.imaging.image_feature import radiomic_name
+from cdm.vocabulary.concepts import Vocabulary
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Episodes, fold_hashes
 from protocols.core.variables import (

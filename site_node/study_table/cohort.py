@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, func, select, union_all
 
-from cdm.cohort import (
+from cdm.cohorts.cohort import (
     AgeAtIndex,
     AtlasCohort,
     CohortDefinition,
@@ -20,7 +20,7 @@ from cdm.cohort import (
     HasRecord,
     SexIs,
 )
-from cdm.concepts import Vocabulary
+from cdm.vocabulary.concepts import Vocabulary
 from site_node.features.clinical import Mask
 from site_node.study_table import atlas, consents, genomic_records, records
 from site_node.study_table.people import SOURCES, People, as_days, has_concept

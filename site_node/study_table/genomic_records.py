@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, union_all
 
-from cdm.etl.genomic_profile import block_of, unpack
-from cdm.etl.sample_numbers import CTDNA, PLOIDY, PURITY
+from cdm.etl.genomics.genomic_profile import block_of, unpack
+from cdm.etl.genomics.sample_numbers import CTDNA, PLOIDY, PURITY
 from cdm.schema import genomic_profile, genomic_test, measurement, target_gene, variant_occurrence
 from site_node.features import clinical, genomics
 from site_node.features.clinical import Events, Floats, Integers

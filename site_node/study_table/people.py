@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, Table, bindparam, func, or_, true
 
-from cdm.concepts import Vocabulary
 from cdm.schema import (
     condition_occurrence,
     drug_exposure,
@@ -16,7 +15,8 @@ from cdm.schema import (
     procedure_occurrence,
     visit_occurrence,
 )
-from cdm.vocabulary import ConceptCode
+from cdm.vocabulary.concepts import Vocabulary
+from cdm.vocabulary.names import ConceptCode
 from protocols.core.errors import Code, SpecError
 from site_node.features.clinical import Days, Events, Floats, Integers
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from sqlalchemy import ColumnElement, case, exists, func, literal, or_, select, union_all
 
-from cdm.etl.image_feature import MEASUREMENT_TABLE
+from cdm.etl.imaging.image_feature import MEASUREMENT_TABLE
 from cdm.schema import (
     death,
     image_acquisition,
@@ -16,7 +16,7 @@ from cdm.schema import (
     observation_period,
     person,
 )
-from cdm.vocabulary import ConceptCode
+from cdm.vocabulary.names import ConceptCode
 from site_node.features import clinical
 from site_node.features.clinical import Days, Events, Floats, Labels, Mask, Pick
 from site_node.study_table.people import (

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Engine, select
 
-from cdm.concepts import Vocabulary
 from cdm.schema import person
+from cdm.vocabulary.concepts import Vocabulary
 from protocols.core.errors import Code, SiteError
 from protocols.core.study import Study, canonical_json
-from site_node import audit, config
-from site_node.loading import open_cdm
-from site_node.register import now, register
+from site_node.governance import audit
+from site_node.home import config
+from site_node.home.cdm import open_cdm
+from site_node.home.register import now, register
 from site_node.study_table import cohort, consents
 from site_node.study_table.cohort import Cohort
 from site_node.study_table.people import People, as_days

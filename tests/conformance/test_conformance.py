@@ -13,13 +13,13 @@ import pytest
 
 from protocols import CATALOGUE
 from protocols.core.errors import Code, StudyError
-from protocols.core.local import LocalSites, run_locally
 from protocols.core.lockstep import Failure
 from protocols.core.protocol import Result, protocol
-from protocols.core.rounds import Outcome, conduct
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from protocols.core.wire import RoundAnswer, RoundQuestion
+from protocols.exchange.local import LocalSites, run_locally
+from protocols.exchange.rounds import Outcome, conduct
+from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from tests.conformance.examples import EXAMPLES
 from tests.lib.drawn_sites import SPLITS, study_of
 from tests.lib.extras import NEEDS_TORCH

@@ -1,4 +1,4 @@
-"""What site_node/executor.py and server/flower_app.py expect of flwr; the first to fail when flwr moves."""
+"""What the files of flwr that this project meets must keep to; the first to fail when flwr moves."""
 
 import importlib.metadata
 import inspect
@@ -28,11 +28,11 @@ from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 from flwr.supernode.runtime import run_clientapp
 
 from protocols.core.errors import Code, UnreachableError
-from server import flower_app as center
-from server.enrolment import make_center
-from server.flower_commands import FlowerCommands
-from site_node import executor
-from site_node import flower_app as site
+from server.administration.enrolment import make_center
+from server.administration.flower_commands import FlowerCommands
+from server.coordination import flower_app as center
+from site_node.agent import executor
+from site_node.agent import flower_app as site
 
 
 def _parameters(function: object) -> list[str]:

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, func, select
 
-from cdm.athena import load_athena
 from cdm.database import connect, migrate
 from cdm.schema import metadata, quarantine
-from protocols.core.local import run_locally
-from protocols.core.rounds import Outcome
+from cdm.vocabulary.athena import load_athena
 from protocols.core.study import Study, read_study
 from protocols.core.table import AnalysisTable
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
 from site_node.study_table.build import build_table
 from tests.lib.lgg import HOSPITALS, load_hospital, write_consortium
 from tests.lib.shared import shared

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from server.actions.studies import recompute
 from server.demo.commands import Commands
-from server.store import Store
-from server.studies import recompute
+from server.home.store import Store
 from tests.lib.lgg import HOSPITALS, write_consortium
 from tests.lib.processes import living
 from tests.lib.shared import shared

@@ -18,14 +18,14 @@ import pytest
 
 from protocols.core.errors import ExitCode
 from protocols.core.protocol import ask
-from protocols.core.rounds import conduct
 from protocols.core.study import Study, read_study
-from protocols.core.wire import RoundAnswer, RoundQuestion, unseal
+from protocols.exchange.rounds import conduct
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, unseal
 from server.main import run
 from server.report import Left, write_report
-from site_node import approvals, audit
-from site_node.agent import Agent
-from site_node.approvals import State
+from site_node.agent.agent import Agent
+from site_node.governance import approvals, audit
+from site_node.governance.approvals import State
 from tests.lib.lgg import HOSPITALS, write_consortium
 from tests.lib.sites import Coordinator, a_round, make_site
 

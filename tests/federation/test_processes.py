@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols.core import daemons
 from protocols.core.errors import Code
-from protocols.core.local import run_locally
-from protocols.core.wire import seal
-from server.store import State
-from server.studies import recompute
-from site_node import approvals
+from protocols.exchange.local import run_locally
+from protocols.exchange.wire import seal
+from protocols.runtime import daemons
+from server.actions.studies import recompute
+from server.home.store import State
+from site_node.governance import approvals
 from tests.lib.federation import Federation, founded, logistic_study, started, until
 from tests.lib.processes import living
 from tests.lib.table_agent import CANARY, table_of

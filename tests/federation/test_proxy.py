@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from protocols.core.daemons import accepts, free_port
-from server.config import load
-from server.store import State
+from protocols.runtime.daemons import accepts, free_port
+from server.home.config import load
+from server.home.store import State
 from tests.lib.federation import Federation, founded, logistic_study, started, until
 
 pytestmark = pytest.mark.slow

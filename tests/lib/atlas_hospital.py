@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy import Engine, select
 
-from cdm.circe import Expression
-from cdm.circe.criteria import Event
+from cdm.cohorts.circe import Expression
+from cdm.cohorts.circe.criteria import Event
 from cdm.database import upsert, writing
 from cdm.schema import metadata
 from tests.lib.slow_atlas import WHERE, Tables

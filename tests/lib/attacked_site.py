@@ -7,10 +7,10 @@ from protocols.core.errors import Code
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from protocols.core.wire import RoundAnswer, RoundQuestion, Sent, WireError, unpack, unseal
-from site_node import approvals
-from site_node.agent import Agent
-from site_node.approvals import State
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, WireError, unpack, unseal
+from site_node.agent.agent import Agent
+from site_node.governance import approvals
+from site_node.governance.approvals import State
 from tests.lib.sites import Coordinator, a_round, make_site
 from tests.lib.studies import a_table
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from protocols.core.errors import Code
 from protocols.core.study import Study
-from server.coordinator import Coordinator
-from server.enrolment import enrol, invite, make_center
-from server.identity import coordinator_key
-from server.store import Store, Submission
-from server.studies import submit
-from site_node import approvals
-from site_node.agent import Agent
-from site_node.enrolment import join
-from site_node.setup import make_site
+from server.actions.studies import submit
+from server.administration.enrolment import enrol, invite, make_center
+from server.coordination.coordinator import Coordinator
+from server.home.identity import coordinator_key
+from server.home.store import Store, Submission
+from site_node.administration.enrolment import join
+from site_node.administration.setup import make_site
+from site_node.agent.agent import Agent
+from site_node.governance import approvals
 from tests.lib.table_agent import table_of
 
 Tamper = Callable[[str, str, bytes], bytes | Code]

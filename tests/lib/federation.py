@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cdm.cohort import CohortDefinition, Event
-from protocols.core import daemons
+from cdm.cohorts.cohort import CohortDefinition, Event
 from protocols.core.study import Analysis, Study
-from protocols.logistic import LogisticSpec
-from server import enrolment as center_enrolment
-from server import processes as center_processes
-from server.store import Store, Submission
-from server.studies import submit
-from site_node import approvals
-from site_node import enrolment as site_enrolment
-from site_node.setup import make_site
+from protocols.regression.logistic import LogisticSpec
+from protocols.runtime import daemons
+from server.actions.studies import submit
+from server.administration import enrolment as center_enrolment
+from server.administration import processes as center_processes
+from server.home.store import Store, Submission
+from site_node.administration import enrolment as site_enrolment
+from site_node.administration.setup import make_site
+from site_node.governance import approvals
 
 AGENT = Path(__file__).with_name("table_agent.py")
 SUPERVISE = Path(__file__).with_name("supervise_site.py")

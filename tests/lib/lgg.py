@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from cdm.etl.identity import Identity
-from cdm.etl.load import load
-from cdm.etl.summary import LoadSummary
+from cdm.etl.loader.load import load
+from cdm.etl.loader.summary import LoadSummary
 from site_node.sources import fhir, image_features
 from tests.lib.shared import shared
 

@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from protocols.core.keys import masking_key, public_text, sign_masking_key, signing_key
-from protocols.core.proposal import Proposal, SiteKeys
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
-from protocols.core.wire import RoundQuestion, seal
+from protocols.exchange.keys import masking_key, public_text, sign_masking_key, signing_key
+from protocols.exchange.proposal import Proposal, SiteKeys
+from protocols.exchange.wire import RoundQuestion, seal
 
 
 @dataclass

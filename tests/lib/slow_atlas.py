@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from cdm.circe import Expression, Limit
-from cdm.circe.criteria import CorrelatedCriteria, Criteria, DemographicCriteria, Event, Group
-from cdm.circe.parts import Concept, ConceptSet, Window
+from cdm.cohorts.circe import Expression, Limit
+from cdm.cohorts.circe.criteria import CorrelatedCriteria, Criteria, DemographicCriteria, Event, Group
+from cdm.cohorts.circe.parts import Concept, ConceptSet, Window
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]

@@ -4,8 +4,8 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from protocols.core.daemons import Service, Supervisor
-from site_node.processes import RUN, services
+from protocols.runtime.daemons import Service, Supervisor
+from site_node.administration.processes import RUN, services
 
 home, fault, stock = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "stock"
 agent = str(Path(__file__).with_name("table_agent.py"))
@@ -14,7 +14,7 @@ agent = str(Path(__file__).with_name("table_agent.py"))
 def _with_drawn_tables(service: Service) -> Service:
     if service.name != "agent":
         return service
-    command = (sys.executable, agent, *service.command[3:])  # in place of `-m site_node.executor`
+    command = (sys.executable, agent, *service.command[3:])  # in place of `-m site_node.agent.executor`
     return dataclasses.replace(
         service, command=command, environment={**service.environment, "SHADOWGRAPH_TEST_FAULT": fault}
     )

@@ -12,9 +12,9 @@ import numpy as np
 
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from site_node.agent import Agent, TableOf
-from site_node.config import load
-from site_node.executor import run
+from site_node.agent.agent import Agent, TableOf
+from site_node.agent.executor import run
+from site_node.home.config import load
 
 CANARY = "Canary-Patient-7f3a"
 

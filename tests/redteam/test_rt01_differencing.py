@@ -11,7 +11,7 @@ from protocols.core.errors import Code
 from protocols.core.protocol import ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from site_node import approvals, ledger
+from site_node.governance import approvals, ledger
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.studies import a_study
 

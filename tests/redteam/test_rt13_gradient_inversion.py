@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocols.core.answering import answer
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Rows
-from protocols.core.wire import RoundAnswer, unseal
-from protocols.estimation.network import Network
-from protocols.estimation.network_training import People, loss_and_gradient
-from protocols.neural import Neural, NeuralSpec
-from site_node.policy import changed
+from protocols.exchange.site_answer import answer
+from protocols.exchange.wire import RoundAnswer, unseal
+from protocols.learning.network import Network
+from protocols.learning.network_training import People, loss_and_gradient
+from protocols.learning.neural import Neural, NeuralSpec
+from site_node.governance.policy import changed
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.extras import NEEDS_TORCH
 from tests.lib.sites import a_round

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from protocols.core.table import AnalysisTable, Rows
-from protocols.neural import Neural, NeuralSpec
+from protocols.learning.neural import Neural, NeuralSpec
 from tests.lib.extras import NEEDS_TORCH
 from tests.lib.ungated import estimated, tables_of
 from tests.reference.statistics.numbers import _csv

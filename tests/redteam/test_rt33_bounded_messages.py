@@ -9,8 +9,8 @@ import pytest
 from protocols.core.errors import Code
 from protocols.core.protocol import Ask, Transform
 from protocols.core.table import EVERYBODY
-from protocols.core.wire import pack, seal
-from site_node.policy import Policy
+from protocols.exchange.wire import pack, seal
+from site_node.governance.policy import Policy
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.sites import a_round
 from tests.lib.studies import a_study, a_study_of

@@ -8,7 +8,7 @@ import pytest
 
 from protocols.core.errors import Code
 from protocols.core.protocol import ask
-from site_node import audit, ledger
+from site_node.governance import audit, ledger
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.sites import a_round
 from tests.lib.studies import a_study

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from protocols.core.errors import Code, InputError
-from site_node.policy import Policy, changed, read_policy
-from site_node.setup import make_site
+from site_node.administration.setup import make_site
+from site_node.governance.policy import Policy, changed, read_policy
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.studies import a_study
 

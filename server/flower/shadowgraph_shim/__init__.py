@@ -1,1 +1,1 @@
-"""Two lines for Flower: see server/flower_app.py and site_node/flower_app.py of the installed shadowgraph."""
+"""Two lines for Flower: see both flower_app.py of the installed shadowgraph."""

@@ -1,5 +1,5 @@
 """The center's half: the installed coordinator."""
 
-from server.flower_app import build_server_app
+from server.coordination.flower_app import build_server_app
 
 app = build_server_app()

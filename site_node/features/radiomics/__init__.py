@@ -27,9 +27,7 @@ def extract(
 
     A feature that cannot be had is missing with a reason; no region and no intensity raises.
     """
-    from .extraction import (
-        extract as run,  # numba and scipy load with the first extraction, not with a `--help`
-    )
+    from .extraction import extract as run
 
     return run(image, mask, spacing_mm, settings)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pydicom
 
-from cdm.etl.imaging_study import is_uid
+from cdm.etl.fhir.imaging_study import is_uid
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.frames import GROUPS, number, slices_of, value_of
 from site_node.sources.dicom.geometry import Slice

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cdm.etl.plain_references import make_plain, names_of
+from cdm.etl.fhir.words.plain_references import make_plain, names_of
 from cdm.etl.record import Body, SourceRecord, Unreadable
 from site_node.sources.fhir.large_bundle import Entries
 

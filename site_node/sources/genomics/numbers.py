@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+from cdm.etl.genomics.sample_numbers import CTDNA, PLOIDY, PURITY
 from cdm.etl.record import SourceRecord, Unreadable
-from cdm.etl.sample_numbers import CTDNA, PLOIDY, PURITY
 from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.columns import Cells, Spellings, Table
 from site_node.sources.genomics.panel import SYMBOL, patient_of

@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from cdm.etl.genomic_profile import block_of, pack
+from cdm.etl.genomics.genomic_profile import block_of, pack
 from cdm.etl.record import Body, SourceRecord
 from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.panel import patient_of

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from cdm.etl.imaging_study import is_uid
+from cdm.etl.fhir.imaging_study import is_uid
 from site_node.sources.pacs.multipart import parts
 from site_node.sources.pacs.position import position_of_day, since
 from site_node.sources.pacs.pull import MODALITIES, RemoteInstance, RemoteStudy, TransferError

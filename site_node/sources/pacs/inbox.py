@@ -23,7 +23,7 @@ from pathlib import Path
 import pydicom
 
 from cdm.etl import SourceRecord, Unreadable
-from cdm.etl.imaging_study import is_uid
+from cdm.etl.fhir.imaging_study import is_uid
 from site_node.sources.dicom import Found, records_of
 from site_node.sources.dicom.deidentify import Deidentifier
 from site_node.sources.dicom.faults import REASONS, DicomFault, Fault

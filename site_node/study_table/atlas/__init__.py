@@ -11,8 +11,8 @@ from datetime import date, timedelta
 
 from sqlalchemy import Connection
 
-from cdm.circe import CustomEra, Expression, Limit
-from cdm.cohort import AtlasCohort
+from cdm.cohorts.circe import CustomEra, Expression, Limit
+from cdm.cohorts.cohort import AtlasCohort
 from site_node.study_table.atlas.events import Entry, entries, exposures
 
 Span = tuple[int, date, date]  # a person, from a day to a day

@@ -20,9 +20,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from cdm.circe import Expression
-from cdm.circe.criteria import CorrelatedCriteria, Criteria, Group
-from cdm.circe.parts import Endpoint, Window
+from cdm.cohorts.circe import Expression
+from cdm.cohorts.circe.criteria import CorrelatedCriteria, Criteria, Group
+from cdm.cohorts.circe.parts import Endpoint, Window
 from cdm.days import plus_days
 from cdm.schema import drug_exposure, observation_period
 from site_node.study_table.atlas.records import COMPARE, ConceptSets, Condition, fits, records

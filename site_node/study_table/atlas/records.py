@@ -27,7 +27,7 @@ from sqlalchemy import (
     select,
 )
 
-from cdm.circe import criteria, parts
+from cdm.cohorts.circe import criteria, parts
 from cdm.days import days_between, plus_days
 from cdm.schema import (
     concept,

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 
 from cdm.database import connect, migrate
 from cdm.etl import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from cdm.schema import image_acquisition, image_occurrence, measurement, metadata, procedure_occurrence
 from site_node.features.radiomics import Settings
 from site_node.images.feature_store import Computed, compute

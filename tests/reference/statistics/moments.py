@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from protocols.associate import AssociateResult
+from protocols.genomics.associate import AssociateResult
 from tests.lib.multiomics import Multiomics, multiomics
 from tests.lib.shared import shared
 from tests.lib.ungated import estimated

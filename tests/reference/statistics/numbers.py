@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from protocols.combat import Combat, CombatSpec
 from protocols.core.table import AnalysisTable
 from protocols.estimation.roc import bin_of, delong, delong_difference, exact_auc, histogram_of
+from protocols.preparation.combat import Combat, CombatSpec
 from tests.lib.shared import shared
 from tests.lib.ungated import estimated, tables_of
 

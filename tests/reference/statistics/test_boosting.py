@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from protocols.boosting import Boosting, BoostingSpec, predicted
+from protocols.learning.boosting import Boosting, BoostingSpec, predicted
 from tests.lib.ungated import estimated, tables_of
 from tests.reference.statistics.numbers import Check, _csv, _json
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from protocols.core.errors import Code, StudyError
-from protocols.core.local import run_locally
+from protocols.exchange.local import run_locally
 from tests.lib.multiomics import Multiomics, multiomics
 from tests.lib.studies import a_study_of
 from tests.reference.statistics.moments import checks_of_scan, reference, scan_of

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from protocols.core.local import run_locally
 from protocols.core.table import AnalysisTable
+from protocols.exchange.local import run_locally
 from tests.lib.shared import shared
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import tables_of

@@ -6,7 +6,7 @@ import numpy as np
 
 from protocols.core.table import AnalysisTable, Rows
 from protocols.estimation.roc import exact_auc
-from protocols.neural import Neural, NeuralSpec
+from protocols.learning.neural import Neural, NeuralSpec
 from tests.lib.extras import NEEDS_TORCH
 from tests.lib.ungated import estimated, tables_of
 from tests.reference.statistics.numbers import _csv

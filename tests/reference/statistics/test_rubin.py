@@ -3,7 +3,7 @@
 import numpy as np
 from statsmodels.api import OLS, add_constant
 
-from protocols.estimation.rubin import pool
+from protocols.preparation.rubin import pool
 from tests.reference.statistics.numbers import Check, _csv, _json
 
 

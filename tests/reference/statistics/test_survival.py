@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from protocols.core.table import AnalysisTable, Episodes
-from protocols.estimation.concordance import Pairs, pairs, still_followed
-from protocols.estimation.life_table import FollowUp, Grid
-from protocols.estimation.partial_likelihood import Stratum
+from protocols.survival.concordance import Pairs, pairs, still_followed
+from protocols.survival.life_table import FollowUp, Grid
+from protocols.survival.partial_likelihood import Stratum
 from tests.lib.shared import shared
 from tests.lib.ungated import estimated, tables_of
 from tests.reference.statistics.numbers import Check, _csv, _json

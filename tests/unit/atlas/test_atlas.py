@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
-from cdm.circe import Expression
-from cdm.cohort import AtlasCohort
+from cdm.cohorts.circe import Expression
+from cdm.cohorts.cohort import AtlasCohort
 from site_node.study_table import atlas
 from tests.lib.atlas_hospital import CONCEPTS, Definitions, Hospital, tables_of, write
 from tests.lib.shared import shared

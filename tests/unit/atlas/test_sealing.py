@@ -14,12 +14,12 @@ from cdm.schema import condition_occurrence, observation_period, person, researc
 from protocols.core.errors import Code, InputError, SiteError
 from protocols.core.study import Study, parse_study, read_study
 from server.report.sections import question
-from site_node import approvals
-from site_node.agent import Agent, cdm_tables
+from site_node.agent.agent import Agent, cdm_tables
 from site_node.cli import inbox
-from site_node.config import load
-from site_node.loading import open_cdm
-from site_node.register import register
+from site_node.governance import approvals
+from site_node.home.cdm import open_cdm
+from site_node.home.config import load
+from site_node.home.register import register
 from site_node.study_table import sealing
 from tests.lib.shared import shared
 from tests.lib.sites import Coordinator, make_site
@@ -199,7 +199,7 @@ def test_an_unsupported_part_is_a_coded_error(tmp_path: Path) -> None:
 
 
 def test_a_query_takes_the_file_that_atlas_exported(engine: Engine) -> None:
-    from server.queries import query_study
+    from server.actions.queries import query_study
 
     study = query_study(str(shared("data/cohorts/283.json")), ["age"])
     assert study.cohort.steps()[1] == "No Prior Chronic Prostatitis"

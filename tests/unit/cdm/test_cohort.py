@@ -4,7 +4,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from cdm.cohort import CohortDefinition
+from cdm.cohorts.cohort import CohortDefinition
 
 GLIOMA = """
 index: {domain: condition, concept: "ICD10CM:C71%", pick: first}

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
-from cdm.concept_list import load_concept_list
-from cdm.concepts import Vocabulary
 from cdm.etl import Identity
-from cdm.etl.load import load, remap
+from cdm.etl.loader.load import load, remap
 from cdm.schema import concept, measurement
-from cdm.vocabulary import VocabularyFileError
+from cdm.vocabulary.concept_list import load_concept_list
+from cdm.vocabulary.concepts import Vocabulary
+from cdm.vocabulary.names import VocabularyFileError
 from site_node.sources.dicom import read
 from tests.lib.dicom_files import write_series
 from tests.lib.shared import shared

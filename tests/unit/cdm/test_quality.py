@@ -6,7 +6,6 @@ from datetime import date, datetime
 import pytest
 from sqlalchemy import Engine, Table
 
-from cdm.athena import load_seed
 from cdm.database import upsert, writing
 from cdm.quality import CHECK_TYPES, check, history
 from cdm.schema import (
@@ -20,6 +19,7 @@ from cdm.schema import (
     person,
     visit_occurrence,
 )
+from cdm.vocabulary.athena import load_seed
 
 TODAY = date(2026, 11, 20)
 

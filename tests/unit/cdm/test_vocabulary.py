@@ -6,13 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
-from cdm.administrative import administrative_map, seed
-from cdm.athena import load_athena, load_seed
-from cdm.concepts import Vocabulary
 from cdm.database import upsert, writing
 from cdm.schema import concept, concept_ancestor, concept_relationship, source_to_concept_map, vocabulary
-from cdm.source_map import load_source_map
-from cdm.vocabulary import (
+from cdm.vocabulary.athena import load_athena, load_seed
+from cdm.vocabulary.concepts import Vocabulary
+from cdm.vocabulary.names import (
     UNMAPPED,
     ConceptCode,
     Resolution,
@@ -21,6 +19,8 @@ from cdm.vocabulary import (
     system_of,
     vocabulary_id_of,
 )
+from cdm.vocabulary.seed import administrative_map, seed
+from cdm.vocabulary.source_map import load_source_map
 from tests.lib.shared import shared
 
 LOINC, CM, ACT = (

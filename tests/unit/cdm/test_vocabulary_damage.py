@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from cdm.athena import load_athena, load_seed
-from cdm.concept_list import load_concept_list
 from cdm.schema import concept, concept_relationship, source_to_concept_map
-from cdm.source_map import load_source_map
-from cdm.vocabulary import VocabularyFileError
+from cdm.vocabulary.athena import load_athena, load_seed
+from cdm.vocabulary.concept_list import load_concept_list
+from cdm.vocabulary.names import VocabularyFileError
+from cdm.vocabulary.source_map import load_source_map
 
 A_FOLDER = 100
 COLUMNS = list(concept.c.keys())
@@ -155,7 +155,7 @@ def test_two_thousand_damaged_files_of_each_kind(sqlite_engine: Engine, tmp_path
 def test_a_zip_bomb_is_refused_in_little_memory(
     sqlite_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, why: str
 ) -> None:
-    monkeypatch.setattr("cdm.athena.NO_BOMB", 32 << 20)
+    monkeypatch.setattr("cdm.vocabulary.athena.NO_BOMB", 32 << 20)
     path = tmp_path / "bomb.zip"
     path.write_bytes(zipped({"CONCEPT.csv": content}))
     del content

@@ -11,7 +11,7 @@ import click
 import pytest
 import typer
 
-from site_node.setup import make_site
+from site_node.administration.setup import make_site
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = ROOT / "docs" / "site-guide.md"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from protocols.core.daemons import free_port
 from protocols.core.errors import ExitCode
+from protocols.runtime.daemons import free_port
 from server.main import run
-from site_node import approvals
+from site_node.governance import approvals
 from tests.lib.studies import a_study
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1970"}

@@ -11,7 +11,7 @@ from distributed import LocalCluster
 from sqlalchemy import Engine
 
 from cdm.etl import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from protocols.core.errors import Code, ExitCode, InputError
 from site_node.features.radiomics import Settings
 from site_node.images import cases, cluster

@@ -13,7 +13,7 @@ from cdm.database import connect
 from cdm.schema import metadata
 from protocols.core.errors import ExitCode
 from server.main import run
-from site_node.config import load
+from site_node.home.config import load
 from site_node.images.series import load_series
 from tests.lib.dicom_files import ROOT, new_object, write_rtstruct, write_series
 

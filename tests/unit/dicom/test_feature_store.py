@@ -8,7 +8,7 @@ from sqlalchemy import Engine, func, select
 
 from cdm.database import connect, migrate
 from cdm.etl import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from cdm.schema import image_feature, measurement, metadata
 from site_node.features.radiomics import Settings, extract_regions
 from site_node.features.radiomics.presets import preset

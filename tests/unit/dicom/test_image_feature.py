@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from cdm.concepts import Vocabulary
 from cdm.database import connect, migrate
 from cdm.etl import Context, Identity
-from cdm.etl.image_feature import MEASUREMENT_TABLE, feature_rows, radiomic_name
+from cdm.etl.imaging.image_feature import MEASUREMENT_TABLE, feature_rows, radiomic_name
+from cdm.vocabulary.concepts import Vocabulary
 
 
 @pytest.fixture(scope="module")

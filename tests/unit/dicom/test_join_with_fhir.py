@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from cdm.etl import Identity, SourceRecord
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from cdm.schema import image_occurrence, procedure_occurrence
 from site_node.sources.dicom import read
 from tests.lib.dicom_files import SERIES, STUDY, write_series

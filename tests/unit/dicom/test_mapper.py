@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from cdm.concepts import Vocabulary
 from cdm.database import connect, migrate
 from cdm.etl import Context, Identity, Row
-from cdm.etl.dicom_series import OBSERVATION_TABLE, map_regions, map_series, map_study
+from cdm.etl.imaging.dicom_series import OBSERVATION_TABLE, map_regions, map_series, map_study
+from cdm.vocabulary.concepts import Vocabulary
 
 SERIES: dict[str, Any] = {
     "series_uid": "1.2.3",

@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from sqlalchemy import Engine, select
 
 from cdm.etl import Identity, SourceRecord, Unreadable
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from cdm.schema import quarantine
 from site_node.images.series import load_series
 from site_node.sources.dicom import read

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from cdm.database import upsert, writing
-from cdm.etl.derived import derive
+from cdm.etl.loader.periods import derive
 from cdm.schema import (
     concept,
     concept_ancestor,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from cdm.etl import Identity, SourceRecord
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 
 HERE = Path(__file__).parent
 ODD = (

@@ -12,13 +12,13 @@ import orjson
 import pytest
 from sqlalchemy import Engine, Table, select
 
-from cdm.athena import FIRST_LOCAL_CONCEPT, load_athena, load_seed
 from cdm.etl import MAPPERS, Identity, SourceRecord
-from cdm.etl.load import load
-from cdm.etl.manifest import RESOURCES, manifest
-from cdm.etl.runs import CDM_VERSION, GUIDE_VERSION
+from cdm.etl.loader.capabilities import RESOURCES, manifest
+from cdm.etl.loader.load import load
+from cdm.etl.loader.runs import CDM_VERSION, GUIDE_VERSION
 from cdm.schema import concept, load_run, metadata, quarantine, source_record, source_row
-from cdm.source_map import load_source_map
+from cdm.vocabulary.athena import FIRST_LOCAL_CONCEPT, load_athena, load_seed
+from cdm.vocabulary.source_map import load_source_map
 from tests.lib.hospital_records import coded, fhir_records, record
 from tests.lib.shared import shared
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, event
 
 from cdm.database import connect
 from cdm.etl import Identity, SourceRecord
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from site_node.sources.fhir import read
 from tests.lib.cdm_rows import cdm_rows
 from tests.lib.hospital_records import coded, dicom_records, fhir_records, record, version

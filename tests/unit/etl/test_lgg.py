@@ -12,8 +12,8 @@ from sqlalchemy import Engine, text
 
 from cdm.database import connect, migrate
 from cdm.etl import Identity
-from cdm.etl.load import load
-from cdm.etl.summary import LoadSummary
+from cdm.etl.loader.load import load
+from cdm.etl.loader.summary import LoadSummary
 from site_node.sources.fhir import read
 from tests.lib.cdm_rows import cdm_rows
 from tests.lib.shared import shared

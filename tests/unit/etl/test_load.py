@@ -14,9 +14,9 @@ from sqlalchemy import Engine, func, select
 
 from cdm.database import connect
 from cdm.etl import Identity, SourceRecord, Unreadable
-from cdm.etl.load import BATCH_BYTES, _batches, load, remap
+from cdm.etl.loader.load import BATCH_BYTES, _batches, load, remap
+from cdm.etl.loader.summary import LoadSummary
 from cdm.etl.profile import Profile
-from cdm.etl.summary import LoadSummary
 from cdm.schema import (
     image_occurrence,
     load_run,
@@ -373,7 +373,7 @@ KILLED = """
 import os, signal, sys
 from sqlalchemy import event
 from cdm.database import connect
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from tests.unit.etl.test_load import IDENTITY, records
 
 engine = connect(sys.argv[1])

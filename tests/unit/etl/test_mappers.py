@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert
 
-from cdm.concepts import Vocabulary
 from cdm.etl import MAPPERS, Context, Excluded, Identity, Unmappable
 from cdm.schema import concept, concept_ancestor, concept_relationship
+from cdm.vocabulary.concepts import Vocabulary
 
 HERE = Path(__file__).parent
 PAIRS = sorted(path.name.removesuffix(".in.json") for path in HERE.glob("*.in.json"))

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, Table, select
 
-from cdm.athena import load_athena
 from cdm.etl import MAPPERS, Identity, Row, SourceRecord, Unmappable
-from cdm.etl.load import load, remap
+from cdm.etl.loader.load import load, remap
+from cdm.etl.loader.report import unmapped
 from cdm.etl.profile import Profile
-from cdm.etl.report import unmapped
 from cdm.schema import (
     condition_occurrence,
     drug_exposure,
@@ -20,7 +19,8 @@ from cdm.schema import (
     observation,
     source_body,
 )
-from cdm.source_map import load_source_map
+from cdm.vocabulary.athena import load_athena
+from cdm.vocabulary.source_map import load_source_map
 from tests.lib.cdm_rows import cdm_rows
 from tests.lib.hospital_records import coded, dicom_records, fhir_records, record, version
 from tests.lib.shared import shared

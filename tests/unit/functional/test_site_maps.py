@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from sqlalchemy import Engine, select
 
 from cdm.etl import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from cdm.schema import measurement
 from site_node.features.radiomics import Settings
 from site_node.images.feature_store import Computed, compute, failures

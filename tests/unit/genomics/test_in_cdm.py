@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, func, select
 
-from cdm.concepts import Vocabulary
 from cdm.etl.identity import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from cdm.etl.record import SourceRecord
 from cdm.schema import genomic_test, quarantine, target_gene, variant_occurrence
+from cdm.vocabulary.concepts import Vocabulary
 from site_node.sources import genomics
 from site_node.study_table import genomic_records
 from site_node.study_table.people import People

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cdm.etl.genomic_profile import block_of, unpack
+from cdm.etl.genomics.genomic_profile import block_of, unpack
 from cdm.etl.record import SourceRecord, Unreadable
 from site_node.sources import genomics
 from site_node.sources.genomics import segments

@@ -10,15 +10,15 @@ import pytest
 from pydantic import TypeAdapter
 from sqlalchemy import Engine, func, select
 
-from cdm.concepts import Vocabulary
 from cdm.etl.identity import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from cdm.etl.record import Unreadable
 from cdm.schema import genomic_profile, genomic_test, person, variant_occurrence
+from cdm.vocabulary.concepts import Vocabulary
 from protocols.core.errors import InputError
 from protocols.core.variables import Variable
 from server.main import run
-from site_node import genomic_status
+from site_node.ingest import genomic_status
 from site_node.sources import genomics
 from site_node.study_table.build import read
 from site_node.study_table.people import People

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from protocols.core.errors import UnreachableError
-from site_node.receiving import pacs_at
+from site_node.ingest.receiving import pacs_at
 from site_node.sources.pacs import Inbox, pulled
 from site_node.sources.pacs.multipart import parts
 from site_node.sources.pacs.position import position_of_day, since

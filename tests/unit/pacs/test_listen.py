@@ -14,8 +14,8 @@ from cdm.database import connect
 from cdm.schema import image_occurrence
 from protocols.core.errors import ExitCode, ShadowgraphError
 from server.main import run
-from site_node.config import SiteConfig
-from site_node.receiving import listen
+from site_node.home.config import SiteConfig
+from site_node.ingest.receiving import listen
 from tests.lib.dicom_files import ROOT, SERIES, write_series
 from tests.lib.pacs import OUR_TITLE, OrthancServer
 

@@ -12,13 +12,13 @@ from pydicom.dataset import Dataset
 from sqlalchemy import select
 
 from cdm.database import connect
-from cdm.etl.position import position_of
+from cdm.etl.loader.sync_position import position_of
 from cdm.schema import image_occurrence, metadata, procedure_occurrence, quarantine
 from protocols.core.errors import Code, ExitCode, ShadowgraphError, UnreachableError
 from server.main import run
-from site_node.config import SiteConfig
+from site_node.home.config import SiteConfig
 from site_node.images.series import load_series
-from site_node.receiving import pacs_at, pull
+from site_node.ingest.receiving import pacs_at, pull
 from site_node.sources.dicom.index import read_index
 from site_node.sources.pacs import Pacs, RemoteInstance, RemoteStudy
 from site_node.sources.pacs.pull import TransferError
@@ -130,7 +130,7 @@ def test_what_is_stored_names_nobody_and_can_be_measured(
 
 
 def test_the_patient_is_the_one_that_fhir_names(site: SiteConfig, stored: OrthancServer) -> None:
-    from site_node.identity import site_identity
+    from site_node.home.identity import site_identity
 
     pull(site, WAYS["dicomweb"](stored), "pacs", None, lambda count: None)
     engine = connect(site.database_url)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
-from protocols.associate import Associate, AssociateSpec
 from protocols.core.errors import Code, StudyError
-from protocols.core.local import run_locally
-from protocols.core.rounds import Outcome
 from protocols.core.table import AnalysisTable
-from protocols.estimation.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
+from protocols.genomics.associate import Associate, AssociateSpec
+from protocols.genomics.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of
 

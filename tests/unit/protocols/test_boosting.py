@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from protocols.boosting import BoostingResult, BoostingSpec, predicted
-from protocols.core.local import run_locally
-from protocols.core.rounds import Outcome
 from protocols.core.table import AnalysisTable
-from protocols.estimation.trees import Trees
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
+from protocols.learning.boosting import BoostingResult, BoostingSpec, predicted
+from protocols.learning.trees import Trees
 from tests.lib.shared import shared
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import tables_of

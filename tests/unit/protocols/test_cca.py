@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from protocols.cca import Cca, CcaSpec
+from protocols.components.cca import Cca, CcaSpec
 from protocols.core.errors import Code, StudyError
-from protocols.core.local import run_locally
-from protocols.core.rounds import Outcome
 from protocols.core.table import EVERYBODY, AnalysisTable
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of
 

@@ -7,16 +7,16 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from protocols.combat import FEWEST, Combat, CombatSpec
-from protocols.core.answering import answer
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, SiteError, SpecError, StudyError
-from protocols.core.local import run_locally
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Rows
-from protocols.discrimination import DiscriminationSpec
-from protocols.logistic import Logistic, LogisticSpec
+from protocols.exchange.local import run_locally
+from protocols.exchange.site_answer import answer
+from protocols.preparation.combat import FEWEST, Combat, CombatSpec
+from protocols.regression.logistic import Logistic, LogisticSpec
+from protocols.validation.discrimination import DiscriminationSpec
 from tests.lib.drawn_sites import SPLITS, a_site, study_of
 
 FEATURES = ["f_one", "f_two", "f_three"]

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from protocols.core.errors import Code, StudyError
-from protocols.core.local import LocalSites
 from protocols.core.lockstep import Failure, Lockstep, settled, together
 from protocols.core.protocol import Ask, Coordination, Transform, ask, within
-from protocols.core.rounds import conduct
 from protocols.core.table import Rows
-from protocols.core.wire import RoundAnswer, RoundQuestion, pack, unpack
+from protocols.exchange.local import LocalSites
+from protocols.exchange.rounds import conduct
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, pack, unpack
 from tests.lib.drawn_sites import SPLITS, study_of
 
 SITES = ("a", "b", "c")

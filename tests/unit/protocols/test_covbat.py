@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from protocols.core.errors import Code, StudyError
-from protocols.core.local import run_locally
 from protocols.core.table import AnalysisTable
-from protocols.covbat import Covbat, CovbatSpec
+from protocols.exchange.local import run_locally
+from protocols.preparation.covbat import Covbat, CovbatSpec
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of
 
@@ -68,7 +68,7 @@ def published(combatted: Any, expected: Any, batch: Any, explained: float) -> An
 @pytest.mark.parametrize("explained", [0.5, 0.8, 0.95])
 def test_adjusted_features_are_those_of_the_published_algorithm(explained: float) -> None:
     """CovBat_Harmonization/Python/covbat.py in numpy and scikit-learn, all rows in one place."""
-    from protocols.combat import Combat
+    from protocols.preparation.combat import Combat
 
     spec, sites = spec_of(explained=explained), tables()
     combat = Combat().pooled(spec.combat, sites)

@@ -8,15 +8,15 @@ import pytest
 from pydantic import ValidationError
 
 from protocols.core.errors import Code, SpecError, StudyError
-from protocols.core.local import LocalSites, run_locally
-from protocols.core.rounds import conduct
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Episodes
-from protocols.core.wire import RoundAnswer, RoundQuestion
-from protocols.cox import Cox, CoxSpec
-from protocols.estimation.life_table import FollowUp
-from protocols.estimation.partial_likelihood import Stratum
-from protocols.estimation.shared_baseline import check_intervals, merged_intervals, on_intervals
+from protocols.exchange.local import LocalSites, run_locally
+from protocols.exchange.rounds import conduct
+from protocols.exchange.wire import RoundAnswer, RoundQuestion
+from protocols.survival.cox import Cox, CoxSpec
+from protocols.survival.life_table import FollowUp
+from protocols.survival.partial_likelihood import Stratum
+from protocols.survival.shared_baseline import check_intervals, merged_intervals, on_intervals
 from tests.lib.drawn_sites import SPLITS, study_of
 from tests.lib.shared import shared
 from tests.lib.studies import a_study_of
@@ -57,7 +57,7 @@ def test_columns_that_follow_from_others_are_named() -> None:
 
 def test_exact_ridge_reaches_the_published_goal_in_eight_rounds() -> None:
     """FLamby's FedAvg .7354 and FedAdam .8421 take 100 updates; through gate, wire and masked sums."""
-    from protocols.estimation.concordance import pairs
+    from protocols.survival.concordance import pairs
 
     frame = brca()
     columns = [f"x{j:02d}" for j in range(39)]

@@ -5,13 +5,16 @@ import pandas as pd
 from lifelines import KaplanMeierFitter
 from scipy.stats import norm
 
-from protocols.core.local import run_locally
-from protocols.core.rounds import Outcome
 from protocols.core.table import Rows
-from protocols.decision_curve import DecisionCurveResult, DecisionCurveSpec, result
-from protocols.estimation.out_of_fold import pooled_fitted
 from protocols.estimation.roc import delong_difference
-from protocols.survival_decision_curve import SurvivalDecisionCurveResult, SurvivalDecisionCurveSpec
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
+from protocols.validation.decision_curve import DecisionCurveResult, DecisionCurveSpec, result
+from protocols.validation.out_of_fold import pooled_fitted
+from protocols.validation.survival_decision_curve import (
+    SurvivalDecisionCurveResult,
+    SurvivalDecisionCurveSpec,
+)
 from tests.lib.drawn_sites import SPLITS, study_of
 from tests.lib.shared import shared
 from tests.lib.studies import a_study_of

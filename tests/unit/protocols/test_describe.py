@@ -9,10 +9,10 @@ from pydantic import ValidationError
 from scipy import stats
 
 from protocols.core.errors import Code, StudyError
-from protocols.core.local import run_locally
 from protocols.core.suppression import suppressed
 from protocols.core.table import AnalysisTable
-from protocols.quantiles import QuantilesSpec
+from protocols.describe.quantiles import QuantilesSpec
+from protocols.exchange.local import run_locally
 from tests.lib.drawn_sites import SPLITS, study_of
 from tests.lib.shared import shared
 from tests.lib.ungated import estimated, tables_of

@@ -10,16 +10,16 @@ from hypothesis.extra import numpy as stn
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from protocols.core.answering import answer
 from protocols.core.disclosure import SUPPRESSED, Thresholds
 from protocols.core.errors import Code, SpecError, StudyError
-from protocols.core.local import LocalSites, run_locally
 from protocols.core.protocol import Ask
-from protocols.core.rounds import conduct
 from protocols.core.table import AnalysisTable
-from protocols.core.wire import RoundAnswer, RoundQuestion
-from protocols.discrimination import Discrimination, DiscriminationSpec
 from protocols.estimation.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
+from protocols.exchange.local import LocalSites, run_locally
+from protocols.exchange.rounds import conduct
+from protocols.exchange.site_answer import answer
+from protocols.exchange.wire import RoundAnswer, RoundQuestion
+from protocols.validation.discrimination import Discrimination, DiscriminationSpec
 from tests.lib.drawn_sites import SPLITS, a_site, study_of
 
 MODEL = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age", "f_one"]}

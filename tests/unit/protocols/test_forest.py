@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from protocols.core.local import run_locally
-from protocols.core.rounds import Outcome
 from protocols.core.table import AnalysisTable, fold_hashes
 from protocols.estimation.person_draws import normal, uniform
-from protocols.forest import ForestResult
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
+from protocols.learning.forest import ForestResult
 from tests.lib.shared import shared
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import tables_of

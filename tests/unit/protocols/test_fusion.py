@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocols.core.local import LocalSites, run_locally
 from protocols.core.protocol import Ask, parse_spec
-from protocols.core.rounds import Outcome, conduct
 from protocols.core.table import AnalysisTable, Rows, fold_hashes
-from protocols.core.wire import RoundAnswer, RoundQuestion
-from protocols.fusion import FusionResult
+from protocols.exchange.local import LocalSites, run_locally
+from protocols.exchange.rounds import Outcome, conduct
+from protocols.exchange.wire import RoundAnswer, RoundQuestion
+from protocols.validation.fusion import FusionResult
 from tests.lib.studies import a_study_of
 
 COLUMNS = ("c_one", "c_two", "i_one", "i_two", "g_one", "y")

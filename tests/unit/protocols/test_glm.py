@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from protocols.core.errors import Code
-from protocols.core.local import run_locally
 from protocols.core.lockstep import Failure
 from protocols.core.table import AnalysisTable
+from protocols.exchange.local import run_locally
 from tests.lib.studies import a_study_of
 
 COLUMNS = ("a", "b", "days", "y")

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from protocols.core.errors import Code
-from protocols.core.local import run_locally
 from protocols.core.lockstep import Failure
-from protocols.core.rounds import Outcome
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
 from tests.lib.shared import shared
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import tables_of

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from protocols.core.errors import Code
-from protocols.core.local import run_locally
 from protocols.core.lockstep import Failure
-from protocols.core.rounds import Outcome
 from protocols.core.table import AnalysisTable
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
 from tests.lib.shared import shared
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import tables_of

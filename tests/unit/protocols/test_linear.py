@@ -5,11 +5,11 @@ import pytest
 
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, SiteError, StudyError
-from protocols.core.local import run_locally
-from protocols.core.rounds import Outcome
 from protocols.core.table import AnalysisTable
-from protocols.estimation.penalized_linear import Penalty
-from protocols.linear import Linear, LinearResult, LinearSpec
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
+from protocols.regression.linear import Linear, LinearResult, LinearSpec
+from protocols.regression.penalized_linear import Penalty
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of
 

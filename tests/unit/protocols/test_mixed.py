@@ -6,11 +6,11 @@ import pytest
 from statsmodels.regression.mixed_linear_model import MixedLM
 
 from protocols.core.errors import Code
-from protocols.core.local import run_locally
 from protocols.core.lockstep import Failure
-from protocols.core.rounds import Outcome
 from protocols.core.table import AnalysisTable
-from protocols.mixed import MixedResult
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
+from protocols.regression.mixed import MixedResult
 from tests.lib.studies import a_study_of
 
 

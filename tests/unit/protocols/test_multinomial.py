@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from protocols.core.errors import Code, StudyError
-from protocols.core.local import run_locally
 from protocols.core.lockstep import Failure
-from protocols.core.rounds import Outcome
 from protocols.core.table import AnalysisTable
-from protocols.multinomial import MultinomialSpec, level_probabilities
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
+from protocols.regression.multinomial import MultinomialSpec, level_probabilities
 from tests.lib.drawn_sites import a_site, study_of
 
 SITES = [a_site("a", 150, 1), a_site("b", 60, 2), a_site("c", 90, 3)]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from protocols.core.local import run_locally
 from protocols.core.table import AnalysisTable, fold_hashes
-from protocols.multiple_imputation import MultipleImputationResult
+from protocols.exchange.local import run_locally
+from protocols.preparation.multiple_imputation import MultipleImputationResult
 from tests.lib.studies import a_study_of
 
 COLUMNS = ("a", "b", "c", "y")

@@ -14,12 +14,12 @@ from sklearn.neural_network import MLPRegressor
 
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, SiteError, StudyError
-from protocols.core.local import LocalSites, run_locally
-from protocols.core.rounds import conduct
 from protocols.core.table import AnalysisTable
-from protocols.estimation import network_training
-from protocols.estimation.network import Network
-from protocols.neural import Neural, NeuralSpec, predicted
+from protocols.exchange.local import LocalSites, run_locally
+from protocols.exchange.rounds import conduct
+from protocols.learning import network_training
+from protocols.learning.network import Network
+from protocols.learning.neural import Neural, NeuralSpec, predicted
 from tests.lib.extras import NEEDS_TORCH
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import estimated
@@ -196,7 +196,7 @@ def test_no_batch_is_smaller_than_asked(monkeypatch: pytest.MonkeyPatch) -> None
         sizes.extend(len(rows) for rows in local.batches)
         return real(people, weights, local, *rest)
 
-    monkeypatch.setattr("protocols.neural.trained", watched)
+    monkeypatch.setattr("protocols.learning.neural.trained", watched)
     estimated(a_spec(batch=25, rounds=1, epochs=2), UNLIKE)
     assert min(sizes) >= 25
     assert sum(sizes) == 2 * sum(map(len, UNLIKE))

@@ -10,16 +10,16 @@ from pydantic import ValidationError
 from scipy import stats
 
 from protocols.core.errors import Code, InputError, StudyError
-from protocols.core.local import LocalSites, run_locally
-from protocols.core.rounds import conduct
 from protocols.core.study import Study, canonical_json, parse_study
 from protocols.core.table import AnalysisTable
-from protocols.estimation import site_noise
-from protocols.estimation.accountant import spent
-from protocols.estimation.network_training import clipped_gradient
-from protocols.estimation.neural_model import standardized
 from protocols.estimation.roc import exact_auc
-from protocols.neural import Neural, NeuralSpec
+from protocols.exchange.local import LocalSites, run_locally
+from protocols.exchange.rounds import conduct
+from protocols.learning import site_noise
+from protocols.learning.accountant import spent
+from protocols.learning.network_training import clipped_gradient
+from protocols.learning.neural import Neural, NeuralSpec
+from protocols.learning.neural_model import standardized
 from tests.lib.extras import NEEDS_TORCH
 from tests.lib.studies import a_study_of
 
@@ -167,7 +167,7 @@ def test_peoples_gradients_are_summed_in_blocks(monkeypatch: pytest.MonkeyPatch)
     spec = NeuralSpec.model_validate(a_spec())
     people = standardized(spec, SITES[0], np.zeros(2), np.ones(2))
     whole = clipped_gradient(people, spec.network().start(0), 0.3)
-    monkeypatch.setattr("protocols.estimation.network_training._NUMBERS_AT_ONCE", 40 * spec.network().size)
+    monkeypatch.setattr("protocols.learning.network_training._NUMBERS_AT_ONCE", 40 * spec.network().size)
     np.testing.assert_allclose(clipped_gradient(people, spec.network().start(0), 0.3), whole, rtol=1e-12)
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.special import expit
 
-from protocols.core.local import run_locally
-from protocols.core.rounds import Outcome
-from protocols.penalized_logistic import PenalizedLogisticResult
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
+from protocols.regression.penalized_logistic import PenalizedLogisticResult
 from tests.lib.drawn_sites import a_site, study_of
 
 SITES = [a_site("a", 150, 1), a_site("b", 60, 2), a_site("c", 90, 3)]

@@ -5,12 +5,12 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.cross_decomposition import PLSRegression
 
+from protocols.components.penalized_matrix import bounded, decompose
+from protocols.components.pls import Pls, PlsSpec
 from protocols.core.errors import Code, StudyError
-from protocols.core.local import run_locally
-from protocols.core.rounds import Outcome
 from protocols.core.table import EVERYBODY, AnalysisTable
-from protocols.estimation.penalized_matrix import bounded, decompose
-from protocols.pls import Pls, PlsSpec
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 
 from protocols.core.errors import InputError, SpecError
-from protocols.core.local import run_locally
-from protocols.core.prediction import Fitted
-from protocols.core.rounds import Outcome
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
+from protocols.results.prediction import Fitted
 from tests.lib.drawn_sites import SPLITS, a_site, study_of
 
 mpl.use("agg")

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.core.errors import Code, StudyError
-from protocols.core.local import run_locally
 from protocols.core.table import AnalysisTable
-from protocols.estimation.partial_likelihood import Stratum
+from protocols.exchange.local import run_locally
+from protocols.survival.partial_likelihood import Stratum
 from tests.lib.drawn_sites import SPLITS, a_site, study_of
 from tests.lib.ungated import estimated
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.core.answering import answer
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, SiteError, SpecError
 from protocols.core.protocol import Ask, Transform
 from protocols.core.table import AnalysisTable, Rows, fold_hashes
+from protocols.exchange.site_answer import answer
 from tests.lib.drawn_sites import SPLITS, study_of
 
 

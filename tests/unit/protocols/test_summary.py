@@ -7,8 +7,8 @@ import pytest
 
 from protocols.core.disclosure import SUPPRESSED
 from protocols.core.errors import Code
-from protocols.core.local import run_locally
 from protocols.core.table import AnalysisTable
+from protocols.exchange.local import run_locally
 from tests.lib.drawn_sites import SPLITS, study_of
 from tests.lib.ungated import estimated
 

@@ -8,12 +8,12 @@ import pytest
 from pydantic import ValidationError
 
 from protocols.core.errors import Code, SpecError, StudyError
-from protocols.core.local import run_locally
 from protocols.core.table import AnalysisTable
-from protocols.estimation.concordance import pairs
-from protocols.estimation.life_table import FollowUp, Grid, counted, crossing, curve
-from protocols.kaplan_meier import KaplanMeier, KaplanMeierSpec
-from protocols.log_rank import LogRankSpec
+from protocols.exchange.local import run_locally
+from protocols.survival.concordance import pairs
+from protocols.survival.kaplan_meier import KaplanMeier, KaplanMeierSpec
+from protocols.survival.life_table import FollowUp, Grid, counted, crossing, curve
+from protocols.survival.log_rank import LogRankSpec
 from tests.lib.drawn_sites import SPLITS, study_of
 from tests.lib.shared import shared
 from tests.lib.ungated import tables_of

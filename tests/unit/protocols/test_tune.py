@@ -10,17 +10,17 @@ from pydantic import ValidationError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from protocols.core.answering import answer
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, SiteError, SpecError, StudyError
-from protocols.core.local import LocalSites, run_locally
 from protocols.core.protocol import Ask, parse_spec
-from protocols.core.rounds import conduct
 from protocols.core.table import AnalysisTable, Rows, fold_hashes
-from protocols.core.wire import RoundAnswer, RoundQuestion
-from protocols.discrimination import Discrimination
-from protocols.estimation.schemes import ByFold, External
-from protocols.tune import TuneResult
+from protocols.exchange.local import LocalSites, run_locally
+from protocols.exchange.rounds import conduct
+from protocols.exchange.site_answer import answer
+from protocols.exchange.wire import RoundAnswer, RoundQuestion
+from protocols.validation.discrimination import Discrimination
+from protocols.validation.schemes import ByFold, External
+from protocols.validation.tune import TuneResult
 from tests.lib.drawn_sites import SPLITS, a_site, study_of
 from tests.lib.studies import a_study_of
 

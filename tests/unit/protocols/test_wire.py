@@ -14,15 +14,7 @@ from hypothesis.extra import numpy as stn
 from protocols.core.errors import Code
 from protocols.core.protocol import Ask, Transform
 from protocols.core.table import Rows
-from protocols.core.wire import (
-    RoundAnswer,
-    RoundQuestion,
-    WireError,
-    pack,
-    seal,
-    unpack,
-    unseal,
-)
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, pack, seal, unpack, unseal
 
 names = st.text(st.characters(codec="ascii", categories=["Ll", "Nd"]), min_size=1, max_size=8)
 arrays = stn.arrays(

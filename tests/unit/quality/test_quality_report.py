@@ -21,8 +21,8 @@ from cdm.schema import (
 )
 from protocols.core.errors import ExitCode, InputError
 from server.main import run
-from site_node.config import load
-from site_node.loading import open_cdm
+from site_node.home.cdm import open_cdm
+from site_node.home.config import load
 from site_node.quality import assess
 from site_node.quality.page import write_page
 from tests.lib.sites import Coordinator, make_site

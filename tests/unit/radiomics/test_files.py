@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from protocols.core.errors import Code, InputError
 from server.main import run
-from site_node.features.radiomics import nifti
 from site_node.features.radiomics.presets import PRESETS, preset
 from site_node.images.files import Asked, wanted
 from site_node.images.picture import draw
+from site_node.sources import nifti
 from tests.lib.dicom_files import write_rtstruct, write_series
 
 SHAPE = (7, 8, 9)  # (x, y, z), as NIfTI has it

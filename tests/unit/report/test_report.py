@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protocols.core.local import run_locally
-from protocols.core.rounds import Outcome
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
 from server.report import Left, write_report
 from tests.lib.studies import a_study
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from protocols.core.errors import Code, InputError
-from protocols.core.local import run_locally
 from protocols.core.lockstep import Failure
 from protocols.core.study import Study
-from protocols.core.wire import RoundAnswer, pack, seal, unseal
-from server.coordinator import LeadLostError
-from server.store import State
-from server.studies import recompute, report
+from protocols.exchange.local import run_locally
+from protocols.exchange.wire import RoundAnswer, pack, seal, unseal
+from server.actions.studies import recompute, report
+from server.coordination.coordinator import LeadLostError
+from server.home.store import State
 from tests.lib.consortium import Consortium
 from tests.lib.federation import logistic_study
 from tests.lib.table_agent import table_of

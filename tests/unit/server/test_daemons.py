@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from protocols.core import daemons
 from protocols.core.errors import Code, InputError, UnreachableError
+from protocols.runtime import daemons
 from tests.lib.federation import until
 from tests.lib.processes import living
 
@@ -24,7 +24,7 @@ def _supervisor(folder: Path, *commands: list[str]) -> tuple[str, ...]:
         for i, c in enumerate(commands)
     )
     code = (
-        "from pathlib import Path; from protocols.core.daemons import Service, Supervisor; "
+        "from pathlib import Path; from protocols.runtime.daemons import Service, Supervisor; "
         f"Supervisor(Path({str(folder)!r}), [{listed}]).run()"
     )
     return (sys.executable, "-c", code)

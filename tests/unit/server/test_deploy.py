@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from server import enrolment as center_enrolment
-from server import processes as center
-from site_node import enrolment as site_enrolment
-from site_node import processes as site
-from site_node.setup import make_site
+from server.administration import enrolment as center_enrolment
+from server.administration import processes as center
+from site_node.administration import enrolment as site_enrolment
+from site_node.administration import processes as site
+from site_node.administration.setup import make_site
 
 UNITS = Path(__file__).resolve().parents[3] / "deploy" / "systemd"
 SITE, CENTER = "/srv/shadowgraph/", "/srv/center/"
@@ -41,11 +41,11 @@ def test_every_unit_starts_a_process_that_is_known() -> None:
         _, _, module, _, home, only = line.split()
         started[unit.stem.removeprefix("shadowgraph-")] = (module, home + "/", only)
     assert started == {
-        "supernode": ("site_node.processes", SITE, "supernode"),
-        "agent": ("site_node.processes", SITE, "agent"),
-        "superlink": ("server.processes", CENTER, "superlink"),
-        "superexec": ("server.processes", CENTER, "superexec"),
-        "run": ("server.processes", CENTER, "run"),
+        "supernode": ("site_node.administration.processes", SITE, "supernode"),
+        "agent": ("site_node.administration.processes", SITE, "agent"),
+        "superlink": ("server.administration.processes", CENTER, "superlink"),
+        "superexec": ("server.administration.processes", CENTER, "superexec"),
+        "run": ("server.administration.processes", CENTER, "run"),
     }
 
 

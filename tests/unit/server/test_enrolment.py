@@ -10,13 +10,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key, load_ssh_public_key
 
-from protocols.core.enrolment import Enrolment, Invitation
 from protocols.core.errors import Code, InputError
-from server.config import SETTINGS, load
-from server.enrolment import enrol, invite, make_center, sites
-from server.store import Store
-from site_node.enrolment import join
-from site_node.setup import make_site
+from protocols.exchange.enrolment import Enrolment, Invitation
+from server.administration.enrolment import enrol, invite, make_center, sites
+from server.home.config import SETTINGS, load
+from server.home.store import Store
+from site_node.administration.enrolment import join
+from site_node.administration.setup import make_site
 
 
 @pytest.fixture

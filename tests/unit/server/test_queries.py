@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from protocols.core.errors import Code
-from server.queries import ask, query_study, rows
-from server.store import State
-from site_node import approvals
+from server.actions.queries import ask, query_study, rows
+from server.home.store import State
+from site_node.governance import approvals
 from tests.lib.consortium import Consortium
 
 GLIOMA = "condition:ICD10CM:C71%"

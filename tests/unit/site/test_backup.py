@@ -13,8 +13,8 @@ import pytest
 from protocols.core.errors import Code, ExitCode, ShadowgraphError
 from protocols.core.protocol import ask
 from server.main import run
-from site_node import approvals, audit, ledger
-from site_node.backup import MANIFEST, back_up, restore
+from site_node.administration.backup import MANIFEST, back_up, restore
+from site_node.governance import approvals, audit, ledger
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.studies import a_study
 

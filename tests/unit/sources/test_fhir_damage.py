@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from cdm.etl import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from site_node.sources.fhir import read
 
 IDENTITY = Identity(b"a site's secret")

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cdm.etl import MAPPERS, SourceRecord, Unreadable
 from protocols.core.errors import ExitCode, InputError, UnreachableError
 from server.main import run
-from site_node.fhir_servers import fhir_kinds
+from site_node.ingest.fhir_servers import fhir_kinds
 from site_node.sources.fhir.bulk import BulkExport, split_export_url
 from site_node.sources.fhir.search import search, supported
 from site_node.sources.fhir.server import FhirServer

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from cdm.cohort import CohortDefinition
-from cdm.concepts import Vocabulary
+from cdm.cohorts.cohort import CohortDefinition
 from cdm.etl import Identity, SourceRecord
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
+from cdm.vocabulary.concepts import Vocabulary
 from site_node.study_table import cohort
 from tests.lib.hospital_records import coded, record
 

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from cdm.database import connect, migrate
 from cdm.etl.identity import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from cdm.etl.record import SourceRecord
-from protocols.core.local import run_locally
 from protocols.core.study import Study
 from protocols.core.table import Episodes
+from protocols.exchange.local import run_locally
 from site_node.features.clinical import Events, spells
 from site_node.study_table.build import build_table
 from tests.lib.patients import condition, observation, patient, procedure, visit

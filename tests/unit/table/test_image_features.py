@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from cdm.etl.identity import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from cdm.etl.record import SourceRecord, Unreadable
 from cdm.schema import image_feature, measurement, observation_period, quarantine
 from protocols.core.errors import InputError

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine
 
-from cdm.concepts import Vocabulary
 from cdm.database import upsert, writing
 from cdm.etl.context import Context
 from cdm.etl.identity import Identity
-from cdm.etl.image_feature import feature_rows
-from cdm.etl.load import load
+from cdm.etl.imaging.image_feature import feature_rows
+from cdm.etl.loader.load import load
 from cdm.schema import image_acquisition, image_occurrence, metadata
+from cdm.vocabulary.concepts import Vocabulary
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from site_node.study_table.build import build_table

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, event
 
-from cdm.concepts import Vocabulary
 from cdm.database import connect, migrate, upsert, writing
 from cdm.etl.identity import Identity
-from cdm.etl.load import load
+from cdm.etl.loader.load import load
 from cdm.etl.record import SourceRecord
 from cdm.schema import concept
+from cdm.vocabulary.concepts import Vocabulary
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, fold_hashes
 from site_node.study_table import records

@@ -1,0 +1,1 @@
+"""FHIR resources to rows of the CDM: one kind of resource, one file."""

@@ -1,0 +1,57 @@
+"""AllergyIntolerance: an observation; of an allergy to a drug the drug is its value.
+
+A code that is an allergy itself ("allergy to mould", "no known allergy") stands alone. A code that is a drug
+becomes the value of "allergy to drug" (SNOMED 416098002), as the guide has it.
+
+Left out on purpose: identifier, type, criticality, onsetAge, onsetString, lastOccurrence, note, reaction.
+"""
+
+from cdm.etl.context import Context
+from cdm.etl.fhir.words.coding import Coded, coded, coded_value, first_code
+from cdm.etl.fhir.words.dates import last_date, required_date
+from cdm.etl.fhir.words.events import OBSERVATION, Event, event_row, event_rows
+from cdm.etl.fhir.words.references import (
+    record_id,
+    referenced_id,
+    refuse_modifiers,
+    require_status,
+    subject_person_id,
+    visit_occurrence_id,
+)
+from cdm.etl.omop_concepts import EHR, PATIENT_SELF_REPORT
+from cdm.etl.record import Body, Row
+
+REALIZED = {None, "confirmed", "unconfirmed", "presumed"}
+TO_DRUG = {"system": "http://snomed.info/sct", "code": "416098002"}
+
+
+def map_allergy_intolerance(allergy: Body, context: Context) -> list[Row]:
+    """The observation of an allergy that is not refuted."""
+    require_status(first_code(allergy.get("verificationStatus")), REALIZED, "verificationStatus")
+    refuse_modifiers(allergy)
+    by_patient = referenced_id(allergy.get("asserter"), "Patient")
+    event = Event(
+        record_id(allergy),
+        subject_person_id(allergy, context, "patient"),
+        visit_occurrence_id(allergy, context),
+        required_date(allergy, "onsetDateTime", "onsetPeriod", "recordedDate"),
+        last_date(allergy, "onsetPeriod"),
+        PATIENT_SELF_REPORT if by_patient else EHR,
+    )
+    code = coded(allergy.get("code"), context)
+    rows = list(_rows(event, code, context))
+    for row in rows:
+        if row.table == OBSERVATION.table:
+            row.values["qualifier_source_value"] = first_code(allergy.get("clinicalStatus"))
+    return rows
+
+
+def _rows(event: Event, code: Coded, context: Context) -> list[Row]:
+    if all(one.domain_id != "Drug" for one in code.standard):
+        return list(event_rows(event, code, OBSERVATION, context))
+    question = coded_value(TO_DRUG, context)
+    row_id = context.row_id(event.record_id, OBSERVATION.table)
+    row = event_row(event, question, question.standard[0], OBSERVATION, row_id)
+    row.values["value_as_concept_id"] = code.concept_id
+    row.values["value_source_value"] = code.source_value
+    return [row]

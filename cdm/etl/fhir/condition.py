@@ -1,0 +1,115 @@
+"""Condition: an event in the table of its code's domain, by default condition_occurrence.
+
+A condition that is only considered, or ruled out, is an observation with that qualifier and no diagnosis.
+Its stages, mCODE's histology, and the body site become rows beside it that point to it.
+
+Left out on purpose: identifier, severity, stage.assessment (an Observation of its own), evidence, note,
+asserter, recorder, onsetAge and onsetString (the recorded date stands in).
+"""
+
+from collections.abc import Iterator
+
+from cdm.etl.context import Context
+from cdm.etl.fhir.cancer import stages
+from cdm.etl.fhir.words.coding import Coded, coded, coded_value, first_code
+from cdm.etl.fhir.words.dates import first_date, required_date
+from cdm.etl.fhir.words.events import CONDITION, MEASUREMENT, OBSERVATION, Event, Names, event_row, event_rows
+from cdm.etl.fhir.words.references import (
+    record_id,
+    refuse_modifiers,
+    require_status,
+    subject_person_id,
+    visit_occurrence_id,
+)
+from cdm.etl.omop_concepts import (
+    CONDITION_OCCURRENCE_ID_FIELD,
+    EHR,
+    EHR_ENCOUNTER,
+    EHR_PROBLEM_LIST,
+    NO_CONCEPT,
+)
+from cdm.etl.record import Body, Row
+
+CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"
+HISTOLOGY = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-histology-morphology-behavior"
+HISTOLOGY_AND_BEHAVIOR = {"system": "http://loinc.org", "code": "59847-4"}
+BODY_SITE = {"system": "http://loinc.org", "code": "39111-0"}
+REALIZED = {None, "confirmed"}
+CONSIDERED = {"provisional", "differential", "refuted"}
+
+
+def map_condition(condition: Body, context: Context) -> list[Row]:
+    """The rows of a diagnosis, or one observation of a diagnosis that is not sure or refuted."""
+    verification = first_code(condition.get("verificationStatus"))
+    require_status(verification, REALIZED | CONSIDERED, "verificationStatus")
+    refuse_modifiers(condition)
+    event = Event(
+        record_id(condition),
+        subject_person_id(condition, context),
+        visit_occurrence_id(condition, context),
+        required_date(condition, "onsetDateTime", "onsetPeriod", "recordedDate"),
+        first_date(condition, "abatementDateTime", "abatementPeriod"),
+        _type_concept_id(condition),
+    )
+    code = coded(condition.get("code"), context)
+    if verification in CONSIDERED:
+        return [_considered(event, code, str(verification), context)]
+    rows = list(event_rows(event, code, CONDITION, context))
+    for row in rows:
+        if row.table == CONDITION.table:
+            row.values["condition_status_source_value"] = first_code(condition.get("clinicalStatus"))
+    return [*rows, *_beside(condition, event, rows[0], context)]
+
+
+def _type_concept_id(condition: Body) -> int:
+    categories = {first_code(category) for category in condition.get("category") or ()}
+    if "problem-list-item" in categories:
+        return EHR_PROBLEM_LIST
+    return EHR_ENCOUNTER if "encounter-diagnosis" in categories else EHR
+
+
+def _considered(event: Event, code: Coded, verification: str, context: Context) -> Row:
+    row_id = context.row_id(event.record_id, OBSERVATION.table)
+    row = event_row(event, code, code.standard[0], OBSERVATION, row_id)
+    row.values["qualifier_source_value"] = verification
+    row.values["qualifier_concept_id"] = NO_CONCEPT
+    return row
+
+
+def _beside(condition: Body, event: Event, diagnosis: Row, context: Context) -> Iterator[Row]:
+    """The histology as a measurement and each body site as an observation, both pointing to the diagnosis."""
+    for extension in condition.get("extension") or ():
+        if extension.get("url") == HISTOLOGY:
+            value = coded(extension.get("valueCodeableConcept"), context)
+            question = coded_value(HISTOLOGY_AND_BEHAVIOR, context)
+            yield _finding(event, MEASUREMENT, question, value, diagnosis, "histology", context)
+    for part, question, value in stages(condition, event, context):
+        yield _finding(event, MEASUREMENT, question, value, diagnosis, part, context)
+    for number, site in enumerate(condition.get("bodySite") or ()):
+        value = coded(site, context)
+        question = coded_value(BODY_SITE, context)
+        yield _finding(event, OBSERVATION, question, value, diagnosis, f"bodySite:{number}", context)
+
+
+def _finding(
+    event: Event,
+    names: Names,
+    question: Coded,
+    answer: Coded,
+    diagnosis: Row,
+    part: str,
+    context: Context,
+) -> Row:
+    row_id = context.row_id(event.record_id, names.table, part)
+    row = event_row(event, question, question.standard[0], names, row_id)
+    row.values["value_as_concept_id"] = answer.concept_id
+    row.values["value_source_value"] = answer.source_value
+    if diagnosis.table == CONDITION.table:
+        target, field = (
+            ("measurement_event_id", "meas_event_field_concept_id")
+            if names is MEASUREMENT
+            else ("observation_event_id", "obs_event_field_concept_id")
+        )
+        row.values[target] = diagnosis.values[CONDITION.key]
+        row.values[field] = CONDITION_OCCURRENCE_ID_FIELD
+    return row

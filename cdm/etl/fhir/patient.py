@@ -1,0 +1,125 @@
+"""Patient: the person, the death, and what is known of being alive.
+
+Left out on purpose: identifier, name, telecom, address, contact, photo (f2o-020, f2o-022), communication,
+generalPractitioner, managingOrganization, maritalStatus, multipleBirth[x], link, active.
+"""
+
+from typing import Any
+
+from cdm.etl.context import Context
+from cdm.etl.fhir.words.coding import NOT_CODED, Coded, coded_value
+from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN, Instant, instant
+from cdm.etl.fhir.words.references import record_id, refuse_modifiers
+from cdm.etl.omop_concepts import EHR, IMPUTED, MORE_THAN_ONE_RACE, NO_CONCEPT, RACE_OBSERVATION
+from cdm.etl.person import UNKNOWN_YEAR
+from cdm.etl.record import Body, Row
+from cdm.vocabulary.names import UNMAPPED
+
+US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
+
+GENDER = "http://hl7.org/fhir/administrative-gender"
+LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
+VITAL_STATUS = {"system": LOINC, "code": "67162-8"}
+ALIVE = {"system": SNOMED, "code": "438949009"}
+DEAD = {"system": SNOMED, "code": "419099009"}
+
+
+def map_patient(patient: Body, context: Context) -> list[Row]:
+    """The person; their death if it has a date, else an observation of the vital status if one is stated."""
+    refuse_modifiers(patient)
+    person_id = context.person_id(patient["id"])
+    birth = instant(patient["birthDate"]) if patient.get("birthDate") else None
+    races = _omb_categories(patient, "us-core-race", context)
+    rows = [Row("person", _person(patient, person_id, birth, races, context))]
+    rows += _races(patient, person_id, races, context)
+    return rows + _vital_status(patient, person_id, context)
+
+
+def _person(
+    patient: Body, person_id: int, birth: Instant | None, races: list[Coded], context: Context
+) -> dict[str, Any]:
+    ethnicities = _omb_categories(patient, "us-core-ethnicity", context)
+    gender = patient.get("gender")
+    gender_concept = context.resolve(GENDER, gender) if gender else UNMAPPED
+    race = races[0] if races else NOT_CODED
+    ethnicity = ethnicities[0] if ethnicities else NOT_CODED
+    return {
+        "person_id": person_id,
+        "gender_concept_id": gender_concept.concept_id,
+        "gender_source_value": gender,
+        "gender_source_concept_id": gender_concept.source_concept_id,
+        "year_of_birth": birth.day.year if birth else UNKNOWN_YEAR,
+        "month_of_birth": birth.day.month if birth and birth.precision != "year" else None,
+        "day_of_birth": birth.day.day if birth and birth.precision == "day" else None,
+        "race_concept_id": MORE_THAN_ONE_RACE if len(races) > 1 else _of_domain(race, "Race"),
+        "race_source_value": race.source_value,
+        "race_source_concept_id": race.source_concept_id,
+        "ethnicity_concept_id": _of_domain(ethnicity, "Ethnicity"),
+        "ethnicity_source_value": ethnicity.source_value,
+        "ethnicity_source_concept_id": ethnicity.source_concept_id,
+    }
+
+
+def _of_domain(code: Coded, domain_id: str) -> int:
+    """The concept where it is of the domain that the column wants; a site's map may say otherwise."""
+    return next((one.concept_id for one in code.standard if one.domain_id == domain_id), NO_CONCEPT)
+
+
+def _omb_categories(patient: Body, name: str, context: Context) -> list[Coded]:
+    """The codes of US Core's race or ethnicity extension at the level of the OMB categories."""
+    return [
+        coded_value(part["valueCoding"], context)
+        for extension in patient.get("extension") or ()
+        if extension.get("url") == US_CORE + name
+        for part in extension.get("extension") or ()
+        if part.get("url") == "ombCategory" and part.get("valueCoding", {}).get("code")
+    ]
+
+
+def _races(patient: Body, person_id: int, races: list[Coded], context: Context) -> list[Row]:
+    """One observation a race for a person of several, whom `person` can only call "more than one race"."""
+    if len(races) < 2:
+        return []
+    return [
+        _observation(
+            context.row_id(record_id(patient), "observation", f"race:{race.source_value}"),
+            person_id,
+            observation_concept_id=RACE_OBSERVATION,
+            value_as_concept_id=race.concept_id,
+            value_source_value=race.source_value,
+        )
+        for race in races
+    ]
+
+
+def _vital_status(patient: Body, person_id: int, context: Context) -> list[Row]:
+    if patient.get("deceasedDateTime"):
+        death = instant(patient["deceasedDateTime"])
+        values = {
+            "person_id": person_id,
+            "death_date": death.day,
+            "death_datetime": death.time,
+            "death_type_concept_id": EHR if death.precision == "day" else IMPUTED,
+        }
+        return [Row("death", values, death.precision)]
+    dead = patient.get("deceasedBoolean")
+    if not isinstance(dead, bool):
+        return []
+    question, answer = coded_value(VITAL_STATUS, context), coded_value(DEAD if dead else ALIVE, context)
+    # Alive or dead without a date: `derived` moves the statement to the last contact, where it was true.
+    row = _observation(
+        context.row_id(record_id(patient), "observation", "vital-status"),
+        person_id,
+        observation_concept_id=question.concept_id,
+        observation_source_value=question.source_value,
+        observation_source_concept_id=question.source_concept_id,
+        value_as_concept_id=answer.concept_id,
+        value_source_value=answer.source_value,
+    )
+    return [row]
+
+
+def _observation(observation_id: int, person_id: int, **values: Any) -> Row:
+    """A statement without a date."""
+    base = {"observation_id": observation_id, "person_id": person_id, "observation_date": DAY_NOT_KNOWN}
+    return Row("observation", {**base, "observation_type_concept_id": IMPUTED, **values}, "year")

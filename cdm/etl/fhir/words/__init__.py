@@ -1,0 +1,1 @@
+"""What the elements of FHIR mean: codings, dates, references, events and values."""

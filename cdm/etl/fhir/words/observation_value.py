@@ -1,0 +1,119 @@
+"""The value of an Observation or component, as columns of measurement or observation."""
+
+from typing import Any
+
+from cdm.etl.context import Context
+from cdm.etl.fhir.words.coding import SOURCE_VALUE_LENGTH, coded, coded_text, coded_value
+from cdm.etl.fhir.words.free_text import kept_text
+from cdm.etl.omop_concepts import NO, NO_CONCEPT, OPERATOR, YES
+from cdm.etl.record import Body, Unmappable
+
+UCUM = "http://unitsofmeasure.org"
+# value[x] of R4, and of R5 what a lenient reader still understands
+VALUES = {"dataAbsentReason"} | {
+    f"value{kind}"
+    for kind in (
+        *("Quantity", "CodeableConcept", "String", "Boolean", "Integer", "Decimal", "Range", "Ratio"),
+        *("SampledData", "Time", "Date", "DateTime", "Period"),
+    )
+}
+# the whole ones of an extension too
+NUMBERS = {"valueInteger", "valueDecimal", "valueUnsignedInt", "valuePositiveInt"}
+STRING_LENGTH = 60  # observation.value_as_string
+
+
+def has_value(part: Body) -> bool:
+    """Whether the part says a value, or says that the value is absent."""
+    return not VALUES.isdisjoint(part)
+
+
+def is_number(part: Body) -> bool:
+    """Whether the part's value is a number."""
+    return "valueQuantity" in part or not NUMBERS.isdisjoint(part)
+
+
+def value_columns(part: Body, table: str, context: Context) -> dict[str, Any]:
+    """The columns that hold the part's value in `table`; none where it has none."""
+    is_measurement = table == "measurement"
+    columns: dict[str, Any] = {}
+    if "valueQuantity" in part:
+        columns = _quantity(part["valueQuantity"], context, is_measurement)
+    elif "valueCodeableConcept" in part:
+        code = coded(part["valueCodeableConcept"], context)
+        columns = {"value_as_concept_id": code.concept_id, "value_source_value": code.source_value}
+    elif not NUMBERS.isdisjoint(part):
+        columns = {"value_as_number": _number(next(part[name] for name in NUMBERS if name in part))}
+    elif "valueBoolean" in part:
+        yes = part["valueBoolean"] is True
+        columns = {"value_as_concept_id": YES if yes else NO, "value_source_value": str(yes).lower()}
+    elif "valueString" in part:
+        columns = _string(str(part["valueString"]), context, is_measurement)
+    elif (text := _text(part)) is not None:
+        columns = {"value_source_value": text[:SOURCE_VALUE_LENGTH]}
+        if not is_measurement:
+            columns["value_as_string"] = text[:STRING_LENGTH]
+    if is_measurement and part.get("referenceRange"):
+        columns.update(_range(part["referenceRange"][0]))
+    return columns
+
+
+def _string(text: str, context: Context, is_measurement: bool) -> dict[str, Any]:
+    """An answer in words: a concept where the site has mapped it, shown where it can name nobody."""
+    answer = coded_text(text, context)
+    columns: dict[str, Any] = {"value_source_value": answer.source_value}
+    if answer.concept_id:
+        columns["value_as_concept_id"] = answer.concept_id
+    if not is_measurement:
+        columns["value_as_string"] = kept_text(text, context)[:STRING_LENGTH]
+    return columns
+
+
+def _quantity(quantity: Body, context: Context, is_measurement: bool) -> dict[str, Any]:
+    columns: dict[str, Any] = {"value_as_number": _number(quantity.get("value"))}
+    if is_measurement and quantity.get("comparator"):
+        columns["operator_concept_id"] = OPERATOR.get(quantity["comparator"], NO_CONCEPT)
+    code, unit = quantity.get("code"), quantity.get("unit")
+    if code:
+        known = coded_value({"system": quantity.get("system") or UCUM, "code": code}, context)
+        columns["unit_concept_id"] = known.concept_id
+        if is_measurement:
+            columns["unit_source_concept_id"] = known.source_concept_id
+    elif unit:
+        columns["unit_concept_id"] = NO_CONCEPT
+    if code or unit:
+        columns["unit_source_value"] = str(code or unit)[:SOURCE_VALUE_LENGTH]
+    return columns
+
+
+def _number(value: object) -> float | None:
+    """The number as the CDM stores it; an integer stays one to the last digit that a double has."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Unmappable("malformed-number", "a numeric value is not a number")
+    return float(value)
+
+
+def _text(part: Body) -> str | None:
+    """What a value without a column of its own reads as."""
+    for name in ("valueDateTime", "valueTime", "valueDate"):
+        if name in part:
+            return str(part[name])
+    if "valueRatio" in part:
+        ratio = part["valueRatio"]
+        return f"{_quantity_text(ratio.get('numerator'))}:{_quantity_text(ratio.get('denominator'))}"
+    if "valueRange" in part:
+        value = part["valueRange"]
+        return f"{_quantity_text(value.get('low'))}-{_quantity_text(value.get('high'))}"
+    if "valuePeriod" in part:
+        return f"{part['valuePeriod'].get('start', '')}/{part['valuePeriod'].get('end', '')}"
+    return None
+
+
+def _quantity_text(quantity: Any) -> str:
+    return f"{quantity.get('value', '')}" if isinstance(quantity, dict) else ""
+
+
+def _range(reference: Body) -> dict[str, Any]:
+    bounds = {"range_low": reference.get("low"), "range_high": reference.get("high")}
+    return {name: _number(bound.get("value")) for name, bound in bounds.items() if isinstance(bound, dict)}

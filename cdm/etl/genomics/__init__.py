@@ -1,0 +1,1 @@
+"""Tested samples, profiles and numbers of samples to rows of the CDM."""

@@ -1,0 +1,1 @@
+"""DICOM series, regions, readings and radiomic features to rows of the CDM."""

@@ -1,0 +1,153 @@
+"""The one loader, for all kinds of sources: batches of records into the CDM, safe to kill and to repeat.
+
+A batch is one transaction: the rows, the content hashes that make the next load skip them, and the
+quarantine. Killed between two batches or inside one, a load is finished by running it again. Mapping happens
+before the transaction begins, so that the write lock is held for the writing alone.
+"""
+
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+
+from sqlalchemy import Engine, select
+
+from cdm.etl.identity import Identity
+from cdm.etl.loader.batch import CONTENT_DIGITS, Loading
+from cdm.etl.loader.kept_resources import compact, read_block
+from cdm.etl.loader.periods import derive
+from cdm.etl.loader.runs import begin_run, finish_run, was_interrupted
+from cdm.etl.loader.summary import LoadSummary
+from cdm.etl.profile import Profile
+from cdm.etl.record import SourceRecord, Unreadable
+from cdm.schema import source_record
+
+BATCH = 2000
+BATCH_BYTES = 32 * 1024 * 1024  # parsed, a batch of this size takes about 200 MB
+USUAL = Profile()
+
+Progress = Callable[[int], None]
+
+
+def load(
+    engine: Engine,
+    records: Iterable[SourceRecord | Unreadable],
+    source: str,
+    identity: Identity,
+    progress: Progress = lambda count: None,
+    batch_size: int = BATCH,
+    profile: Profile = USUAL,
+) -> LoadSummary:
+    """The summary of loading `records`: each is loaded, unchanged, removed, excluded or in quarantine.
+
+    `source` names where they come from for good (`fhir`, `pacs`): the same record of the same source is
+    replaced, of another source it is another record. A newer version that cannot be loaded goes to quarantine
+    and leaves the older one's rows. `progress` is told how many records each batch had;
+    `batch_size` is small where a record takes long to make, so that a kill loses little.
+    """
+    with _running(engine, source, identity, profile) as loading:
+        for batch in _batches(records, batch_size):
+            loading.take(batch)
+            progress(len(batch))
+        loading.quarantine.resolve_fixed()
+    return loading.summary
+
+
+def remap(
+    engine: Engine,
+    identity: Identity,
+    progress: Progress = lambda count: None,
+    profile: Profile = USUAL,
+) -> list[LoadSummary]:
+    """The summaries, a source each, of mapping anew what is loaded, where map, vocabulary or profile changed.
+
+    The records' sources are not needed: the CDM is as if they were loaded again.
+    """
+    return [_remap(engine, source, identity, progress, profile) for source in _sources(engine)]
+
+
+def _remap(
+    engine: Engine, source: str, identity: Identity, progress: Progress, profile: Profile
+) -> LoadSummary:
+    with _running(engine, source, identity, profile) as loading:
+        for source_body_id in _blocks(engine, source):
+            with engine.connect() as connection:
+                stored = read_block(connection, source_body_id)
+            old = [
+                one
+                for one in stored
+                if one.source == source and one.content_hash[CONTENT_DIGITS:] != loading.fingerprint
+            ]
+            if old:
+                loading.remap(old)
+            progress(len(stored))
+    return loading.summary
+
+
+def _sources(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return sorted(connection.scalars(select(source_record.c.source).distinct()))
+
+
+def _blocks(engine: Engine, source: str) -> list[int]:
+    columns = source_record.c
+    statement = select(columns.source_body_id).where(columns.source == source).distinct()
+    with engine.connect() as connection:
+        wanted = connection.scalars(statement.where(columns.source_body_id.is_not(None))).all()
+    return sorted(key for key in wanted if key is not None)
+
+
+@contextmanager
+def _running(engine: Engine, source: str, identity: Identity, profile: Profile) -> Iterator[Loading]:
+    """A load from its note in `load_run` to its end, when what follows from the rows is made anew."""
+    interrupted = was_interrupted(engine)
+    run_id = begin_run(engine, source, profile)
+    loading = Loading(engine, source, identity, run_id, profile)
+    with _collector_at_rest():
+        yield loading
+    if loading.summary.changed or interrupted:
+        derive(engine)
+        compact(engine)
+    loading.summary.unmapped_codes = len(loading.unmapped)
+    finish_run(engine, run_id, loading.summary)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Lets the garbage collector run seldom, which saves a third of a load's time.
+
+    Records are trees without cycles: reference counts free them, and the memory does not grow (measured).
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(200_000, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _batches(
+    records: Iterable[SourceRecord | Unreadable], size: int
+) -> Iterator[list[SourceRecord | Unreadable]]:
+    """Batches in which no record stands twice: its second version waits for the next transaction."""
+    upcoming, left = iter(records), True
+    waiting: list[SourceRecord | Unreadable] = []
+    while left or waiting:
+        batch: list[SourceRecord | Unreadable] = []
+        seen: set[tuple[str, str]] = set()
+        earlier, waiting = iter(waiting), []
+        left, read = False, 0
+        for record in chain(earlier, upcoming):
+            if isinstance(record, SourceRecord):
+                name = (record.kind, record.record_id)
+                (waiting if name in seen else batch).append(record)
+                seen.add(name)
+                read += record.size
+            else:
+                batch.append(record)
+            if max(len(batch), len(waiting)) >= size or read >= BATCH_BYTES:
+                left = True
+                break
+        waiting += earlier  # where the batch was full before they were all taken
+        if batch:
+            yield batch

@@ -1,0 +1,328 @@
+"""What a load writes: the rows of a batch, whose they are, and what was left out, in one transaction."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cdm.database import CHUNK, chunks, delete_rows, key_columns, upsert, writing
+from cdm.etl.fhir.words.dates import instant
+from cdm.etl.identity import Identity
+from cdm.etl.loader.kept_resources import Place, Stored, read_bodies, write_block
+from cdm.etl.loader.quarantine import Quarantine, Rejected
+from cdm.etl.record import Row, SourceRecord, Unmappable
+from cdm.schema import (
+    metadata,
+    person_link,
+    source_name,
+    source_need,
+    source_record,
+    source_row,
+    unmapped_code,
+)
+
+KEYS = {name: key_columns(table)[0] for name, table in metadata.tables.items() if table.primary_key.columns}
+KEYS |= {"death": "person_id", "episode_event": "episode_id"}
+
+
+# What several records may tell of, a person or a series: the row is that of the first of them, in an order
+# that does not hang on which of them arrived first.
+SHARED = {"person", "death", "procedure_occurrence", "image_occurrence", "image_acquisition"}
+
+
+class Told(NamedTuple):
+    """A row that several records may tell of; the smallest precedence counts."""
+
+    row_id: int
+    precedence: tuple[bool, int]
+    values: dict[str, Any]
+
+
+class Known(NamedTuple):
+    """What is known of a record that was loaded before; the hash of one deleted since is empty."""
+
+    content_hash: str
+    last_updated: datetime | None
+
+
+@dataclass
+class Change:
+    """A record whose rows are to be written; `excluded` says why there are none.
+
+    `content` is what to keep of its body, empty of a record taken back; one that is mapped anew from what was
+    kept has its `place` already. `needs` are the keys of the records that were looked into to map it, and of
+    the names that were looked up; `names` are those of its own names.
+    """
+
+    key: int
+    source: str
+    record: SourceRecord
+    content_hash: str
+    rows: list[Row]
+    excluded: str
+    known: bool
+    content: bytes = b""
+    place: Place | None = None
+    needs: set[int] = field(default_factory=set)
+    names: set[int] = field(default_factory=set)
+    had_rows: bool = False
+    counted: bool = True  # False where another record's change made it be mapped anew
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the source said something new; else it is mapped anew from what was kept."""
+        return bool(self.content) or self.record.deleted
+
+
+class Store:
+    """The writer of one load."""
+
+    def __init__(
+        self, engine: Engine, source: str, run_id: int, identity: Identity, quarantine: Quarantine
+    ) -> None:
+        self._engine = engine
+        self._source = source
+        self._run_id = run_id
+        self._block_id = run_id  # blocks sort by time, as runs do
+        self._identity = identity
+        self._quarantine = quarantine
+        with engine.connect() as connection:
+            self._any_needs = connection.execute(select(source_need).limit(1)).first() is not None
+
+    def record_key(self, source: str, kind: str, record_id: str) -> int:
+        """The key of a record, there already or not."""
+        return self._identity.hash63("record", source, kind, record_id)
+
+    def known(self, keys: list[int]) -> dict[int, Known]:
+        """What is known of those records that were loaded before."""
+        columns = source_record.c
+        statement = select(columns.source_record_id, columns.content_hash, columns.last_updated)
+        with self._engine.connect() as connection:
+            return {
+                key: Known(content_hash, last_updated)
+                for chunk in chunks(keys, CHUNK)
+                for key, content_hash, last_updated in connection.execute(
+                    statement.where(columns.source_record_id.in_(chunk))
+                )
+            }
+
+    def named(self, name_key: int) -> list[tuple[int, str]]:
+        """(key, `Kind/id`) of the records with a name."""
+        columns = source_record.c
+        statement = select(columns.source_record_id, columns.kind, columns.record_id).join(
+            source_name, source_name.c.source_record_id == columns.source_record_id
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(statement.where(source_name.c.name_key == name_key)).all()
+        return [(key, f"{kind}/{record_id}") for key, kind, record_id in found]
+
+    def bodies(self, keys: Iterable[int]) -> list[Stored]:
+        """The records with these keys as they were kept, of whichever source."""
+        with self._engine.connect() as connection:
+            return list(read_bodies(connection, keys))
+
+    def touched_by(self, changes: list[Change]) -> set[int]:
+        """The other records that these changes reach.
+
+        They looked into one of them, or for its name, or they tell, as a fallback, of a row that one of them
+        gives up.
+        """
+        keys = {change.key for change in changes}
+        with self._engine.connect() as connection:
+            found = (
+                set(_needing(connection, keys | _names(connection, changes))) if self._any_needs else set()
+            )
+            found |= set(_left_with(connection, [change for change in changes if change.known]))
+        return found - keys
+
+    def write(
+        self,
+        changes: list[Change],
+        rejected: Iterable[Rejected],
+        persons: Mapping[str, int],
+        unmapped: Mapping[tuple[str, str, str], int],
+    ) -> None:
+        """Replace the rows of the changed records and note the rest, in one transaction."""
+        with writing(self._engine) as connection:
+            self._delete_earlier(connection, [change for change in changes if change.known])
+            self._insert(connection, changes)
+            self._name(connection, changes)
+            self._keep(connection, changes)
+            upsert(connection, source_record, map(self._record_row, changes))
+            self._quarantine.write(connection, rejected)
+            upsert(connection, person_link, (self._link(*item) for item in persons.items()))
+            _count_unmapped(connection, unmapped)
+        self._quarantine.loaded(change.key for change in changes)
+
+    def _delete_earlier(self, connection: Connection, changes: list[Change]) -> None:
+        """Delete what the records made before, but not a row that another record tells of too."""
+        by_key = {change.key: change for change in changes}
+        for chunk in chunks(by_key, CHUNK):
+            mine: defaultdict[str, set[int]] = defaultdict(set)
+            for key, table, row_id in _rows_of(connection, chunk):
+                by_key[key].had_rows = True
+                mine[table].add(row_id)
+            delete_rows(connection, source_row, chunk)
+            delete_rows(connection, source_need, chunk)
+            for table, ids in mine.items():
+                kept = _still_owned(connection, table, ids)
+                delete_rows(connection, metadata.tables[table], ids - kept)
+
+    def _insert(self, connection: Connection, changes: list[Change]) -> None:
+        rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        shared: defaultdict[str, list[Told]] = defaultdict(list)
+        owners: list[dict[str, Any]] = []
+        for change in changes:
+            for table, values, precision, fallback in change.rows:
+                row_id = values[KEYS[table]]
+                if table in SHARED:
+                    shared[table].append(Told(row_id, (fallback, change.key), values))
+                else:
+                    rows[table].append(values)
+                owner = {"source_record_id": change.key, "table_name": table, "row_id": row_id}
+                known = {"date_precision": None if precision == "day" else precision, "fallback": fallback}
+                owners.append({**owner, **known})
+        for table, told in shared.items():
+            rows[table] = _first_told(connection, table, told)
+        for table, ready in rows.items():
+            upsert(connection, metadata.tables[table], ready)
+        upsert(connection, source_row, owners)
+        needs = [(change.key, needed) for change in changes for needed in change.needs]
+        self._any_needs = self._any_needs or bool(needs)
+        rows_of_needs = ({"source_record_id": key, "needed_id": needed} for key, needed in needs)
+        upsert(connection, source_need, rows_of_needs)
+
+    def _name(self, connection: Connection, changes: list[Change]) -> None:
+        """Keep the names of what is new, in place of those that it had."""
+        new = [change for change in changes if change.is_new]
+        delete_rows(connection, source_name, (change.key for change in new if change.known))
+        rows = ({"source_record_id": one.key, "name_key": name} for one in new for name in one.names)
+        upsert(connection, source_name, rows)
+
+    def _keep(self, connection: Connection, changes: list[Change]) -> None:
+        """Keep the bodies of new contents as one block."""
+        new = [change for change in changes if change.content]
+        self._block_id += 1
+        write_block(connection, self._block_id, [change.content for change in new])
+        for line, change in enumerate(new):
+            change.place = Place(self._block_id, line)
+
+    def _record_row(self, change: Change) -> dict[str, Any]:
+        meta = change.record.body.get("meta")
+        version = meta.get("versionId") if isinstance(meta, dict) else None
+        place = change.place
+        return {
+            "source_record_id": change.key,
+            "source": change.source,
+            "kind": change.record.kind,
+            "record_id": change.record.record_id,
+            "version_id": version[:64] if isinstance(version, str) else None,
+            "last_updated": last_updated(change.record),
+            "content_hash": change.content_hash,
+            "run_id": self._run_id,
+            "deleted": change.record.deleted,
+            "source_body_id": place.source_body_id if place else None,
+            "body_line": place.line if place else None,
+        }
+
+    def _link(self, patient_id: str, person_id: int) -> dict[str, Any]:
+        return {"source": self._source, "source_person_id": patient_id, "person_id": person_id}
+
+
+def last_updated(record: SourceRecord) -> datetime | None:
+    """When the source last changed the record, in UTC; None where it does not say."""
+    meta = record.body.get("meta")
+    text = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    try:
+        return instant(text).time if isinstance(text, str) else None
+    except Unmappable:
+        return None
+
+
+def _rows_of(connection: Connection, keys: Iterable[int]) -> Iterator[tuple[int, str, int]]:
+    """(record, table, row) of what these records made."""
+    owned = source_row.c
+    statement = select(owned.source_record_id, owned.table_name, owned.row_id)
+    for chunk in chunks(keys, CHUNK):
+        for row in connection.execute(statement.where(owned.source_record_id.in_(chunk))):
+            yield row.source_record_id, row.table_name, row.row_id
+
+
+def _names(connection: Connection, changes: list[Change]) -> set[int]:
+    """The names that what is new has, or had before."""
+    found = {name for change in changes for name in change.names}
+    known = [change.key for change in changes if change.known and change.is_new]
+    statement = select(source_name.c.name_key)
+    for chunk in chunks(known, CHUNK):
+        found.update(connection.scalars(statement.where(source_name.c.source_record_id.in_(chunk))))
+    return found
+
+
+def _needing(connection: Connection, keys: Iterable[int]) -> Iterator[int]:
+    """The records that looked into these."""
+    statement = select(source_need.c.source_record_id)
+    for chunk in chunks(keys, CHUNK):
+        yield from connection.scalars(statement.where(source_need.c.needed_id.in_(chunk)))
+
+
+def _left_with(connection: Connection, changes: list[Change]) -> Iterator[int]:
+    """The records that tell of a row which its own record no longer makes: theirs is a fallback for it."""
+    still_made = {
+        change.key: {(row.table, row.values[KEYS[row.table]]) for row in change.rows if not row.fallback}
+        for change in changes
+    }
+    given_up: defaultdict[str, set[int]] = defaultdict(set)
+    for key, table, row_id in _rows_of(connection, still_made):
+        if (table, row_id) not in still_made[key]:
+            given_up[table].add(row_id)
+    owned = source_row.c
+    for table, ids in given_up.items():
+        for chunk in chunks(ids, CHUNK):
+            owners = select(owned.source_record_id).where(owned.row_id.in_(chunk), owned.table_name == table)
+            yield from connection.scalars(owners)
+
+
+def _first_told(connection: Connection, table: str, told: list[Told]) -> list[dict[str, Any]]:
+    """Of each row what its first teller says, unless one that comes before has written it already."""
+    first: dict[int, Told] = {}
+    for one in told:
+        if one.row_id not in first or one.precedence < first[one.row_id].precedence:
+            first[one.row_id] = one
+    owned = source_row.c
+    statement = select(owned.row_id, owned.fallback, owned.source_record_id)
+    for chunk in chunks(list(first), CHUNK):
+        there = connection.execute(statement.where(owned.row_id.in_(chunk), owned.table_name == table)).all()
+        for row_id, fallback, key in there:
+            if row_id in first and (fallback, key) < first[row_id].precedence:
+                del first[row_id]
+    return [one.values for one in first.values()]
+
+
+def _still_owned(connection: Connection, table: str, ids: set[int]) -> set[int]:
+    """The rows that some other record tells of too; the owners just taken away are gone already."""
+    owned = source_row.c
+    return {
+        found
+        for chunk in chunks(ids, CHUNK)
+        for found in connection.scalars(
+            select(owned.row_id).where(owned.row_id.in_(chunk), owned.table_name == table)
+        )
+    }
+
+
+def _count_unmapped(connection: Connection, unmapped: Mapping[tuple[str, str, str], int]) -> None:
+    insert = (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(unmapped_code)
+    total = unmapped_code.c.occurrences + insert.excluded.occurrences
+    statement = insert.on_conflict_do_update(
+        index_elements=["system", "code", "kind"], set_={"occurrences": total}
+    )
+    rows = [
+        {"system": system[:255], "code": code[:255], "kind": kind, "occurrences": count}
+        for (system, code, kind), count in unmapped.items()
+    ]
+    if rows:
+        connection.execute(statement, rows)

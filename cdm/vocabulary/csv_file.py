@@ -1,0 +1,57 @@
+"""The lines of a CSV made by hand or by a program: plain or gzip, with commas, semicolons or tabs."""
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from cdm.vocabulary.names import VocabularyFileError
+
+MAX_BYTES = 2**26  # inflated: half a million concepts
+DELIMITERS = "\t;,"
+
+Line = tuple[int, dict[str, str]]
+
+
+def read_csv(path: Path) -> tuple[list[str], Iterator[Line]]:
+    """The names of the columns, and the number and cells of each line; a cell that is missing is empty.
+
+    Raises:
+        VocabularyFileError: not a text, too large, or a line (when it is reached) that is none of this table.
+    """
+    text = _text(path)
+    first = text.partition("\n")[0]
+    delimiter = next((one for one in DELIMITERS if one in first), ",")
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
+    try:
+        names = [name.strip() for name in reader.fieldnames or ()]
+    except csv.Error:
+        names = []
+    reader.fieldnames = names
+    return names, _lines(reader, path.name)
+
+
+def _lines(reader: "csv.DictReader[str]", name: str) -> Iterator[Line]:
+    try:
+        for line in reader:
+            if None in line:
+                raise VocabularyFileError(f"{name}, line {reader.line_num}: more cells than the header has")
+            yield reader.line_num, line
+    except csv.Error:
+        raise VocabularyFileError(f"{name}, line {reader.line_num}: cannot be read") from None
+
+
+def _text(path: Path) -> str:
+    """The text of a file, of which no more than MAX_BYTES is read."""
+    try:
+        with path.open("rb") as plain:
+            is_gzip = plain.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if is_gzip else path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise VocabularyFileError(f"{path.name} is too large: {MAX_BYTES >> 20} MB at most")
+        return content.decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+        raise VocabularyFileError(f"{path.name} cannot be read as a CSV in UTF-8") from None

@@ -1,0 +1,1 @@
+"""Latent components: principal components, canonical correlation, partial least squares."""

@@ -1,0 +1,1 @@
+"""How both sides talk: sealed messages, rounds, secure sums, proposals, keys, enrolment."""

@@ -1,0 +1,89 @@
+"""Sites in this process: the same study file on tables in memory, for notebooks and tests.
+
+Every message goes through its bytes, so what runs here runs over the network.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from protocols.core.disclosure import Thresholds
+from protocols.core.errors import Code, ShadowgraphError
+from protocols.core.protocol import Ask
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+from protocols.exchange.keys import public_text
+from protocols.exchange.rounds import Memory, Outcome, conduct
+from protocols.exchange.secure_sum import Member
+from protocols.exchange.site_answer import answer
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, digest
+
+
+@dataclass(frozen=True)
+class LocalSites:
+    """An exchange with sites whose tables are in this process."""
+
+    study: Study
+    tables: Mapping[str, AnalysisTable]
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """The public masking key of each site, as `conduct` wants them for secure sums."""
+        return {site: public_text(key.public_key()) for site, key in self._keys.items()}
+
+    @cached_property
+    def _keys(self) -> dict[str, X25519PrivateKey]:
+        return {site: X25519PrivateKey.generate() for site in self.tables}
+
+    @cached_property
+    def _members(self) -> dict[str, Member]:
+        return {site: Member(site, key, self.keys, self.keys) for site, key in self._keys.items()}
+
+    def __call__(self, question: RoundQuestion) -> dict[str, RoundAnswer]:
+        """Each site's answer to the round."""
+        data = question.encode()
+        return {
+            site: RoundAnswer.decode(self._site(site, RoundQuestion.decode(data), digest(data)).encode())
+            for site in question.roster
+        }
+
+    def _site(self, site: str, question: RoundQuestion, asked: str) -> RoundAnswer:
+        member = self._members[site] if question.keys else None
+        answers = tuple(
+            self._one(self.tables[site], ask, member, (asked, position))
+            for position, ask in enumerate(question.asks)
+        )
+        return RoundAnswer(question.study, question.run, question.round, site, asked, answers)
+
+    def _one(
+        self, table: AnalysisTable, ask: Ask, member: Member | None, place: tuple[str, int]
+    ) -> Sent | Code:
+        try:
+            release = answer(self.study, table, ask, self.thresholds)
+            return member.protect(release, *place) if member else release.arrays
+        except ShadowgraphError as error:
+            return error.code
+
+
+def run_locally(
+    study: Study,
+    tables: Sequence[AnalysisTable],
+    *,
+    thresholds: Thresholds | None = None,
+    secure: bool | None = None,
+    memory: Memory | None = None,
+) -> Outcome:
+    """The outcome of a study over tables in this process, one a site.
+
+    Args:
+        secure: whether sums are masked; None masks them where there are sites enough.
+        memory: rounds that were joined before; with it sums are plain, for the keys of a masked run are gone.
+    """
+    sites = LocalSites(study, {table.site: table for table in tables}, thresholds or Thresholds())
+    if secure is None:
+        secure = memory is None and len(tables) >= study.thresholds.min_sites_in_sum
+    keys = sites.keys if secure else None
+    return conduct(study, sites, run="local", roster=tuple(sites.tables), keys=keys, memory=memory)

@@ -1,0 +1,96 @@
+"""The site's half of a round, as pure mathematics: from a study, a table and a question to what may leave.
+
+The agent stands around it with signatures, approvals, policy, ledger and audit.
+"""
+
+import numpy as np
+
+from protocols.core.disclosure import Release, Thresholds, release
+from protocols.core.errors import Code, SiteError, SpecError
+from protocols.core.protocol import Ask, Transform, protocol
+from protocols.core.study import Study
+from protocols.core.table import EVERYBODY, AnalysisTable
+from protocols.exchange.in_the_clear import may_leave_in_the_clear
+
+
+def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresholds) -> Release:
+    """What this site may say to one question.
+
+    Raises:
+        SpecError: the question is not one of this study's.
+        SiteError: the gate withheld it.
+    """
+    spec = study.spec(question.analysis, question.part)
+    analysis = protocol(spec.protocol)
+    if question.step not in analysis.steps:
+        raise SpecError(Code.UNKNOWN_STEP, f"protocol {spec.protocol!r} has no step {question.step!r}")
+    step = analysis.steps[question.step]
+    if question.per_site and not may_leave_in_the_clear(spec, question.step):
+        raise SpecError(
+            Code.INVALID_STUDY, f"analysis {question.analysis!r} asks {question.step!r} in a sum alone"
+        )
+    if question.per_site and question.rows != EVERYBODY:  # two folds of one site would differ by a few people
+        raise SpecError(
+            Code.INVALID_STUDY, f"analysis {question.analysis!r} asks {question.step!r} of everybody alone"
+        )
+    _check_rows(study, question)
+    thresholds = thresholds.stricter(study.thresholds)
+    _refuse_isolation(table, question, thresholds)
+    for transform in question.transforms:
+        table = _transformed(study, table, transform, question)
+    table = table.select(question.rows.mask(table))
+    return release(
+        step.declares,
+        step(spec, table, **question.arrays),
+        axes=analysis.axes(spec),
+        people=len(table),
+        way="clear" if question.per_site else "sum",
+        thresholds=thresholds,
+    )
+
+
+def _check_rows(study: Study, question: Ask) -> None:
+    """Nothing, if the study says that this analysis asks about such rows.
+
+    Raises:
+        SpecError: code `invalid-study`.
+    """
+    spec = study.analysis(question.analysis).spec
+    for rows in (question.rows, *(transform.rows for transform in question.transforms)):
+        if not spec.admits(rows):
+            raise SpecError(
+                Code.INVALID_STUDY, f"analysis {question.analysis!r} does not ask about such rows"
+            )
+
+
+def _refuse_isolation(table: AnalysisTable, question: Ask, thresholds: Thresholds) -> None:
+    """Nothing, if this site may be left out of a sum over the others.
+
+    Raises:
+        SiteError: code `withheld`. A sum with and a sum without this site differ by it, so it must have as
+            many people as the clear wants, and in an inner fold too. Sites that are left out together are a
+            sum themselves.
+    """
+    rows, left_out = question.rows, question.rows.sites_left_out()
+    if table.site not in left_out or len(left_out) >= thresholds.min_sites_in_sum:
+        return
+    people = len(table)
+    if rows.inner:
+        people = int(rows.model_copy(update={"keep": "test", "inside": None}).mask(table).sum())
+    if people < thresholds.min_count:
+        raise SiteError(
+            Code.WITHHELD, f"leaving this site out would show its fewer than {thresholds.min_count} people"
+        )
+
+
+def _transformed(study: Study, table: AnalysisTable, transform: Transform, question: Ask) -> AnalysisTable:
+    """The table after one transform; a site without training rows estimates its part from all its rows."""
+    if transform.analysis not in (question.analysis, *study.analysis(question.analysis).after):
+        raise SpecError(Code.INVALID_STUDY, "the question applies a result that its analysis does not name")
+    if not all(np.isfinite(array).all() for array in transform.arrays.values()):
+        raise SpecError(Code.INVALID_STUDY, "a result that is not finite would choose people by their values")
+    spec = study.spec(transform.analysis, transform.part)
+    rows = transform.rows.mask(table)
+    if not rows.any():
+        rows = np.ones(len(table), dtype=bool)
+    return protocol(spec.protocol).transform(spec, table, rows, **transform.arrays)

@@ -1,0 +1,1 @@
+"""Genes against features: many tests at once."""

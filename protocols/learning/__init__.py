@@ -1,0 +1,1 @@
+"""Models learned in many rounds: forests, boosting, neural networks."""

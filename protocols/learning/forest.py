@@ -1,0 +1,308 @@
+"""Random forest with federated histograms: the probability of a 0/1 outcome, by trees on resampled people.
+
+All trees grow together, so each round is one level of the whole forest. How often a person is drawn into a
+tree is a Poisson number of mean 1 that belongs to the person (the limit of the bootstrap), and the columns
+that a node tries are drawn by the seed; so the forest is that of the same algorithm on all rows in one place,
+up to rounding. A child has at least `min_people` drawn people. Missing values need no filling.
+
+Reference: Breiman, Mach Learn 45 (2001) 5; Oza & Russell, AISTATS 2001, for Poisson resampling.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+from scipy import stats
+
+from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.variables import Name
+from protocols.estimation.person_draws import uniform
+from protocols.estimation.pooled import joined, on_one_table
+from protocols.estimation.roc import bin_of, delong, histogram_of
+from protocols.learning.trees import (
+    GRID_CELLS,
+    Rules,
+    Trees,
+    best_split,
+    binned_rows,
+    chosen_cuts,
+    grid_counts,
+    grid_moments,
+    with_last,
+)
+
+_MOST_NUMBERS = 20_000_000  # in one message: trees, nodes, tried columns and bins
+_SCORE_BINS = 100
+_POISSON = stats.poisson.cdf(np.arange(18), 1.0)  # the last is 1 in double precision
+
+
+class ForestSpec(Spec):
+    """A 0/1 outcome on covariates, by a forest.
+
+    Attributes:
+        outcome: a 0/1 variable.
+        covariates: numeric variables; missing values are used.
+        trees, depth: how many, and how deep.
+        tried: columns that a node tries; none takes the root of their number.
+        min_people: least drawn people in a child.
+        bins: between cuts; cuts: of a covariate, in place of automatic ones.
+        seed: of what is drawn.
+    """
+
+    protocol: Literal["forest"] = "forest"
+    outcome: Name
+    covariates: tuple[Name, ...] = Field(min_length=1, max_length=500)
+    trees: int = Field(default=100, ge=1, le=500)
+    depth: int = Field(default=5, ge=1, le=8)
+    tried: int | None = Field(default=None, ge=1)
+    min_people: int = Field(default=10, ge=10)
+    bins: int = Field(default=32, ge=2, le=256)
+    cuts: dict[Name, tuple[float, ...]] = Field(default={}, max_length=500)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _agree(self) -> "ForestSpec":
+        if set(self.cuts) - set(self.covariates):
+            raise ValueError("cuts of what is no covariate")
+        if any(len(cuts) >= self.bins for cuts in self.cuts.values()):
+            raise ValueError("more cuts than `bins` allows")
+        if self.trees * self.nodes() * self.columns_tried() * (self.bins + 1) > _MOST_NUMBERS:
+            raise ValueError("too large for one message: take fewer trees, bins, tried columns or less depth")
+        return self
+
+    def variables(self) -> tuple[str, ...]:
+        return (self.outcome, *self.covariates)
+
+    def columns_tried(self) -> int:
+        """How many columns a node tries."""
+        f = len(self.covariates)
+        return min(self.tried or max(round(f**0.5), 1), f)
+
+    def nodes(self) -> int:
+        """Of the last level that may split."""
+        return int(2 ** (self.depth - 1))
+
+
+@dataclass(frozen=True)
+class ForestResult(Result):
+    """A random forest.
+
+    Attributes:
+        covariates: (f,) names.
+        feature, threshold, missing_left, value: (T, places), see `protocols.learning.trees`.
+        gain: (f,) decrease of impurity, summed over splits and a share of the whole; splits: (f,) how many.
+        out_of_bag_auc, out_of_bag_se: of people's scores by the trees that did not draw them, in 100 bins.
+        out_of_bag_brier: their mean squared error.
+        n: people with a known outcome.
+    """
+
+    covariates: tuple[str, ...]
+    feature: Floats
+    threshold: Floats
+    missing_left: Floats
+    value: Floats
+    gain: Floats
+    splits: Floats
+    out_of_bag_auc: float
+    out_of_bag_se: float
+    out_of_bag_brier: float
+    n: int
+
+    def summary(self) -> pd.DataFrame:
+        """One row a covariate, the most useful first."""
+        frame = pd.DataFrame({"gain": self.gain, "splits": self.splits}, index=list(self.covariates))
+        return frame.sort_values("gain", ascending=False, kind="stable")
+
+    def transform_arrays(self) -> dict[str, Array]:
+        return {name: getattr(self, name) for name in ("feature", "threshold", "missing_left", "value")}
+
+
+class Forest(FederatedProtocol[ForestSpec, ForestResult]):
+    """Random forest."""
+
+    name = "forest"
+    spec_type = ForestSpec
+
+    @site_step(
+        n=Count(),
+        known=Count("covariate", of="n"),
+        sum=Moment("covariate", behind="known"),
+        square=Moment("covariate", behind="known"),
+    )
+    def moments(spec: ForestSpec, table: AnalysisTable) -> Arrays:
+        """Of each covariate its known values, their sum and sum of squares."""
+        table = table.complete([spec.outcome])
+        return {"n": np.array(len(table)), **grid_moments(table.matrix(spec.covariates))}
+
+    @site_step(n=Count(), cells=Count("covariate", "cell", of="n"))
+    def cells(spec: ForestSpec, table: AnalysisTable, low: Floats, width: Floats) -> Arrays:
+        """How many people are in each cell of the grid of each covariate."""
+        table = table.complete([spec.outcome])
+        counts = grid_counts(table.matrix(spec.covariates), low, width)
+        return {"n": np.array(len(table)), "cells": counts}
+
+    @site_step(
+        n=Count(),
+        people=Count("tree", "node", "tried", "bin", of="n"),
+        weight=Moment("tree", "node", "tried", "bin"),
+        outcome=Moment("tree", "node", "tried", "bin"),
+    )
+    def level(
+        spec: ForestSpec, table: AnalysisTable, cuts: Floats, tried: Integers, first: Array, **trees: Array
+    ) -> Arrays:
+        """Drawn people, their draws and their outcomes by tree, open node, tried column and bin."""
+        table = table.complete([spec.outcome])
+        x, y = table.matrix(spec.covariates), table.column(spec.outcome)
+        bins, grown = binned_rows(table, spec.covariates, cuts), Trees.of(trees)
+        nodes, m, size = spec.nodes(), spec.columns_tried(), spec.bins + 1
+        sums = np.zeros((3, spec.trees, nodes * m * size))
+        for t in range(spec.trees):
+            drawn = _drawn(spec, table, t)
+            node = grown.places(x, t) - int(first)
+            here = np.flatnonzero((drawn > 0) & (node >= 0) & (node < nodes))
+            node, w = node[here], drawn[here]
+            for j in range(m):
+                column = tried[t, node, j]
+                cell = (node * m + j) * size + bins[here, column]
+                for k, weights in enumerate((None, w, w * y[here])):
+                    sums[k, t] += np.bincount(cell, weights, minlength=nodes * m * size)
+        people, weight, outcome = sums.reshape(3, spec.trees, nodes, m, size)
+        n = np.array(len(y))
+        return {"n": n, "people": people.astype(np.int64), "weight": weight, "outcome": outcome}
+
+    @site_step(n=Count(), histogram=Count("class", "score", of="n"), squares=Moment())
+    def out_of_bag(spec: ForestSpec, table: AnalysisTable, **trees: Array) -> Arrays:
+        """The histogram of scores by the trees that did not draw a person, and the sum of squared errors."""
+        table = table.complete([spec.outcome])
+        x, y, grown = table.matrix(spec.covariates), table.column(spec.outcome), Trees.of(trees)
+        total, votes = np.zeros(len(y)), np.zeros(len(y))
+        for t in range(spec.trees):
+            spared = _drawn(spec, table, t) == 0
+            total += np.where(spared, grown.value[t][grown.places(x, t)], 0.0)
+            votes += spared
+        judged = votes > 0
+        p, y = total[judged] / votes[judged], y[judged]
+        return {
+            "n": np.array(len(y)),
+            "histogram": histogram_of(y, bin_of(p, _SCORE_BINS), _SCORE_BINS),
+            "squares": np.array(((p - y) ** 2).sum()),
+        }
+
+    def axes(self, spec: ForestSpec) -> dict[str, int]:
+        return {
+            "covariate": len(spec.covariates),
+            "cell": GRID_CELLS,
+            "tree": spec.trees,
+            "node": spec.nodes(),
+            "tried": spec.columns_tried(),
+            "bin": spec.bins + 1,
+            "class": 2,
+            "score": _SCORE_BINS,
+        }
+
+    def coordinate(self, spec: ForestSpec) -> Coordination[ForestResult]:
+        total = yield ask("moments")
+        n = int(total["n"])
+        cuts = yield from chosen_cuts(spec.covariates, spec.cuts, spec.bins, spec.min_people, total.arrays)
+        trees = Trees.blank(spec.trees, spec.depth)
+        f = len(spec.covariates)
+        gain, splits = np.zeros(f), np.zeros(f)
+        for level in range(spec.depth):
+            tried = _tried(spec, level)
+            arrays: dict[str, Array] = {"cuts": cuts, "tried": tried, **trees.arrays()}
+            total = yield Ask("level", {**arrays, "first": np.array(2**level - 1)})
+            found = _grow(spec, trees, level, cuts, tried, total.arrays)
+            if not found:
+                break
+            for column, worth in found:
+                gain[column] += worth
+                splits[column] += 1
+        judged = yield Ask("out_of_bag", trees.arrays())
+        histogram = np.asarray(judged["histogram"], dtype=np.int64)
+        if 0 in histogram.sum(axis=1):
+            raise StudyError(
+                Code.SEPARATION,
+                f"{spec.outcome} is the same for everybody",
+                "take an outcome that varies among these people, or other people",
+            )
+        auc, se = delong(histogram)
+        return ForestResult(
+            covariates=spec.covariates,
+            feature=trees.feature.astype(np.float64),
+            threshold=trees.threshold,
+            missing_left=trees.missing_left.astype(np.float64),
+            value=trees.value,
+            gain=gain / max(gain.sum(), 1e-300),
+            splits=splits,
+            out_of_bag_auc=auc,
+            out_of_bag_se=se,
+            out_of_bag_brier=float(judged["squares"]) / int(judged["n"]),
+            n=n,
+        )
+
+    def score(self, spec: ForestSpec, table: AnalysisTable, **arrays: Array) -> Floats:
+        """The (n,) probabilities that the outcome is 1, the mean over trees; nobody's is missing."""
+        trees = Trees.of(arrays)
+        mean: Floats = trees.sums(table.matrix(spec.covariates)) / len(trees.feature)
+        return mean
+
+    def pooled(self, spec: ForestSpec, tables: Sequence[AnalysisTable]) -> ForestResult:
+        """The same algorithm on all rows in one table."""
+        return on_one_table(self, spec, joined(tables), self.coordinate(spec))
+
+    def describe(self, spec: ForestSpec) -> Sequence[str]:
+        return (
+            f"Random forest of {spec.trees} trees of {spec.outcome} on {', '.join(spec.covariates)}.",
+            "Leaves in a sum over sites, once: the number of people, and of each covariate how many people "
+            f"have it, its sum, its sum of squares; how many are in each of {GRID_CELLS} cells of it.",
+            f"Leaves in a sum over sites, {spec.depth} times: of each tree, in up to {spec.nodes()} nodes, "
+            f"{spec.columns_tried()} columns and {spec.bins + 1} bins the number of people, of draws, and of "
+            f"draws with the outcome. No node has fewer than {spec.min_people} people over all sites.",
+            "Leaves in a sum over sites, once: how many people of either class have a score in each of "
+            f"{_SCORE_BINS} bins, and the sum of squared errors.",
+        )
+
+
+def _drawn(spec: ForestSpec, table: AnalysisTable, tree: int) -> Floats:
+    """The (n,) times that people are drawn into a tree."""
+    return np.searchsorted(_POISSON, uniform(table, spec.seed, tree)).astype(np.float64)
+
+
+def _tried(spec: ForestSpec, level: int) -> Integers:
+    """The (tree, node, tried) columns that the nodes of a level try, ascending, drawn by the seed."""
+    rng = np.random.default_rng([spec.seed, level])
+    order = rng.random((spec.trees, spec.nodes(), len(spec.covariates))).argsort(axis=-1)
+    return np.sort(order[:, :, : spec.columns_tried()], axis=-1).astype(np.int64)
+
+
+def _grow(
+    spec: ForestSpec, trees: Trees, level: int, cuts: Floats, tried: Integers, total: Arrays
+) -> list[tuple[int, float]]:
+    """Splits the open nodes of a level of all trees in place; the columns that split, with their gains."""
+    rules = Rules(l2=0.0, least_gain=0.0, least_weight=0.0, least_people=spec.min_people)
+    thresholds, first, found = with_last(cuts), 2**level - 1, []
+    for t in range(spec.trees):
+        for node in range(2**level):
+            place = first + node
+            if level and trees.feature[t, (place - 1) // 2] < 0:
+                continue
+            outcome, weight, people = (total[name][t, node] for name in ("outcome", "weight", "people"))
+            if level == 0:
+                trees.value[t, 0] = outcome[0].sum() / max(weight[0].sum(), 1.0)
+            split = best_split(outcome, weight, people, rules)
+            if split is None:
+                continue
+            column = int(tried[t, node, split.column])
+            trees.feature[t, place] = column
+            trees.threshold[t, place] = thresholds[column, split.cut]
+            trees.missing_left[t, place] = split.missing_left
+            for child, (ones, drawn) in ((1, split.left), (2, split.right)):
+                trees.value[t, 2 * place + child] = ones / drawn
+            found.append((column, split.gain))
+    return found

@@ -1,0 +1,331 @@
+"""Neural networks of a 0/1 outcome or a number by Flower's strategies, with differential privacy if asked.
+
+A multilayer perceptron on standardized covariates. Each round the sites train from the same parameters, and
+what leaves is the sum over sites of their changes times their people: an average whose parts nobody sees.
+
+- `fedsgd`: one step down the gradient over everybody. Exact: the network that these steps give on all rows.
+- `fedavg`: every site trains `epochs` passes over its people in batches; changes are averaged by people.
+- `fedprox`: the same, and each site is pulled to where the round began, by `mu`.
+- `scaffold`: the same, each local step corrected by how this site's gradient differed from everybody's at the
+  round before. A site's control variate is that gradient (option I), found anew: no site keeps state.
+
+The last three are approximate: where sites differ, several local steps lead elsewhere than training on all
+rows in one place would. SCAFFOLD has the pooled minimum as its fixed point, the others do not.
+
+With `privacy`, each round draws people at random, shortens their own gradients and adds noise at the sites:
+DP-SGD, whose epsilon is known before anything is asked (`protocols/learning/accountant.py`).
+
+Reference: McMahan et al., AISTATS 2017 (FedSGD, FedAvg); Li et al., MLSys 2020 (FedProx); Karimireddy et al.,
+ICML 2020 (SCAFFOLD); Abadi et al., CCS 2016 (DP-SGD).
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from protocols.core.disclosure import Array, Count, Moment, Update
+from protocols.core.errors import Code, ShadowgraphError, SiteError, SpecError, StudyError
+from protocols.core.protocol import (
+    Arrays,
+    Ask,
+    Coordination,
+    FederatedProtocol,
+    Total,
+    site_step,
+)
+from protocols.core.table import AnalysisTable, Floats
+from protocols.estimation import network_reference
+from protocols.estimation.newton import covariate_moments, location_and_scale
+from protocols.estimation.person_draws import uniform
+from protocols.estimation.pooled import joined, on_one_table
+from protocols.learning import site_noise
+from protocols.learning.network_training import (
+    INSTALL,
+    Local,
+    People,
+    clipped_gradient,
+    loss_and_gradient,
+    require_torch,
+    trained,
+)
+from protocols.learning.neural_model import NeuralResult as NeuralResult
+from protocols.learning.neural_model import NeuralSpec as NeuralSpec
+from protocols.learning.neural_model import predicted, standardized
+
+_STEP = {"fedsgd": "gradient", "fedavg": "train", "fedprox": "train", "scaffold": "controlled"}
+
+
+class Neural(FederatedProtocol[NeuralSpec, NeuralResult]):
+    """Neural networks."""
+
+    name = "neural"
+    spec_type = NeuralSpec
+
+    @site_step(n=Count(), n_events=Count(of="n"), sum=Moment("column"), square=Moment("column"))
+    def moments(spec: NeuralSpec, table: AnalysisTable) -> Arrays:
+        """People, events, sums and sums of squares of the columns; an error where torch is not installed."""
+        require_torch()
+        table = table.complete(spec.variables())
+        events = (table.column(spec.outcome) == 1).sum() if spec.loss == "logistic" else 0
+        return {**covariate_moments(table, spec.columns()), "n_events": np.array(events)}
+
+    @site_step(n=Count(), loss=Moment(), still=Moment(), update=Update("parameter"))
+    def gradient(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
+        """The summed loss of this hospital's people and its gradient, downwards."""
+        people, _ = _people(spec, table, asked)
+        loss, gradient, free = loss_and_gradient(people, asked["weights"])
+        return _said(people, loss, free, -gradient)
+
+    @site_step(n=Count(), loss=Moment(), still=Moment(), update=Update("parameter"))
+    def train(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
+        """How far training here leads from the weights, times this hospital's people."""
+        people, table = _people(spec, table, asked)
+        loss, _, free = loss_and_gradient(people, asked["weights"])
+        change = _change(spec, people, table, asked, free, np.zeros(len(free)))
+        return _said(people, loss, free, change)
+
+    @site_step(
+        n=Count(), loss=Moment(), still=Moment(), update=Update("parameter"), control=Update("parameter")
+    )
+    def controlled(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
+        """The same with SCAFFOLD's correction, and the gradient: this hospital's next control variate."""
+        people, table = _people(spec, table, asked)
+        loss, gradient, free = loss_and_gradient(people, asked["weights"])
+        own = np.zeros(len(free))
+        if asked["round"] > 0 and len(table):
+            _, before, was_free = loss_and_gradient(people, asked["before"])
+            own, free = before / len(table), free * was_free
+        change = _change(spec, people, table, asked, free, asked["control"] - own)
+        return {**_said(people, loss, free, change), "control": gradient}
+
+    @site_step(n=Count(), sites=Moment())
+    def people(spec: NeuralSpec, table: AnalysisTable) -> Arrays:
+        """How many people have complete data, and that this hospital takes part."""
+        require_torch()
+        return {"n": np.array(len(table.complete(spec.variables()))), "sites": np.array(1.0)}
+
+    @site_step(n=Count(), update=Moment("parameter"))
+    def private(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
+        """The shortened gradients of the people drawn, downwards, and this hospital's share of the noise."""
+        if spec.privacy is None:
+            raise SiteError(Code.INVALID_STUDY, "the analysis has no privacy")
+        people, table = _people(spec, table, asked)
+        drawn_for = {
+            "spec": spec.model_dump(mode="json"),
+            "people": table.persons,
+            "x": people.x,
+            "y": people.y,
+        }
+        drawn_for |= {name: asked[name] for name in ("weights", "round")}
+        chance = site_noise.uniform(site_noise.key_for(table, ["drawn", drawn_for]), len(table))
+        rows = chance < spec.privacy.sampling
+        sampled = People(people.network, people.loss, people.x[rows], people.y[rows])
+        update = -clipped_gradient(sampled, asked["weights"], spec.privacy.clip)
+        noise = site_noise.normal(site_noise.key_for(table, ["noise", drawn_for]), len(update))
+        return {"n": np.array(len(table)), "update": update + spec.privacy.deviation_at_a_site() * noise}
+
+    def axes(self, spec: NeuralSpec) -> dict[str, int]:
+        return {"column": len(spec.columns()), "parameter": spec.network().size}
+
+    def once(self, spec: NeuralSpec, step: str, arrays: Arrays) -> int | None:
+        """Each noisy round of a plan is answered once, so that the plan's epsilon is what is spent."""
+        return int(arrays["round"]) if step == "private" else None
+
+    def coordinate(self, spec: NeuralSpec) -> Coordination[NeuralResult]:
+        n, events, shift, scale = yield from (_count(spec) if spec.privacy else _moments(spec))
+        weights = spec.network().start(spec.seed)
+        before, control = weights, np.zeros(len(weights))
+        loss, still = [], []
+        for r in range(spec.rounds):
+            arrays: dict[str, Any] = {
+                "weights": weights,
+                "shift": shift,
+                "scale": scale,
+                "round": np.array(r),
+            }
+            if spec.strategy == "scaffold":
+                arrays |= {"before": before, "control": control}
+            step = "private" if spec.privacy else _STEP[spec.strategy]
+            total = yield from _explained(Ask(step, arrays))
+            before, weights = weights, weights + _move(spec, weights, total)
+            if spec.privacy is None:
+                loss.append(float(total["loss"]) / int(total["n"]))
+                still.append(float(total["still"]))
+            if spec.strategy == "scaffold":
+                control = total["control"] / int(total["n"])
+        return _result(spec, weights, (shift, scale), (n, events), (loss, still))
+
+    def score(self, spec: NeuralSpec, table: AnalysisTable, **arrays: Array) -> Floats:
+        """The (n,) probabilities that a 0/1 outcome is 1; missing for who misses a covariate. Needs no torch.
+
+        Raises:
+            SpecError: the outcome is a number.
+        """
+        if spec.loss != "logistic":
+            raise SpecError(Code.INVALID_STUDY, "a network of least squares gives no probability")
+        return predicted(spec, table, **arrays)
+
+    def pooled(self, spec: NeuralSpec, tables: Sequence[AnalysisTable]) -> NeuralResult:
+        """scikit-learn's network by the same steps; what is approximate, on all rows as one hospital's."""
+        if spec.strategy != "fedsgd" or spec.privacy is not None:
+            return on_one_table(self, spec, joined(tables), self.coordinate(spec))
+        table = joined(tables).complete(spec.variables())
+        moments = Total(Neural.moments(spec, table), ())
+        shift, scale = _standards(spec, moments)
+        people = standardized(spec, table, shift, scale)
+        weights, loss = network_reference.descended(
+            people, spec.rounds, spec.rate * spec.server_rate, spec.l2, spec.seed
+        )
+        events = int(moments["n_events"]) if spec.loss == "logistic" else None
+        return _result(spec, weights, (shift, scale), (len(table), events), (loss, [0.0] * spec.rounds))
+
+    def describe(self, spec: NeuralSpec) -> Sequence[str]:
+        size, layers = spec.network().size, " and ".join(map(str, spec.hidden)) or "no"
+        lines = [
+            f"A neural network of {spec.outcome} on {', '.join(spec.covariates)}: {layers} hidden units, "
+            f"{size} parameters, {spec.rounds} rounds of {spec.strategy}."
+        ]
+        if spec.privacy is not None:
+            return [*lines, *spec.privacy.describe(spec.rounds, size)]
+        what = {
+            "fedsgd": "the loss and its gradient",
+            "scaffold": f"the loss, its gradient, and how {spec.epochs} passes of training here change them",
+        }.get(spec.strategy, f"the loss, and how {spec.epochs} passes of training here change them")
+        return [
+            *lines,
+            "Leaves in a sum over sites, once: the numbers of people and of events, the sums and sums of "
+            f"squares of {len(spec.columns())} columns.",
+            f"Leaves in a sum over sites, {spec.rounds} times, for {size} parameters: {what}, by people.",
+            "A parameter that fewer than 5 people here carry adds nothing, and a network has at most 0.33 "
+            "parameters a person over all sites. That makes it hard to guess from it what a person's values "
+            "are, or whether a person was in it; only `privacy` bounds it.",
+        ]
+
+
+def _people(
+    spec: NeuralSpec, table: AnalysisTable, asked: Mapping[str, Floats]
+) -> tuple[People, AnalysisTable]:
+    """The complete people here as the network sees them.
+
+    Raises:
+        SiteError: budget-spent, the round is beyond the study's; withheld, a number asked with is not finite.
+    """
+    if not 0 <= int(asked["round"]) < spec.rounds:
+        raise SiteError(Code.BUDGET_SPENT, f"the study has {spec.rounds} rounds of training")
+    if not all(np.isfinite(array).all() for array in asked.values()):
+        raise SiteError(Code.NOT_CONVERGED, "weights that are not finite")
+    table = table.complete(spec.variables())
+    return standardized(spec, table, asked["shift"], asked["scale"]), table
+
+
+def _said(people: People, loss: float, free: Floats, update: Floats) -> Arrays:
+    """What a training step answers.
+
+    Raises:
+        SiteError: not-converged; training here ran away.
+    """
+    if not (np.isfinite(update).all() and np.isfinite(loss)):
+        raise SiteError(Code.NOT_CONVERGED, "training ran away")
+    still = np.array((free == 0).sum().astype(np.float64))
+    return {"n": np.array(len(people.y)), "loss": np.array(loss), "still": still, "update": update}
+
+
+def _change(
+    spec: NeuralSpec,
+    people: People,
+    table: AnalysisTable,
+    asked: Mapping[str, Floats],
+    free: Floats,
+    correction: Floats,
+) -> Floats:
+    """How far local training leads, times the people. Batches are cut by a hash of the person."""
+    n = len(table)
+    if n == 0:
+        return np.zeros(len(free))
+    batches = []
+    for epoch in range(spec.epochs):
+        order = np.argsort(uniform(table, spec.seed, int(asked["round"]), epoch), kind="stable")
+        batches += np.array_split(order, max(n // spec.batch, 1))
+    local = Local(spec.rate, spec.l2, spec.mu if spec.strategy == "fedprox" else 0.0, batches)
+    change: Floats = n * (trained(people, asked["weights"], local, free, correction) - asked["weights"])
+    return change
+
+
+def _move(spec: NeuralSpec, weights: Floats, total: Total) -> Floats:
+    """How far a round takes the weights."""
+    n = int(total["n"]) * (spec.privacy.sampling if spec.privacy else 1.0)
+    mean: Floats = total["update"] / n
+    if spec.strategy == "fedsgd":
+        mean = spec.rate * (mean - spec.l2 * spec.network().weights() * weights)
+    return spec.server_rate * mean
+
+
+def _moments(spec: NeuralSpec) -> Coordination[tuple[int, int | None, Floats, Floats]]:
+    """People, events, and the columns' shift and scale."""
+    total = yield from _explained(Ask("moments"))
+    n, events = int(total["n"]), int(total["n_events"])
+    if spec.loss == "logistic" and events in (0, n):
+        raise StudyError(Code.SEPARATION, f"{spec.outcome} is the same for everybody with complete data")
+    return n, events if spec.loss == "logistic" else None, *_standards(spec, total)
+
+
+def _standards(spec: NeuralSpec, total: Total) -> tuple[Floats, Floats]:
+    given = [spec.standardize.get(name) for name in spec.columns()]
+    shift, scale = location_and_scale(total, spec.columns())
+    for j, public in enumerate(given):
+        if public is not None:
+            shift[j], scale[j] = public
+    return shift, scale
+
+
+def _count(spec: NeuralSpec) -> Coordination[tuple[int, int | None, Floats, Floats]]:
+    """People; shift and scale are the spec's."""
+    assert spec.privacy is not None
+    total = yield from _explained(Ask("people"))
+    n = int(total["n"])
+    if round(float(total["sites"])) < spec.privacy.honest_sites:
+        raise StudyError(
+            Code.TOO_FEW_SITES,
+            f"fewer than {spec.privacy.honest_sites} sites have people enough to add noise",
+        )
+    if spec.privacy.delta * n >= 1:
+        raise StudyError(Code.INVALID_STUDY, "delta is a chance for each person: take it below 1 / people")
+    shift, scale = np.array([spec.standardize[name] for name in spec.columns()], dtype=np.float64).T
+    return n, None, shift.copy(), scale.copy()
+
+
+def _explained(ask: Ask) -> Generator[Ask, Any, Total]:
+    """The answer to a question, or its error with a way out."""
+    try:
+        total: Total = yield ask
+    except ShadowgraphError as error:
+        if error.code is Code.MISSING_EXTRA:
+            raise StudyError(error.code, f"{error.text}: no torch is installed there", INSTALL) from None
+        if error.code is Code.NOT_CONVERGED:
+            raise StudyError(error.code, "training ran away", "take a smaller `rate`") from None
+        raise
+    return total
+
+
+def _result(
+    spec: NeuralSpec,
+    weights: Floats,
+    standards: tuple[Floats, Floats],
+    people: tuple[int, int | None],
+    history: tuple[list[float], list[float]],
+) -> NeuralResult:
+    return NeuralResult(
+        covariates=spec.covariates,
+        hidden=spec.hidden,
+        activation=spec.activation,
+        weights=weights,
+        shift=standards[0],
+        scale=standards[1],
+        loss=np.array(history[0]),
+        still=np.array(history[1]),
+        n=people[0],
+        n_events=people[1],
+        epsilon=spec.privacy.spent(spec.rounds) if spec.privacy else None,
+        delta=spec.privacy.delta if spec.privacy else None,
+    )

@@ -1,0 +1,40 @@
+"""Random numbers that nobody but a site can know: noise that hides a person, and who is drawn into a step.
+
+They come from the secret of the site's table and from all that a step depends on, people and values included,
+by HMAC-SHA256 and ChaCha20. So a step stays pure: the same question about the same rows gives the same bytes,
+and another question never meets the same noise, which could be taken out by subtraction. The seed of a spec
+would be known to the coordinator, who could take the noise out himself.
+
+Normal numbers are rounded to 2^-40 by the secure sum, so the low bits of a double tell nothing of what was
+added (Mironov, CCS 2012).
+"""
+
+import hashlib
+import hmac
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+from scipy.special import ndtri
+
+from protocols.core.table import AnalysisTable, Floats
+from protocols.exchange.wire import pack
+
+
+def key_for(table: AnalysisTable, purpose: object) -> bytes:
+    """This site's 32 bytes for one purpose: plain data and arrays, all that the numbers are drawn for."""
+    return hmac.digest(table.secret, hashlib.sha256(pack(purpose)).digest(), "sha256")
+
+
+def uniform(key: bytes, n: int) -> Floats:
+    """(n,) uniform numbers in (0, 1)."""
+    cipher = Cipher(ChaCha20(key, bytes(16)), mode=None)
+    words = np.frombuffer(cipher.encryptor().update(bytes(8 * n)), dtype="<u8")
+    found: Floats = ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+    return found
+
+
+def normal(key: bytes, n: int) -> Floats:
+    """(n,) standard normal numbers."""
+    found: Floats = ndtri(uniform(key, n))
+    return found

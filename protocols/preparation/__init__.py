@@ -1,0 +1,1 @@
+"""What is made of variables before an analysis: harmonization and imputation."""

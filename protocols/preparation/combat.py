@@ -1,0 +1,333 @@
+"""ComBat: takes the batch (a scanner, or the site) out of features, and keeps what covariates explain.
+
+Exact, and no batch's statistics leave a hospital. A batch lies inside one site, so sums over batches of
+moments centred within each batch, with plain totals, give the covariates' effects, the grand mean and the
+pooled variance as least squares on all rows would (Frisch-Waugh). From these and its own rows each site
+finds its batches' location and scale; the empirical-Bayes priors run over the features of one batch.
+
+A batch of fewer than `FEWEST` people is not estimated: its people take no part, and their features are
+missing afterwards (`small_batches: refuse` makes it an error).
+
+With a reference batch the others are brought to its mean and spread, which its site shows in the clear.
+
+Reference: Johnson, Li & Rabinovic, Biostatistics 8 (2007) 118; the numbers of neuroCombat 0.2.12.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
+from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Floats, Integers, Mask
+from protocols.core.variables import Name
+from protocols.estimation.newton import check_rank
+from protocols.preparation.batches import (
+    FEWEST,
+    TOO_SMALL,
+    about_batch_means,
+    batch_codes,
+    estimable,
+    location_and_scale,
+)
+
+_RESOLUTION = 1e-3  # a within-batch sum of squares below it is asked again on a finer scale
+
+
+class CombatSpec(Spec):
+    """Which features, harmonized over which batches.
+
+    Attributes:
+        features: numeric variables; who misses one takes no part in the estimates.
+        batch: a label variable such as a scanner, within each site; None makes each site one batch.
+        covariates: numeric variables whose effect on the features is kept.
+        method: parametric or non_parametric empirical Bayes; mean_only (location alone); no_eb (each feature
+            on its own).
+        reference_site: a site whose batch stays as it is; the others are brought to its means and spreads.
+        reference_batch: which of its batches, where there is a `batch`.
+        small_batches: what becomes of a batch with fewer than 5 people.
+    """
+
+    protocol: Literal["combat"] = "combat"
+    features: tuple[Name, ...] = Field(min_length=1, max_length=5000)
+    batch: Name | None = None
+    covariates: tuple[Name, ...] = Field(default=(), max_length=100)
+    method: Literal["parametric", "non_parametric", "mean_only", "no_eb"] = "parametric"
+    reference_site: str | None = None
+    reference_batch: str | None = None
+    small_batches: Literal["leave_out", "refuse"] = "leave_out"
+
+    @model_validator(mode="after")
+    def _has_features_for_priors(self) -> "CombatSpec":
+        if self.method != "no_eb" and len(self.features) < 2:
+            raise ValueError("empirical Bayes needs two features at least; take method: no_eb for one")
+        if (self.reference_batch is None) != (self.batch is None or self.reference_site is None):
+            raise ValueError("a `reference_batch` goes with `batch` and `reference_site`, and these with it")
+        return self
+
+    def variables(self) -> tuple[str, ...]:
+        return (*self.features, *self.covariates, *([self.batch] if self.batch else []))
+
+
+@dataclass(frozen=True)
+class CombatResult(Result):
+    """What all sites share of a harmonization; each batch's location and scale stay at its site.
+
+    Attributes:
+        features: (g,) names; covariates: (p,) names.
+        grand_mean: (g,) mean of the feature, batches weighted by their people, covariates at 0.
+        effects: (p, g) of the covariates on the features.
+        variance: (g,) pooled within batches, covariates taken out, divisor n.
+        n: people; batches: over all sites; left_out: people of batches too small to be estimated.
+    """
+
+    features: tuple[str, ...]
+    covariates: tuple[str, ...]
+    grand_mean: Floats
+    effects: Floats
+    variance: Floats
+    n: int
+    batches: int
+    left_out: int
+
+    def summary(self) -> pd.DataFrame:
+        frame = pd.DataFrame(
+            {"grand_mean": self.grand_mean, "sd": np.sqrt(self.variance)}, list(self.features)
+        )
+        return frame.assign(
+            **{f"effect_{name}": row for name, row in zip(self.covariates, self.effects, strict=True)}
+        )
+
+    def transform_arrays(self) -> dict[str, Floats]:
+        return {"grand_mean": self.grand_mean, "effects": self.effects, "variance": self.variance}
+
+
+class Combat(FederatedProtocol[CombatSpec, CombatResult]):
+    """Features without their batches."""
+
+    name = "combat"
+    spec_type = CombatSpec
+
+    @site_step(
+        n=Count(),
+        left_out=Count(of="n"),
+        batches=Moment(),
+        x_sum=Moment("covariate"),
+        y_sum=Moment("feature"),
+        xx=Moment("covariate", "covariate"),
+        xy=Moment("covariate", "feature"),
+        yy=Moment("feature"),
+    )
+    def moments(spec: CombatSpec, table: AnalysisTable, x_scale: Floats, y_scale: Floats) -> Arrays:
+        """Plain totals, and moments centred within batches, of covariates and features times their scales."""
+        everybody = np.ones(len(table), dtype=bool)
+        batch = _estimable(spec, table, everybody)
+        if spec.small_batches == "refuse" and (batch == TOO_SMALL).any():
+            raise SiteError(
+                Code.WITHHELD,
+                f"{spec.batch or 'the site'} has a batch with fewer than {FEWEST} people",
+                "take `small_batches: leave_out`",
+            )
+        kept = batch >= 0
+        x = table.matrix(spec.covariates)[kept] * x_scale
+        y = table.matrix(spec.features)[kept] * y_scale
+        x_within, y_within = about_batch_means(x, batch[kept]), about_batch_means(y, batch[kept])
+        return {
+            "n": np.array(kept.sum()),
+            "left_out": np.array((batch == TOO_SMALL).sum()),
+            "batches": np.array(float(len(np.unique(batch[kept])))),
+            "x_sum": x.sum(axis=0),
+            "y_sum": y.sum(axis=0),
+            "xx": x_within.T @ x_within,
+            "xy": x_within.T @ y_within,
+            "yy": (y_within**2).sum(axis=0),
+        }
+
+    @site_step(n=Count(), mean=Statistic("feature"), variance=Statistic("feature"))
+    def reference(spec: CombatSpec, table: AnalysisTable, effects: Floats) -> Arrays:
+        """The reference batch's mean and variance (divisor n), covariates taken out, for the clear."""
+        batch = _estimable(spec, table, np.ones(len(table), dtype=bool))
+        kept = (batch >= 0) & _in_reference(spec, table)
+        y = table.matrix(spec.features)[kept] - table.matrix(spec.covariates)[kept] @ effects
+        nothing = np.zeros(len(spec.features))
+        return {
+            "n": np.array(kept.sum()),
+            "mean": y.mean(axis=0) if len(y) else nothing,
+            "variance": y.var(axis=0) if len(y) else nothing,
+        }
+
+    def axes(self, spec: CombatSpec) -> dict[str, int]:
+        return {"covariate": len(spec.covariates), "feature": len(spec.features)}
+
+    def coordinate(self, spec: CombatSpec) -> Coordination[CombatResult]:
+        x_scale, y_scale = np.ones(len(spec.covariates)), np.ones(len(spec.features))
+        total = yield ask("moments", x_scale=x_scale, y_scale=y_scale)
+        fine_x, fine_y = _finer(np.diag(total["xx"])), _finer(total["yy"])
+        if (fine_x > 1).any() or (fine_y > 1).any():
+            x_scale, y_scale = fine_x, fine_y
+            total = yield ask("moments", x_scale=x_scale, y_scale=y_scale)
+        found = _solved(spec, total.arrays, x_scale, y_scale)
+        if spec.reference_site is None:
+            return found
+        shown = yield ask("reference", per_site=True, effects=found.effects)
+        return _referred(spec, found, shown.answers.get(spec.reference_site))
+
+    def transform(self, spec: CombatSpec, table: AnalysisTable, rows: Mask, **arrays: Array) -> AnalysisTable:
+        """The table with its features harmonized; a batch's location and scale are those of its `rows`.
+
+        Who misses a covariate or the batch, or whose batch has too few people in `rows`, misses the features
+        afterwards.
+
+        Raises:
+            SiteError: rank-deficient; a feature does not vary within a batch (no_eb alone).
+        """
+        sd = np.sqrt(arrays["variance"])
+        y = table.matrix(spec.features)
+        expected = arrays["grand_mean"] + table.matrix(spec.covariates) @ arrays["effects"]
+        z = (y - expected) / sd
+        estimate_from = _estimable(spec, table, rows)
+        batches = batch_codes(table, spec.batch)
+        harmonized = np.full(y.shape, np.nan)
+        stays = _in_reference(spec, table)
+        for code in np.unique(estimate_from[estimate_from >= 0]):
+            members = batches == code
+            if stays[members].any():
+                harmonized[members] = y[members] + 0 * expected[members]  # missing where a covariate is
+                continue
+            location, scale = location_and_scale(spec.method, z[estimate_from == code], spec.features)
+            harmonized[members] = (z[members] - location) / np.sqrt(scale) * sd + expected[members]
+        return table.with_columns({name: harmonized[:, g] for g, name in enumerate(spec.features)})
+
+    def pooled(self, spec: CombatSpec, tables: Sequence[AnalysisTable]) -> CombatResult:
+        """The same by least squares on all rows, with an indicator for each batch."""
+        x, y, indicators, references, left_out = [], [], [], [], 0
+        for table in tables:
+            batch = _estimable(spec, table, np.ones(len(table), dtype=bool))
+            left_out += int((batch == TOO_SMALL).sum())
+            for code in np.unique(batch[batch >= 0]):
+                x.append(table.matrix(spec.covariates)[batch == code])
+                y.append(table.matrix(spec.features)[batch == code])
+                indicators.append((batch == code).sum())
+                references.append(bool(_in_reference(spec, table)[batch == code].any()))
+        design = np.zeros((sum(indicators), len(indicators)))
+        design[np.arange(len(design)), np.repeat(np.arange(len(indicators)), indicators)] = 1
+        everything = np.hstack([design, np.concatenate(x)])
+        coef, *_ = np.linalg.lstsq(everything, np.concatenate(y), rcond=None)
+        residuals = np.concatenate(y) - everything @ coef
+        weights = np.array(indicators) / len(design)
+        mean, variance = weights @ coef[: len(indicators)], (residuals**2).mean(axis=0)
+        if spec.reference_site is not None:
+            owners = np.repeat(np.arange(len(indicators)), indicators)
+            (at,) = (b for b, own in enumerate(references) if own)
+            mean, variance = coef[at], (residuals[owners == at] ** 2).mean(axis=0)
+        return CombatResult(
+            spec.features,
+            spec.covariates,
+            mean,
+            coef[len(indicators) :],
+            variance,
+            len(design),
+            len(indicators),
+            left_out,
+        )
+
+    def describe(self, spec: CombatSpec) -> Sequence[str]:
+        g, p = len(spec.features), len(spec.covariates)
+        reference: tuple[str, ...] = ()
+        if spec.reference_site is not None:
+            reference = (
+                f"Leaves in the clear, from {spec.reference_site} alone: the number of people of its "
+                f"reference batch, and their means and variances of {g} features.",
+            )
+        return (
+            f"ComBat of {g} features over {spec.batch or 'site'}, keeping "
+            f"{', '.join(spec.covariates) or 'nothing'}.",
+            f"Leaves in a sum over sites, once or twice: the numbers of people and batches, sums of {g} "
+            f"features and {p} covariates, moments about their batch's mean ({p} x {p}, {p} x {g}, {g}).",
+            *reference,
+            "No other batch's mean or spread leaves: this site finds and keeps them."
+            if reference
+            else "No batch's mean or spread leaves: this site finds and keeps them.",
+        )
+
+
+def _estimable(spec: CombatSpec, table: AnalysisTable, rows: Mask) -> Integers:
+    """(n,) the batch of the people in `rows` from whom it is estimated; negative for all others."""
+    complete = ~np.isnan(table.matrix((*spec.features, *spec.covariates))).any(axis=1)
+    return estimable(batch_codes(table, spec.batch), rows & complete)
+
+
+def _in_reference(spec: CombatSpec, table: AnalysisTable) -> Mask:
+    """(n,) true for the people here who are of the reference batch."""
+    if spec.reference_site != table.site:
+        return np.zeros(len(table), dtype=bool)
+    if spec.batch is None:
+        return np.ones(len(table), dtype=bool)
+    own: Mask = table.label(spec.batch) == spec.reference_batch
+    return own
+
+
+def _referred(spec: CombatSpec, found: CombatResult, shown: Arrays | None) -> CombatResult:
+    """The result with the reference batch's mean and variance in place of all batches'.
+
+    Raises:
+        StudyError: withheld; the batch is not there, or has too few people.
+    """
+    if shown is None or shown["n"] == SUPPRESSED or np.isnan(shown["mean"]).any():
+        raise StudyError(
+            Code.WITHHELD,
+            f"{spec.reference_site} has no reference batch {spec.reference_batch or ''} of people enough",
+            "name another, or none: then all batches are brought to their common mean",
+        )
+    mean, variance = (np.asarray(shown[name], dtype=np.float64) for name in ("mean", "variance"))
+    if (variance <= 0).any():
+        names = ", ".join(n for n, v in zip(spec.features, variance, strict=True) if v <= 0)
+        raise StudyError(
+            Code.RANK_DEFICIENT,
+            f"does not vary within the reference batch: {names}",
+            "take these features out",
+        )
+    return replace(found, grand_mean=mean, variance=variance)
+
+
+def _finer(squares: Floats) -> Floats:
+    """Powers of two that bring tiny sums of squares near 1, so that a sum of fixed resolution keeps them."""
+    return np.where(
+        squares < _RESOLUTION, np.exp2(-np.round(np.log2(np.maximum(squares, 2.0**-80)) / 2)), 1.0
+    )
+
+
+def _solved(spec: CombatSpec, total: Arrays, x_scale: Floats, y_scale: Floats) -> CombatResult:
+    """The global result from the joined moments.
+
+    Raises:
+        StudyError: rank-deficient; names the covariates without an effect of their own within batches, or the
+            features that do not vary.
+    """
+    n = int(total["n"])
+    xx: Floats = np.asarray(total["xx"], dtype=np.float64)
+    check_rank(xx, spec.covariates)
+    d = 1 / np.sqrt(np.diag(xx))
+    effects = d[:, None] * np.linalg.solve(xx * np.outer(d, d), total["xy"] * d[:, None])
+    squares = total["yy"] - (effects * total["xy"]).sum(axis=0)
+    still = squares <= 1e-12 * np.maximum(total["yy"], (total["y_sum"] / n) ** 2 * 1e-12)
+    if still.any():
+        names = ", ".join(name for name, s in zip(spec.features, still, strict=True) if s)
+        raise StudyError(
+            Code.RANK_DEFICIENT, f"does not vary within batches: {names}", "take these features out"
+        )
+    return CombatResult(
+        spec.features,
+        spec.covariates,
+        (total["y_sum"] - total["x_sum"] @ effects) / n / y_scale,
+        effects * x_scale[:, None] / y_scale,
+        squares / n / y_scale**2,
+        n,
+        int(total["batches"]),
+        int(total["left_out"]),
+    )

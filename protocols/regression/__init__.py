@@ -1,0 +1,1 @@
+"""Linear, logistic, multinomial, generalized and mixed models."""

@@ -1,0 +1,363 @@
+"""Generalized linear models: Poisson and negative binomial counts with an offset, and probit. Exact.
+
+Log-likelihood, score and information are sums over people, so over sites; each round is one Newton step.
+The first round gives a weighted least-squares start (each person's mean near its outcome), so that seven
+more suffice. The negative binomial's theta is found together with the coefficients, by one Newton method on
+both, from the best of several thetas that are asked in one message.
+
+Standard errors are of the expected information, as R's `glm` and `glm.nb` report them.
+
+Reference: McCullagh & Nelder, Generalized Linear Models (1989), ch. 2 and 6; R `glm`, `MASS::glm.nb`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+from scipy import stats
+from scipy.special import ndtr
+
+from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.errors import Code, SiteError, SpecError, StudyError
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Floats
+from protocols.core.variables import Column, Name
+from protocols.estimation.newton import (
+    Maximum,
+    Point,
+    check_rank,
+    covariate_moments,
+    location_and_scale,
+    maximise,
+    original_scale,
+)
+from protocols.regression import families
+
+INTERCEPT = "(Intercept)"
+LOG_THETA = "log theta"
+
+_THETAS = np.arange(-2.0, 4.1)  # logarithms of theta of which the best begins
+_NO_OVERDISPERSION = 12.0  # a log theta beyond which the counts are Poisson's
+
+
+class GlmSpec(Spec):
+    """An outcome on covariates, by the family of its likelihood.
+
+    Attributes:
+        outcome: a count (`os.event` with exposure `os.time` is a rate), or for probit a 0/1 variable.
+        family: poisson and negative_binomial have the log of the mean linear, probit the normal quantile.
+        covariates: numeric variables, complete cases are used.
+        offset: a variable added to the linear predictor as it is.
+        exposure: a positive variable (days, lengths) whose logarithm is added.
+        level: of the confidence intervals.
+    """
+
+    protocol: Literal["glm"] = "glm"
+    outcome: Column
+    family: Literal["poisson", "negative_binomial", "probit"]
+    covariates: tuple[Name, ...] = Field(min_length=1, max_length=500)
+    offset: Name | None = None
+    exposure: Column | None = None
+    level: float = Field(default=0.95, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _one_offset(self) -> "GlmSpec":
+        if self.offset and self.exposure:
+            raise ValueError("give an offset or an exposure, whose logarithm is the offset, not both")
+        return self
+
+    def variables(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name.split(".")[0] for name in self.columns()))
+
+    def columns(self) -> tuple[str, ...]:
+        """The table's columns that must be known of a person."""
+        return (self.outcome, *self.covariates, *filter(None, (self.offset, self.exposure)))
+
+    def terms(self) -> tuple[str, ...]:
+        """The names of the coefficients."""
+        return (INTERCEPT, *self.covariates)
+
+    def searched(self) -> tuple[str, ...]:
+        """The names of all that the likelihood is maximised in."""
+        return (*self.terms(), LOG_THETA) if self.family == "negative_binomial" else self.terms()
+
+
+@dataclass(frozen=True)
+class GlmResult(Result):
+    """Coefficients of a generalized linear model.
+
+    Attributes:
+        terms: (p,) "(Intercept)" and the covariates.
+        coef, se, z, p: (p,) coefficient, its standard error, Wald statistic and two-sided p-value.
+        lower, upper: (p,) confidence interval of coef at `level`.
+        rate_ratio: (p,) exp(coef); missing for probit.
+        covariance: (p, p) of coef.
+        loglik, deviance, aic: at coef.
+        null_deviance: of the intercept and the offset alone; missing for the negative binomial, and for
+            probit with an offset.
+        theta, theta_se: of the negative binomial, variance mu + mu²/theta; missing for the others.
+        n: people with complete data.
+        evaluations: of the likelihood, one a round.
+    """
+
+    terms: tuple[str, ...]
+    coef: Floats
+    se: Floats
+    z: Floats
+    p: Floats
+    lower: Floats
+    upper: Floats
+    rate_ratio: Floats
+    covariance: Floats
+    loglik: float
+    deviance: float
+    null_deviance: float
+    aic: float
+    theta: float
+    theta_se: float
+    n: int
+    family: str
+    level: float
+    evaluations: int
+
+    def summary(self) -> pd.DataFrame:
+        columns = ("coef", "se", "z", "p", "lower", "upper", "rate_ratio")
+        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def predict(self, x: Floats, exposure: Floats | float = 1.0) -> Floats:
+        """The (n,) means expected of (n, p) covariates: counts for an exposure, or probabilities."""
+        eta = self.coef[0] + x @ self.coef[1:]
+        mean: Floats = ndtr(eta) if self.family == "probit" else exposure * np.exp(eta)
+        return mean
+
+    def transform_arrays(self) -> dict[str, Floats]:
+        return {"coef": self.coef}
+
+
+class Glm(FederatedProtocol[GlmSpec, GlmResult]):
+    """Effects of covariates on a count, or on a 0/1 variable by probit."""
+
+    name = "glm"
+    spec_type = GlmSpec
+
+    @site_step(
+        n=Count(),
+        sum=Moment("covariate"),
+        square=Moment("covariate"),
+        weighted=Moment("coefficient", "coefficient"),
+        response=Moment("coefficient"),
+        outcome=Moment("outcome"),
+    )
+    def start(spec: GlmSpec, table: AnalysisTable) -> Arrays:
+        """Sums that standardize the covariates, that start the search, and that give the null deviance."""
+        table = _checked(spec, table.complete(spec.columns()))
+        y, offset = table.column(spec.outcome), _offset(spec, table)
+        weight, response = families.working(spec.family, y)
+        x = np.column_stack([np.ones(len(table)), table.matrix(spec.covariates)])
+        logs = np.log(np.maximum(y, 1.0))
+        return {
+            **covariate_moments(table, spec.covariates),
+            "weighted": (x * weight[:, None]).T @ x,
+            "response": x.T @ (weight * (response - offset)),
+            "outcome": np.array([y.sum(), (y * logs).sum(), (y * offset).sum(), np.exp(offset).sum()]),
+        }
+
+    @site_step(
+        n=Count(),
+        loglik=Moment(),
+        deviance=Moment(),
+        score=Moment("term"),
+        information=Moment("term", "term"),
+        expected=Moment("term", "term"),
+    )
+    def derivatives(
+        spec: GlmSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
+    ) -> Arrays:
+        """This hospital's log-likelihood and its derivatives at `coef`, covariates less shift over scale."""
+        table = table.complete(spec.columns())
+        offset = _offset(spec, table)
+        sums = families.derivatives(
+            spec.family, table, spec.outcome, spec.covariates, coef, shift, scale, offset
+        )
+        return {"n": np.array(len(table)), **sums}
+
+    def axes(self, spec: GlmSpec) -> dict[str, int]:
+        return {
+            "covariate": len(spec.covariates),
+            "coefficient": len(spec.terms()),
+            "term": len(spec.searched()),
+            "outcome": 4,
+        }
+
+    def coordinate(self, spec: GlmSpec) -> Coordination[GlmResult]:
+        total = yield ask("start")
+        shift, scale = location_and_scale(total, spec.covariates)
+        basis = original_scale(shift, scale)
+        weighted = basis.T @ total["weighted"] @ basis
+        check_rank(weighted, spec.terms())
+        coef = np.linalg.solve(weighted, basis.T @ total["response"])
+
+        def evaluate(at: Floats) -> Ask:
+            if spec.family == "negative_binomial" and at[-1] > _NO_OVERDISPERSION:
+                raise StudyError(
+                    Code.NOT_CONVERGED,
+                    f"{spec.outcome} varies no more than Poisson counts do: theta has no maximum",
+                    "take `family: poisson`",
+                )
+            return ask("derivatives", coef=at, shift=shift, scale=scale)
+
+        starts = [coef]
+        if spec.family == "negative_binomial":
+            starts = [np.append(coef, log_theta) for log_theta in _THETAS]
+        points = yield tuple(evaluate(at) for at in starts)
+        best = max(
+            (Point.of(at, p) for at, p in zip(starts, points, strict=True)), key=lambda point: point.loglik
+        )
+        found = yield from maximise(best, evaluate, spec.searched())
+        null = _null_deviance(spec, total["outcome"], int(total["n"]))
+        return result(spec, found, basis, null, int(total["n"]))
+
+    def score(self, spec: GlmSpec, table: AnalysisTable, **arrays: Array) -> Floats:
+        """The (n,) probabilities that a 0/1 outcome is 1, by probit.
+
+        Raises:
+            SpecError: another family, or an offset.
+        """
+        if spec.family != "probit" or spec.offset or spec.exposure:
+            raise SpecError(Code.INVALID_STUDY, f"a {spec.family} model of counts gives no probability")
+        return families.probabilities(spec.covariates, table, arrays["coef"], link="probit")
+
+    def pooled(self, spec: GlmSpec, tables: Sequence[AnalysisTable]) -> GlmResult:
+        """The fit of statsmodels on all rows, its derivatives iterated to machine precision."""
+        complete = [table.complete(spec.columns()) for table in tables]
+        x = np.concatenate([t.matrix(spec.covariates) for t in complete])
+        y = np.concatenate([t.column(spec.outcome) for t in complete])
+        offset = np.concatenate([_offset(spec, t) for t in complete])
+        basis = original_scale(x.mean(axis=0), x.std(axis=0))
+        z = np.column_stack([np.ones(len(x)), x]) @ basis
+        return result(spec, _pooled_maximum(spec, y, z, offset), basis, _pooled_null(spec, y, offset), len(y))
+
+    def describe(self, spec: GlmSpec) -> Sequence[str]:
+        p, q = len(spec.terms()), len(spec.searched())
+        with_offset = f", offset {spec.offset or spec.exposure}" if spec.offset or spec.exposure else ""
+        return (
+            f"{spec.family.replace('_', ' ').capitalize()} regression of {spec.outcome} on "
+            f"{', '.join(spec.covariates)}{with_offset}.",
+            f"Leaves in a sum over sites, once: the number of people, the sums, squares and {p} x {p} "
+            "weighted products of the covariates and with the outcome, and four sums of outcome and offset.",
+            "Leaves in a sum over sites, about 6 times: the number of people, the log-likelihood, the "
+            f"deviance, {q} first and {q} x {q} second derivatives and their expectations.",
+        )
+
+
+def _offset(spec: GlmSpec, table: AnalysisTable) -> Floats:
+    if spec.exposure:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(table.column(spec.exposure))
+    return table.column(spec.offset) if spec.offset else np.zeros(len(table))
+
+
+def _checked(spec: GlmSpec, table: AnalysisTable) -> AnalysisTable:
+    """The table, if its outcome is one that the family can have.
+
+    Raises:
+        SiteError: invalid-input; names the variable and the rule.
+    """
+    y = table.column(spec.outcome)
+    fits = np.isin(y, (0, 1)) if spec.family == "probit" else (y >= 0) & (y == np.floor(y))
+    if not fits.all():
+        kind = "0 or 1" if spec.family == "probit" else "a count"
+        raise SiteError(Code.INVALID_INPUT, f"{spec.outcome} is not {kind} for everybody here")
+    if spec.exposure and not (table.column(spec.exposure) > 0).all():
+        raise SiteError(Code.INVALID_INPUT, f"exposure {spec.exposure} is not positive for everybody here")
+    return table
+
+
+def _null_deviance(spec: GlmSpec, outcome: Floats, n: int) -> float:
+    total, logs, with_offset, exposure = outcome
+    if spec.family == "poisson":
+        return float(2 * (logs - with_offset - total * np.log(total / exposure)))
+    if spec.family == "probit" and not (spec.offset or spec.exposure):
+        return float(-2 * (total * np.log(total / n) + (n - total) * np.log(1 - total / n)))
+    return float("nan")
+
+
+def _pooled_null(spec: GlmSpec, y: Floats, offset: Floats) -> float:
+    from statsmodels.genmod import families as sm
+    from statsmodels.genmod.generalized_linear_model import GLM
+
+    if spec.family == "negative_binomial" or (spec.family == "probit" and offset.any()):
+        return float("nan")
+    family = sm.Poisson() if spec.family == "poisson" else sm.Binomial(sm.links.Probit())
+    return float(GLM(y, np.ones((len(y), 1)), family, offset=offset).fit(tol=1e-14).deviance)
+
+
+def _pooled_maximum(spec: GlmSpec, y: Floats, z: Floats, offset: Floats) -> Maximum:
+    """Where statsmodels' score vanishes, and its expected information there."""
+    from statsmodels.discrete.discrete_model import NegativeBinomial
+    from statsmodels.genmod import families as sm
+    from statsmodels.genmod.generalized_linear_model import GLM
+
+    if spec.family == "negative_binomial":
+        model: Any = NegativeBinomial(y, z, offset=offset)
+        at = model.fit(disp=0, method="bfgs", maxiter=2000, gtol=1e-8).params
+    else:
+        family = sm.Poisson() if spec.family == "poisson" else sm.Binomial(sm.links.Probit())
+        model = GLM(y, z, family, offset=offset)
+        at = model.fit(tol=1e-12, maxiter=100).params
+    for _ in range(10):
+        at = at - np.linalg.solve(model.hessian(at), model.score(at))
+    coef = at[: z.shape[1]]
+    if spec.family == "negative_binomial":
+        family = sm.NegativeBinomial(alpha=at[-1])
+        coef_and_shape = np.append(coef, -np.log(at[-1]))
+    else:
+        coef_and_shape = coef
+    glm = GLM(y, z, family, offset=offset)
+    k = len(coef_and_shape)
+    expected = np.zeros((k, k))
+    expected[: len(coef), : len(coef)] = -glm.hessian(coef, observed=False)
+    if k > len(coef):  # by log theta: alpha² times that by alpha, where the score vanishes
+        expected[-1, -1] = -model.hessian(at)[-1, -1] * at[-1] ** 2
+    deviance = glm.family.deviance(y, glm.predict(coef, offset=offset))
+    arrays: Arrays = {"expected": expected, "deviance": np.array(deviance)}
+    point = Point(coef_and_shape, float(model.loglike(at)), np.zeros(k), expected, arrays)
+    return Maximum(coef_and_shape, point, 0)
+
+
+def result(spec: GlmSpec, found: Maximum, basis: Floats, null_deviance: float, n: int) -> GlmResult:
+    """The result of a maximum on standardized covariates, with Wald statistics and intervals."""
+    p = len(spec.terms())
+    expected = np.asarray(found.point.arrays["expected"], dtype=np.float64)
+    information = Point(found.coef[:p], 0.0, np.zeros(p), expected[:p, :p])
+    covariance = basis @ information.covariance() @ basis.T
+    coef, se = basis @ found.coef[:p], np.sqrt(np.diag(covariance))
+    half = stats.norm.ppf((1 + spec.level) / 2) * se
+    theta = theta_se = float("nan")
+    if spec.family == "negative_binomial":
+        theta = float(np.exp(found.coef[-1]))
+        theta_se = theta / float(np.sqrt(expected[-1, -1]))
+    return GlmResult(
+        terms=spec.terms(),
+        coef=coef,
+        se=se,
+        z=coef / se,
+        p=2 * stats.norm.sf(np.abs(coef / se)),
+        lower=coef - half,
+        upper=coef + half,
+        rate_ratio=np.full(p, np.nan) if spec.family == "probit" else np.exp(coef),
+        covariance=covariance,
+        loglik=found.point.loglik,
+        deviance=float(found.point.arrays["deviance"]),
+        null_deviance=null_deviance,
+        aic=2 * (len(spec.searched()) - found.point.loglik),
+        theta=theta,
+        theta_se=theta_se,
+        n=n,
+        family=spec.family,
+        level=spec.level,
+        evaluations=found.evaluations + 1,
+    )

@@ -1,0 +1,287 @@
+"""Linear regression: least squares with standard errors, and ridge, lasso and elastic net paths. Exact.
+
+One round: coefficients, standard errors and penalized paths are functions of second moments. With
+`intercepts: site` each hospital keeps its own mean (a fixed effect of the site, R's `factor(site)`).
+
+A covariate that follows from those before it is aliased: its coefficient is missing and it is named, as
+R's `lm` does. Moments tell this to a share of 1e-9 of its variance (`lm` looks at rows and sees 1e-14).
+
+Reference: Draper & Smith, Applied Regression Analysis (1998), ch. 5; R `lm`. Penalties: Friedman, Hastie &
+Tibshirani, J Stat Softw 33 (2010), on covariates over their standard deviation (divisor n), as scikit-learn's
+`ElasticNet` (glmnet divides the ridge part by the outcome's standard deviation besides).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+from scipy import stats
+from scipy.linalg import cho_factor, cho_solve
+
+from protocols.core.disclosure import Moment
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
+from protocols.core.table import AnalysisTable, Floats
+from protocols.core.variables import Name
+from protocols.estimation.moments import (
+    COLUMN_MOMENTS,
+    Intercepts,
+    Moments,
+    column_moments,
+    complete_rows,
+    gather,
+)
+from protocols.estimation.newton import aliased
+from protocols.regression.penalized_linear import PenalizedPath, Penalty, path_of_moments, path_of_rows
+
+INTERCEPT = "(Intercept)"
+
+FEWEST_DF = 10
+"""Residual degrees of freedom below which a fit is refused: it would follow its people."""
+
+
+class LinearSpec(Spec):
+    """A numeric outcome on covariates.
+
+    Attributes:
+        outcome: a numeric variable.
+        covariates: numeric variables, complete cases are used.
+        intercepts: one for all, or one for each site.
+        level: of the confidence intervals.
+        penalty: also a path of penalized fits.
+    """
+
+    protocol: Literal["linear"] = "linear"
+    outcome: Name
+    covariates: tuple[Name, ...] = Field(min_length=1, max_length=500)
+    intercepts: Intercepts = "common"
+    level: float = Field(default=0.95, gt=0, lt=1)
+    penalty: Penalty | None = None
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "LinearSpec":
+        if len(set(self.variables())) != len(self.variables()):
+            raise ValueError("a variable stands twice among outcome and covariates")
+        return self
+
+    def variables(self) -> tuple[str, ...]:
+        return (*self.covariates, self.outcome)
+
+    def terms(self) -> tuple[str, ...]:
+        """The names of the coefficients."""
+        return (INTERCEPT, *self.covariates) if self.intercepts == "common" else self.covariates
+
+
+@dataclass(frozen=True)
+class LinearResult(Result):
+    """Coefficients of a linear model; those of aliased covariates are missing.
+
+    Attributes:
+        terms: (p,) "(Intercept)", if it is common, and the covariates.
+        coef, se, t, p: (p,) coefficient, standard error, t statistic and two-sided p-value.
+        lower, upper: (p,) confidence interval at `level`.
+        covariance: (p, p) of coef.
+        aliased: covariates that are combinations of those before them.
+        sigma: residual standard deviation; df: its degrees of freedom.
+        r_squared, adjusted_r_squared: share of the variance explained, within sites with `intercepts: site`.
+        f, f_p: of all covariates against none.
+        n: people with complete data; sites: that have any of them.
+        path: penalized fits, if asked for.
+    """
+
+    terms: tuple[str, ...]
+    coef: Floats
+    se: Floats
+    t: Floats
+    p: Floats
+    lower: Floats
+    upper: Floats
+    covariance: Floats
+    aliased: tuple[str, ...]
+    sigma: float
+    df: int
+    r_squared: float
+    adjusted_r_squared: float
+    f: float
+    f_p: float
+    n: int
+    sites: int
+    level: float
+    path: PenalizedPath | None
+
+    def summary(self) -> pd.DataFrame:
+        columns = ("coef", "se", "t", "p", "lower", "upper")
+        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def predict(self, x: Floats) -> Floats:
+        """The (n,) outcomes expected of (n, p) covariates, short of an intercept for each site."""
+        coef = np.nan_to_num(self.coef)  # an aliased covariate adds nothing to those before it
+        intercept, slopes = (coef[0], coef[1:]) if self.terms[0] == INTERCEPT else (0.0, coef)
+        expected: Floats = x @ slopes + intercept
+        return expected
+
+
+class Linear(FederatedProtocol[LinearSpec, LinearResult]):
+    """Effects of covariates on a numeric outcome."""
+
+    name = "linear"
+    spec_type = LinearSpec
+
+    @site_step(
+        **COLUMN_MOMENTS,
+        products=Moment("column", "column"),
+    )
+    def moments(spec: LinearSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
+        """Sums, squares and products of covariates and outcome, less shift times scale."""
+        x = complete_rows(table, spec.variables())
+        z, sums = column_moments(x, shift, scale, spec.intercepts)
+        return {**sums, "products": z.T @ z}
+
+    def axes(self, spec: LinearSpec) -> dict[str, int]:
+        return {"column": len(spec.variables())}
+
+    def coordinate(self, spec: LinearSpec) -> Coordination[LinearResult]:
+        moments = yield from gather(spec.variables())
+        moments.check()
+        p = len(spec.covariates)
+        correlation = moments.correlation("products", range(p + 1), range(p + 1))
+        return _fit(spec, moments, correlation[:p, :p], correlation[:p, p])
+
+    def pooled(self, spec: LinearSpec, tables: Sequence[AnalysisTable]) -> LinearResult:
+        """The fit of statsmodels' OLS on all rows, and of scikit-learn's ElasticNet at each penalty."""
+        from statsmodels.regression.linear_model import OLS  # a test's library, not a site's
+
+        parts = [complete_rows(table, spec.variables()) for table in tables]
+        rows = np.concatenate(parts)
+        people = [len(part) for part in parts if len(part)]
+        if spec.intercepts == "common":
+            constants = np.ones((len(rows), 1))
+        else:
+            constants = np.repeat(np.eye(len(people)), people, axis=0)
+        x, y = rows[:, :-1], rows[:, -1]
+        scale = x.std(axis=0)
+        fit = OLS(y, np.hstack([constants, (x - x.mean(axis=0)) / scale])).fit()
+        k = constants.shape[1]
+        basis = np.vstack([-x.mean(axis=0) / scale, np.diag(1 / scale)])
+        basis = np.hstack([np.eye(len(basis), 1), basis])
+        take = slice(0, None) if spec.intercepts == "common" else slice(k, None)
+        if spec.intercepts == "site":
+            basis = basis[1:, 1:]
+        centred = rows - constants @ np.linalg.lstsq(constants, rows, rcond=None)[0]
+        return result(
+            spec,
+            basis @ fit.params[take],
+            basis @ fit.cov_params()[take, take] @ basis.T,
+            rss=float(fit.ssr),
+            tss=float(centred[:, -1] @ centred[:, -1]),
+            df=int(fit.df_resid),
+            people=(len(rows), len(people)),
+            path=path_of_rows(spec.penalty, spec.intercepts, rows, centred) if spec.penalty else None,
+        )
+
+    def describe(self, spec: LinearSpec) -> Sequence[str]:
+        k = len(spec.variables())
+        own = ", about this site's own means" if spec.intercepts == "site" else ""
+        return (
+            f"Linear regression of {spec.outcome} on {', '.join(spec.covariates)}.",
+            "Leaves in a sum over sites, once (up to three times, for columns far from 0): the number of "
+            "people, how many have values other than 0 and other than 1, and the sums and the "
+            f"{k} x {k} sums of products of these {k} columns{own}.",
+        )
+
+
+def _fit(spec: LinearSpec, moments: Moments, R: Floats, r: Floats) -> LinearResult:
+    """The result from correlations among the covariates and with the outcome."""
+    out = aliased(R)
+    kept = [j for j in range(len(R)) if j not in out]
+    norm, outcome_norm = moments.norm[:-1], moments.norm[-1]
+    df = moments.n - len(kept) - (1 if spec.intercepts == "common" else moments.sites)
+    if df < FEWEST_DF:
+        raise StudyError(
+            Code.WITHHELD,
+            f"{df} residual degrees of freedom are left; the rule is at least {FEWEST_DF}",
+            "take fewer covariates",
+        )
+    factor = cho_factor(R[np.ix_(kept, kept)])
+    b = cho_solve(factor, r[kept])
+    tss = float(outcome_norm**2)
+    rss = max(tss * (1 - float(r[kept] @ b)), 0.0)
+    coef, inverse = np.full(len(R), np.nan), np.full((len(R), len(R)), np.nan)
+    coef[kept] = b * outcome_norm / norm[kept]
+    inverse[np.ix_(kept, kept)] = cho_solve(factor, np.eye(len(kept))) / np.outer(norm[kept], norm[kept])
+    covariance = rss / df * inverse
+    if spec.intercepts == "common":
+        coef, covariance = _with_intercept(moments, coef, covariance, rss / df)
+    return result(
+        spec,
+        coef,
+        covariance,
+        rss=rss,
+        tss=tss,
+        df=df,
+        people=(moments.n, moments.sites),
+        path=path_of_moments(spec.penalty, spec.intercepts, moments, R, r * outcome_norm / np.sqrt(moments.n))
+        if spec.penalty
+        else None,
+    )
+
+
+def _with_intercept(
+    moments: Moments, coef: Floats, covariance: Floats, variance: float
+) -> tuple[Floats, Floats]:
+    """Coefficients and covariance with the intercept in front; it is independent of them at the means."""
+    mean = np.where(np.isnan(coef), 0.0, moments.mean[:-1])
+    across = -np.nan_to_num(covariance) @ mean
+    across[np.isnan(coef)] = np.nan
+    constant = moments.mean[-1] - mean @ np.nan_to_num(coef)
+    own = variance / moments.n - mean @ np.nan_to_num(across)
+    return (
+        np.append(constant, coef),
+        np.block([[np.array([[own]]), across[None, :]], [across[:, None], covariance]]),
+    )
+
+
+def result(
+    spec: LinearSpec,
+    coef: Floats,
+    covariance: Floats,
+    *,
+    rss: float,
+    tss: float,
+    df: int,
+    people: tuple[int, int],
+    path: PenalizedPath | None,
+) -> LinearResult:
+    """The result of coefficients and their covariance, with t statistics and intervals."""
+    se = np.sqrt(np.diag(covariance))
+    half = stats.t.ppf((1 + spec.level) / 2, df) * se
+    lost = np.isnan(coef)
+    rank = int((~lost).sum()) - (1 if spec.intercepts == "common" else 0)
+    explained = 1 - rss / tss
+    with np.errstate(divide="ignore"):
+        f = float(np.divide(explained / rank, (1 - explained) / df)) if rank else np.nan
+        t = coef / se
+    return LinearResult(
+        terms=spec.terms(),
+        coef=coef,
+        se=se,
+        t=t,
+        p=2 * stats.t.sf(np.abs(t), df),
+        lower=coef - half,
+        upper=coef + half,
+        covariance=covariance,
+        aliased=tuple(name for name, is_lost in zip(spec.terms(), lost, strict=True) if is_lost),
+        sigma=float(np.sqrt(rss / df)),
+        df=df,
+        r_squared=explained,
+        adjusted_r_squared=1 - (1 - explained) * (df + rank) / df,
+        f=f,
+        f_p=float(stats.f.sf(f, rank, df)),
+        n=people[0],
+        sites=people[1],
+        level=spec.level,
+        path=path,
+    )

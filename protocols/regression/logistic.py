@@ -1,0 +1,220 @@
+"""Logistic regression: log odds of a 0/1 variable, linear in covariates. Exact.
+
+Log-likelihood, score and information are sums over people, so over sites; each round is one Newton step.
+
+Reference: McCullagh & Nelder, Generalized Linear Models (1989), ch. 4; R `glm(family = binomial)`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from scipy import stats
+
+from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Floats
+from protocols.core.variables import Name
+from protocols.estimation.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
+from protocols.regression.families import derivatives, probabilities
+
+INTERCEPT = "(Intercept)"
+
+
+class LogisticSpec(Spec):
+    """A 0/1 outcome on covariates.
+
+    Attributes:
+        outcome: a 0/1 variable.
+        covariates: numeric variables, complete cases are used.
+        level: of the confidence intervals.
+    """
+
+    protocol: Literal["logistic"] = "logistic"
+    outcome: Name
+    covariates: tuple[Name, ...] = Field(min_length=1, max_length=500)
+    level: float = Field(default=0.95, gt=0, lt=1)
+
+    def variables(self) -> tuple[str, ...]:
+        return (self.outcome, *self.covariates)
+
+    def terms(self) -> tuple[str, ...]:
+        """The names of the coefficients."""
+        return (INTERCEPT, *self.covariates)
+
+
+@dataclass(frozen=True)
+class LogisticResult(Result):
+    """Log odds ratios of a logistic model.
+
+    Attributes:
+        terms: (p,) "(Intercept)" and the covariates.
+        coef, se, z, p: (p,) log odds ratio, its standard error, Wald statistic and two-sided p-value.
+        odds_ratio, lower, upper: (p,) exp(coef) and its confidence interval at `level`.
+        covariance: (p, p) of coef.
+        loglik: at coef; deviance and null_deviance: minus twice it, and that of the intercept alone.
+        n, n_events: people with complete data, and those of them whose outcome is 1.
+        evaluations: of the likelihood, one a round.
+    """
+
+    terms: tuple[str, ...]
+    coef: Floats
+    se: Floats
+    z: Floats
+    p: Floats
+    odds_ratio: Floats
+    lower: Floats
+    upper: Floats
+    covariance: Floats
+    loglik: float
+    deviance: float
+    null_deviance: float
+    n: int
+    n_events: int
+    level: float
+    evaluations: int
+
+    def summary(self) -> pd.DataFrame:
+        columns = ("coef", "se", "z", "p", "odds_ratio", "lower", "upper")
+        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def transform_arrays(self) -> dict[str, Floats]:
+        return {"coef": self.coef}
+
+
+class Logistic(FederatedProtocol[LogisticSpec, LogisticResult]):
+    """Odds ratios of covariates on a 0/1 outcome."""
+
+    name = "logistic"
+    spec_type = LogisticSpec
+
+    @site_step(n=Count(), sum=Moment("covariate"), square=Moment("covariate"))
+    def moments(spec: LogisticSpec, table: AnalysisTable) -> Arrays:
+        """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
+        return covariate_moments(table.complete(spec.variables()), spec.covariates)
+
+    @site_step(
+        n=Count(),
+        n_events=Count(of="n"),
+        loglik=Moment(),
+        score=Moment("term"),
+        information=Moment("term", "term"),
+    )
+    def derivatives(
+        spec: LogisticSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
+    ) -> Arrays:
+        """This hospital's log-likelihood and its derivatives at `coef`, covariates less shift over scale."""
+        table = table.complete(spec.variables())
+        found = derivatives("logit", table, spec.outcome, spec.covariates, coef, shift, scale)
+        return {
+            "n": np.array(len(table)),
+            "n_events": np.array((table.column(spec.outcome) == 1).sum()),
+            **{name: found[name] for name in ("loglik", "score", "information")},
+        }
+
+    def axes(self, spec: LogisticSpec) -> dict[str, int]:
+        return {"covariate": len(spec.covariates), "term": len(spec.terms())}
+
+    def coordinate(self, spec: LogisticSpec) -> Coordination[LogisticResult]:
+        p = len(spec.covariates)
+        zero = np.zeros(p + 1)
+        moments, start = yield (
+            ask("moments"),
+            ask("derivatives", coef=zero, shift=np.zeros(p), scale=np.ones(p)),
+        )
+        n, events = int(start["n"]), int(start["n_events"])
+        if events in (0, n):
+            raise StudyError(
+                Code.SEPARATION,
+                f"{spec.outcome} is the same for everybody with complete data",
+                "take an outcome that varies among these people, or other people",
+            )
+        shift, scale = location_and_scale(moments, spec.covariates)
+        basis = original_scale(shift, scale)
+
+        def evaluate(coef: Floats) -> Ask:
+            return ask("derivatives", coef=coef, shift=shift, scale=scale)
+
+        found = yield from maximise(Point.of(zero, start).in_basis(basis), evaluate, spec.terms())
+        return result(
+            spec,
+            basis @ found.coef,
+            basis @ found.point.covariance() @ basis.T,
+            loglik=found.point.loglik,
+            people=(n, events),
+            evaluations=found.evaluations + 1,
+        )
+
+    def score(self, spec: LogisticSpec, table: AnalysisTable, **arrays: Array) -> Floats:
+        """The (n,) probabilities that the outcome is 1."""
+        return probabilities(spec.covariates, table, arrays["coef"])
+
+    def pooled(self, spec: LogisticSpec, tables: Sequence[AnalysisTable]) -> LogisticResult:
+        """The fit of statsmodels' Logit on all rows."""
+        from statsmodels.discrete.discrete_model import Logit  # a test's library, not a site's
+
+        complete = [table.complete(spec.variables()) for table in tables]
+        x = np.concatenate([t.matrix(spec.covariates) for t in complete])
+        y = np.concatenate([t.column(spec.outcome) for t in complete])
+        basis = original_scale(x.mean(axis=0), x.std(axis=0))
+        z = np.column_stack([np.ones(len(x)), x]) @ basis
+        model = Logit(y, z)
+        coef = model.fit(disp=0, tol=1e-12, maxiter=100).params
+        return result(
+            spec,
+            basis @ coef,
+            basis @ np.linalg.inv(-model.hessian(coef)) @ basis.T,
+            loglik=float(model.loglike(coef)),
+            people=(len(y), int(y.sum())),
+            evaluations=0,
+        )
+
+    def describe(self, spec: LogisticSpec) -> Sequence[str]:
+        p = len(spec.covariates)
+        return (
+            f"Logistic regression of {spec.outcome} on {', '.join(spec.covariates)}.",
+            "Leaves in a sum over sites, once: the number of people, the sums and sums of squares of the "
+            f"{p} covariates.",
+            "Leaves in a sum over sites, about 7 times: the numbers of people and of events, the "
+            f"log-likelihood, its {p + 1} first and {p + 1} x {p + 1} second derivatives.",
+        )
+
+
+def result(
+    spec: LogisticSpec,
+    coef: Floats,
+    covariance: Floats,
+    *,
+    loglik: float,
+    people: tuple[int, int],
+    evaluations: int,
+) -> LogisticResult:
+    """The result of coefficients and their covariance, with Wald statistics and intervals."""
+    se = np.sqrt(np.diag(covariance))
+    half = stats.norm.ppf((1 + spec.level) / 2) * se
+    with np.errstate(over="ignore"):  # without information the interval is (0, inf)
+        ratio, lower, upper = np.exp(coef), np.exp(coef - half), np.exp(coef + half)
+    n, events = people
+    null = events * np.log(events / n) + (n - events) * np.log(1 - events / n)
+    return LogisticResult(
+        terms=spec.terms(),
+        coef=coef,
+        se=se,
+        z=coef / se,
+        p=2 * stats.norm.sf(np.abs(coef / se)),
+        odds_ratio=ratio,
+        lower=lower,
+        upper=upper,
+        covariance=covariance,
+        loglik=loglik,
+        deviance=-2 * loglik,
+        null_deviance=float(-2 * null),
+        n=n,
+        n_events=events,
+        level=spec.level,
+        evaluations=evaluations,
+    )

@@ -1,0 +1,269 @@
+"""Multinomial logistic regression: log odds of each level of an outcome against the first. Exact.
+
+Log-likelihood, score and information are sums over people, so over sites; each round is one Newton step.
+
+Reference: McCullagh & Nelder, Generalized Linear Models (1989), ch. 5; R `nnet::multinom`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+from scipy import stats
+from scipy.special import logsumexp, softmax, xlogy
+
+from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.variables import Name
+from protocols.estimation.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
+from protocols.regression.families import blocks
+
+INTERCEPT = "(Intercept)"
+
+
+class MultinomialSpec(Spec):
+    """An outcome of several levels on covariates.
+
+    Attributes:
+        outcome: a variable of codes.
+        levels: its codes; the first is what the others are compared with.
+        covariates: numeric variables, complete cases are used.
+        level: of the confidence intervals.
+    """
+
+    protocol: Literal["multinomial"] = "multinomial"
+    outcome: Name
+    levels: tuple[float, ...] = Field(min_length=2, max_length=20)
+    covariates: tuple[Name, ...] = Field(min_length=1, max_length=200)
+    level: float = Field(default=0.95, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _levels_differ(self) -> "MultinomialSpec":
+        if len(set(self.levels)) != len(self.levels):
+            raise ValueError("a level stands twice")
+        return self
+
+    def variables(self) -> tuple[str, ...]:
+        return (self.outcome, *self.covariates)
+
+    def terms(self) -> tuple[str, ...]:
+        """The names of the coefficients of one level."""
+        return (INTERCEPT, *self.covariates)
+
+    def searched(self) -> tuple[str, ...]:
+        """The names of all coefficients, level by level."""
+        return tuple(f"{level:g}: {term}" for level in self.levels[1:] for term in self.terms())
+
+
+@dataclass(frozen=True)
+class MultinomialResult(Result):
+    """Log odds ratios of each level against the first.
+
+    Attributes:
+        levels: (k,) the levels but the first; terms: (p,) "(Intercept)" and the covariates.
+        coef, se, z, p: (k, p) log odds ratio, standard error, Wald statistic and two-sided p-value.
+        odds_ratio, lower, upper: (k, p) exp(coef) and its confidence interval at `level`.
+        covariance: (k p, k p) of coef, level by level.
+        loglik, deviance, null_deviance: at coef; minus twice it; that of the intercepts alone.
+        n: people with complete data; counts: (k + 1,) of each level, the first one first.
+        evaluations: of the likelihood, one a round.
+    """
+
+    levels: tuple[float, ...]
+    terms: tuple[str, ...]
+    coef: Floats
+    se: Floats
+    z: Floats
+    p: Floats
+    odds_ratio: Floats
+    lower: Floats
+    upper: Floats
+    covariance: Floats
+    loglik: float
+    deviance: float
+    null_deviance: float
+    n: int
+    counts: Integers
+    level: float
+    evaluations: int
+
+    def summary(self) -> pd.DataFrame:
+        """One row a level and term."""
+        columns = ("coef", "se", "z", "p", "odds_ratio", "lower", "upper")
+        index = pd.MultiIndex.from_product([self.levels, self.terms], names=["level", "term"])
+        return pd.DataFrame({name: getattr(self, name).ravel() for name in columns}, index=index)
+
+    def predict_proba(self, x: Floats) -> Floats:
+        """The (n, k + 1) probabilities of the levels, the first one first, of (n, p) covariates."""
+        eta = np.column_stack([np.zeros(len(x)), self.coef[:, 0] + x @ self.coef[:, 1:].T])
+        chances: Floats = softmax(eta, axis=1)
+        return chances
+
+    def transform_arrays(self) -> dict[str, Floats]:
+        return {"coef": self.coef}
+
+
+class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
+    """Odds ratios of covariates on an outcome of several levels."""
+
+    name = "multinomial"
+    spec_type = MultinomialSpec
+
+    @site_step(n=Count(), counts=Count("level", of="n"), sum=Moment("covariate"), square=Moment("covariate"))
+    def moments(spec: MultinomialSpec, table: AnalysisTable) -> Arrays:
+        """People of each level, and the sums and sums of squares of the covariates.
+
+        Raises:
+            SiteError: invalid-input; somebody has another level.
+        """
+        table = table.complete(spec.variables())
+        chosen = _chosen(spec, table)
+        if not chosen.any(axis=0).all():
+            raise SiteError(Code.INVALID_INPUT, f"{spec.outcome} has a level that the analysis does not name")
+        return {"counts": chosen.sum(axis=1), **covariate_moments(table, spec.covariates)}
+
+    @site_step(n=Count(), loglik=Moment(), score=Moment("term"), information=Moment("term", "term"))
+    def derivatives(
+        spec: MultinomialSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
+    ) -> Arrays:
+        """This hospital's log-likelihood and its derivatives at `coef`, covariates less shift over scale."""
+        table = table.complete(spec.variables())
+        k, p = len(spec.levels) - 1, len(spec.terms())
+        chosen = _chosen(spec, table).astype(np.float64)
+        loglik, score, information = 0.0, np.zeros((k, p)), np.zeros((k, p, k, p))
+        for rows, x in blocks(table, spec.covariates, shift, scale):
+            eta = coef.reshape(k, p) @ x
+            total = logsumexp(np.vstack([np.zeros((1, eta.shape[1])), eta]), axis=0)
+            share, y = np.exp(eta - total), chosen[1:, rows]
+            loglik += float((y * eta).sum() - total.sum())
+            score += (y - share) @ x.T
+            for a in range(k):
+                for b in range(a, k):
+                    weight = share[a] * ((a == b) - share[b])
+                    information[a, :, b] += (x * weight) @ x.T
+        for a in range(k):
+            for b in range(a):
+                information[a, :, b] = information[b, :, a].T
+        return {
+            "n": np.array(len(table)),
+            "loglik": np.array(loglik),
+            "score": score.ravel(),
+            "information": information.reshape(k * p, k * p),
+        }
+
+    def axes(self, spec: MultinomialSpec) -> dict[str, int]:
+        sizes = {"covariate": len(spec.covariates), "level": len(spec.levels)}
+        return {**sizes, "term": len(spec.searched())}
+
+    def coordinate(self, spec: MultinomialSpec) -> Coordination[MultinomialResult]:
+        p = len(spec.covariates)
+        zero = np.zeros(len(spec.searched()))
+        moments, start = yield (
+            ask("moments"),
+            ask("derivatives", coef=zero, shift=np.zeros(p), scale=np.ones(p)),
+        )
+        counts = np.asarray(moments["counts"], dtype=np.int64)
+        few = [f"{v:g}" for v, count in zip(spec.levels, counts, strict=True) if count < moments.min_count]
+        if few:
+            raise StudyError(
+                Code.WITHHELD,
+                f"fewer than {moments.min_count} people have level {', '.join(few)} of {spec.outcome}",
+                "take these levels together",
+            )
+        shift, scale = location_and_scale(moments, spec.covariates)
+        basis = _each_level(spec, original_scale(shift, scale))
+
+        def evaluate(coef: Floats) -> Ask:
+            return ask("derivatives", coef=coef, shift=shift, scale=scale)
+
+        found = yield from maximise(Point.of(zero, start).in_basis(basis), evaluate, spec.searched())
+        covariance = basis @ found.point.covariance() @ basis.T
+        return result(spec, basis @ found.coef, covariance, found.point.loglik, counts, found.evaluations + 1)
+
+    def pooled(self, spec: MultinomialSpec, tables: Sequence[AnalysisTable]) -> MultinomialResult:
+        """The fit of statsmodels' MNLogit on all rows, its derivatives iterated to machine precision."""
+        from statsmodels.discrete.discrete_model import MNLogit  # a test's library, not a site's
+
+        complete = [table.complete(spec.variables()) for table in tables]
+        x = np.concatenate([t.matrix(spec.covariates) for t in complete])
+        chosen = np.concatenate([_chosen(spec, t) for t in complete], axis=1)
+        basis = original_scale(x.mean(axis=0), x.std(axis=0))
+        model = MNLogit(chosen.argmax(axis=0), np.column_stack([np.ones(len(x)), x]) @ basis)
+        coef = model.fit(disp=0, maxiter=100).params.T.ravel()
+        for _ in range(5):
+            coef = coef - np.linalg.solve(model.hessian(coef), model.score(coef))
+        basis = _each_level(spec, basis)
+        covariance = basis @ np.linalg.inv(-model.hessian(coef)) @ basis.T
+        loglik = float(model.loglike(coef.reshape(len(spec.levels) - 1, -1).T))
+        return result(spec, basis @ coef, covariance, loglik, chosen.sum(axis=1), 0)
+
+    def describe(self, spec: MultinomialSpec) -> Sequence[str]:
+        q = len(spec.searched())
+        return (
+            f"Multinomial regression of {spec.outcome} on {', '.join(spec.covariates)}.",
+            "Leaves in a sum over sites, once: the number of people, how many have each of "
+            f"{len(spec.levels)} levels, the sums and sums of squares of the {len(spec.covariates)} "
+            "covariates.",
+            "Leaves in a sum over sites, about 7 times: the number of people, the log-likelihood, its "
+            f"{q} first and {q} x {q} second derivatives.",
+        )
+
+
+def level_probabilities(spec: MultinomialSpec, table: AnalysisTable, coef: Array) -> Floats:
+    """The (levels, n) probabilities of the levels, by (k, p) coefficients."""
+    design = np.column_stack([np.ones(len(table)), table.matrix(spec.covariates)])
+    eta = np.vstack([np.zeros((1, len(table))), coef @ design.T])
+    probabilities: Floats = np.exp(eta - logsumexp(eta, axis=0))
+    return probabilities
+
+
+def _chosen(spec: MultinomialSpec, table: AnalysisTable) -> Integers:
+    """(levels, n) 1 where a person has the level."""
+    chosen: Integers = (table.column(spec.outcome) == np.array(spec.levels)[:, None]).astype(np.int64)
+    return chosen
+
+
+def _each_level(spec: MultinomialSpec, basis: Floats) -> Floats:
+    """The change of basis of all coefficients, the same one for each level."""
+    return np.asarray(np.kron(np.eye(len(spec.levels) - 1), basis), dtype=np.float64)
+
+
+def result(
+    spec: MultinomialSpec,
+    coef: Floats,
+    covariance: Floats,
+    loglik: float,
+    counts: Integers,
+    evaluations: int,
+) -> MultinomialResult:
+    """The result of coefficients and their covariance, with Wald statistics and intervals."""
+    se = np.sqrt(np.diag(covariance))
+    half = stats.norm.ppf((1 + spec.level) / 2) * se
+    shape = (len(spec.levels) - 1, len(spec.terms()))
+    n = int(counts.sum())
+    with np.errstate(over="ignore"):  # without information the interval is (0, inf)
+        ratio, lower, upper = np.exp(coef), np.exp(coef - half), np.exp(coef + half)
+    return MultinomialResult(
+        levels=spec.levels[1:],
+        terms=spec.terms(),
+        coef=coef.reshape(shape),
+        se=se.reshape(shape),
+        z=(coef / se).reshape(shape),
+        p=(2 * stats.norm.sf(np.abs(coef / se))).reshape(shape),
+        odds_ratio=ratio.reshape(shape),
+        lower=lower.reshape(shape),
+        upper=upper.reshape(shape),
+        covariance=covariance,
+        loglik=loglik,
+        deviance=-2 * loglik,
+        null_deviance=float(-2 * xlogy(counts, counts / n).sum()),
+        n=n,
+        counts=counts,
+        level=spec.level,
+        evaluations=evaluations,
+    )

@@ -1,0 +1,283 @@
+"""Penalized logistic regression: ridge, lasso and elastic net, a path of penalties in shared rounds. Exact.
+
+All penalties advance together by proximal Newton, so a path of twenty costs the rounds of one fit. The
+penalty that is `chosen` has the least BIC.
+
+Reference: Friedman, Hastie & Tibshirani, J Stat Softw 33 (2010), eq. 13; glmnet `family = "binomial"`, with
+covariates over their standard deviation (divisor n).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.variables import Name
+from protocols.estimation import elastic_net
+from protocols.estimation.newton import covariate_moments, location_and_scale, original_scale
+from protocols.regression import families
+from protocols.regression.proximal_newton import Quadratic, minimise
+
+_MOST_NUMBERS = 20_000_000  # in one message: penalties times covariates squared
+
+
+class PenalizedLogisticSpec(Spec):
+    """A 0/1 outcome on covariates, their coefficients held small.
+
+    Attributes:
+        outcome: a 0/1 variable.
+        covariates: numeric variables, complete cases are used.
+        l1_ratio: 0 is ridge, 1 the lasso.
+        lambdas: penalties of -loglik / n + lambda * (...); empty takes `number`, from the one
+            that leaves none.
+        standardize: whether the penalty falls on covariates over their standard deviation.
+    """
+
+    protocol: Literal["penalized_logistic"] = "penalized_logistic"
+    outcome: Name
+    covariates: tuple[Name, ...] = Field(min_length=1, max_length=1000)
+    l1_ratio: float = Field(default=1.0, ge=0, le=1)
+    lambdas: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(), max_length=200)
+    number: int = Field(default=20, ge=1, le=200)
+    standardize: bool = True
+
+    @model_validator(mode="after")
+    def _fits_a_message(self) -> "PenalizedLogisticSpec":
+        if self.size() * (len(self.covariates) + 1) ** 2 > _MOST_NUMBERS:
+            raise ValueError("too many penalties for so many covariates: take a smaller `number`")
+        return self
+
+    def variables(self) -> tuple[str, ...]:
+        return (self.outcome, *self.covariates)
+
+    def size(self) -> int:
+        """How many penalties there are."""
+        return len(self.lambdas) or self.number
+
+
+@dataclass(frozen=True)
+class PenalizedLogisticResult(Result):
+    """Penalized log odds ratios, on the original scale.
+
+    Attributes:
+        terms: (p,) covariates.
+        lambdas: (L,) descending.
+        coef: (L, p); intercept: (L,).
+        nonzero: (L,) coefficients that are not 0; df: (L,) effective degrees of freedom.
+        loglik, deviance, bic: (L,).
+        chosen: the position of the least BIC.
+        null_deviance: of the intercept alone.
+        n, n_events: people with complete data, and those of them whose outcome is 1.
+        evaluations: of the likelihoods, one a round.
+    """
+
+    terms: tuple[str, ...]
+    lambdas: Floats
+    coef: Floats
+    intercept: Floats
+    nonzero: Integers
+    df: Floats
+    loglik: Floats
+    deviance: Floats
+    bic: Floats
+    chosen: int
+    null_deviance: float
+    n: int
+    n_events: int
+    evaluations: int
+
+    def summary(self) -> pd.DataFrame:
+        """One row a penalty: what it leaves."""
+        names = ("nonzero", "df", "deviance", "bic")
+        frame = pd.DataFrame({name: getattr(self, name) for name in names}, index=self.lambdas)
+        return frame.assign(chosen=np.arange(len(frame)) == self.chosen)
+
+    def transform_arrays(self) -> dict[str, Floats]:
+        return {"coef": np.append(self.intercept[self.chosen], self.coef[self.chosen])}
+
+
+class PenalizedLogistic(FederatedProtocol[PenalizedLogisticSpec, PenalizedLogisticResult]):
+    """Log odds ratios of many covariates on a 0/1 outcome."""
+
+    name = "penalized_logistic"
+    spec_type = PenalizedLogisticSpec
+
+    @site_step(n=Count(), sum=Moment("covariate"), square=Moment("covariate"))
+    def moments(spec: PenalizedLogisticSpec, table: AnalysisTable) -> Arrays:
+        """The sums and sums of squares of the covariates."""
+        return covariate_moments(table.complete(spec.variables()), spec.covariates)
+
+    @site_step(
+        n=Count(),
+        n_events=Count(of="n"),
+        loglik=Moment(),
+        score=Moment("term"),
+        information=Moment("term", "term"),
+    )
+    def start(spec: PenalizedLogisticSpec, table: AnalysisTable) -> Arrays:
+        """The log-likelihood and its derivatives where every coefficient is 0."""
+        p = len(spec.covariates)
+        table = table.complete(spec.variables())
+        found = families.derivatives(
+            "logit", table, spec.outcome, spec.covariates, np.zeros(p + 1), np.zeros(p), np.ones(p)
+        )
+        events = (table.column(spec.outcome) == 1).sum()
+        names = ("loglik", "score", "information")
+        return {"n": np.array(len(table)), "n_events": np.array(events), **{k: found[k] for k in names}}
+
+    @site_step(
+        n=Count(),
+        loglik=Moment("penalty"),
+        score=Moment("penalty", "term"),
+        information=Moment("penalty", "term", "term"),
+    )
+    def derivatives(
+        spec: PenalizedLogisticSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
+    ) -> Arrays:
+        """The same at each of (penalty, term) coefficients; zeros where they are missing."""
+        table = table.complete(spec.variables())
+        sizes, t = len(coef), coef.shape[1]
+        loglik, score, information = np.zeros(sizes), np.zeros((sizes, t)), np.zeros((sizes, t, t))
+        for k in np.flatnonzero(~np.isnan(coef[:, 0])):
+            found = families.derivatives("logit", table, spec.outcome, spec.covariates, coef[k], shift, scale)
+            loglik[k], score[k], information[k] = found["loglik"], found["score"], found["information"]
+        return {"n": np.array(len(table)), "loglik": loglik, "score": score, "information": information}
+
+    def axes(self, spec: PenalizedLogisticSpec) -> dict[str, int]:
+        p = len(spec.covariates)
+        return {"covariate": p, "term": p + 1, "penalty": spec.size()}
+
+    def coordinate(self, spec: PenalizedLogisticSpec) -> Coordination[PenalizedLogisticResult]:
+        moments, zero = yield ask("moments"), ask("start")
+        n, events = int(zero["n"]), int(zero["n_events"])
+        if events in (0, n):
+            raise StudyError(
+                Code.SEPARATION,
+                f"{spec.outcome} is the same for everybody with complete data",
+                "take an outcome that varies among these people, or other people",
+            )
+        mean, sd = location_and_scale(moments, spec.covariates)
+        shift, scale = mean, sd if spec.standardize else np.ones(len(sd))
+        basis = original_scale(shift, scale)
+        start = Quadratic(
+            np.zeros(len(basis)),
+            float(zero["loglik"]) / n,
+            basis.T @ zero["score"] / n,
+            basis.T @ zero["information"] @ basis / n,
+        )
+        lambdas = _lambdas(spec, start.gradient[1:])
+
+        def evaluate(coef: Floats) -> Ask:
+            return ask("derivatives", coef=coef, shift=shift, scale=scale)
+
+        found, rounds = yield from minimise(start, lambdas, spec.l1_ratio, n, evaluate)
+        return result(spec, lambdas, found, basis, (n, events), rounds + 1)
+
+    def score(self, spec: PenalizedLogisticSpec, table: AnalysisTable, **arrays: Array) -> Floats:
+        """The (n,) probabilities that the outcome is 1, by the penalty that is chosen."""
+        return families.probabilities(spec.covariates, table, arrays["coef"])
+
+    def pooled(self, spec: PenalizedLogisticSpec, tables: Sequence[AnalysisTable]) -> PenalizedLogisticResult:
+        """The fits of scikit-learn's LogisticRegression on all rows, those not 0 iterated to rounding."""
+        from sklearn.linear_model import LogisticRegression  # a test's library, not a site's
+
+        complete = [table.complete(spec.variables()) for table in tables]
+        x = np.concatenate([t.matrix(spec.covariates) for t in complete])
+        y = np.concatenate([t.column(spec.outcome) for t in complete])
+        n, scale = len(x), x.std(axis=0) if spec.standardize else np.ones(x.shape[1])
+        z = (x - x.mean(axis=0)) / scale
+        lambdas = _lambdas(spec, z.T @ (y - y.mean()) / n)
+        design = np.column_stack([np.ones(n), z])
+        found = []
+        for lam in lambdas:
+            model = LogisticRegression(
+                C=1 / (n * lam),
+                l1_ratio=spec.l1_ratio,
+                solver="saga",
+                tol=1e-7,
+                max_iter=10_000,
+                random_state=0,
+            ).fit(z, y)
+            near = np.append(model.intercept_, model.coef_[0])
+            found.append(_stationary(design, y, np.where(abs(near) < 1e-5, 0.0, near), lam, spec.l1_ratio))
+        basis = original_scale(x.mean(axis=0), scale)
+        return result(spec, lambdas, found, basis, (n, int(y.sum())), 0)
+
+    def describe(self, spec: PenalizedLogisticSpec) -> Sequence[str]:
+        p = len(spec.covariates)
+        return (
+            f"Penalized logistic regression of {spec.outcome} on {', '.join(spec.covariates)}.",
+            "Leaves in a sum over sites, once: the numbers of people and of events, the sums and sums of "
+            f"squares of the {p} covariates.",
+            f"Leaves in a sum over sites, about 7 times, for each of {spec.size()} penalties: the "
+            f"log-likelihood, its {p + 1} first and {p + 1} x {p + 1} second derivatives.",
+        )
+
+
+def _lambdas(spec: PenalizedLogisticSpec, gradient: Floats) -> Floats:
+    """The (L,) penalties, descending; `gradient` is that of the covariates where the intercept is alone."""
+    if spec.lambdas:
+        return np.sort(np.array(spec.lambdas))[::-1]
+    just_above = gradient * (1 + 1e-9)  # so that rounding lets no coefficient in at the first
+    return elastic_net.penalties(just_above, spec.l1_ratio, spec.number)
+
+
+def _stationary(design: Floats, y: Floats, coef: Floats, lam: float, l1_ratio: float) -> Quadratic:
+    """Where the objective of those coefficients that are not 0, their signs kept, is stationary."""
+    n, active = len(y), np.flatnonzero(coef)
+    sign = np.append(0.0, np.sign(coef[1:]))
+    ridge = np.diag(np.append(0.0, np.full(len(coef) - 1, lam * (1 - l1_ratio))))
+    for _ in range(20):
+        mean = 1 / (1 + np.exp(-design @ coef))
+        gradient = design.T @ (y - mean) / n
+        curvature = (design.T * (mean * (1 - mean))) @ design / n
+        slope = (gradient - ridge @ coef - lam * l1_ratio * sign)[active]
+        coef = coef.copy()
+        coef[active] += np.linalg.solve((curvature + ridge)[np.ix_(active, active)], slope)
+    return Quadratic(coef, float(np.mean(np.log(np.where(y == 1, mean, 1 - mean)))), gradient, curvature)
+
+
+def result(
+    spec: PenalizedLogisticSpec,
+    lambdas: Floats,
+    found: Sequence[Quadratic],
+    basis: Floats,
+    people: tuple[int, int],
+    evaluations: int,
+) -> PenalizedLogisticResult:
+    """The result of the likelihoods at the minima, on the penalty's own scale."""
+    n, events = people
+    own = np.array([point.coef for point in found])
+    coef = own @ basis.T
+    loglik = n * np.array([point.value for point in found])
+    df = np.array(
+        [
+            elastic_net.degrees_of_freedom(q.curvature[1:, 1:], q.coef[None, 1:], np.array([lam]))[0]
+            for q, lam in zip(found, lambdas * (1 - spec.l1_ratio), strict=True)
+        ]
+    )
+    bic = np.log(n) * (df + 1) - 2 * loglik
+    null = events * np.log(events / n) + (n - events) * np.log(1 - events / n)
+    return PenalizedLogisticResult(
+        terms=spec.covariates,
+        lambdas=lambdas,
+        coef=coef[:, 1:],
+        intercept=coef[:, 0],
+        nonzero=np.count_nonzero(own[:, 1:], axis=1),
+        df=df,
+        loglik=loglik,
+        deviance=-2 * loglik,
+        bic=bic,
+        chosen=int(np.argmin(bic)),
+        null_deviance=float(-2 * null),
+        n=n,
+        n_events=events,
+        evaluations=evaluations,
+    )

@@ -1,0 +1,1 @@
+"""What both machines need to run: processes that stay up."""

@@ -1,0 +1,300 @@
+"""Cox's proportional hazards model: a baseline hazard for each hospital, or one for all on a public grid.
+
+Stratified by site (the default) it is exact: the partial likelihood is a sum over strata, so log-likelihood,
+score and information are sums over sites, and no event time leaves a hospital. With `stratify: none` all
+sites share their risk sets on a public grid of days: exact for times rounded up to its intervals, of which
+neighbours are merged until at least `min_count` people leave in each.
+
+Ties after Efron or Breslow; delayed entry, episodes whose covariates change, case weights, strata within a
+site; ridge, lasso and elastic net; robust standard errors; tests of proportional hazards; a baseline hazard.
+
+Reference: Therneau & Grambsch, Modeling Survival Data (2000); R `coxph(... + strata(site))`, `cox.zph`,
+`basehaz`; glmnet for the penalty.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.estimation import time_by_time
+from protocols.survival import cox_fit
+from protocols.survival import shared_baseline as shared
+from protocols.survival.cox_model import CoxResult, CoxSpec
+from protocols.survival.life_table import counted, ended
+from protocols.survival.partial_likelihood import Increments, Stratum
+from protocols.survival.proportional_hazards import of_times
+from protocols.survival.survival_design import Design, cluster_products, design
+
+__all__ = ["Cox", "CoxResult", "CoxSpec"]
+
+
+class Cox(FederatedProtocol[CoxSpec, CoxResult]):
+    """Hazard ratios of covariates on a survival outcome."""
+
+    name = "cox"
+    version = "2"
+    spec_type = CoxSpec
+
+    @site_step(
+        effective=Count(),
+        rows=Moment(behind="effective"),
+        sum=Moment("covariate", behind="effective"),
+        square=Moment("covariate", behind="effective"),
+    )
+    def moments(spec: CoxSpec, table: AnalysisTable) -> Arrays:
+        """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
+        rows = _design(spec, table)
+        return {
+            "effective": np.array(rows.effective),
+            "rows": np.array(float(len(rows.x))),
+            "sum": rows.x.sum(axis=0),
+            "square": np.einsum("ij,ij->j", rows.x, rows.x),
+        }
+
+    @site_step(
+        effective=Count(),
+        n=Count(of="effective"),
+        n_events=Count(of="effective"),
+        loglik=Moment(behind="effective"),
+        score=Moment("covariate", behind="effective"),
+        information=Moment("covariate", "covariate", behind="effective"),
+    )
+    def derivatives(spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats) -> Arrays:
+        """This hospital's log partial likelihood and its derivatives at `coef`, covariates over `scale`."""
+        p = len(spec.covariates)
+        loglik, score, information = 0.0, np.zeros(p), np.zeros((p, p))
+        for stratum in _strata(spec, table):
+            parts = stratum.derivatives(coef / scale, spec.ties)
+            loglik, score, information = loglik + parts[0], score + parts[1], information + parts[2]
+        return _people(spec, table) | {
+            "loglik": np.array(loglik),
+            "score": score / scale,
+            "information": information / np.outer(scale, scale),
+        }
+
+    @site_step(
+        effective=Count(),
+        at_risk=Count("interval", of="effective"),
+        events=Count("interval", of="effective"),
+        left=Count("interval", of="effective"),
+    )
+    def intervals(spec: CoxSpec, table: AnalysisTable) -> Arrays:
+        """People (or episodes) at risk, events, and ends of follow-up in each interval of the grid."""
+        rows, edges = _design(spec, table), spec.grid.edges() if spec.grid else np.zeros(1)
+        at_risk, events = counted(rows.follow, edges)
+        return {
+            "effective": np.array(rows.effective),
+            "at_risk": at_risk,
+            "events": events,
+            "left": ended(rows.follow, edges),
+        }
+
+    @site_step(
+        effective=Count(),
+        n=Count(of="effective"),
+        n_events=Count(of="effective"),
+        at_risk=Count("interval", of="effective"),
+        deaths=Moment("interval", behind="effective"),
+        weight=Moment("interval", behind="effective"),
+        s0=Moment("interval", behind="effective"),
+        s1=Moment("interval", "covariate", behind="effective"),
+        s2=Moment("interval", "covariate", "covariate", behind="effective"),
+        d0=Moment("interval", behind="effective"),
+        d1=Moment("interval", "covariate", behind="effective"),
+        d2=Moment("interval", "covariate", "covariate", behind="effective"),
+        observed=Moment("covariate", behind="effective"),
+        observed_eta=Moment(behind="effective"),
+    )
+    def risk_sets(
+        spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, location: Floats, number: Integers
+    ) -> Arrays:
+        """Sums over the risk sets in the merged intervals `number`, at `coef`, for a shared baseline."""
+        stratum = _on_grid(spec, table, scale, location, number)
+        arrays = shared.risk_set_arrays(stratum, coef, spec.ties, spec.bins())
+        at_risk = stratum.sums(np.ones(len(stratum.x)), "breslow").s0
+        padded = np.zeros(spec.bins(), dtype=np.int64)
+        padded[: len(at_risk)] = np.round(at_risk)
+        return _people(spec, table) | arrays | {"at_risk": padded}
+
+    @site_step(
+        effective=Count(),
+        score=Moment("covariate", behind="effective"),
+        mixed=Moment("covariate", "covariate", behind="effective"),
+        square=Moment("covariate", "covariate", behind="effective"),
+    )
+    def trend(spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, g: Floats) -> Arrays:
+        """Score and information of covariates times g(time); `g` by interval where no site knows it."""
+        p = len(spec.covariates)
+        score, mixed, square = np.zeros(p), np.zeros((p, p)), np.zeros((p, p))
+        for stratum in _strata(spec, table):
+            parts = stratum.trend(coef / scale, spec.ties, _of_time(spec, stratum.times, g))
+            score, mixed, square = score + parts[0], mixed + parts[1], square + parts[2]
+        outer = np.outer(scale, scale)
+        effective = _people(spec, table)["effective"]
+        return {
+            "effective": effective,
+            "score": score / scale,
+            "mixed": mixed / outer,
+            "square": square / outer,
+        }
+
+    @site_step(effective=Count(), score=Moment("covariate", behind="effective"))
+    def observed_trend(
+        spec: CoxSpec, table: AnalysisTable, scale: Floats, location: Floats, number: Integers, g: Floats
+    ) -> Arrays:
+        """The sum over events of covariates times g of their interval, for a shared baseline."""
+        stratum = _on_grid(spec, table, scale, location, number)
+        weight = stratum.case_weight()[stratum.event] * g[stratum.until[stratum.event] - 1]
+        effective = _people(spec, table)["effective"]
+        return {"effective": effective, "score": weight @ stratum.x[stratum.event]}
+
+    @site_step(
+        effective=Count(),
+        clusters=Moment(behind="effective"),
+        products=Moment("covariate", "covariate", behind="effective"),
+    )
+    def residuals(spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, **joined: Any) -> Arrays:
+        """The sum over clusters of the product of their score residuals; `joined`: of a shared baseline."""
+        rows = _design(spec, table)
+        found = np.zeros(rows.x.shape)
+        if spec.stratify == "none":
+            gathered = {name: joined.pop(name) for name in Increments.__dataclass_fields__}
+            stratum = _on_grid(spec, table, scale, **joined)
+            _, risk = shared.risk_of(stratum, coef)
+            found = stratum.score_residuals(risk, Increments(**gathered))
+        else:
+            parts = table.derived(("strata", spec), rows.by_stratum)
+            for of, stratum in parts:
+                _, risk = stratum.risk(coef / scale)
+                by = stratum.sums(risk, spec.ties).increments()
+                found[of] = stratum.score_residuals(risk, by) / scale
+        return {
+            "effective": np.array(rows.effective),
+            "clusters": np.array(float(len(np.unique(rows.cluster)))),
+            "products": cluster_products(found, rows.cluster),
+        }
+
+    @site_step(
+        effective=Count(),
+        deaths=Moment("interval", behind="effective"),
+        s0=Moment("interval", behind="effective"),
+    )
+    def hazards(
+        spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, location: Floats, number: Integers
+    ) -> Arrays:
+        """Weighted events and summed risks in merged intervals, for a baseline hazard of all sites."""
+        stratum = _on_grid(spec, table, scale, location, number)
+        _, risk = shared.risk_of(stratum, coef)
+        sums = stratum.sums(risk, "breslow")
+        padding = np.zeros(spec.bins() - len(sums.s0))
+        return {
+            "effective": _people(spec, table)["effective"],
+            "deaths": np.append(sums.weight, padding),
+            "s0": np.append(sums.s0, padding),
+        }
+
+    def axes(self, spec: CoxSpec) -> dict[str, int]:
+        return {"covariate": len(spec.covariates), "interval": spec.bins()}
+
+    def coordinate(self, spec: CoxSpec) -> Coordination[CoxResult]:
+        return (yield from cox_fit.fitted(spec))
+
+    def risks(
+        self, spec: CoxSpec, table: AnalysisTable, at: Integers, **arrays: Array
+    ) -> tuple[Floats, Floats]:
+        """The (n,) linear predictors about the mean, and (n, T) chances by the baseline hazard."""
+        score: Floats = (table.matrix(spec.covariates) - arrays["center"]) @ arrays["coef"]
+        return score, -np.expm1(-np.outer(np.exp(score), arrays["hazard"][at - 1]))
+
+    def pooled(self, spec: CoxSpec, tables: Sequence[AnalysisTable]) -> CoxResult:
+        """The fit of sums over risk sets one event time after another, held to statsmodels' PHReg."""
+        return time_by_time.fitted(spec, [_design(spec, table) for table in tables])
+
+    def describe(self, spec: CoxSpec) -> Sequence[str]:
+        p, covariates = len(spec.covariates), ", ".join(spec.covariates)
+        lines = [
+            f"Cox regression of {spec.outcome} on {covariates}, "
+            + ("stratified by site." if spec.stratify == "site" else "one baseline hazard for all sites."),
+            "Leaves in a sum over sites, once: the number of people, the sums and sums of squares of the "
+            f"{p} covariates.",
+        ]
+        if spec.stratify == "site":
+            lines.append(
+                "Leaves in a sum over sites, about 7 times: the numbers of people and of events, the log "
+                f"partial likelihood, its {p} first and {p} x {p} second derivatives. No event time leaves."
+            )
+        if spec.grid:
+            lines.append(
+                "Leaves in a sum over sites, once: how many people are at risk, have the event, and leave "
+                f"in each interval of {spec.grid.step_days} days up to day {spec.grid.until_days}."
+            )
+        if spec.stratify == "none":
+            lines.append(
+                "Leaves in a sum over sites, about 7 times: for each of these intervals, merged until enough "
+                f"people leave in each, sums of risks, of risks times the {p} covariates, and of these times "
+                "each other, over those at risk"
+                + (" and those with the event." * (spec.ties == "efron") or ".")
+            )
+        elif spec.grid:
+            lines.append("Leaves in a sum over sites, once: the risks of those at risk in each interval.")
+        if spec.is_robust():
+            lines.append(f"Leaves in a sum over sites, once: {p} x {p} products of score residuals.")
+        if spec.proportional_hazards:
+            lines.append(f"Leaves in a sum over sites, once: {p} x {p} derivatives with respect to time.")
+        return lines
+
+
+def _design(spec: CoxSpec, table: AnalysisTable) -> Design:
+    def make() -> Design:
+        return design(
+            table,
+            spec.outcome,
+            spec.covariates,
+            entry=spec.entry,
+            episodes=spec.episodes,
+            weight=spec.weight,
+            strata=spec.strata,
+            cluster=spec.cluster,
+        )
+
+    return table.derived(("design", spec), make)
+
+
+def _strata(spec: CoxSpec, table: AnalysisTable) -> list[Stratum]:
+    """The strata of this hospital."""
+    rows = _design(spec, table)
+    return [stratum for _, stratum in table.derived(("strata", spec), rows.by_stratum)]
+
+
+def _on_grid(
+    spec: CoxSpec, table: AnalysisTable, scale: Floats, location: Floats, number: Integers
+) -> Stratum:
+    """All rows as one stratum in merged intervals, covariates less location over scale."""
+    shared.check_intervals(number, spec.bins())
+    rows, edges = _design(spec, table), spec.grid.edges() if spec.grid else np.zeros(1)
+
+    def make() -> Stratum:
+        on = shared.on_intervals(rows.follow, edges, number)
+        at = np.arange(1.0, number[-1] + 2)
+        return Stratum((rows.x - location) / scale, on.entry, on.time, on.event, rows.weight, at)
+
+    key = ("grid", spec, scale.tobytes(), location.tobytes(), number.tobytes())
+    return table.derived(key, make)
+
+
+def _people(spec: CoxSpec, table: AnalysisTable) -> dict[str, Any]:
+    rows = _design(spec, table)
+    counts = {"effective": rows.effective, "n": rows.people, "n_events": rows.events}
+    return {name: np.array(count) for name, count in counts.items()}
+
+
+def _of_time(spec: CoxSpec, days: Floats, g: Floats) -> Floats:
+    """g of event times: of the days themselves, or of their intervals where only the center knows it."""
+    transform = spec.proportional_hazards
+    if transform in ("km", "rank") and spec.grid:
+        return g[np.clip(np.searchsorted(spec.grid.edges(), days) - 1, 0, len(g) - 1)]
+    return of_times(transform or "identity", days)

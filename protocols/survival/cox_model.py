@@ -1,0 +1,252 @@
+"""What is asked of a Cox model, and what is found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+from scipy import stats
+
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import Arrays, Result, Spec
+from protocols.core.table import Floats
+from protocols.core.variables import Name
+from protocols.estimation.newton import Point
+from protocols.survival.life_table import Grid
+from protocols.survival.proportional_hazards import ProportionalHazards, Transform
+
+
+class CoxSpec(Spec):
+    """A survival outcome on covariates.
+
+    Attributes:
+        outcome: a survival variable; its columns are `outcome.time` and `outcome.event`.
+        covariates: numeric variables, complete cases are used.
+        ties: how tied event times are counted.
+        level: of the confidence intervals.
+        entry: a variable, the day from which a person was at risk (delayed entry).
+        episodes: whether covariates change over the outcome's (start, stop] episodes.
+        weight: a variable with positive case weights.
+        strata: variables each of whose combinations has a baseline hazard of its own.
+        stratify: by site, or not: then risk sets on the grid leave in a sum over sites.
+        grid: of days, for `stratify: none`, for a baseline hazard, and for the transforms km and rank.
+        penalty: of the elastic net on covariates in standard deviations (glmnet's lambda); 0 is none.
+        l1_ratio: of the penalty; 0 is ridge, 1 the lasso.
+        robust: standard errors by score residuals of people (Lin & Wei).
+        cluster: a label or variable, all of whose people at a site are one cluster; implies `robust`.
+        proportional_hazards: the transform of time with which hazards are tested to be proportional.
+    """
+
+    protocol: Literal["cox"] = "cox"
+    outcome: Name
+    covariates: tuple[Name, ...] = Field(min_length=1, max_length=500)
+    ties: Literal["efron", "breslow"] = "efron"
+    level: float = Field(default=0.95, gt=0, lt=1)
+    entry: Name | None = None
+    episodes: bool = False
+    weight: Name | None = None
+    strata: tuple[Name, ...] = Field(default=(), max_length=5)
+    stratify: Literal["site", "none"] = "site"
+    grid: Grid | None = None
+    penalty: float = Field(default=0.0, ge=0)
+    l1_ratio: float = Field(default=0.0, ge=0, le=1)
+    robust: bool = False
+    cluster: Name | None = None
+    proportional_hazards: Transform | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "CoxSpec":
+        if self.grid is None and (self.stratify == "none" or self.proportional_hazards in ("km", "rank")):
+            raise ValueError("`stratify: none` and the transforms km and rank need a `grid`")
+        if (
+            self.grid
+            and self.stratify == "none"
+            and self.grid.bins() * len(self.covariates) ** 2 > 20_000_000
+        ):
+            raise ValueError("too many intervals for so many covariates: take a wider step_days")
+        if self.strata and self.stratify == "none":
+            raise ValueError("`strata` go with `stratify: site`")
+        if self.entry and self.episodes:
+            raise ValueError("episodes have their own entry: leave out `entry`")
+        if self.penalty and (self.is_robust() or self.proportional_hazards):
+            raise ValueError("a penalized fit has no robust standard errors and no test of its hazards")
+        return self
+
+    def variables(self) -> tuple[str, ...]:
+        others = (self.entry, self.weight, self.cluster)
+        named = (self.outcome, *self.covariates, *self.strata, *(name for name in others if name))
+        return tuple(dict.fromkeys(named))
+
+    def is_robust(self) -> bool:
+        """Whether standard errors come from score residuals."""
+        return self.robust or self.cluster is not None
+
+    def bins(self) -> int:
+        """How many intervals the grid has."""
+        return self.grid.bins() if self.grid else 0
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The cumulative hazard over all sites of somebody with the covariates `center`.
+
+    Attributes:
+        days: (K,) at which the grid's intervals end.
+        cumulative_hazard: (K,) Breslow's estimate, Efron's with his ties and a shared baseline. It grows
+            evenly within merged intervals.
+        center: (p,) covariates.
+    """
+
+    days: Floats
+    cumulative_hazard: Floats
+    center: Floats
+
+
+@dataclass(frozen=True)
+class CoxResult(Result):
+    """Log hazard ratios of a Cox model.
+
+    Attributes:
+        terms: (p,) covariates.
+        coef, se, z, p: (p,) log hazard ratio, its standard error (robust, if asked for), Wald statistic and
+            two-sided p-value. The lasso and the elastic net have no standard errors: NaN.
+        hazard_ratio, lower, upper: (p,) exp(coef) and its confidence interval at `level`.
+        covariance: (p, p) of coef.
+        model_se: (p,) by the information.
+        scale: (p,) the covariates' standard deviations; coef * scale is what a penalty shrinks.
+        loglik_null, loglik: log partial likelihood at 0 and at coef.
+        likelihood_ratio, wald, score: chi-square statistics of the model against none, p degrees of freedom.
+        likelihood_ratio_p, wald_p, score_p: their p-values; NaN for a penalized fit.
+        n, n_events: people and events with complete data.
+        ties, level, penalty, l1_ratio: of the spec.
+        evaluations: of the likelihood, one a round.
+        proportional_hazards: its tests, where asked for.
+        baseline: the baseline hazard, where there is a grid.
+    """
+
+    terms: tuple[str, ...]
+    coef: Floats
+    se: Floats
+    z: Floats
+    p: Floats
+    hazard_ratio: Floats
+    lower: Floats
+    upper: Floats
+    covariance: Floats
+    model_se: Floats
+    scale: Floats
+    loglik_null: float
+    loglik: float
+    likelihood_ratio: float
+    wald: float
+    score: float
+    likelihood_ratio_p: float
+    wald_p: float
+    score_p: float
+    n: int
+    n_events: int
+    ties: str
+    level: float
+    penalty: float
+    l1_ratio: float
+    evaluations: int
+    proportional_hazards: ProportionalHazards | None = None
+    baseline: Baseline | None = None
+
+    def summary(self) -> pd.DataFrame:
+        columns = ("coef", "se", "z", "p", "hazard_ratio", "lower", "upper")
+        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def linear_predictor(self, x: pd.DataFrame | Floats) -> Floats:
+        """The (n,) log hazard ratios against covariates of 0, of a frame by terms or an (n, p) matrix."""
+        values = x[list(self.terms)].to_numpy(float) if isinstance(x, pd.DataFrame) else x
+        predictor: Floats = values @ self.coef
+        return predictor
+
+    def transform_arrays(self) -> Arrays:
+        """What scores people: coefficients, and the baseline hazard where there is one."""
+        arrays: dict[str, Floats] = {"coef": self.coef}
+        if self.baseline:
+            hazard, center = self.baseline.cumulative_hazard, self.baseline.center
+            arrays |= {"hazard": hazard, "center": center}
+        return arrays
+
+    def survival(self, x: pd.DataFrame | Floats, days: Sequence[float]) -> Floats:
+        """The (n, days) probabilities of no event until these days, by the shared baseline.
+
+        Raises:
+            StudyError: not-found; the study asked for no baseline hazard.
+        """
+        if self.baseline is None:
+            raise StudyError(Code.NOT_FOUND, "this model has no baseline hazard", "give its spec a `grid`")
+        k = np.searchsorted(self.baseline.days, np.asarray(days, dtype=float), side="right")
+        hazard = np.append(0.0, self.baseline.cumulative_hazard)[k]
+        relative = np.exp(self.linear_predictor(x) - self.baseline.center @ self.coef)
+        survival: Floats = np.exp(-np.outer(relative, hazard))
+        return survival
+
+
+def result(
+    spec: CoxSpec,
+    coef: Floats,
+    covariance: Floats,
+    *,
+    model_covariance: Floats,
+    scale: Floats,
+    null: Point,
+    loglik: float,
+    people: tuple[int, int],
+    evaluations: int,
+    hazards: ProportionalHazards | None = None,
+    baseline: Baseline | None = None,
+) -> CoxResult:
+    """The result of coefficients and their covariance, with Wald statistics, intervals and tests.
+
+    `null` is the likelihood at 0 in any coordinates; the others are of the covariates' original scale.
+    """
+    se = np.sqrt(np.diag(covariance))
+    half = stats.norm.ppf((1 + spec.level) / 2) * se
+    with np.errstate(over="ignore"):  # without information the interval is (0, inf)
+        ratio, lower, upper = np.exp(coef), np.exp(coef - half), np.exp(coef + half)
+    chi_square = np.full(3, np.nan)
+    if not spec.penalty:
+        chi_square = np.array(
+            [
+                2 * (loglik - null.loglik),
+                (coef * scale) @ np.linalg.solve(covariance * np.outer(scale, scale), coef * scale),
+                null.score @ null.covariance() @ null.score,
+            ]
+        )
+    p_values = stats.chi2.sf(chi_square, len(coef))
+    return CoxResult(
+        terms=spec.covariates,
+        coef=coef,
+        se=se,
+        z=coef / se,
+        p=2 * stats.norm.sf(np.abs(coef / se)),
+        hazard_ratio=ratio,
+        lower=lower,
+        upper=upper,
+        covariance=covariance,
+        model_se=np.sqrt(np.diag(model_covariance)),
+        scale=scale,
+        loglik_null=null.loglik,
+        loglik=loglik,
+        likelihood_ratio=float(chi_square[0]),
+        wald=float(chi_square[1]),
+        score=float(chi_square[2]),
+        likelihood_ratio_p=float(p_values[0]),
+        wald_p=float(p_values[1]),
+        score_p=float(p_values[2]),
+        n=people[0],
+        n_events=people[1],
+        ties=spec.ties,
+        level=spec.level,
+        penalty=spec.penalty,
+        l1_ratio=spec.l1_ratio,
+        evaluations=evaluations,
+        proportional_hazards=hazards,
+        baseline=baseline,
+    )

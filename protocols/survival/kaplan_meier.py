@@ -1,0 +1,240 @@
+"""Kaplan-Meier survival and Nelson-Aalen hazard by group, with log-log intervals and medians.
+
+Exact for times rounded up to a public grid of days: people at risk and events by interval are sums over
+sites, so one round suffices. A curve ends where fewer than the study's `min_count` people are at risk, and
+no event time is known more finely than the grid, which is a week or wider.
+
+Reference: Kaplan & Meier, J Am Stat Assoc 53 (1958) 457; Aalen, Ann Stat 6 (1978) 701; R
+`survfit(conf.type = "log-log")`, `quantile.survfit`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, field_validator
+
+from protocols.core.disclosure import Count, Thresholds
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.variables import Name
+from protocols.survival.life_table import (
+    Curve,
+    FollowUp,
+    Grid,
+    Interval,
+    counted,
+    crossing,
+    curve,
+    follow_up,
+    known_follow_up,
+)
+
+
+class KaplanMeierSpec(Spec):
+    """A survival outcome by groups.
+
+    Attributes:
+        outcome: a survival variable; its columns are `outcome.time` and `outcome.event`.
+        by: a variable that makes the groups; who misses it is in none.
+        levels: the values of `by`, one a group.
+        entry: a variable, the day from which a person was at risk (delayed entry).
+        grid: of days.
+        quantiles: shares of people with the event whose day is wanted; 0.5 is the median.
+        level: of the confidence intervals.
+        interval: the scale of survival on which they are symmetric.
+    """
+
+    protocol: Literal["kaplan_meier"] = "kaplan_meier"
+    outcome: Name
+    by: Name | None = None
+    levels: tuple[float, ...] = Field(default=(0.0, 1.0), min_length=1, max_length=20)
+    entry: Name | None = None
+    grid: Grid = Grid()
+    quantiles: tuple[float, ...] = (0.25, 0.5, 0.75)
+    level: float = Field(default=0.95, gt=0, lt=1)
+    interval: Interval = "log-log"
+
+    @field_validator("quantiles")
+    @classmethod
+    def _are_shares(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < share < 1 for share in value):
+            raise ValueError("quantiles lie between 0 and 1")
+        return value
+
+    def variables(self) -> tuple[str, ...]:
+        return (self.outcome, *((self.by,) if self.by else ()), *((self.entry,) if self.entry else ()))
+
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups."""
+        return tuple(f"{self.by}={level:g}" for level in self.levels) if self.by else ("all",)
+
+
+@dataclass(frozen=True)
+class KaplanMeierResult(Result):
+    """Survival curves of G groups at the K days that end the grid's intervals.
+
+    Attributes:
+        groups: (G,) names; a group of fewer than `min_count` people has no curve.
+        days: (K,) since the index date.
+        n: (G,) people.
+        at_risk, events: (G, K) in each interval; -1 beyond the curve's end.
+        survival, se, lower, upper: (G, K) with Greenwood's standard error and its interval.
+        hazard, hazard_se: (G, K) Nelson-Aalen.
+        quantiles: (Q,) shares with the event; quantile_days, quantile_lower, quantile_upper: (G, Q) when.
+        level: of the intervals.
+    """
+
+    groups: tuple[str, ...]
+    days: Floats
+    n: Integers
+    at_risk: Integers
+    events: Integers
+    survival: Floats
+    se: Floats
+    lower: Floats
+    upper: Floats
+    hazard: Floats
+    hazard_se: Floats
+    quantiles: tuple[float, ...]
+    quantile_days: Floats
+    quantile_lower: Floats
+    quantile_upper: Floats
+    level: float
+
+    def summary(self) -> pd.DataFrame:
+        """One row a group: people, events until the curve ends, and the days of the quantiles."""
+        frame = pd.DataFrame({"n": self.n}, index=list(self.groups))
+        frame["n_events"] = np.where(self.events >= 0, self.events, 0).sum(axis=1)
+        for j, share in enumerate(self.quantiles):
+            frame[f"day_{share:g}"] = self.quantile_days[:, j]
+            frame[f"lower_{share:g}"] = self.quantile_lower[:, j]
+            frame[f"upper_{share:g}"] = self.quantile_upper[:, j]
+        return frame
+
+    def survival_at(self, day: float) -> Floats:
+        """The (G,) survival at a day of the grid or after it; NaN beyond the curve's end."""
+        k = int(np.searchsorted(self.days, day, side="right"))
+        return np.ones(len(self.groups)) if k == 0 else self.survival[:, k - 1]
+
+
+class KaplanMeier(FederatedProtocol[KaplanMeierSpec, KaplanMeierResult]):
+    """Survival curves by group."""
+
+    name = "kaplan_meier"
+    spec_type = KaplanMeierSpec
+
+    @site_step(
+        n=Count(),
+        people=Count("group", of="n"),
+        at_risk=Count("group", "interval", of="n"),
+        events=Count("group", "interval", of="n"),
+    )
+    def life_table(spec: KaplanMeierSpec, table: AnalysisTable) -> Arrays:
+        """People at risk and events in each interval, by group."""
+        groups = grouped(table, spec)
+        counts = [counted(group, spec.grid.edges()) for group in groups]
+        people = np.array([len(group.time) for group in groups])
+        return {
+            "n": np.array(people.sum()),
+            "people": people,
+            "at_risk": np.array([at_risk for at_risk, _ in counts]),
+            "events": np.array([events for _, events in counts]),
+        }
+
+    def axes(self, spec: KaplanMeierSpec) -> dict[str, int]:
+        return {"group": len(spec.groups()), "interval": spec.grid.bins()}
+
+    def coordinate(self, spec: KaplanMeierSpec) -> Coordination[KaplanMeierResult]:
+        total = yield ask("life_table")
+        return result(spec, total.arrays, total.min_count)
+
+    def pooled(self, spec: KaplanMeierSpec, tables: Sequence[AnalysisTable]) -> KaplanMeierResult:
+        """The counts by brute force on all rounded times, the curves checked against statsmodels."""
+        from statsmodels.duration.survfunc import SurvfuncRight  # a test's library, not a site's
+
+        edges, floor = spec.grid.edges(), Thresholds().min_count
+        groups = [grouped(table, spec) for table in tables]
+        counts: dict[str, list[Integers]] = {"people": [], "at_risk": [], "events": []}
+        for g in range(len(spec.groups())):
+            on = [group[g].on(edges) for group in groups]
+            time, event = (np.concatenate([getattr(f, name) for f in on]) for name in ("time", "event"))
+            entry = np.concatenate([np.zeros(len(f.time)) if f.entry is None else f.entry for f in on])
+            intervals = np.arange(1, len(edges))[:, None]
+            counts["people"].append(np.array(len(time)))
+            counts["at_risk"].append(((time >= intervals) & (entry < intervals)).sum(axis=1))
+            counts["events"].append(((time == intervals) & event).sum(axis=1))
+            at_risk = time > entry
+            if at_risk.sum() >= floor:
+                theirs = SurvfuncRight(time[at_risk], event[at_risk], entry=entry[at_risk])
+                ours = curve(counts["at_risk"][g], counts["events"][g], level=spec.level, min_count=1)
+                at = theirs.surv_times.astype(int) - 1
+                keep = at < len(edges) - 1
+                np.testing.assert_allclose(ours.survival[at[keep]], theirs.surv_prob[keep], rtol=1e-12)
+        return result(spec, {name: np.array(value) for name, value in counts.items()}, floor)
+
+    def describe(self, spec: KaplanMeierSpec) -> Sequence[str]:
+        by = f" by {spec.by}" if spec.by else ""
+        return (
+            f"Kaplan-Meier curves of {spec.outcome}{by}.",
+            "Leaves in a sum over sites, once: how many people are at risk and how many have the event in "
+            f"each interval of {spec.grid.step_days} days up to day {spec.grid.until_days}. No time is known "
+            "more finely than that, and a curve ends where few people are left.",
+        )
+
+
+def grouped(table: AnalysisTable, spec: KaplanMeierSpec) -> list[FollowUp]:
+    """The follow-up of each group's people."""
+    table = known_follow_up(table, spec.outcome, spec.entry)
+    people = follow_up(table, spec.outcome, spec.entry)
+    if spec.by is None:
+        return [people]
+    return [people.select(table.column(spec.by) == level) for level in spec.levels]
+
+
+def result(spec: KaplanMeierSpec, counts: Arrays, min_count: int) -> KaplanMeierResult:
+    """The result of joined counts.
+
+    Raises:
+        StudyError: withheld; no group has people enough.
+    """
+    n = np.asarray(counts["people"], dtype=np.int64)
+    if (n < min_count).all():
+        raise StudyError(
+            Code.WITHHELD,
+            f"no group of {spec.by} has {min_count} people with a known {spec.outcome}",
+            "group by fewer levels",
+        )
+    days = spec.grid.edges()[1:]
+    at_risk, events = (np.asarray(counts[name], dtype=np.int64) for name in ("at_risk", "events"))
+    curves = [
+        curve(r, e, level=spec.level, min_count=min_count, interval=spec.interval)
+        for r, e in zip(at_risk, events, strict=True)
+    ]
+    shown = np.array([~np.isnan(c.survival) for c in curves])
+    return KaplanMeierResult(
+        groups=spec.groups(),
+        days=days,
+        n=np.where(n < min_count, -1, n),
+        at_risk=np.where(shown, at_risk, -1),
+        events=np.where(shown, events, -1),
+        **stacked(curves),
+        quantiles=spec.quantiles,
+        quantile_days=_quantiles(days, [c.survival for c in curves], spec),
+        quantile_lower=_quantiles(days, [c.lower for c in curves], spec),
+        quantile_upper=_quantiles(days, [c.upper for c in curves], spec),
+        level=spec.level,
+    )
+
+
+def stacked(curves: Sequence[Curve]) -> Mapping[str, Floats]:
+    """The arrays of several curves, the curve as their first axis."""
+    return {name: np.stack([getattr(c, name) for c in curves]) for name in vars(curves[0])}
+
+
+def _quantiles(days: Floats, curves: Sequence[Floats], spec: KaplanMeierSpec) -> Floats:
+    found = [[crossing(days, survival, 1 - share) for share in spec.quantiles] for survival in curves]
+    return np.array(found).reshape(len(curves), len(spec.quantiles))

@@ -1,0 +1,328 @@
+"""The log-rank test and its relatives of the G-rho family, stratified by site or on a public grid.
+
+Stratified by site (the default) it is exact: observed less expected events and their covariance are sums over
+strata, so no event time leaves a hospital. With `stratify: none` all sites share their risk sets on a public
+grid of days: exact for times rounded up to it.
+
+Reference: Mantel, Cancer Chemother Rep 50 (1966) 163; Harrington & Fleming, Biometrika 69 (1982) 553; R
+`survdiff(..., rho)` and `survdiff(... + strata(site))`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+from scipy import stats
+
+from protocols.core.disclosure import Count, Moment
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Floats, Integers, Mask
+from protocols.core.variables import Name
+from protocols.survival.life_table import FollowUp, Grid, counted, follow_up, known_follow_up
+
+
+class LogRankSpec(Spec):
+    """A survival outcome compared between groups.
+
+    Attributes:
+        outcome: a survival variable; its columns are `outcome.time` and `outcome.event`.
+        by: the variable that makes the groups; who misses it is in none.
+        levels: the values of `by`, one a group.
+        rho: weight survival^rho of each time; 0 is the log-rank test, 1 Peto & Peto's.
+        strata: variables within whose combinations people are compared.
+        stratify: by site, or not: then risk sets on the grid leave in a sum over sites.
+        entry: a variable, the day from which a person was at risk (delayed entry).
+        grid: of days, for `stratify: none`.
+    """
+
+    protocol: Literal["log_rank"] = "log_rank"
+    outcome: Name
+    by: Name
+    levels: tuple[float, ...] = Field(default=(0.0, 1.0), min_length=2, max_length=20)
+    rho: float = Field(default=0.0, ge=0, le=4)
+    strata: tuple[Name, ...] = Field(default=(), max_length=5)
+    stratify: Literal["site", "none"] = "site"
+    entry: Name | None = None
+    grid: Grid | None = None
+
+    @model_validator(mode="after")
+    def _grid_where_it_is_used(self) -> "LogRankSpec":
+        if (self.stratify == "none") != (self.grid is not None):
+            raise ValueError("`grid` goes with `stratify: none`: sites then share risk sets on it")
+        if self.strata and self.stratify == "none":
+            raise ValueError("`strata` go with `stratify: site`")
+        return self
+
+    def variables(self) -> tuple[str, ...]:
+        return (self.outcome, self.by, *self.strata, *((self.entry,) if self.entry else ()))
+
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups."""
+        return tuple(f"{self.by}={level:g}" for level in self.levels)
+
+
+@dataclass(frozen=True)
+class LogRankResult(Result):
+    """Whether survival differs between G groups.
+
+    Attributes:
+        groups: (G,) names.
+        n, n_events: (G,) people and events.
+        observed, expected: (G,) weighted by survival^rho.
+        covariance: (G, G) of observed less expected.
+        chi_square, df, p: of the test.
+        rho: of the weights.
+    """
+
+    groups: tuple[str, ...]
+    n: Integers
+    n_events: Integers
+    observed: Floats
+    expected: Floats
+    covariance: Floats
+    chi_square: float
+    df: int
+    p: float
+    rho: float
+
+    def summary(self) -> pd.DataFrame:
+        frame = pd.DataFrame({"n": self.n, "n_events": self.n_events}, index=list(self.groups))
+        frame = frame.assign(observed=self.observed, expected=self.expected)
+        return frame.assign(chi_square=self.chi_square, p=self.p)
+
+
+class LogRank(FederatedProtocol[LogRankSpec, LogRankResult]):
+    """Observed and expected events by group."""
+
+    name = "log_rank"
+    spec_type = LogRankSpec
+
+    @site_step(
+        n=Count(),
+        people=Count("group", of="n"),
+        events=Count("group", of="n"),
+        observed=Moment("group"),
+        expected=Moment("group"),
+        covariance=Moment("group", "group"),
+    )
+    def within_site(spec: LogRankSpec, table: AnalysisTable) -> Arrays:
+        """Observed and expected events by group in the strata of this hospital, at its own event times."""
+        G = len(spec.levels)
+        sums = LogRankSums(np.zeros(G), np.zeros(G), np.zeros((G, G)))
+        table = _known(table, spec)
+        for stratum in _strata(table, spec):
+            sums += log_rank(*_at_event_times(stratum, spec), spec.rho)
+        return {
+            **_people(table, spec),
+            "observed": sums.observed,
+            "expected": sums.expected,
+            "covariance": sums.covariance,
+        }
+
+    @site_step(
+        n=Count(),
+        people=Count("group", of="n"),
+        at_risk=Count("group", "interval", of="n"),
+        deaths=Count("group", "interval", of="n"),
+    )
+    def on_grid(spec: LogRankSpec, table: AnalysisTable) -> Arrays:
+        """People at risk and events in each interval of the grid, by group."""
+        table = _known(table, spec)
+        edges = spec.grid.edges() if spec.grid else np.zeros(1)
+        counts = [counted(group, edges) for group in _groups(table, spec)]
+        people = _people(table, spec)
+        return {
+            "n": people["n"],
+            "people": people["people"],
+            "at_risk": np.array([at_risk for at_risk, _ in counts]),
+            "deaths": np.array([deaths for _, deaths in counts]),
+        }
+
+    def axes(self, spec: LogRankSpec) -> dict[str, int]:
+        return {"group": len(spec.levels), "interval": spec.grid.bins() if spec.grid else 0}
+
+    def coordinate(self, spec: LogRankSpec) -> Coordination[LogRankResult]:
+        if spec.stratify == "site":
+            total = yield ask("within_site")
+            sums = LogRankSums(total["observed"], total["expected"], total["covariance"])
+            return result(spec, sums, total["people"], total["events"], total.min_count)
+        total = yield ask("on_grid")
+        sums = log_rank(total["at_risk"], total["deaths"], spec.rho)
+        return result(spec, sums, total["people"], total["deaths"].sum(axis=1), total.min_count)
+
+    def pooled(self, spec: LogRankSpec, tables: Sequence[AnalysisTable]) -> LogRankResult:
+        """The sums time by time on all rows, and statsmodels' `survdiff` where it has the test."""
+        return _pooled(spec, tables)
+
+    def describe(self, spec: LogRankSpec) -> Sequence[str]:
+        test = f"Log-rank test (rho = {spec.rho:g}) of {spec.outcome} by {spec.by}"
+        if spec.grid is None:
+            return (
+                f"{test}, stratified by site.",
+                "Leaves in a sum over sites, once: the numbers of people, of observed and of expected events "
+                "of each group, and their covariance. No event time leaves.",
+            )
+        return (
+            f"{test}, over all sites together.",
+            "Leaves in a sum over sites, once: how many people of each group are at risk and how many have "
+            f"the event in each interval of {spec.grid.step_days} days up to day {spec.grid.until_days}.",
+        )
+
+
+@dataclass(frozen=True)
+class LogRankSums:
+    """Weighted observed and expected events (G,) and the covariance (G, G) of their differences."""
+
+    observed: Floats
+    expected: Floats
+    covariance: Floats
+
+    def __add__(self, other: "LogRankSums") -> "LogRankSums":
+        return LogRankSums(
+            self.observed + other.observed,
+            self.expected + other.expected,
+            self.covariance + other.covariance,
+        )
+
+
+def log_rank(at_risk: Integers, deaths: Integers, rho: float) -> LogRankSums:
+    """The sums of one stratum from (G, K) people at risk and events at K times or in K intervals.
+
+    The weight is the Kaplan-Meier estimate of all groups just before, to the power rho; the covariance is
+    that of the multivariate hypergeometric distribution (Kalbfleisch & Prentice 2002, eq. 1.16).
+    """
+    used = deaths.sum(axis=0) > 0
+    r, d = at_risk[:, used].astype(np.float64), deaths[:, used].astype(np.float64)
+    n, all_d = r.sum(axis=0), d.sum(axis=0)
+    before = np.append(1.0, np.cumprod(1 - all_d / n)[:-1])[: len(n)]
+    weight = before**rho
+    share = r / n
+    spread = weight**2 * all_d * (n - all_d) / np.maximum(n - 1, 1)
+    covariance = np.diag(share @ spread) - (share * spread) @ share.T
+    return LogRankSums(d @ weight, share @ (weight * all_d), covariance)
+
+
+def _known(table: AnalysisTable, spec: LogRankSpec) -> AnalysisTable:
+    """The table of the people in one of the groups whose follow-up and strata are known."""
+    table = known_follow_up(table.complete((spec.by, *spec.strata)), spec.outcome, spec.entry)
+    return table.select(np.isin(table.column(spec.by), spec.levels))
+
+
+def _groups(table: AnalysisTable, spec: LogRankSpec) -> list[FollowUp]:
+    people, by = follow_up(table, spec.outcome, spec.entry), table.column(spec.by)
+    return [people.select(by == level) for level in spec.levels]
+
+
+def _people(table: AnalysisTable, spec: LogRankSpec) -> Arrays:
+    groups = _groups(table, spec)
+    return {
+        "n": np.array(len(table)),
+        "people": np.array([len(group.time) for group in groups]),
+        "events": np.array([group.event.sum() for group in groups]),
+    }
+
+
+def _strata(table: AnalysisTable, spec: LogRankSpec) -> Iterator[AnalysisTable]:
+    """The table of each combination of the strata's values."""
+    for rows in stratum_masks(table.matrix(spec.strata)):
+        yield table.select(rows)
+
+
+def stratum_masks(values: Floats) -> list[Mask]:
+    """The (n,) rows of each distinct row of (n, s) values; all rows where there are no strata."""
+    if not values.shape[1]:
+        return [np.ones(len(values), dtype=bool)]
+    _, which = np.unique(values, axis=0, return_inverse=True)
+    return [which.ravel() == stratum for stratum in range(int(which.max(initial=-1)) + 1)]
+
+
+def _at_event_times(table: AnalysisTable, spec: LogRankSpec) -> tuple[Integers, Integers]:
+    """The (G, K) people at risk and events at the K times at which anybody here has the event."""
+    groups = _groups(table, spec)
+    times = np.unique(np.concatenate([group.time[group.event] for group in groups]))
+    at_risk, deaths = [], []
+    for group in groups:
+        left = np.searchsorted(np.sort(group.time), times, side="left")
+        began = np.full(len(times), len(group.time))
+        if group.entry is not None:
+            began = np.searchsorted(np.sort(group.entry), times, side="left")
+        at_risk.append(began - left)
+        deaths.append(np.bincount(np.searchsorted(times, group.time[group.event]), minlength=len(times)))
+    return np.array(at_risk), np.array(deaths)
+
+
+def result(
+    spec: LogRankSpec, sums: LogRankSums, people: Integers, events: Integers, min_count: int
+) -> LogRankResult:
+    """The test of joined sums.
+
+    Raises:
+        StudyError: withheld; a group has too few people. separation: nobody has the event.
+    """
+    few = [name for name, n in zip(spec.groups(), people, strict=True) if n < min_count]
+    if few:
+        raise StudyError(
+            Code.WITHHELD,
+            f"fewer than {min_count} people with a known {spec.outcome} in {', '.join(few)}",
+            f"leave these out of `levels`, or merge levels of {spec.by}",
+        )
+    if not np.sum(events):
+        raise StudyError(
+            Code.SEPARATION,
+            f"nobody in these groups has an event of {spec.outcome}",
+            "take a longer follow-up, or more people",
+        )
+    compared = np.flatnonzero(np.diag(sums.covariance) > 0)[1:]  # they sum to 0: one of them follows
+    difference = (sums.observed - sums.expected)[compared]
+    covariance = sums.covariance[np.ix_(compared, compared)]
+    chi_square = float(difference @ np.linalg.solve(covariance, difference)) if compared.size else 0.0
+    return LogRankResult(
+        groups=spec.groups(),
+        n=np.asarray(people, dtype=np.int64),
+        n_events=np.asarray(events, dtype=np.int64),
+        observed=sums.observed,
+        expected=sums.expected,
+        covariance=sums.covariance,
+        chi_square=chi_square,
+        df=len(compared),
+        p=float(stats.chi2.sf(chi_square, len(compared))) if compared.size else 1.0,
+        rho=spec.rho,
+    )
+
+
+def _pooled(spec: LogRankSpec, tables: Sequence[AnalysisTable]) -> LogRankResult:
+    from statsmodels.duration.survfunc import survdiff  # a test's library, not a site's
+
+    known = [_known(table, spec) for table in tables]
+    edges = spec.grid.edges() if spec.grid else None
+    people = [follow_up(table, spec.outcome, spec.entry) for table in known]
+    people = [p if edges is None else p.on(edges) for p in people]
+    time, event = (np.concatenate([getattr(p, name) for p in people]) for name in ("time", "event"))
+    entry = np.concatenate([np.full(len(p.time), -1.0) if p.entry is None else p.entry for p in people])
+    group = np.concatenate([table.column(spec.by) for table in known])
+    stratum = np.zeros(len(time))
+    if spec.stratify == "site":
+        values = [np.column_stack([np.full(len(t), i), t.matrix(spec.strata)]) for i, t in enumerate(known)]
+        stratum = np.unique(np.concatenate(values), axis=0, return_inverse=True)[1].ravel().astype(float)
+    G = len(spec.levels)
+    sums = LogRankSums(np.zeros(G), np.zeros(G), np.zeros((G, G)))
+    for s in np.unique(stratum):
+        of = stratum == s
+        times = np.unique(time[of & event])
+        at_risk = [
+            [np.sum(of & (group == g) & (time >= t) & (entry < t)) for t in times] for g in spec.levels
+        ]
+        deaths = [[np.sum(of & (group == g) & (time == t) & event) for t in times] for g in spec.levels]
+        sums += log_rank(np.array(at_risk), np.array(deaths), spec.rho)
+    counts = np.array([(np.sum(group == g), np.sum((group == g) & event)) for g in spec.levels])
+    found = result(spec, sums, counts[:, 0], counts[:, 1], 10)
+    if not (entry >= 0).any():
+        family = {"weight_type": "fh", "fh_p": spec.rho} if spec.rho else {}
+        with np.errstate(divide="ignore"):  # its logarithm of a survival that reached 0
+            chi_square, p = survdiff(time, event, group, strata=stratum, **family)
+        np.testing.assert_allclose([found.chi_square, found.p], [chi_square, p], rtol=1e-8)
+    return found

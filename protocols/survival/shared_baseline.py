@@ -1,0 +1,146 @@
+"""One baseline hazard for all sites: sums over risk sets on a public grid of days, joined by a secure sum.
+
+A difference of two risk sets is the sum over those who left between, so neighbouring intervals are merged
+until in each of them nobody leaves or at least `min_count` people do, over all sites; with Efron's ties,
+which need sums over those who have the event, the same holds of events. The merged intervals are part of the
+question, and a site answers none that are finer than the study's grid.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from protocols.core.errors import Code, SpecError
+from protocols.core.protocol import Arrays, Total
+from protocols.core.table import Floats, Integers
+from protocols.estimation.newton import Point
+from protocols.survival.life_table import FollowUp
+from protocols.survival.partial_likelihood import Increments, RiskSums, Stratum, Ties
+
+_FARTHEST = 40.0  # a linear predictor beyond is cut there: e^40 still fits a secure sum
+
+
+def merged_intervals(left: Integers, events: Integers, beyond: int, ties: Ties, floor: int) -> Integers:
+    """The (K,) number of the merged interval of each interval, from 0.
+
+    Args:
+        left: (K,) people whose follow-up ends in each interval.
+        events: (K,) of them with the event.
+        beyond: people who are at risk in the last interval and still after it.
+        ties: as the model counts them.
+        floor: of people; each merged interval has none or at least so many, together with those beyond.
+    """
+
+    def small(people: int, dead: int) -> bool:
+        return 0 < people < floor or (ties == "efron" and 0 < dead < floor)
+
+    groups: list[tuple[int, int]] = [(0, 0)]  # people and events of each merged interval
+    number = np.zeros(len(left), dtype=np.int64)
+    for k, (people, dead) in enumerate(zip(left.tolist(), events.tolist(), strict=True)):
+        if k and not small(*groups[-1]):
+            groups.append((0, 0))
+        groups[-1] = (groups[-1][0] + people, groups[-1][1] + dead)
+        number[k] = len(groups) - 1
+    people, dead = groups[-1][0] + beyond, groups[-1][1]
+    while small(people, dead) and len(groups) > 1:  # the last ones are too few: they join those before
+        groups.pop()
+        people, dead = people + groups[-1][0], dead + groups[-1][1]
+    return np.minimum(number, len(groups) - 1)
+
+
+def check_intervals(number: Integers, bins: int) -> None:
+    """Nothing, if these are intervals of the study's grid, or unions of neighbours.
+
+    Raises:
+        SpecError: they are not.
+    """
+    steps = np.diff(number, prepend=0)
+    if number.shape != (bins,) or not np.isin(steps, (0, 1)).all() or number[0] != 0:
+        raise SpecError(Code.INVALID_STUDY, "these intervals are not of the study's grid")
+
+
+def on_intervals(people: FollowUp, edges: Floats, number: Integers) -> FollowUp:
+    """The follow-up in merged intervals: at risk in those after entry, up to the one of time."""
+    on = people.on(edges)
+    bins = len(number)
+    last = np.minimum(on.time, bins).astype(np.int64)
+    until = np.where(last > 0, number[last - 1] + 1, 0).astype(np.float64)
+    since = None
+    if on.entry is not None:
+        beyond = np.append(number, number[-1] + 1)
+        since = beyond[np.minimum(on.entry, bins).astype(np.int64)].astype(np.float64)
+    return FollowUp(since, until, on.event)
+
+
+def risk_of(stratum: Stratum, coef: Floats) -> tuple[Floats, Floats]:
+    """The (n,) linear predictors and risks, without the shift that only one site would know."""
+    eta = np.clip(stratum.x @ coef, -_FARTHEST, _FARTHEST)
+    return eta, np.exp(eta) * stratum.case_weight()
+
+
+def risk_set_arrays(stratum: Stratum, coef: Floats, ties: Ties, bins: int) -> dict[str, Floats]:
+    """A site's sums over risk sets in at most `bins` intervals, 0 beyond the last."""
+    eta, risk = risk_of(stratum, coef)
+    sums = stratum.sums(risk, ties)
+    s2, d2 = stratum.second_moments(risk, ties)
+    observed = np.where(stratum.event, stratum.case_weight(), 0.0)
+    by_interval = {
+        "deaths": sums.deaths,
+        "weight": sums.weight,
+        "s0": sums.s0,
+        "s1": sums.s1,
+        "s2": s2,
+        "d0": sums.d0,
+        "d1": sums.d1,
+        "d2": d2,
+    }
+    padded = {
+        name: np.concatenate([value, np.zeros((bins - len(value), *value.shape[1:]))])
+        for name, value in by_interval.items()
+    }
+    return padded | {"observed_eta": np.array(observed @ eta), "observed": observed @ stratum.x}
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The joined sums of a question at one coefficient vector."""
+
+    sums: RiskSums
+    s2: Floats
+    d2: Floats
+    at_risk: Floats
+    observed_eta: float
+    observed: Floats
+
+    @classmethod
+    def of(cls, total: Total | Arrays, ties: Ties) -> "Joined":
+        """From the joined arrays of `risk_set_arrays`."""
+        names = ("deaths", "weight", "s0", "s1", "d0", "d1")
+        deaths, weight, s0, s1, d0, d1 = (np.asarray(total[name], dtype=np.float64) for name in names)
+        return cls(
+            RiskSums(deaths, weight, s0, s1, d0, d1, ties),
+            np.asarray(total["s2"], dtype=np.float64),
+            np.asarray(total["d2"], dtype=np.float64),
+            np.asarray(total["at_risk"], dtype=np.float64),
+            float(total["observed_eta"]),
+            np.asarray(total["observed"]),
+        )
+
+    def information(self, g: Floats) -> Floats:
+        """(p, p) with the event times weighted by (K,) g."""
+        within = np.tensordot(self.sums.hazard * g, self.s2, 1) - np.tensordot(self.sums.tied * g, self.d2, 1)
+        return np.asarray(within - self.sums.outer(g))
+
+    def point(self, coef: Floats) -> Point:
+        """The log partial likelihood and its derivatives."""
+        score = self.observed - self.sums.total_mean.sum(axis=0)
+        loglik = self.observed_eta - float(self.sums.log.sum())
+        return Point(coef, loglik, score, self.information(np.ones(len(self.s2))))
+
+    def expected(self, g: Floats) -> Floats:
+        """(p,) the means of the risk sets, weighted by the events and (K,) g."""
+        return np.asarray(g @ self.sums.total_mean)
+
+    def increments(self) -> Increments:
+        """What those at risk gather in each interval."""
+        return self.sums.increments()

@@ -1,0 +1,362 @@
+"""What acting on a model would be worth: net benefit by threshold, and whom a new model reclassifies.
+
+Models, and all that comes before them, are fitted inside folds; each site scores its own people by models
+that never saw them and counts, at public thresholds, true and false positives. Exact: sums of counts.
+
+Reference: Vickers & Elkin, Med Decis Making 26 (2006) 565, eq. 1; Pencina et al., Stat Med 27 (2008) 157 and
+30 (2011) 11 for net reclassification and discrimination improvement; DeLong et al., Biometrics 44 (1988) 837.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+from scipy import stats
+
+from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.errors import Code, StudyError
+from protocols.core.lockstep import together
+from protocols.core.protocol import (
+    Arrays,
+    Coordination,
+    FederatedProtocol,
+    Result,
+    Spec,
+    ask,
+    protocol,
+    site_step,
+)
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.variables import Name
+from protocols.estimation.roc import bin_of, delong_difference, histogram_of
+from protocols.validation.out_of_fold import (
+    AnySpec,
+    Part,
+    Validated,
+    check_people,
+    fitted,
+    folds_of,
+    mean_of_repeats,
+    pooled_fitted,
+    scored,
+    scored_by,
+    sites_to_leave_out,
+    smaller_class,
+)
+from protocols.validation.schemes import ByFold, BySite
+
+MEASURES = ("net_benefit", "treat_all", "standardized", "avoided")
+"""What is averaged over repeated folds."""
+
+Threshold = Annotated[float, Field(gt=0, lt=1)]
+
+
+class DecisionCurveSpec(Validated):
+    """Models of one outcome, and the thresholds at which one would act.
+
+    Attributes:
+        models: by name, protocols that give probabilities of the same outcome.
+        thresholds: probabilities from which on one would act.
+        reference: the model to which the others are compared; none compares none.
+        categories: thresholds between the risk categories of net reclassification.
+        bins: of equal width from 0 to 1, in which AUCs are compared.
+    """
+
+    protocol: Literal["decision_curve"] = "decision_curve"
+    models: dict[Name, AnySpec] = Field(min_length=1, max_length=10)
+    thresholds: tuple[Threshold, ...] = Field(
+        default=tuple(round(0.05 * k, 2) for k in range(1, 20)), min_length=1, max_length=99
+    )
+    reference: Name | None = None
+    categories: tuple[Threshold, ...] = Field(default=(0.5,), min_length=1, max_length=9)
+    bins: int = Field(default=100, ge=10, le=200)
+
+    @model_validator(mode="after")
+    def _agree(self) -> "DecisionCurveSpec":
+        if self.reference is not None and self.reference not in self.models:
+            raise ValueError(f"there is no model {self.reference}")
+        if len({getattr(model, "outcome", None) for model in self.models.values()}) > 1:
+            raise ValueError("the models have different outcomes")
+        for name, cuts in (("thresholds", self.thresholds), ("categories", self.categories)):
+            if list(cuts) != sorted(set(cuts)):
+                raise ValueError(f"{name} ascend")
+        return self
+
+    def names(self) -> tuple[str, ...]:
+        """The models in the order of the result's axes."""
+        return tuple(sorted(self.models))
+
+    def compared(self) -> tuple[str, ...]:
+        """The models that are compared with the reference."""
+        return tuple(name for name in self.names() if self.reference not in (None, name))
+
+    def fitted_models(self) -> dict[Part, Spec]:
+        return {("models", name): self.models[name] for name in self.names()}
+
+
+@dataclass(frozen=True)
+class Reclassification:
+    """What a model changes beside the reference; "net" counts moves in the right direction less others.
+
+    Attributes:
+        tables: (class, old category, new category) people, class 0 without the outcome, 1 with it.
+        events, nonevents: net share of those with, and without, the outcome who move rightly.
+        nri, nri_se, nri_p: their sum, its standard error, and two-sided p-value if nothing changed.
+        continuous_nri, continuous_se: of any change of the probability.
+        idi, idi_se, idi_p: integrated discrimination improvement.
+        auc, auc_reference: of binned probabilities, ties half.
+        auc_difference, auc_se, auc_p: their difference, its standard error and p-value after DeLong.
+    """
+
+    tables: Integers
+    events: float
+    nonevents: float
+    nri: float
+    nri_se: float
+    nri_p: float
+    continuous_nri: float
+    continuous_se: float
+    idi: float
+    idi_se: float
+    idi_p: float
+    auc: float
+    auc_reference: float
+    auc_difference: float
+    auc_se: float
+    auc_p: float
+
+
+@dataclass(frozen=True)
+class DecisionCurveResult(Result):
+    """Net benefit of models by threshold, out of fold.
+
+    Attributes:
+        models: (m,) names; thresholds: (t,).
+        n, n_events: people scored, and those of them with the outcome.
+        true_positives, false_positives: (m, t) people.
+        net_benefit: (m, t); treat_all: (t,) of acting on everybody; acting on nobody has 0.
+        standardized: (m, t) net benefit over the prevalence.
+        avoided: (m, t) needless actions avoided for 100 people, beside acting on everybody.
+        reclassified: model -> beside the reference.
+        by_repeat: measure -> (repeats, ...) of each, where folds are repeated; `MEASURES` are their means
+            then, counts and reclassification those of the first.
+    """
+
+    models: tuple[str, ...]
+    thresholds: Floats
+    n: int
+    n_events: int
+    true_positives: Integers
+    false_positives: Integers
+    net_benefit: Floats
+    treat_all: Floats
+    standardized: Floats
+    avoided: Floats
+    reclassified: Mapping[str, Reclassification]
+    by_repeat: Mapping[str, Floats] = field(default_factory=dict)
+
+    def summary(self) -> pd.DataFrame:
+        """One row a threshold, one column a model."""
+        frame = pd.DataFrame(self.net_benefit.T, index=self.thresholds, columns=list(self.models))
+        return frame.assign(treat_all=self.treat_all, treat_none=0.0)
+
+
+class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):
+    """Cross-validated net benefit and net reclassification."""
+
+    name = "decision_curve"
+    spec_type = DecisionCurveSpec
+
+    @site_step(smaller=Count())
+    def classes(spec: DecisionCurveSpec, table: AnalysisTable) -> Arrays:
+        """How many people are in the smaller class here: whether this site can be left out and judged."""
+        return smaller_class(spec, table)
+
+    @site_step(
+        n=Count(),
+        people=Count("class", of="n"),
+        positive=Count("class", "model", "threshold", of="n"),
+        moved=Count("class", "compared", "category", "category", of="n"),
+        up_down=Count("class", "compared", "direction", of="n"),
+        joint=Count("compared", "class", "bin_old", "bin_new", of="n"),
+        gain=Moment("class", "compared"),
+        gain_square=Moment("class", "compared"),
+    )
+    def counts(spec: DecisionCurveSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
+        """Who would be acted on at each threshold, and how people move from the reference to each model."""
+        y, p = scored(spec, table, folds, fits)
+        of_class = (y == 0, y == 1)
+        acted = p[:, None] >= np.array(spec.thresholds)[:, None]  # (model, threshold, person)
+        names, size = spec.names(), len(spec.categories) + 1
+        old = p[names.index(spec.reference)] if spec.reference else np.zeros(len(y))
+        new = p[[names.index(name) for name in spec.compared()]]
+        cells = np.searchsorted(spec.categories, old, side="right") * size
+        cells = cells + np.searchsorted(spec.categories, new, side="right")
+        moved = [[np.bincount(c[rows], minlength=size**2) for c in cells] for rows in of_class]
+        change = new - old
+        up, down = (change > 0), (change < 0)
+        return {
+            "n": np.array(len(y)),
+            "people": np.array([rows.sum() for rows in of_class]),
+            "positive": np.array([acted[:, :, rows].sum(axis=2) for rows in of_class]),
+            "moved": np.array(moved, dtype=np.int64).reshape(2, len(new), size, size),
+            "up_down": np.array(
+                [np.stack([up[:, r].sum(axis=1), down[:, r].sum(axis=1)], axis=-1) for r in of_class]
+            ),
+            "joint": np.array([_joint(y, old, p, spec.bins) for p in new], dtype=np.int64).reshape(
+                len(new), 2, spec.bins, spec.bins
+            ),
+            "gain": np.array([change[:, rows].sum(axis=1) for rows in of_class]),
+            "gain_square": np.array([(change[:, rows] ** 2).sum(axis=1) for rows in of_class]),
+        }
+
+    def axes(self, spec: DecisionCurveSpec) -> dict[str, int]:
+        return {
+            "class": 2,
+            "direction": 2,
+            "model": len(spec.models),
+            "threshold": len(spec.thresholds),
+            "compared": len(spec.compared()),
+            "category": len(spec.categories) + 1,
+            "bin_old": spec.bins,
+            "bin_new": spec.bins,
+        }
+
+    def coordinate(self, spec: DecisionCurveSpec) -> Coordination[DecisionCurveResult]:
+        judged: tuple[str, ...] = ()
+        if not isinstance(spec.scheme, ByFold):
+            judged, _ = sites_to_leave_out(spec.scheme, (yield ask("classes", per_site=True)))
+        folds = folds_of(spec.scheme, judged)
+        fits = yield from together([fitted(spec, rows) for rows in folds.training])
+        totals = yield folds.questions("counts", fits)
+        check_people(spec, int(totals[0]["n"]), totals[0].min_count)
+        return mean_of_repeats([result(spec, total.arrays) for total in totals], MEASURES)
+
+    def pooled(self, spec: DecisionCurveSpec, tables: Sequence[AnalysisTable]) -> DecisionCurveResult:
+        """The same folds, pooled fits, and net benefit from each person's score."""
+        judged: tuple[str, ...] = ()
+        if isinstance(spec.scheme, BySite):
+            judged = tuple(sorted(t.site for t in tables if smaller_class(spec, t)["smaller"] >= 10))
+        folds = folds_of(spec.scheme, judged)
+        fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
+        found = []
+        for question in folds.questions("counts", fits):
+            counts = [DecisionCurve.counts(spec, table, **question.arrays) for table in tables]
+            total = {name: np.sum([c[name] for c in counts], axis=0) for name in counts[0]}
+            found.append(result(spec, total))
+            people = [scored_by(spec, table, question) for table in tables]
+            y, p = np.concatenate([y for y, _ in people]), np.concatenate([p for _, p in people], axis=1)
+            for t, cut in enumerate(spec.thresholds):
+                worth = np.where(p >= cut, np.where(y == 1, 1.0, -cut / (1 - cut)), 0.0).mean(axis=1)
+                assert np.allclose(worth, found[-1].net_benefit[:, t], rtol=0, atol=1e-12)
+        return mean_of_repeats(found, MEASURES)
+
+    def describe(self, spec: DecisionCurveSpec) -> Sequence[str]:
+        lines = [f"Decision curves, {spec.scheme}; for each fold:"]
+        for part in (*spec.preparations().values(), *spec.fitted_models().values()):
+            lines += [f"  {line}" for line in protocol(part.protocol).describe(part)]
+        lines.append(
+            f"Leaves in a sum over sites, {spec.scheme.times()}: how many people with and without the "
+            f"outcome are above each of {len(spec.thresholds)} thresholds."
+        )
+        if spec.compared():
+            lines.append(
+                f"Leaves in a sum over sites, {spec.scheme.times()}: how many people move between "
+                f"{len(spec.categories) + 1} risk categories, how many of either class have an old and a new "
+                f"probability in each of {spec.bins} x {spec.bins} bins, and the sums of changes of the "
+                "probability and of their squares."
+            )
+        if not isinstance(spec.scheme, ByFold):
+            lines.append("Leaves in the clear, for this site: the number of people in the smaller class.")
+        return lines
+
+
+def result(spec: DecisionCurveSpec, total: Arrays) -> DecisionCurveResult:
+    """The result of joined counts.
+
+    Raises:
+        StudyError: separation; everybody who was scored is of one class.
+    """
+    n, (without, events) = int(total["n"]), (int(x) for x in total["people"])
+    if 0 in (without, events):
+        raise StudyError(
+            Code.SEPARATION,
+            f"everybody scored has the same {spec.outcome()}",
+            "take an outcome that varies among these people, or other people",
+        )
+    cut = np.array(spec.thresholds)
+    odds = cut / (1 - cut)
+    false, true = (np.asarray(counts, dtype=np.int64) for counts in total["positive"])
+    benefit = true / n - false / n * odds
+    treat_all = events / n - without / n * odds
+    changes = {
+        name: _reclassification(total, k, np.array([without, events], dtype=np.float64))
+        for k, name in enumerate(spec.compared())
+    }
+    return DecisionCurveResult(
+        models=spec.names(),
+        thresholds=cut,
+        n=n,
+        n_events=events,
+        true_positives=true,
+        false_positives=false,
+        net_benefit=benefit,
+        treat_all=treat_all,
+        standardized=benefit * n / events,
+        avoided=100 * (benefit - treat_all) / odds,
+        reclassified=changes,
+    )
+
+
+def _reclassification(total: Arrays, k: int, people: Floats) -> Reclassification:
+    """What model k changes; `people` without and with the outcome."""
+    tables = np.asarray(total["moved"], dtype=np.int64)[:, k]
+    upward = np.array([np.triu(table, 1).sum() for table in tables])
+    downward = np.array([np.tril(table, -1).sum() for table in tables])
+    net, variance = _net(upward, downward, people)
+    by_chance = float(np.sqrt(((upward + downward) / people**2).sum()))  # Pencina 2008, eq. 8
+    changed = np.asarray(total["up_down"], dtype=np.int64)[:, k]
+    any_net, any_variance = _net(changed[:, 0], changed[:, 1], people)
+    nri, se = float(net.sum()), float(np.sqrt(variance.sum()))
+    gain = total["gain"][:, k] / people
+    spread = (total["gain_square"][:, k] / people - gain**2) / (people - 1)
+    old_auc, new_auc, auc_se = delong_difference(np.asarray(total["joint"], dtype=np.int64)[k])
+    idi, idi_se = float(gain[1] - gain[0]), float(np.sqrt(np.maximum(spread, 0).sum()))
+    return Reclassification(
+        tables=tables,
+        events=float(net[1]),
+        nonevents=float(net[0]),
+        nri=nri,
+        nri_se=se,
+        nri_p=_p(nri, by_chance),
+        continuous_nri=float(any_net.sum()),
+        continuous_se=float(np.sqrt(any_variance.sum())),
+        idi=idi,
+        idi_se=idi_se,
+        idi_p=_p(idi, idi_se),
+        auc=new_auc,
+        auc_reference=old_auc,
+        auc_difference=new_auc - old_auc,
+        auc_se=auc_se,
+        auc_p=_p(new_auc - old_auc, auc_se),
+    )
+
+
+def _joint(y: Floats, old: Floats, new: Floats, bins: int) -> Integers:
+    """(2, bins, bins) people by class, 0 then 1, and bins of both probabilities."""
+    both = bin_of(old, bins) * bins + bin_of(new, bins)
+    return histogram_of(y, both, bins**2).reshape(2, bins, bins)
+
+
+def _net(upward: Integers, downward: Integers, people: Floats) -> tuple[Floats, Floats]:
+    """The net share that moves rightly, without and with the outcome, and its variance (Pencina 2011)."""
+    share = (upward - downward) / people
+    variance = ((upward + downward) / people - share**2) / people
+    return share * np.array([-1.0, 1.0]), variance
+
+
+def _p(estimate: float, se: float) -> float:
+    return float(2 * stats.norm.sf(abs(estimate) / se)) if se > 0 else float("nan")

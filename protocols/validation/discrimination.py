@@ -1,0 +1,371 @@
+"""How well a model that was fitted on other people tells who has the outcome: ROC, AUC, calibration.
+
+The model, and its harmonization if it has one, are fitted inside folds: k folds of people by keyed hash, once
+or again and again, each hospital left out in turn, or named hospitals that judge alone. All folds advance
+together, so they cost the rounds of one. Each site scores its own people by the model that never saw them,
+and answers with counts of scores on public edges.
+
+Exact with respect to its definition, the histogram. The AUC counts two people whose scores share a bin as a
+tie, so it differs from the AUC of the scores themselves by at most `auc_bound`: half the share of
+pairs (one with the outcome, one without) that fall into the same bin.
+
+Reference: see `protocols/estimation/roc.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
+from protocols.core.errors import Code, StudyError
+from protocols.core.lockstep import together
+from protocols.core.protocol import (
+    Arrays,
+    Coordination,
+    FederatedProtocol,
+    PerSite,
+    Result,
+    Spec,
+    ask,
+    protocol,
+    site_step,
+)
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.estimation.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
+from protocols.preparation.combat import CombatSpec
+from protocols.validation.out_of_fold import (
+    AnySpec,
+    Part,
+    Validated,
+    check_people,
+    chosen_by,
+    fitted,
+    folds_of,
+    mean_of_repeats,
+    pooled_fitted,
+    scored,
+    scored_by,
+    sites_to_leave_out,
+    smaller_class,
+)
+from protocols.validation.schemes import ByFold, BySite
+
+MEASURES = (
+    "auc",
+    "auc_bound",
+    "auc_se",
+    "auc_lower",
+    "auc_upper",
+    "brier",
+    "expected",
+    "calibration_intercept",
+    "calibration_slope",
+)
+"""What is averaged over repeated folds."""
+
+
+class DiscriminationSpec(Validated):
+    """A model and how it is validated.
+
+    Attributes:
+        model: what is fitted: a protocol that gives probabilities.
+        harmonize: what is fitted before it, on the same people, after what `prepare` names.
+        bins: of equal width from 0 to 1 in the pooled score histogram.
+        cells: of equal width in a left-out site's own histogram, before the site merges them.
+        min_cell: people of either class in each cell that a site shows; not below its own floor.
+    """
+
+    protocol: Literal["discrimination"] = "discrimination"
+    model: AnySpec
+    harmonize: CombatSpec | None = None
+    bins: int = Field(default=200, ge=10, le=10_000)
+    cells: int = Field(default=20, ge=2, le=100)
+    min_cell: int = Field(default=10, ge=10)
+
+    def preparations(self) -> dict[Part, Spec]:
+        harmonize: dict[Part, Spec] = {("harmonize",): self.harmonize} if self.harmonize else {}
+        return {**super().preparations(), **harmonize}
+
+    def fitted_models(self) -> dict[Part, Spec]:
+        return {("model",): self.model}
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How the model of the others did at one site, from what the site shows in the clear.
+
+    Attributes:
+        n, n_events: people scored.
+        auc: of the scores themselves at this site, ties half.
+        mean_predicted, mean_observed: the mean probability, and the share with the outcome.
+        false_positive_rate, true_positive_rate: (points,) of a coarse ROC, from (0, 0) to (1, 1).
+    """
+
+    n: int
+    n_events: int
+    auc: float
+    mean_predicted: float
+    mean_observed: float
+    false_positive_rate: Floats
+    true_positive_rate: Floats
+
+
+@dataclass(frozen=True)
+class DiscriminationResult(Result):
+    """Out-of-fold performance over all people scored, and by left-out site.
+
+    Attributes:
+        folds: (fold,) names: "1 of 5", or the site left out.
+        terms, coef: (p,) names and (fold, p) coefficients of the model of each fold, if it has any.
+        n, n_events: people scored, and those of them with the outcome.
+        edges: (bins + 1,) of the score histogram; negatives, positives: (bins,) people, neighbours merged
+            into the first until each has `min_cell` of both classes, the rest 0.
+        auc: ties half; auc_bound: how far the AUC of the unbinned scores can be from it.
+        auc_se, auc_lower, auc_upper: DeLong, 95 %.
+        false_positive_rate, true_positive_rate: (bins + 1,) of the merged ROC, from (0, 0) to (1, 1).
+        brier: mean squared difference of probability and outcome.
+        observed, expected: people with the outcome, and the sum of probabilities.
+        calibration_intercept, calibration_slope: of the outcome on the score's log odds (bin means).
+        calibration_n, calibration_predicted, calibration_observed: (10,) the calibration curve by tenths; of
+            one with fewer people than `min_cell` the number is -1 and the others are NaN.
+        by_site: site -> how its people were told apart by the model of the others.
+        not_judged: site -> why it was not left out, or did not show its part.
+        chosen: (fold,) the candidate that was chosen, where the model is tuned.
+        by_repeat: measure -> (repeats,) of each, where folds are repeated; `MEASURES` are their means then,
+            counts, the ROC and the calibration curve those of the first.
+    """
+
+    folds: tuple[str, ...]
+    terms: tuple[str, ...]
+    coef: Floats
+    n: int
+    n_events: int
+    edges: Floats
+    negatives: Integers
+    positives: Integers
+    auc: float
+    auc_bound: float
+    auc_se: float
+    auc_lower: float
+    auc_upper: float
+    false_positive_rate: Floats
+    true_positive_rate: Floats
+    brier: float
+    observed: float
+    expected: float
+    calibration_intercept: float
+    calibration_slope: float
+    calibration_n: Integers
+    calibration_predicted: Floats
+    calibration_observed: Floats
+    by_site: Mapping[str, LeftOut]
+    not_judged: Mapping[str, Code]
+    chosen: tuple[str, ...]
+    by_repeat: Mapping[str, Floats] = field(default_factory=dict)
+
+    def summary(self) -> pd.DataFrame:
+        pooled = {"n": self.n, "n_events": self.n_events, "auc": self.auc, "lower": self.auc_lower}
+        pooled |= {"upper": self.auc_upper, "brier": self.brier}
+        rows = {"all scored": pooled}
+        for site, found in self.by_site.items():
+            rows[site] = {"n": found.n, "n_events": found.n_events, "auc": found.auc}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+
+class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]):
+    """Cross-validated discrimination and calibration."""
+
+    name = "discrimination"
+    spec_type = DiscriminationSpec
+
+    @site_step(smaller=Count())
+    def classes(spec: DiscriminationSpec, table: AnalysisTable) -> Arrays:
+        """How many people are in the smaller class here: whether this site can be left out and judged."""
+        return smaller_class(spec, table)
+
+    @site_step(n=Count(), histogram=Count("class", "bin", of="n"), predicted=Moment("bin"), squares=Moment())
+    def scores(spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
+        """The histogram of out-of-fold scores by class, their sums by bin, and the sum of squared errors."""
+        y, (p,) = scored(spec, table, folds, fits)
+        bins = bin_of(p, spec.bins)
+        return {
+            "n": np.array(len(y)),
+            "histogram": histogram_of(y, bins, spec.bins),
+            "predicted": np.bincount(bins, p, minlength=spec.bins).astype(float),
+            "squares": np.array(((p - y) ** 2).sum()),
+        }
+
+    @site_step(
+        smaller=Count(),
+        people=Count("class"),
+        cells=Count("class", "cell"),
+        auc=Statistic(behind="smaller"),
+        mean_predicted=Statistic(behind="smaller"),
+    )
+    def left_out(spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
+        """How this site's people were scored by the model of the others, for the clear.
+
+        Neighbouring cells are merged until each has `min_cell` people of either class; the sum stands in
+        the first of them, and the others are 0, which the gate shows as suppressed.
+        """
+        y, (p,) = scored(spec, table, folds, fits)
+        people = np.array([(y == 0).sum(), (y == 1).sum()])
+        judged = people.min() > 0
+        cells = histogram_of(y, bin_of(p, spec.cells), spec.cells)
+        return {
+            "smaller": np.array(people.min()),
+            "people": people,
+            "cells": merged(cells, spec.min_cell),
+            "auc": np.array(exact_auc(y, p) if judged else 0.5),
+            "mean_predicted": np.array(p.mean() if judged else 0.5),
+        }
+
+    def axes(self, spec: DiscriminationSpec) -> dict[str, int]:
+        return {"class": 2, "bin": spec.bins, "cell": spec.cells}
+
+    def coordinate(self, spec: DiscriminationSpec) -> Coordination[DiscriminationResult]:
+        judged: tuple[str, ...] = ()
+        not_judged: Mapping[str, Code] = {}
+        if not isinstance(spec.scheme, ByFold):
+            judged, not_judged = sites_to_leave_out(spec.scheme, (yield ask("classes", per_site=True)))
+        folds = folds_of(spec.scheme, judged)
+        fits = yield from together([fitted(spec, rows) for rows in folds.training])
+        questions = folds.questions("scores", fits)
+        by_site: dict[str, LeftOut] = {}
+        if judged:
+            *totals, shown = yield (*questions, replace(questions[0], step="left_out", per_site=True))
+            by_site, withheld = _shown(shown, judged)
+            not_judged = {**not_judged, **withheld}
+        else:
+            totals = yield questions
+        check_people(spec, int(totals[0]["n"]), totals[0].min_count)
+        found = [result(spec, folds.names, fits, total.arrays, by_site, not_judged) for total in totals]
+        return mean_of_repeats(found, MEASURES)
+
+    def pooled(self, spec: DiscriminationSpec, tables: Sequence[AnalysisTable]) -> DiscriminationResult:
+        """The same folds, pooled fits and histogram on all rows in one place."""
+        from sklearn.metrics import brier_score_loss, roc_auc_score  # for tests, not for sites
+
+        judged: tuple[str, ...] = ()
+        if isinstance(spec.scheme, BySite):
+            enough = (t.site for t in tables if Discrimination.classes(spec, t)["smaller"] >= spec.min_cell)
+            judged = tuple(sorted(enough))
+        folds = folds_of(spec.scheme, judged)
+        fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
+        found = []
+        for question in folds.questions("scores", fits):
+            people = [scored_by(spec, table, question) for table in tables]
+            y, p = np.concatenate([y for y, _ in people]), np.concatenate([p[0] for _, p in people])
+            total = {
+                "n": np.array(len(y)),
+                "histogram": histogram_of(y, bin_of(p, spec.bins), spec.bins),
+                "predicted": np.histogram(p, np.linspace(0, 1, spec.bins + 1), weights=p)[0],
+                "squares": np.array(brier_score_loss(y, p) * len(y)),
+            }
+            found.append(result(spec, folds.names, fits, total, {}, {}))
+            assert abs(found[-1].auc - roc_auc_score(y, bin_of(p, spec.bins))) < 1e-12
+            assert abs(found[-1].auc - roc_auc_score(y, p)) <= found[-1].auc_bound
+        return mean_of_repeats(found, MEASURES)
+
+    def describe(self, spec: DiscriminationSpec) -> Sequence[str]:
+        lines = [f"Validation of a model, {spec.scheme}; for each fold:"]
+        for part in (*spec.preparations().values(), spec.model):
+            lines += [f"  {line}" for line in protocol(part.protocol).describe(part)]
+        lines += [
+            f"Leaves in a sum over sites, {spec.scheme.times()}: how many people of either class have a "
+            f"score in each of {spec.bins} bins, the sums of scores by bin, and of squared errors.",
+        ]
+        if not isinstance(spec.scheme, ByFold):
+            lines.append(
+                "Leaves in the clear, for this site: the number of people of each class, the AUC, the mean "
+                f"score, a histogram of scores in cells of at least {spec.min_cell} people of each class; "
+                "with fewer people nothing, and this site is not left out."
+            )
+        return lines
+
+
+def _shown(shown: PerSite, judged: tuple[str, ...]) -> tuple[dict[str, LeftOut], dict[str, Code]]:
+    """What the left-out sites showed; a site whose gate took anything out of it is withheld."""
+    by_site, withheld = {}, {}
+    for site in judged:
+        arrays = shown.answers.get(site)
+        if arrays is None:
+            withheld[site] = shown.withheld.get(site, Code.WITHHELD)
+            continue
+        cells = np.where(arrays["cells"] == SUPPRESSED, 0, arrays["cells"]).astype(np.int64)
+        people = arrays["people"].astype(np.int64)
+        if np.isnan(arrays["auc"]) or (cells.sum(axis=1) != people).any():
+            withheld[site] = Code.WITHHELD
+            continue
+        groups = cells[:, cells.sum(axis=0) > 0]
+        fpr, tpr = roc(groups)
+        n, events = int(people.sum()), int(people[1])
+        mean = float(arrays["mean_predicted"])
+        by_site[site] = LeftOut(n, events, float(arrays["auc"]), mean, events / n, fpr, tpr)
+    return by_site, withheld
+
+
+def result(
+    spec: DiscriminationSpec,
+    folds: tuple[str, ...],
+    fits: Sequence[Mapping[str, Array]],
+    total: Arrays,
+    by_site: Mapping[str, LeftOut],
+    not_judged: Mapping[str, Code],
+) -> DiscriminationResult:
+    """The result of a joined histogram.
+
+    Raises:
+        StudyError: separation; everybody who was scored is of one class.
+    """
+    histogram = np.asarray(total["histogram"], dtype=np.int64)
+    predicted = np.asarray(total["predicted"], dtype=np.float64)
+    negatives, positives = histogram
+    n, events = int(histogram.sum()), int(positives.sum())
+    if events in (0, n):
+        raise StudyError(
+            Code.SEPARATION,
+            f"everybody scored has the same {spec.outcome()}",
+            "take an outcome that varies among these people, or other people",
+        )
+    auc, se = delong(histogram)
+    shown = merged(histogram, spec.min_cell)
+    fpr, tpr = roc(shown)
+    intercept, slope = recalibration(histogram, predicted)
+    tenth = np.minimum(np.arange(spec.bins) * 10 // spec.bins, 9)
+    in_tenth, events_in, sum_in = (
+        np.bincount(tenth, weights, 10) for weights in (negatives + positives, positives, predicted)
+    )
+    enough = np.where(in_tenth >= spec.min_cell, in_tenth, np.nan)
+    return DiscriminationResult(
+        folds=folds,
+        terms=tuple(getattr(spec.model, "terms", tuple)()),
+        coef=np.array([fit.get("model.coef", np.zeros(0)) for fit in fits], dtype=np.float64),
+        n=n,
+        n_events=events,
+        edges=np.linspace(0, 1, spec.bins + 1),
+        negatives=shown[0],
+        positives=shown[1],
+        auc=auc,
+        auc_bound=float(0.5 * (positives @ negatives) / (events * (n - events))),
+        auc_se=se,
+        auc_lower=max(auc - 1.959963984540054 * se, 0.0),
+        auc_upper=min(auc + 1.959963984540054 * se, 1.0),
+        false_positive_rate=fpr,
+        true_positive_rate=tpr,
+        brier=float(total["squares"] / n),
+        observed=float(events),
+        expected=float(predicted.sum()),
+        calibration_intercept=intercept,
+        calibration_slope=slope,
+        calibration_n=np.where(in_tenth >= spec.min_cell, in_tenth, SUPPRESSED).astype(np.int64),
+        calibration_predicted=sum_in / enough,
+        calibration_observed=events_in / enough,
+        by_site=by_site,
+        not_judged=not_judged,
+        chosen=chosen_by(spec.model, "model", fits),
+    )

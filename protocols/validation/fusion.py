@@ -1,0 +1,387 @@
+"""Late fusion: one expert a modality, and a meta-learner that lives with missing modalities. Exact.
+
+An expert is any protocol that gives probabilities (logistic, penalized, trees, ...), fitted on the people who
+have its modality. The meta-learner is a logistic regression on the experts' log odds, 0 where the modality is
+missing, and on an indicator of each modality that enough people miss. It learns from out-of-fold scores: an
+expert never scores a person whom it was fitted on. These scores are made and stay at the site; sums of
+derivatives leave. Experts of all folds are fitted together, so they cost the rounds of the slowest.
+
+Early fusion is one model on the covariates of all modalities, hybrid fusion one on components of each; both
+are a `prepare` (impute, pca) and a model in `discrimination` or `decision_curve`, which also validate this
+one: its inner folds are then cut within the people that train.
+
+Reference: Wolpert, Neural Networks 5 (1992) 241; Breiman, Mach Learn 24 (1996) 49; scikit-learn
+`StackingClassifier`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+from scipy import stats
+from scipy.special import expit, logit
+
+from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.errors import Code, StudyError
+from protocols.core.lockstep import together
+from protocols.core.protocol import (
+    Arrays,
+    Ask,
+    Coordination,
+    FederatedProtocol,
+    Result,
+    Spec,
+    Total,
+    protocol,
+    site_step,
+    within,
+)
+from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
+from protocols.core.variables import Name
+from protocols.estimation.newton import Point, location_and_scale, maximise, original_scale
+from protocols.regression import families
+from protocols.validation.out_of_fold import AnySpec, stacked
+
+INTERCEPT = "(Intercept)"
+
+_SURE = 1e-6  # a probability nearer to 0 or 1 is taken for this
+
+
+class FusionSpec(Spec):
+    """An outcome by experts of modalities.
+
+    Attributes:
+        outcome: a 0/1 variable, that of every expert.
+        experts: modality -> a protocol that gives probabilities.
+        folds: in which the experts score people for the meta-learner.
+        level: of the confidence intervals.
+    """
+
+    protocol: Literal["fusion"] = "fusion"
+    outcome: Name
+    experts: dict[Name, AnySpec] = Field(min_length=2, max_length=10)
+    folds: int = Field(default=5, ge=2, le=10)
+    level: float = Field(default=0.95, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _agree(self) -> "FusionSpec":
+        for name, expert in self.experts.items():
+            if getattr(expert, "outcome", None) != self.outcome:
+                raise ValueError(f"expert {name} has another outcome")
+        return self
+
+    def names(self) -> tuple[str, ...]:
+        """The modalities in the order of the result."""
+        return tuple(sorted(self.experts))
+
+    def columns(self) -> tuple[str, ...]:
+        """The names of the meta-learner's covariates."""
+        return (*self.names(), *(f"{name}_missing" for name in self.names()))
+
+    def variables(self) -> tuple[str, ...]:
+        read = (name for expert in self.experts.values() for name in expert.variables())
+        return tuple(dict.fromkeys((self.outcome, *read)))
+
+    def admits(self, rows: Rows) -> bool:
+        """Everybody, or the training rows of an inner fold."""
+        return rows == EVERYBODY or rows in self.training()
+
+    def inner_folds(self) -> int:
+        return self.folds
+
+    def training(self) -> list[Rows]:
+        """On whom the experts of each fold are fitted."""
+        return [Rows(keep="train", fold=f, of=self.folds, inner=True) for f in range(self.folds)]
+
+
+@dataclass(frozen=True)
+class FusionResult(Result):
+    """A meta-learner on experts.
+
+    Attributes:
+        terms: (2 m + 1,) "(Intercept)", the m modalities, and NAME_missing for each.
+        coef, se, z, p, lower, upper: of them, on the experts' log odds; missing for an indicator that too
+            few people have, whose people count as if the expert said even odds.
+        covariance: of coef.
+        modalities: (m,) names; known: (m,) people scored by each expert out of fold.
+        loglik, null_loglik: of the meta-learner, and of its intercept alone.
+        n, n_events: people with a known outcome and any modality.
+        experts: their arrays, fitted on everybody, NAME.array.
+    """
+
+    terms: tuple[str, ...]
+    coef: Floats
+    se: Floats
+    z: Floats
+    p: Floats
+    lower: Floats
+    upper: Floats
+    covariance: Floats
+    modalities: tuple[str, ...]
+    known: Integers
+    loglik: float
+    null_loglik: float
+    n: int
+    n_events: int
+    experts: Mapping[str, Array]
+
+    def summary(self) -> pd.DataFrame:
+        columns = ("coef", "se", "z", "p", "lower", "upper")
+        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def transform_arrays(self) -> dict[str, Array]:
+        return {"meta": np.nan_to_num(self.coef), **self.experts}
+
+
+class Fusion(FederatedProtocol[FusionSpec, FusionResult]):
+    """Probabilities from several modalities, some of them missing."""
+
+    name = "fusion"
+    spec_type = FusionSpec
+
+    @site_step(
+        n=Count(),
+        n_events=Count(of="n"),
+        missing=Count("modality", of="n"),
+        sum=Moment("column"),
+        square=Moment("column"),
+    )
+    def moments(spec: FusionSpec, table: AnalysisTable, **experts: Array) -> Arrays:
+        """How many miss each modality, and the sums and sums of squares of the meta-learner's covariates."""
+        x, y = _out_of_fold(spec, table, experts)
+        return {
+            "n": np.array(len(y)),
+            "n_events": np.array((y == 1).sum()),
+            "missing": (x[:, len(spec.experts) :] == 1).sum(axis=0),
+            "sum": x.sum(axis=0),
+            "square": (x**2).sum(axis=0),
+        }
+
+    @site_step(n=Count(), loglik=Moment(), score=Moment("term"), information=Moment("term", "term"))
+    def derivatives(
+        spec: FusionSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats, **experts: Array
+    ) -> Arrays:
+        """The meta-learner's log-likelihood and its derivatives at `coef`, on out-of-fold scores."""
+        x, y = _out_of_fold(spec, table, experts)
+        z = np.column_stack([np.ones(len(y)), (x - shift) / scale])
+        found = families.logit(y, z @ coef, 0.0)
+        return {
+            "n": np.array(len(y)),
+            "loglik": np.array(found.loglik.sum()),
+            "score": z.T @ found.slope,
+            "information": (z * found.curvature[:, None]).T @ z,
+        }
+
+    def axes(self, spec: FusionSpec) -> dict[str, int]:
+        m = len(spec.experts)
+        return {"modality": m, "column": 2 * m, "term": 2 * m + 1}
+
+    def coordinate(self, spec: FusionSpec) -> Coordination[FusionResult]:
+        fits = yield from together([_experts(spec, rows) for rows in (*spec.training(), None)])
+        folds, whole = stacked(fits[:-1]), fits[-1]
+        total = yield Ask("moments", folds)
+        n, events = int(total["n"]), int(total["n_events"])
+        if events in (0, n):
+            raise StudyError(
+                Code.SEPARATION,
+                f"{spec.outcome} is the same for everybody who is scored",
+                "take an outcome that varies among these people, or other people",
+            )
+        kept = _kept(spec, total)
+        shift, scale = np.zeros(2 * len(spec.experts)), np.ones(2 * len(spec.experts))
+        columns = [j - 1 for j in kept[1:]]
+        part = Total({"n": total["n"], **{k: total[k][columns] for k in ("sum", "square")}}, total.sites)
+        shift[columns], scale[columns] = location_and_scale(part, [spec.columns()[j] for j in columns])
+
+        def evaluate(coef: Floats) -> Ask:
+            full = np.zeros(len(scale) + 1)
+            full[kept] = coef
+            return Ask("derivatives", {"coef": full, "shift": shift, "scale": scale, **folds})
+
+        zero = np.zeros(len(kept))
+        start = _of(zero, (yield evaluate(zero)), kept)
+        terms = [(INTERCEPT, *spec.columns())[j] for j in kept]
+        found = yield from _restricted(maximise(start, evaluate, terms), kept)
+        basis = original_scale(shift[columns], scale[columns])
+        covariance = basis @ found.point.covariance() @ basis.T
+        known = n - np.asarray(total["missing"], dtype=np.int64)
+        return result(
+            spec, kept, basis @ found.coef, covariance, found.point.loglik, (n, events), known, whole
+        )
+
+    def score(self, spec: FusionSpec, table: AnalysisTable, **arrays: Array) -> Floats:
+        """The (n,) probabilities that the outcome is 1; missing for who has no modality at all."""
+        p = _scores(spec, table, arrays)
+        meta = arrays["meta"]
+        probability = expit(meta[0] + _covariates(p) @ meta[1:])
+        return np.where(np.isnan(p).all(axis=1), np.nan, probability)
+
+    def pooled(self, spec: FusionSpec, tables: Sequence[AnalysisTable]) -> FusionResult:
+        """The experts' pooled fits in the same folds, and statsmodels' Logit on their out-of-fold scores."""
+        from statsmodels.discrete.discrete_model import Logit  # a test's library, not a site's
+
+        fits = []
+        for rows in (*spec.training(), EVERYBODY):
+            train = [table.select(rows.mask(table)) for table in tables]
+            arrays: dict[str, Array] = {}
+            for name in spec.names():
+                expert = spec.experts[name]
+                arrays |= _named(name, protocol(expert.protocol).pooled(expert, train).transform_arrays())
+            fits.append(arrays)
+        folds = stacked(fits[:-1])
+        parts = [_out_of_fold(spec, table, folds) for table in tables]
+        x, y = np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
+        missing = (x[:, len(spec.experts) :] == 1).sum(axis=0)
+        kept = _kept(spec, Total({"missing": missing, "n": np.array(len(y))}, ()))
+        columns = [j - 1 for j in kept[1:]]
+        basis = original_scale(x[:, columns].mean(axis=0), x[:, columns].std(axis=0))
+        model = Logit(y, np.column_stack([np.ones(len(y)), x[:, columns]]) @ basis)
+        coef = model.fit(disp=0, tol=1e-12, maxiter=100).params
+        covariance = basis @ np.linalg.inv(-model.hessian(coef)) @ basis.T
+        people = (len(y), int(y.sum()))
+        return result(
+            spec,
+            kept,
+            basis @ coef,
+            covariance,
+            float(model.loglike(coef)),
+            people,
+            len(y) - missing,
+            fits[-1],
+        )
+
+    def describe(self, spec: FusionSpec) -> Sequence[str]:
+        t = 2 * len(spec.experts) + 1
+        lines = [f"Late fusion of {', '.join(spec.names())}: experts in {spec.folds} folds and on everybody."]
+        for name in spec.names():
+            expert = spec.experts[name]
+            lines += [f"  {name}: {line}" for line in protocol(expert.protocol).describe(expert)]
+        return (
+            *lines,
+            "Leaves in a sum over sites, once: the numbers of people, of events, of those who miss each "
+            "modality, the sums and sums of squares of the experts' out-of-fold log odds.",
+            "Leaves in a sum over sites, about 7 times: the meta-learner's log-likelihood, its "
+            f"{t} first and {t} x {t} second derivatives.",
+        )
+
+
+def _experts(spec: FusionSpec, rows: Rows | None) -> Coordination[dict[str, Array]]:
+    """The arrays of all experts fitted on these rows."""
+    fits = yield from together(
+        [
+            within(protocol(expert.protocol).coordinate(expert), part=("experts", name), rows=rows)
+            for name, expert in ((name, spec.experts[name]) for name in spec.names())
+        ]
+    )
+    arrays: dict[str, Array] = {}
+    for name, fit in zip(spec.names(), fits, strict=True):
+        arrays |= _named(name, fit.transform_arrays())
+    return arrays
+
+
+def _named(name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {f"{name}.{key}": array for key, array in arrays.items()}
+
+
+def _scores(spec: FusionSpec, table: AnalysisTable, arrays: Mapping[str, Array]) -> Floats:
+    """The (n, m) probabilities by the experts; missing where the modality is."""
+    scores = []
+    for name in spec.names():
+        expert, start = spec.experts[name], f"{name}."
+        own: dict[str, Any] = {
+            key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)
+        }
+        scores.append(protocol(expert.protocol).score(expert, table, **own))
+    return np.column_stack(scores)
+
+
+def _covariates(p: Floats) -> Floats:
+    """The (n, 2 m) covariates of the meta-learner: log odds, 0 where missing, and who misses them."""
+    missing = np.isnan(p)
+    odds = np.where(missing, 0.0, logit(np.clip(np.where(missing, 0.5, p), _SURE, 1 - _SURE)))
+    return np.hstack([odds, missing.astype(np.float64)])
+
+
+def _out_of_fold(
+    spec: FusionSpec, table: AnalysisTable, arrays: Mapping[str, Array]
+) -> tuple[Floats, Floats]:
+    """Covariates and outcomes of the people here, each scored by experts that never saw them."""
+    y = table.column(spec.outcome)
+    p = np.full((len(table), len(spec.experts)), np.nan)
+    for f, rows in enumerate(spec.training()):
+        test: Mask = ~rows.mask(table)
+        if test.any():
+            own = {name: array[f] for name, array in arrays.items()}
+            p[test] = _scores(spec, table.select(test), own)
+    used = ~np.isnan(y) & ~np.isnan(p).all(axis=1)
+    return _covariates(p[used]), y[used]
+
+
+def _kept(spec: FusionSpec, total: Total) -> list[int]:
+    """The positions of the terms that are estimated: all but indicators that few people have, or lack."""
+    m = len(spec.experts)
+    missing, n = np.asarray(total["missing"], dtype=np.int64), int(total["n"])
+    enough = np.minimum(missing, n - missing) >= total.min_count
+    return [*range(m + 1), *(m + 1 + np.flatnonzero(enough)).tolist()]
+
+
+def _of(coef: Floats, total: Total, kept: list[int]) -> Point:
+    score, information = total["score"][kept], total["information"][np.ix_(kept, kept)]
+    return Point(coef, float(total["loglik"]), score, information)
+
+
+def _restricted(coordination: Coordination[Any], kept: list[int]) -> Coordination[Any]:
+    """The coordination with the answers cut to the terms that are estimated."""
+    try:
+        asked = next(coordination)
+        while True:
+            total = yield asked
+            arrays = {
+                **total.arrays,
+                "score": total["score"][kept],
+                "information": total["information"][np.ix_(kept, kept)],
+            }
+            asked = coordination.send(Total(arrays, total.sites, total.min_count))
+    except StopIteration as done:
+        return done.value
+
+
+def result(
+    spec: FusionSpec,
+    kept: list[int],
+    coef: Floats,
+    covariance: Floats,
+    loglik: float,
+    people: tuple[int, int],
+    known: Integers,
+    experts: Mapping[str, Array],
+) -> FusionResult:
+    """The result of the terms that were estimated, the others missing."""
+    size = 2 * len(spec.experts) + 1
+    full, spread = np.full(size, np.nan), np.full((size, size), np.nan)
+    full[kept] = coef
+    spread[np.ix_(kept, kept)] = covariance
+    se = np.sqrt(np.diag(spread))
+    half = stats.norm.ppf((1 + spec.level) / 2) * se
+    n, events = people
+    null = events * np.log(events / n) + (n - events) * np.log(1 - events / n)
+    return FusionResult(
+        terms=(INTERCEPT, *spec.columns()),
+        coef=full,
+        se=se,
+        z=full / se,
+        p=2 * stats.norm.sf(np.abs(full / se)),
+        lower=full - half,
+        upper=full + half,
+        covariance=spread,
+        modalities=spec.names(),
+        known=known,
+        loglik=loglik,
+        null_loglik=float(null),
+        n=n,
+        n_events=events,
+        experts=experts,
+    )

@@ -1,0 +1,315 @@
+"""Models fitted on some people and applied to the others: folds, what is prepared inside them, scores.
+
+What comes before a model (filling missing values, harmonizing, components) is fitted on the training people
+of each fold, as the model is; nothing is learned from those who are scored. All folds and models advance
+together, so they cost the rounds of one. Scores of people never leave a site; steps count and sum them.
+
+Sums over training sets differ by the people of folds. A combination of d sums that do not follow from each
+other is a weight for each person, in a space of d dimensions. One that is zero for all people but S needs the
+leverages of S to add up to 1 at least, and these are d / n on average. So with `min_count` times d people no
+difference of sums singles out fewer than about `min_count`; `check_people` wants so many.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, TypeVar, cast
+
+import numpy as np
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+
+from protocols.core.disclosure import SUPPRESSED, Array, Thresholds
+from protocols.core.errors import Code, StudyError
+from protocols.core.lockstep import together
+from protocols.core.protocol import (
+    Arrays,
+    Ask,
+    Coordination,
+    PerSite,
+    Spec,
+    Transform,
+    parse_spec,
+    protocol,
+    specs_in,
+    within,
+)
+from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Rows
+from protocols.validation.schemes import ByFold, BySite, External, Scheme, site_number
+
+Part = tuple[str, ...]
+"""Where a spec stands inside the spec of an analysis."""
+
+AnySpec = Annotated[
+    SerializeAsAny[Spec],
+    BeforeValidator(lambda value: parse_spec(value) if isinstance(value, Mapping) else value),
+]
+"""The spec of any protocol, by the name it gives."""
+
+
+class Validated(Spec):
+    """The part of a spec that says who is left out, and what comes before the models.
+
+    Attributes:
+        prepare: transforms of columns in their order, fitted on the people that train.
+        scheme: who is left out.
+    """
+
+    prepare: tuple[AnySpec, ...] = Field(default=(), max_length=20)
+    scheme: Scheme = ByFold()
+
+    @model_validator(mode="after")
+    def _is_learned_in_sums(self) -> "Validated":
+        specs = [spec for before in self.preparations().values() for spec in specs_in(before)]
+        if any(getattr(spec, "reference_site", None) for spec in specs):
+            raise ValueError(
+                "a reference batch is shown in the clear, which no fold may be: harmonize in an analysis of "
+                "its own, and name it in `after`"
+            )
+        return self
+
+    def preparations(self) -> dict[Part, Spec]:
+        """The transforms before the models, by where they stand."""
+        return {("prepare", str(i)): spec for i, spec in enumerate(self.prepare)}
+
+    def fitted_models(self) -> dict[Part, Spec]:
+        """The models, by where they stand."""
+        raise NotImplementedError
+
+    def outcome(self) -> str:
+        """The 0/1 column that all models are of."""
+        (name,) = {str(getattr(model, "outcome", "")) for model in self.fitted_models().values()}
+        return name
+
+    def variables(self) -> tuple[str, ...]:
+        specs = (*self.preparations().values(), *self.fitted_models().values())
+        made = {name for spec in specs for name in spec.makes()}
+        used = dict.fromkeys(name for spec in specs for name in spec.variables())
+        return tuple(name for name in used if name not in made)
+
+    def admits(self, rows: Rows) -> bool:
+        """Everybody, or the training rows of a fold of the scheme; inside them, what a model admits."""
+        if rows == EVERYBODY:
+            return True
+        if rows.inside is not None:
+            own = rows.model_copy(update={"inside": None})
+            specs = (*self.preparations().values(), *self.fitted_models().values())
+            return self.admits(rows.inside) and any(spec.admits(own) for spec in specs)
+        return self.scheme.admits(rows)
+
+    def inner_folds(self) -> int:
+        return max(model.inner_folds() for model in self.fitted_models().values())
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Who trains in turn.
+
+    Attributes:
+        names: of the folds, as a result has them.
+        numbers: (f,) by which a site knows them.
+        training: their rows.
+        repeats: how often everybody is scored; folds of one repeat stand together.
+    """
+
+    names: tuple[str, ...]
+    numbers: Integers
+    training: list[Rows]
+    repeats: int = 1
+
+    def questions(self, step: str, fits: Sequence[Mapping[str, Array]], **others: Array) -> tuple[Ask, ...]:
+        """The question that scores everybody once, for each repeat."""
+        size = len(self.numbers) // self.repeats
+        parts = [slice(r * size, (r + 1) * size) for r in range(self.repeats)]
+        return tuple(
+            Ask(step, {"folds": self.numbers[part], **stacked(fits[part]), **others}) for part in parts
+        )
+
+
+def folds_of(scheme: Scheme, judged: Sequence[str]) -> Folds:
+    """The folds of a scheme; `judged` are the sites that are left out in turn."""
+    if isinstance(scheme, ByFold):
+        k, again = scheme.of, scheme.repeats
+        both = [(repeat, fold) for repeat in range(again) for fold in range(k)]
+        rows = [Rows(keep="train", fold=fold, of=k, repeat=repeat) for repeat, fold in both]
+        times = [f", repeat {repeat + 1}" if again > 1 else "" for repeat, _ in both]
+        names = tuple(f"{fold + 1} of {k}{time}" for (_, fold), time in zip(both, times, strict=True))
+        return Folds(names, np.arange(len(rows)), rows, again)
+    if isinstance(scheme, External):
+        return Folds(("external",), np.zeros(1, dtype=np.int64), [Rows(keep="train", sites=scheme.sites)])
+    keys = np.array([site_number(site) for site in judged], dtype=np.int64)
+    return Folds(tuple(judged), keys, [Rows(keep="train", sites=(site,)) for site in judged])
+
+
+def check_people(spec: Validated, n: int, floor: int) -> None:
+    """Nothing, if there are people enough for so many training sets; see above.
+
+    Raises:
+        StudyError: withheld.
+    """
+    needed = floor * spec.scheme.sums() * spec.inner_folds()
+    if n < needed:
+        raise StudyError(
+            Code.WITHHELD,
+            f"{n} people are too few for so many folds: sums over them would differ by fewer than {floor}",
+            f"take fewer folds or repeats; these want {needed} people",
+        )
+
+
+def chosen_by(model: Spec, part: str, fits: Sequence[Mapping[str, Array]]) -> tuple[str, ...]:
+    """Which candidate each fit chose, where the model is tuned."""
+    names = tuple(getattr(model, "candidates", {}))
+    return tuple(sorted(names)[int(fit[f"{part}.chosen"])] for fit in fits) if names else ()
+
+
+R = TypeVar("R")
+
+
+def mean_of_repeats(results: Sequence[R], measures: Sequence[str]) -> R:
+    """The first result with the named measures averaged over all, and each one's own in `by_repeat`."""
+    values = {name: np.array([getattr(result, name) for result in results]) for name in measures}
+    means = {name: value.mean(axis=0) for name, value in values.items()}
+    plain = {name: float(mean) if mean.ndim == 0 else mean for name, mean in means.items()}
+    changes: dict[str, Any] = {**plain, "by_repeat": values if len(results) > 1 else {}}
+    return cast("R", replace(cast("Any", results[0]), **changes))
+
+
+def sites_to_leave_out(
+    scheme: BySite | External, classes: PerSite
+) -> tuple[tuple[str, ...], dict[str, Code]]:
+    """The sites that are judged by themselves, and why others are not, from each one's `smaller` class.
+
+    Raises:
+        StudyError: too-few-sites; fewer than two can be left out, or than three train or judge.
+    """
+    judged = [site for site, arrays in classes.answers.items() if arrays["smaller"] != SUPPRESSED]
+    if isinstance(scheme, External):
+        everywhere, own = {*classes.answers, *classes.withheld}, set(scheme.sites)
+        if unknown := own - everywhere:
+            raise StudyError(
+                Code.INVALID_STUDY,
+                f"no site of this run is named {', '.join(sorted(unknown))}",
+                "name sites of the run",
+            )
+        if len(everywhere - own) < Thresholds().min_sites_in_sum:
+            raise StudyError(
+                Code.TOO_FEW_SITES,
+                "fewer than three sites are left to train",
+                "name fewer `sites`, or leave out one site after another: `scheme: {kind: sites}`",
+            )
+        hidden = own - set(judged)
+        return tuple(sorted(own & set(judged))), dict.fromkeys(sorted(hidden), Code.WITHHELD)
+    if len(judged) < 2:
+        raise StudyError(
+            Code.TOO_FEW_SITES,
+            "fewer than two sites have people enough to be left out in turn",
+            "take folds of people: `scheme: {kind: folds}`",
+        )
+    withheld = dict.fromkeys(set(classes.answers) - set(judged), Code.WITHHELD)
+    return tuple(sorted(judged)), {**classes.withheld, **withheld}
+
+
+def fitted(spec: Validated, rows: Rows) -> Coordination[dict[str, Array]]:
+    """The arrays of all transforms and models fitted on these rows, each under the name of its part."""
+    transforms: tuple[Transform, ...] = ()
+    arrays: dict[str, Array] = {}
+    for part, before in spec.preparations().items():
+        coordination = protocol(before.protocol).coordinate(before)
+        found = yield from within(coordination, part=part, rows=rows, transforms=transforms)
+        transforms += (Transform("", part, rows, found.transform_arrays()),)
+        arrays |= _named(part, found.transform_arrays())
+    models = spec.fitted_models()
+    fits = yield from together(
+        [
+            within(protocol(model.protocol).coordinate(model), part=part, rows=rows, transforms=transforms)
+            for part, model in models.items()
+        ]
+    )
+    for part, fit in zip(models, fits, strict=True):
+        arrays |= _named(part, fit.transform_arrays())
+    return arrays
+
+
+def pooled_fitted(spec: Validated, rows: Rows, tables: Sequence[AnalysisTable]) -> dict[str, Array]:
+    """The same by each protocol's pooled reference."""
+    masks = [rows.mask(table) for table in tables]
+    arrays: dict[str, Array] = {}
+    for part, before in spec.preparations().items():
+        step = protocol(before.protocol)
+        train = [table.select(mask) for table, mask in zip(tables, masks, strict=True)]
+        found = step.pooled(before, train).transform_arrays()
+        tables = [step.transform(before, t, mask, **found) for t, mask in zip(tables, masks, strict=True)]
+        arrays |= _named(part, found)
+    train = [table.select(mask) for table, mask in zip(tables, masks, strict=True)]
+    for part, model in spec.fitted_models().items():
+        arrays |= _named(part, protocol(model.protocol).pooled(model, train).transform_arrays())
+    return arrays
+
+
+def stacked(fits: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """The arrays of all folds, the fold as their first axis."""
+    folds: dict[str, Any] = {name: np.stack([fit[name] for fit in fits]) for name in fits[0]}
+    return folds
+
+
+def scored(
+    spec: Validated, table: AnalysisTable, folds: Integers, arrays: Mapping[str, Array]
+) -> tuple[Floats, Floats]:
+    """Outcomes (n,) and probabilities (models, n) of the people here by the models that never saw them.
+
+    Who has no outcome, or no probability by one of the models, is left out.
+    """
+    models = spec.fitted_models()
+    outcomes, scores = [np.zeros(0)], [np.zeros((len(models), 0))]
+    for people, fits in tested(spec, table, folds, arrays):
+        p = np.array(
+            [protocol(model.protocol).score(model, people, **fits[part]) for part, model in models.items()]
+        )
+        y = people.column(spec.outcome())
+        known = ~(np.isnan(p).any(axis=0) | np.isnan(y))
+        outcomes.append(y[known])
+        scores.append(p[:, known])
+    return np.concatenate(outcomes), np.concatenate(scores, axis=1)
+
+
+def scored_by(spec: Validated, table: AnalysisTable, question: Ask) -> tuple[Floats, Floats]:
+    """The same for the folds and fits of a question."""
+    return scored(spec, table, np.asarray(question.arrays["folds"], dtype=np.int64), question.arrays)
+
+
+def tested(
+    spec: Validated, table: AnalysisTable, folds: Integers, arrays: Mapping[str, Array]
+) -> Iterator[tuple[AnalysisTable, dict[Part, dict[str, Any]]]]:
+    """For each fold the prepared table of the people here whom its models never saw, and their arrays."""
+    for f, number in enumerate(folds):
+        test = spec.scheme.held_out(table, int(number))
+        if not test.any():
+            continue
+        # A site left out has no training rows: its own part of a transform is that of its own people.
+        rows = ~test if not test.all() else test
+        changed = table
+        for part, before in spec.preparations().items():
+            changed = protocol(before.protocol).transform(before, changed, rows, **_of(part, arrays, f))
+        yield changed.select(test), {part: _of(part, arrays, f) for part in spec.fitted_models()}
+
+
+def smaller_class(spec: Validated, table: AnalysisTable) -> Arrays:
+    """How many people are in the smaller class here: whether this site can be left out and judged."""
+    changed = {name for before in spec.preparations().values() for name in before.variables()}
+    used = {name for model in spec.fitted_models().values() for name in model.variables()}
+    y = table.complete((used - changed) & table.columns.keys()).column(spec.outcome())
+    return {"smaller": np.array(min((y == 0).sum(), (y == 1).sum(), smallest_inner_fold(spec, table)))}
+
+
+def smallest_inner_fold(spec: Validated, table: AnalysisTable) -> int:
+    """The people here in the smallest inner fold of a model: sums without this site show them too."""
+    size = spec.inner_folds()
+    folds = [Rows(keep="test", fold=f, of=size, inner=True) for f in range(size)]
+    return len(table) if size == 1 else min(int(rows.mask(table).sum()) for rows in folds)
+
+
+def _named(part: Part, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {f"{'.'.join(part)}.{name}": array for name, array in arrays.items()}
+
+
+def _of(part: Part, arrays: Mapping[str, Array], fold: int) -> dict[str, Any]:
+    start = f"{'.'.join(part)}."
+    return {name.removeprefix(start): array[fold] for name, array in arrays.items() if name.startswith(start)}

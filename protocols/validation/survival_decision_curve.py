@@ -1,0 +1,307 @@
+"""What acting on the risk of an event by a day would be worth, where some people are censored before it.
+
+Models, and all that comes before them, are fitted inside folds; each site foretells its own people by models
+that never saw them. Among those above a threshold the share with the event is Kaplan-Meier's, on the models'
+grid of days, so life tables by threshold leave in sums. Exact for times rounded up to the grid.
+
+Reference: Vickers et al., BMC Med Inform Decis Mak 8 (2008) 53; R dcurves, `dca(Surv(...) ~ ..., time)`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from protocols.core.disclosure import SUPPRESSED, Array, Count, Thresholds
+from protocols.core.errors import Code, StudyError
+from protocols.core.lockstep import together
+from protocols.core.protocol import (
+    Arrays,
+    Coordination,
+    FederatedProtocol,
+    Result,
+    Spec,
+    ask,
+    protocol,
+    site_step,
+)
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.variables import Name
+from protocols.survival.cox import CoxSpec
+from protocols.survival.life_table import FollowUp, counted, curve, follow_up, known_follow_up
+from protocols.validation.out_of_fold import (
+    Part,
+    Validated,
+    check_people,
+    fitted,
+    folds_of,
+    mean_of_repeats,
+    pooled_fitted,
+    sites_to_leave_out,
+    smallest_inner_fold,
+    tested,
+)
+from protocols.validation.schemes import ByFold, BySite
+from protocols.validation.tune import TuneSpec, check_foretells
+
+MEASURES = ("net_benefit", "treat_all", "avoided")
+"""What is averaged over repeated folds."""
+
+Model = Annotated[CoxSpec | TuneSpec, Field(discriminator="protocol")]
+Threshold = Annotated[float, Field(gt=0, lt=1)]
+
+
+class SurvivalDecisionCurveSpec(Validated):
+    """Survival models of one outcome, and the risks at which one would act.
+
+    Attributes:
+        models: by name: cox, or tune over cox, each with the same `grid`.
+        day: by which the event is foretold; an edge of the grid.
+        thresholds: risks from which on one would act.
+    """
+
+    protocol: Literal["survival_decision_curve"] = "survival_decision_curve"
+    models: dict[Name, Model] = Field(min_length=1, max_length=10)
+    day: int
+    thresholds: tuple[Threshold, ...] = Field(
+        default=tuple(round(0.05 * k, 2) for k in range(1, 20)), min_length=1, max_length=99
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> "SurvivalDecisionCurveSpec":
+        models = list(self.models.values())
+        for model in models:
+            check_foretells(model)
+        if len({(model.outcome, model.entry, model.grid) for model in models}) > 1:
+            raise ValueError("the models have different outcomes, entries or grids")
+        if self.day not in set(self.edges()[1:]):
+            raise ValueError("`day` is an edge of the models' grid")
+        if list(self.thresholds) != sorted(set(self.thresholds)):
+            raise ValueError("thresholds ascend")
+        return self
+
+    def names(self) -> tuple[str, ...]:
+        """The models in the order of the result's axes."""
+        return tuple(sorted(self.models))
+
+    def fitted_models(self) -> dict[Part, Spec]:
+        return {("models", name): self.models[name] for name in self.names()}
+
+    def one(self) -> CoxSpec | TuneSpec:
+        """Any of the models, for what they share."""
+        return self.models[self.names()[0]]
+
+    def edges(self) -> Floats:
+        """The edges of the models' grid."""
+        grid = self.one().grid
+        return grid.edges() if grid else np.zeros(1)
+
+    def until_day(self) -> Floats:
+        """The edges of the grid up to the day."""
+        edges = self.edges()
+        return edges[edges <= self.day]
+
+
+@dataclass(frozen=True)
+class SurvivalDecisionCurveResult(Result):
+    """Net benefit of survival models by threshold, out of fold.
+
+    Attributes:
+        models: (m,) names; thresholds: (t,); day: by which the event is foretold.
+        n: people foretold.
+        flagged: (m, t) of them above the threshold; fewer than `min_count` are shown as -1.
+        event_share: (m, t) with the event by the day among these, by Kaplan-Meier; NaN where its curve ends
+            before the day.
+        net_benefit: (m, t); treat_all: (t,) of acting on everybody; acting on nobody has 0.
+        avoided: (m, t) needless actions avoided for 100 people, beside acting on everybody.
+        by_repeat: measure -> (repeats, ...) of each, where folds are repeated; `MEASURES` are their means
+            then, the rest is of the first.
+    """
+
+    models: tuple[str, ...]
+    thresholds: Floats
+    day: int
+    n: int
+    flagged: Integers
+    event_share: Floats
+    net_benefit: Floats
+    treat_all: Floats
+    avoided: Floats
+    by_repeat: Mapping[str, Floats] = field(default_factory=dict)
+
+    def summary(self) -> pd.DataFrame:
+        """One row a threshold, one column a model."""
+        frame = pd.DataFrame(self.net_benefit.T, index=self.thresholds, columns=list(self.models))
+        return frame.assign(treat_all=self.treat_all, treat_none=0.0)
+
+
+class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, SurvivalDecisionCurveResult]):
+    """Cross-validated net benefit of survival models."""
+
+    name = "survival_decision_curve"
+    spec_type = SurvivalDecisionCurveSpec
+
+    @site_step(smaller=Count())
+    def classes(spec: SurvivalDecisionCurveSpec, table: AnalysisTable) -> Arrays:
+        """How many events there are here: whether this site can be left out and judged."""
+        model = spec.one()
+        table = known_follow_up(table, model.outcome, model.entry)
+        event = follow_up(table, model.outcome).event
+        return {"smaller": np.array(min(event.sum(), (~event).sum(), smallest_inner_fold(spec, table)))}
+
+    @site_step(
+        n=Count(),
+        all_at_risk=Count("interval", of="n"),
+        all_events=Count("interval", of="n"),
+        flagged=Count("model", "threshold", of="n"),
+        at_risk=Count("model", "threshold", "interval", of="n"),
+        events=Count("model", "threshold", "interval", of="n"),
+    )
+    def life_tables(
+        spec: SurvivalDecisionCurveSpec, table: AnalysisTable, folds: Integers, **fits: Array
+    ) -> Arrays:
+        """People at risk and events by interval, of everybody and of those above each threshold."""
+        sizes = spec_sizes(spec)
+        shape = (sizes["model"], sizes["threshold"], sizes["interval"])
+        flagged = np.zeros(shape[:2], dtype=np.int64)
+        at_risk, events = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        everybody = np.zeros((2, shape[2]), dtype=np.int64)
+        n, edges = 0, spec.until_day()
+        for people, risk in _foretold(spec, table, folds, fits):
+            n += len(people.time)
+            everybody += counted(people, edges)
+            for t, cut in enumerate(spec.thresholds):
+                for m, above in enumerate(risk >= cut):
+                    flagged[m, t] += above.sum()
+                    here, died = counted(people.select(above), edges)
+                    at_risk[m, t] += here
+                    events[m, t] += died
+        whole = {"n": np.array(n), "all_at_risk": everybody[0], "all_events": everybody[1]}
+        return whole | {"flagged": flagged, "at_risk": at_risk, "events": events}
+
+    def axes(self, spec: SurvivalDecisionCurveSpec) -> dict[str, int]:
+        return spec_sizes(spec)
+
+    def coordinate(self, spec: SurvivalDecisionCurveSpec) -> Coordination[SurvivalDecisionCurveResult]:
+        judged: tuple[str, ...] = ()
+        if not isinstance(spec.scheme, ByFold):
+            judged, _ = sites_to_leave_out(spec.scheme, (yield ask("classes", per_site=True)))
+        folds = folds_of(spec.scheme, judged)
+        fits = yield from together([fitted(spec, rows) for rows in folds.training])
+        totals = yield folds.questions("life_tables", fits)
+        check_people(spec, int(totals[0]["n"]), totals[0].min_count)
+        found = [result(spec, total.arrays, total.min_count) for total in totals]
+        return mean_of_repeats(found, MEASURES)
+
+    def pooled(
+        self, spec: SurvivalDecisionCurveSpec, tables: Sequence[AnalysisTable]
+    ) -> SurvivalDecisionCurveResult:
+        """The same folds, pooled fits, and statsmodels' Kaplan-Meier of those above each threshold."""
+        from statsmodels.duration.survfunc import SurvfuncRight  # a test's library, not a site's
+
+        judged: tuple[str, ...] = ()
+        if isinstance(spec.scheme, BySite):
+            enough = (t.site for t in tables if SurvivalDecisionCurve.classes(spec, t)["smaller"] >= 10)
+            judged = tuple(sorted(enough))
+        folds = folds_of(spec.scheme, judged)
+        fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
+        floor, found, last = Thresholds().min_count, [], len(spec.until_day()) - 1
+        for question in folds.questions("life_tables", fits):
+            numbers = np.asarray(question.arrays["folds"], dtype=np.int64)
+            steps = [SurvivalDecisionCurve.life_tables(spec, t, **question.arrays) for t in tables]
+            total = {name: np.sum([s[name] for s in steps], axis=0) for name in steps[0]}
+            found.append(result(spec, total, floor))
+            people = [p for table in tables for p in _foretold(spec, table, numbers, question.arrays)]
+            on = [follow.on(spec.until_day()) for follow, _ in people]
+            time, event = (np.concatenate([getattr(f, name) for f in on]) for name in ("time", "event"))
+            entry = np.concatenate([np.zeros(len(f.time)) if f.entry is None else f.entry for f in on])
+            risk = np.concatenate([risk for _, risk in people], axis=1)
+            for t, cut in enumerate(spec.thresholds):
+                for m, above in enumerate((risk >= cut) & (time > entry)):
+                    share = found[-1].event_share[m, t]
+                    if above.any() and np.isfinite(share):
+                        theirs = SurvfuncRight(time[above], event[above], entry=entry[above])
+                        at = theirs.surv_times <= last
+                        np.testing.assert_allclose(1 - share, np.append(1.0, theirs.surv_prob[at])[-1])
+        return mean_of_repeats(found, MEASURES)
+
+    def describe(self, spec: SurvivalDecisionCurveSpec) -> Sequence[str]:
+        lines = [f"Decision curves of survival by day {spec.day}, {spec.scheme}; for each fold:"]
+        for part in (*spec.preparations().values(), *spec.fitted_models().values()):
+            lines += [f"  {line}" for line in protocol(part.protocol).describe(part)]
+        lines.append(
+            f"Leaves in a sum over sites, {spec.scheme.times()}: how many people are at risk and have the "
+            "event in each interval of the grid up to that day, of all and of those above each of "
+            f"{len(spec.thresholds)} thresholds by each model."
+        )
+        if not isinstance(spec.scheme, ByFold):
+            lines.append("Leaves in the clear, for this site: the number of people in the smaller class.")
+        return lines
+
+
+def spec_sizes(spec: SurvivalDecisionCurveSpec) -> dict[str, int]:
+    """The sizes of the axes."""
+    intervals = len(spec.until_day()) - 1
+    return {"model": len(spec.models), "threshold": len(spec.thresholds), "interval": intervals}
+
+
+def _foretold(
+    spec: SurvivalDecisionCurveSpec, table: AnalysisTable, folds: Integers, fits: Mapping[str, Array]
+) -> Iterator[tuple[FollowUp, Floats]]:
+    """For each fold the people here whom no model saw: follow-up, and (models, n) risks by the day."""
+    at = np.array([len(spec.until_day()) - 1])
+    outcome, entry = spec.one().outcome, spec.one().entry
+    for people, found in tested(spec, table, folds, fits):
+        part = known_follow_up(people, outcome, entry)
+        risk = np.array(
+            [
+                protocol(model.protocol).risks(model, part, at, **found[where])[1][:, 0]
+                for where, model in spec.fitted_models().items()
+            ]
+        )
+        known = ~np.isnan(risk).any(axis=0)
+        yield follow_up(part, outcome, entry).select(known), risk[:, known]
+
+
+def result(spec: SurvivalDecisionCurveSpec, total: Arrays, min_count: int) -> SurvivalDecisionCurveResult:
+    """The result of joined life tables.
+
+    Raises:
+        StudyError: withheld; fewer than `min_count` people are followed up to the day.
+    """
+
+    def share(at_risk: Array, events: Array) -> float:
+        counts = (np.asarray(x, dtype=np.int64) for x in (at_risk, events))
+        return 1 - float(curve(*counts, level=0.95, min_count=min_count).survival[-1])
+
+    n, cut = int(total["n"]), np.array(spec.thresholds)
+    odds, prevalence = cut / (1 - cut), share(total["all_at_risk"], total["all_events"])
+    if np.isnan(prevalence):
+        raise StudyError(
+            Code.WITHHELD,
+            f"fewer than {min_count} people are at risk until day {spec.day}",
+            "take a sooner day",
+        )
+    flagged = np.asarray(total["flagged"], dtype=np.int64)
+    shares = np.array(
+        [
+            [share(a, e) for a, e in zip(at_risk, events, strict=True)]
+            for at_risk, events in zip(total["at_risk"], total["events"], strict=True)
+        ]
+    )
+    benefit = np.where(flagged == 0, 0.0, flagged / n * (shares - (1 - shares) * odds))
+    treat_all = prevalence - (1 - prevalence) * odds
+    return SurvivalDecisionCurveResult(
+        models=spec.names(),
+        thresholds=cut,
+        day=spec.day,
+        n=n,
+        flagged=np.where((flagged > 0) & (flagged < min_count), SUPPRESSED, flagged),
+        event_share=shares,
+        net_benefit=benefit,
+        treat_all=treat_all,
+        avoided=100 * (benefit - treat_all) / odds,
+    )

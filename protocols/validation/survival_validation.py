@@ -1,0 +1,377 @@
+"""How well a Cox model that was fitted on other people foretells survival: C, AUC by day, Brier score.
+
+The model, and what is prepared before it, are fitted inside folds: k folds of people by keyed hash, or each
+hospital left out in turn. All folds advance together, so they cost the rounds of one.
+
+Harrell's and Uno's C count pairs of one hospital and one fold: exact. The AUC by day compares everybody whose
+event came by then with everybody without one, on 200 public bins of the score; `auc_bound` is how far the AUC
+of the scores themselves can be. Censoring is weighed by its Kaplan-Meier estimate over all sites on the
+model's grid, and these times are rounded up to it.
+
+Reference: Harrell et al., JAMA 247 (1982) 2543; Uno et al., Stat Med 30 (2011) 1105; Graf et al., Stat Med 18
+(1999) 2529, eq. 8; Hung & Chiang, Can J Stat 38 (2010) 8.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from protocols.core.disclosure import Array, Count, Moment, Statistic
+from protocols.core.errors import Code, StudyError
+from protocols.core.lockstep import together
+from protocols.core.protocol import (
+    Arrays,
+    Ask,
+    Coordination,
+    FederatedProtocol,
+    PerSite,
+    Result,
+    Spec,
+    Total,
+    protocol,
+    site_step,
+)
+from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.estimation import pair_by_pair
+from protocols.survival.concordance import Pairs, pairs
+from protocols.survival.cox import CoxSpec
+from protocols.survival.life_table import FollowUp, counted, ended, follow_up, known_follow_up
+from protocols.survival.survival_scores import (
+    BINS,
+    COUNTS,
+    auc_by_day,
+    censoring_and_survival,
+    measures,
+    nothing,
+)
+from protocols.validation.out_of_fold import (
+    Part,
+    Validated,
+    check_people,
+    chosen_by,
+    fitted,
+    folds_of,
+    mean_of_repeats,
+    pooled_fitted,
+    sites_to_leave_out,
+    smallest_inner_fold,
+    tested,
+)
+from protocols.validation.schemes import ByFold, BySite
+from protocols.validation.tune import TuneSpec, check_foretells
+
+MEASURES = (
+    "harrell",
+    "harrell_se",
+    "uno",
+    "uno_se",
+    "auc",
+    "auc_bound",
+    "brier",
+    "integrated_brier",
+    "expected",
+)
+"""What is averaged over repeated folds."""
+
+
+class SurvivalValidationSpec(Validated):
+    """A Cox model and how it is validated.
+
+    Attributes:
+        model: cox, or tune over cox, with a `grid`, on which its baseline hazard and censoring are estimated.
+        days: at which survival is foretold; each is an edge of the grid.
+    """
+
+    protocol: Literal["survival_validation"] = "survival_validation"
+    model: Annotated[CoxSpec | TuneSpec, Field(discriminator="protocol")]
+    days: tuple[int, ...] = Field(min_length=1, max_length=50)
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "SurvivalValidationSpec":
+        check_foretells(self.model)
+        if not set(self.days) <= set(self.edges()[1:]) or list(self.days) != sorted(self.days):
+            raise ValueError("`days` ascend and are edges of the model's grid")
+        return self
+
+    def fitted_models(self) -> dict[Part, Spec]:
+        return {("model",): self.model}
+
+    def edges(self) -> Floats:
+        """The edges of the model's grid."""
+        return self.model.grid.edges() if self.model.grid else np.zeros(1)
+
+    def at(self) -> Integers:
+        """(T,) which of the grid's intervals the days end, from 1."""
+        return np.searchsorted(self.edges(), self.days).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class LeftOutSurvival:
+    """How the model of the others did at one site, in the clear: people, events, Harrell's C."""
+
+    n: int
+    n_events: int
+    harrell: float
+
+
+@dataclass(frozen=True)
+class SurvivalValidationResult(Result):
+    """Out-of-fold performance over all people scored.
+
+    Attributes:
+        folds: (fold,) names: "1 of 5", or the site left out.
+        terms, coef: (p,) names and (fold, p) coefficients.
+        n, n_events: people scored, and their events.
+        harrell, harrell_se, uno, uno_se: C, and its standard error by the infinitesimal jackknife.
+        days: (T,).
+        auc, auc_bound: (T,) cumulative cases against dynamic controls.
+        brier: (T,); integrated_brier: its mean over the days by trapezoids, NaN for a single day.
+        observed, expected: (T,) share with the event by Kaplan-Meier, and the mean that was foretold.
+        by_site: site -> how its people were foretold by the model of the others.
+        not_judged: site -> why it was not left out, or did not show its part.
+        chosen: (fold,) the candidate that was chosen, where the model is tuned.
+        by_repeat: measure -> (repeats, ...) of each, where folds are repeated; `MEASURES` are their means.
+    """
+
+    folds: tuple[str, ...]
+    terms: tuple[str, ...]
+    coef: Floats
+    n: int
+    n_events: int
+    harrell: float
+    harrell_se: float
+    uno: float
+    uno_se: float
+    days: Floats
+    auc: Floats
+    auc_bound: Floats
+    brier: Floats
+    integrated_brier: float
+    observed: Floats
+    expected: Floats
+    by_site: Mapping[str, LeftOutSurvival]
+    not_judged: Mapping[str, Code]
+    chosen: tuple[str, ...]
+    by_repeat: Mapping[str, Floats] = field(default_factory=dict)
+
+    def summary(self) -> pd.DataFrame:
+        """One row a day."""
+        names = ("auc", "auc_bound", "brier", "observed", "expected")
+        frame = pd.DataFrame({name: getattr(self, name) for name in names}, index=self.days)
+        return frame.assign(harrell=self.harrell, uno=self.uno)
+
+
+class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValidationResult]):
+    """Cross-validated survival."""
+
+    name = "survival_validation"
+    spec_type = SurvivalValidationSpec
+
+    @site_step(smaller=Count())
+    def classes(spec: SurvivalValidationSpec, table: AnalysisTable) -> Arrays:
+        """How many events there are here: whether this site can be left out and judged."""
+        table = known_follow_up(table, spec.model.outcome, spec.model.entry)
+        event = follow_up(table, spec.model.outcome).event
+        return {"smaller": np.array(min(event.sum(), (~event).sum(), smallest_inner_fold(spec, table)))}
+
+    @site_step(
+        n=Count(),
+        at_risk=Count("interval", of="n"),
+        events=Count("interval", of="n"),
+        left=Count("interval", of="n"),
+    )
+    def life_table(spec: SurvivalValidationSpec, table: AnalysisTable) -> Arrays:
+        """People at risk, events, and ends of follow-up by interval, of all whose follow-up is known."""
+        table = known_follow_up(table, spec.model.outcome, spec.model.entry)
+        people, edges = follow_up(table, spec.model.outcome, spec.model.entry), spec.edges()
+        at_risk, events = counted(people, edges)
+        counts = {"at_risk": at_risk, "events": events, "left": ended(people, edges)}
+        return {"n": np.array(len(table)), **counts}
+
+    @site_step(
+        n=Count(),
+        n_events=Count(of="n"),
+        harrell=Moment("pair"),
+        harrell_squares=Moment("square"),
+        uno=Moment("pair"),
+        uno_squares=Moment("square"),
+        cases=Moment("day", "bin"),
+        controls=Moment("day", "bin"),
+        squares=Moment("day"),
+        expected=Moment("day"),
+    )
+    def scores(
+        spec: SurvivalValidationSpec, table: AnalysisTable, folds: Integers, followed: Floats, **fits: Array
+    ) -> Arrays:
+        """Pairs within folds, weighted histograms of scores of cases and controls, and squared errors."""
+        totals = nothing(len(spec.days))
+        for people, score, risk in _scored(spec, table, folds, fits):
+            for name, value in measures(people, spec.edges(), spec.at(), score, risk, followed).items():
+                totals[name] = totals[name] + value
+        return totals
+
+    @site_step(n=Count(), events=Count(), smaller=Count(), harrell=Statistic(behind="smaller"))
+    def left_out(
+        spec: SurvivalValidationSpec, table: AnalysisTable, folds: Integers, **fits: Array
+    ) -> Arrays:
+        """People, events and Harrell's C of this site by the model of the others, for the clear."""
+        n = events = smaller = 0
+        harrell = 0.5
+        for people, score, _ in _scored(spec, table, folds, fits):
+            n, events = len(score), int(people.event.sum())
+            smaller, harrell = min(events, n - events), float(np.nan_to_num(pairs(people, score).index()))
+        counts = {"n": n, "events": events, "smaller": smaller}
+        return {name: np.array(count) for name, count in counts.items()} | {"harrell": np.array(harrell)}
+
+    def axes(self, spec: SurvivalValidationSpec) -> dict[str, int]:
+        sizes = {"interval": len(spec.edges()) - 1, "day": len(spec.days)}
+        return sizes | {"bin": BINS, "pair": len(COUNTS), "square": 3}
+
+    def coordinate(self, spec: SurvivalValidationSpec) -> Coordination[SurvivalValidationResult]:
+        judged: tuple[str, ...] = ()
+        not_judged: Mapping[str, Code] = {}
+        if isinstance(spec.scheme, ByFold):
+            counts = yield Ask("life_table")
+        else:
+            counts, classes = yield Ask("life_table"), Ask("classes", per_site=True)
+            judged, not_judged = sites_to_leave_out(spec.scheme, classes)
+        check_people(spec, int(counts["n"]), counts.min_count)
+        followed, observed = censoring_and_survival(counts.arrays)
+        folds = folds_of(spec.scheme, judged)
+        fits = yield from together([fitted(spec, rows) for rows in folds.training])
+        questions = folds.questions("scores", fits, followed=followed)
+        by_site: dict[str, LeftOutSurvival] = {}
+        if judged:
+            (alone,) = folds.questions("left_out", fits)
+            *totals, shown = yield (*questions, replace(alone, per_site=True))
+            by_site, withheld = _shown(shown, judged)
+            not_judged = {**not_judged, **withheld}
+        else:
+            totals = yield questions
+        at = observed[spec.at()]
+        found = [result(spec, folds.names, fits, total, at, by_site, not_judged) for total in totals]
+        return mean_of_repeats(found, MEASURES)
+
+    def pooled(
+        self, spec: SurvivalValidationSpec, tables: Sequence[AnalysisTable]
+    ) -> SurvivalValidationResult:
+        """The same folds and pooled fits; every pair and every person looked at by itself."""
+        judged: tuple[str, ...] = ()
+        if isinstance(spec.scheme, BySite):
+            enough = (t.site for t in tables if SurvivalValidation.classes(spec, t)["smaller"] >= 10)
+            judged = tuple(sorted(enough))
+        folds = folds_of(spec.scheme, judged)
+        fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
+        known = [known_follow_up(t, spec.model.outcome, spec.model.entry) for t in tables]
+        people = [follow_up(t, spec.model.outcome, spec.model.entry).on(spec.edges()) for t in known]
+        followed, observed = pair_by_pair.shares(people, len(spec.edges()) - 1)
+        at, found = observed[spec.at()], []
+        for question in folds.questions("scores", fits):
+            numbers = np.asarray(question.arrays["folds"], dtype=np.int64)
+            totals = nothing(len(spec.days))
+            for table in tables:
+                for part, score, risk in _scored(spec, table, numbers, question.arrays):
+                    for name, value in pair_by_pair.measures(
+                        part, part.on(spec.edges()), score, risk, followed, spec.at(), BINS
+                    ).items():
+                        totals[name] = totals[name] + value
+            found.append(result(spec, folds.names, fits, Total(totals, ()), at, {}, {}))
+        return mean_of_repeats(found, MEASURES)
+
+    def describe(self, spec: SurvivalValidationSpec) -> Sequence[str]:
+        lines = [f"Validation of a survival model, {spec.scheme}; for each fold:"]
+        for part in (*spec.preparations().values(), spec.model):
+            lines += [f"  {line}" for line in protocol(part.protocol).describe(part)]
+        lines += [
+            "Leaves in a sum over sites, once: how many people are at risk, have the event, and leave in "
+            "each interval of the grid.",
+            f"Leaves in a sum over sites, {spec.scheme.times()}: how many pairs of people the score orders "
+            "rightly, how many people with and without the event by each day have a score in each of "
+            f"{BINS} bins, the sums of foretold shares and of squared errors.",
+        ]
+        if not isinstance(spec.scheme, ByFold):
+            lines.append(
+                "Leaves in the clear, for this site: the numbers of people and of events, and the "
+                "concordance; with few events nothing, and this site is not left out."
+            )
+        return lines
+
+
+def _scored(
+    spec: SurvivalValidationSpec, table: AnalysisTable, folds: Integers, fits: Mapping[str, Array]
+) -> Iterator[tuple[FollowUp, Floats, Floats]]:
+    """For each fold the people here whom its model never saw: follow-up, (n,) score, (n, T) risk by day."""
+    model = spec.model
+    for people, found in tested(spec, table, folds, fits):
+        part = known_follow_up(people, model.outcome, model.entry)
+        score, risk = protocol(model.protocol).risks(model, part, spec.at(), **found["model",])
+        known = ~np.isnan(score)
+        yield follow_up(part, model.outcome, model.entry).select(known), score[known], risk[known]
+
+
+def _shown(shown: PerSite, judged: tuple[str, ...]) -> tuple[dict[str, LeftOutSurvival], dict[str, Code]]:
+    by_site, withheld = {}, {}
+    for site in judged:
+        found = shown.answers.get(site)
+        if found is None or np.isnan(found["harrell"]):
+            withheld[site] = shown.withheld.get(site, Code.WITHHELD)
+        else:
+            by_site[site] = LeftOutSurvival(int(found["n"]), int(found["events"]), float(found["harrell"]))
+    return by_site, withheld
+
+
+def result(
+    spec: SurvivalValidationSpec,
+    folds: tuple[str, ...],
+    fits: Sequence[Mapping[str, Array]],
+    total: Total,
+    observed: Floats,
+    by_site: Mapping[str, LeftOutSurvival],
+    not_judged: Mapping[str, Code],
+) -> SurvivalValidationResult:
+    """The result of joined sums.
+
+    Raises:
+        StudyError: separation; nobody who was scored has the event.
+    """
+    if not total["n_events"]:
+        raise StudyError(
+            Code.SEPARATION,
+            f"nobody who was scored has an event of {spec.model.outcome}",
+            "take a longer follow-up, or more people",
+        )
+    harrell, uno = (_pairs(total, name) for name in ("harrell", "uno"))
+    days = np.array(spec.days, dtype=np.float64)
+    auc, bound = auc_by_day(total["cases"], total["controls"])
+    brier = total["squares"] / total["n"]
+    several = len(days) > 1
+    integrated = float(np.trapezoid(brier, days) / (days[-1] - days[0])) if several else float("nan")
+    return SurvivalValidationResult(
+        folds=folds,
+        terms=spec.model.covariates if isinstance(spec.model, CoxSpec) else (),
+        coef=np.array([fit.get("model.coef", np.zeros(0)) for fit in fits], dtype=np.float64),
+        n=int(total["n"]),
+        n_events=int(total["n_events"]),
+        harrell=harrell.index(),
+        harrell_se=harrell.standard_error(),
+        uno=uno.index(),
+        uno_se=uno.standard_error(),
+        days=days,
+        auc=auc,
+        auc_bound=bound,
+        brier=brier,
+        integrated_brier=integrated,
+        observed=observed,
+        expected=total["expected"] / total["n"],
+        by_site=by_site,
+        not_judged=not_judged,
+        chosen=chosen_by(spec.model, "model", fits),
+    )
+
+
+def _pairs(total: Total, name: str) -> Pairs:
+    return Pairs(**dict(zip(COUNTS, total[name].tolist(), strict=True)), squares=total[f"{name}_squares"])

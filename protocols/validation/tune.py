@@ -1,0 +1,323 @@
+"""Chooses among models by inner folds: a penalty, a depth, a set of covariates. Nested, inside a validation.
+
+Candidates are fitted on everybody and inside folds of the people, all together, so tuning costs the rounds
+of the slowest and one more. Each is judged by the log-likelihood of people it was not fitted on; the best,
+fitted on everybody, scores people. In a validation the inner folds are cut among those who train. Exact.
+
+A Cox model is judged by the log partial likelihood of a hospital's people, with and without those left out.
+
+Reference: Stone, J R Stat Soc B 36 (1974) 111; Varma & Simon, BMC Bioinformatics 7 (2006) 91 for nesting;
+Verweij & van Houwelingen, Stat Med 12 (1993) 2305, eq. 5, for survival.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.lockstep import together
+from protocols.core.protocol import (
+    Arrays,
+    Ask,
+    Coordination,
+    FederatedProtocol,
+    Result,
+    Spec,
+    protocol,
+    site_step,
+    within,
+)
+from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
+from protocols.core.variables import Name
+from protocols.survival.cox import CoxSpec
+from protocols.survival.life_table import Grid
+from protocols.survival.survival_design import design
+from protocols.validation.out_of_fold import AnySpec, stacked
+
+_SURE = 1e-12  # a probability nearer to 0 or 1 is taken for this
+
+
+class TuneSpec(Spec):
+    """Models of one outcome, of which one is chosen.
+
+    Attributes:
+        candidates: by name; all give probabilities, or all are Cox models.
+        folds: in which they are judged.
+    """
+
+    protocol: Literal["tune"] = "tune"
+    candidates: dict[Name, AnySpec] = Field(min_length=2, max_length=50)
+    folds: int = Field(default=5, ge=2, le=10)
+
+    @model_validator(mode="after")
+    def _agree(self) -> "TuneSpec":
+        models = list(self.candidates.values())
+        if len({getattr(model, "outcome", None) for model in models}) > 1:
+            raise ValueError("the candidates have different outcomes")
+        if any(model.inner_folds() > 1 for model in models):
+            raise ValueError("a candidate has folds of its own: it can not be chosen by folds")
+        survival = [model for model in models if isinstance(model, CoxSpec)]
+        if survival and len(survival) < len(models):
+            raise ValueError("either all candidates are cox, or none is")
+        if any(model.episodes or model.weight for model in survival):
+            raise ValueError("candidates have neither `episodes` nor a `weight`")
+        if len({(m.entry, m.strata, m.stratify, m.ties, m.grid) for m in survival}) > 1:
+            raise ValueError("cox candidates differ in their penalty and covariates alone")
+        return self
+
+    @property
+    def outcome(self) -> str:
+        """The variable that all candidates are of."""
+        return str(getattr(next(iter(self.candidates.values())), "outcome", ""))
+
+    @property
+    def entry(self) -> str | None:
+        """Of the Cox models."""
+        return getattr(next(iter(self.candidates.values())), "entry", None)
+
+    @property
+    def grid(self) -> Grid | None:
+        """Of the Cox models."""
+        return getattr(next(iter(self.candidates.values())), "grid", None)
+
+    def names(self) -> tuple[str, ...]:
+        """The candidates in the order of the result."""
+        return tuple(sorted(self.candidates))
+
+    def is_survival(self) -> bool:
+        """Whether the candidates are Cox models."""
+        return any(isinstance(model, CoxSpec) for model in self.candidates.values())
+
+    def variables(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for model in self.candidates.values() for name in model.variables()))
+
+    def admits(self, rows: Rows) -> bool:
+        """Everybody, or the training rows of an inner fold."""
+        return rows == EVERYBODY or rows in self.training()
+
+    def inner_folds(self) -> int:
+        return self.folds
+
+    def training(self) -> list[Rows]:
+        """On whom the candidates of each fold are fitted."""
+        return [Rows(keep="train", fold=f, of=self.folds, inner=True) for f in range(self.folds)]
+
+
+def check_foretells(model: CoxSpec | TuneSpec) -> None:
+    """Nothing, if a model foretells survival: it has a baseline hazard, and covariates that do not change.
+
+    Raises:
+        ValueError: for pydantic.
+    """
+    if model.grid is None:
+        raise ValueError("the model needs a `grid`: its baseline hazard foretells survival")
+    if isinstance(model, CoxSpec) and model.episodes:
+        raise ValueError("covariates that change over time foretell nothing: take `episodes` out")
+
+
+@dataclass(frozen=True)
+class TuneResult(Result):
+    """The candidate that foretells best.
+
+    Attributes:
+        candidates: (m,) names; chosen: one of them.
+        loglik: (m,) of people by candidates that were not fitted on them.
+        n: people (Cox: with complete data) who judged.
+        models: the candidates' arrays, fitted on everybody, NAME.array.
+    """
+
+    candidates: tuple[str, ...]
+    chosen: str
+    loglik: Floats
+    n: int
+    models: Mapping[str, Array]
+
+    def summary(self) -> pd.DataFrame:
+        """One row a candidate."""
+        frame = pd.DataFrame({"loglik": self.loglik}, index=list(self.candidates))
+        return frame.assign(deviance=-2 * self.loglik, chosen=frame.index == self.chosen)
+
+    def transform_arrays(self) -> dict[str, Array]:
+        return {"chosen": np.array(self.candidates.index(self.chosen)), **self.models}
+
+
+class Tune(FederatedProtocol[TuneSpec, TuneResult]):
+    """One of several models, chosen inside folds."""
+
+    name = "tune"
+    spec_type = TuneSpec
+
+    @site_step(n=Count(), loglik=Moment("candidate"))
+    def held_out(spec: TuneSpec, table: AnalysisTable, **fits: Array) -> Arrays:
+        """The log-likelihood of the people here by each fold's candidates, which never saw them."""
+        people, loglik = _judged(spec, table, fits)
+        return {"n": np.array(people), "loglik": loglik}
+
+    def axes(self, spec: TuneSpec) -> dict[str, int]:
+        return {"candidate": len(spec.candidates)}
+
+    def coordinate(self, spec: TuneSpec) -> Coordination[TuneResult]:
+        fits = yield from together([_candidates(spec, rows) for rows in (*spec.training(), None)])
+        total = yield Ask("held_out", stacked(fits[:-1]))
+        return _result(spec, int(total["n"]), total["loglik"], fits[-1])
+
+    def score(self, spec: TuneSpec, table: AnalysisTable, **arrays: Array) -> Floats:
+        """The (n,) probabilities by the candidate that was chosen."""
+        model, own = _chosen(spec, arrays)
+        return protocol(model.protocol).score(model, table, **own)
+
+    def risks(
+        self, spec: TuneSpec, table: AnalysisTable, at: Integers, **arrays: Array
+    ) -> tuple[Floats, Floats]:
+        """Scores and chances by the candidate that was chosen."""
+        model, own = _chosen(spec, arrays)
+        return protocol(model.protocol).risks(model, table, at, **own)
+
+    def pooled(self, spec: TuneSpec, tables: Sequence[AnalysisTable]) -> TuneResult:
+        """Pooled fits in the same folds; statsmodels' partial likelihood for Cox models."""
+        fits = []
+        for rows in (*spec.training(), EVERYBODY):
+            train = [table.select(rows.mask(table)) for table in tables]
+            arrays: dict[str, Array] = {}
+            for name in spec.names():
+                model = spec.candidates[name]
+                arrays |= _named(name, protocol(model.protocol).pooled(model, train).transform_arrays())
+            fits.append(arrays)
+        if spec.is_survival():
+            n, loglik = _pooled_survival(spec, tables, fits[:-1])
+            return _result(spec, n, loglik, fits[-1])
+        n, loglik = 0, np.zeros(len(spec.candidates))
+        for table in tables:
+            people, part = _judged(spec, table, stacked(fits[:-1]))
+            n, loglik = n + people, loglik + part
+        return _result(spec, n, loglik, fits[-1])
+
+    def describe(self, spec: TuneSpec) -> Sequence[str]:
+        lines = [
+            f"One of {len(spec.candidates)} models of {spec.outcome}, chosen in {spec.folds} folds; each is "
+            "fitted in every fold and on everybody."
+        ]
+        for name in spec.names():
+            model = spec.candidates[name]
+            lines += [f"  {name}: {line}" for line in protocol(model.protocol).describe(model)]
+        return (
+            *lines,
+            "Leaves in a sum over sites, once: the number of people, and for each model the log-likelihood "
+            "of those it was not fitted on.",
+        )
+
+
+def _candidates(spec: TuneSpec, rows: Rows | None) -> Coordination[dict[str, Array]]:
+    """The arrays of all candidates fitted on these rows."""
+    models = [(name, spec.candidates[name]) for name in spec.names()]
+    fits = yield from together(
+        [
+            within(protocol(model.protocol).coordinate(model), part=("candidates", name), rows=rows)
+            for name, model in models
+        ]
+    )
+    arrays: dict[str, Array] = {}
+    for name, fit in zip(spec.names(), fits, strict=True):
+        arrays |= _named(name, fit.transform_arrays())
+    return arrays
+
+
+def _named(name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {f"{name}.{key}": array for key, array in arrays.items()}
+
+
+def _of(name: str, arrays: Mapping[str, Array]) -> dict[str, Any]:
+    start = f"{name}."
+    return {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
+
+
+def _chosen(spec: TuneSpec, arrays: Mapping[str, Array]) -> tuple[Spec, dict[str, Any]]:
+    name = spec.names()[int(arrays["chosen"])]
+    return spec.candidates[name], _of(name, arrays)
+
+
+def _judged(spec: TuneSpec, table: AnalysisTable, fits: Mapping[str, Array]) -> tuple[int, Floats]:
+    """The people here who judge, and the (m,) log-likelihoods of them by fits that never saw them."""
+    if spec.is_survival():
+        table = _complete(spec, table)
+    tests: list[Mask] = [~rows.mask(table) for rows in spec.training()]
+    people, loglik = 0, np.zeros(len(spec.candidates))
+    for f, test in enumerate(tests):
+        if not test.any():
+            continue
+        own = {name: array[f] for name, array in fits.items()}
+        if spec.is_survival():
+            loglik += [_added(spec, name, table, test, own) for name in spec.names()]
+        else:
+            known, likely = _of_people(spec, table.select(test), own)
+            people, loglik = people + known, loglik + likely
+    return (_at_risk(spec, table) if spec.is_survival() else people), loglik
+
+
+def _of_people(spec: TuneSpec, table: AnalysisTable, fits: Mapping[str, Array]) -> tuple[int, Floats]:
+    """How many have an outcome and every candidate's probability, and the (m,) log-likelihoods of these."""
+    y = table.column(spec.outcome)
+    models = [(name, spec.candidates[name]) for name in spec.names()]
+    p = np.array([protocol(m.protocol).score(m, table, **_of(name, fits)) for name, m in models])
+    known = ~(np.isnan(p).any(axis=0) | np.isnan(y))
+    chance = np.clip(np.where(y == 1, p, 1 - p)[:, known], _SURE, 1.0)
+    return int(known.sum()), np.log(chance).sum(axis=1)
+
+
+def _complete(spec: TuneSpec, table: AnalysisTable) -> AnalysisTable:
+    """The people for whom every Cox candidate has its covariates."""
+    wanted = (name for name in spec.variables() if name != spec.outcome)
+    return table.complete(wanted)
+
+
+def _at_risk(spec: TuneSpec, table: AnalysisTable) -> int:
+    model = next(iter(spec.candidates.values()))
+    assert isinstance(model, CoxSpec)
+    return design(table, model.outcome, (), entry=model.entry, strata=model.strata).people
+
+
+def _added(spec: TuneSpec, name: str, table: AnalysisTable, test: Mask, fits: Mapping[str, Array]) -> float:
+    """What those left out add to the log partial likelihood here (Verweij & van Houwelingen, eq. 5)."""
+    model, coef = spec.candidates[name], np.asarray(fits[f"{name}.coef"], dtype=np.float64)
+    assert isinstance(model, CoxSpec)
+
+    def loglik(part: AnalysisTable) -> float:
+        rows = design(part, model.outcome, model.covariates, entry=model.entry, strata=model.strata)
+        return sum((stratum.derivatives(coef, model.ties)[0] for _, stratum in rows.by_stratum()), 0.0)
+
+    return loglik(table) - loglik(table.select(~test))
+
+
+def _pooled_survival(
+    spec: TuneSpec, tables: Sequence[AnalysisTable], fits: Sequence[Mapping[str, Array]]
+) -> tuple[int, Floats]:
+    from statsmodels.duration.hazard_regression import PHReg  # a test's library, not a site's
+
+    def loglik(model: CoxSpec, coef: Floats, table: AnalysisTable) -> float:
+        rows = design(table, model.outcome, model.covariates, entry=model.entry, strata=model.strata)
+        follow = rows.follow
+        if not follow.event.any():
+            return 0.0
+        status, ties = follow.event.astype(int), model.ties
+        theirs = PHReg(follow.time, rows.x, status, entry=follow.entry, strata=rows.strata, ties=ties)
+        return float(theirs.loglike(coef))
+
+    n, found = 0, np.zeros(len(spec.candidates))
+    for table in (_complete(spec, table) for table in tables):
+        n += _at_risk(spec, table)
+        for fit, training in zip(fits, spec.training(), strict=True):
+            for k, name in enumerate(spec.names()):
+                model, coef = spec.candidates[name], np.asarray(fit[f"{name}.coef"], dtype=np.float64)
+                assert isinstance(model, CoxSpec)
+                found[k] += loglik(model, coef, table)
+                found[k] -= loglik(model, coef, table.select(training.mask(table)))
+    return n, found
+
+
+def _result(spec: TuneSpec, n: int, loglik: Floats, models: Mapping[str, Array]) -> TuneResult:
+    names = spec.names()
+    return TuneResult(names, names[int(np.argmax(loglik))], np.asarray(loglik, dtype=np.float64), n, models)

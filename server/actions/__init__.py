@@ -1,0 +1,1 @@
+"""What a person can do at the center: studies, queries, runs."""

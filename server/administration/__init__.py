@@ -1,0 +1,1 @@
+"""The center itself: enrolment of sites, its processes, what a machine lacks."""

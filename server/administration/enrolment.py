@@ -1,0 +1,91 @@
+"""How a center comes to be, and how a site comes into it: init, invite, enrol."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from protocols.core.errors import Code, InputError
+from protocols.exchange.enrolment import Enrolment, Invitation
+from protocols.exchange.keys import check_masking_key, public_text, verifying_key
+from protocols.runtime.daemons import free_port
+from server.home.config import SETTINGS, HubConfig, load
+from server.home.identity import coordinator_key, make_identity, root_certificate
+from server.home.store import Site, Store
+
+
+def make_center(home: Path, consortium: str, *, address: str | None = None, port: int = 9443) -> HubConfig:
+    """The settings of a new center in `home`, with its keys and an empty store.
+
+    Args:
+        home: the center's folder; made where it does not exist.
+        consortium: its name, as sites read it.
+        address: host:port under which sites reach it; the loopback port itself where None.
+        port: the SuperLink's port on loopback; 0 picks a free one.
+
+    Raises:
+        InputError: there is a center already.
+    """
+    if (home / SETTINGS).exists():
+        raise InputError(Code.ALREADY_EXISTS, "there is a center in this folder already")
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    port = port or free_port()
+    settings = HubConfig(
+        consortium=consortium, address=address or f"127.0.0.1:{port}", port=port, home=home.resolve()
+    )
+    make_identity(settings)
+    Store(home)
+    settings.write()
+    return settings
+
+
+def invite(home: Path, site: str, root_certificate_file: Path | None = None) -> Invitation:
+    """The invitation of a site, with all that it needs to reach and to believe this center.
+
+    Args:
+        home: the center's folder.
+        site: the site's name.
+        root_certificate_file: of the authority behind a proxy's certificate, where that is not our own.
+    """
+    settings = load(home)
+    root = root_certificate_file.read_text() if root_certificate_file else root_certificate(home)
+    invitation = Invitation(
+        consortium=settings.consortium,
+        site=site,
+        address=settings.address,
+        root_certificate=root,
+        coordinator_key=public_text(coordinator_key(home).public_key()),
+    )
+    Store(home).invite(site)
+    return invitation
+
+
+def enrol(home: Path, file: Path) -> Enrolment:
+    """The enrolment of a site that was invited; a running center registers its key within a second.
+
+    Raises:
+        InputError: not an enrolment, nobody invited the site, or its keys do not vouch for each other.
+    """
+    load(home)
+    enrolment = Enrolment.read(file)
+    check_masking_key(
+        verifying_key(enrolment.signing_key), enrolment.masking_key, enrolment.masking_signature
+    )
+    Store(home).enrol(enrolment)
+    return enrolment
+
+
+def sites(home: Path) -> list[dict[str, Any]]:
+    """Each site as a row for people: enrolled or invited, its key's fingerprint, when it was last online."""
+    load(home)
+    return [_row(site) for site in Store(home).sites()]
+
+
+def _row(site: Site) -> dict[str, Any]:
+    ago = None if site.seen_at is None else time.time() - site.seen_at
+    return {
+        "site": site.name,
+        "state": "invited" if site.enrolment is None else "enrolled",
+        "online": "yes" if ago is not None and ago < 60 else "no",
+        "seen": "never" if ago is None else f"{ago:.0f} s ago",
+        "fingerprint": "" if site.enrolment is None else site.enrolment.fingerprint(),
+    }

@@ -1,0 +1,177 @@
+"""The processes of a center: Flower's SuperLink and SuperExec on loopback, and the run that is coordinator.
+
+`python -m server.administration.processes --home DIR` supervises all until SIGTERM; with `superlink`,
+`superexec` or `run` it becomes that one process, for systemd.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import ssl
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+from protocols.core.errors import UnreachableError
+from protocols.runtime.daemons import Service, Supervisor, environment, script
+from server.administration.flower_commands import CONNECTION, FlowerCommands
+from server.home.config import HubConfig, load
+from server.home.identity import KEYS
+from server.home.store import Store
+
+RUN, STATE = "run", "state"
+REGISTERED = "registered.json"
+APP = Path(__file__).parents[1] / "flower"
+FRESH_SECONDS = 12.0
+START_SECONDS = 90.0
+
+_QUIET = {
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+}
+
+
+def services(home: Path) -> list[Service]:
+    """The center's processes, in the order in which they start."""
+    settings = load(home)
+    home, keys, address = settings.home, settings.home / KEYS, f"127.0.0.1:{settings.port}"
+    secret = ("--superexec-auth-secret-file", str(keys / "runtime.secret"))
+    (home / STATE).mkdir(exist_ok=True, mode=0o700)
+    superlink = (
+        script("flower-superlink"),
+        *("--host", "127.0.0.1", "--port", str(settings.port)),
+        *("--ssl-certfile", str(keys / "server.pem"), "--ssl-keyfile", str(keys / "server.key")),
+        *("--ssl-ca-certfile", str(keys / "ca.pem")),
+        *("--enable-supernode-auth", "--disable-runtime-dependency-installation"),
+        *("--database", str(home / STATE / "superlink.db")),
+        *("--isolation", "process"),
+        *secret,
+    )
+    superexec = (
+        script("flower-superexec"),
+        *("--runtime-api-address", address, "--root-certificates", str(keys / "ca.pem")),
+        *secret,
+    )
+    run = (sys.executable, "-m", "server.administration.processes", "--home", str(home), "run")
+    quiet = {**_QUIET, "SHADOWGRAPH_HUB": str(home)}
+    return [
+        Service(
+            "superlink",
+            superlink,
+            {**quiet, "FLWR_HOME": str(home / STATE)},
+            lambda: answers(settings),
+        ),
+        Service(
+            "superexec",
+            superexec,
+            {**quiet, "FLWR_HOME": str(home / RUN / "superexec"), "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.5"},
+        ),
+        Service("run", run, quiet, lambda: coordinates(settings)),
+    ]
+
+
+def answers(settings: HubConfig) -> bool:
+    """Whether the SuperLink answers, under the center's own certificate."""
+    trust = ssl.create_default_context(cafile=str(settings.home / KEYS / "ca.pem"))
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
+    )
+    try:
+        with opener.open(f"https://127.0.0.1:{settings.port}/health", timeout=2) as reply:
+            return bool(reply.status == 200)
+    except OSError:
+        return False
+
+
+def coordinates(settings: HubConfig) -> bool:
+    """Whether a Flower run leads, and gave a sign of life lately."""
+    leader = Store(settings.home).leader()
+    return leader is not None and leader[1] < FRESH_SECONDS
+
+
+def keep_a_run(settings: HubConfig, stop: threading.Event) -> None:
+    """Keeps every enrolled site's key registered, and one Flower run as coordinator."""
+    flower = FlowerCommands(settings)
+    while not stop.is_set():
+        try:
+            if answers(settings):
+                register_sites(settings, flower)
+                if not coordinates(settings):
+                    _start_a_run(settings, flower, stop)
+        except UnreachableError as error:
+            print(error, file=sys.stderr, flush=True)
+            stop.wait(5.0)
+        stop.wait(0.5)
+
+
+def register_sites(settings: HubConfig, flower: FlowerCommands) -> None:
+    """Registers the keys of enrolled sites that Flower does not know yet."""
+    known_file = settings.home / STATE / REGISTERED
+    known: dict[str, str] = json.loads(known_file.read_text()) if known_file.exists() else {}
+    for site in Store(settings.home).sites():
+        if site.enrolment is None or known.get(site.name) == site.enrolment.node_key:
+            continue
+        path = settings.home / RUN / f"{site.name}.pub"
+        path.write_text(site.enrolment.node_key)
+        try:
+            flower("supernode", "register", str(path), CONNECTION, "--name", site.name)
+        except UnreachableError as error:
+            if "already in use" not in error.text:  # registered, and killed before it was noted
+                raise
+        known[site.name] = site.enrolment.node_key
+        known_file.write_text(json.dumps(known))
+        print(f"registered site {site.name}", file=sys.stderr, flush=True)
+
+
+def _start_a_run(settings: HubConfig, flower: FlowerCommands, stop: threading.Event) -> None:
+    """Starts a run, after the one that fell silent was told to stop: it may be stuck rather than dead."""
+    store = Store(settings.home)
+    if silent := store.leader():
+        with contextlib.suppress(UnreachableError):
+            flower("stop", silent[0], CONNECTION)
+        store.resign()
+    started = flower("run", str(APP), CONNECTION)
+    print(f"started Flower run {started['run-id']}", file=sys.stderr, flush=True)
+    deadline = time.monotonic() + START_SECONDS
+    while not coordinates(settings) and time.monotonic() < deadline and not stop.wait(0.25):
+        pass
+
+
+def supervisor(home: Path) -> tuple[str, ...]:
+    """The command line that supervises a center."""
+    return (sys.executable, "-m", "server.administration.processes", "--home", str(home.resolve()))
+
+
+def supervise(home: Path) -> None:
+    """Supervises a center until SIGTERM."""
+    settings = load(home)
+    Supervisor(settings.home / RUN, services(settings.home)).run()
+    Store(settings.home).resign()
+
+
+def main() -> None:
+    """Supervises the center, or becomes one of its processes."""
+    parser = argparse.ArgumentParser(prog="python -m server.administration.processes")
+    parser.add_argument("--home", type=Path, required=True, help="the center's folder")
+    parser.add_argument("only", nargs="?", choices=["superlink", "superexec", "run"])
+    arguments = parser.parse_args()
+    settings = load(arguments.home)
+    if arguments.only is None:
+        supervise(settings.home)
+    elif arguments.only == "run":
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        keep_a_run(settings, stop)
+    else:
+        one = next(service for service in services(settings.home) if service.name == arguments.only)
+        os.execve(one.command[0], one.command, environment(one.environment))
+
+
+if __name__ == "__main__":
+    main()

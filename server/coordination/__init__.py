@@ -1,0 +1,1 @@
+"""Running a study: the coordinator, its Flower app, what is recorded."""

@@ -1,0 +1,121 @@
+"""The Flower ServerApp: carries sealed messages to sites and back, and lets the coordinator work.
+
+One long-lived run serves a consortium's queue of studies. It leaves by itself after a while, and is started
+again (server/administration/processes.py), so that Flower's message store does not grow without end.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from flwr.app import ConfigRecord, Context, Message, RecordDict
+from flwr.serverapp import Grid, ServerApp
+
+from protocols.core.errors import Code
+from server.coordination.coordinator import Coordinator, LeadLostError
+from server.home.config import load
+from server.home.identity import coordinator_key
+from server.home.store import Store
+
+HOME = "SHADOWGRAPH_HUB"
+RECORD = "shadowgraph"
+POLL_SECONDS = 0.25
+BEAT_SECONDS = 3.0
+LOOK_SECONDS = 10.0
+
+# Flower's ErrorCodes of a message, a node or an agent that is gone; it may come back.
+_GONE = (3, 4, 5, 8)
+
+log = logging.getLogger("shadowgraph.coordinator")
+
+
+class GridCarrier:
+    """Carries one sealed message to each of some sites; a site is known by the name of its registered key."""
+
+    def __init__(self, grid: Grid, round_seconds: float) -> None:
+        self._grid = grid
+        self._round_seconds = round_seconds
+
+    def __call__(self, kind: str, messages: Mapping[str, bytes]) -> dict[str, bytes | Code]:
+        """Each site's sealed reply, or why there is none, within the time of a round."""
+        nodes = self.online()
+        replies: dict[str, bytes | Code] = {
+            site: Code.DEADLINE if site in nodes else Code.SITE_UNREACHABLE for site in messages
+        }
+        sent = [site for site in messages if site in nodes]
+        if not sent:
+            return replies
+        ids = self._grid.push_messages([self._message(kind, messages[s], nodes[s]) for s in sent])
+        waiting = {message_id: site for message_id, site in zip(ids, sent, strict=True) if message_id}
+        give_up = time.monotonic() + self._round_seconds
+        # Not grid.send_and_receive, which sleeps 3 seconds between looks.
+        while waiting and time.monotonic() < give_up:
+            for reply in self._grid.pull_messages(list(waiting)):
+                site = waiting.pop(reply.metadata.reply_to_message_id, None)
+                if site is not None:
+                    replies[site] = _opened(reply)
+            if waiting:
+                time.sleep(POLL_SECONDS)
+        return replies
+
+    def online(self) -> dict[str, int]:
+        """The Flower node of every site that is online, by the name with which its key was registered."""
+        return {node.name: node.node_id for node in self._grid.get_nodes()}
+
+    def _message(self, kind: str, sealed: bytes, node: int) -> Message:
+        content = RecordDict({RECORD: ConfigRecord({"kind": kind, "body": sealed})})
+        return Message(
+            content, dst_node_id=node, message_type="query.shadowgraph", ttl=self._round_seconds + 30
+        )
+
+
+def _opened(reply: Message) -> bytes | Code:
+    if reply.has_error():
+        return Code.SITE_UNREACHABLE if reply.error.code in _GONE else Code.SITE_FAILED
+    try:
+        return bytes(reply.content[RECORD]["body"])
+    except (KeyError, TypeError):
+        return Code.MALFORMED_MESSAGE
+
+
+def coordinate(grid: Grid, home: Path, flower_run: str) -> None:
+    """Serves the queue of studies until the run has to be renewed, or another run has taken over."""
+    settings, store = load(home), Store(home)
+    carrier = GridCarrier(grid, settings.round_seconds)
+    store.take_lead(flower_run)
+    leads = threading.Event()
+    leads.set()
+    threading.Thread(target=_beat, args=(store, flower_run, leads), daemon=True).start()
+    coordinator = Coordinator(store, coordinator_key(home), settings, carrier, may_go_on=leads.is_set)
+    renew_at = time.monotonic() + settings.renew_after_hours * 3600
+    ended, looked = 0, 0.0
+    try:
+        while leads.is_set() and ended < settings.renew_after_studies and time.monotonic() < renew_at:
+            if time.monotonic() - looked > LOOK_SECONDS:
+                store.seen(carrier.online())
+                looked = time.monotonic()
+            ended += coordinator.step()
+            time.sleep(POLL_SECONDS)
+    except LeadLostError:
+        log.warning("another run has taken over")
+    store.resign(flower_run)
+
+
+def _beat(store: Store, flower_run: str, leads: threading.Event) -> None:
+    while store.beat(flower_run):
+        time.sleep(BEAT_SECONDS)
+    leads.clear()
+
+
+def build_server_app() -> ServerApp:
+    """The ServerApp of the center whose folder the environment names."""
+    app = ServerApp()
+
+    def main(grid: Grid, context: Context) -> None:
+        coordinate(grid, Path(os.environ[HOME]), str(context.run_id))
+
+    app.main()(main)
+    return app

@@ -1,0 +1,1 @@
+"""The center's folder: settings, keys, the store of studies and rounds."""

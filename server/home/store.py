@@ -1,0 +1,383 @@
+"""The center's own store: enrolled sites, submitted studies, the joined answers of every round, results.
+
+One SQLite file. It holds no person's row: what it holds has passed every site's gate.
+"""
+
+import hashlib
+import json
+import secrets
+import sqlite3
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from protocols.core.errors import Code, InputError
+from protocols.exchange.enrolment import Enrolment
+from server.home.round_memory import RoundMemory
+
+FILE = "store.sqlite"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS site (
+    name TEXT PRIMARY KEY, invited_at REAL NOT NULL, enrolment TEXT, enrolled_at REAL, seen_at REAL
+);
+CREATE TABLE IF NOT EXISTS submission (
+    run TEXT PRIMARY KEY, number INTEGER UNIQUE, study TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
+    sealed BLOB NOT NULL, invited TEXT NOT NULL, state TEXT NOT NULL, submitted_at REAL NOT NULL,
+    deadline REAL NOT NULL, ask_at REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+    roster TEXT, ended_at REAL, code TEXT, text TEXT, outcome BLOB
+);
+CREATE TABLE IF NOT EXISTS standing (
+    run TEXT NOT NULL REFERENCES submission (run), site TEXT NOT NULL, state TEXT NOT NULL, code TEXT,
+    at REAL NOT NULL, PRIMARY KEY (run, site)
+);
+CREATE TABLE IF NOT EXISTS round (
+    run TEXT NOT NULL REFERENCES submission (run), round INTEGER NOT NULL, joined BLOB NOT NULL,
+    at REAL NOT NULL, PRIMARY KEY (run, round)
+);
+CREATE TABLE IF NOT EXISTS answer (
+    run TEXT NOT NULL REFERENCES submission (run), round INTEGER NOT NULL, site TEXT NOT NULL,
+    bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (run, round, site)
+);
+CREATE TABLE IF NOT EXISTS event (
+    id INTEGER PRIMARY KEY, run TEXT NOT NULL, at REAL NOT NULL, what TEXT NOT NULL, detail TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS coordinator (
+    one INTEGER PRIMARY KEY CHECK (one = 1), flower_run TEXT NOT NULL, beat_at REAL NOT NULL
+);
+"""
+
+
+class State(StrEnum):
+    """Where a submitted study stands."""
+
+    SUBMITTED = "submitted"
+    WAITING = "waiting for approvals"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+ENDED = (State.DONE, State.FAILED, State.WITHDRAWN)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site of the consortium; without an enrolment it is only invited."""
+
+    name: str
+    enrolment: Enrolment | None
+    seen_at: float | None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A study on its way, under the name of its run.
+
+    Attributes:
+        sealed: the study's canonical form, signed by the coordinator.
+        invited: the sites that are asked; empty means all that are enrolled.
+        deadline: when it stops waiting for approvals, in seconds since 1970.
+        roster: the sites that take part, each with its masking key; fixed when the run begins.
+        outcome: the record of what it found, as JSON.
+    """
+
+    run: str
+    study: str
+    name: str
+    title: str
+    sealed: bytes
+    invited: tuple[str, ...]
+    state: State
+    submitted_at: float
+    deadline: float
+    attempts: int
+    roster: Mapping[str, str] | None
+    ended_at: float | None
+    code: Code | None
+    text: str
+    outcome: bytes | None
+
+
+class Store:
+    """The store of one center; every method is one transaction."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / FILE
+        with self._open() as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.executescript(_SCHEMA)
+        self._path.chmod(0o600)
+        # One idle connection, so that closing another does not write the log back into the file each time.
+        idle = sqlite3.connect(self._path, check_same_thread=False)
+        idle.execute("SELECT count(*) FROM site")
+        weakref.finalize(self, idle.close)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        db = sqlite3.connect(self._path, timeout=30)
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA foreign_keys=ON")
+        db.execute("PRAGMA synchronous=NORMAL")  # a power cut may cost the last round; sites repeat it
+        try:
+            with db:
+                yield db
+        finally:
+            db.close()
+
+    # Sites
+
+    def invite(self, name: str) -> None:
+        """Notes that a site of that name is awaited."""
+        with self._open() as db:
+            db.execute("INSERT OR IGNORE INTO site (name, invited_at) VALUES (?, ?)", (name, time.time()))
+
+    def enrol(self, enrolment: Enrolment) -> None:
+        """Keeps a site's keys.
+
+        Raises:
+            InputError: nobody invited it, or it is enrolled with other keys.
+        """
+        known = {site.name: site for site in self.sites()}.get(enrolment.site)
+        if known is None:
+            raise InputError(
+                Code.NOT_FOUND,
+                f"no site {enrolment.site!r} was invited",
+                f"shadowgraph network invite {enrolment.site}",
+            )
+        if known.enrolment not in (None, enrolment):
+            raise InputError(Code.ALREADY_EXISTS, f"site {enrolment.site!r} is enrolled with other keys")
+        with self._open() as db:
+            db.execute(
+                "UPDATE site SET enrolment = ?, enrolled_at = ? WHERE name = ?",
+                (enrolment.model_dump_json(), time.time(), enrolment.site),
+            )
+
+    def seen(self, names: Iterable[str]) -> None:
+        """Notes that these sites are online now."""
+        with self._open() as db:
+            db.executemany(
+                "UPDATE site SET seen_at = ? WHERE name = ?", [(time.time(), name) for name in names]
+            )
+
+    def sites(self) -> list[Site]:
+        """All sites, invited and enrolled, by name."""
+        with self._open() as db:
+            rows = db.execute("SELECT name, enrolment, seen_at FROM site ORDER BY name").fetchall()
+        return [
+            Site(
+                row["name"],
+                Enrolment.model_validate_json(row["enrolment"]) if row["enrolment"] else None,
+                row["seen_at"],
+            )
+            for row in rows
+        ]
+
+    # Studies
+
+    def submit(
+        self, *, study: str, name: str, title: str, sealed: bytes, invited: Iterable[str], deadline: float
+    ) -> Submission:
+        """The new submission of a signed study.
+
+        Raises:
+            InputError: the same study is on its way already.
+        """
+        run = secrets.token_hex(8)
+        with self._open() as db:
+            on_its_way = db.execute(
+                "SELECT run FROM submission WHERE study = ? AND ended_at IS NULL", (study,)
+            ).fetchone()
+            if on_its_way:
+                raise InputError(
+                    Code.ALREADY_EXISTS,
+                    f"this study is on its way already, as run {on_its_way['run']}",
+                    f"shadowgraph study watch {on_its_way['run']}",
+                )
+            db.execute(
+                "INSERT INTO submission (run, number, study, name, title, sealed, invited, state,"
+                " submitted_at, deadline, ask_at) VALUES"
+                " (?, (SELECT coalesce(max(number), 0) + 1 FROM submission),"
+                " ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+                (
+                    *(run, study, name, title, sealed, json.dumps(sorted(invited))),
+                    *(State.SUBMITTED, time.time(), deadline),
+                ),
+            )
+        return self.submission(run)
+
+    def submission(self, reference: str) -> Submission:
+        """The latest submission whose run or study hash begins so, or whose study has that name.
+
+        Raises:
+            InputError: there is none.
+        """
+        for found in self.submissions():
+            if (
+                found.name == reference
+                or found.run.startswith(reference)
+                or found.study.startswith(reference)
+            ):
+                return found
+        raise InputError(Code.NOT_FOUND, f"no submitted study is {reference!r}", "shadowgraph study list")
+
+    def submissions(self) -> list[Submission]:
+        """All submissions, the newest first."""
+        with self._open() as db:
+            rows = db.execute("SELECT * FROM submission ORDER BY number DESC").fetchall()
+        return [_submission(row) for row in rows]
+
+    def due(self) -> Submission | None:
+        """The submission to work on now: an interrupted run, else the oldest that is due to be asked."""
+        with self._open() as db:
+            row = db.execute(
+                "SELECT * FROM submission WHERE ended_at IS NULL AND (state = ? OR ask_at <= ?)"
+                " ORDER BY state = ? DESC, ask_at, number LIMIT 1",
+                (State.RUNNING, time.time(), State.RUNNING),
+            ).fetchone()
+        return _submission(row) if row else None
+
+    def wait(self, run: str, ask_at: float) -> None:
+        """Puts a study aside until its sites are asked again."""
+        with self._open() as db:
+            db.execute(
+                "UPDATE submission SET state = ?, ask_at = ? WHERE run = ? AND ended_at IS NULL",
+                (State.WAITING, ask_at, run),
+            )
+
+    def begin(self, run: str, roster: Mapping[str, str]) -> None:
+        """Fixes the roster of a run, or counts another attempt at it."""
+        with self._open() as db:
+            db.execute(
+                "UPDATE submission SET state = ?, roster = coalesce(roster, ?), attempts = attempts + 1"
+                " WHERE run = ?",
+                (State.RUNNING, json.dumps(dict(roster), sort_keys=True), run),
+            )
+
+    def finish(self, run: str, outcome: bytes) -> None:
+        """Keeps what a run found."""
+        self._end(run, State.DONE, None, "", outcome)
+
+    def fail(self, run: str, code: Code, text: str) -> None:
+        """Ends a run with a code."""
+        self._end(run, State.FAILED, code, text, None)
+
+    def withdraw(self, run: str) -> None:
+        """Takes a study back that has not ended."""
+        self._end(run, State.WITHDRAWN, None, "", None)
+
+    def _end(self, run: str, state: State, code: Code | None, text: str, outcome: bytes | None) -> None:
+        with self._open() as db:
+            db.execute(
+                "UPDATE submission SET state = ?, code = ?, text = ?, outcome = ?, ended_at = ?"
+                " WHERE run = ? AND ended_at IS NULL",
+                (state, code, text, outcome, time.time(), run),
+            )
+
+    # How sites stand to a study
+
+    def stand(self, run: str, site: str, state: str, code: Code | None = None) -> bool:
+        """Keeps how a site stands to a study; true where that is new."""
+        before = self.standing(run).get(site)
+        with self._open() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?)",
+                (run, site, state, code, time.time()),
+            )
+        return before != (state, code)
+
+    def standing(self, run: str) -> dict[str, tuple[str, Code | None]]:
+        """What each site that was asked said last: its state and a code, where it gave one."""
+        with self._open() as db:
+            rows = db.execute("SELECT site, state, code FROM standing WHERE run = ?", (run,)).fetchall()
+        return {row["site"]: (row["state"], Code(row["code"]) if row["code"] else None) for row in rows}
+
+    # What each site sent
+
+    def received(self, run: str, number: int, site: str, sealed: bytes) -> None:
+        """Keeps the size and digest of a site's sealed answer to one round."""
+        with self._open() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?)",
+                (run, number, site, len(sealed), hashlib.sha256(sealed).hexdigest()),
+            )
+
+    def answers(self, run: str) -> list[dict[str, Any]]:
+        """Round, site, bytes and sha256 of every sealed answer of a run."""
+        with self._open() as db:
+            rows = db.execute(
+                "SELECT round, site, bytes, sha256 FROM answer WHERE run = ? ORDER BY round, site", (run,)
+            )
+            return [dict(row) for row in rows]
+
+    # What happened, for people who watch
+
+    def note(self, run: str, what: str, detail: str = "") -> None:
+        """Keeps an event of a run, in names and codes."""
+        with self._open() as db:
+            db.execute(
+                "INSERT INTO event (run, at, what, detail) VALUES (?, ?, ?, ?)",
+                (run, time.time(), what, detail),
+            )
+
+    def events(self, run: str, after: int = 0) -> list[dict[str, Any]]:
+        """The events of a run that came after an event's id."""
+        with self._open() as db:
+            rows = db.execute("SELECT * FROM event WHERE run = ? AND id > ? ORDER BY id", (run, after))
+            return [dict(row) for row in rows]
+
+    # The Flower run that is coordinator
+
+    def take_lead(self, flower_run: str) -> None:
+        """Makes a Flower run the one coordinator; an earlier one sees it and leaves."""
+        with self._open() as db:
+            db.execute("INSERT OR REPLACE INTO coordinator VALUES (1, ?, ?)", (flower_run, time.time()))
+
+    def beat(self, flower_run: str) -> bool:
+        """Whether that run still leads; if so, notes that it lives."""
+        with self._open() as db:
+            changed = db.execute(
+                "UPDATE coordinator SET beat_at = ? WHERE flower_run = ?", (time.time(), flower_run)
+            )
+            return changed.rowcount == 1
+
+    def resign(self, flower_run: str | None = None) -> None:
+        """Notes that a run (or whichever) leads no longer."""
+        with self._open() as db:
+            db.execute("DELETE FROM coordinator WHERE flower_run = coalesce(?, flower_run)", (flower_run,))
+
+    def leader(self) -> tuple[str, float] | None:
+        """The Flower run that leads, and how many seconds ago it last gave a sign of life."""
+        with self._open() as db:
+            row = db.execute("SELECT flower_run, beat_at FROM coordinator").fetchone()
+        return (row["flower_run"], time.time() - row["beat_at"]) if row else None
+
+    def memory(self, run: str) -> RoundMemory:
+        """The joined answers of a run's rounds, as `conduct` wants them."""
+        return RoundMemory(self._open, run)
+
+
+def _submission(row: sqlite3.Row) -> Submission:
+    return Submission(
+        run=row["run"],
+        study=row["study"],
+        name=row["name"],
+        title=row["title"],
+        sealed=row["sealed"],
+        invited=tuple(json.loads(row["invited"])),
+        state=State(row["state"]),
+        submitted_at=row["submitted_at"],
+        deadline=row["deadline"],
+        attempts=row["attempts"],
+        roster=json.loads(row["roster"]) if row["roster"] else None,
+        ended_at=row["ended_at"],
+        code=Code(row["code"]) if row["code"] else None,
+        text=row["text"] or "",
+        outcome=row["outcome"],
+    )

@@ -1,0 +1,1 @@
+"""The site itself: setting up, joining, backup, its processes."""

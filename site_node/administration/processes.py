@@ -1,0 +1,161 @@
+"""The two processes of a site: a stock SuperNode, which meets the network, and the agent, which meets data.
+
+`python -m site_node.administration.processes --home DIR` supervises both until SIGTERM; with `supernode` or
+`agent` it becomes that one process, for systemd.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from protocols.core.errors import Code, InputError, UnreachableError
+from protocols.runtime import daemons
+from protocols.runtime.daemons import Service, Supervisor, accepts, environment, script
+from site_node.administration.enrolment import AGENT_READY, CONSORTIUM, RUNTIME_SECRET, consortium
+from site_node.home.config import SETTINGS, SiteConfig, load
+
+RUN = "run"
+
+_NOT_LET_IN = (
+    "does not know this site's key (shadowgraph network enrol, at the center), or has not yet noticed that "
+    "this site stopped (start again in a minute)"
+)
+_QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
+
+
+def services(home: Path, *, stock: bool = False) -> list[Service]:
+    """The site's processes, in the order in which they start.
+
+    Args:
+        home: the site's folder.
+        stock: run Flower's own task runner, and the agent behind a socket; slower, no private name of flwr.
+    """
+    settings = load(home)
+    home = settings.home
+    agent = (sys.executable, "-m", "site_node.agent.executor", "--home", str(home))
+    ready = home / AGENT_READY
+    if stock:
+        socket = home / RUN / "agent.sock"
+        return [
+            Service("agent", (*agent, "--socket", str(socket)), _QUIET, marker=ready),
+            _supernode(settings, "--node-config", f'socket="{socket}"'),
+        ]
+    address = f"127.0.0.1:{settings.runtime_port}"
+    return [
+        _supernode(
+            settings, "--isolation", "process", "--superexec-auth-secret-file", str(home / RUNTIME_SECRET)
+        ),
+        Service("agent", (*agent, "--runtime", address), _QUIET, marker=ready),
+    ]
+
+
+def _supernode(settings: SiteConfig, *way: str) -> Service:
+    invited = consortium(settings.home)
+    root = settings.home / RUN / "root.pem"
+    root.parent.mkdir(exist_ok=True, mode=0o700)
+    root.write_text(invited.root_certificate)
+    command = (
+        script("flower-supernode"),
+        *("--superlink", invited.address),
+        *("--root-certificates", str(root)),
+        *("--auth-supernode-private-key", str(settings.home / "keys" / "node")),
+        *("--port", str(settings.runtime_port)),
+        *way,
+    )
+    return Service(
+        "supernode",
+        command,
+        {**_QUIET, "FLWR_HOME": str(settings.home / RUN / "flwr")},
+        lambda: accepts("127.0.0.1", settings.runtime_port),
+    )
+
+
+def supervisor(home: Path, *, stock: bool = False) -> tuple[str, ...]:
+    """The command line that supervises a site."""
+    words = (sys.executable, "-m", "site_node.administration.processes", "--home", str(home.resolve()))
+    return (*words, "--stock") if stock else words
+
+
+def supervise(home: Path, *, stock: bool = False) -> None:
+    """Supervises a site until SIGTERM."""
+    known = services(home.resolve(), stock=stock)
+    Supervisor(home.resolve() / RUN, known).run()
+
+
+def start(home: Path, *, stock: bool = False) -> None:
+    """Starts a site in the background and returns when both its processes serve.
+
+    Raises:
+        InputError: the port on which they meet is taken.
+        UnreachableError: one did not come up; the text says what the center answered.
+    """
+    settings = load(home)
+    run = settings.home / RUN
+    if not daemons.services(run) and accepts("127.0.0.1", settings.runtime_port):
+        raise InputError(
+            Code.ALREADY_EXISTS,
+            f"something else listens on port {settings.runtime_port} of this machine",
+            f"choose another `runtime_port` in {settings.home / SETTINGS}",
+        )
+    try:
+        daemons.start(run, supervisor(home, stock=stock))
+    except UnreachableError as error:
+        raise UnreachableError(
+            error.code, error.text, f"the center: {_reached(run / 'supernode.log')}"
+        ) from None
+
+
+def status(home: Path) -> dict[str, Any]:
+    """A site's consortium, its processes, and whether the center is reached, for people."""
+    settings = load(home)
+    processes = daemons.services(settings.home / RUN)
+    joined = (settings.home / CONSORTIUM).is_file()
+    return {
+        "site": settings.name,
+        "consortium": consortium(home).consortium if joined else "none yet: shadowgraph site join INVITATION",
+        "state": "running" if processes else "stopped",
+        "center": _reached(settings.home / RUN / "supernode.log") if processes else "not connected",
+        "processes": [{"process": name, **service} for name, service in processes.items()],
+    }
+
+
+def _reached(log: Path) -> str:
+    """What the SuperNode's log says last of its connection; Flower has no other word for it."""
+    said = {
+        "SuperNode ID:": "connected",
+        "Connection successful": "connected",
+        "retrying in": "not reached, trying again",
+        "[code: 2004]": _NOT_LET_IN,
+        "Exit Code: 305": _NOT_LET_IN,
+        "Starting Flower SuperNode": "connecting",
+    }
+    with open(log, "rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 65536))
+        lines = file.read().decode(errors="replace").splitlines()
+    for line in reversed(lines):
+        for words, meaning in said.items():
+            if words in line:
+                return meaning
+    return "connected"
+
+
+def main() -> None:
+    """Supervises the site, or becomes one of its processes."""
+    parser = argparse.ArgumentParser(prog="python -m site_node.administration.processes")
+    parser.add_argument("--home", type=Path, required=True, help="the site's folder")
+    parser.add_argument("--stock", action="store_true", help="Flower's own task runner")
+    parser.add_argument("only", nargs="?", choices=["supernode", "agent"])
+    arguments = parser.parse_args()
+    if arguments.only is None:
+        supervise(arguments.home, stock=arguments.stock)
+        return
+    known = services(arguments.home.resolve(), stock=arguments.stock)
+    one = next(service for service in known if service.name == arguments.only)
+    os.execve(one.command[0], one.command, environment(one.environment))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The process that has data: it answers approved questions."""

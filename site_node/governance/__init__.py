@@ -1,0 +1,1 @@
+"""Who may ask what: approvals, policy, ledger of answers, audit, known peers."""

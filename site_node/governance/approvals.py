@@ -1,0 +1,238 @@
+"""What this site was asked to take part in, and what it decided; no other record counts."""
+
+import json
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from cdm.cohorts.cohort import AtlasCohort
+from protocols.core.errors import Code, InputError, SiteError
+from protocols.core.protocol import specs_in
+from protocols.core.study import Study, parse_study
+from site_node.governance import audit
+from site_node.home.register import now, register
+
+
+class State(StrEnum):
+    """How a study stands at this site."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+REFUSAL = {
+    State.PENDING: Code.APPROVAL_PENDING,
+    State.REFUSED: Code.NOT_APPROVED,
+    State.REVOKED: Code.APPROVAL_REVOKED,
+    State.EXPIRED: Code.APPROVAL_EXPIRED,
+}
+
+
+def receive(home: Path, canonical: bytes) -> Study:
+    """The study of these canonical bytes, now in the inbox; a study that is there already stays as it is.
+
+    Raises:
+        InputError: the bytes are no valid study, or not in canonical form.
+    """
+    study = parse_study(canonical)
+    if study.canonical() != canonical:
+        raise InputError(Code.INVALID_STUDY, "the study is not in its canonical form")
+    with register(home) as db:
+        added = db.execute(
+            "INSERT OR IGNORE INTO study VALUES (?, ?, ?)", (study.hash(), canonical, now().isoformat())
+        )
+        is_new = added.rowcount > 0
+    if is_new:
+        audit.record(home, "study-received", study=study.hash(), name=study.name)
+    return study
+
+
+def proposed(home: Path, study: str) -> Study:
+    """The study in the inbox with exactly this hash; a question names it so, for runs are counted by it.
+
+    Raises:
+        SiteError: it was never proposed here.
+    """
+    with register(home) as db:
+        row = db.execute("SELECT canonical FROM study WHERE hash = ?", (study,)).fetchone()
+    if row is None:
+        raise SiteError(Code.NOT_APPROVED, "a study that was never proposed here")
+    return parse_study(row["canonical"])
+
+
+def find(home: Path, reference: str) -> Study:
+    """The study in the inbox whose hash begins so, or whose name it is.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
+    with register(home) as db:
+        rows = [row["canonical"] for row in db.execute("SELECT canonical FROM study")]
+    studies = [parse_study(row) for row in rows]
+    found = [s for s in studies if s.hash().startswith(reference) or s.name == reference]
+    if len(found) != 1:
+        how_many = "no study" if not found else "more than one study"
+        raise InputError(
+            Code.NOT_FOUND, f"{how_many} in the inbox is {reference!r}", "shadowgraph inbox list"
+        )
+    return found[0]
+
+
+def inbox(home: Path) -> list[dict[str, Any]]:
+    """Every proposed study with its state, newest first."""
+    with register(home) as db:
+        rows = db.execute("SELECT canonical, received_at FROM study ORDER BY received_at DESC").fetchall()
+    listed = []
+    for row in rows:
+        study = parse_study(row["canonical"])
+        listed.append(
+            {
+                "name": study.name,
+                "title": study.title,
+                "state": str(state(home, study)),
+                "received": row["received_at"][:16],
+                "hash": study.hash()[:16],
+            }
+        )
+    return listed
+
+
+def decide(
+    home: Path, study: Study, decision: State, *, by: str, days: int = 90, max_runs: int = 3, note: str = ""
+) -> None:
+    """Writes the site's decision about one study; a later decision replaces an earlier one."""
+    expires = now() + timedelta(days=days)
+    with register(home) as db:
+        db.execute(
+            "INSERT OR REPLACE INTO approval VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (study.hash(), str(decision), by, now().isoformat(), expires.isoformat(), max_runs, note),
+        )
+    audit.record(home, f"study-{decision}", study=study.hash(), by=by, days=days, max_runs=max_runs)
+
+
+def approve_standing(
+    home: Path, protocol: str, *, by: str, max_studies: int, max_variables: int, days: int
+) -> None:
+    """Lets studies that use this one protocol alone pass without a look, up to a number and a date."""
+    expires = now() + timedelta(days=days)
+    with register(home) as db:
+        db.execute(
+            "INSERT OR REPLACE INTO standing_approval VALUES (?, ?, ?, ?, ?, ?)",
+            (protocol, max_studies, max_variables, by, now().isoformat(), expires.isoformat()),
+        )
+    audit.record(home, "standing-approval", protocol=protocol, by=by, days=days, max_studies=max_studies)
+
+
+def withdraw_standing(home: Path, protocol: str) -> None:
+    """Takes a standing approval back: from now on a person looks at each study of that protocol.
+
+    Raises:
+        InputError: there is none.
+    """
+    with register(home) as db:
+        ended = db.execute("DELETE FROM standing_approval WHERE protocol = ?", (protocol,)).rowcount
+    if not ended:
+        raise InputError(
+            Code.NOT_FOUND, f"no standing approval is for {protocol!r}", "shadowgraph inbox standing"
+        )
+    audit.record(home, "standing-approval-revoked", protocol=protocol)
+
+
+def withdraw_all(home: Path) -> int:
+    """How many approvals, standing ones among them, were taken back at once."""
+    with register(home) as db:
+        revoked = db.execute("UPDATE approval SET decision = 'revoked' WHERE decision = 'approved'").rowcount
+        return revoked + db.execute("DELETE FROM standing_approval").rowcount
+
+
+def standing(home: Path) -> list[dict[str, Any]]:
+    """The standing approvals with how many studies passed by any of them so far."""
+    with register(home) as db:
+        used = db.execute("SELECT count(DISTINCT study) AS n FROM run WHERE standing").fetchone()["n"]
+        rows = db.execute("SELECT * FROM standing_approval ORDER BY protocol").fetchall()
+    return [
+        {
+            "protocol": row["protocol"],
+            "studies so far": f"{used} of {row['max_studies']}",
+            "variables": f"at most {row['max_variables']}",
+            "until": row["expires_at"],
+            "by": row["decided_by"],
+        }
+        for row in rows
+    ]
+
+
+def state(home: Path, study: Study) -> State:
+    """How the study stands here now."""
+    with register(home) as db:
+        row = db.execute("SELECT * FROM approval WHERE hash = ?", (study.hash(),)).fetchone()
+    if row is not None:
+        if row["decision"] == State.APPROVED and datetime.fromisoformat(row["expires_at"]) < now():
+            return State.EXPIRED
+        return State(row["decision"])
+    return State.APPROVED if stands(home, study) else State.PENDING
+
+
+def stands(home: Path, study: Study) -> bool:
+    """Whether standing approvals cover every protocol in a study that has no decision of its own."""
+    with register(home) as db:
+        if db.execute("SELECT 1 FROM approval WHERE hash = ?", (study.hash(),)).fetchone():
+            return False
+        rows = {row["protocol"]: row for row in db.execute("SELECT * FROM standing_approval")}
+        others = db.execute(
+            "SELECT count(DISTINCT study) AS n FROM run WHERE standing AND study <> ?", (study.hash(),)
+        ).fetchone()["n"]
+    used = {spec.protocol for analysis in study.analyses for spec in specs_in(analysis.spec)}
+    return all(
+        name in rows
+        and datetime.fromisoformat(rows[name]["expires_at"]) >= now()
+        and others < rows[name]["max_studies"]
+        and len(study.variables) <= rows[name]["max_variables"]
+        for name in used
+    )
+
+
+def approved_at(home: Path, study: Study) -> str:
+    """When this one study was decided; empty where a standing approval covers it."""
+    with register(home) as db:
+        row = db.execute("SELECT decided_at FROM approval WHERE hash = ?", (study.hash(),)).fetchone()
+    return "" if row is None else str(row["decided_at"])
+
+
+def max_runs(home: Path, study: Study) -> int:
+    """How many runs of this study the site answers."""
+    with register(home) as db:
+        row = db.execute("SELECT max_runs FROM approval WHERE hash = ?", (study.hash(),)).fetchone()
+    return int(row["max_runs"]) if row is not None else 1
+
+
+def shown(home: Path, study: Study) -> dict[str, Any]:
+    """A study in words for the person who decides: what it is for, whom it counts, what would leave."""
+    content = json.loads(study.canonical())
+    return {
+        "title": study.title,
+        "purpose": study.purpose,
+        "state": str(state(home, study)),
+        "cohort": _cohort(study, content),
+        "variables": {name: _words(variable) for name, variable in content["variables"].items()},
+        "what would leave": study.describe(),
+        "sites at least": study.min_sites,
+        "floors": content["thresholds"],
+        "hash": study.hash(),
+    }
+
+
+def _words(variable: dict[str, Any]) -> str:
+    rest = ", ".join(f"{k} {v}" for k, v in variable.items() if k not in ("kind", "window") and v is not None)
+    return f"{variable['kind']}" + (f" ({rest})" if rest else "")
+
+
+def _cohort(study: Study, content: dict[str, Any]) -> object:
+    """A cohort of ATLAS in words, since its JSON has hundreds of lines; one of ours as it stands."""
+    if isinstance(study.cohort, AtlasCohort):
+        return dict(study.cohort.described())
+    return content["cohort"]

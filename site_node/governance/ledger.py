@@ -1,0 +1,182 @@
+"""The memory of what this site answered: a repeat gets the same bytes, and nothing else is answered twice.
+
+It also remembers about whom: the difference of two answers about nearly the same people would be an answer
+about the few by whom they differ (RT01, RT42). Their identifiers stay in the site's register.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+import numpy as np
+
+from protocols.core.errors import Code, SiteError
+from protocols.core.protocol import Ask
+from protocols.core.table import EVERYBODY, Integers
+from protocols.exchange.wire import RoundQuestion, digest
+from site_node.home.register import now, register
+
+FEWEST_SITES_APART = 3
+"""Two runs of one study have the same sites, or differ in as many as hide each other in a sum."""
+
+
+def earlier(home: Path, question: RoundQuestion, asked: str) -> bytes | None:
+    """The sealed answer that was given to this very question, or None if it is new.
+
+    Raises:
+        SiteError: that round was answered before, to another question.
+    """
+    with register(home) as db:
+        row = db.execute(
+            "SELECT question, sealed FROM answer WHERE study = ? AND run = ? AND round = ?",
+            (question.study, question.run, question.round),
+        ).fetchone()
+    if row is None:
+        return None
+    if row["question"] != asked:
+        raise SiteError(Code.ALREADY_ANSWERED, "that round was answered to another question")
+    return bytes(row["sealed"])
+
+
+def admit_run(home: Path, question: RoundQuestion, *, max_runs: int, standing: bool) -> None:
+    """Lets a round into its run: a run keeps its roster, its rounds come in order, runs are few.
+
+    Raises:
+        SiteError: another roster, a round out of order, or the budget of runs is spent.
+    """
+    roster = json.dumps(list(question.roster))
+    with register(home) as db:
+        row = db.execute(
+            "SELECT roster FROM run WHERE study = ? AND run = ?", (question.study, question.run)
+        ).fetchone()
+        if row is None:
+            runs = db.execute("SELECT count(*) AS n FROM run WHERE study = ?", (question.study,)).fetchone()
+            if runs["n"] >= max_runs:
+                raise SiteError(Code.BUDGET_SPENT, f"this study was run here {max_runs} times")
+            _refuse_nearly_the_same_sites(db, question)
+            db.execute(
+                "INSERT INTO run VALUES (?, ?, ?, ?, ?)",
+                (question.study, question.run, roster, now().isoformat(), int(standing)),
+            )
+        elif row["roster"] != roster:
+            raise SiteError(Code.ALREADY_ANSWERED, "that run has another roster")
+        answered = db.execute(
+            "SELECT count(*) AS n FROM answer WHERE study = ? AND run = ?", (question.study, question.run)
+        ).fetchone()
+    if question.round != answered["n"]:
+        raise SiteError(Code.ALREADY_ANSWERED, "that round is out of order")
+
+
+def _refuse_nearly_the_same_sites(db: Connection, question: RoundQuestion) -> None:
+    """Nothing, unless the difference of this run's sums and an earlier one's would be of few sites.
+
+    Raises:
+        SiteError: already-answered; a run that was answered has one or two sites more, less, or others.
+    """
+    earlier = db.execute(
+        "SELECT roster FROM run WHERE study = ? AND EXISTS"
+        " (SELECT 1 FROM answer WHERE answer.study = run.study AND answer.run = run.run)",
+        (question.study,),
+    ).fetchall()
+    for row in earlier:
+        if 0 < len(set(question.roster) ^ set(json.loads(row["roster"]))) < FEWEST_SITES_APART:
+            raise SiteError(
+                Code.ALREADY_ANSWERED,
+                "the study was answered for nearly the same sites",
+            )
+
+
+def remember(home: Path, question: RoundQuestion, asked: str, sealed: bytes) -> None:
+    """Keeps an answer before it leaves."""
+    with register(home) as db:
+        db.execute(
+            "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?)",
+            (question.study, question.run, question.round, asked, sealed, now().isoformat()),
+        )
+
+
+def admit_once(home: Path, study: str, ask: Ask, people: Integers, number: int) -> None:
+    """Lets a question that spends a budget through once; the same question may come again, in any run.
+
+    The place of a question is its analysis, part, step, number, and the (n,) people whom it is about,
+    however its row filter is written.
+
+    Raises:
+        SiteError: budget-spent; that place was answered to other arrays.
+    """
+    place = json.dumps([ask.analysis, *ask.part, ask.step, number, digest(_canonical(people))])
+    asked = digest(RoundQuestion(study, "", 0, (), (replace(ask, rows=EVERYBODY),)).encode())
+    with register(home) as db:
+        db.execute(
+            "INSERT OR IGNORE INTO answered_once VALUES (?, ?, ?, ?)",
+            (study, place, asked, now().isoformat()),
+        )
+        row = db.execute(
+            "SELECT question FROM answered_once WHERE study = ? AND place = ?", (study, place)
+        ).fetchone()
+    if row["question"] != asked:
+        raise SiteError(Code.BUDGET_SPENT, "that part of the plan was answered to another question")
+
+
+def keep_people(home: Path, people: Integers) -> None:
+    """Keeps the (n,) identifiers of the people behind an answer, before it leaves."""
+    if not len(people):
+        return
+    data = _canonical(people)
+    with register(home) as db:
+        db.execute(
+            "INSERT OR IGNORE INTO answered_people VALUES (?, ?, ?, ?)",
+            (digest(data), _sketch(people).tobytes(), data, now().isoformat()),
+        )
+
+
+def refuse_few_apart(home: Path, people: Integers, min_count: int) -> None:
+    """Nothing, if the (n,) people are those of an earlier answer, or `min_count` apart from those of each.
+
+    Raises:
+        SiteError: withheld; the text does not say from which answer, nor how far.
+    """
+    if not len(people):
+        return
+    data, sketch = _canonical(people), _sketch(people)
+    with register(home) as db:
+        kept = db.execute("SELECT sha256, sketch FROM answered_people WHERE sha256 <> ?", (digest(data),))
+        near = [row["sha256"] for row in kept.fetchall() if _apart(sketch, row["sketch"]) < min_count]
+        for sha256 in near:
+            row = db.execute("SELECT people FROM answered_people WHERE sha256 = ?", (sha256,)).fetchone()
+            others = np.frombuffer(row["people"], dtype="<i8")
+            if len(np.setxor1d(people, others, assume_unique=True)) < min_count:
+                raise SiteError(Code.WITHHELD, "an earlier answer was about nearly the same people")
+
+
+def _canonical(people: Integers) -> bytes:
+    return np.sort(people).astype("<i8").tobytes()
+
+
+def _sketch(people: Integers) -> Integers:
+    """How many people fall into each of 1,024 places; people are as far apart as their sketches, or more."""
+    places = people.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(54)
+    return np.bincount(places.astype(np.int64), minlength=1024).astype("<i4")
+
+
+def _apart(sketch: Integers, other: bytes) -> int:
+    return int(np.abs(sketch - np.frombuffer(other, dtype="<i4")).sum())
+
+
+def released(home: Path) -> list[dict[str, Any]]:
+    """Every answer that was given: study, run, round, size and digest of the exact bytes."""
+    with register(home) as db:
+        rows = db.execute("SELECT * FROM answer ORDER BY answered_at").fetchall()
+    return [
+        {
+            "study": row["study"][:16],
+            "run": row["run"],
+            "round": row["round"],
+            "bytes": len(row["sealed"]),
+            "sha256": digest(row["sealed"]),
+            "answered": row["answered_at"][:19],
+        }
+        for row in rows
+    ]

@@ -1,0 +1,83 @@
+"""The other sites of the consortium, as this one knows them: by signing keys pinned at the first sight.
+
+A secure sum hides a site's part only if the others are who they are said to be. So a peer's masking key is
+taken only with its own signature, and a peer whose signing key changed is refused until a person
+here, who asked there, forgets the old one.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from protocols.core.errors import Code, InputError, SiteError
+from protocols.exchange.keys import check_masking_key, verifying_key
+from protocols.exchange.proposal import SiteKeys
+from site_node.governance import audit
+from site_node.home.register import now, register
+
+
+def meet(home: Path, sites: Mapping[str, SiteKeys], own: str) -> None:
+    """Pins the signing keys of sites seen for the first time, and keeps everybody's masking key.
+
+    Raises:
+        SiteError: code tampered; a known site shows another signing key, or a masking key is not vouched for.
+    """
+    known = _pinned(home)
+    for name, keys in sites.items():
+        if name in known and known[name] != keys.signing_key:
+            raise SiteError(Code.TAMPERED, f"site {name} shows another signing key than before")
+        try:
+            check_masking_key(verifying_key(keys.signing_key), keys.masking_key, keys.masking_signature)
+        except InputError:
+            raise SiteError(Code.TAMPERED, f"the masking key of site {name} is not its own") from None
+    with register(home) as db:
+        for name, keys in sites.items():
+            db.execute(
+                "INSERT INTO peer VALUES (?, ?, ?, ?) ON CONFLICT (site) DO UPDATE SET masking_key = ?",
+                (name, keys.signing_key, keys.masking_key, now().isoformat(), keys.masking_key),
+            )
+    for name in sorted(sites.keys() - known.keys() - {own}):
+        audit.record(home, "peer-pinned", site=name, fingerprint=fingerprint(sites[name].signing_key))
+
+
+def masking_keys(home: Path) -> dict[str, str]:
+    """The masking key of every site known here, in base64."""
+    with register(home) as db:
+        return {row["site"]: row["masking_key"] for row in db.execute("SELECT * FROM peer")}
+
+
+def listed(home: Path) -> list[dict[str, Any]]:
+    """The sites known here, with the fingerprints that people can compare."""
+    with register(home) as db:
+        rows = db.execute("SELECT * FROM peer ORDER BY site").fetchall()
+    return [
+        {
+            "site": row["site"],
+            "fingerprint": fingerprint(row["signing_key"]),
+            "first seen": row["pinned_at"][:16],
+        }
+        for row in rows
+    ]
+
+
+def forget(home: Path, site: str) -> None:
+    """Forgets a site's signing key, so that the next proposal may show another one.
+
+    Raises:
+        InputError: no such site is known here.
+    """
+    with register(home) as db:
+        if db.execute("DELETE FROM peer WHERE site = ?", (site,)).rowcount == 0:
+            raise InputError(Code.NOT_FOUND, f"no site {site!r} is known here")
+    audit.record(home, "peer-forgotten", site=site)
+
+
+def fingerprint(signing_key: str) -> str:
+    """The first 16 hex digits of a signing key's SHA-256, as the site itself shows them."""
+    return hashlib.sha256(signing_key.encode()).hexdigest()[:16]
+
+
+def _pinned(home: Path) -> dict[str, str]:
+    with register(home) as db:
+        return {row["site"]: row["signing_key"] for row in db.execute("SELECT * FROM peer")}

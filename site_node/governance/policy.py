@@ -1,0 +1,121 @@
+"""A site's policy: which protocols it answers, its floors of disclosure, and how much one study may ask."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from protocols import CATALOGUE
+from protocols.core.disclosure import Thresholds
+from protocols.core.errors import Code, InputError, SiteError
+from protocols.core.protocol import protocol, specs_in
+from protocols.core.study import Study
+from site_node.governance import audit
+
+FILE = "policy.toml"
+
+
+class Policy(BaseModel):
+    """What this site is willing to do; the defaults are the shipped, strict ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = 1
+    protocols: dict[str, str] = Field(
+        default_factory=lambda: {name: protocol(name).version for name in sorted(CATALOGUE)},
+        description="the protocols that may run here, each with its version",
+    )
+    thresholds: Thresholds = Field(default_factory=Thresholds)
+    max_rounds: int = Field(default=100, ge=1, le=1000, description="messages of one run")
+    max_questions: int = Field(default=2000, ge=1, description="questions in one message")
+    max_alike: int = Field(
+        default=100, ge=1, description="questions in one message that differ in their numbers alone"
+    )
+    min_sites: int = Field(default=3, ge=1, description="sites in a run, this one included")
+    plain_sums: bool = Field(
+        default=False, description="whether this site's part of a sum may be seen by the coordinator"
+    )
+
+    def faults(self, study: Study) -> list[str]:
+        """Why this policy does not admit a study, rule by rule; empty if it does."""
+        found = []
+        for analysis in study.analyses:
+            for spec in specs_in(analysis.spec):
+                allowed = self.protocols.get(spec.protocol)
+                version = protocol(spec.protocol).version
+                if allowed is None:
+                    found.append(f"{analysis.name}: protocol {spec.protocol!r} is not in this site's policy")
+                elif allowed != version:
+                    found.append(f"{analysis.name}: {spec.protocol!r} is admitted in version {allowed} only")
+        if study.min_sites < self.min_sites:
+            found.append(f"the study may run over {study.min_sites} sites; this site wants {self.min_sites}")
+        return found
+
+    def admit(self, study: Study) -> None:
+        """Lets a study pass.
+
+        Raises:
+            SiteError: the policy does not admit it; the text names each rule.
+        """
+        if found := self.faults(study):
+            raise SiteError(Code.REFUSED_BY_POLICY, "; ".join(found))
+
+
+def read_policy(home: Path) -> Policy:
+    """The policy of the site in `home`; the shipped one where it has none of its own.
+
+    Raises:
+        InputError: a key is unknown, or a floor is below the shipped one.
+    """
+    path = home / FILE
+    if not path.exists():
+        return Policy()
+    try:
+        return Policy.model_validate(tomllib.loads(path.read_text()))
+    except (ValidationError, tomllib.TOMLDecodeError) as error:
+        raise InputError(Code.INVALID_INPUT, f"{FILE} is not valid: {error}") from None
+
+
+def write_policy(home: Path, policy: Policy) -> None:
+    """Writes the policy as TOML."""
+    lines = [
+        f"schema_version = {policy.schema_version}",
+        f"max_rounds = {policy.max_rounds}",
+        f"max_questions = {policy.max_questions}",
+        f"max_alike = {policy.max_alike}",
+        f"min_sites = {policy.min_sites}",
+        f"plain_sums = {str(policy.plain_sums).lower()}",
+        "",
+        "[protocols]",
+        *(f'{name} = "{version}"' for name, version in policy.protocols.items()),
+        "",
+        "[thresholds]",
+        *(f"{name} = {value}" for name, value in policy.thresholds.model_dump().items()),
+    ]
+    (home / FILE).write_text("\n".join(lines) + "\n")
+
+
+def changed(home: Path, key: str, value: str) -> Policy:
+    """The policy with one rule changed, written to the site's folder and to its audit.
+
+    Raises:
+        InputError: there is no such rule, or the value is not one that it takes.
+    """
+    content = read_policy(home).model_dump()
+    *where, name = key.split(".")
+    place = content
+    for part in where:
+        place = place.get(part, {}) if isinstance(place, dict) else {}
+    if key.startswith("protocols.") and value == "off":
+        place.pop(name, None)
+    elif name in place or where == ["protocols"]:
+        place[name] = value
+    else:
+        raise InputError(Code.INVALID_INPUT, f"there is no rule {key!r}", "shadowgraph policy show")
+    try:
+        policy = Policy.model_validate(content)
+    except ValidationError as error:
+        raise InputError(Code.INVALID_INPUT, f"{key}: {error.errors()[0]['msg']}") from None
+    write_policy(home, policy)
+    audit.record(home, "policy-changed", rule=key, to=value)
+    return policy

@@ -1,0 +1,1 @@
+"""The site's folder: settings, keys, the register, its database."""

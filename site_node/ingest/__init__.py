@@ -1,0 +1,1 @@
+"""Loading: files, FHIR servers and DICOM senders into the CDM."""

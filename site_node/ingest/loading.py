@@ -1,0 +1,111 @@
+"""From a hospital's files into its CDM: one function a kind of file, all through the one loader."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from cdm.etl import SourceRecord, Unreadable
+from cdm.etl.loader.load import BATCH, load
+from cdm.etl.loader.load import remap as etl_remap
+from protocols.core.errors import Code, InputError
+from site_node.home.cdm import open_cdm
+from site_node.home.config import SiteConfig
+from site_node.home.identity import site_identity
+from site_node.sources import dicom, fhir, genomics, image_features
+
+Progress = Callable[[int], None]
+SAMPLES_AT_ONCE = 8  # the methylation of one sample is 6 MB, and stands in memory more than once
+
+
+def add_fhir(
+    config: SiteConfig, path: Path, name: str, validate: fhir.Validate, progress: Progress
+) -> dict[str, Any]:
+    """The summary of loading the FHIR files at `path`; `progress` is told of records loaded."""
+    _must_exist(path)
+    return _something(load_records(config, fhir.validated(fhir.read(path), validate), name, progress), path)
+
+
+def add_dicom(config: SiteConfig, path: Path, name: str, progress: Progress) -> dict[str, Any]:
+    """The summary of loading the DICOM files below `path`; `progress` is told of headers read."""
+    _must_exist(path)
+    told = 0
+
+    def headers_read(count: int) -> None:
+        nonlocal told
+        progress(count - told)
+        told = count
+
+    records = dicom.read(path, config.home, headers_read)
+    return _something(load_records(config, records, name, lambda count: None), path)
+
+
+def add_genomics(
+    config: SiteConfig, path: Path, name: str, told: genomics.Told, progress: Progress
+) -> dict[str, Any]:
+    """The summary of loading the genomic files at `path`; `told` is what the files do not say."""
+    _must_exist(path)
+    records = genomics.read(path, **vars(told))
+    return _something(load_records(config, records, name, progress, batch_size=SAMPLES_AT_ONCE), path)
+
+
+def add_image_features(config: SiteConfig, path: Path, name: str, progress: Progress) -> dict[str, Any]:
+    """The summary of loading a CSV of readers' scores."""
+    _must_exist(path)
+    return _something(load_records(config, image_features.read(path), name, progress), path)
+
+
+def remap(config: SiteConfig, progress: Progress) -> dict[str, Any]:
+    """What became of the records of each source, mapped anew from what was kept of them."""
+    engine = open_cdm(config)
+    try:
+        summaries = etl_remap(engine, site_identity(config), progress, config.mapping)
+    finally:
+        engine.dispose()
+    lines = [
+        {
+            "source": summary.source,
+            "remapped": sum(counts.replaced for counts in summary.kinds.values()),
+            "quarantined": summary.quarantined,
+        }
+        for summary in summaries
+    ]
+    return {"partial": any(line["quarantined"] for line in lines), "sources": lines}
+
+
+def load_records(
+    config: SiteConfig,
+    records: Iterable[SourceRecord | Unreadable],
+    name: str,
+    progress: Progress,
+    batch_size: int = BATCH,
+) -> dict[str, Any]:
+    """The summary of loading records of a source that is called `name`."""
+    engine = open_cdm(config)
+    try:
+        identity = site_identity(config)
+        summary = load(engine, records, name, identity, progress, batch_size, config.mapping)
+        return summary.as_dict()
+    finally:
+        engine.dispose()
+
+
+def _something(summary: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The summary of a load that met a record, be it good or bad.
+
+    Raises:
+        InputError: there was none, which seldom is what somebody meant who named a file or a folder.
+    """
+    if not summary["kinds"]:
+        raise InputError(
+            Code.NOT_FOUND,
+            f"nothing that could be loaded was found in {path.name}",
+            "look at the path and the kind of files; folders that are links are not followed",
+        )
+    return summary
+
+
+def _must_exist(path: Path) -> None:
+    if not path.exists():
+        raise InputError(
+            Code.NOT_FOUND, f"there is no file or folder {path.name}", "give the path of what to load"
+        )

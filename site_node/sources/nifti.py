@@ -1,0 +1,120 @@
+"""NIfTI-1 volumes: the few fields that a volume needs, without a library (nifti.nimh.nih.gov, nifti1.h)."""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.core.errors import Code, InputError
+from site_node.features.radiomics.model import Spacing
+
+HEADER = np.dtype(
+    [
+        ("sizeof_hdr", "i4"), ("unused", "V36"), ("dim", "i2", 8), ("intent", "V14"), ("datatype", "i2"),
+        ("bitpix", "i2"), ("slice_start", "i2"), ("pixdim", "f4", 8), ("vox_offset", "f4"), ("scl_slope",
+        "f4"), ("scl_inter", "f4"), ("more", "V132"), ("qform_code", "i2"), ("sform_code", "i2"), ("quatern",
+        "f4", 3), ("qoffset", "f4", 3), ("sform", "f4", (3, 4)), ("intent_name", "S16"), ("magic", "S4"),
+    ]
+)  # fmt: skip
+TYPES = {
+    2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
+}  # fmt: skip
+SKEW = 1e-3  # cosine between two axes from which a grid is not orthogonal
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume (z, y, x), or several, with the spacing and the 4 x 4 matrix from (x, y, z) indices to mm."""
+
+    array: NDArray[np.number]
+    spacing_mm: Spacing
+    affine: NDArray[np.float64]
+
+    def on_grid_of(self, other: "Volume") -> bool:
+        """Whether the voxels of both lie at the same places, to a hundredth of a voxel."""
+        if self.array.shape[-3:] != other.array.shape[-3:]:
+            return False
+        return bool(np.abs(self.affine - other.affine).max() <= 0.01 * min(self.spacing_mm))
+
+
+def read(path: Path, several: bool = False) -> Volume:
+    """The volume of a .nii or .nii.gz file; `several` volumes of one place are (volume, z, y, x).
+
+    Raises InputError for what is no orthogonal 3D NIfTI-1 volume.
+    """
+    try:
+        data = path.read_bytes()
+        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    except FileNotFoundError:
+        raise InputError(Code.NOT_FOUND, f"no file {path.name}") from None
+    except (OSError, EOFError):
+        raise InputError(Code.INVALID_INPUT, f"{path.name} cannot be read: damaged or truncated") from None
+    header = _header(data, path)
+    array = _voxels(data, header, path, several)
+    affine = _affine(header)
+    steps = affine[:3, :3]
+    lengths = np.linalg.norm(steps, axis=0)
+    if not np.all(np.isfinite(affine)) or np.any(lengths <= 0):
+        raise InputError(Code.INVALID_INPUT, f"{path.name}: the voxel size is not usable")
+    cosines = (steps / lengths).T @ (steps / lengths) - np.eye(3)
+    if np.abs(cosines).max() > SKEW:
+        fix = "Resample it onto a grid with right angles first."
+        raise InputError(Code.INVALID_INPUT, f"{path.name}: its axes are not at right angles", fix)
+    x, y, z = (float(length) for length in lengths)
+    return Volume(array, (z, y, x), affine)
+
+
+def _header(data: bytes, path: Path) -> np.void:
+    orders: tuple[Literal["<", ">"], ...] = ("<", ">")
+    for order in orders:
+        if len(data) >= HEADER.itemsize:
+            header: np.void = np.frombuffer(data, HEADER.newbyteorder(order), count=1)[0]
+            if header["sizeof_hdr"] == HEADER.itemsize and header["magic"][:3] == b"n+1":
+                return header
+    raise InputError(Code.INVALID_INPUT, f"{path.name} is no single-file NIfTI-1 volume")
+
+
+def _voxels(data: bytes, header: np.void, path: Path, several: bool) -> NDArray[np.number]:
+    n_dimensions, *sizes = header["dim"].tolist()
+    volumes = sizes[3] if several and n_dimensions > 3 else 1
+    shape = [*sizes[:3], volumes] if several else sizes[:3]
+    if n_dimensions < 3 or min(shape) < 1 or any(size > 1 for size in sizes[len(shape) : n_dimensions]):
+        raise InputError(Code.INVALID_INPUT, f"{path.name} is not one 3D volume")
+    if header["datatype"].item() not in TYPES:
+        raise InputError(Code.INVALID_INPUT, f"{path.name} has voxels that are not real numbers")
+    stored = np.dtype(TYPES[header["datatype"].item()]).newbyteorder(header.dtype["dim"].base.byteorder)
+    count, start = int(np.prod(shape, dtype=np.int64)), int(header["vox_offset"])
+    if len(data) < start + count * stored.itemsize:
+        raise InputError(Code.INVALID_INPUT, f"{path.name} is truncated")
+    voxels = np.frombuffer(data, stored, count, start).reshape(shape[::-1])
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope not in (0.0, 1.0) or (slope == 1 and intercept != 0):
+        return voxels.astype(np.float64) * slope + intercept
+    return np.asarray(voxels.astype(stored.newbyteorder("=")))
+
+
+def _affine(header: np.void) -> NDArray[np.float64]:
+    """Indices (x, y, z) to mm by the sform, else the qform, else the voxel sizes alone."""
+    affine = np.eye(4)
+    if header["sform_code"] > 0:
+        affine[:3] = header["sform"]
+        return affine
+    sizes = header["pixdim"].astype(np.float64)
+    affine[:3, :3] = np.diag(np.abs(sizes[1:4]))
+    if header["qform_code"] > 0:
+        b, c, d = header["quatern"].astype(np.float64)
+        a = np.sqrt(max(1 - b * b - c * c - d * d, 0.0))
+        rotation = np.array(
+            [
+                [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+                [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+                [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+            ]
+        )
+        rotation[:, 2] *= -1.0 if sizes[0] < 0 else 1.0
+        affine[:3, :3] = rotation @ affine[:3, :3]
+        affine[:3, 3] = header["qoffset"]
+    return affine
