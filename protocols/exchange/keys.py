@@ -29,7 +29,19 @@ def write_secret(path: Path, content: bytes) -> None:
 
 def signing_key(path: Path) -> Ed25519PrivateKey:
     """The Ed25519 key of a file; made at the first call."""
-    key = _pem_key(path, Ed25519PrivateKey.generate)
+    _make_key(path, Ed25519PrivateKey.generate)
+    return kept_signing_key(path)
+
+
+def kept_signing_key(path: Path) -> Ed25519PrivateKey:
+    """The Ed25519 key of a file that exists: a lost identity is not replaced by another in silence.
+
+    Raises:
+        InputError: there is no such file, or it holds another kind of key.
+    """
+    if not path.is_file():
+        raise InputError(Code.NOT_FOUND, f"the key {path.name} is missing", "restore it from a backup")
+    key = load_pem_private_key(path.read_bytes(), None)
     if not isinstance(key, Ed25519PrivateKey):
         raise InputError(Code.INVALID_INPUT, f"{path.name} is not an Ed25519 key")
     return key
@@ -37,7 +49,8 @@ def signing_key(path: Path) -> Ed25519PrivateKey:
 
 def masking_key(path: Path) -> X25519PrivateKey:
     """The X25519 key of a file, from which the masks of a secure sum come; made at the first call."""
-    key = _pem_key(path, X25519PrivateKey.generate)
+    _make_key(path, X25519PrivateKey.generate)
+    key = load_pem_private_key(path.read_bytes(), None)
     if not isinstance(key, X25519PrivateKey):
         raise InputError(Code.INVALID_INPUT, f"{path.name} is not an X25519 key")
     return key
@@ -50,11 +63,10 @@ def noise_secret(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _pem_key(path: Path, generate: Callable[[], Ed25519PrivateKey | X25519PrivateKey]) -> object:
+def _make_key(path: Path, generate: Callable[[], Ed25519PrivateKey | X25519PrivateKey]) -> None:
     if not path.exists():
         key = generate()
         write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return load_pem_private_key(path.read_bytes(), None)
 
 
 def public_text(key: Ed25519PublicKey | X25519PublicKey) -> str:

@@ -4,31 +4,27 @@ It accepts nothing but sealed bytes, and answers with sealed bytes or a sealed c
 leaves as a code; the text of an exception never does.
 """
 
-import base64
-import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from protocols.core.disclosure import Release, Thresholds
-from protocols.core.errors import Code, InputError, ShadowgraphError, SiteError
+from protocols.core.disclosure import Release
+from protocols.core.errors import Code, ShadowgraphError, SiteError
 from protocols.core.protocol import Ask, protocol
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Integers
-from protocols.exchange.keys import masking_key, noise_secret
+from protocols.exchange.keys import kept_signing_key, masking_key, noise_secret, verifying_key
 from protocols.exchange.proposal import Proposal
 from protocols.exchange.secure_sum import Member
 from protocols.exchange.site_answer import answer
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, digest, pack, seal, unseal
+from site_node.administration.enrolment import consortium
+from site_node.agent.admission import Admission, admit
 from site_node.governance import approvals, audit, ledger, peers
-from site_node.governance.approvals import State
-from site_node.governance.policy import read_policy
+from site_node.governance.policy import Policy, read_policy
 from site_node.home import config
 
 TableOf = Callable[[Study], AnalysisTable]
@@ -67,11 +63,8 @@ class Agent:
 
     def __post_init__(self) -> None:
         self.site = config.load(self.home).name
-        key = load_pem_private_key((self.home / "keys" / "signing.key").read_bytes(), None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise InputError(Code.INVALID_INPUT, "keys/signing.key is not an Ed25519 key")
-        self._key = key
-        self._coordinator = _coordinator_key(self.home)
+        self._coordinator = verifying_key(consortium(self.home).coordinator_key)
+        self._key = kept_signing_key(self.home / "keys" / "signing.key")
 
     def handle(self, kind: str, sealed: bytes) -> bytes:
         """The sealed answer to a sealed message of a kind, `propose` or `round`. Never raises."""
@@ -94,73 +87,39 @@ class Agent:
         if faults := read_policy(self.home).faults(study):
             audit.record(self.home, "study-against-policy", study=study.hash(), rules=list(faults))
             return self._status(study.hash(), "refused", Code.REFUSED_BY_POLICY)
-        return self._status(study.hash(), str(approvals.state(self.home, study)), None)
+        return self._status(study.hash(), str(approvals.approval(self.home, study).state), None)
 
     def _round(self, sealed: bytes) -> bytes:
         """Answers one round of an approved study."""
         body = unseal(sealed, self._coordinator, "question")
         question, asked = RoundQuestion.decode(body), digest(body)
-        study = approvals.proposed(self.home, question.study)
-        self._admit(study, question)
+        admission = admit(self.home, self.site, question)
         if (given := ledger.earlier(self.home, question, asked)) is not None:
             audit.record(self.home, "answer-repeated", study=question.study, round=question.round)
             return given
-        ledger.admit_run(
-            self.home,
-            question,
-            max_runs=approvals.max_runs(self.home, study),
-            standing=approvals.stands(self.home, study),
-        )
-        member = self._member(question)
-        floors = read_policy(self.home).thresholds.stricter(study.thresholds)
-        people = self._people_behind(study, floors)
-        ledger.refuse_few_apart(self.home, people, floors.min_count)
-        said = [self._answer(study, ask, masked=member is not None) for ask in question.asks]
+        ledger.admit_run(self.home, question, admission.approval)
+        member = self._member(question, admission.policy)
+        people = self._people_behind(admission)
+        ledger.refuse_few_apart(self.home, people, admission.floors.min_count)
+        said = [self._answer(admission, ask, masked=member is not None) for ask in question.asks]
         answers = tuple(_protected(s, member, asked, position) for position, s in enumerate(said))
         body = RoundAnswer(question.study, question.run, question.round, self.site, asked, answers).encode()
         reply = seal(body, self._key, "answer")
         if any(isinstance(s, Release) for s in said):
             ledger.keep_people(self.home, people)
-        audit.record(
-            self.home,
-            "answered",
-            study=question.study,
-            run=question.run,
-            round=question.round,
-            left=[_left(ask, s) for ask, s in zip(question.asks, said, strict=True)],
-            sha256=digest(reply),
-        )
+        self._audit_answer(question, said, reply)
         # After the audit: who is killed in between gives the same bytes again, and no answer is unaudited.
         ledger.remember(self.home, question, asked, reply)
         return reply
 
-    def _admit(self, study: Study, question: RoundQuestion) -> None:
-        """Lets a round through to the data, by this site's own record and policy alone."""
-        stands = approvals.state(self.home, study)
-        if stands is not State.APPROVED:
-            raise SiteError(approvals.REFUSAL[stands], f"the study is {stands} here")
-        policy = read_policy(self.home)
-        policy.admit(study)
-        if self.site not in question.roster:
-            raise SiteError(Code.REFUSED_BY_POLICY, "this site is not in the run's roster")
-        if len(set(question.roster)) < max(study.min_sites, policy.min_sites):
-            raise SiteError(Code.TOO_FEW_SITES, "the run has fewer sites than this site wants")
-        if question.round >= policy.max_rounds or len(question.asks) > policy.max_questions:
-            raise SiteError(Code.BUDGET_SPENT, "more rounds or questions than this site answers")
-        alike = Counter((ask.analysis, ask.part, ask.step, ask.rows, ask.per_site) for ask in question.asks)
-        if max(alike.values(), default=0) > policy.max_alike:
-            raise SiteError(
-                Code.BUDGET_SPENT, "one question is asked with more numbers than this site answers"
-            )
-
-    def _member(self, question: RoundQuestion) -> Member | None:
+    def _member(self, question: RoundQuestion, policy: Policy) -> Member | None:
         """This site's part in the run's secure sums; None if this site's policy lets the sums be plain.
 
         Raises:
             SiteError: the sums would be plain. WireError: a key of the question is not the one known here.
         """
         if not question.keys:
-            if read_policy(self.home).plain_sums or all(ask.per_site for ask in question.asks):
+            if policy.plain_sums or all(ask.per_site for ask in question.asks):
                 return None
             raise SiteError(Code.REFUSED_BY_POLICY, "sums would show this site's part to the coordinator")
         if set(question.keys) != set(question.roster):
@@ -171,45 +130,46 @@ class Agent:
             self._members[run] = Member(self.site, key, question.keys, peers.masking_keys(self.home))
         return self._members[run]
 
-    def _people_behind(self, study: Study, floors: Thresholds) -> Integers:
+    def _people_behind(self, admission: Admission) -> Integers:
         """The identifiers of the people whom an answer would be about; none where they are in no answer."""
         try:
-            persons = self._table(study).persons
+            persons = self._table(admission.study, admission.approval.decided_at).persons
         except ShadowgraphError:
             return np.zeros(0, dtype=np.int64)
-        return persons if len(persons) >= floors.min_count_in_sum else persons[:0]
+        return persons if len(persons) >= admission.floors.min_count_in_sum else persons[:0]
 
-    def _answer(self, study: Study, ask: Ask, *, masked: bool) -> Release | Code:
+    def _answer(self, admission: Admission, ask: Ask, *, masked: bool) -> Release | Code:
         """One question's release, or the code with which it is withheld."""
+        study = admission.study
         try:
-            self._spend(study, ask, masked=masked)
-            return answer(study, self._table(study), ask, read_policy(self.home).thresholds)
+            number = _noise_number(study, ask, masked=masked)
+            table = self._table(study, admission.approval.decided_at)
+            if number is not None:
+                people = table.persons[ask.rows.mask(table)]
+                ledger.admit_once(self.home, study.hash(), ask, people, number)
+            return answer(study, table, ask, admission.floors)
         except ShadowgraphError as error:
             return error.code
 
-    def _spend(self, study: Study, ask: Ask, *, masked: bool) -> None:
-        """Nothing, if the question spends no budget, or what is left of one.
-
-        Raises:
-            SiteError: budget-spent; refused-by-policy, a share of the noise alone would hide this site.
-        """
-        spec = study.spec(ask.analysis, ask.part)
-        number = protocol(spec.protocol).once(spec, ask.step, ask.arrays)
-        if number is None:
-            return
-        if not masked or ask.per_site:
-            raise SiteError(Code.REFUSED_BY_POLICY, "noise that sites share wants a secure sum")
-        table = self._table(study)
-        ledger.admit_once(self.home, study.hash(), ask, table.persons[ask.rows.mask(table)], number)
-
-    def _table(self, study: Study) -> AnalysisTable:
+    def _table(self, study: Study, decided_at: str) -> AnalysisTable:
         """The study's table, built once an approval: all its rounds see the same people and values."""
-        key = study.hash(), approvals.approved_at(self.home, study)
+        key = study.hash(), decided_at
         if key not in self._tables:
             table_of = self.table_of or cdm_tables(self.home)
             secret = noise_secret(self.home / "keys" / "noise.key")
             self._tables[key] = replace(table_of(study), secret=secret)
         return self._tables[key]
+
+    def _audit_answer(self, question: RoundQuestion, said: list[Release | Code], reply: bytes) -> None:
+        audit.record(
+            self.home,
+            "answered",
+            study=question.study,
+            run=question.run,
+            round=question.round,
+            left=[_left(ask, s) for ask, s in zip(question.asks, said, strict=True)],
+            sha256=digest(reply),
+        )
 
     def _refusal(self, kind: str, code: Code, text: str) -> bytes:
         audit.record(self.home, "refused", kind=kind, code=str(code), reason=text)
@@ -226,16 +186,17 @@ class Agent:
         return seal(pack(content), self._key, "status")
 
 
-def _coordinator_key(home: Path) -> Ed25519PublicKey:
-    path = home / "consortium.json"
-    if not path.is_file():
-        raise InputError(
-            Code.NOT_INITIALISED,
-            "this site has not joined a consortium",
-            "shadowgraph site join INVITATION",
-        )
-    encoded = json.loads(path.read_text())["coordinator_key"]
-    return Ed25519PublicKey.from_public_bytes(base64.b64decode(encoded))
+def _noise_number(study: Study, ask: Ask, *, masked: bool) -> int | None:
+    """Which of a spec's draws of noise the question spends; None if it spends none.
+
+    Raises:
+        SiteError: refused-by-policy; a share of the noise alone would not hide this site.
+    """
+    spec = study.spec(ask.analysis, ask.part)
+    number = protocol(spec.protocol).once(spec, ask.step, ask.arrays)
+    if number is not None and (not masked or ask.per_site):
+        raise SiteError(Code.REFUSED_BY_POLICY, "noise shared between sites requires a secure sum")
+    return number
 
 
 def _protected(said: Release | Code, member: Member | None, asked: str, position: int) -> Sent | Code:

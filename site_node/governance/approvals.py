@@ -1,9 +1,11 @@
 """What this site was asked to take part in, and what it decided; no other record counts."""
 
 import json
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 from cdm.cohorts.cohort import AtlasCohort
@@ -32,6 +34,22 @@ REFUSAL = {
 }
 
 
+@dataclass(frozen=True)
+class Approval:
+    """How a study stands at this site at one moment.
+
+    Attributes:
+        decided_at: when this one study was decided; empty where no person decided about it.
+        max_runs: how many runs of it this site answers.
+        standing: whether it passes by standing approvals alone.
+    """
+
+    state: State
+    decided_at: str = ""
+    max_runs: int = 1
+    standing: bool = False
+
+
 def receive(home: Path, canonical: bytes) -> Study:
     """The study of these canonical bytes, now in the inbox; a study that is there already stays as it is.
 
@@ -51,17 +69,18 @@ def receive(home: Path, canonical: bytes) -> Study:
     return study
 
 
-def proposed(home: Path, study: str) -> Study:
-    """The study in the inbox with exactly this hash; a question names it so, for runs are counted by it.
+def proposed(home: Path, study: str) -> tuple[Study, Approval]:
+    """The study in the inbox with exactly this hash, and how it stands here; runs are counted by that hash.
 
     Raises:
         SiteError: it was never proposed here.
     """
     with register(home) as db:
         row = db.execute("SELECT canonical FROM study WHERE hash = ?", (study,)).fetchone()
-    if row is None:
-        raise SiteError(Code.NOT_APPROVED, "a study that was never proposed here")
-    return parse_study(row["canonical"])
+        if row is None:
+            raise SiteError(Code.NOT_APPROVED, "a study that was never proposed here")
+        found = parse_study(row["canonical"])
+        return found, _approval(db, study, found)
 
 
 def find(home: Path, reference: str) -> Study:
@@ -93,7 +112,7 @@ def inbox(home: Path) -> list[dict[str, Any]]:
             {
                 "name": study.name,
                 "title": study.title,
-                "state": str(state(home, study)),
+                "state": str(approval(home, study).state),
                 "received": row["received_at"][:16],
                 "hash": study.hash()[:16],
             }
@@ -166,26 +185,29 @@ def standing(home: Path) -> list[dict[str, Any]]:
     ]
 
 
-def state(home: Path, study: Study) -> State:
+def approval(home: Path, study: Study) -> Approval:
     """How the study stands here now."""
     with register(home) as db:
-        row = db.execute("SELECT * FROM approval WHERE hash = ?", (study.hash(),)).fetchone()
-    if row is not None:
-        if row["decision"] == State.APPROVED and datetime.fromisoformat(row["expires_at"]) < now():
-            return State.EXPIRED
-        return State(row["decision"])
-    return State.APPROVED if stands(home, study) else State.PENDING
+        return _approval(db, study.hash(), study)
 
 
-def stands(home: Path, study: Study) -> bool:
+def _approval(db: Connection, study_hash: str, study: Study) -> Approval:
+    row = db.execute("SELECT * FROM approval WHERE hash = ?", (study_hash,)).fetchone()
+    if row is None:
+        passes = _passes_by_standing_approvals(db, study_hash, study)
+        return Approval(State.APPROVED if passes else State.PENDING, standing=passes)
+    state = State(row["decision"])
+    if state is State.APPROVED and datetime.fromisoformat(row["expires_at"]) < now():
+        state = State.EXPIRED
+    return Approval(state, str(row["decided_at"]), int(row["max_runs"]))
+
+
+def _passes_by_standing_approvals(db: Connection, study_hash: str, study: Study) -> bool:
     """Whether standing approvals cover every protocol in a study that has no decision of its own."""
-    with register(home) as db:
-        if db.execute("SELECT 1 FROM approval WHERE hash = ?", (study.hash(),)).fetchone():
-            return False
-        rows = {row["protocol"]: row for row in db.execute("SELECT * FROM standing_approval")}
-        others = db.execute(
-            "SELECT count(DISTINCT study) AS n FROM run WHERE standing AND study <> ?", (study.hash(),)
-        ).fetchone()["n"]
+    rows = {row["protocol"]: row for row in db.execute("SELECT * FROM standing_approval")}
+    others = db.execute(
+        "SELECT count(DISTINCT study) AS n FROM run WHERE standing AND study <> ?", (study_hash,)
+    ).fetchone()["n"]
     used = {spec.protocol for analysis in study.analyses for spec in specs_in(analysis.spec)}
     return all(
         name in rows
@@ -196,27 +218,13 @@ def stands(home: Path, study: Study) -> bool:
     )
 
 
-def approved_at(home: Path, study: Study) -> str:
-    """When this one study was decided; empty where a standing approval covers it."""
-    with register(home) as db:
-        row = db.execute("SELECT decided_at FROM approval WHERE hash = ?", (study.hash(),)).fetchone()
-    return "" if row is None else str(row["decided_at"])
-
-
-def max_runs(home: Path, study: Study) -> int:
-    """How many runs of this study the site answers."""
-    with register(home) as db:
-        row = db.execute("SELECT max_runs FROM approval WHERE hash = ?", (study.hash(),)).fetchone()
-    return int(row["max_runs"]) if row is not None else 1
-
-
 def shown(home: Path, study: Study) -> dict[str, Any]:
     """A study in words for the person who decides: what it is for, whom it counts, what would leave."""
     content = json.loads(study.canonical())
     return {
         "title": study.title,
         "purpose": study.purpose,
-        "state": str(state(home, study)),
+        "state": str(approval(home, study).state),
         "cohort": _cohort(study, content),
         "variables": {name: _words(variable) for name, variable in content["variables"].items()},
         "what would leave": study.describe(),

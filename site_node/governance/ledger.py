@@ -16,6 +16,7 @@ from protocols.core.errors import Code, SiteError
 from protocols.core.protocol import Ask
 from protocols.core.table import EVERYBODY, Integers
 from protocols.exchange.wire import RoundQuestion, digest
+from site_node.governance.approvals import Approval
 from site_node.home.register import now, register
 
 FEWEST_SITES_APART = 3
@@ -40,7 +41,7 @@ def earlier(home: Path, question: RoundQuestion, asked: str) -> bytes | None:
     return bytes(row["sealed"])
 
 
-def admit_run(home: Path, question: RoundQuestion, *, max_runs: int, standing: bool) -> None:
+def admit_run(home: Path, question: RoundQuestion, approval: Approval) -> None:
     """Lets a round into its run: a run keeps its roster, its rounds come in order, runs are few.
 
     Raises:
@@ -53,12 +54,12 @@ def admit_run(home: Path, question: RoundQuestion, *, max_runs: int, standing: b
         ).fetchone()
         if row is None:
             runs = db.execute("SELECT count(*) AS n FROM run WHERE study = ?", (question.study,)).fetchone()
-            if runs["n"] >= max_runs:
-                raise SiteError(Code.BUDGET_SPENT, f"this study was run here {max_runs} times")
+            if runs["n"] >= approval.max_runs:
+                raise SiteError(Code.BUDGET_SPENT, f"this study was run here {approval.max_runs} times")
             _refuse_nearly_the_same_sites(db, question)
             db.execute(
                 "INSERT INTO run VALUES (?, ?, ?, ?, ?)",
-                (question.study, question.run, roster, now().isoformat(), int(standing)),
+                (question.study, question.run, roster, now().isoformat(), int(approval.standing)),
             )
         elif row["roster"] != roster:
             raise SiteError(Code.ALREADY_ANSWERED, "that run has another roster")

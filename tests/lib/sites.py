@@ -1,16 +1,14 @@
 """Builders of sites: a folder with settings and keys, and a coordinator that signs."""
 
-import base64
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
+from protocols.exchange.enrolment import Invitation
 from protocols.exchange.keys import masking_key, public_text, sign_masking_key, signing_key
 from protocols.exchange.proposal import Proposal, SiteKeys
 from protocols.exchange.wire import RoundQuestion, seal
@@ -55,8 +53,13 @@ def make_site(home: Path, name: str, coordinator: Coordinator) -> Ed25519Private
     (home / "site.toml").write_text(f'schema_version = 1\nname = "{name}"\n')
     key = signing_key(home / "keys" / "signing.key")
     coordinator.sites[name] = site_keys(key, masking_key(home / "keys" / "masking.key"))
-    public = coordinator.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    (home / "consortium.json").write_text(json.dumps({"coordinator_key": base64.b64encode(public).decode()}))
+    Invitation(
+        consortium="Test",
+        site=name,
+        address="127.0.0.1:9092",
+        root_certificate="-----BEGIN CERTIFICATE-----",
+        coordinator_key=public_text(coordinator.key.public_key()),
+    ).write(home / "consortium.json")
     return key
 
 

@@ -160,7 +160,7 @@ def test_the_same_question_has_the_same_noise_after_a_restart(tmp_path: Path) ->
     released = []
     for _ in range(2):
         site.restart()
-        table = site.agent._table(study)
+        table = site.agent._table(study, "")
         released.append(answer(study, table, ask, Thresholds()).arrays["update"])
     np.testing.assert_array_equal(*released)
     assert (tmp_path / "keys" / "noise.key").stat().st_mode & 0o777 == 0o600

@@ -65,7 +65,8 @@ class Home:
         return inbox.approve(study.name, home=self.folder, days=90, runs=3, by="test", note="")
 
     def people(self, study: Study) -> list[int]:
-        persons: list[int] = self.agent._table(study).persons.tolist()
+        decided_at = approvals.approval(self.folder, study).decided_at
+        persons: list[int] = self.agent._table(study, decided_at).persons.tolist()
         return persons
 
 

@@ -10,12 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocols.core.errors import Code, InputError
 from protocols.core.protocol import ask
-from protocols.core.study import Study
+from protocols.core.study import Study, parse_study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.wire import RoundAnswer, unpack, unseal
+from site_node.agent import admission, agent
 from site_node.agent.agent import Agent
 from site_node.governance import approvals, audit, ledger, peers
 from site_node.governance.approvals import State
+from site_node.governance.policy import Policy, read_policy
 from tests.lib.sites import Coordinator, a_round, make_site
 from tests.lib.studies import a_study, a_table
 
@@ -285,3 +287,32 @@ def test_an_altered_audit_is_found_out(site: Site) -> None:
     path.write_text("\n".join([json.dumps(altered, sort_keys=True), *lines[1:]]) + "\n")
     with pytest.raises(Exception, match="line 1"):
         audit.verify(site.home)
+
+
+def test_a_round_reads_policy_and_study_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = a_study()
+    site.approve(study)
+    read: list[str] = []
+
+    def policy(home: Path) -> Policy:
+        read.append("policy")
+        return read_policy(home)
+
+    def parsed(canonical: bytes) -> Study:
+        read.append("study")
+        return parse_study(canonical)
+
+    for module in (admission, agent):
+        monkeypatch.setattr(module, "read_policy", policy)
+    monkeypatch.setattr(approvals, "parse_study", parsed)
+    site.answer(site.agent.handle("round", site.center.question(a_round(study, FIRST, FIRST))))
+    assert sorted(read) == ["policy", "study"]
+
+
+def test_a_lost_signing_key_is_not_replaced_in_silence(site: Site) -> None:
+    key = site.home / "keys" / "signing.key"
+    key.unlink()
+    with pytest.raises(InputError) as caught:
+        Agent(site.home)
+    assert caught.value.code == Code.NOT_FOUND
+    assert not key.exists()
