@@ -20,10 +20,10 @@ from scipy.special import expit
 from protocols.core.protocol import parse_spec
 from protocols.core.table import AnalysisTable
 from protocols.exchange.local import run_locally
-from protocols.validation.discrimination import Discrimination
 from tests.lib.shared import ROOT
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import estimated, tables_of
+from tests.reference.pooled import reference
 
 NUMBERS = ["age", "sex", "cp", "trestbps", "chol", "fbs", "restecg", "thalach", "exang", "oldpeak"]
 SEEDS = range(3)
@@ -70,15 +70,15 @@ def heart() -> Iterator[dict[str, Any]]:
         analyses = [{"name": f"s{seed}", "spec": heart_network(strategy, seed)} for seed in SEEDS]
         outcome = run_locally(a_study_of(columns, *analyses), tables)
         ours = np.array([outcome[f"s{seed}"].auc for seed in SEEDS])
-        reference = "fedsgd" if strategy == "fedsgd" else "sgd"
-        if reference not in pooled:
+        kind = "fedsgd" if strategy == "fedsgd" else "sgd"
+        if kind not in pooled:
             specs = [parse_spec(heart_network(strategy, seed)) for seed in SEEDS]
-            pooled[reference] = np.array([Discrimination().pooled(s, tables).auc for s in specs])
-        apart = ours - pooled[reference]
+            pooled[kind] = np.array([reference(s, tables).auc for s in specs])
+        apart = ours - pooled[kind]
         yield {
             "strategy": strategy,
             "auc": round(float(ours.mean()), 4),
-            "pooled": round(float(pooled[reference].mean()), 4),
+            "pooled": round(float(pooled[kind].mean()), 4),
             "largest difference of a seed": float(f"{np.abs(apart).max():.2g}"),
             "rounds": outcome.rounds,
         }

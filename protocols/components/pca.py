@@ -149,28 +149,6 @@ class Pca(FederatedProtocol[PcaSpec, PcaResult]):
         z = standardized(table, spec.features, arrays["mean"], arrays["scale"])
         return table.with_columns(dict(zip(spec.makes(), (z @ arrays["loadings"]).T, strict=True)))
 
-    def pooled(self, spec: PcaSpec, tables: Sequence[AnalysisTable]) -> PcaResult:
-        """The same by scikit-learn's PCA, a singular value decomposition of all rows."""
-        from sklearn.decomposition import PCA  # a test's library, not a site's
-
-        parts = [complete_rows(table, spec.features) for table in tables]
-        x = np.concatenate(parts)
-        scale = x.std(axis=0, ddof=1) if spec.scale else np.ones(x.shape[1])
-        fit = PCA(svd_solver="full").fit((x - x.mean(axis=0)) / scale)
-        k = spec.components
-        return PcaResult(
-            features=spec.features,
-            components=spec.makes(),
-            loadings=upright(fit.components_[:k].T),
-            variance=fit.explained_variance_[:k],
-            explained=fit.explained_variance_ratio_[:k],
-            total_variance=float(fit.explained_variance_.sum()),
-            mean=x.mean(axis=0),
-            scale=scale,
-            n=len(x),
-            sites=sum(len(part) > 0 for part in parts),
-        )
-
     def describe(self, spec: PcaSpec) -> Sequence[str]:
         p = len(spec.features)
         return (

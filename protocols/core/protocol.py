@@ -176,7 +176,7 @@ class Result:
 
 
 class FederatedProtocol(Generic[S, R]):
-    """One analysis: its spec, its site steps, its coordination and its pooled reference."""
+    """One analysis: its spec, its site steps and its coordination."""
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
@@ -217,10 +217,6 @@ class FederatedProtocol(Generic[S, R]):
         `at` are the intervals of the model's grid, from 1, by whose end the event may come.
         """
         raise SpecError(Code.INVALID_STUDY, f"{self.name} foretells no survival")
-
-    def pooled(self, spec: S, tables: Sequence[AnalysisTable]) -> R:
-        """The reference with all rows in one place, by a trusted library; for tests only."""
-        raise NotImplementedError
 
     def describe(self, spec: S) -> Sequence[str]:
         """What leaves a site, in words that a site administrator reads before approving."""

@@ -81,11 +81,6 @@ class Attrition(FederatedProtocol[AttritionSpec, AttritionResult]):
         by_site = {site: np.asarray(arrays["people"], np.int64) for site, arrays in here.answers.items()}
         return AttritionResult(spec.steps, total["people"], by_site, here.withheld)
 
-    def pooled(self, spec: AttritionSpec, tables: Sequence[AnalysisTable]) -> AttritionResult:
-        """The sum of the tables' own counts."""
-        total = np.array([sum(table.attrition[step] for table in tables) for step in spec.steps])
-        return AttritionResult(spec.steps, total, {}, {})
-
     def describe(self, spec: AttritionSpec) -> Sequence[str]:
         lines = [f"Leaves in a sum over sites, once: people left after each of {len(spec.steps)} steps."]
         if spec.per_site:

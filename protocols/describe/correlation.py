@@ -85,14 +85,6 @@ class Correlation(FederatedProtocol[CorrelationSpec, CorrelationResult]):
         everything = range(len(spec.of))
         return result(spec, moments.correlation("products", everything, everything), moments.n)
 
-    def pooled(self, spec: CorrelationSpec, tables: Sequence[AnalysisTable]) -> CorrelationResult:
-        """numpy's `corrcoef`, and scipy's test of each pair."""
-        x = np.concatenate([complete_rows(table, spec.of) for table in tables])
-        found = result(spec, np.corrcoef(x, rowvar=False), len(x))
-        test = stats.pearsonr(x[:, 0], x[:, 1])
-        np.testing.assert_allclose(found.p[0, 1], test.pvalue, rtol=1e-7, atol=1e-300)
-        return found
-
     def describe(self, spec: CorrelationSpec) -> Sequence[str]:
         p = len(spec.of)
         return (

@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic import Field
 from scipy import stats
 
-from protocols.core.disclosure import SUPPRESSED, Count, Thresholds
+from protocols.core.disclosure import SUPPRESSED, Count
 from protocols.core.errors import Code, StudyError
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.suppression import suppressed
@@ -103,13 +103,6 @@ class Crosstab(FederatedProtocol[CrosstabSpec, CrosstabResult]):
     def coordinate(self, spec: CrosstabSpec) -> Coordination[CrosstabResult]:
         total = yield ask("count")
         return result(spec, total["counts"], total.min_count)
-
-    def pooled(self, spec: CrosstabSpec, tables: Sequence[AnalysisTable]) -> CrosstabResult:
-        """pandas' `crosstab` of all rows."""
-        first, second = (np.concatenate([t.column(v) for t in tables]) for v in spec.variables())
-        counts = pd.crosstab(first, second)
-        full = counts.reindex(index=spec.row_levels, columns=spec.column_levels, fill_value=0)
-        return result(spec, full.to_numpy(), Thresholds().min_count)
 
     def describe(self, spec: CrosstabSpec) -> Sequence[str]:
         return (

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
-from protocols.core.disclosure import SUPPRESSED, Count, Thresholds
+from protocols.core.disclosure import SUPPRESSED, Count
 from protocols.core.errors import Code, StudyError
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.suppression import suppressed
@@ -97,15 +97,6 @@ class Histogram(FederatedProtocol[HistogramSpec, HistogramResult]):
     def coordinate(self, spec: HistogramSpec) -> Coordination[HistogramResult]:
         total = yield ask("count")
         return result(spec, total["counts"], total.min_count)
-
-    def pooled(self, spec: HistogramSpec, tables: Sequence[AnalysisTable]) -> HistogramResult:
-        """The same by pandas' `cut` on all rows."""
-        frame = pd.concat([pd.DataFrame({v: t.column(v) for v in spec.variables()}) for t in tables]).dropna()
-        groups = [frame[frame[spec.by] == level] for level in spec.levels] if spec.by else [frame]
-        top = np.nextafter(spec.edges[-1], np.inf)
-        bins = [-np.inf, *spec.edges[:-1], top, np.inf]
-        counts = [pd.cut(g[spec.of], bins, right=False).value_counts(sort=False).to_numpy() for g in groups]
-        return result(spec, np.array(counts), Thresholds().min_count)
 
     def describe(self, spec: HistogramSpec) -> Sequence[str]:
         by = f", by {spec.by}" if spec.by else ""

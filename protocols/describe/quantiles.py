@@ -139,18 +139,6 @@ class Quantiles(FederatedProtocol[QuantilesSpec, QuantilesResult]):
             low = np.where(n[:, None] < FEWEST, high - 1, low)  # of too few people nothing more is asked
         return result(spec, n, high)
 
-    def pooled(self, spec: QuantilesSpec, tables: Sequence[AnalysisTable]) -> QuantilesResult:
-        """numpy's `quantile` of the values rounded up to the grid."""
-        n, quantiles = [], []
-        for scale in spec.of:
-            x = np.concatenate([table.column(scale.variable) for table in tables])
-            x = x[~np.isnan(x)]
-            rounded = np.ceil((x - scale.low) / scale.resolution - 1e-9) * scale.resolution + scale.low
-            n.append(len(x))
-            quantiles.append(np.quantile(rounded, spec.shares, method="linear"))
-        resolution = np.array([scale.resolution for scale in spec.of])
-        return QuantilesResult(spec.variables(), spec.shares, np.array(n), np.array(quantiles), resolution)
-
     def describe(self, spec: QuantilesSpec) -> Sequence[str]:
         grids = ", ".join(f"{s.variable} (by {s.resolution:g})" for s in spec.of)
         rounds = max(int(np.ceil(np.log(s.steps() + 1) / np.log(_CUTS + 1))) for s in spec.of)

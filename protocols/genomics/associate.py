@@ -183,29 +183,6 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
             return _linear(spec, moments, left)
         return (yield from _logistic(spec, moments, left))
 
-    def pooled(self, spec: AssociateSpec, tables: Sequence[AnalysisTable]) -> AssociateResult:
-        """The same tests, one at a time, by numpy's least squares or statsmodels' Logit on all rows."""
-        parts = [complete_rows(table, spec.variables()) for table in tables]
-        people = [len(part) for part in parts if len(part)]
-        rows = np.concatenate(parts)
-        constants = np.ones((len(rows), 1))
-        if spec.intercepts == "site":
-            constants = np.repeat(np.eye(len(people)), people, axis=0)
-        c, x, y = _split(spec, rows)
-        base = np.hstack([constants, (c - c.mean(axis=0)) / c.std(axis=0)])
-        scale = x.std(axis=0)
-        df = len(rows) - base.shape[1] - 1
-        fit = _pooled_linear if spec.model == "linear" else _pooled_logistic
-        fits = [fit(np.column_stack([base, (f - f.mean()) / f.std()]), y, df) for f in x.T]
-        beta, se = (np.array([pair[part] for pair in fits]) / scale[:, None] for part in (0, 1))
-        return result(
-            spec,
-            beta,
-            se,
-            df=df if spec.model == "linear" else 0,
-            people=(len(rows), len(people)),
-        )
-
     def describe(self, spec: AssociateSpec) -> Sequence[str]:
         c, f, o = len(spec.confounders), len(spec.features), len(spec.outcomes)
         lines = [
@@ -340,20 +317,3 @@ def result(
         sites=people[1],
         evaluations=evaluations,
     )
-
-
-def _pooled_linear(design: Floats, y: Floats, df: int) -> tuple[Floats, Floats]:
-    """The (o,) coefficients of the last column and their standard errors."""
-    q, r = np.linalg.qr(design)
-    coef = np.linalg.solve(r, q.T @ y)
-    rss = ((y - design @ coef) ** 2).sum(axis=0)
-    return coef[-1], np.sqrt(rss / df) / abs(r[-1, -1])
-
-
-def _pooled_logistic(design: Floats, y: Floats, df: int) -> tuple[Floats, Floats]:
-    from statsmodels.discrete.discrete_model import Logit  # a test's library, not a site's
-
-    models = [Logit(outcome, design) for outcome in y.T]
-    coef = [model.fit(disp=0, tol=1e-12, maxiter=100).params for model in models]
-    covariances = [np.linalg.inv(-model.hessian(b)) for model, b in zip(models, coef, strict=True)]
-    return np.array([b[-1] for b in coef]), np.sqrt([v[-1, -1] for v in covariances])

@@ -35,7 +35,6 @@ from protocols.core.protocol import (
 )
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
-from protocols.estimation.pooled import joined, on_one_table
 from protocols.learning.trees import (
     GRID_CELLS,
     Rules,
@@ -229,10 +228,6 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult]):
         if spec.loss != "logistic":
             raise SpecError(Code.INVALID_STUDY, "trees of least squares give no probability")
         return predicted(spec, table, **arrays)
-
-    def pooled(self, spec: BoostingSpec, tables: Sequence[AnalysisTable]) -> BoostingResult:
-        """The same algorithm on all rows in one table."""
-        return on_one_table(self, spec, joined(tables), self.coordinate(spec))
 
     def describe(self, spec: BoostingSpec) -> Sequence[str]:
         f = len(spec.covariates)

@@ -23,7 +23,6 @@ from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.estimation.person_draws import uniform
-from protocols.estimation.pooled import joined, on_one_table
 from protocols.estimation.roc import bin_of, delong, histogram_of
 from protocols.learning.trees import (
     GRID_CELLS,
@@ -251,10 +250,6 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult]):
         trees = Trees.of(arrays)
         mean: Floats = trees.sums(table.matrix(spec.covariates)) / len(trees.feature)
         return mean
-
-    def pooled(self, spec: ForestSpec, tables: Sequence[AnalysisTable]) -> ForestResult:
-        """The same algorithm on all rows in one table."""
-        return on_one_table(self, spec, joined(tables), self.coordinate(spec))
 
     def describe(self, spec: ForestSpec) -> Sequence[str]:
         return (

@@ -35,10 +35,8 @@ from protocols.core.protocol import (
     site_step,
 )
 from protocols.core.table import AnalysisTable, Floats
-from protocols.estimation import network_reference
 from protocols.estimation.newton import covariate_moments, location_and_scale
 from protocols.estimation.person_draws import uniform
-from protocols.estimation.pooled import joined, on_one_table
 from protocols.learning import site_noise
 from protocols.learning.network_training import (
     INSTALL,
@@ -165,20 +163,6 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult]):
         if spec.loss != "logistic":
             raise SpecError(Code.INVALID_STUDY, "a network of least squares gives no probability")
         return predicted(spec, table, **arrays)
-
-    def pooled(self, spec: NeuralSpec, tables: Sequence[AnalysisTable]) -> NeuralResult:
-        """scikit-learn's network by the same steps; what is approximate, on all rows as one hospital's."""
-        if spec.strategy != "fedsgd" or spec.privacy is not None:
-            return on_one_table(self, spec, joined(tables), self.coordinate(spec))
-        table = joined(tables).complete(spec.variables())
-        moments = Total(Neural.moments(spec, table), ())
-        shift, scale = _standards(spec, moments)
-        people = standardized(spec, table, shift, scale)
-        weights, loss = network_reference.descended(
-            people, spec.rounds, spec.rate * spec.server_rate, spec.l2, spec.seed
-        )
-        events = int(moments["n_events"]) if spec.loss == "logistic" else None
-        return _result(spec, weights, (shift, scale), (len(table), events), (loss, [0.0] * spec.rounds))
 
     def describe(self, spec: NeuralSpec) -> Sequence[str]:
         size, layers = spec.network().size, " and ".join(map(str, spec.hidden)) or "no"

@@ -153,20 +153,6 @@ class Covbat(FederatedProtocol[CovbatSpec, CovbatResult]):
         y = residuals * np.sqrt(combat["variance"]) + _expected(spec, table, combat)
         return table.with_columns({name: y[:, g] for g, name in enumerate(spec.combat.features)})
 
-    def pooled(self, spec: CovbatSpec, tables: Sequence[AnalysisTable]) -> CovbatResult:
-        """The same from the rows of all sites: a decomposition of the residuals, batch by batch."""
-        combat = Combat().pooled(spec.combat, tables)
-        parts, batches = [], []
-        for number, table in enumerate(tables):
-            z, batch = _residuals(spec, table, np.ones(len(table), dtype=bool), combat.transform_arrays())
-            parts.append(z[batch >= 0])
-            batches.append(batch[batch >= 0] + 1000 * number)
-        rows, batch = np.concatenate(parts), np.concatenate(batches)
-        centred = about_batch_means(rows, batch)
-        covariance = np.cov(rows.T, ddof=0)
-        within_batches = centred.T @ centred / len(rows)
-        return _result(spec, combat, rows.mean(axis=0), covariance, within_batches, len(rows))
-
     def describe(self, spec: CovbatSpec) -> Sequence[str]:
         g = len(spec.combat.features)
         return (

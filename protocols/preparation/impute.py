@@ -23,7 +23,6 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
-from protocols.estimation.pooled import joined, on_one_table
 
 CELLS = 64
 _MAX_ROUNDS = 4
@@ -172,18 +171,6 @@ class Impute(FederatedProtocol[ImputeSpec, ImputeResult]):
         for name, value in zip(spec.filled(), arrays["values"], strict=True):
             columns[name] = np.where(np.isnan(columns[name]), value, columns[name])
         return table.with_columns({**columns, **marks})
-
-    def pooled(self, spec: ImputeSpec, tables: Sequence[AnalysisTable]) -> ImputeResult:
-        """numpy's mean and, within the bound, numpy's median of all rows."""
-        table = joined(tables)
-        x = _numbers(spec, table)
-        k, n = len(spec.mean), (~np.isnan(x)).sum(axis=0)
-        values, bound = np.nanmean(x, axis=0), np.zeros(x.shape[1])
-        if spec.median:
-            grid = _Grid.around(values[k:], np.nanstd(x[:, k:], axis=0))
-            values[k:], bound[k:] = on_one_table(self, spec, table, _medians(grid))
-            assert (np.abs(values - np.nanmedian(x, axis=0)) <= bound)[k:].all()
-        return ImputeResult(spec.filled(), spec.kinds(), values, bound, n, len(x) - n)
 
     def describe(self, spec: ImputeSpec) -> Sequence[str]:
         lines = [

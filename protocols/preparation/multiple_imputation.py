@@ -43,7 +43,6 @@ from protocols.core.protocol import (
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
 from protocols.estimation.person_draws import normal, uniform
-from protocols.estimation.pooled import joined, on_one_table
 from protocols.preparation import rubin
 from protocols.preparation.posterior import inverse, logistic_mode, regression_draw, scattered
 from protocols.regression.families import logit
@@ -215,20 +214,6 @@ class MultipleImputation(FederatedProtocol[MultipleImputationSpec, MultipleImput
             own = table.column(name)
             columns[name] = np.where(np.isnan(own) & eligible, values, own)
         return table.with_columns(columns)
-
-    def pooled(
-        self, spec: MultipleImputationSpec, tables: Sequence[AnalysisTable]
-    ) -> MultipleImputationResult:
-        """The same draws on all rows in one table, and the pooled fits of a library on the completed ones."""
-        table = joined(tables)
-        total = MultipleImputation.known(spec, table)
-        start = _start(spec, total, 0)
-        chains = [on_one_table(self, spec, table, _chain(spec, start, m)) for m in range(spec.imputations)]
-        model = protocol(spec.model.protocol)
-        sites = [
-            [self.transform(spec, t, np.ones(len(t), bool), **chain) for t in tables] for chain in chains
-        ]
-        return result(spec, total, chains, [model.pooled(spec.model, completed) for completed in sites])
 
     def describe(self, spec: MultipleImputationSpec) -> Sequence[str]:
         k = len(spec.columns())

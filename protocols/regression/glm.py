@@ -12,7 +12,7 @@ Reference: McCullagh & Nelder, Generalized Linear Models (1989), ch. 2 and 6; R 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -230,16 +230,6 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult]):
             raise SpecError(Code.INVALID_STUDY, f"a {spec.family} model of counts gives no probability")
         return families.probabilities(spec.covariates, table, arrays["coef"], link="probit")
 
-    def pooled(self, spec: GlmSpec, tables: Sequence[AnalysisTable]) -> GlmResult:
-        """The fit of statsmodels on all rows, its derivatives iterated to machine precision."""
-        complete = [table.complete(spec.columns()) for table in tables]
-        x = np.concatenate([t.matrix(spec.covariates) for t in complete])
-        y = np.concatenate([t.column(spec.outcome) for t in complete])
-        offset = np.concatenate([_offset(spec, t) for t in complete])
-        basis = original_scale(x.mean(axis=0), x.std(axis=0))
-        z = np.column_stack([np.ones(len(x)), x]) @ basis
-        return result(spec, _pooled_maximum(spec, y, z, offset), basis, _pooled_null(spec, y, offset), len(y))
-
     def describe(self, spec: GlmSpec) -> Sequence[str]:
         p, q = len(spec.terms()), len(spec.searched())
         with_offset = f", offset {spec.offset or spec.exposure}" if spec.offset or spec.exposure else ""
@@ -283,49 +273,6 @@ def _null_deviance(spec: GlmSpec, outcome: Floats, n: int) -> float:
     if spec.family == "probit" and not (spec.offset or spec.exposure):
         return float(-2 * (total * np.log(total / n) + (n - total) * np.log(1 - total / n)))
     return float("nan")
-
-
-def _pooled_null(spec: GlmSpec, y: Floats, offset: Floats) -> float:
-    from statsmodels.genmod import families as sm
-    from statsmodels.genmod.generalized_linear_model import GLM
-
-    if spec.family == "negative_binomial" or (spec.family == "probit" and offset.any()):
-        return float("nan")
-    family = sm.Poisson() if spec.family == "poisson" else sm.Binomial(sm.links.Probit())
-    return float(GLM(y, np.ones((len(y), 1)), family, offset=offset).fit(tol=1e-14).deviance)
-
-
-def _pooled_maximum(spec: GlmSpec, y: Floats, z: Floats, offset: Floats) -> Maximum:
-    """Where statsmodels' score vanishes, and its expected information there."""
-    from statsmodels.discrete.discrete_model import NegativeBinomial
-    from statsmodels.genmod import families as sm
-    from statsmodels.genmod.generalized_linear_model import GLM
-
-    if spec.family == "negative_binomial":
-        model: Any = NegativeBinomial(y, z, offset=offset)
-        at = model.fit(disp=0, method="bfgs", maxiter=2000, gtol=1e-8).params
-    else:
-        family = sm.Poisson() if spec.family == "poisson" else sm.Binomial(sm.links.Probit())
-        model = GLM(y, z, family, offset=offset)
-        at = model.fit(tol=1e-12, maxiter=100).params
-    for _ in range(10):
-        at = at - np.linalg.solve(model.hessian(at), model.score(at))
-    coef = at[: z.shape[1]]
-    if spec.family == "negative_binomial":
-        family = sm.NegativeBinomial(alpha=at[-1])
-        coef_and_shape = np.append(coef, -np.log(at[-1]))
-    else:
-        coef_and_shape = coef
-    glm = GLM(y, z, family, offset=offset)
-    k = len(coef_and_shape)
-    expected = np.zeros((k, k))
-    expected[: len(coef), : len(coef)] = -glm.hessian(coef, observed=False)
-    if k > len(coef):  # by log theta: alpha² times that by alpha, where the score vanishes
-        expected[-1, -1] = -model.hessian(at)[-1, -1] * at[-1] ** 2
-    deviance = glm.family.deviance(y, glm.predict(coef, offset=offset))
-    arrays: Arrays = {"expected": expected, "deviance": np.array(deviance)}
-    point = Point(coef_and_shape, float(model.loglike(at)), np.zeros(k), expected, arrays)
-    return Maximum(coef_and_shape, point, 0)
 
 
 def result(spec: GlmSpec, found: Maximum, basis: Floats, null_deviance: float, n: int) -> GlmResult:

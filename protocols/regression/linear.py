@@ -35,7 +35,7 @@ from protocols.estimation.moments import (
     gather,
 )
 from protocols.estimation.newton import aliased
-from protocols.regression.penalized_linear import PenalizedPath, Penalty, path_of_moments, path_of_rows
+from protocols.regression.penalized_linear import PenalizedPath, Penalty, path_of_moments
 
 INTERCEPT = "(Intercept)"
 
@@ -149,38 +149,6 @@ class Linear(FederatedProtocol[LinearSpec, LinearResult]):
         p = len(spec.covariates)
         correlation = moments.correlation("products", range(p + 1), range(p + 1))
         return _fit(spec, moments, correlation[:p, :p], correlation[:p, p])
-
-    def pooled(self, spec: LinearSpec, tables: Sequence[AnalysisTable]) -> LinearResult:
-        """The fit of statsmodels' OLS on all rows, and of scikit-learn's ElasticNet at each penalty."""
-        from statsmodels.regression.linear_model import OLS  # a test's library, not a site's
-
-        parts = [complete_rows(table, spec.variables()) for table in tables]
-        rows = np.concatenate(parts)
-        people = [len(part) for part in parts if len(part)]
-        if spec.intercepts == "common":
-            constants = np.ones((len(rows), 1))
-        else:
-            constants = np.repeat(np.eye(len(people)), people, axis=0)
-        x, y = rows[:, :-1], rows[:, -1]
-        scale = x.std(axis=0)
-        fit = OLS(y, np.hstack([constants, (x - x.mean(axis=0)) / scale])).fit()
-        k = constants.shape[1]
-        basis = np.vstack([-x.mean(axis=0) / scale, np.diag(1 / scale)])
-        basis = np.hstack([np.eye(len(basis), 1), basis])
-        take = slice(0, None) if spec.intercepts == "common" else slice(k, None)
-        if spec.intercepts == "site":
-            basis = basis[1:, 1:]
-        centred = rows - constants @ np.linalg.lstsq(constants, rows, rcond=None)[0]
-        return result(
-            spec,
-            basis @ fit.params[take],
-            basis @ fit.cov_params()[take, take] @ basis.T,
-            rss=float(fit.ssr),
-            tss=float(centred[:, -1] @ centred[:, -1]),
-            df=int(fit.df_resid),
-            people=(len(rows), len(people)),
-            path=path_of_rows(spec.penalty, spec.intercepts, rows, centred) if spec.penalty else None,
-        )
 
     def describe(self, spec: LinearSpec) -> Sequence[str]:
         k = len(spec.variables())

@@ -1,4 +1,4 @@
-"""Ridge, lasso and elastic net paths of a linear model, from its moments or, for tests, from rows."""
+"""Ridge, lasso and elastic net paths of a linear model, from its moments."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -55,13 +55,13 @@ def path_of_moments(
     """Penalized fits from correlations and covariances; for the lasso, aliased covariates stay at 0."""
     out = aliased(R) if penalty.l1_ratio == 1 else []
     kept = [j for j in range(len(R)) if j not in out]
-    lambdas = _lambdas(penalty, gradient[kept])
+    lambdas = penalties(penalty, gradient[kept])
     found = elastic_net.path(R[np.ix_(kept, kept)], gradient[kept], lambdas, penalty.l1_ratio)
     coef = np.zeros((len(lambdas), len(R)))
     coef[:, kept] = found.coef
     explained = 2 * coef @ gradient - np.einsum("li,ij,lj->l", coef, R, coef)
     original = coef / (moments.norm[:-1] / np.sqrt(moments.n))
-    return _penalized(
+    return penalized_path(
         intercepts,
         found,
         original,
@@ -72,46 +72,14 @@ def path_of_moments(
     )
 
 
-def _lambdas(penalty: Penalty, gradient: Floats) -> Floats:
+def penalties(penalty: Penalty, gradient: Floats) -> Floats:
+    """(L,) penalties, descending, from the (p,) covariances of standardized covariates with the outcome."""
     if penalty.lambdas:
         return np.sort(np.array(penalty.lambdas))[::-1]
     return elastic_net.penalties(gradient, penalty.l1_ratio, penalty.number)
 
 
-def path_of_rows(penalty: Penalty, intercepts: Intercepts, rows: Floats, centred: Floats) -> PenalizedPath:
-    """The same by scikit-learn, from rows about their site's means where it has an intercept of its own."""
-    from sklearn.linear_model import ElasticNet, Ridge
-
-    n, ratio = len(rows), penalty.l1_ratio
-    scale = centred[:, :-1].std(axis=0)
-    x, y = centred[:, :-1] / scale, centred[:, -1]
-    lambdas = _lambdas(penalty, x.T @ y / n)
-    coef = np.array(
-        [
-            (
-                Ridge(alpha=n * lam, fit_intercept=False)
-                if ratio == 0
-                else ElasticNet(alpha=lam, l1_ratio=ratio, fit_intercept=False, tol=1e-15, max_iter=1_000_000)
-            )
-            .fit(x, y)
-            .coef_
-            for lam in lambdas
-        ]
-    )
-    rss = ((y[:, None] - x @ coef.T) ** 2).mean(axis=0)
-    mean = rows.mean(axis=0)
-    return _penalized(
-        intercepts,
-        elastic_net.Path(lambdas, coef, 0.0),
-        coef / scale,
-        mean[-1] - (coef / scale) @ mean[:-1],
-        (y.var() - rss, float(y.var())),
-        n,
-        elastic_net.degrees_of_freedom(x.T @ x / n, coef, lambdas * (1 - ratio)),
-    )
-
-
-def _penalized(
+def penalized_path(
     intercepts: Intercepts,
     found: elastic_net.Path,
     coef: Floats,

@@ -20,7 +20,6 @@ import numpy as np
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers
-from protocols.estimation import time_by_time
 from protocols.survival import cox_fit
 from protocols.survival import shared_baseline as shared
 from protocols.survival.cox_model import CoxResult, CoxSpec
@@ -209,10 +208,6 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult]):
         """The (n,) linear predictors about the mean, and (n, T) chances by the baseline hazard."""
         score: Floats = (table.matrix(spec.covariates) - arrays["center"]) @ arrays["coef"]
         return score, -np.expm1(-np.outer(np.exp(score), arrays["hazard"][at - 1]))
-
-    def pooled(self, spec: CoxSpec, tables: Sequence[AnalysisTable]) -> CoxResult:
-        """The fit of sums over risk sets one event time after another, held to statsmodels' PHReg."""
-        return time_by_time.fitted(spec, [_design(spec, table) for table in tables])
 
     def describe(self, spec: CoxSpec) -> Sequence[str]:
         p, covariates = len(spec.covariates), ", ".join(spec.covariates)

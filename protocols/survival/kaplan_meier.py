@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
-from protocols.core.disclosure import Count, Thresholds
+from protocols.core.disclosure import Count
 from protocols.core.errors import Code, StudyError
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers
@@ -151,30 +151,6 @@ class KaplanMeier(FederatedProtocol[KaplanMeierSpec, KaplanMeierResult]):
     def coordinate(self, spec: KaplanMeierSpec) -> Coordination[KaplanMeierResult]:
         total = yield ask("life_table")
         return result(spec, total.arrays, total.min_count)
-
-    def pooled(self, spec: KaplanMeierSpec, tables: Sequence[AnalysisTable]) -> KaplanMeierResult:
-        """The counts by brute force on all rounded times, the curves checked against statsmodels."""
-        from statsmodels.duration.survfunc import SurvfuncRight  # a test's library, not a site's
-
-        edges, floor = spec.grid.edges(), Thresholds().min_count
-        groups = [grouped(table, spec) for table in tables]
-        counts: dict[str, list[Integers]] = {"people": [], "at_risk": [], "events": []}
-        for g in range(len(spec.groups())):
-            on = [group[g].on(edges) for group in groups]
-            time, event = (np.concatenate([getattr(f, name) for f in on]) for name in ("time", "event"))
-            entry = np.concatenate([np.zeros(len(f.time)) if f.entry is None else f.entry for f in on])
-            intervals = np.arange(1, len(edges))[:, None]
-            counts["people"].append(np.array(len(time)))
-            counts["at_risk"].append(((time >= intervals) & (entry < intervals)).sum(axis=1))
-            counts["events"].append(((time == intervals) & event).sum(axis=1))
-            at_risk = time > entry
-            if at_risk.sum() >= floor:
-                theirs = SurvfuncRight(time[at_risk], event[at_risk], entry=entry[at_risk])
-                ours = curve(counts["at_risk"][g], counts["events"][g], level=spec.level, min_count=1)
-                at = theirs.surv_times.astype(int) - 1
-                keep = at < len(edges) - 1
-                np.testing.assert_allclose(ours.survival[at[keep]], theirs.surv_prob[keep], rtol=1e-12)
-        return result(spec, {name: np.array(value) for name, value in counts.items()}, floor)
 
     def describe(self, spec: KaplanMeierSpec) -> Sequence[str]:
         by = f" by {spec.by}" if spec.by else ""

@@ -40,13 +40,11 @@ from protocols.validation.out_of_fold import (
     fitted,
     folds_of,
     mean_of_repeats,
-    pooled_fitted,
     scored,
-    scored_by,
     sites_to_leave_out,
     smaller_class,
 )
-from protocols.validation.schemes import ByFold, BySite
+from protocols.validation.schemes import ByFold
 
 MEASURES = ("net_benefit", "treat_all", "standardized", "avoided")
 """What is averaged over repeated folds."""
@@ -234,25 +232,6 @@ class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):
         totals = yield folds.questions("counts", fits)
         check_people(spec, int(totals[0]["n"]), totals[0].min_count)
         return mean_of_repeats([result(spec, total.arrays) for total in totals], MEASURES)
-
-    def pooled(self, spec: DecisionCurveSpec, tables: Sequence[AnalysisTable]) -> DecisionCurveResult:
-        """The same folds, pooled fits, and net benefit from each person's score."""
-        judged: tuple[str, ...] = ()
-        if isinstance(spec.scheme, BySite):
-            judged = tuple(sorted(t.site for t in tables if smaller_class(spec, t)["smaller"] >= 10))
-        folds = folds_of(spec.scheme, judged)
-        fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
-        found = []
-        for question in folds.questions("counts", fits):
-            counts = [DecisionCurve.counts(spec, table, **question.arrays) for table in tables]
-            total = {name: np.sum([c[name] for c in counts], axis=0) for name in counts[0]}
-            found.append(result(spec, total))
-            people = [scored_by(spec, table, question) for table in tables]
-            y, p = np.concatenate([y for y, _ in people]), np.concatenate([p for _, p in people], axis=1)
-            for t, cut in enumerate(spec.thresholds):
-                worth = np.where(p >= cut, np.where(y == 1, 1.0, -cut / (1 - cut)), 0.0).mean(axis=1)
-                assert np.allclose(worth, found[-1].net_benefit[:, t], rtol=0, atol=1e-12)
-        return mean_of_repeats(found, MEASURES)
 
     def describe(self, spec: DecisionCurveSpec) -> Sequence[str]:
         lines = [f"Decision curves, {spec.scheme}; for each fold:"]

@@ -46,13 +46,11 @@ from protocols.validation.out_of_fold import (
     fitted,
     folds_of,
     mean_of_repeats,
-    pooled_fitted,
     scored,
-    scored_by,
     sites_to_leave_out,
     smaller_class,
 )
-from protocols.validation.schemes import ByFold, BySite
+from protocols.validation.schemes import ByFold
 
 MEASURES = (
     "auc",
@@ -244,31 +242,6 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
             totals = yield questions
         check_people(spec, int(totals[0]["n"]), totals[0].min_count)
         found = [result(spec, folds.names, fits, total.arrays, by_site, not_judged) for total in totals]
-        return mean_of_repeats(found, MEASURES)
-
-    def pooled(self, spec: DiscriminationSpec, tables: Sequence[AnalysisTable]) -> DiscriminationResult:
-        """The same folds, pooled fits and histogram on all rows in one place."""
-        from sklearn.metrics import brier_score_loss, roc_auc_score  # for tests, not for sites
-
-        judged: tuple[str, ...] = ()
-        if isinstance(spec.scheme, BySite):
-            enough = (t.site for t in tables if Discrimination.classes(spec, t)["smaller"] >= spec.min_cell)
-            judged = tuple(sorted(enough))
-        folds = folds_of(spec.scheme, judged)
-        fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
-        found = []
-        for question in folds.questions("scores", fits):
-            people = [scored_by(spec, table, question) for table in tables]
-            y, p = np.concatenate([y for y, _ in people]), np.concatenate([p[0] for _, p in people])
-            total = {
-                "n": np.array(len(y)),
-                "histogram": histogram_of(y, bin_of(p, spec.bins), spec.bins),
-                "predicted": np.histogram(p, np.linspace(0, 1, spec.bins + 1), weights=p)[0],
-                "squares": np.array(brier_score_loss(y, p) * len(y)),
-            }
-            found.append(result(spec, folds.names, fits, total, {}, {}))
-            assert abs(found[-1].auc - roc_auc_score(y, bin_of(p, spec.bins))) < 1e-12
-            assert abs(found[-1].auc - roc_auc_score(y, p)) <= found[-1].auc_bound
         return mean_of_repeats(found, MEASURES)
 
     def describe(self, spec: DiscriminationSpec) -> Sequence[str]:

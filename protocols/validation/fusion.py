@@ -219,40 +219,6 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult]):
         probability = expit(meta[0] + _covariates(p) @ meta[1:])
         return np.where(np.isnan(p).all(axis=1), np.nan, probability)
 
-    def pooled(self, spec: FusionSpec, tables: Sequence[AnalysisTable]) -> FusionResult:
-        """The experts' pooled fits in the same folds, and statsmodels' Logit on their out-of-fold scores."""
-        from statsmodels.discrete.discrete_model import Logit  # a test's library, not a site's
-
-        fits = []
-        for rows in (*spec.training(), EVERYBODY):
-            train = [table.select(rows.mask(table)) for table in tables]
-            arrays: dict[str, Array] = {}
-            for name in spec.names():
-                expert = spec.experts[name]
-                arrays |= _named(name, protocol(expert.protocol).pooled(expert, train).transform_arrays())
-            fits.append(arrays)
-        folds = stacked(fits[:-1])
-        parts = [_out_of_fold(spec, table, folds) for table in tables]
-        x, y = np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
-        missing = (x[:, len(spec.experts) :] == 1).sum(axis=0)
-        kept = _kept(spec, Total({"missing": missing, "n": np.array(len(y))}, ()))
-        columns = [j - 1 for j in kept[1:]]
-        basis = original_scale(x[:, columns].mean(axis=0), x[:, columns].std(axis=0))
-        model = Logit(y, np.column_stack([np.ones(len(y)), x[:, columns]]) @ basis)
-        coef = model.fit(disp=0, tol=1e-12, maxiter=100).params
-        covariance = basis @ np.linalg.inv(-model.hessian(coef)) @ basis.T
-        people = (len(y), int(y.sum()))
-        return result(
-            spec,
-            kept,
-            basis @ coef,
-            covariance,
-            float(model.loglike(coef)),
-            people,
-            len(y) - missing,
-            fits[-1],
-        )
-
     def describe(self, spec: FusionSpec) -> Sequence[str]:
         t = 2 * len(spec.experts) + 1
         lines = [f"Late fusion of {', '.join(spec.names())}: experts in {spec.folds} folds and on everybody."]

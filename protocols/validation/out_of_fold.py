@@ -228,22 +228,6 @@ def fitted(spec: Validated, rows: Rows) -> Coordination[dict[str, Array]]:
     return arrays
 
 
-def pooled_fitted(spec: Validated, rows: Rows, tables: Sequence[AnalysisTable]) -> dict[str, Array]:
-    """The same by each protocol's pooled reference."""
-    masks = [rows.mask(table) for table in tables]
-    arrays: dict[str, Array] = {}
-    for part, before in spec.preparations().items():
-        step = protocol(before.protocol)
-        train = [table.select(mask) for table, mask in zip(tables, masks, strict=True)]
-        found = step.pooled(before, train).transform_arrays()
-        tables = [step.transform(before, t, mask, **found) for t, mask in zip(tables, masks, strict=True)]
-        arrays |= _named(part, found)
-    train = [table.select(mask) for table, mask in zip(tables, masks, strict=True)]
-    for part, model in spec.fitted_models().items():
-        arrays |= _named(part, protocol(model.protocol).pooled(model, train).transform_arrays())
-    return arrays
-
-
 def stacked(fits: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
     """The arrays of all folds, the fold as their first axis."""
     folds: dict[str, Any] = {name: np.stack([fit[name] for fit in fits]) for name in fits[0]}
@@ -268,11 +252,6 @@ def scored(
         outcomes.append(y[known])
         scores.append(p[:, known])
     return np.concatenate(outcomes), np.concatenate(scores, axis=1)
-
-
-def scored_by(spec: Validated, table: AnalysisTable, question: Ask) -> tuple[Floats, Floats]:
-    """The same for the folds and fits of a question."""
-    return scored(spec, table, np.asarray(question.arrays["folds"], dtype=np.int64), question.arrays)
 
 
 def tested(

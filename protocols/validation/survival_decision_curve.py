@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core.disclosure import SUPPRESSED, Array, Count, Thresholds
+from protocols.core.disclosure import SUPPRESSED, Array, Count
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
@@ -39,12 +39,11 @@ from protocols.validation.out_of_fold import (
     fitted,
     folds_of,
     mean_of_repeats,
-    pooled_fitted,
     sites_to_leave_out,
     smallest_inner_fold,
     tested,
 )
-from protocols.validation.schemes import ByFold, BySite
+from protocols.validation.schemes import ByFold
 from protocols.validation.tune import TuneSpec, check_foretells
 
 MEASURES = ("net_benefit", "treat_all", "avoided")
@@ -194,38 +193,6 @@ class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, Surviva
         totals = yield folds.questions("life_tables", fits)
         check_people(spec, int(totals[0]["n"]), totals[0].min_count)
         found = [result(spec, total.arrays, total.min_count) for total in totals]
-        return mean_of_repeats(found, MEASURES)
-
-    def pooled(
-        self, spec: SurvivalDecisionCurveSpec, tables: Sequence[AnalysisTable]
-    ) -> SurvivalDecisionCurveResult:
-        """The same folds, pooled fits, and statsmodels' Kaplan-Meier of those above each threshold."""
-        from statsmodels.duration.survfunc import SurvfuncRight  # a test's library, not a site's
-
-        judged: tuple[str, ...] = ()
-        if isinstance(spec.scheme, BySite):
-            enough = (t.site for t in tables if SurvivalDecisionCurve.classes(spec, t)["smaller"] >= 10)
-            judged = tuple(sorted(enough))
-        folds = folds_of(spec.scheme, judged)
-        fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
-        floor, found, last = Thresholds().min_count, [], len(spec.until_day()) - 1
-        for question in folds.questions("life_tables", fits):
-            numbers = np.asarray(question.arrays["folds"], dtype=np.int64)
-            steps = [SurvivalDecisionCurve.life_tables(spec, t, **question.arrays) for t in tables]
-            total = {name: np.sum([s[name] for s in steps], axis=0) for name in steps[0]}
-            found.append(result(spec, total, floor))
-            people = [p for table in tables for p in _foretold(spec, table, numbers, question.arrays)]
-            on = [follow.on(spec.until_day()) for follow, _ in people]
-            time, event = (np.concatenate([getattr(f, name) for f in on]) for name in ("time", "event"))
-            entry = np.concatenate([np.zeros(len(f.time)) if f.entry is None else f.entry for f in on])
-            risk = np.concatenate([risk for _, risk in people], axis=1)
-            for t, cut in enumerate(spec.thresholds):
-                for m, above in enumerate((risk >= cut) & (time > entry)):
-                    share = found[-1].event_share[m, t]
-                    if above.any() and np.isfinite(share):
-                        theirs = SurvfuncRight(time[above], event[above], entry=entry[above])
-                        at = theirs.surv_times <= last
-                        np.testing.assert_allclose(1 - share, np.append(1.0, theirs.surv_prob[at])[-1])
         return mean_of_repeats(found, MEASURES)
 
     def describe(self, spec: SurvivalDecisionCurveSpec) -> Sequence[str]:

@@ -36,7 +36,6 @@ from protocols.core.protocol import (
     site_step,
 )
 from protocols.core.table import AnalysisTable, Floats, Integers
-from protocols.estimation import pair_by_pair
 from protocols.survival.concordance import Pairs, pairs
 from protocols.survival.cox import CoxSpec
 from protocols.survival.life_table import FollowUp, counted, ended, follow_up, known_follow_up
@@ -56,12 +55,11 @@ from protocols.validation.out_of_fold import (
     fitted,
     folds_of,
     mean_of_repeats,
-    pooled_fitted,
     sites_to_leave_out,
     smallest_inner_fold,
     tested,
 )
-from protocols.validation.schemes import ByFold, BySite
+from protocols.validation.schemes import ByFold
 from protocols.validation.tune import TuneSpec, check_foretells
 
 MEASURES = (
@@ -254,32 +252,6 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
             totals = yield questions
         at = observed[spec.at()]
         found = [result(spec, folds.names, fits, total, at, by_site, not_judged) for total in totals]
-        return mean_of_repeats(found, MEASURES)
-
-    def pooled(
-        self, spec: SurvivalValidationSpec, tables: Sequence[AnalysisTable]
-    ) -> SurvivalValidationResult:
-        """The same folds and pooled fits; every pair and every person looked at by itself."""
-        judged: tuple[str, ...] = ()
-        if isinstance(spec.scheme, BySite):
-            enough = (t.site for t in tables if SurvivalValidation.classes(spec, t)["smaller"] >= 10)
-            judged = tuple(sorted(enough))
-        folds = folds_of(spec.scheme, judged)
-        fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
-        known = [known_follow_up(t, spec.model.outcome, spec.model.entry) for t in tables]
-        people = [follow_up(t, spec.model.outcome, spec.model.entry).on(spec.edges()) for t in known]
-        followed, observed = pair_by_pair.shares(people, len(spec.edges()) - 1)
-        at, found = observed[spec.at()], []
-        for question in folds.questions("scores", fits):
-            numbers = np.asarray(question.arrays["folds"], dtype=np.int64)
-            totals = nothing(len(spec.days))
-            for table in tables:
-                for part, score, risk in _scored(spec, table, numbers, question.arrays):
-                    for name, value in pair_by_pair.measures(
-                        part, part.on(spec.edges()), score, risk, followed, spec.at(), BINS
-                    ).items():
-                        totals[name] = totals[name] + value
-            found.append(result(spec, folds.names, fits, Total(totals, ()), at, {}, {}))
         return mean_of_repeats(found, MEASURES)
 
     def describe(self, spec: SurvivalValidationSpec) -> Sequence[str]:

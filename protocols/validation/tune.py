@@ -177,25 +177,6 @@ class Tune(FederatedProtocol[TuneSpec, TuneResult]):
         model, own = _chosen(spec, arrays)
         return protocol(model.protocol).risks(model, table, at, **own)
 
-    def pooled(self, spec: TuneSpec, tables: Sequence[AnalysisTable]) -> TuneResult:
-        """Pooled fits in the same folds; statsmodels' partial likelihood for Cox models."""
-        fits = []
-        for rows in (*spec.training(), EVERYBODY):
-            train = [table.select(rows.mask(table)) for table in tables]
-            arrays: dict[str, Array] = {}
-            for name in spec.names():
-                model = spec.candidates[name]
-                arrays |= _named(name, protocol(model.protocol).pooled(model, train).transform_arrays())
-            fits.append(arrays)
-        if spec.is_survival():
-            n, loglik = _pooled_survival(spec, tables, fits[:-1])
-            return _result(spec, n, loglik, fits[-1])
-        n, loglik = 0, np.zeros(len(spec.candidates))
-        for table in tables:
-            people, part = _judged(spec, table, stacked(fits[:-1]))
-            n, loglik = n + people, loglik + part
-        return _result(spec, n, loglik, fits[-1])
-
     def describe(self, spec: TuneSpec) -> Sequence[str]:
         lines = [
             f"One of {len(spec.candidates)} models of {spec.outcome}, chosen in {spec.folds} folds; each is "
@@ -290,32 +271,6 @@ def _added(spec: TuneSpec, name: str, table: AnalysisTable, test: Mask, fits: Ma
         return sum((stratum.derivatives(coef, model.ties)[0] for _, stratum in rows.by_stratum()), 0.0)
 
     return loglik(table) - loglik(table.select(~test))
-
-
-def _pooled_survival(
-    spec: TuneSpec, tables: Sequence[AnalysisTable], fits: Sequence[Mapping[str, Array]]
-) -> tuple[int, Floats]:
-    from statsmodels.duration.hazard_regression import PHReg  # a test's library, not a site's
-
-    def loglik(model: CoxSpec, coef: Floats, table: AnalysisTable) -> float:
-        rows = design(table, model.outcome, model.covariates, entry=model.entry, strata=model.strata)
-        follow = rows.follow
-        if not follow.event.any():
-            return 0.0
-        status, ties = follow.event.astype(int), model.ties
-        theirs = PHReg(follow.time, rows.x, status, entry=follow.entry, strata=rows.strata, ties=ties)
-        return float(theirs.loglike(coef))
-
-    n, found = 0, np.zeros(len(spec.candidates))
-    for table in (_complete(spec, table) for table in tables):
-        n += _at_risk(spec, table)
-        for fit, training in zip(fits, spec.training(), strict=True):
-            for k, name in enumerate(spec.names()):
-                model, coef = spec.candidates[name], np.asarray(fit[f"{name}.coef"], dtype=np.float64)
-                assert isinstance(model, CoxSpec)
-                found[k] += loglik(model, coef, table)
-                found[k] -= loglik(model, coef, table.select(training.mask(table)))
-    return n, found
 
 
 def _result(spec: TuneSpec, n: int, loglik: Floats, models: Mapping[str, Array]) -> TuneResult:

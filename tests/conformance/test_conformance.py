@@ -23,6 +23,7 @@ from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from tests.conformance.examples import EXAMPLES
 from tests.lib.drawn_sites import SPLITS, study_of
 from tests.lib.extras import NEEDS_TORCH
+from tests.reference.pooled import reference
 
 NAMES = [pytest.param(name, marks=NEEDS_TORCH if name == "neural" else ()) for name in sorted(EXAMPLES)]
 COMMON = "unequal sites"
@@ -80,7 +81,7 @@ def test_federated_equals_pooled(name: str, split: str) -> None:
     for analysis in study.analyses:
         if isinstance(outcome.results[analysis.name], Failure) and not fits(name, split):
             continue
-        pooled = protocol(name).pooled(analysis.spec, tables)
+        pooled = reference(analysis.spec, tables)
         assert_equal_results(outcome[analysis.name], pooled, EXAMPLES[name].federated_only)
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from protocols.learning.boosting import Boosting, BoostingSpec, predicted
+from protocols.learning.boosting import BoostingSpec, predicted
 from tests.lib.ungated import estimated, tables_of
+from tests.reference.pooled import reference
 from tests.reference.statistics.numbers import Check, _csv, _json
 
 
@@ -30,7 +31,7 @@ def test_reference_numbers_hold() -> None:
     }
     tables = tables_of(frame, data.site)
     parsed = BoostingSpec.model_validate(spec)
-    found = Boosting().pooled(parsed.model_copy(update={"min_people": 1}), tables)
+    found = reference(parsed.model_copy(update={"min_people": 1}), tables)
     p = np.concatenate([predicted(parsed, t, **found.transform_arrays()) for t in tables])
     y = np.concatenate([t.column("disease") for t in tables])
     checks = [

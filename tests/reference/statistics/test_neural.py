@@ -9,6 +9,7 @@ from protocols.estimation.roc import exact_auc
 from protocols.learning.neural import Neural, NeuralSpec
 from tests.lib.extras import NEEDS_TORCH
 from tests.lib.ungated import estimated, tables_of
+from tests.reference.pooled import reference
 from tests.reference.statistics.numbers import _csv
 
 NUMBERS = ["age", "sex", "cp", "trestbps", "chol", "fbs", "restecg", "thalach", "exang", "oldpeak"]
@@ -42,7 +43,7 @@ def test_every_strategy_comes_near_the_pooled_network() -> None:
         raw |= {"strategy": strategy, "rate": 1.0 if strategy == "fedsgd" else 0.1, "epochs": 2, "l2": 0.01}
         spec = NeuralSpec.model_validate({**raw, "mu": 0.1})
         found: Any = estimated({**raw, "mu": 0.1}, train)
-        aucs[strategy] = auc(spec, found), auc(spec, Neural().pooled(spec, train))
+        aucs[strategy] = auc(spec, found), auc(spec, reference(spec, train))
         print(f"{strategy:9} {aucs[strategy][0]:.4f}, pooled {aucs[strategy][1]:.4f}", found.still.sum())
     for ours, pooled in aucs.values():
         assert abs(ours - pooled) < 0.015

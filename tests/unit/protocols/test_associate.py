@@ -12,6 +12,7 @@ from protocols.genomics.associate import Associate, AssociateSpec
 from protocols.genomics.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of
+from tests.reference.pooled import reference
 
 FEATURES = tuple(f"f{j}" for j in range(6))
 OUTCOMES = ("o0", "o1", "o2")
@@ -49,7 +50,7 @@ def test_linear_tests_are_the_pooled_tests_in_one_round(
     spec = spec_of(intercepts=intercepts, confounders=confounders)
     outcome = run(spec, tables())
     assert outcome.rounds == 1
-    apart = differences(outcome["scan"], Associate().pooled(spec, tables()))
+    apart = differences(outcome["scan"], reference(spec, tables()))
     assert max(apart.values()) < 1e-9, apart
 
 
@@ -58,7 +59,7 @@ def test_logistic_tests_are_the_pooled_tests_in_eight_rounds() -> None:
     spec = spec_of(model="logistic")
     outcome = run(spec, tables())
     assert outcome.rounds <= 8
-    apart = differences(outcome["scan"], Associate().pooled(spec, tables()), ("evaluations",))
+    apart = differences(outcome["scan"], reference(spec, tables()), ("evaluations",))
     assert max(apart.values()) < 1e-9, apart
 
 

@@ -15,9 +15,10 @@ from protocols.core.table import AnalysisTable, Rows
 from protocols.exchange.local import run_locally
 from protocols.exchange.site_answer import answer
 from protocols.preparation.combat import FEWEST, Combat, CombatSpec
-from protocols.regression.logistic import Logistic, LogisticSpec
+from protocols.regression.logistic import LogisticSpec
 from protocols.validation.discrimination import DiscriminationSpec
 from tests.lib.drawn_sites import SPLITS, a_site, study_of
+from tests.reference.pooled import reference
 
 FEATURES = ["f_one", "f_two", "f_three"]
 TABLES = SPLITS["unequal sites"]
@@ -195,7 +196,7 @@ def test_an_analysis_after_it_reads_the_harmonized_features(batch: str | None) -
     content["analyses"].append({"name": "after", "spec": logistic, "after": ["a0"]})
     outcome = run_locally(Study.model_validate(content), TABLES)
     adjusted = harmonized({k: v for k, v in combat.items() if k != "protocol"}, TABLES)
-    pooled = Logistic().pooled(LogisticSpec.model_validate(logistic), adjusted)
+    pooled = reference(LogisticSpec.model_validate(logistic), adjusted)
     np.testing.assert_allclose(outcome["after"].coef, pooled.coef, rtol=1e-8)
     np.testing.assert_allclose(outcome["after"].se, pooled.se, rtol=1e-8)
 

@@ -11,6 +11,7 @@ from protocols.exchange.local import run_locally
 from protocols.preparation.covbat import Covbat, CovbatSpec
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of
+from tests.reference.pooled import reference
 
 FEATURES = tuple(f"f{j}" for j in range(8))
 
@@ -71,7 +72,7 @@ def test_adjusted_features_are_those_of_the_published_algorithm(explained: float
     from protocols.preparation.combat import Combat
 
     spec, sites = spec_of(explained=explained), tables()
-    combat = Combat().pooled(spec.combat, sites)
+    combat = reference(spec.combat, sites)
     arrays = combat.transform_arrays()
     first = [Combat().transform(spec.combat, t, np.ones(len(t), dtype=bool), **arrays) for t in sites]
     y = np.concatenate([t.matrix(FEATURES) for t in first])
@@ -87,7 +88,7 @@ def test_the_federated_result_is_the_pooled_one(method: str) -> None:
     outcome = run_locally(
         a_study_of((*FEATURES, "gene"), {"name": "it", "spec": spec.model_dump()}), tables()
     )
-    apart = differences(outcome["it"], Covbat().pooled(spec, tables()))
+    apart = differences(outcome["it"], reference(spec, tables()))
     assert max(apart.values()) < 1e-8, apart
 
 

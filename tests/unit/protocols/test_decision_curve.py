@@ -10,7 +10,6 @@ from protocols.estimation.roc import delong_difference
 from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome
 from protocols.validation.decision_curve import DecisionCurveResult, DecisionCurveSpec, result
-from protocols.validation.out_of_fold import pooled_fitted
 from protocols.validation.survival_decision_curve import (
     SurvivalDecisionCurveResult,
     SurvivalDecisionCurveSpec,
@@ -19,6 +18,7 @@ from tests.lib.drawn_sites import SPLITS, study_of
 from tests.lib.shared import shared
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import tables_of
+from tests.reference.pooled.fitted import pooled_fitted
 
 SMALL = {"protocol": "logistic", "outcome": "cancer", "covariates": ["age", "famhistory"]}
 LARGE = {**SMALL, "covariates": ["age", "famhistory", "marker"]}

@@ -12,6 +12,7 @@ from protocols.regression.linear import Linear, LinearResult, LinearSpec
 from protocols.regression.penalized_linear import Penalty
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of
+from tests.reference.pooled import reference
 
 COLUMNS = ("a", "b", "c", "y")
 
@@ -48,7 +49,7 @@ def test_the_federated_fit_is_the_pooled_fit_in_one_round(intercepts: str, ratio
     spec = spec_of(intercepts=intercepts, penalty=penalty)
     outcome = run(spec, tables())
     assert outcome.rounds == 1
-    apart = differences(outcome["fit"], Linear().pooled(spec, tables()))
+    apart = differences(outcome["fit"], reference(spec, tables()))
     assert max(apart.values()) < 1e-9, apart
 
 
@@ -189,13 +190,13 @@ def test_incomplete_people_are_left_out() -> None:
     spec = spec_of(intercepts="site")
     found = run(spec, sites)["fit"]
     assert found.n == 162
-    assert max(differences(found, Linear().pooled(spec, sites)).values()) < 1e-9
+    assert max(differences(found, reference(spec, sites)).values()) < 1e-9
 
 
 def test_one_covariate_is_enough() -> None:
     spec = spec_of(covariates=("a",))
     found = run(spec, tables())["fit"]
-    assert max(differences(found, Linear().pooled(spec, tables())).values()) < 1e-9
+    assert max(differences(found, reference(spec, tables())).values()) < 1e-9
 
 
 def test_a_variable_that_stands_twice_is_refused() -> None:

@@ -23,6 +23,7 @@ from protocols.learning.neural import Neural, NeuralSpec, predicted
 from tests.lib.extras import NEEDS_TORCH
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import estimated
+from tests.reference.pooled import reference
 
 COLUMNS = ("x", "z")
 
@@ -140,7 +141,7 @@ def test_many_full_steps_are_those_of_scikit_learn() -> None:
     )
     table = a_hospital("a", 4000, 9)
     found = estimated({**raw, "l2": 0.01}, [table])
-    pooled = Neural().pooled(NeuralSpec.model_validate({**raw, "l2": 0.01}), [table])
+    pooled = reference(NeuralSpec.model_validate({**raw, "l2": 0.01}), [table])
     assert found.still.sum() == 0
     np.testing.assert_allclose(found.weights, pooled.weights, rtol=1e-9, atol=1e-11)
     assert found.loss[-1] < 0.7 * found.loss[0]

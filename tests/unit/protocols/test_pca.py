@@ -10,6 +10,7 @@ from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of
+from tests.reference.pooled import reference
 
 FEATURES = tuple(f"f{j}" for j in range(8))
 
@@ -42,7 +43,7 @@ def test_the_federated_components_are_the_pooled_ones_in_one_round(scale: bool) 
     spec = spec_of(scale=scale)
     outcome = run(spec, tables())
     assert outcome.rounds == 1
-    apart = differences(outcome["components"], Pca().pooled(spec, tables()))
+    apart = differences(outcome["components"], reference(spec, tables()))
     assert max(apart.values()) < 1e-8, apart
 
 

@@ -13,6 +13,7 @@ from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of
+from tests.reference.pooled import reference
 
 X, Y = tuple(f"x{j}" for j in range(12)), tuple(f"y{j}" for j in range(4))
 
@@ -56,7 +57,7 @@ def test_the_federated_components_are_the_pooled_ones_in_one_round(changes: dict
     spec = spec_of(**changes)
     outcome = run(spec, tables())
     assert outcome.rounds == 1
-    apart = differences(outcome["shared"], Pls().pooled(spec, tables()))
+    apart = differences(outcome["shared"], reference(spec, tables()))
     assert max(apart.values()) < 1e-8, apart
 
 

@@ -1,4 +1,4 @@
-"""Measures of foretold survival one person and one pair after another, for tests: slow and plain."""
+"""Measures of predicted survival, one person and one pair after another: slow and plain."""
 
 from collections.abc import Sequence
 

@@ -1,9 +1,10 @@
-"""Cox's model one event time after another, for tests: slow, plain, no sum in common with the fast one."""
+"""Cox's model, one event time after another: slow, plain, no sum in common with the fast one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from statsmodels.duration.hazard_regression import PHReg
 
 from protocols.core.disclosure import Thresholds
 from protocols.core.table import Floats, Integers, Mask
@@ -227,7 +228,6 @@ def _baseline(spec: CoxSpec, gridded: tuple[Rows, Integers], coef: Floats, locat
 
 def _check_against_statsmodels(spec: CoxSpec, rows: Rows, best: Point) -> None:
     """PHReg has the same likelihood and derivatives, where it knows the model (no weights, no penalty)."""
-    from statsmodels.duration.hazard_regression import PHReg  # a test's library, not a site's
 
     if spec.penalty or spec.weight:
         return

@@ -1,4 +1,4 @@
-"""All rows in one place, for pooled references: tests only, never a site."""
+"""All rows in one place, without a gate."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar

@@ -1,6 +1,7 @@
-"""A network trained by scikit-learn on all rows, from the same start: for pooled references alone."""
+"""A network trained by scikit-learn on all rows, from the same start."""
 
 import numpy as np
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from protocols.core.table import Floats
 from protocols.learning.network_training import People
@@ -11,7 +12,6 @@ def descended(people: People, steps: int, rate: float, l2: float, seed: int) -> 
 
     scikit-learn's penalty is a sum over people, so `alpha` is l2 times them.
     """
-    from sklearn.neural_network import MLPClassifier, MLPRegressor  # a test's library, not a site's
 
     network, n = people.network, len(people.y)
     make = MLPClassifier if people.loss == "logistic" else MLPRegressor
