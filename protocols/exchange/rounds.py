@@ -1,11 +1,11 @@
 """How a study runs: its coordinations in lockstep, one message a round, joined, remembered, replayed.
 
-`conduct` knows no transport. It is given an exchange, which carries one round's question to the sites,
-and a memory of rounds: what is in it is not asked again, so a run that was killed is finished
-by running it again, and a result can be recomputed from the memory alone.
+`conducted` knows no transport. It yields each round's question and receives every site's answer, and it is
+given a memory of rounds: what is in it is not asked again, so a run that was killed is finished
+by running it again, and a result can be recomputed from the memory alone. `conduct` drives it to its end.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Generator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,9 @@ _WAYS_OUT = {
 Memory = MutableMapping[int, bytes]
 """The question's digest and the joined answers of each round, packed."""
 
+Conduct = Generator[RoundQuestion, Mapping[str, RoundAnswer], "Outcome"]
+"""A study under way: yields each round's question, receives the answers of all sites, returns the outcome."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -76,7 +79,7 @@ def conduct(
     keys: Mapping[str, str] | None = None,
     memory: Memory | None = None,
 ) -> Outcome:
-    """The outcome of a study over these sites.
+    """The outcome of a study over these sites; each round waits for the one before it.
 
     Args:
         study: what was signed and approved.
@@ -88,6 +91,29 @@ def conduct(
 
     Raises:
         StudyError: fewer sites than the study wants, or a site was lost on the way.
+    """
+    running = conducted(study, run=run, roster=roster, keys=keys, memory=memory)
+    try:
+        question = next(running)
+        while True:
+            question = running.send(exchange(question))
+    except StopIteration as done:
+        outcome: Outcome = done.value
+        return outcome
+
+
+def conducted(
+    study: Study,
+    *,
+    run: str,
+    roster: tuple[str, ...],
+    keys: Mapping[str, str] | None = None,
+    memory: Memory | None = None,
+) -> Conduct:
+    """The same as a generator, for whoever carries the rounds of several studies at once.
+
+    Raises:
+        StudyError: fewer sites than the study wants, or answers that are not to the question.
     """
     if len(roster) < study.min_sites:
         raise StudyError(Code.TOO_FEW_SITES, f"{len(roster)} sites; the study wants {study.min_sites}")
@@ -101,7 +127,9 @@ def conduct(
         while True:
             asks = (asked,) if isinstance(asked, Ask) else asked
             question = RoundQuestion(study.hash(), run, rounds, tuple(sorted(roster)), asks, keys or {})
-            joined = _remembered(memory, question) or _joined(study, question, exchange, memory)
+            joined = _remembered(memory, question)
+            if joined is None:
+                joined = _joined(study, question, (yield question), memory)
             rounds += 1
             asked = coordination.send(tuple(_open(study, a, j) for a, j in zip(asks, joined, strict=True)))
     except StopIteration as done:
@@ -156,9 +184,10 @@ def _remembered(memory: Memory, question: RoundQuestion) -> list[Any] | None:
     return list(kept["joined"])
 
 
-def _joined(study: Study, question: RoundQuestion, exchange: Exchange, memory: Memory) -> list[Any]:
-    """The joined answers of a round, asked and remembered."""
-    answers = exchange(question)
+def _joined(
+    study: Study, question: RoundQuestion, answers: Mapping[str, RoundAnswer], memory: Memory
+) -> list[Any]:
+    """The joined answers of a round, remembered."""
     if set(answers) != set(question.roster):
         raise StudyError(Code.SITE_UNREACHABLE, f"round {question.round} was not answered by every site")
     expected = digest(question.encode())

@@ -12,7 +12,7 @@ from cdm.cohorts.cohort import Cohort
 from protocols.core.errors import Code, InputError
 from protocols.core.study import Study, canonical_json, read_circe
 from server.actions.studies import submit
-from server.home.store import State, Store, Submission
+from server.home.store import FINISHED, Store, Submission
 
 
 def query_study(cohort: str, variables: list[str], *, by: str = "", per_site: bool = True) -> Study:
@@ -51,7 +51,7 @@ def query_study(cohort: str, variables: list[str], *, by: str = "", per_site: bo
 def ask(home: Path, study: Study) -> Submission:
     """The submission of a query; one that was answered is not asked again, for that would spend budget."""
     for earlier in Store(home).submissions():
-        if earlier.study == study.hash() and earlier.state == State.DONE:
+        if earlier.study == study.hash() and earlier.state in FINISHED:
             return earlier
     return submit(home, study, patience_seconds=0)
 

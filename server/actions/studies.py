@@ -12,7 +12,7 @@ from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, seal,
 from server.coordination.record import outcome_record
 from server.home.config import load
 from server.home.identity import coordinator_key
-from server.home.store import State, Store, Submission
+from server.home.store import FINISHED, Store, Submission
 
 DAY = 86400.0
 
@@ -80,7 +80,7 @@ def recompute(home: Path, reference: str) -> tuple[Study, Outcome]:
     """
     store = Store(home)
     found = store.submission(reference)
-    if found.state != State.DONE or found.roster is None:
+    if found.state not in FINISHED or found.roster is None:
         raise InputError(Code.NOT_FOUND, f"run {found.run} has no result: it is {found.state}")
     study = read_signed(home, found.sealed)
     memory = dict(store.memory(found.run))

@@ -160,7 +160,7 @@ def verify(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
 
 @app.command()
 def withdraw(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
-    """Take a study back that waits for approvals.
+    """Stop a study, also one that runs: no further question is sent, and it ends as withdrawn.
 
     Example: shadowgraph study withdraw survival --home /srv/center
     """

@@ -1,6 +1,6 @@
 """The Flower ServerApp: carries sealed messages to sites and back, and lets the coordinator work.
 
-One long-lived run serves a consortium's queue of studies. It leaves by itself after a while, and is started
+One long-lived run serves all studies of a consortium. It leaves by itself after a while, and is started
 again (server/administration/processes.py), so that Flower's message store does not grow without end.
 """
 
@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
@@ -16,6 +16,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from protocols.core.errors import Code
 from server.coordination.coordinator import Coordinator, LeadLostError
+from server.coordination.post import Ticket
 from server.home.config import load
 from server.home.identity import coordinator_key
 from server.home.store import Store
@@ -32,34 +33,36 @@ _GONE = (3, 4, 5, 8)
 log = logging.getLogger("shadowgraph.coordinator")
 
 
-class GridCarrier:
-    """Carries one sealed message to each of some sites; a site is known by the name of its registered key."""
+class GridPost:
+    """Carries sealed messages over a Flower grid; a site is known by the name of its registered key."""
 
     def __init__(self, grid: Grid, round_seconds: float) -> None:
         self._grid = grid
         self._round_seconds = round_seconds
+        self._awaited: set[Ticket] = set()
 
-    def __call__(self, kind: str, messages: Mapping[str, bytes]) -> dict[str, bytes | Code]:
-        """Each site's sealed reply, or why there is none, within the time of a round."""
+    def send(self, kind: str, messages: Mapping[str, bytes]) -> dict[str, Ticket]:
+        """The ticket of each message that is on its way, by site; a site that is offline has none."""
         nodes = self.online()
-        replies: dict[str, bytes | Code] = {
-            site: Code.DEADLINE if site in nodes else Code.SITE_UNREACHABLE for site in messages
-        }
-        sent = [site for site in messages if site in nodes]
-        if not sent:
-            return replies
-        ids = self._grid.push_messages([self._message(kind, messages[s], nodes[s]) for s in sent])
-        waiting = {message_id: site for message_id, site in zip(ids, sent, strict=True) if message_id}
-        give_up = time.monotonic() + self._round_seconds
+        sites = [site for site in messages if site in nodes]
+        ids = self._grid.push_messages([self._message(kind, messages[s], nodes[s]) for s in sites])
+        tickets = {site: ticket for site, ticket in zip(sites, ids, strict=True) if ticket}
+        self._awaited.update(tickets.values())
+        return tickets
+
+    def replies(self) -> dict[Ticket, bytes | Code]:
+        """What has come since the last call, under its ticket."""
+        if not self._awaited:
+            return {}
         # Not grid.send_and_receive, which sleeps 3 seconds between looks.
-        while waiting and time.monotonic() < give_up:
-            for reply in self._grid.pull_messages(list(waiting)):
-                site = waiting.pop(reply.metadata.reply_to_message_id, None)
-                if site is not None:
-                    replies[site] = _opened(reply)
-            if waiting:
-                time.sleep(POLL_SECONDS)
-        return replies
+        pulled = self._grid.pull_messages(list(self._awaited))
+        found = {reply.metadata.reply_to_message_id: _opened(reply) for reply in pulled}
+        self.forget(found)
+        return found
+
+    def forget(self, tickets: Iterable[Ticket]) -> None:
+        """Expects no reply under these tickets any more."""
+        self._awaited.difference_update(tickets)
 
     def online(self) -> dict[str, int]:
         """The Flower node of every site that is online, by the name with which its key was registered."""
@@ -82,23 +85,27 @@ def _opened(reply: Message) -> bytes | Code:
 
 
 def coordinate(grid: Grid, home: Path, flower_run: str) -> None:
-    """Serves the queue of studies until the run has to be renewed, or another run has taken over."""
+    """Serves the submitted studies until the run has to be renewed, or another run has taken over."""
     settings, store = load(home), Store(home)
-    carrier = GridCarrier(grid, settings.round_seconds)
+    post = GridPost(grid, settings.round_seconds)
     store.take_lead(flower_run)
     leads = threading.Event()
     leads.set()
     threading.Thread(target=_beat, args=(store, flower_run, leads), daemon=True).start()
-    coordinator = Coordinator(store, coordinator_key(home), settings, carrier, may_go_on=leads.is_set)
+    coordinator = Coordinator(store, coordinator_key(home), settings, post, may_go_on=leads.is_set)
     renew_at = time.monotonic() + settings.renew_after_hours * 3600
-    ended, looked = 0, 0.0
+    looked = 0.0
     try:
-        while leads.is_set() and ended < settings.renew_after_studies and time.monotonic() < renew_at:
+        while (
+            leads.is_set()
+            and coordinator.ended < settings.renew_after_studies
+            and time.monotonic() < renew_at
+        ):
             if time.monotonic() - looked > LOOK_SECONDS:
-                store.seen(carrier.online())
+                store.seen(post.online())
                 looked = time.monotonic()
-            ended += coordinator.step()
-            time.sleep(POLL_SECONDS)
+            if not coordinator.turn():
+                time.sleep(POLL_SECONDS)
     except LeadLostError:
         log.warning("another run has taken over")
     store.resign(flower_run)

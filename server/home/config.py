@@ -19,6 +19,7 @@ class HubConfig(BaseModel):
         port: the SuperLink's port on loopback.
         round_seconds: how long a message may take before it is sent again.
         patience_seconds: how long a run waits for a lost site before it fails.
+        studies_at_once: how many studies are in their rounds together; queries never wait for them.
         approval_days: how long a study waits for approvals.
         renew_after_studies: a Flower run is renewed after so many studies, before its message store grows.
         renew_after_hours: and after so many hours.
@@ -32,6 +33,7 @@ class HubConfig(BaseModel):
     port: int = Field(default=9443, ge=1, le=65535)
     round_seconds: float = Field(default=90, gt=0)
     patience_seconds: float = Field(default=600, ge=0)
+    studies_at_once: int = Field(default=4, ge=1)
     approval_days: float = Field(default=7, gt=0)
     renew_after_studies: int = Field(default=200, ge=1)
     renew_after_hours: float = Field(default=24, gt=0)

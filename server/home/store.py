@@ -60,11 +60,13 @@ class State(StrEnum):
     WAITING = "waiting for approvals"
     RUNNING = "running"
     DONE = "done"
+    PARTIAL = "done with failures"
     FAILED = "failed"
     WITHDRAWN = "withdrawn"
 
 
-ENDED = (State.DONE, State.FAILED, State.WITHDRAWN)
+FINISHED = (State.DONE, State.PARTIAL)
+"""The states of a study that has a result; in `PARTIAL` at least one of its analyses failed."""
 
 
 @dataclass(frozen=True)
@@ -233,15 +235,26 @@ class Store:
             rows = db.execute("SELECT * FROM submission ORDER BY number DESC").fetchall()
         return [_submission(row) for row in rows]
 
-    def due(self) -> Submission | None:
-        """The submission to work on now: an interrupted run, else the oldest that is due to be asked."""
+    def due(self) -> list[str]:
+        """The runs to work on now: interrupted ones first, then those whose sites are due to be asked."""
         with self._open() as db:
-            row = db.execute(
-                "SELECT * FROM submission WHERE ended_at IS NULL AND (state = ? OR ask_at <= ?)"
-                " ORDER BY state = ? DESC, ask_at, number LIMIT 1",
+            rows = db.execute(
+                "SELECT run FROM submission WHERE ended_at IS NULL AND (state = ? OR ask_at <= ?)"
+                " ORDER BY state = ? DESC, ask_at, number",
                 (State.RUNNING, time.time(), State.RUNNING),
-            ).fetchone()
-        return _submission(row) if row else None
+            ).fetchall()
+        return [row["run"] for row in rows]
+
+    def open_runs(self) -> set[str]:
+        """The runs that have not ended."""
+        with self._open() as db:
+            return {row["run"] for row in db.execute("SELECT run FROM submission WHERE ended_at IS NULL")}
+
+    def is_open(self, run: str) -> bool:
+        """Whether a run has not ended."""
+        with self._open() as db:
+            row = db.execute("SELECT ended_at FROM submission WHERE run = ?", (run,)).fetchone()
+        return row is not None and row["ended_at"] is None
 
     def wait(self, run: str, ask_at: float) -> None:
         """Puts a study aside until its sites are asked again."""
@@ -256,29 +269,30 @@ class Store:
         with self._open() as db:
             db.execute(
                 "UPDATE submission SET state = ?, roster = coalesce(roster, ?), attempts = attempts + 1"
-                " WHERE run = ?",
+                " WHERE run = ? AND ended_at IS NULL",
                 (State.RUNNING, json.dumps(dict(roster), sort_keys=True), run),
             )
 
-    def finish(self, run: str, outcome: bytes) -> None:
-        """Keeps what a run found."""
-        self._end(run, State.DONE, None, "", outcome)
+    def finish(self, run: str, outcome: bytes, *, failed: str = "") -> bool:
+        """Keeps what a run found, and which of its analyses failed; false where it had ended already."""
+        return self._end(run, State.PARTIAL if failed else State.DONE, None, failed, outcome)
 
-    def fail(self, run: str, code: Code, text: str) -> None:
-        """Ends a run with a code."""
-        self._end(run, State.FAILED, code, text, None)
+    def fail(self, run: str, code: Code, text: str) -> bool:
+        """Ends a run with a code; false where it had ended already."""
+        return self._end(run, State.FAILED, code, text, None)
 
-    def withdraw(self, run: str) -> None:
-        """Takes a study back that has not ended."""
-        self._end(run, State.WITHDRAWN, None, "", None)
+    def withdraw(self, run: str) -> bool:
+        """Ends a run as withdrawn: nothing more is sent; false where it had ended already."""
+        return self._end(run, State.WITHDRAWN, None, "", None)
 
-    def _end(self, run: str, state: State, code: Code | None, text: str, outcome: bytes | None) -> None:
+    def _end(self, run: str, state: State, code: Code | None, text: str, outcome: bytes | None) -> bool:
         with self._open() as db:
-            db.execute(
+            changed = db.execute(
                 "UPDATE submission SET state = ?, code = ?, text = ?, outcome = ?, ended_at = ?"
                 " WHERE run = ? AND ended_at IS NULL",
                 (state, code, text, outcome, time.time(), run),
             )
+            return changed.rowcount == 1
 
     # How sites stand to a study
 

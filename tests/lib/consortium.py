@@ -1,14 +1,16 @@
 """A consortium in this process: the real coordinator and agents, a carrier that can lose messages."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from protocols.core.errors import Code
 from protocols.core.study import Study
 from server.actions.studies import submit
 from server.administration.enrolment import enrol, invite, make_center
 from server.coordination.coordinator import Coordinator
+from server.coordination.post import ANSWERS_AGAIN, Ticket
 from server.home.identity import coordinator_key
 from server.home.store import Store, Submission
 from site_node.administration.enrolment import join
@@ -18,7 +20,7 @@ from site_node.governance import approvals
 from tests.lib.table_agent import table_of
 
 Tamper = Callable[[str, str, bytes], bytes | Code]
-"""(site, kind, reply) -> what arrives instead."""
+"""(site, kind, reply) -> what arrives instead; `SITE_UNREACHABLE` means offline, `DEADLINE` a lost reply."""
 
 
 @dataclass
@@ -28,12 +30,15 @@ class Consortium:
     Attributes:
         tamper: changes or loses what a site replies.
         asked: (kind, site) of every message, in order.
+        seconds: what the coordinators' clock shows.
     """
 
     folder: Path
     names: tuple[str, ...] = ("a", "b", "c")
     tamper: Tamper = lambda site, kind, reply: reply
     asked: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+    _replies: dict[Ticket, bytes | Code] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.home = self.folder / "center"
@@ -49,21 +54,43 @@ class Consortium:
         enrol(self.home, answer)
         return Agent(self.folder / name, table_of=table_of(name))
 
-    def carry(self, kind: str, messages: Mapping[str, bytes]) -> dict[str, bytes | Code]:
-        """What the agents reply, as it arrives."""
+    def send(self, kind: str, messages: Mapping[str, bytes]) -> dict[str, Ticket]:
+        """Hands messages to the agents; what they reply arrives with the next look."""
         self.asked += [(kind, site) for site in messages]
-        return {
-            site: self.tamper(site, kind, self.agents[site].handle(kind, sealed))
-            for site, sealed in messages.items()
-        }
+        tickets = {}
+        for site, sealed in messages.items():
+            reply = self.tamper(site, kind, self.agents[site].handle(kind, sealed))
+            if reply is not Code.SITE_UNREACHABLE:
+                tickets[site] = f"{len(self.asked)}-{site}"
+            if reply not in ANSWERS_AGAIN:
+                self._replies[tickets[site]] = reply
+        return tickets
+
+    def replies(self) -> dict[Ticket, bytes | Code]:
+        """What has arrived since the last look."""
+        arrived, self._replies = self._replies, {}
+        return arrived
+
+    def forget(self, tickets: Iterable[Ticket]) -> None:
+        """Nothing: a late reply is not kept here."""
 
     def coordinator(self, **settings: float) -> Coordinator:
-        """A coordinator, which never sleeps."""
+        """A coordinator whose clock goes on when `ends` lets it."""
         changed = self.settings.model_copy(update=settings)
         key = coordinator_key(self.home)
-        return Coordinator(self.store, key, changed, self.carry, pause=lambda seconds: None)
+        return Coordinator(self.store, key, changed, self, clock=lambda: self.seconds)
 
-    def propose(self, study: Study, **options: float) -> Submission:
+    def ends(self, run: str, coordinator: Coordinator | None = None) -> Submission:
+        """The submission when it has ended, however long its coordinator has to wait for silent sites."""
+        coordinator = coordinator or self.coordinator()
+        for _ in range(1000):
+            coordinator.step()
+            if not self.store.is_open(run):
+                return self.store.submission(run)
+            self.seconds += 1
+        raise TimeoutError(f"run {run} does not end")
+
+    def propose(self, study: Study, **options: Any) -> Submission:
         """Submits a study."""
         return submit(self.home, study, **options)
 

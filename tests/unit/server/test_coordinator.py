@@ -43,7 +43,7 @@ def test_a_study_waits_until_its_sites_have_decided(consortium: Consortium) -> N
     coordinator = consortium.coordinator()
     assert not coordinator.step()
     assert consortium.store.submission(run).state == State.WAITING
-    assert consortium.store.due() is None  # not asked again at once
+    assert consortium.store.due() == []  # not asked again at once
     consortium.decide(STUDY, "approved")
     consortium.store.wait(run, 0)
     assert coordinator.step()
@@ -90,6 +90,9 @@ def test_a_variable_that_no_hospital_has_fails_its_analysis_and_no_other(consort
     assert failure.code == Code.WITHHELD
     assert "fewer than 10 people have complete data" in failure.text
     assert np.isfinite(outcome["idh1"].coef).all()
+    ended = consortium.store.submission(run)
+    assert (ended.state, ended.text) == (State.PARTIAL, "ghostly (withheld)")
+    assert consortium.store.events(run)[-1]["what"] == "done with failures"
 
 
 def test_a_query_takes_who_stands_by_and_does_not_wait(consortium: Consortium) -> None:
@@ -117,8 +120,7 @@ def test_a_lost_reply_is_asked_again_and_the_site_repeats_itself(consortium: Con
 
     consortium.tamper = lose_one
     run = consortium.propose(STUDY).run
-    assert consortium.coordinator().step()
-    assert consortium.store.submission(run).state == State.DONE
+    assert consortium.ends(run).state == State.DONE
     rounds = [site for kind, site in consortium.asked if kind == "round"]
     assert rounds.count("b") == rounds.count("a") + 1
 
@@ -131,12 +133,12 @@ def test_a_site_that_stays_silent_fails_the_run_and_the_next_study_goes_on(conso
         Code.SITE_UNREACHABLE if kind == "round" and site == "c" else reply
     )
     first = consortium.propose(STUDY).run
-    second = consortium.propose(other).run
     coordinator = consortium.coordinator(patience_seconds=0)
-    assert coordinator.step()
+    assert coordinator.step() == 1
     assert consortium.store.submission(first).code == Code.SITE_UNREACHABLE
     consortium.tamper = lambda site, kind, reply: reply
-    assert coordinator.step()
+    second = consortium.propose(other).run
+    assert coordinator.step() == 1
     assert consortium.store.submission(second).state == State.DONE
 
 
@@ -209,12 +211,11 @@ def test_a_failing_study_never_ends_the_loop(consortium: Consortium, monkeypatch
     consortium.decide(STUDY, "approved")
     run = consortium.propose(STUDY).run
 
-    def explode(kind: str, messages: object) -> dict[str, bytes | Code]:
+    def explode(kind: str, messages: object) -> dict[str, str]:
         raise RuntimeError("a text that is nobody's business")
 
-    coordinator = consortium.coordinator()
-    coordinator.carry = explode
-    assert coordinator.step()
+    monkeypatch.setattr(consortium, "send", explode)
+    assert consortium.coordinator().step() == 1
     ended = consortium.store.submission(run)
     assert (ended.code, "business" in ended.text) == (Code.CENTER_FAILED, False)
 

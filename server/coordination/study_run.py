@@ -1,0 +1,181 @@
+"""The way of one study: its sites are asked for approval, then round after round for answers.
+
+Each way is a generator that yields the deliveries it waits for, so that one process conducts many studies.
+"""
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from protocols.core.errors import Code, StudyError
+from protocols.core.lockstep import Failure
+from protocols.core.study import Study
+from protocols.exchange.keys import verifying_key
+from protocols.exchange.proposal import Proposal, SiteKeys
+from protocols.exchange.rounds import Conduct, Outcome, conducted
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, seal
+from server.coordination.post import Delivery
+from server.coordination.record import outcome_record
+from server.coordination.replies import Replies
+from server.home.config import HubConfig
+from server.home.store import Store, Submission
+
+APPROVED = "approved"
+OPEN = ("pending", "unreachable")
+MAX_ATTEMPTS = 5
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
+
+Way = Generator[Delivery, None, None]
+"""What one study waits for, one delivery at a time; it ends when the study has ended or waits."""
+
+
+@dataclass
+class StudyRun:
+    """Conducts one submission, from its proposal to its outcome.
+
+    Attributes:
+        may_begin: whether its rounds may begin now; false lets it wait for those of other studies.
+        pause: seconds until its sites are asked for approval again; grows each time.
+        in_rounds: whether its rounds have begun.
+    """
+
+    store: Store
+    key: Ed25519PrivateKey
+    settings: HubConfig
+    run: str
+    study: Study
+    may_begin: Callable[[], bool]
+    pause: float = FIRST_PAUSE_SECONDS
+    in_rounds: bool = False
+
+    def way(self, due: Submission) -> Way:
+        """The way of this submission from where it stands; replays the rounds that were joined before.
+
+        Raises:
+            ShadowgraphError: the study cannot go on.
+        """
+        roster = due.roster or (yield from self._roster(due))
+        if roster is None:
+            return
+        if due.attempts >= MAX_ATTEMPTS:
+            raise StudyError(Code.CENTER_FAILED, f"the coordinator died {MAX_ATTEMPTS} times in this run")
+        self.in_rounds = True
+        self.store.begin(self.run, roster)
+        self.store.note(self.run, "running", ", ".join(roster))
+        memory = self.store.memory(self.run)
+        rounds = conducted(self.study, run=self.run, roster=tuple(roster), keys=roster, memory=memory)
+        outcome = yield from self._rounds(rounds)
+        self._finish(outcome, outcome_record(self.study, outcome, memory, self.key.public_key()))
+
+    def _finish(self, outcome: Outcome, record: bytes) -> None:
+        failed = {name: found for name, found in outcome.results.items() if isinstance(found, Failure)}
+        said = ", ".join(f"{name} ({found.code})" for name, found in failed.items())
+        if self.store.finish(self.run, record, failed=said):
+            ended = "done with failures" if failed else "done"
+            self.store.note(self.run, ended, said or f"{outcome.rounds} rounds")
+
+    # Approvals
+
+    def _roster(self, due: Submission) -> Generator[Delivery, None, dict[str, str] | None]:
+        """The sites that approved, with their masking keys, once it is settled who takes part; else None."""
+        standing = yield from self._ask_for_approval(due)
+        approved = tuple(sorted(site for site, state in standing.items() if state == APPROVED))
+        undecided = sorted(site for site, state in standing.items() if state in OPEN)
+        if (
+            undecided
+            and len(approved) + len(undecided) >= self.study.min_sites
+            and time.time() < due.deadline
+        ):
+            self.store.wait(self.run, time.time() + self.pause)
+            self.pause = min(self.pause * 1.2, LONGEST_PAUSE_SECONDS)
+            return None
+        if len(approved) < self.study.min_sites:
+            raise self._too_few(
+                len(approved), {s: state for s, state in standing.items() if s not in approved}
+            )
+        if not self.may_begin():
+            self.store.wait(self.run, time.time() + FIRST_PAUSE_SECONDS)
+            return None
+        return {site: keys.masking_key for site, keys in self._keys().items() if site in approved}
+
+    def _too_few(self, approved: int, others: Mapping[str, str]) -> StudyError:
+        stand = ", ".join(f"{site} {state}" for site, state in others.items()) or "no other"
+        text = f"{approved} sites approved, the study needs {self.study.min_sites}; {stand}"
+        return StudyError(Code.TOO_FEW_SITES, text)
+
+    def _ask_for_approval(self, due: Submission) -> Generator[Delivery, None, dict[str, str]]:
+        """How each site stands to the study; those that have not decided are asked."""
+        keys = {name: k for name, k in self._keys().items() if not due.invited or name in due.invited}
+        known = self.store.standing(self.run)
+        ask = tuple(name for name in sorted(keys) if known.get(name, ("pending", None))[0] in OPEN)
+        proposal = seal(Proposal(due.sealed, keys).encode(), self.key, "proposal")
+        replies = Replies(self._site_key)
+
+        def read(site: str, reply: bytes | Code) -> None:
+            self._stand(site, *replies.standing(site, reply, due.study))
+
+        delivery = Delivery("propose", proposal, ask, self.settings.round_seconds, 0, read)
+        yield delivery
+        for site in delivery.silent:
+            self._stand(site, "unreachable", None)
+        now = self.store.standing(self.run)
+        return {name: now.get(name, ("unreachable", None))[0] for name in sorted(keys)}
+
+    def _stand(self, site: str, state: str, code: Code | None) -> None:
+        if self.store.stand(self.run, site, state, code):
+            self.store.note(self.run, state, site if code is None else f"{site} ({code})")
+
+    # Rounds
+
+    def _rounds(self, rounds: Conduct) -> Generator[Delivery, None, Outcome]:
+        """The outcome, once every round has been asked and answered."""
+        try:
+            question = next(rounds)
+            while True:
+                question = rounds.send((yield from self._answers(question)))
+        except StopIteration as done:
+            outcome: Outcome = done.value
+            return outcome
+
+    def _answers(self, question: RoundQuestion) -> Generator[Delivery, None, dict[str, RoundAnswer]]:
+        """Every site's answer to one round; a silent site is asked again, and gives the same answer.
+
+        Raises:
+            StudyError: a site refused, failed, or stayed silent for too long.
+        """
+        answers: dict[str, RoundAnswer] = {}
+        replies = Replies(self._site_key)
+
+        def read(site: str, reply: bytes | Code) -> None:
+            answers[site] = replies.answer(site, reply, question)
+            if not isinstance(reply, Code):
+                self.store.received(self.run, question.round, site, reply)
+
+        sealed = seal(question.encode(), self.key, "question")
+        patience = self.settings.patience_seconds
+        delivery = Delivery("round", sealed, question.roster, self.settings.round_seconds, patience, read)
+        self.store.note(self.run, "asked", f"round {question.round}")
+        yield delivery
+        if delivery.silent:
+            silent = ", ".join(delivery.silent)
+            raise StudyError(Code.SITE_UNREACHABLE, f"round {question.round}: no answer from {silent}")
+        self.store.note(self.run, "answered", f"round {question.round}")
+        return answers
+
+    # Keys
+
+    def _keys(self) -> dict[str, SiteKeys]:
+        """The public keys of every enrolled site."""
+        return {
+            site.name: SiteKeys(e.signing_key, e.masking_key, e.masking_signature)
+            for site in self.store.sites()
+            if (e := site.enrolment) is not None
+        }
+
+    def _site_key(self, name: str) -> Ed25519PublicKey:
+        keys = self._keys().get(name)
+        if keys is None:
+            raise WireError(Code.BAD_SIGNATURE, f"site {name} is not enrolled")
+        return verifying_key(keys.signing_key)
