@@ -118,7 +118,8 @@ class Cca(FederatedProtocol[CcaSpec, CcaResult]):
     spec_type = CcaSpec
 
     @site_step(
-        **COLUMN_MOMENTS,
+        COLUMN_MOMENTS,
+        varies=("shift", "scale"),
         products=Moment("column", "column"),
     )
     def moments(spec: CcaSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:

@@ -102,7 +102,8 @@ class Pca(FederatedProtocol[PcaSpec, PcaResult]):
     spec_type = PcaSpec
 
     @site_step(
-        **COLUMN_MOMENTS,
+        COLUMN_MOMENTS,
+        varies=("shift", "scale"),
         products=Moment("column", "column"),
     )
     def moments(spec: PcaSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:

@@ -141,7 +141,8 @@ class Pls(FederatedProtocol[PlsSpec, PlsResult]):
     spec_type = PlsSpec
 
     @site_step(
-        **COLUMN_MOMENTS,
+        COLUMN_MOMENTS,
+        varies=("shift", "scale"),
         within_x=Moment("x", "x"),
         between=Moment("x", "y"),
     )
@@ -153,7 +154,8 @@ class Pls(FederatedProtocol[PlsSpec, PlsResult]):
         return {**sums, "within_x": zx.T @ zx, "between": zx.T @ zy}
 
     @site_step(
-        **COLUMN_MOMENTS,
+        COLUMN_MOMENTS,
+        varies=("shift", "scale"),
         between=Moment("x", "y"),
     )
     def between(spec: PlsSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:

@@ -8,51 +8,23 @@ fold, to a part of a larger analysis, or to harmonized columns, without its know
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from protocols import CATALOGUE
-from protocols.core.disclosure import Array, Declaration, Thresholds
+from protocols.core.disclosure import Array, Thresholds
 from protocols.core.errors import Code, ShadowgraphError, SpecError
+from protocols.core.site_step import Arrays as Arrays
+from protocols.core.site_step import SiteStep as SiteStep
+from protocols.core.site_step import site_step as site_step
+from protocols.core.spec import Spec as Spec
+from protocols.core.spec import specs_in as specs_in
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
-
-Arrays = Mapping[str, Array]
-
-
-class Spec(BaseModel):
-    """What an analyst writes of one analysis; every protocol has its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    protocol: str
-
-    def variables(self) -> tuple[str, ...]:
-        """The study variables that this analysis reads, outcomes by their variable's name."""
-        raise NotImplementedError
-
-    def admits(self, rows: Rows) -> bool:
-        """Whether a question of this analysis may be about these rows: everybody, unless it validates.
-
-        Sums over freely chosen folds would differ by few people.
-        """
-        return rows == EVERYBODY
-
-    def inner_folds(self) -> int:
-        """Into how many folds this analysis cuts the people that it is asked about; 1: it does not."""
-        return 1
-
-    def fewest_sites(self) -> int:
-        """The least sites over which a study with this analysis may run."""
-        return 1
-
-    def makes(self) -> tuple[str, ...]:
-        """The columns that its transform adds, which analyses after it may read as variables."""
-        return ()
 
 
 @dataclass(frozen=True)
@@ -123,26 +95,6 @@ Asks = Ask | tuple[Ask, ...]
 R = TypeVar("R")
 # A coordination yields one Ask and receives its Total or PerSite, or a tuple and receives a tuple.
 Coordination = Generator[Asks, Any, R]
-
-
-@dataclass(frozen=True)
-class SiteStep:
-    """A pure function (spec, table, **arrays) -> arrays, and what it declares of what it returns."""
-
-    run: Callable[..., Arrays]
-    declares: Mapping[str, Declaration]
-
-    def __call__(self, spec: Spec, table: AnalysisTable, **arrays: Any) -> Arrays:
-        return self.run(spec, table, **arrays)
-
-
-def site_step(**declares: Declaration) -> Callable[[Callable[..., Arrays]], SiteStep]:
-    """A decorator that makes a site step of a function and states what each array discloses."""
-
-    def mark(run: Callable[..., Arrays]) -> SiteStep:
-        return SiteStep(run, declares)
-
-    return mark
 
 
 S = TypeVar("S", bound=Spec)
@@ -244,18 +196,6 @@ def parse_spec(data: Mapping[str, Any]) -> Spec:
         SpecError: the protocol is unknown. pydantic's ValidationError: a field is wrong.
     """
     return protocol(str(data.get("protocol"))).spec_type.model_validate(data)
-
-
-def specs_in(value: object) -> list[Spec]:
-    """A spec and all that stand inside it, at any depth: what a policy has to look at."""
-    if isinstance(value, BaseModel):
-        inner = [s for name in type(value).model_fields for s in specs_in(getattr(value, name))]
-        return [value, *inner] if isinstance(value, Spec) else inner
-    if isinstance(value, Mapping):
-        return [s for part in value.values() for s in specs_in(part)]
-    if isinstance(value, tuple | list):
-        return [s for part in value for s in specs_in(part)]
-    return []
 
 
 def within(

@@ -58,7 +58,7 @@ class Attrition(FederatedProtocol[AttritionSpec, AttritionResult]):
     name = "attrition"
     spec_type = AttritionSpec
 
-    @site_step(people=Count("step"))
+    @site_step(clear=lambda spec: spec.per_site, people=Count("step"))
     def count(spec: AttritionSpec, table: AnalysisTable) -> Arrays:
         """People left after each step here.
 

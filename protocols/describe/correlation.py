@@ -70,7 +70,7 @@ class Correlation(FederatedProtocol[CorrelationSpec, CorrelationResult]):
     name = "correlation"
     spec_type = CorrelationSpec
 
-    @site_step(**COLUMN_MOMENTS, products=Moment("column", "column"))
+    @site_step(COLUMN_MOMENTS, varies=("shift", "scale"), products=Moment("column", "column"))
     def moments(spec: CorrelationSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums, squares and products of the columns, less shift times scale."""
         z, sums = column_moments(complete_rows(table, spec.of), shift, scale)

@@ -111,7 +111,7 @@ class Quantiles(FederatedProtocol[QuantilesSpec, QuantilesResult]):
     name = "quantiles"
     spec_type = QuantilesSpec
 
-    @site_step(n=Count("variable"), below=Count("variable", "order", "cut", of="n"))
+    @site_step(varies=("cuts",), n=Count("variable"), below=Count("variable", "order", "cut", of="n"))
     def counts(spec: QuantilesSpec, table: AnalysisTable, cuts: Integers) -> Arrays:
         """People at or below grid points `cuts`, (variable, order, cut) numbers of steps from low."""
         steps = [_steps(table.column(scale.variable), scale) for scale in spec.of]

@@ -170,6 +170,8 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         return {"n": members.astype(np.int64) @ known, "rest": rest, "square": square}
 
     @site_step(
+        clear=lambda spec: spec.per_site,
+        summed=False,
         people=Count("group"),
         n=Count("group", "variable"),
         smallest=Count("group", "variable"),

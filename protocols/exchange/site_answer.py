@@ -7,10 +7,9 @@ import numpy as np
 
 from protocols.core.disclosure import Release, Thresholds, release
 from protocols.core.errors import Code, SiteError, SpecError
-from protocols.core.protocol import Ask, Transform, protocol
+from protocols.core.protocol import Ask, SiteStep, Spec, Transform, protocol
 from protocols.core.study import Study
 from protocols.core.table import EVERYBODY, AnalysisTable
-from protocols.exchange.in_the_clear import may_leave_in_the_clear
 
 
 def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresholds) -> Release:
@@ -25,14 +24,8 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
     if question.step not in analysis.steps:
         raise SpecError(Code.UNKNOWN_STEP, f"protocol {spec.protocol!r} has no step {question.step!r}")
     step = analysis.steps[question.step]
-    if question.per_site and not may_leave_in_the_clear(spec, question.step):
-        raise SpecError(
-            Code.INVALID_STUDY, f"analysis {question.analysis!r} asks {question.step!r} in a sum alone"
-        )
-    if question.per_site and question.rows != EVERYBODY:  # two folds of one site would differ by a few people
-        raise SpecError(
-            Code.INVALID_STUDY, f"analysis {question.analysis!r} asks {question.step!r} of everybody alone"
-        )
+    _check_way(spec, step, question)
+    step.check_question(question.arrays.keys())
     _check_rows(study, question)
     thresholds = thresholds.stricter(study.thresholds)
     _refuse_isolation(table, question, thresholds)
@@ -47,6 +40,26 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
         way="clear" if question.per_site else "sum",
         thresholds=thresholds,
     )
+
+
+def _check_way(spec: Spec, step: SiteStep, question: Ask) -> None:
+    """Raises unless the step declares that it is asked so: in a sum, or of this site in the clear.
+
+    A question says itself which way it wants its answer, so without the declaration the coordinator of an
+    approved study could see each site's part of any sum in it.
+
+    Raises:
+        SpecError: invalid-study.
+    """
+    where = f"analysis {question.analysis!r} asks {question.step!r}"
+    if not question.per_site:
+        if not step.summed:
+            raise SpecError(Code.INVALID_STUDY, f"{where} of each site for itself only")
+        return
+    if not step.clear(spec):
+        raise SpecError(Code.INVALID_STUDY, f"{where} in a sum only")
+    if question.rows != EVERYBODY:  # two folds of one site would differ by a few people
+        raise SpecError(Code.INVALID_STUDY, f"{where} of everybody only")
 
 
 def _check_rows(study: Study, question: Ask) -> None:

@@ -131,7 +131,8 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
     spec_type = AssociateSpec
 
     @site_step(
-        **COLUMN_MOMENTS,
+        COLUMN_MOMENTS,
+        varies=("shift", "scale"),
         confounding=Moment("confounder", "confounder"),
         confounded_features=Moment("confounder", "feature"),
         confounded_outcomes=Moment("confounder", "outcome"),
@@ -151,6 +152,7 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
         }
 
     @site_step(
+        varies=("coef",),
         n=Count(),
         loglik=Moment("feature", "outcome"),
         score=Moment("feature", "outcome", "term"),

@@ -161,6 +161,7 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult]):
         return {"n": np.array(len(table)), "cells": counts}
 
     @site_step(
+        varies=("first", "trees"),
         n=Count(),
         people=Count("node", "covariate", "bin", of="n"),
         gradient=Moment("node", "covariate", "bin"),

@@ -147,6 +147,7 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult]):
         return {"n": np.array(len(table)), "cells": counts}
 
     @site_step(
+        varies=("tried", "first", "trees"),
         n=Count(),
         people=Count("tree", "node", "tried", "bin", of="n"),
         weight=Moment("tree", "node", "tried", "bin"),

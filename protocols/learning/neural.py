@@ -68,14 +68,14 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult]):
         events = (table.column(spec.outcome) == 1).sum() if spec.loss == "logistic" else 0
         return {**covariate_moments(table, spec.columns()), "n_events": np.array(events)}
 
-    @site_step(n=Count(), loss=Moment(), still=Moment(), update=Update("parameter"))
+    @site_step(varies=("asked",), n=Count(), loss=Moment(), still=Moment(), update=Update("parameter"))
     def gradient(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
         """The summed loss of this hospital's people and its gradient, downwards."""
         people, _ = _people(spec, table, asked)
         loss, gradient, free = loss_and_gradient(people, asked["weights"])
         return _said(people, loss, free, -gradient)
 
-    @site_step(n=Count(), loss=Moment(), still=Moment(), update=Update("parameter"))
+    @site_step(varies=("asked",), n=Count(), loss=Moment(), still=Moment(), update=Update("parameter"))
     def train(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
         """How far training here leads from the weights, times this hospital's people."""
         people, table = _people(spec, table, asked)
@@ -84,7 +84,12 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult]):
         return _said(people, loss, free, change)
 
     @site_step(
-        n=Count(), loss=Moment(), still=Moment(), update=Update("parameter"), control=Update("parameter")
+        varies=("asked",),
+        n=Count(),
+        loss=Moment(),
+        still=Moment(),
+        update=Update("parameter"),
+        control=Update("parameter"),
     )
     def controlled(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
         """The same with SCAFFOLD's correction, and the gradient: this hospital's next control variate."""
@@ -103,7 +108,7 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult]):
         require_torch()
         return {"n": np.array(len(table.complete(spec.variables()))), "sites": np.array(1.0)}
 
-    @site_step(n=Count(), update=Moment("parameter"))
+    @site_step(varies=("asked",), n=Count(), update=Moment("parameter"))
     def private(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
         """The shortened gradients of the people drawn, downwards, and this hospital's share of the noise."""
         if spec.privacy is None:

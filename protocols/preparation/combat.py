@@ -114,6 +114,7 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult]):
     spec_type = CombatSpec
 
     @site_step(
+        varies=("x_scale", "y_scale"),
         n=Count(),
         left_out=Count(of="n"),
         batches=Moment(),
@@ -148,7 +149,13 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult]):
             "yy": (y_within**2).sum(axis=0),
         }
 
-    @site_step(n=Count(), mean=Statistic("feature"), variance=Statistic("feature"))
+    @site_step(
+        clear=lambda spec: spec.reference_site is not None,
+        summed=False,
+        n=Count(),
+        mean=Statistic("feature"),
+        variance=Statistic("feature"),
+    )
     def reference(spec: CombatSpec, table: AnalysisTable, effects: Floats) -> Arrays:
         """The reference batch's mean and variance (divisor n), covariates taken out, for the clear."""
         batch = _estimable(spec, table, np.ones(len(table), dtype=bool))

@@ -131,7 +131,12 @@ class Impute(FederatedProtocol[ImputeSpec, ImputeResult]):
             "square": (x**2).sum(axis=0),
         }
 
-    @site_step(n=Count("median"), below=Count("median", of="n"), cells=Count("median", "cell", of="n"))
+    @site_step(
+        varies=("low", "width"),
+        n=Count("median"),
+        below=Count("median", of="n"),
+        cells=Count("median", "cell", of="n"),
+    )
     def cells(spec: ImputeSpec, table: AnalysisTable, low: Floats, width: Floats) -> Arrays:
         """How many people lie below each median's grid, and in each of its cells."""
         x = _numbers(spec, table)[:, len(spec.mean) :]

@@ -159,14 +159,20 @@ class MultipleImputation(FederatedProtocol[MultipleImputationSpec, MultipleImput
             "square": (x**2).sum(axis=0),
         }
 
-    @site_step(n=Count(), products=Moment("column+1", "column+1"))
+    @site_step(varies=("target", "chain"), n=Count(), products=Moment("column+1", "column+1"))
     def moments(spec: MultipleImputationSpec, table: AnalysisTable, target: Array, **chain: Array) -> Arrays:
         """Products of the others' current values, a one and the target, over people who have the target."""
         x, y = _regressed(spec, table, int(target), chain)
         z = np.column_stack([x, y])
         return {"n": np.array(len(z)), "products": z.T @ z}
 
-    @site_step(n=Count(), loglik=Moment(), score=Moment("column"), information=Moment("column", "column"))
+    @site_step(
+        varies=("target", "coef", "chain"),
+        n=Count(),
+        loglik=Moment(),
+        score=Moment("column"),
+        information=Moment("column", "column"),
+    )
     def derivatives(
         spec: MultipleImputationSpec, table: AnalysisTable, target: Array, coef: Floats, **chain: Array
     ) -> Arrays:

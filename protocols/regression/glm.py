@@ -166,6 +166,7 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult]):
         }
 
     @site_step(
+        varies=("coef",),
         n=Count(),
         loglik=Moment(),
         deviance=Moment(),

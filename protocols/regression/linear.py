@@ -131,7 +131,8 @@ class Linear(FederatedProtocol[LinearSpec, LinearResult]):
     spec_type = LinearSpec
 
     @site_step(
-        **COLUMN_MOMENTS,
+        COLUMN_MOMENTS,
+        varies=("shift", "scale"),
         products=Moment("column", "column"),
     )
     def moments(spec: LinearSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:

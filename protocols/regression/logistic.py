@@ -98,6 +98,7 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult]):
         return covariate_moments(table.complete(spec.variables()), spec.covariates)
 
     @site_step(
+        varies=("coef", "shift", "scale"),
         n=Count(),
         n_events=Count(of="n"),
         loglik=Moment(),

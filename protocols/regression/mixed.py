@@ -140,7 +140,7 @@ class Mixed(FederatedProtocol[MixedSpec, MixedResult]):
         z = table.complete(spec.variables()).matrix(spec.variables())
         return {"n": np.array(len(z)), "sum": z.sum(axis=0), "square": (z**2).sum(axis=0)}
 
-    @site_step(n=Count(), sum=Moment("column"), products=Moment("column", "column"))
+    @site_step(clear=True, summed=False, n=Count(), sum=Moment("column"), products=Moment("column", "column"))
     def moments(spec: MixedSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """This site's sums and products of covariates and outcome, less shift over scale, for the clear."""
         z = (table.complete(spec.variables()).matrix(spec.variables()) - shift) / scale

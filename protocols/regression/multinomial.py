@@ -127,7 +127,13 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
             raise SiteError(Code.INVALID_INPUT, f"{spec.outcome} has a level that the analysis does not name")
         return {"counts": chosen.sum(axis=1), **covariate_moments(table, spec.covariates)}
 
-    @site_step(n=Count(), loglik=Moment(), score=Moment("term"), information=Moment("term", "term"))
+    @site_step(
+        varies=("coef", "shift", "scale"),
+        n=Count(),
+        loglik=Moment(),
+        score=Moment("term"),
+        information=Moment("term", "term"),
+    )
     def derivatives(
         spec: MultinomialSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
     ) -> Arrays:

@@ -133,6 +133,7 @@ class PenalizedLogistic(FederatedProtocol[PenalizedLogisticSpec, PenalizedLogist
         return {"n": np.array(len(table)), "n_events": np.array(events), **{k: found[k] for k in names}}
 
     @site_step(
+        varies=("coef",),
         n=Count(),
         loglik=Moment("penalty"),
         score=Moment("penalty", "term"),

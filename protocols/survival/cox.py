@@ -55,6 +55,7 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult]):
         }
 
     @site_step(
+        varies=("coef", "scale"),
         effective=Count(),
         n=Count(of="effective"),
         n_events=Count(of="effective"),
@@ -93,6 +94,7 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult]):
         }
 
     @site_step(
+        varies=("coef",),
         effective=Count(),
         n=Count(of="effective"),
         n_events=Count(of="effective"),

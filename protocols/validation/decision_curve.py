@@ -41,6 +41,7 @@ from protocols.validation.out_of_fold import (
     folds_of,
     mean_of_repeats,
     scored,
+    sites_are_left_out,
     sites_to_leave_out,
     smaller_class,
 )
@@ -168,12 +169,13 @@ class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):
     name = "decision_curve"
     spec_type = DecisionCurveSpec
 
-    @site_step(smaller=Count())
+    @site_step(clear=sites_are_left_out, summed=False, smaller=Count())
     def classes(spec: DecisionCurveSpec, table: AnalysisTable) -> Arrays:
         """How many people are in the smaller class here: whether this site can be left out and judged."""
         return smaller_class(spec, table)
 
     @site_step(
+        varies=("folds", "fits"),
         n=Count(),
         people=Count("class", of="n"),
         positive=Count("class", "model", "threshold", of="n"),

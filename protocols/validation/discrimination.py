@@ -47,6 +47,7 @@ from protocols.validation.out_of_fold import (
     folds_of,
     mean_of_repeats,
     scored,
+    sites_are_left_out,
     sites_to_leave_out,
     smaller_class,
 )
@@ -180,12 +181,18 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
     name = "discrimination"
     spec_type = DiscriminationSpec
 
-    @site_step(smaller=Count())
+    @site_step(clear=sites_are_left_out, summed=False, smaller=Count())
     def classes(spec: DiscriminationSpec, table: AnalysisTable) -> Arrays:
         """How many people are in the smaller class here: whether this site can be left out and judged."""
         return smaller_class(spec, table)
 
-    @site_step(n=Count(), histogram=Count("class", "bin", of="n"), predicted=Moment("bin"), squares=Moment())
+    @site_step(
+        varies=("folds", "fits"),
+        n=Count(),
+        histogram=Count("class", "bin", of="n"),
+        predicted=Moment("bin"),
+        squares=Moment(),
+    )
     def scores(spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
         """The histogram of out-of-fold scores by class, their sums by bin, and the sum of squared errors."""
         y, (p,) = scored(spec, table, folds, fits)
@@ -198,6 +205,8 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         }
 
     @site_step(
+        clear=sites_are_left_out,
+        summed=False,
         smaller=Count(),
         people=Count("class"),
         cells=Count("class", "cell"),

@@ -160,7 +160,9 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult]):
             "square": (x**2).sum(axis=0),
         }
 
-    @site_step(n=Count(), loglik=Moment(), score=Moment("term"), information=Moment("term", "term"))
+    @site_step(
+        varies=("coef",), n=Count(), loglik=Moment(), score=Moment("term"), information=Moment("term", "term")
+    )
     def derivatives(
         spec: FusionSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats, **experts: Array
     ) -> Arrays:

@@ -99,6 +99,11 @@ class Validated(Spec):
         return max(model.inner_folds() for model in self.fitted_models().values())
 
 
+def sites_are_left_out(spec: Validated) -> bool:
+    """Whether sites are left out: each of them is then judged by itself, and shows its part in the clear."""
+    return isinstance(spec.scheme, BySite | External)
+
+
 @dataclass(frozen=True)
 class Folds:
     """Who trains in turn.

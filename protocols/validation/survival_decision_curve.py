@@ -39,6 +39,7 @@ from protocols.validation.out_of_fold import (
     fitted,
     folds_of,
     mean_of_repeats,
+    sites_are_left_out,
     sites_to_leave_out,
     smallest_inner_fold,
     tested,
@@ -143,7 +144,7 @@ class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, Surviva
     name = "survival_decision_curve"
     spec_type = SurvivalDecisionCurveSpec
 
-    @site_step(smaller=Count())
+    @site_step(clear=sites_are_left_out, summed=False, smaller=Count())
     def classes(spec: SurvivalDecisionCurveSpec, table: AnalysisTable) -> Arrays:
         """How many events there are here: whether this site can be left out and judged."""
         model = spec.one()
@@ -152,6 +153,7 @@ class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, Surviva
         return {"smaller": np.array(min(event.sum(), (~event).sum(), smallest_inner_fold(spec, table)))}
 
     @site_step(
+        varies=("folds", "fits"),
         n=Count(),
         all_at_risk=Count("interval", of="n"),
         all_events=Count("interval", of="n"),

@@ -55,6 +55,7 @@ from protocols.validation.out_of_fold import (
     fitted,
     folds_of,
     mean_of_repeats,
+    sites_are_left_out,
     sites_to_leave_out,
     smallest_inner_fold,
     tested,
@@ -169,7 +170,7 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
     name = "survival_validation"
     spec_type = SurvivalValidationSpec
 
-    @site_step(smaller=Count())
+    @site_step(clear=sites_are_left_out, summed=False, smaller=Count())
     def classes(spec: SurvivalValidationSpec, table: AnalysisTable) -> Arrays:
         """How many events there are here: whether this site can be left out and judged."""
         table = known_follow_up(table, spec.model.outcome, spec.model.entry)
@@ -191,6 +192,7 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         return {"n": np.array(len(table)), **counts}
 
     @site_step(
+        varies=("folds", "fits"),
         n=Count(),
         n_events=Count(of="n"),
         harrell=Moment("pair"),
@@ -212,7 +214,14 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
                 totals[name] = totals[name] + value
         return totals
 
-    @site_step(n=Count(), events=Count(), smaller=Count(), harrell=Statistic(behind="smaller"))
+    @site_step(
+        clear=sites_are_left_out,
+        summed=False,
+        n=Count(),
+        events=Count(),
+        smaller=Count(),
+        harrell=Statistic(behind="smaller"),
+    )
     def left_out(
         spec: SurvivalValidationSpec, table: AnalysisTable, folds: Integers, **fits: Array
     ) -> Arrays:

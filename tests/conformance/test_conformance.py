@@ -17,20 +17,16 @@ from protocols.core.lockstep import Failure
 from protocols.core.protocol import Result, protocol
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from protocols.exchange.local import LocalSites, run_locally
+from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome, conduct
 from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from tests.conformance.examples import EXAMPLES
-from tests.lib.drawn_sites import SPLITS, study_of
+from tests.lib.drawn_sites import SPLITS
 from tests.lib.extras import NEEDS_TORCH
+from tests.lib.watched import COMMON, Watched, example_study
 from tests.reference.pooled import reference
 
 NAMES = [pytest.param(name, marks=NEEDS_TORCH if name == "neural" else ()) for name in sorted(EXAMPLES)]
-COMMON = "unequal sites"
-
-
-def the_study(name: str) -> Study:
-    return study_of(*({"protocol": name, **spec} for spec in EXAMPLES[name].specs))
 
 
 def compared(value: object, path: str, skip: frozenset[str]) -> Iterator[tuple[str, Any]]:
@@ -76,7 +72,7 @@ def fits(name: str, split: str) -> bool:
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("name", NAMES)
 def test_federated_equals_pooled(name: str, split: str) -> None:
-    study, tables = the_study(name), SPLITS[split]
+    study, tables = example_study(name), SPLITS[split]
     outcome = run_locally(study, tables)
     for analysis in study.analyses:
         if isinstance(outcome.results[analysis.name], Failure) and not fits(name, split):
@@ -87,7 +83,7 @@ def test_federated_equals_pooled(name: str, split: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_secure_sum_is_the_plain_one(name: str) -> None:
-    study, tables = the_study(name), SPLITS[COMMON]
+    study, tables = example_study(name), SPLITS[COMMON]
     secure, plain = (run_locally(study, tables, secure=secure) for secure in (True, False))
     for found in study.analyses:
         assert_equal_results(secure[found.name], plain[found.name], frozenset())
@@ -95,7 +91,7 @@ def test_a_secure_sum_is_the_plain_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_in_a_secure_sum_no_site_shows_an_array(name: str) -> None:
-    study = the_study(name)
+    study = example_study(name)
     watched = Watched(study, SPLITS[COMMON])
     conduct(study, watched, run="test", roster=("a", "b", "c"), keys=watched.sites.keys)
     for question, answers in zip(watched.questions, watched.answers, strict=True):
@@ -108,24 +104,10 @@ def test_in_a_secure_sum_no_site_shows_an_array(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_result_is_plain_data_and_a_table(name: str) -> None:
-    outcome = run_locally(the_study(name), SPLITS[COMMON])
+    outcome = run_locally(example_study(name), SPLITS[COMMON])
     for found in outcome.results:
         assert outcome[found].as_dict()
         assert len(outcome[found].summary())
-
-
-class Watched:
-    """Sites in this process that keep the messages that went by."""
-
-    def __init__(self, study: Study, tables: list[AnalysisTable]) -> None:
-        self.sites = LocalSites(study, {table.site: table for table in tables})
-        self.questions: list[RoundQuestion] = []
-        self.answers: list[Mapping[str, RoundAnswer]] = []
-
-    def __call__(self, question: RoundQuestion) -> Mapping[str, RoundAnswer]:
-        self.questions.append(question)
-        self.answers.append(self.sites(question))
-        return self.answers[-1]
 
 
 def conducted(study: Study, exchange: Any, memory: dict[int, bytes] | None = None) -> Outcome:
@@ -134,7 +116,7 @@ def conducted(study: Study, exchange: Any, memory: dict[int, bytes] | None = Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_released_array_grows_with_the_people(name: str) -> None:
-    study = the_study(name)
+    study = example_study(name)
     shapes = []
     for people in (1, 2):
         tables = [
@@ -164,7 +146,7 @@ def test_no_released_array_grows_with_the_people(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_array_has_an_axis_of_people(name: str) -> None:
-    for spec in the_study(name).analyses:
+    for spec in example_study(name).analyses:
         axes = protocol(name).axes(spec.spec)
         for step in protocol(name).steps.values():
             for declared in step.declares.values():
@@ -174,7 +156,7 @@ def test_no_array_has_an_axis_of_people(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_messages_survive_the_wire(name: str) -> None:
-    study = the_study(name)
+    study = example_study(name)
     watched = Watched(study, SPLITS[COMMON])
     conducted(study, watched)
     for question, answers in zip(watched.questions, watched.answers, strict=True):
@@ -186,7 +168,7 @@ def test_messages_survive_the_wire(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_result_is_replayed_from_memory_without_a_site(name: str) -> None:
-    study = the_study(name)
+    study = example_study(name)
     memory: dict[int, bytes] = {}
     first = conducted(study, Watched(study, SPLITS[COMMON]), memory)
 
@@ -201,7 +183,7 @@ def test_a_result_is_replayed_from_memory_without_a_site(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_killed_run_goes_on_where_it_was(name: str) -> None:
-    study = the_study(name)
+    study = example_study(name)
     memory: dict[int, bytes] = {}
     whole = conducted(study, Watched(study, SPLITS[COMMON]), memory)
     half = {r: joined for r, joined in memory.items() if r < whole.rounds // 2}
@@ -214,7 +196,7 @@ def test_a_killed_run_goes_on_where_it_was(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_dropped_site_is_a_coded_error(name: str) -> None:
-    study = the_study(name)
+    study = example_study(name)
     watched = Watched(study, SPLITS[COMMON])
 
     def without_c(question: RoundQuestion) -> Mapping[str, RoundAnswer]:
@@ -228,7 +210,7 @@ def test_a_dropped_site_is_a_coded_error(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_too_few_people_over_all_sites_is_a_coded_error(name: str) -> None:
     tables = [replace_site(table) for table in SPLITS[COMMON]]
-    outcome = run_locally(the_study(name), tables)
+    outcome = run_locally(example_study(name), tables)
     for found in outcome.results.values():
         assert isinstance(found, Failure)
         assert found.code in {Code.WITHHELD, Code.TOO_FEW_SITES}
@@ -241,5 +223,5 @@ def replace_site(table: AnalysisTable) -> AnalysisTable:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_leaves_is_said_in_words(name: str) -> None:
-    lines = the_study(name).describe()
+    lines = example_study(name).describe()
     assert any("Leaves" in line for line in lines)

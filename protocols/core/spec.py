@@ -1,0 +1,50 @@
+"""What an analyst writes of one analysis, and what stands inside it."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+from protocols.core.table import EVERYBODY, Rows
+
+
+class Spec(BaseModel):
+    """What an analyst writes of one analysis; every protocol has its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: str
+
+    def variables(self) -> tuple[str, ...]:
+        """The study variables that this analysis reads, outcomes by their variable's name."""
+        raise NotImplementedError
+
+    def admits(self, rows: Rows) -> bool:
+        """Whether a question of this analysis may be about these rows: everybody, unless it validates.
+
+        Sums over freely chosen folds would differ by few people.
+        """
+        return rows == EVERYBODY
+
+    def inner_folds(self) -> int:
+        """Into how many folds this analysis cuts the people that it is asked about; 1: it does not."""
+        return 1
+
+    def fewest_sites(self) -> int:
+        """The least sites over which a study with this analysis may run."""
+        return 1
+
+    def makes(self) -> tuple[str, ...]:
+        """The columns that its transform adds, which analyses after it may read as variables."""
+        return ()
+
+
+def specs_in(value: object) -> list[Spec]:
+    """A spec and all that stand inside it, at any depth: what a policy has to look at."""
+    if isinstance(value, BaseModel):
+        inner = [s for name in type(value).model_fields for s in specs_in(getattr(value, name))]
+        return [value, *inner] if isinstance(value, Spec) else inner
+    if isinstance(value, Mapping):
+        return [s for part in value.values() for s in specs_in(part)]
+    if isinstance(value, tuple | list):
+        return [s for part in value for s in specs_in(part)]
+    return []
