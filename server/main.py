@@ -16,6 +16,7 @@ import click
 import typer
 
 from protocols.core.errors import Code, ExitCode, ShadowgraphError, StudyError, UnreachableError
+from protocols.runtime.output import Output, plain
 
 GROUP = "shadowgraph.commands"
 TRACEBACK = "SHADOWGRAPH_TRACEBACK"
@@ -37,6 +38,7 @@ class Commands(click.Group):
             "shadowgraph",
             help="Federated radiogenomics over the OMOP common data model. Add --json for machine output.",
             no_args_is_help=True,
+            params=[click.Option(["--version"], is_flag=True, help="Show the version and exit.")],
         )
         self._verbs = {entry.name: entry for entry in importlib.metadata.entry_points(group=GROUP)}
 
@@ -59,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(words: list[str], as_json: bool) -> int:
     """The exit code of one command line."""
+    if words == ["--version"]:
+        return _tell({"version": importlib.metadata.version("shadowgraph")}, as_json)
     try:
         value = Commands().main(words, "shadowgraph", standalone_mode=False)
     except ShadowgraphError as error:
@@ -80,8 +84,16 @@ def run(words: list[str], as_json: bool) -> int:
         said = _in_words(unexpected)
         _report(said, as_json)
         return said.exit_code
+    return _tell(value, as_json)
+
+
+def _tell(value: object, as_json: bool) -> int:
+    """Prints what a command returned; its exit code."""
     if isinstance(value, int) and not isinstance(value, bool):  # --help, or a command's own exit code
         return value
+    if isinstance(value, Output):
+        _print(plain(value.value) if as_json else value.words(value.value), as_json)
+        return value.exit_code
     _print(value, as_json)
     return ExitCode.PARTIAL if isinstance(value, dict) and value.get("partial") else ExitCode.DONE
 

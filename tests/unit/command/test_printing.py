@@ -1,10 +1,16 @@
 """What a command says to people: whole words in 80 columns, hashes to their end; to machines: JSON."""
 
+import importlib.metadata
 import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
 
 import pytest
 
-from server.main import _print
+from protocols.runtime.output import plain
+from server.main import _print, run
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +61,42 @@ def test_a_hash_is_shown_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
 def test_machines_get_everything(capsys: pytest.CaptureFixture[str]) -> None:
     _print([LOAD], as_json=True)
     assert json.loads(capsys.readouterr().out) == [LOAD]
+
+
+class _Colour(StrEnum):
+    RED = "red"
+
+
+@dataclass(frozen=True)
+class _Part:
+    at: datetime
+    colour: _Colour
+
+
+@dataclass(frozen=True)
+class _Whole:
+    schema_version: int
+    parts: tuple[_Part, ...]
+    path: Path
+    sizes: dict[int, float | None]
+
+
+def test_a_dataclass_is_plain_json_in_the_order_of_its_fields() -> None:
+    whole = _Whole(1, (_Part(datetime(2026, 11, 30, 9, tzinfo=UTC), _Colour.RED),), Path("a/b"), {1: None})
+    assert json.dumps(plain(whole)) == (
+        '{"schema_version": 1, "parts": [{"at": "2026-11-30T09:00:00+00:00", "colour": "red"}],'
+        ' "path": "a/b", "sizes": {"1": null}}'
+    )
+
+
+def test_what_json_has_no_form_for_is_refused_and_not_quoted() -> None:
+    with pytest.raises(TypeError, match="a bytes has no form"):
+        plain({"key": b"secret"})
+
+
+def test_the_version_is_told_to_people_and_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    version = importlib.metadata.version("shadowgraph")
+    assert run(["--version"], as_json=False) == 0
+    assert version in capsys.readouterr().out
+    assert run(["--version"], as_json=True) == 0
+    assert json.loads(capsys.readouterr().out) == {"version": version}
