@@ -22,12 +22,14 @@ from scipy import stats
 from scipy.linalg import solve_triangular
 
 from protocols.core.disclosure import Array, Moment
+from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
 from protocols.estimation.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
 from protocols.estimation.newton import check_rank
 from protocols.estimation.vectors import Prefix, signs, standardized
+from protocols.results.figures import matrix
 
 
 class CcaSpec(Spec):
@@ -104,6 +106,34 @@ class CcaResult(Result):
         return pd.DataFrame(
             {"correlation": self.correlation, "singular_value": self.singular_values[:k], "p": self.p[:k]},
             pd.RangeIndex(1, k + 1, name="component"),
+        )
+
+    def figure(self) -> Figure:
+        r = self.singular_values
+        words = "all canonical correlations" if np.isfinite(self.wilks) else "singular values"
+        names = [f"variate {i + 1}" for i in range(len(r))]
+        bars = tuple(Bar(name, float(v), f"{v:.2f}") for name, v in zip(names, r, strict=True))
+        kept = names[: len(self.components)]
+        return Figure(
+            (
+                Bars(f"Strength: {words}", Axis("canonical correlation", low=0.0), bars),
+                matrix(
+                    self.x,
+                    kept,
+                    self.x_loadings,
+                    measure="correlation",
+                    title="First block with its variates",
+                ),
+                matrix(
+                    self.y,
+                    kept,
+                    self.y_loadings,
+                    measure="correlation",
+                    title="Second block with its variates",
+                ),
+            ),
+            f"Canonical correlations of {self.n} people, and how each variable correlates with the variates "
+            "of its own block.",
         )
 
     def transform_arrays(self) -> Arrays:

@@ -20,11 +20,13 @@ from pydantic import Field, model_validator
 
 from protocols.core.disclosure import Array, Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
 from protocols.estimation.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
 from protocols.estimation.vectors import Prefix, standardized, upright
+from protocols.results.figures import left_out, matrix, shares
 
 _NOTHING = 1e-12  # the share of the whole variance that is rounding
 
@@ -90,6 +92,15 @@ class PcaResult(Result):
         frame.insert(0, "explained", self.explained)
         frame.insert(0, "variance", self.variance)
         return frame
+
+    def figure(self) -> Figure:
+        return Figure(
+            (
+                shares(self.components, self.explained, measure="share of the variance", title="Components"),
+                matrix(self.features, self.components, self.loadings, measure="loading", title="Loadings"),
+            ),
+            f"Principal components of {self.n} people. {left_out('variables', len(self.features))}".strip(),
+        )
 
     def transform_arrays(self) -> Arrays:
         return {"loadings": self.loadings, "mean": self.mean, "scale": self.scale}

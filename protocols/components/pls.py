@@ -24,11 +24,14 @@ from pydantic import Field, model_validator
 from protocols.components.penalized_matrix import decompose
 from protocols.core.disclosure import Array, Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Axis, Bar, Bars, Curve, Curves, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
 from protocols.estimation.moments import COLUMN_MOMENTS, Moments, column_moments, complete_rows, gather
 from protocols.estimation.vectors import Prefix, signs, standardized
+from protocols.results.figures import floats, matrix
+from protocols.results.numerals import shown
 
 Sparsity = Annotated[float, Field(gt=0, le=1)]
 
@@ -122,6 +125,28 @@ class PlsResult(Result):
         for name, explained in zip(self.y, self.r_squared.T, strict=False):
             frame[f"r_squared_{name}"] = explained
         return frame
+
+    def figure(self) -> Figure:
+        own = self.components[: self.x_weights.shape[1]]  # svd: those of the second block come after them
+        weights = matrix(self.x, own, self.x_weights, measure="weight", title="Weights of the first block")
+        if not np.isfinite(self.r_squared).any():
+            bars = tuple(
+                Bar(name, float(v), shown(float(v))) for name, v in zip(own, self.covariance, strict=True)
+            )
+            first: Bars | Curves = Bars("Components", Axis("covariance of the scores"), bars)
+        else:
+            first = self._explained()
+        return Figure((first, weights), f"Partial least squares components of {self.n} people.")
+
+    def _explained(self) -> Curves:
+        """The share of each outcome's variance that is explained after 1, 2, ... components."""
+        count = floats(np.arange(1, len(self.r_squared) + 1))
+        curves = tuple(
+            Curve(name, count, floats(column), marks="joined")
+            for name, column in zip(self.y, self.r_squared.T, strict=True)
+        )
+        share = Axis("share of variance explained", low=0.0, high=1.0)
+        return Curves("Outcomes explained", Axis("components"), share, curves)
 
     def predict(self, x: Floats, components: int | None = None) -> Floats:
         """The (n, q) outcomes that a regression expects of (n, p) columns, with so many components or all."""

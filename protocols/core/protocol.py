@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from protocols import CATALOGUE
 from protocols.core.disclosure import Array, Thresholds
 from protocols.core.errors import Code, ShadowgraphError, SpecError
+from protocols.core.figure import Figure, NoFigure, plotted
 from protocols.core.site_step import Arrays as Arrays
 from protocols.core.site_step import SiteStep as SiteStep
 from protocols.core.site_step import site_step as site_step
@@ -112,15 +113,17 @@ class Result:
         """The result as plain data for JSON: arrays as nested lists, a missing number as None."""
         return cast("dict[str, Any]", plain(self))
 
+    def figure(self) -> Figure | NoFigure:
+        """What this result looks like, as plain data; or why it is not drawn."""
+        raise NotImplementedError
+
     def plot(self, axes: Any = None) -> Any:
-        """matplotlib's axes with the figure of this result; new ones, if none are given.
+        """matplotlib's axes with this result's first panel; without axes, all its panels on new ones.
 
         Raises:
-            InputError: not-found; this kind of result has none.
+            InputError: not-found; this result has no figure.
         """
-        from protocols.results.drawing import drawn  # matplotlib loads with it
-
-        return drawn(self, axes)
+        return plotted(type(self).__name__, self.figure(), axes)
 
     def transform_arrays(self) -> Arrays:
         """The arrays that a site needs to apply this result to its own rows, for results that are applied."""

@@ -10,8 +10,11 @@ from pydantic import Field
 
 from protocols.core.disclosure import SUPPRESSED, Count
 from protocols.core.errors import Code, SpecError
+from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Integers
+from protocols.results.figures import whole
+from protocols.results.numerals import shown_count
 
 
 class AttritionSpec(Spec):
@@ -50,6 +53,15 @@ class AttritionResult(Result):
         """One row a step, a column a site; a suppressed count is missing."""
         frame = pd.DataFrame({"all sites": self.total, **self.by_site}, index=list(self.steps))
         return frame.mask(frame == SUPPRESSED)
+
+    def figure(self) -> Figure:
+        left = tuple(
+            Bar(step, people, "withheld" if people is None else shown_count(people))
+            for step, people in zip(self.steps, whole(self.total), strict=True)
+        )
+        return Figure(
+            (Bars("", Axis("people", low=0.0), left),), "People left after each rule, over all hospitals."
+        )
 
 
 class Attrition(FederatedProtocol[AttritionSpec, AttritionResult]):

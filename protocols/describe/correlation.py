@@ -13,10 +13,12 @@ from pydantic import Field, field_validator
 from scipy import stats
 
 from protocols.core.disclosure import Moment
+from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.estimation.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
+from protocols.results.figures import left_out, matrix
 
 
 class CorrelationSpec(Spec):
@@ -62,6 +64,12 @@ class CorrelationResult(Result):
 
     def summary(self) -> pd.DataFrame:
         return pd.DataFrame(self.correlation, index=list(self.of), columns=list(self.of))
+
+    def figure(self) -> Figure:
+        return Figure(
+            (matrix(self.of, self.of, self.correlation, measure="Pearson's correlation"),),
+            f"Correlations of {self.n} people. {left_out('variables', len(self.of))}".strip(),
+        )
 
 
 class Correlation(FederatedProtocol[CorrelationSpec, CorrelationResult]):

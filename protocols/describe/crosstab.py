@@ -17,10 +17,13 @@ from scipy import stats
 
 from protocols.core.disclosure import SUPPRESSED, Count
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.suppression import suppressed
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.results.figures import whole
+from protocols.results.numerals import shown, shown_count, shown_p
 
 Levels = tuple[float, ...]
 
@@ -80,6 +83,30 @@ class CrosstabResult(Result):
         """The table; a cell that is not shown is missing."""
         frame = pd.DataFrame(self.counts, index=list(self.rows), columns=list(self.columns))
         return frame.mask(frame == SUPPRESSED)
+
+    def figure(self) -> Figure:
+        bars = tuple(bar for i in range(len(self.rows)) for bar in self._shares(i))
+        tested = self.withheld
+        if not tested:
+            degrees = f"{self.df} degree{'s' * (self.df != 1)} of freedom"
+            tested = f"chi-square {shown(self.chi_square)} with {degrees}, {shown_p(self.p)}"
+        if np.isfinite(self.odds_ratio):
+            tested += f"; odds ratio {shown(self.odds_ratio)}, Fisher's exact test {shown_p(self.fisher_p)}"
+        return Figure(
+            (Bars("", Axis("share within the row", "%", low=0.0), bars),),
+            f"{self.n} people: {tested}.",
+        )
+
+    def _shares(self, row: int) -> tuple[Bar, ...]:
+        """A bar for each cell of a row: its share of the row, which is known where every cell is shown."""
+        people = whole(self.counts[row])
+        if None in people:
+            return tuple(Bar(self.rows[row], None, "withheld", series=name) for name in self.columns)
+        of = sum(count or 0 for count in people)
+        return tuple(
+            Bar(self.rows[row], 100 * (count or 0) / max(of, 1), shown_count(count or 0), series=name)
+            for count, name in zip(people, self.columns, strict=True)
+        )
 
 
 class Crosstab(FederatedProtocol[CrosstabSpec, CrosstabResult]):

@@ -13,10 +13,12 @@ from pydantic import Field, field_validator
 
 from protocols.core.disclosure import SUPPRESSED, Count
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Axis, Columns, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.suppression import suppressed
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.results.figures import floats, whole
 
 
 class HistogramSpec(Spec):
@@ -73,6 +75,22 @@ class HistogramResult(Result):
         index = [f"< {self.edges[0]:g}", *inner, f"> {self.edges[-1]:g}"]
         frame = pd.DataFrame(self.counts.T, index=index, columns=list(self.groups))
         return frame.mask(frame == SUPPRESSED)
+
+    def figure(self) -> Figure:
+        groups = tuple(
+            (group, whole(counts[1:-1])) for group, counts in zip(self.groups, self.counts, strict=True)
+        )
+        beyond = ", ".join(
+            f"{'not shown' if low is None else low} below and {'not shown' if high is None else high} above"
+            + (f" ({group})" if len(self.groups) > 1 else "")
+            for group, (low, high) in (
+                (g, whole(c[[0, -1]])) for g, c in zip(self.groups, self.counts, strict=True)
+            )
+        )
+        return Figure(
+            (Columns("", Axis(self.of), Axis("people", low=0.0), floats(self.edges), groups, "withheld"),),
+            f"People by {self.of}. Beyond the edges: {beyond}. A dashed column holds too few people to show.",
+        )
 
 
 class Histogram(FederatedProtocol[HistogramSpec, HistogramResult]):

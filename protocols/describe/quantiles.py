@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from protocols.core.disclosure import Count
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Axis, Curve, Curves, Figure, NoFigure
 from protocols.core.protocol import (
     Arrays,
     Coordination,
@@ -30,6 +31,7 @@ from protocols.core.protocol import (
 )
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.results.figures import MOST_PANELS, floats
 
 FEWEST = 50
 """People below which no quantile is given."""
@@ -103,6 +105,25 @@ class QuantilesResult(Result):
 
     def summary(self) -> pd.DataFrame:
         return pd.DataFrame(self.quantiles, index=list(self.of), columns=[f"{s:g}" for s in self.shares])
+
+    def figure(self) -> Figure | NoFigure:
+        share = floats(100 * np.array(self.shares))
+        panels = tuple(
+            Curves(
+                name,
+                Axis("people at or below", "%"),
+                Axis(name),
+                (Curve("", share, floats(q), marks="joined"),),
+            )
+            for name, q in zip(self.of, self.quantiles, strict=True)
+            if np.isfinite(q).any()
+        )
+        if not panels:
+            return NoFigure(
+                "too few people have the variables, or all quantiles lie outside their public ranges"
+            )
+        more = f" The first {MOST_PANELS} of {len(panels)} variables." if len(panels) > MOST_PANELS else ""
+        return Figure(panels[:MOST_PANELS], f"The value that each share of people does not exceed.{more}")
 
 
 class Quantiles(FederatedProtocol[QuantilesSpec, QuantilesResult]):

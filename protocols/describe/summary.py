@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
 from protocols.core.errors import Code
+from protocols.core.figure import Estimates, Figure, NoFigure
 from protocols.core.protocol import (
     Arrays,
     Coordination,
@@ -28,6 +29,10 @@ from protocols.core.protocol import (
 )
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
+from protocols.estimation.heterogeneity import heterogeneity
+from protocols.results.figures import MOST_PANELS
+from protocols.results.numerals import shown_p
+from protocols.results.validation_figures import site_panel
 
 
 class SummarySpec(Spec):
@@ -120,6 +125,31 @@ class SummaryResult(Result):
         return frame.assign(n=counts["n"], missing=counts["missing"]).replace(
             {"n": {SUPPRESSED: np.nan}, "missing": {SUPPRESSED: np.nan}}
         )
+
+    def figure(self) -> Figure | NoFigure:
+        """Means with 95 % intervals by site, a panel per variable; of all people only."""
+        if not self.of:
+            return NoFigure("a cross table is shown as it is")
+        if not self.by_site or len(self.groups) > 1:
+            return NoFigure("a table of means; with `per_site` and without groups, sites are compared")
+        panels = tuple(panel for v in range(len(self.of)) for panel in (self._sites(v),) if panel)
+        if not panels:
+            return NoFigure("fewer than two sites show a mean")
+        more = f" The first {MOST_PANELS} of {len(panels)} variables." if len(panels) > MOST_PANELS else ""
+        return Figure(panels[:MOST_PANELS], f"Means with 95% intervals by hospital.{more}")
+
+    def _sites(self, v: int) -> Estimates | None:
+        """A forest of the means of a variable at the sites that show one, with how much the sites differ."""
+        found = {
+            site: (float(there.mean[0, v]), float(there.sd[0, v] / np.sqrt(max(there.n[0, v], 1))))
+            for site, there in self.by_site.items()
+            if np.isfinite(there.mean[0, v])
+        }
+        differ = heterogeneity(*zip(*found.values(), strict=True)) if found else None
+        if differ is None:
+            return None
+        title = f"{self.of[v]}: I² {differ.i_squared:.0%}, {shown_p(differ.p)} for equal means"
+        return site_panel(title, f"mean of {self.of[v]}", found, differ.mean)
 
 
 def _enumerated(

@@ -22,6 +22,7 @@ from scipy import stats
 
 from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Axis, Curve, Curves, Figure, NoFigure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
@@ -36,6 +37,7 @@ from protocols.estimation.moments import (
 from protocols.genomics import many_logistic
 from protocols.genomics.confounding import Unconfounded, unconfounded
 from protocols.genomics.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
+from protocols.results.figures import MOST_POINTS, floats
 
 FEWEST_DF = 10
 """Residual degrees of freedom below which nothing is tested."""
@@ -122,6 +124,27 @@ class AssociateResult(Result):
             pd.MultiIndex.from_product([self.features, self.outcomes], names=["feature", "outcome"]),
         )
         return frame.dropna(subset="p").sort_values("p", kind="stable")
+
+    def figure(self) -> Figure | NoFigure:
+        """A volcano: effects against evidence, at most `MOST_POINTS` tests of each outcome."""
+        known = np.isfinite(self.beta) & np.isfinite(self.p)
+        if not known.any():
+            return NoFigure("nothing could be tested")
+        strength = -np.log10(np.maximum(self.p, np.finfo(float).tiny))
+        curves = []
+        for j, outcome in enumerate(self.outcomes):
+            best = np.flatnonzero(known[:, j])
+            best = np.sort(best[np.argsort(self.p[best, j], kind="stable")][:MOST_POINTS])
+            x, y = floats(self.beta[best, j]), floats(strength[best, j])
+            curves.append(Curve(outcome, x, y, marks="points"))
+        ends = (float(np.nanmin(self.beta[known])), float(np.nanmax(self.beta[known])))
+        line = -np.log10(0.05 / self.tests)
+        curves.append(Curve("", ends, (line, line), marks="guide"))
+        few = f" The {MOST_POINTS} smallest p-values of each outcome." if len(known) > MOST_POINTS else ""
+        return Figure(
+            (Curves("", Axis("effect per unit"), Axis("-log10 of p", low=0.0), tuple(curves)),),
+            f"{self.tests} tests; above the dashed line p is below 0.05 after Bonferroni's correction.{few}",
+        )
 
 
 class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):

@@ -23,6 +23,7 @@ from scipy.special import expit, logit
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SpecError, StudyError
+from protocols.core.figure import Figure
 from protocols.core.protocol import (
     Arrays,
     Ask,
@@ -48,6 +49,7 @@ from protocols.learning.trees import (
     remembered_sums,
     with_last,
 )
+from protocols.results.figures import importance
 
 
 class BoostingSpec(Spec):
@@ -124,6 +126,9 @@ class BoostingResult(Result):
         """One row a covariate, the most useful first."""
         frame = pd.DataFrame({"gain": self.gain, "splits": self.splits}, index=list(self.covariates))
         return frame.sort_values("gain", ascending=False, kind="stable")
+
+    def figure(self) -> Figure:
+        return importance(self.covariates, self.gain, self.splits, measure="gain, summed over splits")
 
     def transform_arrays(self) -> dict[str, Array]:
         names = ("feature", "threshold", "missing_left", "value")

@@ -19,6 +19,7 @@ from scipy import stats
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
@@ -35,6 +36,7 @@ from protocols.learning.trees import (
     grid_moments,
     with_last,
 )
+from protocols.results.figures import importance
 
 _MOST_NUMBERS = 20_000_000  # in one message: trees, nodes, tried columns and bins
 _SCORE_BINS = 100
@@ -117,6 +119,11 @@ class ForestResult(Result):
         """One row a covariate, the most useful first."""
         frame = pd.DataFrame({"gain": self.gain, "splits": self.splits}, index=list(self.covariates))
         return frame.sort_values("gain", ascending=False, kind="stable")
+
+    def figure(self) -> Figure:
+        return importance(
+            self.covariates, self.gain, self.splits, measure="share of the decrease of impurity"
+        )
 
     def transform_arrays(self) -> dict[str, Array]:
         return {name: getattr(self, name) for name in ("feature", "threshold", "missing_left", "value")}

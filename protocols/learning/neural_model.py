@@ -9,12 +9,15 @@ from pydantic import Field, model_validator
 from scipy.special import expit
 
 from protocols.core.disclosure import Array
+from protocols.core.figure import Axis, Bar, Bars, Curve, Curves, Figure
 from protocols.core.protocol import Result, Spec
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.learning.network import Activation, Network
 from protocols.learning.network_training import Loss, People
 from protocols.learning.privacy import Privacy
+from protocols.results.figures import MOST_ROWS, floats, left_out
+from protocols.results.numerals import shown
 
 
 class NeuralSpec(Spec):
@@ -121,6 +124,22 @@ class NeuralResult(Result):
         found = network.connections(self.weights)
         frame = pd.DataFrame({"connection": found}, index=list(self.covariates))
         return frame.sort_values("connection", ascending=False, key=np.abs, kind="stable")
+
+    def figure(self) -> Figure:
+        found = self.summary().connection
+        bars = tuple(
+            Bar(str(name), float(value), shown(float(value))) for name, value in found[:MOST_ROWS].items()
+        )
+        panels: tuple[Bars | Curves, ...] = (Bars("Covariates", Axis("connection weight"), bars),)
+        if np.isfinite(self.loss).any():
+            rounds = floats(np.arange(1, len(self.loss) + 1))
+            loss = (Curve("", rounds, floats(self.loss)),)
+            panels += (Curves("Training", Axis("round"), Axis("mean loss"), loss),)
+        return Figure(
+            panels,
+            f"A network trained on {self.n} people: the products of weights from each standardized covariate "
+            f"to the prediction. {left_out('covariates', len(found))}".strip(),
+        )
 
     def transform_arrays(self) -> dict[str, Array]:
         return {"weights": self.weights, "shift": self.shift, "scale": self.scale}

@@ -23,6 +23,7 @@ from pydantic import Field, model_validator
 
 from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
 from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
@@ -35,6 +36,7 @@ from protocols.preparation.batches import (
     estimable,
     location_and_scale,
 )
+from protocols.results.figures import left_out, matrix
 
 _RESOLUTION = 1e-3  # a within-batch sum of squares below it is asked again on a finer scale
 
@@ -101,6 +103,22 @@ class CombatResult(Result):
         )
         return frame.assign(
             **{f"effect_{name}": row for name, row in zip(self.covariates, self.effects, strict=True)}
+        )
+
+    def figure(self) -> Figure | NoFigure:
+        if not self.covariates:
+            return NoFigure(
+                "no covariate was kept, and the batches' own locations and scales stay at their sites"
+            )
+        effects = (self.effects / np.sqrt(self.variance)).T
+        return Figure(
+            (
+                matrix(
+                    self.features, self.covariates, effects, measure="effect in standard deviations, per unit"
+                ),
+            ),
+            "What the harmonization keeps: covariates' effects on the features, in standard deviations "
+            f"within batches. {left_out('features', len(self.features))}".strip(),
         )
 
     def transform_arrays(self) -> dict[str, Floats]:

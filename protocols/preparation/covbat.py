@@ -21,6 +21,7 @@ from pydantic import Field
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError
+from protocols.core.figure import Figure
 from protocols.core.protocol import (
     Arrays,
     Ask,
@@ -35,6 +36,7 @@ from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.estimation.vectors import upright
 from protocols.preparation.batches import about_batch_means, batch_codes, estimable
 from protocols.preparation.combat import Combat, CombatResult, CombatSpec
+from protocols.results.figures import left_out, shares
 
 _COMBAT = ("grand_mean", "effects", "variance")
 _CENTRED = 1e-12  # standard deviations from 0 that are rounding, where ComBat leaves no mean
@@ -85,6 +87,14 @@ class CovbatResult(Result):
         index = pd.RangeIndex(1, len(self.variance) + 1, name="component")
         columns = {"variance": self.variance, "explained": self.explained, "within": self.within}
         return pd.DataFrame(columns, index)
+
+    def figure(self) -> Figure:
+        names = [f"component {i + 1}" for i in range(len(self.explained))]
+        return Figure(
+            (shares(names, self.explained, measure="share of the residual variance"),),
+            f"Components whose location and scale were harmonized, of {self.n} people. "
+            f"{left_out('components', len(names))}".strip(),
+        )
 
     def transform_arrays(self) -> Arrays:
         own = {name: getattr(self, name) for name in ("centre", "spread", "loadings", "within")}

@@ -20,9 +20,12 @@ from pydantic import Field, model_validator
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
+from protocols.results.figures import MOST_ROWS, left_out
+from protocols.results.numerals import shown
 
 CELLS = 64
 _MAX_ROUNDS = 4
@@ -88,6 +91,18 @@ class ImputeResult(Result):
     def summary(self) -> pd.DataFrame:
         names = ("kinds", "values", "bound", "n", "missing")
         return pd.DataFrame({name: getattr(self, name) for name in names}, index=list(self.columns))
+
+    def figure(self) -> Figure:
+        of = np.maximum(self.n + self.missing, 1)
+        missing = [100 * m / n for m, n in zip(self.missing, of, strict=True)]
+        bars = tuple(
+            Bar(name, float(v), f"{v:.1f}%, filled with the {kind}, {shown(float(value))}")
+            for name, v, kind, value in zip(self.columns, missing, self.kinds, self.values, strict=True)
+        )
+        return Figure(
+            (Bars("", Axis("people without a value", "%", low=0.0), bars[:MOST_ROWS]),),
+            left_out("variables", len(bars)),
+        )
 
     def transform_arrays(self) -> dict[str, Array]:
         return {"values": self.values}

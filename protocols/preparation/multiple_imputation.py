@@ -26,6 +26,7 @@ from scipy.special import expit
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Figure, NoFigure
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
@@ -49,6 +50,7 @@ from protocols.regression.families import logit
 from protocols.regression.glm import GlmSpec
 from protocols.regression.linear import LinearSpec
 from protocols.regression.logistic import LogisticSpec
+from protocols.results.figures import forest
 from protocols.survival.cox import CoxSpec
 
 
@@ -133,6 +135,12 @@ class MultipleImputationResult(Result):
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "t", "df", "p", "lower", "upper", "fmi")
         return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def figure(self) -> Figure | NoFigure:
+        caption = (
+            f"Coefficients over {len(self.coefs)} completed data sets of {self.n} people, by Rubin's rules."
+        )
+        return forest(self.terms, self.coef, self.lower, self.upper, measure="coefficient", caption=caption)
 
 
 class MultipleImputation(FederatedProtocol[MultipleImputationSpec, MultipleImputationResult]):

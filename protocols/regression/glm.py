@@ -22,6 +22,7 @@ from scipy.special import ndtr
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError, SpecError, StudyError
+from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Column, Name
@@ -35,6 +36,7 @@ from protocols.estimation.newton import (
     original_scale,
 )
 from protocols.regression import families
+from protocols.results.figures import forest, interval_caption
 
 INTERCEPT = "(Intercept)"
 LOG_THETA = "log theta"
@@ -126,6 +128,13 @@ class GlmResult(Result):
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "z", "p", "lower", "upper", "rate_ratio")
         return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def figure(self) -> Figure | NoFigure:
+        ratio = self.family != "probit"
+        value, low, high = (np.exp(v) if ratio else v for v in (self.coef, self.lower, self.upper))
+        measure = "rate ratio" if ratio else "probit coefficient"
+        caption = interval_caption(f"{measure.capitalize()}s of {self.n} people", self.level, low)
+        return forest(self.terms, value, low, high, measure=measure, ratio=ratio, caption=caption)
 
     def predict(self, x: Floats, exposure: Floats | float = 1.0) -> Floats:
         """The (n,) means expected of (n, p) covariates: counts for an exposure, or probabilities."""

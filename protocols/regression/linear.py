@@ -23,6 +23,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from protocols.core.disclosure import Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
@@ -36,6 +37,7 @@ from protocols.estimation.moments import (
 )
 from protocols.estimation.newton import aliased
 from protocols.regression.penalized_linear import PenalizedPath, Penalty, path_of_moments
+from protocols.results.figures import forest, interval_caption
 
 INTERCEPT = "(Intercept)"
 
@@ -115,6 +117,10 @@ class LinearResult(Result):
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "t", "p", "lower", "upper")
         return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def figure(self) -> Figure | NoFigure:
+        caption = interval_caption(f"Coefficients of {self.n} people", self.level, self.lower)
+        return forest(self.terms, self.coef, self.lower, self.upper, measure="coefficient", caption=caption)
 
     def predict(self, x: Floats) -> Floats:
         """The (n,) outcomes expected of (n, p) covariates, short of an intercept for each site."""

@@ -16,11 +16,13 @@ from scipy import stats
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.estimation.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
 from protocols.regression.families import derivatives, probabilities
+from protocols.results.figures import forest, interval_caption
 
 INTERCEPT = "(Intercept)"
 
@@ -81,6 +83,11 @@ class LogisticResult(Result):
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "z", "p", "odds_ratio", "lower", "upper")
         return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def figure(self) -> Figure | NoFigure:
+        caption = interval_caption(f"Odds ratios of {self.n} people", self.level, self.lower)
+        ratio = (self.odds_ratio, self.lower, self.upper)
+        return forest(self.terms, *ratio, measure="odds ratio", ratio=True, caption=caption)
 
     def transform_arrays(self) -> dict[str, Floats]:
         return {"coef": self.coef}

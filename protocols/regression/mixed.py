@@ -23,10 +23,13 @@ from scipy.optimize import brentq
 
 from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.estimation.newton import check_rank
+from protocols.results.figures import estimates, term_rows
+from protocols.results.numerals import shown
 
 INTERCEPT = "(Intercept)"
 
@@ -94,6 +97,17 @@ class MixedResult(Result):
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "z", "p", "lower", "upper")
         return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def figure(self) -> Figure:
+        rows = term_rows(self.terms, self.terms, self.coef, self.lower, self.upper)
+        levels = tuple(Bar(site, effect, shown(effect)) for site, effect in sorted(self.site_effects.items()))
+        sites = Bars("Hospitals", Axis("level less the mean of hospitals"), levels)
+        effects = (estimates(rows, "coefficient", title="Fixed effects"),) if rows else ()
+        return Figure(
+            (*effects, sites),
+            f"Fixed effects of {self.n} people with their intervals; {self.icc:.0%} of the variance that is "
+            "left lies between hospitals.",
+        )
 
     def predict(self, x: Floats, site: str | None = None) -> Floats:
         """The (n,) outcomes expected of (n, p) covariates at a site; at one that is not known, its mean."""

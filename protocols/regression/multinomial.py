@@ -17,11 +17,13 @@ from scipy.special import logsumexp, softmax, xlogy
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.estimation.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
 from protocols.regression.families import blocks
+from protocols.results.figures import estimates, interval_caption, term_rows
 
 INTERCEPT = "(Intercept)"
 
@@ -97,6 +99,17 @@ class MultinomialResult(Result):
         columns = ("coef", "se", "z", "p", "odds_ratio", "lower", "upper")
         index = pd.MultiIndex.from_product([self.levels, self.terms], names=["level", "term"])
         return pd.DataFrame({name: getattr(self, name).ravel() for name in columns}, index=index)
+
+    def figure(self) -> Figure | NoFigure:
+        of = [(f"{level:g}: {term}", term) for level in self.levels for term in self.terms]
+        labels, terms = zip(*of, strict=True)
+        rows = term_rows(labels, terms, self.odds_ratio, self.lower, self.upper)
+        if not rows:
+            return NoFigure("the model has no covariates")
+        caption = interval_caption(
+            f"Odds ratios of {self.n} people, each level against the first", self.level, self.lower
+        )
+        return Figure((estimates(rows, "odds ratio", ratio=True),), caption)
 
     def predict_proba(self, x: Floats) -> Floats:
         """The (n, k + 1) probabilities of the levels, the first one first, of (n, p) covariates."""

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Axis, Curve, Curves, Figure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
@@ -24,6 +25,7 @@ from protocols.estimation import elastic_net
 from protocols.estimation.newton import covariate_moments, location_and_scale, original_scale
 from protocols.regression import families
 from protocols.regression.proximal_newton import Quadratic, minimise
+from protocols.results.figures import MOST_ROWS, floats, left_out
 
 _MOST_NUMBERS = 20_000_000  # in one message: penalties times covariates squared
 
@@ -98,6 +100,20 @@ class PenalizedLogisticResult(Result):
         names = ("nonzero", "df", "deviance", "bic")
         frame = pd.DataFrame({name: getattr(self, name) for name in names}, index=self.lambdas)
         return frame.assign(chosen=np.arange(len(frame)) == self.chosen)
+
+    def figure(self) -> Figure:
+        lambdas = floats(self.lambdas)
+        curves = [
+            Curve(term, lambdas, floats(path), marks="joined")
+            for term, path in zip(self.terms[:MOST_ROWS], self.coef.T, strict=False)
+        ]
+        ends = (float(np.nanmin(self.coef)), float(np.nanmax(self.coef)))
+        curves.append(Curve("", (lambdas[self.chosen],) * 2, ends, marks="guide"))
+        return Figure(
+            (Curves("", Axis("penalty", log=True), Axis("log odds ratio"), tuple(curves)),),
+            f"Coefficients by penalty, {self.n} people; the dashed line is the penalty of the least BIC. "
+            f"{left_out('covariates', len(self.terms))}".strip(),
+        )
 
     def transform_arrays(self) -> dict[str, Floats]:
         return {"coef": np.append(self.intercept[self.chosen], self.coef[self.chosen])}

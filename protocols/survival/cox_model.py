@@ -10,10 +10,12 @@ from pydantic import Field, model_validator
 from scipy import stats
 
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Result, Spec
 from protocols.core.table import Floats
 from protocols.core.variables import Name
 from protocols.estimation.newton import Point
+from protocols.results.figures import forest, interval_caption
 from protocols.survival.life_table import Grid
 from protocols.survival.proportional_hazards import ProportionalHazards, Transform
 
@@ -158,6 +160,11 @@ class CoxResult(Result):
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "z", "p", "hazard_ratio", "lower", "upper")
         return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def figure(self) -> Figure | NoFigure:
+        caption = interval_caption(f"Hazard ratios of {self.n} people", self.level, self.lower)
+        ratio = (self.hazard_ratio, self.lower, self.upper)
+        return forest(self.terms, *ratio, measure="hazard ratio", ratio=True, caption=caption)
 
     def linear_predictor(self, x: pd.DataFrame | Floats) -> Floats:
         """The (n,) log hazard ratios against covariates of 0, of a frame by terms or an (n, p) matrix."""

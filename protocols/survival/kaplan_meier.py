@@ -18,9 +18,11 @@ from pydantic import Field, field_validator
 
 from protocols.core.disclosure import Count
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.results.survival_figures import survival_panel
 from protocols.survival.life_table import (
     Curve,
     FollowUp,
@@ -114,6 +116,14 @@ class KaplanMeierResult(Result):
             frame[f"lower_{share:g}"] = self.quantile_lower[:, j]
             frame[f"upper_{share:g}"] = self.quantile_upper[:, j]
         return frame
+
+    def figure(self) -> Figure:
+        curves = (self.survival, self.lower, self.upper, self.at_risk)
+        return Figure(
+            (survival_panel(self.groups, self.days, *curves),),
+            f"Kaplan-Meier curves with {self.level:.0%} intervals, in steps of the study's grid of days; a "
+            "curve ends where too few people are at risk.",
+        )
 
     def survival_at(self, day: float) -> Floats:
         """The (G,) survival at a day of the grid or after it; NaN beyond the curve's end."""

@@ -19,9 +19,11 @@ from scipy import stats
 
 from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
+from protocols.results.numerals import shown, shown_p
 from protocols.survival.life_table import FollowUp, Grid, counted, follow_up, known_follow_up
 
 
@@ -93,6 +95,19 @@ class LogRankResult(Result):
         frame = pd.DataFrame({"n": self.n, "n_events": self.n_events}, index=list(self.groups))
         frame = frame.assign(observed=self.observed, expected=self.expected)
         return frame.assign(chi_square=self.chi_square, p=self.p)
+
+    def figure(self) -> Figure:
+        bars = tuple(
+            Bar(group, float(found[g]), shown(float(found[g])), series=name)
+            for g, group in enumerate(self.groups)
+            for name, found in (("observed", self.observed), ("expected", self.expected))
+        )
+        weighted = f", weighted by survival to the power of {self.rho:g}" if self.rho else ""
+        return Figure(
+            (Bars("", Axis("events", low=0.0), bars),),
+            f"Events observed, and expected if survival did not differ{weighted}: chi-square "
+            f"{shown(self.chi_square)}, {shown_p(self.p)}.",
+        )
 
 
 class LogRank(FederatedProtocol[LogRankSpec, LogRankResult]):

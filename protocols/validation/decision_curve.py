@@ -18,6 +18,7 @@ from scipy import stats
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Figure
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
@@ -32,6 +33,7 @@ from protocols.core.protocol import (
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.estimation.roc import bin_of, delong_difference, histogram_of
+from protocols.results.figures import net_benefit
 from protocols.validation.out_of_fold import (
     AnySpec,
     Part,
@@ -161,6 +163,12 @@ class DecisionCurveResult(Result):
         """One row a threshold, one column a model."""
         frame = pd.DataFrame(self.net_benefit.T, index=self.thresholds, columns=list(self.models))
         return frame.assign(treat_all=self.treat_all, treat_none=0.0)
+
+    def figure(self) -> Figure:
+        return Figure(
+            (net_benefit(self.models, self.thresholds, self.net_benefit, self.treat_all),),
+            f"Out-of-fold net benefit over {self.n} people; acting on nobody has a net benefit of 0.",
+        )
 
 
 class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):

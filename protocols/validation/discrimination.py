@@ -22,6 +22,7 @@ from pydantic import Field
 
 from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Estimates, Figure, Panel
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
@@ -35,8 +36,11 @@ from protocols.core.protocol import (
     site_step,
 )
 from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.estimation.heterogeneity import auc_se, heterogeneity
 from protocols.estimation.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
 from protocols.preparation.combat import CombatSpec
+from protocols.results.numerals import shown_p
+from protocols.results.validation_figures import Roc, calibration_panel, roc_panel, site_panel
 from protocols.validation.out_of_fold import (
     AnySpec,
     Part,
@@ -173,6 +177,36 @@ class DiscriminationResult(Result):
         for site, found in self.by_site.items():
             rows[site] = {"n": found.n, "n_events": found.n_events, "auc": found.auc}
         return pd.DataFrame.from_dict(rows, orient="index")
+
+    def figure(self) -> Figure:
+        curves = [Roc("all people", self.false_positive_rate, self.true_positive_rate, self.auc)]
+        curves += [
+            Roc(f"{site} left out", there.false_positive_rate, there.true_positive_rate, there.auc)
+            for site, there in self.by_site.items()
+        ]
+        calibration = (self.calibration_predicted, self.calibration_observed, self.calibration_n)
+        panels: tuple[Panel, ...] = (roc_panel(curves), calibration_panel(*calibration), *self._sites())
+        caption = "Out-of-fold ROC curve and calibration; tenths with too few people are not shown."
+        if self.by_site:
+            caption += " A hospital shows coarse points of its curve only."
+        if not all(roc.has_points for roc in curves):
+            caption += (
+                " Dotted: no point of the hospital's curve has enough people on both sides; the curve is the "
+                "one that normally distributed scores would have with its AUC."
+            )
+        return Figure(panels, caption)
+
+    def _sites(self) -> tuple[Estimates, ...]:
+        """A forest of the AUC at each site that was left out, with how much the sites differ."""
+        if len(self.by_site) < 2:
+            return ()
+        areas = {
+            site: (there.auc, auc_se(there.auc, there.n, there.n_events))
+            for site, there in self.by_site.items()
+        }
+        found = heterogeneity(*zip(*areas.values(), strict=True))
+        differ = f": I² {found.i_squared:.0%}, {shown_p(found.p)} for equal areas" if found else ""
+        return (site_panel(f"Each hospital left out{differ}", "AUC", areas, 0.5),)
 
 
 class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]):

@@ -26,6 +26,7 @@ from scipy.special import expit, logit
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Figure, NoFigure
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
@@ -43,6 +44,7 @@ from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mas
 from protocols.core.variables import Name
 from protocols.estimation.newton import Point, location_and_scale, maximise, original_scale
 from protocols.regression import families
+from protocols.results.figures import forest
 from protocols.validation.out_of_fold import AnySpec, stacked
 
 INTERCEPT = "(Intercept)"
@@ -131,6 +133,12 @@ class FusionResult(Result):
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "z", "p", "lower", "upper")
         return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+
+    def figure(self) -> Figure | NoFigure:
+        caption = (
+            f"The weight of each modality's prediction (its log odds), {self.n} people, with 95% intervals."
+        )
+        return forest(self.terms, self.coef, self.lower, self.upper, measure="coefficient", caption=caption)
 
     def transform_arrays(self) -> dict[str, Array]:
         return {"meta": np.nan_to_num(self.coef), **self.experts}

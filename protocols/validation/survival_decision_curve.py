@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from protocols.core.disclosure import SUPPRESSED, Array, Count
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Figure
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
@@ -30,6 +31,7 @@ from protocols.core.protocol import (
 )
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.results.figures import net_benefit
 from protocols.survival.cox import CoxSpec
 from protocols.survival.life_table import FollowUp, counted, curve, follow_up, known_follow_up
 from protocols.validation.out_of_fold import (
@@ -136,6 +138,13 @@ class SurvivalDecisionCurveResult(Result):
         """One row a threshold, one column a model."""
         frame = pd.DataFrame(self.net_benefit.T, index=self.thresholds, columns=list(self.models))
         return frame.assign(treat_all=self.treat_all, treat_none=0.0)
+
+    def figure(self) -> Figure:
+        return Figure(
+            (net_benefit(self.models, self.thresholds, self.net_benefit, self.treat_all),),
+            f"Out-of-fold net benefit over {self.n} people, for the event by day {self.day}; acting on "
+            "nobody has a net benefit of 0.",
+        )
 
 
 class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, SurvivalDecisionCurveResult]):

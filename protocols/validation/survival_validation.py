@@ -22,6 +22,7 @@ from pydantic import Field, model_validator
 
 from protocols.core.disclosure import Array, Count, Moment, Statistic
 from protocols.core.errors import Code, StudyError
+from protocols.core.figure import Figure
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
@@ -36,6 +37,7 @@ from protocols.core.protocol import (
     site_step,
 )
 from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.results.validation_figures import by_day_panel, site_panel
 from protocols.survival.concordance import Pairs, pairs
 from protocols.survival.cox import CoxSpec
 from protocols.survival.life_table import FollowUp, counted, ended, follow_up, known_follow_up
@@ -162,6 +164,21 @@ class SurvivalValidationResult(Result):
         names = ("auc", "auc_bound", "brier", "observed", "expected")
         frame = pd.DataFrame({name: getattr(self, name) for name in names}, index=self.days)
         return frame.assign(harrell=self.harrell, uno=self.uno)
+
+    def figure(self) -> Figure:
+        shares = {"observed (Kaplan-Meier)": self.observed, "predicted": self.expected}
+        accuracy = {"AUC": self.auc, "Brier score": self.brier}
+        panels = [
+            by_day_panel("Discrimination and error", self.days, accuracy, "AUC or Brier score"),
+            by_day_panel("Calibration", self.days, shares, "share with the event"),
+        ]
+        sites = {site: (there.harrell, float("nan")) for site, there in self.by_site.items()}
+        forest = (site_panel("Each hospital left out", "Harrell's C", sites, 0.5),) if sites else ()
+        return Figure(
+            (*panels, *forest),
+            f"Out-of-fold performance over {self.n} people with {self.n_events} events: Harrell's C "
+            f"{self.harrell:.3f} (standard error {self.harrell_se:.3f}), Uno's C {self.uno:.3f}.",
+        )
 
 
 class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValidationResult]):

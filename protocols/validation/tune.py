@@ -19,6 +19,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
@@ -33,6 +34,8 @@ from protocols.core.protocol import (
 )
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
 from protocols.core.variables import Name
+from protocols.results.figures import MOST_ROWS, left_out
+from protocols.results.numerals import shown
 from protocols.survival.cox import CoxSpec
 from protocols.survival.life_table import Grid
 from protocols.survival.survival_design import design
@@ -140,6 +143,18 @@ class TuneResult(Result):
         """One row a candidate."""
         frame = pd.DataFrame({"loglik": self.loglik}, index=list(self.candidates))
         return frame.assign(deviance=-2 * self.loglik, chosen=frame.index == self.chosen)
+
+    def figure(self) -> Figure:
+        behind = self.loglik - np.max(self.loglik)
+        bars = tuple(
+            Bar(name, float(v), "chosen" if name == self.chosen else shown(float(v)))
+            for name, v in zip(self.candidates, behind, strict=True)
+        )
+        return Figure(
+            (Bars("", Axis("log-likelihood out of fold, less that of the best"), bars[:MOST_ROWS]),),
+            f"How well the candidates predict people who did not train them ({self.n} people). "
+            f"{left_out('candidates', len(bars))}".strip(),
+        )
 
     def transform_arrays(self) -> dict[str, Array]:
         return {"chosen": np.array(self.candidates.index(self.chosen)), **self.models}

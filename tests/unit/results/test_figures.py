@@ -1,0 +1,163 @@
+"""A result has a figure as data or says why not; both renderers draw it, its numbers are listed."""
+
+import math
+import xml.etree.ElementTree as ET
+from dataclasses import FrozenInstanceError, fields
+from functools import cache
+
+import pytest
+from matplotlib.figure import Figure as Canvas
+
+from protocols import CATALOGUE
+from protocols.core.errors import InputError
+from protocols.core.figure import (
+    Axis,
+    Bar,
+    Bars,
+    Columns,
+    Curve,
+    Curves,
+    Estimate,
+    Estimates,
+    Figure,
+    HeatMap,
+    NoFigure,
+    Panel,
+)
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
+from protocols.results.number_table import numbers
+from protocols.results.plots import draw
+from protocols.results.svg import svg
+from tests.lib.everything import examples, hospitals, one_of_each, study_with
+from tests.lib.extras import NEEDS_TORCH
+
+SVG = "{http://www.w3.org/2000/svg}"
+SPECS = examples()
+FIRST = one_of_each()
+
+
+def named(name: str) -> object:
+    """A parameter: the first example of a protocol in the quick run, all others in the long one."""
+    marks = [NEEDS_TORCH] if name.startswith("neural") else []
+    return pytest.param(name, marks=[*marks, *([] if name.endswith("_1") else [pytest.mark.slow])])
+
+
+WITHOUT = {
+    "summary_1": "with `per_site`",
+    "summary_2": "without groups",
+    "summary_3": "cross table",
+    "combat_2": "no covariate was kept",
+}
+"""The examples whose results are not drawn, and a part of the reason that they give."""
+
+
+@cache
+def outcome(every: bool) -> Outcome:
+    """What the hospitals found, of each protocol's first example or of every one."""
+    return run_locally(
+        study_with(SPECS if every else {f"{n}_1": spec for n, spec in FIRST.items()}), hospitals()
+    )
+
+
+def test_every_protocol_is_walked() -> None:
+    assert {name.rpartition("_")[0] for name in SPECS} == CATALOGUE.keys()
+
+
+@pytest.mark.parametrize("name", [named(name) for name in SPECS])
+def test_every_result_has_a_figure_or_says_why_not(name: str) -> None:
+    found = outcome(every=not name.endswith("_1"))[name]
+    figure = found.figure()
+    if name in WITHOUT:
+        assert isinstance(figure, NoFigure)
+        assert WITHOUT[name] in figure.reason
+        with pytest.raises(InputError, match="has no figure"):
+            found.plot()
+    else:
+        assert isinstance(figure, Figure)
+        for panel in figure.panels:
+            assert_drawn(panel)
+        assert found.plot().has_data()
+
+
+def assert_drawn(panel: Panel) -> None:
+    """The SVG is well formed, describes itself, holds no script and no id; all numbers are in the tables."""
+    root = ET.fromstring(svg(panel))
+    assert root.attrib["role"] == "img"
+    assert root.findtext(f"{SVG}title")
+    assert root.findtext(f"{SVG}desc")
+    assert not [e for e in root.iter() if e.tag == f"{SVG}script" or "id" in e.attrib or "style" in e.attrib]
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    for text in root.iter(f"{SVG}text"):
+        assert 0 <= float(text.attrib["x"]) <= width
+        assert 0 <= float(text.attrib["y"]) <= height
+    tables = numbers(panel)
+    assert tables
+    assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
+
+
+def texts(panel: Panel) -> list[str]:
+    return [t.text or "" for t in ET.fromstring(svg(panel)).iter(f"{SVG}text")]
+
+
+def test_a_figure_is_frozen_plain_data() -> None:
+    figure = Figure((Bars("", Axis("people"), (Bar("a", 3.0),)),))
+    with pytest.raises(FrozenInstanceError):
+        figure.caption = "other"  # type: ignore[misc]
+    assert hash(figure) == hash(Figure((Bars("", Axis("people"), (Bar("a", 3.0),)),)))
+    assert {f.name for f in fields(figure)} == {"panels", "caption"}
+
+
+def test_a_curve_whose_parts_differ_in_length_cannot_be_built() -> None:
+    with pytest.raises(ValueError, match="differ in length"):
+        Curve("c", (0.0, 1.0), (0.5,))
+
+
+def test_an_estimate_without_an_interval_is_a_point_in_both_renderers() -> None:
+    forest = Estimates("", Axis("hazard ratio", log=True), (Estimate("age", 1.2), Estimate("sex", 0.8)), 1.0)
+    assert {"1.20", "0.800"} <= set(texts(forest))
+    assert draw(Figure((forest,))).has_data()
+
+
+def test_a_forest_writes_estimate_and_interval_beside_each_term() -> None:
+    forest = Estimates("", Axis("odds ratio", log=True), (Estimate("age", 1.5, 1.1, 2.05),), 1.0)
+    assert "1.50 (1.10 to 2.05)" in texts(forest)
+    assert numbers(forest)[0].rows == (("age", 1.5, 1.1, 2.05),)
+
+
+def test_a_curve_is_interrupted_where_a_number_is_not_known() -> None:
+    gap = Curve("", (0.0, 1.0, 2.0, 3.0), (1.0, math.nan, 0.5, 0.4))
+    path = ET.fromstring(svg(Curves("", Axis("x"), Axis("y"), (gap,)))).find(f"{SVG}path")
+    assert path is not None
+    assert path.attrib["d"].count("M") == 2
+
+
+def test_what_is_not_shown_is_an_empty_dashed_mark_with_its_reason() -> None:
+    bars = Bars("", Axis("people"), (Bar("a", 40.0, "40"), Bar("b", None, "withheld")))
+    assert "withheld" in texts(bars)
+    assert "stroke-dasharray" in svg(bars)
+    assert numbers(bars)[0].rows == (("a", 40.0), ("b", "withheld"))
+    columns = Columns("", Axis("age"), Axis("people"), (0.0, 1.0, 2.0), (("all", (12.0, None)),), "withheld")
+    assert "withheld" in texts(columns)
+
+
+def test_a_title_is_text_and_no_markup() -> None:
+    drawn = svg(Bars("<b>", Axis("a & b"), (Bar("<i>", 1.0),)))
+    assert "<b>" not in drawn
+    assert "<i>" not in drawn
+    ET.fromstring(drawn)
+
+
+def test_a_heat_map_writes_its_cells_and_an_empty_one_as_a_dash() -> None:
+    cells = HeatMap("", ("a", "b"), ("a", "b"), ((1.0, -0.25), (None, 1.0)), "correlation")
+    assert texts(cells).count("1.00") == 2
+    assert "−0.25" in texts(cells)
+    assert "–" in texts(cells)
+
+
+def test_plot_without_axes_draws_all_panels_and_with_axes_the_first() -> None:
+    panel = Bars("", Axis("people"), (Bar("a", 3.0),))
+    assert len(draw(Figure((panel, panel))).figure.axes) == 2
+    given = Canvas().subplots()
+    assert draw(Figure((panel, panel)), given) is given
+    assert len(given.figure.axes) == 1
