@@ -1,10 +1,11 @@
 """The lines of a text file, plain or gzip, read so that no file can fill the memory."""
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 GZIP_MAGIC = b"\x1f\x8b"
 BOMB = 256 << 20
@@ -34,7 +35,7 @@ def numbered_lines(path: Path, limit: int = LINE_LIMIT) -> Iterator[tuple[int, s
         CutShort: after the last line that could be read.
     """
     number = 0
-    with open_bytes(path) as file:
+    with _lines_of(path) as file:
         while line := _read(file, limit):
             number += 1
             if number > MAX_LINES:
@@ -44,6 +45,37 @@ def numbered_lines(path: Path, limit: int = LINE_LIMIT) -> Iterator[tuple[int, s
                 yield number, TooLong()
             else:
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8", "replace").rstrip("\r\n")
+
+
+class _CarriageReturns(io.RawIOBase):
+    """The bytes of a file whose lines end in a carriage return alone, each ending in a line feed instead."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        read = self._file.read(len(buffer)).replace(b"\r", b"\n")
+        buffer[: len(read)] = read
+        return len(read)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _lines_of(path: Path) -> IO[bytes]:
+    """The file's bytes with lines that end in a line feed, whichever of the three ends it has."""
+    with open_bytes(path) as file:
+        try:
+            start = file.read(1 << 16)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            start = b""
+    if b"\r" in start[:-1] and b"\n" not in start:
+        return io.BufferedReader(_CarriageReturns(open_bytes(path)))
+    return open_bytes(path)
 
 
 def _skip(file: IO[bytes], line: bytes, limit: int) -> None:

@@ -1,17 +1,22 @@
-"""What the CDM's genomic tables say of people, as arrays with one entry a person.
+"""What the CDM's genomic tables say of people, as arrays with one entry per person.
 
 A FHIR variant Observation, a MAF and a VCF end in the same tables. What a test of one kind says nothing about
 is missing and not zero: a fusion panel leaves every mutation open.
+
+A gene is looked up under all names that mean it (`cdm.vocabulary.genes`). What stands under a name that may
+mean it, because several genes have it or a spreadsheet made it a date, makes its answer missing; and a test
+"of every gene" says nothing of a gene that HGNC does not know.
 """
 
 from typing import Literal
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union_all
 
 from cdm.etl.genomics.genomic_profile import block_of, unpack
 from cdm.etl.genomics.sample_numbers import CTDNA, PLOIDY, PURITY
 from cdm.schema import genomic_profile, genomic_test, measurement, target_gene, variant_occurrence
+from cdm.vocabulary.genes import Names, gene_names
 from site_node.features import clinical, genomics
 from site_node.features.clinical import Events, Floats, Integers
 from site_node.features.genomics import burden, clonality, copy_number, mutation
@@ -21,6 +26,7 @@ Origin = Literal["somatic", "germline", "any"]
 EVERY_GENE = ("exome", "genome", "transcriptome")
 PASSED = ("PASS", ".", "")
 GERMLINE = "germline"
+OPEN = "Unknown"  # a classification that leaves open whether the gene is mutated
 FUSIONS, COPY_NUMBER = "fusions", "copy number"
 STRUCTURAL = ("Fusion", "Copy_Number_Segment")
 DIPLOID_PLOIDY = 2.0
@@ -31,11 +37,16 @@ test, target, variant = genomic_test.c, target_gene.c, variant_occurrence.c
 def gene_states(people: People, gene: str, origin: Origin = "somatic") -> Floats:
     """(n,) 1 where the gene is mutated, 0 where it was tested and is not, NaN where it was not tested.
 
-    A variant that its caller filtered out is none. `somatic` leaves out what is stated to be inherited;
+    A variant that its caller filtered out does not count. `somatic` leaves out what is stated as inherited;
     `germline` asks for that alone, and only a test that says it reads the germline answers with 0.
     """
+    names = gene_names().names(gene)
     rows, (is_variant, words) = people.ask(
-        union_all(_reached(people, gene, _reads(origin)), _found_in(people, gene, origin))
+        union_all(
+            _reached(people, names, _reads(origin)),
+            _found_in(people, names.certain, origin, variant.variant_classification),
+            _found_in(people, names.doubtful, origin, _says_nothing()),
+        )
     )
     variants = np.array(is_variant, dtype=bool)
     return genomics.mutated(
@@ -53,30 +64,45 @@ def _reads(origin: Origin) -> ColumnElement[bool]:
     return or_(test.assay.is_(None), test.assay == GERMLINE)
 
 
-def _reached(people: People, gene: str, reads: ColumnElement[bool]) -> Select[tuple[int, int, None]]:
+def _reached(people: People, names: Names, reads: ColumnElement[bool]) -> Select[tuple[int, int, None]]:
     """(person_id, 0, NULL) of every test that reaches the gene."""
-    symbol = gene.upper()
-    names_it = and_(target.genomic_test_id == test.genomic_test_id, func.upper(target.hgnc_symbol) == symbol)
+    names_it = and_(
+        target.genomic_test_id == test.genomic_test_id,
+        func.upper(target.hgnc_symbol).in_(sorted(names.certain)),
+    )
+    every_gene = EVERY_GENE if names.is_known else ()
     return (
         select(test.person_id, literal(0).label("found"), literal(None).label("classification"))
         .outerjoin_from(genomic_test, target_gene, names_it)
-        .where(or_(test.target_scope.in_(EVERY_GENE), target.target_gene_id.is_not(None)))
+        .where(or_(test.target_scope.in_(every_gene), target.target_gene_id.is_not(None)))
         .where(reads, people.are(test.person_id))
     )
 
 
-def _found_in(people: People, gene: str, origin: Origin) -> Select[tuple[int, int, str]]:
-    """(person_id, 1, classification) of every small variant in the gene."""
-    statement = select(variant.person_id, literal(1), variant.variant_classification).where(
-        _names(gene), _passed(), _is_small(), people.are(variant.person_id)
+def _found_in(
+    people: People, names: frozenset[str], origin: Origin, word: ColumnElement[str]
+) -> Select[tuple[int, int, str]]:
+    """(person_id, 1, classification) of every small variant under one of the names."""
+    statement = select(variant.person_id, literal(1), word).where(
+        _is_in(names), _passed(), _is_small(), people.are(variant.person_id)
     )
     return statement if origin == "any" else statement.where(_is_of(origin))
 
 
+def _says_nothing() -> ColumnElement[str]:
+    """The classification where it says that no gene is mutated, else one that leaves that open."""
+    word = variant.variant_classification
+    return case((word.in_(sorted(mutation.SYNONYMOUS)), word), else_=OPEN)
+
+
 def _names(gene: str) -> ColumnElement[bool]:
+    return _is_in(gene_names().names(gene).certain)
+
+
+def _is_in(names: frozenset[str]) -> ColumnElement[bool]:
     return or_(
-        func.upper(variant.target_gene1_symbol) == gene.upper(),
-        func.upper(variant.target_gene2_symbol) == gene.upper(),
+        func.upper(variant.target_gene1_symbol).in_(sorted(names)),
+        func.upper(variant.target_gene2_symbol).in_(sorted(names)),
     )
 
 
@@ -107,7 +133,7 @@ def fusion_states(people: People, gene: str, partner: str | None, least_reads: i
     )
     if partner:
         found = found.where(_names(partner))
-    reached = _reached(people, gene, test.assay == FUSIONS)
+    reached = _reached(people, gene_names().names(gene), test.assay == FUSIONS)
     rows, (is_fusion, _) = people.ask(union_all(reached, found))
     states = np.full(len(people), np.nan)
     fused = np.array(is_fusion, dtype=bool)
@@ -117,14 +143,29 @@ def fusion_states(people: People, gene: str, partner: str | None, least_reads: i
 
 
 def profile(people: People, quantity: str, feature: str) -> Floats:
-    """(n,) the number of one gene or probe; of several tests of a person the mean."""
+    """(n,) the number of one gene or probe; of several tests of a person the mean.
+
+    A gene's number stands under its symbol or, where a test lacks that, under another name that means it.
+    """
+    names = gene_names().names(feature)
+    first = dict.fromkeys((feature.upper(), names.symbol.upper()))
+    spellings = [*first, *sorted(names.certain - first.keys())]
     columns = genomic_profile.c
-    statement = select(columns.person_id, columns.content).where(
-        columns.quantity == quantity, columns.block == block_of(feature), people.are(columns.person_id)
+    statement = select(columns.person_id, columns.genomic_test_id, columns.block, columns.content).where(
+        columns.quantity == quantity,
+        columns.block.in_(sorted({block_of(name) for name in spellings})),
+        people.are(columns.person_id),
     )
-    rows, (contents,) = people.ask(statement)
-    numbers = as_numbers([unpack(content).get(feature.upper()) for content in contents])
-    return _each(people, rows, numbers, "mean")
+    rows, (tests, blocks, contents) = people.ask(statement)
+    found: dict[tuple[int, int], tuple[int, float | None]] = {}  # (row, test) -> rank of the name, number
+    for row, key, block, content in zip(rows.tolist(), tests, blocks, contents, strict=True):
+        numbers = unpack(content)
+        for rank, name in enumerate(spellings):
+            if block == block_of(name) and name in numbers:
+                found[row, key] = min(found.get((row, key), (rank, numbers[name])), (rank, numbers[name]))
+                break
+    each = np.array([row for row, _ in found], dtype=np.int64)
+    return _each(people, each, as_numbers([number for _, number in found.values()]), "mean")
 
 
 def copy_number_calls(people: People, gene: str) -> Floats:
@@ -167,11 +208,12 @@ def mutational_burden(people: People, *, synonymous: bool, least_vaf: float) -> 
 
 def ctdna(people: People, gene: str | None) -> Events:
     """The variant fractions of blood samples: the largest of all variants, or of one gene."""
-    name = f"{CTDNA}:{gene.upper()}"[:50] if gene else CTDNA
+    genes = gene_names().names(gene).certain if gene else ()
+    names = sorted(f"{CTDNA}:{one}"[:50] for one in genes) or [CTDNA]
     columns = measurement.c
     return people.events(
         select(columns.person_id, columns.measurement_date, columns.value_as_number).where(
-            columns.measurement_source_value == name, people.are(columns.person_id)
+            columns.measurement_source_value.in_(names), people.are(columns.person_id)
         )
     )
 

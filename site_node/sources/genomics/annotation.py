@@ -4,7 +4,7 @@ The words are vcf2maf's for the terms of the Sequence Ontology, so that both fil
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -58,11 +58,25 @@ CLASSIFICATIONS = {
 }
 SEVERITY = {term: rank for rank, term in enumerate(CLASSIFICATIONS)}
 NO_TERM = len(SEVERITY)
+OPEN = "Unknown"  # leaves open whether the gene is mutated
 NEARBY = ("5'Flank", "3'Flank", "IGR")
 MAX_EFFECTS = 5_000  # of one site; the longest gene has some hundred transcripts
 MAX_GENES = 50
 
-FIELDS = ("Allele", "Consequence", "SYMBOL", "Feature", "HGVSc", "HGVSp", "PICK", "CANONICAL")  # VEP's names
+FIELDS = (  # VEP's names
+    *(
+        "Allele",
+        "Consequence",
+        "SYMBOL",
+        "Feature",
+        "HGVSc",
+        "HGVSp",
+        "PICK",
+        "CANONICAL",
+        "ALLELE_NUM",
+        "HGNC_ID",
+    ),
+)
 ANN_FIELDS = {"Allele": 0, "Consequence": 1, "SYMBOL": 3, "Feature": 6, "HGVSc": 9, "HGVSp": 10}
 NOWHERE = 1 << 30
 CSQ_FORMAT = re.compile(r"Format: *([^\">]+)")
@@ -72,13 +86,14 @@ class Annotation(NamedTuple):
     """The effect that counts for one allele of a variant."""
 
     symbol: str | None
+    hgnc_id: str | None
     classification: str | None
     transcript: str | None
     hgvs_c: str | None
     hgvs_p: str | None
 
 
-NOT_ANNOTATED = Annotation(None, None, None, None, None)
+NOT_ANNOTATED = Annotation(None, None, None, None, None, None)
 
 
 class Layout(NamedTuple):
@@ -103,37 +118,48 @@ def _places(fields: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(fields.get(name, NOWHERE) for name in FIELDS)
 
 
-def annotations(info: str, layout: Layout, reference: str, alternate: str) -> list[Annotation]:
-    """The effect that counts in each gene that this allele affects, the gravest gene first.
+def annotations(
+    info: str, layout: Layout, reference: str, alternates: Sequence[str], index: int
+) -> list[Annotation]:
+    """The effect that counts in each gene that allele `index`, from 1, affects; the gravest gene first.
 
     In a gene it is the annotator's pick, else the most severe one. A gene that is merely near is left out
-    where another is affected.
+    where another is affected. Where no effect is of this allele, and the site has another that it may be of,
+    the genes stand with the classification OPEN.
     """
     entry = next((part for part in info.split(";") if part.startswith(layout.key)), None)
     if entry is None:
         return [NOT_ANNOTATED]
     texts = entry[len(layout.key) :].split(",", MAX_EFFECTS)[:MAX_EFFECTS]
     effects = [_Effect(text.split("|"), layout.places) for text in texts]
-    spellings = _allele_spellings(reference, alternate)
-    of_allele = [effect for effect in effects if effect.allele in spellings] or effects
+    alternate = alternates[index - 1]
+    of_allele = [effect for effect in effects if effect.number == str(index)]
+    if not of_allele:
+        spellings = _allele_spellings(reference, alternate)
+        of_allele = [effect for effect in effects if effect.allele in spellings]
     by_gene: dict[str, _Effect] = {}
-    for effect in sorted(of_allele, key=attrgetter("order")):
+    for effect in sorted(of_allele or effects, key=attrgetter("order")):
         by_gene.setdefault(effect.symbol, effect)
     worst = list(by_gene.values())
     inside = [effect for effect in worst if effect.symbol and effect.is_inside()]
-    return [effect.annotation(reference, alternate) for effect in inside or worst[:1]][:MAX_GENES]
+    found = [effect.annotation(reference, alternate) for effect in inside or worst[:1]][:MAX_GENES]
+    if of_allele or len(alternates) == 1:
+        return found
+    return [Annotation(one.symbol, one.hgnc_id, OPEN, None, None, None) for one in found]
 
 
 class _Effect:
     """One effect on one transcript."""
 
-    __slots__ = ("allele", "feature", "hgvs_c", "hgvs_p", "order", "symbol", "term")
+    __slots__ = ("allele", "feature", "hgnc_id", "hgvs_c", "hgvs_p", "number", "order", "symbol", "term")
 
     def __init__(self, cells: list[str], places: tuple[int, ...]) -> None:
         count = len(cells)
-        self.allele, consequence, symbol, self.feature, self.hgvs_c, self.hgvs_p, pick, canonical = [
+        allele, consequence, symbol, self.feature, self.hgvs_c, self.hgvs_p, pick, canonical, *ids = [
             cells[place] if place < count else "" for place in places
         ]
+        self.allele = allele.upper()
+        self.number, self.hgnc_id = ids
         self.symbol = symbol[:50]
         known = [term for term in consequence.split("&") if term in SEVERITY]
         self.term = min(known, key=SEVERITY.__getitem__, default="")
@@ -141,11 +167,12 @@ class _Effect:
 
     def is_inside(self) -> bool:
         """Whether the change lies in the gene, and not only before, behind or between genes."""
-        return CLASSIFICATIONS.get(self.term, "Unknown") not in NEARBY
+        return CLASSIFICATIONS.get(self.term, OPEN) not in NEARBY
 
     def annotation(self, reference: str, alternate: str) -> Annotation:
         return Annotation(
             symbol=self.symbol or None,
+            hgnc_id=self.hgnc_id or None,
             classification=_classification(self.term, reference, alternate),
             transcript=self.feature[:50] or None,
             hgvs_c=unquote(self.hgvs_c) or None,  # VCF 1.2 writes `=` and `,` in percent code
@@ -154,7 +181,7 @@ class _Effect:
 
 
 def _classification(term: str, reference: str, alternate: str) -> str:
-    word = CLASSIFICATIONS.get(term, "Unknown")
+    word = CLASSIFICATIONS.get(term, OPEN)
     if word == "In_Frame" and (len(alternate) - len(reference)) % 3:
         word = "Frame_Shift"  # protein_altering_variant says neither
     if word in ("In_Frame", "Frame_Shift"):
@@ -164,6 +191,7 @@ def _classification(term: str, reference: str, alternate: str) -> str:
 
 def _allele_spellings(reference: str, alternate: str) -> tuple[str, ...]:
     """How ANN and CSQ write an allele: as it is, or without the first base of an indel, `-` for nothing."""
+    reference, alternate = reference.upper(), alternate.upper()
     if len(reference) == len(alternate) or reference[:1] != alternate[:1]:
         return (alternate,)
     return (alternate, alternate[1:] or "-")

@@ -1,7 +1,7 @@
 """What a VCF says of a site's alleles in one sample: carried or not, in how many reads, in which fraction."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,24 +10,88 @@ INHERITED_VAF = 0.2  # half of the reads of a heterozygous one, less what a capt
 
 
 class Call:
-    """One sample's column of one site; alleles are numbered from 1 among the alternates."""
+    """One sample's column of one site; alleles are numbered from 1 among the alternates.
 
-    def __init__(self, keys: Sequence[str], cell: str, reference: str, alternates: Sequence[str]) -> None:
+    A genotype that the caller could not decide (`./.`) carries nothing; where reads show an allele all the
+    same, or nothing at all says which of several samples has it, it is open: neither there nor absent.
+    """
+
+    def __init__(
+        self, keys: Sequence[str], cell: str, reference: str, alternates: Sequence[str], *, alone: bool = True
+    ) -> None:
+        """`alone`: whether the file has no other sample whose line this could be."""
         self._values = dict(zip(keys, cell.split(":"), strict=False))
         self._reference, self._alternates = reference, alternates
+        self._alone = alone
 
     @cached_property
     def carried(self) -> Collection[int]:
-        """The alleles that the sample has: by genotype, else by reads, else all: the line is there."""
-        genotype = self._values.get("GT", ".")
-        if genotype.strip("./|"):
-            called = GENOTYPE_SEPARATOR.split(genotype)
-            return frozenset(int(one) for one in called if one.isdecimal() and len(one) < 10)
+        """The alleles that the sample has: by genotype, likelihoods, reads or fractions, or all."""
+        genotype = self._genotype
+        if genotype is not None:
+            return frozenset(allele for allele in genotype if allele)
+        if "GT" in self._values or "LGT" in self._values:
+            return ()  # ./.: not called
+        likely = likeliest(self._values, len(self._alternates))
+        if likely is not None:
+            return likely
         if self._depths is not None:
-            return frozenset(allele for allele, reads in enumerate(self._depths) if reads > 0)
-        if "GT" in self._values:
-            return ()  # ./. without reads: not called
-        return [a for a in range(1, len(self._alternates) + 1) if self._stated_fraction(a) != 0]
+            return frozenset(allele for allele, reads in enumerate(self._depths) if reads > 0 and allele)
+        if self._says_nothing and not self._alone:
+            return ()
+        return [a for a in self._numbers if self._stated_fraction(a) != 0]
+
+    @cached_property
+    def open(self) -> Collection[int]:
+        """The alleles that the sample may have or not."""
+        genotype = self._genotype
+        if genotype is None and ("GT" in self._values or "LGT" in self._values):
+            return self._read
+        if genotype is not None and None in genotype:  # 0/.
+            return self._read - {one for one in genotype if one}
+        if genotype is None and self._says_nothing and not self._alone and not self._is_homozygous_locally:
+            return frozenset(self._numbers)
+        return frozenset()
+
+    @property
+    def _numbers(self) -> range:
+        return range(1, len(self._alternates) + 1)
+
+    @property
+    def _read(self) -> frozenset[int]:
+        """The alternates of which there are reads."""
+        return frozenset(a for a in self._numbers if self._depths is not None and self._depths[a] > 0)
+
+    @cached_property
+    def _genotype(self) -> tuple[int | None, ...] | None:
+        """The called alleles, with None for one that was not; LGT numbers those of LAA (VCF 4.5)."""
+        text = self._values.get("GT", ".")
+        local: list[int] | None = None
+        if not text.strip("./|") and "LGT" in self._values:
+            text, local = self._values["LGT"], [0, *self._local]
+        if not text.strip("./|"):
+            return () if self._is_homozygous_locally else None
+        called = [_count(one) for one in GENOTYPE_SEPARATOR.split(text.lstrip("/|"))]
+        if local is None:
+            return tuple(called)
+        known = local
+        return tuple(known[one] if one is not None and one < len(known) else None for one in called)
+
+    @property
+    def _local(self) -> list[int]:
+        """The alternates that the sample names its own by LAA."""
+        numbers = [_count(text) for text in self._values.get("LAA", "").split(",")]
+        return [one for one in numbers if one is not None]
+
+    @property
+    def _is_homozygous_locally(self) -> bool:
+        """Whether LAA names no alternate (VCF 4.5, 1.6.2), and no genotype denies that it is a call."""
+        return self._values.get("LAA") == "." and not {"GT", "LGT", "LAD"} & self._values.keys()
+
+    @cached_property
+    def _says_nothing(self) -> bool:
+        stated = any(self._stated_fraction(allele) is not None for allele in self._numbers)
+        return self._depths is None and not stated and likeliest(self._values, len(self._alternates)) is None
 
     def is_inherited(self, allele: int) -> bool:
         """Whether this sample, a normal one, has the allele: by genotype, else in a fifth of its reads."""
@@ -96,6 +160,32 @@ class Call:
     @cached_property
     def _fractions(self) -> list[str]:
         return self._values.get("AF", "").split(",")
+
+
+def likeliest(values: Mapping[str, str], alternates: int) -> frozenset[int] | None:
+    """The alternates of the likeliest diploid genotype by GP, GL or PL; None where two are equally likely.
+
+    VCF 4.5, 1.6.2: genotype j/k, j not above k, has the place k(k+1)/2 + j.
+    """
+    for key, sign in (("GP", 1.0), ("GL", 1.0), ("PL", -1.0)):
+        numbers = [_float(text) for text in values.get(key, "").split(",")]
+        scores = [sign * one for one in numbers if one is not None]
+        if len(scores) != len(numbers) or len(scores) != (alternates + 1) * (alternates + 2) // 2:
+            continue
+        best = max(range(len(scores)), key=scores.__getitem__)
+        if scores.count(scores[best]) > 1:
+            return None
+        pairs = ((j, k) for k in range(alternates + 1) for j in range(k + 1))
+        return frozenset(next(pair for place, pair in enumerate(pairs) if place == best)) - {0}
+    return None
+
+
+def _float(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if abs(number) < float("inf") else None
 
 
 def _count(text: str) -> int | None:

@@ -1,12 +1,20 @@
-"""MAF, the Mutation Annotation Format of the GDC: one line a variant of one tumour sample."""
+"""MAF, the Mutation Annotation Format of the GDC: one line per variant of one tumour sample.
+
+A line whose status says that there is no mutation (None, Wildtype, LOH, Invalid) or whose alleles are the
+reference is no variant, and a normal sample is no tumour: they are reported, and the sample counts as tested.
+A status that the format does not have leaves the gene open.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
+from site_node.sources.genomics.annotation import OPEN
 from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.builds import MIXED_BUILDS
 from site_node.sources.genomics.columns import Cells, Table
+from site_node.sources.genomics.naming import Gene, genes_of
+from site_node.sources.genomics.panel import is_normal
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
     Malformed,
@@ -23,6 +31,8 @@ KIND = "MAF"
 # our name -> the spellings that files use, lower case; the first one that a file has counts
 COLUMNS = {
     "symbol": ("hugo_symbol",),
+    "entrez_id": ("entrez_gene_id",),
+    "hgnc_id": ("hgnc_id",),
     "chromosome": ("chromosome",),
     "start": ("start_position",),
     "classification": ("variant_classification",),
@@ -33,6 +43,9 @@ COLUMNS = {
     "reference": ("reference_allele",),
     "allele1": ("tumor_seq_allele1",),
     "allele2": ("tumor_seq_allele2",),
+    "normal1": ("match_norm_seq_allele1",),
+    "normal2": ("match_norm_seq_allele2",),
+    "validation": ("validation_status",),
     "rs_id": ("dbsnp_rs",),
     "status": ("mutation_status",),
     "hgvs_c": ("hgvsc", "cdna_change"),
@@ -45,11 +58,27 @@ COLUMNS = {
     "percent": ("i_tumorvaf_wu", "tumorvaf_wu"),
 }
 REQUIRED = ("symbol", "chromosome", "start", "classification", "barcode")
-NO_GENE = ("", ".", "Unknown")
+NO_ALLELE = ("", ".", "NA", "N/A")
+
+# Mutation_Status and Validation_Status of the GDC's MAF, TCGA's MAF 2.4 and cBioPortal, lower case
+NOT_STATED = ("", ".", "-", "na", "n/a", "unknown", "untested", "inconclusive")
+MUTATED = ("somatic", "germline", "valid", "validated", "de novo", "acquired", "inherited")
+ORIGINS = {"somatic": "somatic", "acquired": "somatic", "germline": "germline", "inherited": "germline"}
+NOT_MUTATED = (
+    *("none", "wildtype", "wild type", "wild-type", "wt", "loh", "post-transcriptional modification"),
+    *("invalid", "redacted", "reference", "ref", "not mutated", "negative", "artifact", "artefact"),
+)
+NO_MUTATION = ("no-mutation", "the line's status says that there is no mutation: its sample counts as tested")
+UNKNOWN_STATUS = (
+    "unknown-status",
+    "the line's status is not one of MAF's, so its gene is left open; write Somatic, Germline or None",
+)
+NO_CHANGE = ("no-alternate-allele", "all tumour alleles are the reference: its sample counts as tested")
+NORMAL_SAMPLE = ("normal-sample", "the tumour sample's barcode is that of a normal sample")
 
 
 def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
-    """One record a sample of the file, which is called `name`; a report of every line without a variant."""
+    """One record per sample of the file, which is called `name`; a report of every line without a variant."""
     samples = Samples(KIND, name, asked)
     builds: set[str] = set()
     negatives = True
@@ -59,7 +88,8 @@ def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
                 if isinstance(line, Malformed):
                     raise line
                 builds |= line.builds()
-                samples.add(line.barcode(), number, {"genetic_origin": asked.origin, **line.variant()})
+                for doubt in _add(samples, number, line, asked):
+                    yield samples.unreadable(number, *doubt)
             except Malformed as fault:
                 yield samples.unreadable(number, fault.code, fault.reason)
     except Malformed as fault:
@@ -74,25 +104,87 @@ def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
     yield from samples.records(next(iter(builds), None), negatives=negatives)
 
 
+def _add(samples: Samples, number: int, line: "_Line", asked: Asked) -> list[tuple[str, str]]:
+    """Note the line's variant, once for each gene that it names; what of it is in doubt.
+
+    Raises:
+        Malformed: the line holds no variant.
+    """
+    barcode = line.barcode()
+    variant = {"genetic_origin": asked.origin, **line.variant()}
+    samples.expect(barcode, number)
+    line.check()
+    doubts = [samples.add_in(barcode, number, variant, gene) for gene in line.genes(asked)]
+    status = None if line.has_known_status() else UNKNOWN_STATUS
+    return [doubt for doubt in dict.fromkeys((status, *doubts)) if doubt]
+
+
 class _Line(Cells):
     """One line of the file."""
 
     def barcode(self) -> str:
-        return self.sample("barcode")
+        """The tumour sample.
+
+        Raises:
+            Malformed: it is empty, too long, or the normal one.
+        """
+        barcode = self.sample("barcode")
+        if is_normal(barcode):
+            raise Malformed(*NORMAL_SAMPLE)
+        return barcode
+
+    def genes(self, asked: Asked) -> list[Gene]:
+        return genes_of(self["symbol"], asked, self["hgnc_id"] or self["entrez_id"])
+
+    def check(self) -> None:
+        """Raises unless the line states a mutation.
+
+        Raises:
+            Malformed: by its status or its alleles there is none.
+        """
+        if any(status in NOT_MUTATED for status in self._statuses()):
+            raise Malformed(*NO_MUTATION)
+        alleles = [self._allele("allele1"), self._allele("allele2")]
+        if self._allele("reference") and all(one == self._allele("reference") for one in alleles):
+            raise Malformed(*NO_CHANGE)
+
+    def has_known_status(self) -> bool:
+        """Whether every status that the line has is one of the format's."""
+        return all(status in (*NOT_STATED, *MUTATED) for status in self._statuses())
+
+    def _statuses(self) -> tuple[str, str]:
+        return self["status"].lower(), self["validation"].lower()
+
+    def _allele(self, column: str) -> str:
+        """An allele in upper case; empty where none is stated."""
+        text = self[column].upper()
+        return "" if text in NO_ALLELE else text
+
+    def _alternate(self) -> str:
+        """The allele that is not the reference, the second first; empty where the line has none."""
+        alleles = (self._allele("allele2"), self._allele("allele1"))
+        return next((one for one in alleles if one and one != self._allele("reference")), "")
+
+    def _origin(self, alternate: str) -> str | None:
+        """What the status says, else `germline` where the matched normal sample has the allele; or None."""
+        status, validation = self._statuses()
+        stated = ORIGINS.get(status) or ORIGINS.get(validation)
+        if stated or not alternate:
+            return stated
+        return "germline" if alternate in (self._allele("normal1"), self._allele("normal2")) else None
 
     def variant(self) -> Variant:
         start = position_number(self["start"], "start_position")
         if not 0 < len(self["classification"]) <= 50:
             raise Malformed("no-classification", "column variant_classification is empty or too long")
-        reference = self["reference"]
-        alternate = self["allele2"] if self["allele2"] != reference else self["allele1"]
+        reference, alternate = self._allele("reference"), self._alternate()
+        origin = self._origin(alternate)
         depth, alternate_depth = self._depths()
         return {
-            "target_gene1_symbol": None if self["symbol"] in NO_GENE else self["symbol"][:50],
             "chromosome": chromosome_name(self["chromosome"], "chromosome"),
             "position": start,
             "end_position": position_number(self["end"], "end_position") if self["end"] else start,
-            "variant_classification": self["classification"],
+            "variant_classification": self["classification"] if self.has_known_status() else OPEN,
             "reference_allele": allele(reference, "reference_allele") if reference else None,
             "alternate_allele": allele(alternate, "tumor_seq_allele2") if alternate else None,
             "sequence_alteration": self["type"] or None,
@@ -104,7 +196,7 @@ class _Line(Cells):
             "reference_sequence": self["transcript"][:50] or None,
             "rs_id": self["rs_id"] if self["rs_id"].startswith("rs") and len(self["rs_id"]) <= 50 else None,
             "filter": self["filter"] or None,
-            **({"genetic_origin": self["status"].lower()} if self["status"] else {}),
+            **({"genetic_origin": origin} if origin else {}),
         }
 
     def _depths(self) -> tuple[int | None, int | None]:

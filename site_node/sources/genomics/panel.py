@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cdm.vocabulary.genes import gene_names
 from protocols.core.errors import Code, InputError
 from site_node.sources.genomics.intervals import covered
 from site_node.sources.lines import numbered_lines
@@ -83,9 +84,13 @@ def _symbols(path: Path) -> Iterator[str]:
                 continue
             column = 0
         symbol = BED_NAME_END.split(cells[3])[0] if _is_bed(cells) else "".join(cells[column : column + 1])
-        if not SYMBOL.fullmatch(symbol):
-            raise InputError(Code.INVALID_INPUT, f"{path.name}:{number} holds no gene symbol")
-        yield symbol
+        if not SYMBOL.fullmatch(symbol) or gene_names().date(symbol) is not None:
+            raise InputError(
+                Code.INVALID_INPUT,
+                f"{path.name}:{number} holds no gene symbol",
+                "a spreadsheet may have made a date of it: export the names again, as text",
+            )
+        yield gene_names().symbol(symbol) or symbol
 
 
 def read_samples(path: Path | None) -> Mapping[str, str]:

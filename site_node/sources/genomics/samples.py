@@ -4,13 +4,17 @@ A record is one sample's test in one file: what it reaches and every variant tha
 together, so that a corrected file, with a variant less, leaves no variant behind.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from cdm.etl.record import SourceRecord, Unreadable
+from site_node.features.genomics.mutation import SYNONYMOUS
 from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.builds import OTHER_BUILD
+from site_node.sources.genomics.naming import Gene
 from site_node.sources.genomics.panel import NOTHING_STATED, Panel, patient_of
 from site_node.sources.lines import CutShort, TooLong
 
@@ -21,6 +25,7 @@ MAX_FILE_VARIANTS = 600_000
 MAX_FILE_LETTERS = 64 << 20  # of all alleles together
 MAX_SAMPLES = 20_000
 ALLELE_LIMIT = 10_000
+BASES = re.compile(r"[A-Za-z*-]+")
 ALLELES = ("reference_allele", "alternate_allele", "hgvs_c", "hgvs_p")
 GENES = ("target_gene1_symbol", "target_gene2_symbol")
 CUT_SHORT = (
@@ -101,7 +106,7 @@ def chromosome_name(text: str, column: str) -> str:
 
 
 def allele(text: str, column: str) -> str:
-    """An allele as the file writes it.
+    """An allele in upper case: the bases of VCF and MAF have none; `<DEL>` and breakends stay as they are.
 
     Raises:
         Malformed: it is empty or longer than a variant can be.
@@ -110,7 +115,7 @@ def allele(text: str, column: str) -> str:
         raise Malformed(
             "malformed-allele", f"column {column} holds no allele of at most {ALLELE_LIMIT} letters"
         )
-    return text
+    return text.upper() if BASES.fullmatch(text) else text
 
 
 class Full(CutShort):
@@ -125,6 +130,8 @@ class Samples:
         self._variants: dict[str, list[Held]] = {}
         self._first_line: dict[str, int] = {}
         self._held = self._letters = 0
+        self._open: set[str] = set()  # samples with a variant that may lie in any gene
+        self._reported: set[str] = set()
 
     def expect(self, sample: str, line: int) -> None:
         """Note a sample of the file, that it may have no variant at all.
@@ -154,18 +161,36 @@ class Samples:
         assert variant.keys() <= FIELDS.keys()
         self._variants[sample].append(tuple(map(variant.get, FIELDS)))
 
+    def add_in(self, sample: str, line: int, variant: Variant, gene: Gene) -> tuple[str, str] | None:
+        """Note a variant in a gene; the doubt about its name where it was not reported before.
+
+        Raises:
+            Malformed: the sample has more variants than it can have.
+            Full: so has the file.
+        """
+        self.add(sample, line, {**variant, "target_gene1_symbol": gene.symbol})
+        if variant.get("variant_classification") in SYNONYMOUS or gene.symbol is None:
+            return None
+        if gene.may_be_any:
+            self._open.add(sample)
+        is_new = gene.symbol not in self._reported
+        self._reported.add(gene.symbol)
+        return gene.doubt if is_new else None
+
     def records(self, build: str | None, *, negatives: bool) -> Iterator[SourceRecord | Unreadable]:
         """One record a sample; without `negatives` its test reaches only genes with a finding."""
         asked = self._asked
         if not asked.builds.admits(build):
             yield self.unreadable(0, *OTHER_BUILD)
             return
-        panel = asked.panel if negatives else NOTHING_STATED
+        positives = replace(NOTHING_STATED, megabases=asked.panel.megabases)
         for sample, variants in self._variants.items():
             if is_unnamed(sample, asked.patients):
                 yield self.unreadable(self._first_line[sample], *UNNAMED)
                 continue
             position = f"{self._file}:{self._first_line[sample]}"
+            panel = positives if sample in self._open else asked.panel
+            panel = panel if negatives else NOTHING_STATED
             yield self.record(sample, position, panel, build or asked.build, list(map(_told, variants)))
 
     def record(

@@ -1,7 +1,8 @@
-"""VCF 4.x: one line a site, one column a sample; read tolerantly and in bounded memory, in pure Python.
+"""VCF 4.x: one line per site, one column per sample; read tolerantly and in bounded memory, in pure Python.
 
-Two are not carried into the CDM: a site without an alternate allele, and the normal sample of a pair. What
-the normal sample shows, and the flags SOMATIC and SS of the callers, say whether a variant is inherited.
+Two are not carried into the CDM: a site without an alternate allele, and the normal sample of a pair, which
+the header names (`pairs`). What the normal sample shows, and the flags SOMATIC and SS of the callers, say
+whether a variant is inherited. An allele that a sample may have or not leaves its gene open.
 """
 
 import re
@@ -10,10 +11,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
-from site_node.sources.genomics.annotation import NOT_ANNOTATED, Annotation, Layout, annotations, layout_of
+from site_node.features.genomics.mutation import SYNONYMOUS
+from site_node.sources.genomics.annotation import (
+    NOT_ANNOTATED,
+    OPEN,
+    Annotation,
+    Layout,
+    annotations,
+    layout_of,
+)
 from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.builds import MIXED_BUILDS, build_name
 from site_node.sources.genomics.genotype import Call
+from site_node.sources.genomics.naming import NOT_NAMED, genes_of
+from site_node.sources.genomics.pairs import Pairs
 from site_node.sources.genomics.panel import is_normal, patient_of
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
@@ -46,7 +57,7 @@ class _Header:
     def __init__(self) -> None:
         self.builds: set[str] = set()
         self.layout: Layout | None = None
-        self.normals: set[str] = set()
+        self.pairs = Pairs()
         self.samples: dict[int, str] = {}  # column -> sample
         self.normal_columns: dict[int, str] = {}
         self.width = 0
@@ -60,8 +71,7 @@ class _Header:
         if text.startswith("##"):
             self.layout = self.layout or layout_of(text)
             self._note_build(text)
-            if text.startswith("##normal_sample="):
-                self.normals.add(text.partition("=")[2])
+            self.pairs.read(text)
             return
         cells = text.split("\t")
         if tuple(cells[: len(FIXED)]) != FIXED:
@@ -70,13 +80,17 @@ class _Header:
         if self.width > len(FIXED) + 1 + MAX_SAMPLES:
             raise Malformed("too-many-samples", f"the file has over {MAX_SAMPLES} samples: split it")
         named = dict(enumerate(cells[len(FIXED) + 1 :], start=len(FIXED) + 1))
-        self.normal_columns = {c: s for c, s in named.items() if s in self.normals or is_normal(s)}
+        normals = self.pairs.normals()
+        self.normal_columns = {c: s for c, s in named.items() if s in normals or is_normal(s)}
         self.samples = {c: s for c, s in named.items() if s and c not in self.normal_columns}
         if not self.samples:
             raise Malformed("no-sample", "the file has no column of a sample that is not a normal one")
 
     def normals_of(self, sample: str) -> list[int]:
-        """The columns of the normal samples that belong to this one: its patient's, else the only one."""
+        """The columns of this one's normal samples: as the header says, its patient's, else the only one."""
+        stated = self.pairs.normals_of(sample)
+        if stated:
+            return [column for column, normal in self.normal_columns.items() if normal in stated]
         if len(self.normal_columns) == 1:
             return list(self.normal_columns)
         patient = patient_of(sample)
@@ -103,7 +117,7 @@ def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
         _read_header(lines, header, samples)
         for number, text in lines:
             try:
-                _read_site(text, number, header, samples, asked)
+                yield from _read_site(text, number, header, samples, asked)
             except Malformed as fault:
                 yield samples.unreadable(number, fault.code, fault.reason)
     except Malformed as fault:
@@ -133,20 +147,24 @@ def _read_header(lines: Iterator[tuple[int, str]], header: _Header, samples: Sam
     raise Malformed("malformed-header", "the line of column names is missing")
 
 
-def _read_site(text: str, number: int, header: _Header, samples: Samples, asked: Asked) -> None:
+def _read_site(
+    text: str, number: int, header: _Header, samples: Samples, asked: Asked
+) -> Iterator[Unreadable]:
     if not text and not isinstance(text, TooLong):
         return
     cells = fields_of(text, header.width)
     chromosome, position = chromosome_name(cells[0], "CHROM"), position_number(cells[1], "POS")
-    reference, alternates = allele(cells[3], "REF"), cells[4].split(",", MAX_ALTERNATES)
+    reference = allele(cells[3], "REF")
+    alternates = [one.upper() if one.isalpha() else one for one in cells[4].split(",", MAX_ALTERNATES)]
     if len(alternates) > MAX_ALTERNATES:
         raise Malformed("too-many-alleles", f"the site has over {MAX_ALTERNATES} alternate alleles")
     keys = cells[8].split(":")
-    calls = {column: Call(keys, cells[column], reference, alternates) for column in header.samples}
+    alone = len(header.samples) == 1
+    calls = {c: Call(keys, cells[c], reference, alternates, alone=alone) for c in header.samples}
     normals = {column: Call(keys, cells[column], reference, alternates) for column in header.normal_columns}
     carriers: defaultdict[int, list[int]] = defaultdict(list)
     for column, call in calls.items():
-        for index in call.carried:
+        for index in (*call.carried, *call.open):
             carriers[index].append(column)
     for index, alternate in enumerate(alternates, start=1):
         if alternate in NO_ALLELE or not carriers[index]:
@@ -160,16 +178,37 @@ def _read_site(text: str, number: int, header: _Header, samples: Samples, asked:
             "rs_id": cells[2] if cells[2].startswith("rs") and len(cells[2]) <= 50 else None,
             "filter": None if cells[6] == "." else cells[6],
         }
-        found = (
-            annotations(cells[7], header.layout, reference, alternate) if header.layout else [NOT_ANNOTATED]
-        )
+        found = [NOT_ANNOTATED]
+        if header.layout:
+            found = annotations(cells[7], header.layout, reference, alternates, index)
         for column in carriers[index]:
-            sample = header.samples[column]
+            sample, call = header.samples[column], calls[column]
             inherited = [normals[normal].is_inherited(index) for normal in header.normals_of(sample)]
             origin = _origin(cells[7], inherited) or asked.origin
-            for effect in found:
-                variant = {**site, **_gene(effect), **calls[column].fields(index), "genetic_origin": origin}
-                samples.add(sample, number, variant)
+            variant = {**site, **call.fields(index), "genetic_origin": origin}
+            yield from _add(samples, number, sample, variant, found, asked, is_open=index in call.open)
+
+
+def _add(
+    samples: Samples,
+    number: int,
+    sample: str,
+    variant: Variant,
+    found: list[Annotation],
+    asked: Asked,
+    *,
+    is_open: bool,
+) -> Iterator[Unreadable]:
+    """Note the variant in each gene that it affects; a report of every gene's name that is in doubt."""
+    for effect in found:
+        fields = _fields(effect)
+        if is_open and effect.classification not in SYNONYMOUS:
+            fields["variant_classification"] = OPEN
+        genes = genes_of(effect.symbol, asked, effect.hgnc_id or "") if effect.symbol else [NOT_NAMED]
+        for gene in genes:
+            doubt = samples.add_in(sample, number, {**variant, **fields}, gene)
+            if doubt:
+                yield samples.unreadable(number, *doubt)
 
 
 def _origin(info: str, inherited: list[bool]) -> str | None:
@@ -184,9 +223,8 @@ def _origin(info: str, inherited: list[bool]) -> str | None:
     return "somatic" if inherited else None
 
 
-def _gene(found: Annotation) -> Variant:
+def _fields(found: Annotation) -> Variant:
     return {
-        "target_gene1_symbol": found.symbol,
         "variant_classification": found.classification,
         "reference_sequence": found.transcript,
         "hgvs_c": found.hgvs_c,

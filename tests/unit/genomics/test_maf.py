@@ -175,3 +175,83 @@ def test_laml_is_read_whole() -> None:
     assert sum(words[word] for word in NONSYNONYMOUS) == 1732
     assert {body["reference_genome"] for body in bodies.values() if body["variants"]} == {"GRCh37"}
     assert all(0 <= v["vaf"] <= 1 for body in bodies.values() for v in body["variants"] if "vaf" in v)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "genes", "scope", "code"),
+    [
+        ("MLL2", ["KMT2D"], "exome", None),
+        ("IDH1;IDH1-AS1", ["IDH1", "IDH1-AS1"], "exome", None),
+        ("IDH1, IDH1-AS1", ["IDH1", "IDH1-AS1"], "exome", None),
+        ("IDH1(NM_005896:exon4:c.C394T)", ["IDH1"], "exome", None),
+        ("Sep-09", ["9-Sep"], "exome", "gene-name-date"),
+        ("QARS", ["QARS"], "exome", "ambiguous-gene"),
+        ("IDH-1", ["IDH-1"], "panel", "unknown-gene"),
+        ("2.31E+13", ["2.31E+13"], "panel", "gene-name-date"),
+        ("RP11-34P13.7", ["RP11-34P13.7"], "exome", None),
+    ],
+)
+def test_the_gene_of_a_line_is_known_or_its_doubt_is_told(
+    tmp_path: Path, symbol: str, genes: list[str], scope: str, code: str | None
+) -> None:
+    """A name that nobody knows may be any gene's, so its sample's test states no negative result."""
+    line = IDH1.replace("IDH1\t", f"{symbol}\t", 1)
+    bodies, faults = read(write(tmp_path / "a.maf", HEADER, line, TP53), panel="exome")
+    assert [variant["target_gene1_symbol"] for variant in bodies["S1"]["variants"]] == genes
+    assert (bodies["S1"]["target_scope"], bodies["S2"]["target_scope"]) == (scope, "exome")
+    assert [fault.code for fault in faults] == ([code] if code else [])
+
+
+def test_ncbis_number_names_the_gene_that_a_spreadsheet_made_a_date(tmp_path: Path) -> None:
+    line = IDH1.replace("IDH1\t", "1-Mar\t", 1)
+    bodies, faults = read(write(tmp_path / "a.maf", f"{HEADER}\tEntrez_Gene_Id", f"{line}\t55016"))
+    assert (bodies["S1"]["variants"][0]["target_gene1_symbol"], faults) == ("MARCHF1", [])
+
+
+@pytest.mark.parametrize(
+    ("status", "validation", "normal", "expected"),
+    [
+        ("Somatic", "Valid", "C", ("Missense_Mutation", "somatic", None)),
+        ("GERMLINE", "Untested", "C", ("Missense_Mutation", "germline", None)),
+        ("", "", "t", ("Missense_Mutation", "germline", None)),  # the normal sample has the allele
+        ("Unknown", "", "C", ("Missense_Mutation", None, None)),
+        ("perhaps", "", "C", ("Unknown", None, "unknown-status")),
+        ("Somatic", "Wildtype", "C", (None, None, "no-mutation")),
+        ("Somatic", "Invalid", "C", (None, None, "no-mutation")),
+        ("loh", "", "C", (None, None, "no-mutation")),
+    ],
+)
+def test_a_status_says_whether_there_is_a_mutation(
+    tmp_path: Path, status: str, validation: str, normal: str, expected: tuple[str | None, ...]
+) -> None:
+    columns = "Mutation_Status\tValidation_Status\tMatch_Norm_Seq_Allele1\tMatch_Norm_Seq_Allele2"
+    line = f"{IDH1}\t{status}\t{validation}\tC\t{normal}"
+    bodies, faults = read(write(tmp_path / "a.maf", f"{HEADER}\t{columns}", line), panel="exome")
+    (variant,) = bodies["S1"]["variants"] or [{}]
+    told = faults[0].code if faults else None
+    assert (variant.get("variant_classification"), variant.get("genetic_origin"), told) == expected
+
+
+@pytest.mark.parametrize(
+    ("alleles", "alternate", "codes"),
+    [
+        ("c\tc\tt", "T", []),
+        ("C\tC\tc", None, ["no-alternate-allele"]),
+        ("C\tT\tC", "T", []),
+        ("A\tA\t-", "-", []),
+        ("C\t\t", "", []),  # no allele is stated: the classification alone says that there is a variant
+    ],
+)
+def test_the_alternate_allele_is_the_one_that_is_not_the_reference(
+    tmp_path: Path, alleles: str, alternate: str | None, codes: list[str]
+) -> None:
+    line = IDH1.replace("\tC\tC\tT\t", f"\t{alleles}\t")
+    bodies, faults = read(write(tmp_path / "a.maf", HEADER, line))
+    found = [variant.get("alternate_allele", "") for variant in bodies["S1"]["variants"]]
+    assert (found, [fault.code for fault in faults]) == ([] if alternate is None else [alternate], codes)
+
+
+def test_the_normal_sample_of_a_pair_is_nobodys_tumour(tmp_path: Path) -> None:
+    line = IDH1.replace("\tS1\t", "\tTCGA-CS-4938-10A-01D\t")
+    bodies, faults = read(write(tmp_path / "a.maf", HEADER, line, TP53))
+    assert (list(bodies), [fault.code for fault in faults]) == (["S2"], ["normal-sample"])

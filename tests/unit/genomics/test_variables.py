@@ -89,11 +89,11 @@ def test_people_known_only_from_genomics_are_persons(engine: Engine, tmp_path: P
 def test_a_variant_in_two_genes_counts_for_both_and_once_in_the_burden(
     engine: Engine, tmp_path: Path
 ) -> None:
-    effects = "T|missense_variant||IDH1,T|stop_gained||IDH1-AS1,T|upstream_gene_variant||NEAR"
+    effects = "T|missense_variant||IDH1,T|stop_gained||IDH1-AS1,T|upstream_gene_variant||PARD3B"
     line = f"2\t10\t.\tC\tT\t.\tPASS\tCSQ={effects}\tGT\t0/1"
     vcf = write(tmp_path / "a.vcf", *HEAD, CSQ, f"{COLUMNS}\tP1", line)
     add(engine, vcf, panel="exome", panel_size=10)
-    states = [values(engine, {"kind": "gene", "gene": g}, "P1")[0] for g in ("IDH1", "IDH1-AS1", "NEAR")]
+    states = [values(engine, {"kind": "gene", "gene": g}, "P1")[0] for g in ("IDH1", "IDH1-AS1", "PARD3B")]
     assert states == [1, 1, 0]
     assert values(engine, {"kind": "mutational_burden"}, "P1") == [0.1]
 

@@ -216,3 +216,50 @@ def test_a_file_without_samples_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.vcf"
     path.write_text("\n".join([*HEAD, COLUMNS.removesuffix("\tFORMAT"), "2\t1\t.\tC\tT\t.\t.\t."]) + "\n")
     assert read(path) == ({}, ["no-sample"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "people", "origins"),
+    [
+        (["##PEDIGREE=<ID=T,Original=N>"], {"T"}, {"germline"}),
+        (["##PEDIGREE=<Derived=T,Original=N>"], {"T"}, {"germline"}),
+        (["##SAMPLE=<ID=N,Genomes=Germline,Mixture=1.>"], {"T"}, {"germline"}),
+        (["##PEDIGREE=<ID=T,Original=N>", "##tumor_sample=N"], {"T", "N"}, {None}),  # a relapse of a tumour
+        (["##PEDIGREE=<ID=T,Mother=N,Father=X>"], {"T", "N"}, {None}),
+    ],
+)
+def test_the_header_tells_tumour_and_normal_apart(
+    tmp_path: Path, lines: list[str], people: set[str], origins: set[str | None]
+) -> None:
+    line = f"2\t10\t.\tC\tT\t.\tPASS\t{MISSENSE}\tGT\t0/1\t0/1"
+    variants, _ = read(vcf(tmp_path / "a.vcf", line, columns="T\tN", header=(*HEAD, *lines, CSQ)))
+    assert set(variants) == people
+    assert {v.get("genetic_origin") for found in variants.values() for v in found} == origins
+
+
+@pytest.mark.parametrize(
+    ("layout", "cell", "word"),
+    [
+        ("GT:AD", "./.:30,0", None),
+        ("GT:AD", "./.:30,1", "Unknown"),
+        ("GT:AD", "0/.:20,10", "Unknown"),
+        ("GT:AD", "./1:20,10", "Missense_Mutation"),
+        ("GL", "-3.5,-0.1,-9.6", "Missense_Mutation"),
+        ("PL", "0,35,96", None),
+        ("PL", "0,0,0", "Unknown"),
+        ("LAA:LGT", "1:0/1", "Missense_Mutation"),
+        ("LAA:LGT", ".:0/0", None),
+        ("DP", "30", "Unknown"),  # nothing says which of the two samples has the allele
+    ],
+)
+def test_an_allele_is_there_absent_or_open(tmp_path: Path, layout: str, cell: str, word: str | None) -> None:
+    line = f"2\t10\t.\tC\tT\t.\tPASS\t{MISSENSE}\t{layout}\t{cell}\t{cell}"
+    variants, _ = read(vcf(tmp_path / "a.vcf", line, columns="A\tB"))
+    assert [v["variant_classification"] for v in variants["A"]] == ([word] if word else [])
+
+
+def test_an_effect_of_another_allele_leaves_the_gene_open(tmp_path: Path) -> None:
+    info = "CSQ=A|missense_variant|MODERATE|IDH1"
+    path = vcf(tmp_path / "a.vcf", f"2\t10\t.\tC\tT,G\t.\t.\t{info}\tGT\t0/1", columns="P1")
+    variants, _ = read(path)
+    assert [v["variant_classification"] for v in variants["P1"]] == ["Unknown"]
