@@ -10,6 +10,7 @@ from cdm.etl.fhir.imaging_study import map_imaging_study
 from cdm.etl.fhir.immunization import map_immunization
 from cdm.etl.fhir.medication import map_medication
 from cdm.etl.fhir.medication_administration import map_medication_administration
+from cdm.etl.fhir.medication_dispense import map_medication_dispense
 from cdm.etl.fhir.medication_request import map_medication_request
 from cdm.etl.fhir.medication_statement import map_medication_statement
 from cdm.etl.fhir.note import map_diagnostic_report, map_document_reference
@@ -38,6 +39,7 @@ MAPPERS: dict[str, Mapper] = {
     "Medication": map_medication,
     "MedicationRequest": map_medication_request,
     "MedicationAdministration": map_medication_administration,
+    "MedicationDispense": map_medication_dispense,
     "MedicationStatement": map_medication_statement,
     "MedicationUsage": map_medication_statement,
     "Immunization": map_immunization,

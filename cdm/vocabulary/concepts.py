@@ -8,7 +8,14 @@ from sqlalchemy import Engine, Row, Select, and_, func, select
 
 from cdm.database import CHUNK, chunks
 from cdm.schema import concept, concept_ancestor, concept_relationship, source_to_concept_map
-from cdm.vocabulary.names import UNMAPPED, ConceptCode, Resolution, StandardConcept, vocabulary_id_of
+from cdm.vocabulary.names import (
+    UNMAPPED,
+    ConceptCode,
+    Resolution,
+    StandardConcept,
+    normal_code,
+    vocabulary_id_of,
+)
 from cdm.vocabulary.seed import administrative_map, seed_codes
 
 __all__ = [
@@ -177,7 +184,8 @@ def _site_map(engine: Engine) -> dict[tuple[str, str], Resolution]:
     )
     found: dict[tuple[str, str], Resolution] = {}
     with engine.connect() as connection:
-        for vocabulary_id, code, source_id, target_id, domain_id in connection.execute(statement):
+        for vocabulary_id, written, source_id, target_id, domain_id in connection.execute(statement):
+            code = normal_code(vocabulary_id, written)
             before = found.get((vocabulary_id, code), Resolution(source_id, ()))
             target = (StandardConcept(target_id, domain_id or ""),) if target_id else ()
             found[vocabulary_id, code] = Resolution(source_id, before.standard + target)

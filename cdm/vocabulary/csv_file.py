@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 from cdm.vocabulary.names import VocabularyFileError
 
 MAX_BYTES = 2**26  # inflated: half a million concepts
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+FORMULA = re.compile(r"\s*[=+@-]")
 DELIMITERS = "\t;,"
 
 Line = tuple[int, dict[str, str]]
@@ -31,6 +35,22 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[Line]]:
         names = []
     reader.fieldnames = names
     return names, _lines(reader, path.name)
+
+
+def inert(cell: str) -> str:
+    """The cell as a spreadsheet shows it and does not run it: no formula, no control character.
+
+    What a spreadsheet would take as a formula gets an apostrophe before it, a control character is written as
+    `\\x1b`; `as_written` turns both back. See OWASP, "CSV injection".
+    """
+    shown = CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", cell)
+    return f"'{shown}" if FORMULA.match(shown) else shown
+
+
+def as_written(cell: str) -> str:
+    """The cell that `inert` was given."""
+    plain = cell[1:] if cell.startswith("'") and FORMULA.match(cell[1:]) else cell
+    return ESCAPED.sub(lambda found: chr(int(found[1], 16)), plain)
 
 
 def _lines(reader: "csv.DictReader[str]", name: str) -> Iterator[Line]:

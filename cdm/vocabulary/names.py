@@ -6,6 +6,7 @@ No database and no table: the server reads this module too. What a code means at
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
@@ -53,10 +54,15 @@ SYSTEMS: dict[str, str] = {
     "http://hl7.org/fhir/sid/cvx": "CVX",
     "http://hl7.org/fhir/sid/ndc": "NDC",
     "http://www.whocc.no/atc": "ATC",
+    "http://fhir.de/CodeSystem/bfarm/atc": "ATC",
+    "http://fhir.de/CodeSystem/dimdi/atc": "ATC",
+    "http://whocc.no/atc": "ATC",
+    "urn:oid:2.16.840.1.113883.6.73": "ATC",
     "http://hl7.org/fhir/sid/icd-10-cm": "ICD10CM",
     "http://hl7.org/fhir/sid/icd-10": "ICD10",
     "http://fhir.de/CodeSystem/bfarm/icd-10-gm": "ICD10GM",
     "http://fhir.de/CodeSystem/dimdi/icd-10-gm": "ICD10GM",
+    "http://hl7.org/fhir/sid/icd-10-gm": "ICD10GM",
     "http://hl7.org/fhir/sid/icd-9-cm": "ICD9CM",
     "http://terminology.hl7.org/CodeSystem/icd-o-3": "ICDO3",
     "http://hl7.org/fhir/sid/icd-o-3": "ICDO3",
@@ -66,6 +72,7 @@ SYSTEMS: dict[str, str] = {
     "http://www.ama-assn.org/go/cpt": "CPT4",
     "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": "HCPCS",
     "http://fhir.de/CodeSystem/bfarm/ops": "OPS",
+    "http://fhir.de/CodeSystem/dimdi/ops": "OPS",
     "http://unitsofmeasure.org": "UCUM",
     "http://www.genenames.org/geneId": "HGNC",
     "http://www.genenames.org": "HGNC",
@@ -85,6 +92,7 @@ SYSTEMS: dict[str, str] = {
     "urn:oid:2.16.840.1.113883.12.292": "CVX",
     "urn:oid:2.16.840.1.113883.6.69": "NDC",
     "urn:oid:2.16.840.1.113883.6.90": "ICD10CM",
+    "urn:oid:2.16.840.1.113883.6.3": "ICD10",
     "urn:oid:2.16.840.1.113883.6.103": "ICD9CM",
     "urn:oid:2.16.840.1.113883.6.43.1": "ICDO3",
     "urn:oid:2.16.840.1.113883.6.8": "UCUM",
@@ -92,6 +100,14 @@ SYSTEMS: dict[str, str] = {
     "urn:oid:1.2.840.10008.2.16.4": "DICOM",
     "urn:oid:2.16.840.1.113883.5.4": "v3-ActCode",
 }
+
+SNOMED_EDITION = "http://snomed.info/sct/"  # an edition or version of it, as a system: the codes are SNOMED's
+# (category, subdivision), the dot and what marks dagger, asterisk, exclamation or "no subdivision" left out
+_ICD10 = re.compile(r"([A-Z][0-9][0-9A-Z])\.?([0-9A-Z]{0,4})[.-]*\s?[+*!#\u2020]?")
+_ICD9 = re.compile(r"([0-9]{3}|V[0-9]{2}|E[0-9]{3})\.?([0-9]{0,2})")
+_TOPOGRAPHY = re.compile(r"(C[0-9]{2})\.?([0-9])")
+ICD = {"ICD10": _ICD10, "ICD10CM": _ICD10, "ICD10GM": _ICD10, "ICD9CM": _ICD9, "ICDO3": _TOPOGRAPHY}
+NORMALISED = frozenset(("ATC", *ICD))
 
 VOCABULARY_ID_LENGTH = 20  # vocabulary.vocabulary_id is varchar(20)
 
@@ -109,7 +125,26 @@ def vocabulary_id_of(system: str) -> str:
         return system
     # Read leniently: a version after "|", a slash at the end, https.
     plain = system.partition("|")[0].rstrip("/").replace("https://", "http://", 1)
+    if plain.startswith(SNOMED_EDITION):
+        return "SNOMED"
     return SYSTEMS.get(plain) or "local-" + blake2b(plain.encode(), digest_size=6).hexdigest()
+
+
+def normal_code(vocabulary_id: str, code: str) -> str:
+    """The code as its vocabulary writes it: hospitals write C71.1 also C711, c71.1, C71.1+ and C71.1-.
+
+    Of ICD and ATC alone, whose codes have no two readings without their case and dot.
+    """
+    if vocabulary_id not in NORMALISED:
+        return code
+    upper = code.strip().upper()
+    if vocabulary_id == "ATC":
+        return upper
+    found = ICD[vocabulary_id].fullmatch(upper)
+    if found is None:
+        return code
+    category, rest = found.groups()
+    return f"{category}.{rest}" if rest else str(category)
 
 
 def system_of(vocabulary_id: str) -> str | None:

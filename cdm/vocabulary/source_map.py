@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, or_, select
 from cdm.database import CHUNK, RefusedRowError, chunks, upsert, writing
 from cdm.schema import concept, source_to_concept_map, vocabulary
 from cdm.vocabulary.athena import ALWAYS, FIRST_LOCAL_CONCEPT
-from cdm.vocabulary.csv_file import Line, read_csv
+from cdm.vocabulary.csv_file import Line, as_written, read_csv
 from cdm.vocabulary.names import VocabularyFileError, vocabulary_id_of
 
 NEEDED = {"source_code", "source_vocabulary_id", "target_concept_id"}
@@ -36,7 +36,7 @@ def load_source_map(engine: Engine, csv_path: Path) -> int:
     with writing(engine) as connection:
         targets = _targets(connection, csv_path.name, lines)
         rows = [_mapping(csv_path.name, line, targets) for line in lines]
-        systems = {line["source_vocabulary_id"] for _, line in lines}
+        systems = {as_written(line["source_vocabulary_id"]) for _, line in lines}
         local = {vocabulary_id_of(system): system for system in systems}
         known = set(connection.scalars(select(vocabulary.c.vocabulary_id)))
         try:
@@ -78,9 +78,9 @@ def _mapping(name: str, line: Line, targets: Mapping[int, str]) -> dict[str, obj
         raise VocabularyFileError(f"{name}, line {number}: a needed cell is empty or no number")
     target = _concept_id(cells["target_concept_id"])
     return {
-        "source_code": cells["source_code"],
+        "source_code": as_written(cells["source_code"]),
         "source_concept_id": source,
-        "source_vocabulary_id": vocabulary_id_of(cells["source_vocabulary_id"]),
+        "source_vocabulary_id": vocabulary_id_of(as_written(cells["source_vocabulary_id"])),
         "source_code_description": cells.get("source_code_description") or None,
         "target_concept_id": target,
         "target_vocabulary_id": targets[target],

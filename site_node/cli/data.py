@@ -144,6 +144,7 @@ def unmapped(
     Example: shadowgraph data unmapped --limit 20 --csv codes.csv
     """
     from cdm.etl.loader import report
+    from cdm.vocabulary.csv_file import inert
     from site_node.home.config import load
     from site_node.home.identity import site_identity
 
@@ -151,7 +152,7 @@ def unmapped(
         lines = report.unmapped(engine, site_identity(load(home)))
     if csv is not None:
         report.write_codes(lines, csv)
-    return lines[:limit]
+    return [{**line, "system": inert(line["system"]), "code": inert(line["code"])} for line in lines[:limit]]
 
 
 @app.command("map")

@@ -5,8 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, Table, bindparam, func, or_, true
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    func,
+    or_,
+    true,
+)
 
+from cdm.etl.fhir.condition import CONSIDERED
 from cdm.schema import (
     condition_occurrence,
     drug_exposure,
@@ -16,7 +28,7 @@ from cdm.schema import (
     visit_occurrence,
 )
 from cdm.vocabulary.concepts import Vocabulary
-from cdm.vocabulary.names import ConceptCode
+from cdm.vocabulary.names import ConceptCode, normal_code
 from protocols.core.errors import Code, SpecError
 from site_node.features.clinical import Days, Events, Floats, Integers
 
@@ -126,6 +138,20 @@ def has_concept(source: Source, concepts: Sequence[str], vocabulary: Vocabulary)
     characters, or the code alone where the code system is the hospital's own (`local:code` in a study).
     """
     table, prefix, _ = source
+    if table is observation:
+        return and_(_carries(table, prefix, concepts, vocabulary), _is_stated())
+    return _carries(table, prefix, concepts, vocabulary)
+
+
+def _is_stated() -> ColumnElement[bool]:
+    """Whether an observation is none of a diagnosis that was ruled out, or only considered."""
+    qualifier = observation.c.qualifier_source_value
+    return or_(qualifier.is_(None), qualifier.not_in(CONSIDERED))
+
+
+def _carries(
+    table: Table, prefix: str, concepts: Sequence[str], vocabulary: Vocabulary
+) -> ColumnElement[bool]:
     codes = [parse_concept(concept) for concept in concepts]
     is_written = [written(table.c[f"{prefix}_source_value"], code) for code in codes]
     ids = _concept_ids(codes, vocabulary)
@@ -165,9 +191,13 @@ def parse_concept(text: str) -> ConceptCode:
         SpecError: it is not written so.
     """
     try:
-        return ConceptCode.parse(text)
+        found = ConceptCode.parse(text)
     except ValueError as error:
         raise SpecError(Code.INVALID_STUDY, f"{text!r} is no concept: {error}") from None
+    if found.stem.endswith("."):  # `C71.%` leaves C71 itself out
+        return found
+    stem = normal_code(found.vocabulary_id, found.stem)
+    return ConceptCode(found.vocabulary_id, f"{stem}%" if found.is_prefix else stem)
 
 
 def _concept_ids(codes: Sequence[ConceptCode], vocabulary: Vocabulary) -> list[int]:

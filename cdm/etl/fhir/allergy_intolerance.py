@@ -7,7 +7,7 @@ Left out on purpose: identifier, type, criticality, onsetAge, onsetString, lastO
 """
 
 from cdm.etl.context import Context
-from cdm.etl.fhir.words.coding import Coded, coded, coded_value, first_code
+from cdm.etl.fhir.words.coding import Coded, coded, coded_value, status_code
 from cdm.etl.fhir.words.dates import last_date, required_date
 from cdm.etl.fhir.words.events import OBSERVATION, Event, event_row, event_rows
 from cdm.etl.fhir.words.references import (
@@ -22,12 +22,19 @@ from cdm.etl.omop_concepts import EHR, PATIENT_SELF_REPORT
 from cdm.etl.record import Body, Row
 
 REALIZED = {None, "confirmed", "unconfirmed", "presumed"}
+VERIFICATION = {"unconfirmed", "presumed", "confirmed", "refuted", "entered-in-error"}
+CLINICAL = {"active", "inactive", "resolved"}
 TO_DRUG = {"system": "http://snomed.info/sct", "code": "416098002"}
 
 
 def map_allergy_intolerance(allergy: Body, context: Context) -> list[Row]:
     """The observation of an allergy that is not refuted."""
-    require_status(first_code(allergy.get("verificationStatus")), REALIZED, "verificationStatus")
+    verification = status_code(allergy.get("verificationStatus"), VERIFICATION)
+    clinical = status_code(allergy.get("clinicalStatus"), CLINICAL)
+    if "status" in allergy:  # DSTU2 has both in one
+        status = status_code(allergy["status"], VERIFICATION | CLINICAL)
+        verification, clinical = (status, clinical) if status in VERIFICATION else (verification, status)
+    require_status(verification, REALIZED, "verificationStatus")
     refuse_modifiers(allergy)
     by_patient = referenced_id(allergy.get("asserter"), "Patient")
     event = Event(
@@ -38,11 +45,11 @@ def map_allergy_intolerance(allergy: Body, context: Context) -> list[Row]:
         last_date(allergy, "onsetPeriod"),
         PATIENT_SELF_REPORT if by_patient else EHR,
     )
-    code = coded(allergy.get("code"), context)
+    code = coded(allergy.get("code") or allergy.get("substance"), context)  # the latter is DSTU2's
     rows = list(_rows(event, code, context))
     for row in rows:
         if row.table == OBSERVATION.table:
-            row.values["qualifier_source_value"] = first_code(allergy.get("clinicalStatus"))
+            row.values["qualifier_source_value"] = clinical
     return rows
 
 

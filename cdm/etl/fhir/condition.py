@@ -1,17 +1,20 @@
 """Condition: an event in the table of its code's domain, by default condition_occurrence.
 
-A condition that is only considered, or ruled out, is an observation with that qualifier and no diagnosis.
+A condition that is only considered, or ruled out, is an observation with that qualifier and no diagnosis;
+so is a German one whose code says that it is suspected (V), ruled out (A) or past (Z).
 Its stages, mCODE's histology, and the body site become rows beside it that point to it.
 
 Left out on purpose: identifier, severity, stage.assessment (an Observation of its own), evidence, note,
 asserter, recorder, onsetAge and onsetString (the recorded date stands in).
 """
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.cancer import stages
-from cdm.etl.fhir.words.coding import Coded, coded, coded_value, first_code
+from cdm.etl.fhir.words.coding import Coded, coded, coded_value, codes_of, status_code
 from cdm.etl.fhir.words.dates import first_date, required_date
 from cdm.etl.fhir.words.events import CONDITION, MEASUREMENT, OBSERVATION, Event, Names, event_row, event_rows
 from cdm.etl.fhir.words.references import (
@@ -29,20 +32,32 @@ from cdm.etl.omop_concepts import (
     NO_CONCEPT,
 )
 from cdm.etl.record import Body, Row
+from cdm.vocabulary.names import vocabulary_id_of
 
 CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"
 HISTOLOGY = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-histology-morphology-behavior"
 HISTOLOGY_AND_BEHAVIOR = {"system": "http://loinc.org", "code": "59847-4"}
 BODY_SITE = {"system": "http://loinc.org", "code": "39111-0"}
 REALIZED = {None, "confirmed"}
-CONSIDERED = {"provisional", "differential", "refuted"}
+CONSIDERED = {"provisional", "differential", "refuted", "history"}
+VERIFICATION = {"confirmed", "unconfirmed", "provisional", "differential", "refuted", "entered-in-error"}
+CLINICAL = {"active", "recurrence", "relapse", "inactive", "remission", "resolved", "unknown"}
+# Diagnosesicherheit, an extension of the code's coding or of the condition, or a letter behind an ICD-10-GM
+# code, which itself ends in a digit
+CERTAINTY = {"A": "refuted", "V": "provisional", "Z": "history"}
+CERTAINTY_URLS = (
+    "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit",
+    "http://fhir.de/StructureDefinition/seitenlokalisation/diagnosesicherheit",
+)
+GERMAN = re.compile(r"(.*\d)\s*([AVZG])")
 
 
 def map_condition(condition: Body, context: Context) -> list[Row]:
     """The rows of a diagnosis, or one observation of a diagnosis that is not sure or refuted."""
-    verification = first_code(condition.get("verificationStatus"))
+    verification = status_code(condition.get("verificationStatus"), VERIFICATION)
     require_status(verification, REALIZED | CONSIDERED, "verificationStatus")
     refuse_modifiers(condition)
+    clinical = status_code(condition.get("clinicalStatus"), CLINICAL)
     event = Event(
         record_id(condition),
         subject_person_id(condition, context),
@@ -51,21 +66,48 @@ def map_condition(condition: Body, context: Context) -> list[Row]:
         first_date(condition, "abatementDateTime", "abatementPeriod"),
         _type_concept_id(condition),
     )
-    code = coded(condition.get("code"), context)
+    concept, certainty = _german(condition)
+    if verification in REALIZED:
+        verification = certainty or verification
+    code = coded(concept, context)
     if verification in CONSIDERED:
         return [_considered(event, code, str(verification), context)]
     rows = list(event_rows(event, code, CONDITION, context))
     for row in rows:
         if row.table == CONDITION.table:
-            row.values["condition_status_source_value"] = first_code(condition.get("clinicalStatus"))
+            row.values["condition_status_source_value"] = clinical
     return [*rows, *_beside(condition, event, rows[0], context)]
 
 
 def _type_concept_id(condition: Body) -> int:
-    categories = {first_code(category) for category in condition.get("category") or ()}
+    categories = codes_of(condition.get("category"))
     if "problem-list-item" in categories:
         return EHR_PROBLEM_LIST
     return EHR_ENCOUNTER if "encounter-diagnosis" in categories else EHR
+
+
+def _german(condition: Body) -> tuple[Any, str | None]:
+    """The code without a letter of certainty behind it, and what the certainty says unless it is "sure"."""
+    concept = condition.get("code")
+    if not isinstance(concept, dict):
+        return concept, None
+    codings = concept.get("coding") or ()
+    plain = []
+    letters = _certainties(condition)
+    for coding in codings:
+        letters += _certainties(coding)
+        found = GERMAN.fullmatch(str(coding.get("code") or ""))
+        if found and vocabulary_id_of(coding.get("system") or "") == "ICD10GM":
+            letters.append(found[2])
+            coding = {**coding, "code": found[1]}
+        plain.append(coding)
+    certainty = next((CERTAINTY[letter] for letter in letters if letter in CERTAINTY), None)
+    return ({**concept, "coding": plain} if plain else concept), certainty
+
+
+def _certainties(element: Body) -> list[str]:
+    extensions = (one for one in element.get("extension") or () if one.get("url") in CERTAINTY_URLS)
+    return [str((one.get("valueCoding") or {}).get("code")) for one in extensions]
 
 
 def _considered(event: Event, code: Coded, verification: str, context: Context) -> Row:

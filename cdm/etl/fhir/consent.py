@@ -11,7 +11,7 @@ Left out on purpose: identifier, category, organization, source[x], policy, veri
 from datetime import datetime, time
 
 from cdm.etl.context import Context
-from cdm.etl.fhir.words.coding import first_code
+from cdm.etl.fhir.words.coding import codes_of
 from cdm.etl.fhir.words.dates import first_date, last_date, required_date
 from cdm.etl.fhir.words.references import record_id, refuse_modifiers, require_status, subject_person_id
 from cdm.etl.record import Body, Excluded, Row
@@ -24,9 +24,9 @@ def map_consent(consent: Body, context: Context) -> list[Row]:
     """The statement of one person on research."""
     require_status(consent.get("status"), STATED)
     refuse_modifiers(consent)
-    scope = first_code(consent.get("scope"))
-    if scope in OTHER_SCOPES:
-        raise Excluded(f"scope {scope}")
+    for scope in codes_of(consent.get("scope")):
+        if scope in OTHER_SCOPES:
+            raise Excluded(f"scope {scope}")
     provision = _provision(consent)
     stated = required_date(consent, "dateTime", "date")
     period = {"period": provision.get("period") or consent.get("period")}
@@ -44,8 +44,8 @@ def map_consent(consent: Body, context: Context) -> list[Row]:
 
 
 def _provision(consent: Body) -> Body:
-    """The base rule: one provision in R4, a list of exceptions in R5."""
-    provision = consent.get("provision") or {}
+    """The base rule: one provision in R4, a list of exceptions in R5 (`except` in STU3)."""
+    provision = consent.get("provision") or consent.get("except") or {}
     return {"provision": provision} if isinstance(provision, list) else provision
 
 

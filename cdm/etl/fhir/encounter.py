@@ -21,6 +21,15 @@ from cdm.etl.omop_concepts import EHR_ENCOUNTER, IMPUTED, INPATIENT_VISIT, NO_CO
 from cdm.etl.record import Body, Row
 
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+DSTU2_CLASSES = {
+    "inpatient": "IMP",
+    "outpatient": "AMB",
+    "ambulatory": "AMB",
+    "emergency": "EMER",
+    "home": "HH",
+    "field": "FLD",
+    "virtual": "VR",
+}
 ENDED = {"finished", "completed", "discharged"}  # the latter two are R5's
 REALIZED = ENDED | {"in-progress", "arrived", "triaged", "onleave", "on-hold"}
 
@@ -50,8 +59,10 @@ def map_encounter(encounter: Body, context: Context) -> list[Row]:
 
 
 def _class(encounter: Body, context: Context) -> Coded:
-    """The class of the encounter: a Coding in R4, a list of CodeableConcepts in R5."""
+    """The class of the encounter: a Coding in R4, a list of CodeableConcepts in R5, a word in DSTU2."""
     kind = encounter.get("class")
+    if isinstance(kind, str):
+        kind = {"code": DSTU2_CLASSES.get(kind, kind)}
     if isinstance(kind, list):
         codings = kind[0].get("coding") if kind else None
         kind = codings[0] if codings else None

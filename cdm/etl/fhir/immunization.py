@@ -27,7 +27,7 @@ def map_immunization(immunization: Body, context: Context) -> list[Row]:
     """The rows of a vaccination that was given."""
     require_status(immunization.get("status"), REALIZED)
     refuse_modifiers(immunization)
-    given = first_date(immunization, "occurrenceDateTime")
+    given = first_date(immunization, "occurrenceDateTime", "date")  # the latter is STU3's
     origins = (immunization.get("reportOrigin") or immunization.get("informationSource") or {}).get("coding")
     told = any(coding.get("code") in TOLD_BY_PATIENT for coding in origins or ())
     event = Event(

@@ -1,11 +1,12 @@
 """MedicationStatement: a drug that somebody says is taken.
 
 Left out on purpose: identifier, statusReason, category, reasonCode, note, basedOn, partOf, derivedFrom,
-adherence.
+adherence but for "not taking".
 """
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.medication import complete, drug_code, route, sig
+from cdm.etl.fhir.words.coding import codes_of
 from cdm.etl.fhir.words.dates import last_date, required_date
 from cdm.etl.fhir.words.events import DRUG, Event, event_rows
 from cdm.etl.fhir.words.references import (
@@ -17,7 +18,7 @@ from cdm.etl.fhir.words.references import (
     visit_occurrence_id,
 )
 from cdm.etl.omop_concepts import EHR, PATIENT_SELF_REPORT
-from cdm.etl.record import Body, Row
+from cdm.etl.record import Body, Excluded, Row
 
 REALIZED = {"active", "completed", "recorded"}  # `recorded` is R5's
 
@@ -26,6 +27,9 @@ def map_medication_statement(statement: Body, context: Context) -> list[Row]:
     """The exposure to a drug that is or was taken."""
     require_status(statement.get("status"), REALIZED)
     refuse_modifiers(statement)
+    adherence = codes_of((statement.get("adherence") or {}).get("code"))
+    if statement.get("taken") == "n" or "not-taking" in adherence:
+        raise Excluded("not taken")  # STU3, R5
     event = Event(
         record_id(statement),
         subject_person_id(statement, context),

@@ -14,7 +14,7 @@ from cdm.etl.context import Context
 from cdm.etl.fhir.cancer import disease_episode, is_cancer_measurement
 from cdm.etl.fhir.genomic_observation import genomic_rows, is_variant_assessment
 from cdm.etl.fhir.implication import implication_rows, is_implication
-from cdm.etl.fhir.words.coding import Coded, coded
+from cdm.etl.fhir.words.coding import Coded, coded, codes_of
 from cdm.etl.fhir.words.dates import required_date
 from cdm.etl.fhir.words.events import BY_DOMAIN, MEASUREMENT, OBSERVATION, Event, Names, event_row
 from cdm.etl.fhir.words.observation_value import has_value, is_number, value_columns
@@ -99,12 +99,7 @@ def _names(domain_id: str, default: Names, has_a_value: bool) -> Names:
 
 
 def _categories(observation: Body) -> list[str]:
-    return [
-        coding["code"]
-        for category in observation.get("category") or ()
-        for coding in category.get("coding") or ()
-        if "code" in coding
-    ]
+    return codes_of(observation.get("category"))
 
 
 def _type_concept_id(observation: Body, categories: list[str]) -> int:

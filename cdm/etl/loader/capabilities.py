@@ -29,6 +29,7 @@ RESOURCES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Medication": (("us-core-medication",), ()),
     "MedicationRequest": (("us-core-medicationrequest",), BY_DOMAIN),
     "MedicationAdministration": ((), BY_DOMAIN),
+    "MedicationDispense": (("us-core-medicationdispense",), BY_DOMAIN),
     "MedicationStatement": (("ipa-medicationstatement",), BY_DOMAIN),
     "MedicationUsage": ((), BY_DOMAIN),
     "Immunization": (("us-core-immunization",), BY_DOMAIN),

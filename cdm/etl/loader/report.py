@@ -26,6 +26,7 @@ from cdm.schema import (
     unmapped_code,
     visit_occurrence,
 )
+from cdm.vocabulary.csv_file import inert
 
 # Where a source's code stands beside the concept that it became.
 CODED: tuple[tuple[Table, str, str], ...] = (
@@ -123,7 +124,9 @@ def write_codes(lines: Sequence[dict[str, Any]], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(("source_code", "source_vocabulary_id", "target_concept_id", "people"))
-        table.writerows((code, system, "", people) for (system, code), people in reversed(codes.items()))
+        table.writerows(
+            (inert(code), inert(system), "", people) for (system, code), people in reversed(codes.items())
+        )
 
 
 def _without_concept(connection: Connection, table: Table, concept: str, source: str) -> list[dict[str, Any]]:

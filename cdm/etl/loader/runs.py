@@ -15,7 +15,7 @@ from cdm.schema import load_run, source_to_concept_map, vocabulary
 
 CDM_VERSION = "5.4"
 GUIDE_VERSION = "HL7 FHIR-to-OMOP 2.0.0-ballot"
-MAPPING_VERSION = "2"  # a change of what mappers write counts it up: then unchanged records are mapped again
+MAPPING_VERSION = "3"  # a change of what mappers write counts it up: then unchanged records are mapped again
 
 
 def mapping_fingerprint(engine: Engine, profile: Profile) -> str:

@@ -16,6 +16,7 @@ from cdm.etl.record import Body, SourceRecord, Unreadable
 from site_node.sources.fhir.large_bundle import Entries
 
 URN = ("urn:uuid:", "urn:oid:")
+WRITES = (None, "transaction", "batch", "history")  # bdl-3: no other bundle has requests, so none deletes
 KIND = re.compile("[A-Za-z]{1,50}")
 
 
@@ -42,7 +43,7 @@ def bundle_records(bundle: Body, position: str, size: int = 0) -> Iterator[Sourc
     numbers = range(len(entries))
     for number in reversed(numbers) if bundle.get("type") == "history" else numbers:
         entry, place = entries[number], f"{position}:{number + 1}"
-        deleted = _deleted(entry)
+        deleted = _deleted(entry) if bundle.get("type") in WRITES else None
         if deleted:
             yield SourceRecord(*deleted, place, _when(entry), deleted=True)
         elif isinstance(entry, dict) and isinstance(entry.get("resource"), dict):

@@ -1,11 +1,14 @@
 """FHIR files as records: Bulk Data folders of NDJSON, bundles and single resources, each plain or gzip.
 
 A file that ends too early, and a line that is no resource, is reported where it stands; all else is read.
+A byte order mark is no part of the JSON behind it, and a file in UTF-16, which begins with one, is read too.
 """
 
 import gzip
+import io
 import zlib
-from collections.abc import Iterator
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -60,6 +63,27 @@ def _open(file: Path) -> IO[bytes]:
     return gzip.open(file, "rb") if packed else file.open("rb")  # type: ignore[return-value]
 
 
+def _line_reader(stream: IO[bytes]) -> Callable[[int], bytes]:
+    """What reads the next line, of at most so many bytes or characters, as UTF-8."""
+    buffered = io.BufferedReader(stream)  # type: ignore[type-var]
+    if not _is_utf16(buffered.peek(4)):
+        return buffered.readline
+    text = io.TextIOWrapper(buffered, "utf-16", newline="\n", errors="replace")
+    return lambda size: text.readline(size).encode()
+
+
+def _is_utf16(content: bytes) -> bool:
+    """Whether it begins with UTF-16's mark, and with a character of JSON, which leaves every other byte 0."""
+    return content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) and b"\0" in content[2:4]
+
+
+def _as_utf8(content: bytes) -> bytes:
+    """The text without its byte order mark."""
+    if _is_utf16(content):
+        return content.decode("utf-16", "replace").encode()
+    return content.removeprefix(BOM_UTF8)
+
+
 def _kind_of(file: Path) -> str:
     """What Bulk Data names the file after, for a line that does not say what it is."""
     stem = file.name.split(".")[0]
@@ -69,13 +93,16 @@ def _kind_of(file: Path) -> str:
 def _lines(file: Path, position: str) -> Iterator[Item]:
     kind, number = _kind_of(file), 0
     with _open(file) as stream:
-        while line := stream.readline(MAX_LINE):
+        read_line = _line_reader(stream)
+        while line := read_line(MAX_LINE):
             number += 1
-            if len(line) == MAX_LINE and not line.endswith(b"\n"):
+            if len(line) >= MAX_LINE and not line.endswith(b"\n"):
                 yield Unreadable(kind, f"{position}:{number}", "too-long", "a line is too long")
-                while len(line) == MAX_LINE and not line.endswith(b"\n"):
-                    line = stream.readline(MAX_LINE)
-            elif not line.isspace():
+                while len(line) >= MAX_LINE and not line.endswith(b"\n"):
+                    line = read_line(MAX_LINE)
+                continue
+            line = line.removeprefix(BOM_UTF8)  # joined files have one in the middle, too
+            if line and not line.isspace():
                 yield from _records(line, kind, f"{position}:{number}")
 
 
@@ -85,7 +112,7 @@ def _whole(file: Path, position: str) -> Iterator[Item]:
     if len(content) > MAX_FILE:
         yield Unreadable(_kind_of(file), position, "too-long", "a file is too large for one bundle")
     else:
-        yield from _records(content, _kind_of(file), position)
+        yield from _records(_as_utf8(content), _kind_of(file), position)
 
 
 def _records(content: bytes, kind: str, position: str) -> Iterator[Item]:

@@ -1,13 +1,16 @@
 """FHIR's coded values: the code that counts among several, and its concepts."""
 
+import re
+from collections.abc import Container
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cdm.etl.context import NAME_LENGTH, Context
 from cdm.etl.fhir.words.free_text import TEXT, kept_text
 from cdm.etl.omop_concepts import NO_CONCEPT
+from cdm.etl.record import Unmappable
 from cdm.vocabulary.concepts import Resolution, StandardConcept
-from cdm.vocabulary.names import UNMAPPED, vocabulary_id_of
+from cdm.vocabulary.names import UNMAPPED, normal_code, vocabulary_id_of
 
 LOCAL = "local-"  # how `vocabulary_id_of` names a hospital's own system
 SOURCE_VALUE_LENGTH = 50  # OMOP's varchar(50)
@@ -64,7 +67,8 @@ def coded_text(text: str, context: Context) -> Coded:
 
 def coded_value(coding: dict[str, Any], context: Context) -> Coded:
     """The concepts of one Coding."""
-    system, code = coding.get("system") or "", coding["code"]
+    system = coding.get("system") or ""
+    code = normal_code(vocabulary_id_of(system), coding["code"])
     return _from_resolution(system, code, context.resolve(system, code))
 
 
@@ -81,7 +85,7 @@ def _preferred(codings: list[dict[str, Any]], context: Context) -> dict[str, Any
     if len(codings) == 1:
         return codings[0]
     codings = [coding for coding in codings if coding.get("userSelected")] or codings
-    found = [(coding, context.lookup(coding.get("system") or "", coding["code"])) for coding in codings]
+    found = [(coding, _looked_up(coding, context)) for coding in codings]
     mapped = [(coding, resolution) for coding, resolution in found if resolution.standard]
     if len(mapped) > 1:
         systems: dict[str | None, set[int]] = {}
@@ -94,6 +98,11 @@ def _preferred(codings: list[dict[str, Any]], context: Context) -> dict[str, Any
     return mapped[0][0] if mapped else codings[0]
 
 
+def _looked_up(coding: dict[str, Any], context: Context) -> Resolution:
+    system = coding.get("system") or ""
+    return context.lookup(system, normal_code(vocabulary_id_of(system), coding["code"]))
+
+
 def _own_concept_id(resolution: Resolution) -> int:
     return resolution.source_concept_id or resolution.concept_id
 
@@ -104,8 +113,33 @@ def has_code(concept: Any, system: str, *codes: str) -> bool:
     return any(coding.get("system") == system and coding.get("code") in codes for coding in codings)
 
 
-def first_code(concept: object) -> str | None:
-    """The first code of a CodeableConcept, as for a status of which FHIR knows the codes."""
+def codes_of(concept: object) -> list[str]:
+    """The codes of a CodeableConcept or a list of them; a code alone, as DSTU2 and STU3 write it."""
+    if isinstance(concept, list):
+        return [code for one in concept for code in codes_of(one)]
+    if isinstance(concept, str):
+        return [concept]
     codings = concept.get("coding") if isinstance(concept, dict) else None
-    code = codings[0].get("code") if codings else None
-    return code if isinstance(code, str) else None
+    one_or_several = [codings] if isinstance(codings, dict) else codings or ()
+    return [one["code"] for one in one_or_several if isinstance(one.get("code"), str)]
+
+
+def status_code(concept: object, known: Container[str]) -> str | None:
+    """The code of a status of which FHIR knows the codes; None where none is stated.
+
+    A status is read by its code, else by its words: `Refuted` and `entered in error` are as clear.
+
+    Raises:
+        Unmappable: what stands there is none of the known codes: it must not pass as a status not stated.
+    """
+    words = list(codes_of(concept))
+    if isinstance(concept, dict):
+        words += [str(one.get("display") or "") for one in concept.get("coding") or ()]
+        words.append(str(concept.get("text") or ""))
+    codes = [re.sub(r"[\s_-]+", "-", word.strip().lower()) for word in words if word]
+    for code in codes:
+        if code in known:
+            return code
+    if codes:
+        raise Unmappable("unknown-status", "a status is none of FHIR's")
+    return None

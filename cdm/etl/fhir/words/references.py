@@ -8,6 +8,8 @@ from cdm.etl.fhir.words.plain_references import is_named
 from cdm.etl.record import Body, Excluded, Unmappable
 
 CODE = re.compile(r"[a-z][a-z-]{0,29}")
+# DSTU2 and STU3 have the negation beside the status; R4 has a status for it.
+NOT_DONE = ("notPerformed", "notDone", "wasNotGiven", "notGiven", "wasNotTaken")
 
 
 def require_status(status: object, realized: Container[object], element: str = "status") -> None:
@@ -35,7 +37,7 @@ def referenced_id(reference: object, kind: str) -> str | None:
     parts = text.split("/")
     if "_history" in parts:
         parts = parts[: parts.index("_history")]
-    return parts[-1] if len(parts) > 2 and parts[-2] == kind and parts[-1] else None
+    return parts[-1] if len(parts) > 1 and parts[-2] == kind and parts[-1] else None
 
 
 def subject_person_id(resource: Body, context: Context, element: str = "subject") -> int:
@@ -46,7 +48,7 @@ def subject_person_id(resource: Body, context: Context, element: str = "subject"
             and not here; it is mapped when that patient arrives.
         Unmappable: no reference says whom it is about.
     """
-    subject = resource.get(element)
+    subject = resource.get(element) or resource.get("patient")  # the latter is DSTU2's, of most kinds
     patient_id = referenced_id(subject, "Patient")
     if patient_id is not None:
         return context.person_id(patient_id)
@@ -59,7 +61,7 @@ def subject_person_id(resource: Body, context: Context, element: str = "subject"
 
 def visit_occurrence_id(resource: Body, context: Context, *elements: str) -> int | None:
     """The key of the visit that the resource belongs to, there already or not; None without a reference."""
-    for element in elements or ("encounter",):
+    for element in elements or ("encounter", "context"):  # the latter is STU3's
         encounter_id = referenced_id(resource.get(element), "Encounter")
         if encounter_id:
             return context.row_id(f"Encounter/{encounter_id}", "visit_occurrence")
@@ -88,15 +90,19 @@ def record_id(resource: Body) -> str:
 
 
 def refuse_modifiers(resource: Body) -> None:
-    """Nothing; an extension that may turn the meaning of a resource is never passed over (f2o-063).
+    """Nothing; what may turn the meaning of a resource is never passed over (f2o-063).
 
     Raises:
         Unmappable: the resource has a modifier extension, of which we know none.
+        Excluded: DSTU2 or STU3 says, beside a status such as `completed`, that it did not happen.
     """
     if resource.get("modifierExtension") or resource.get("implicitRules"):
         raise Unmappable(
             "modifier-extension", "a modifier that this ETL does not know may change its meaning"
         )
+    for element in NOT_DONE:
+        if resource.get(element) is True:
+            raise Excluded(element)
 
 
 def has_nested_modifier(element: object) -> bool:

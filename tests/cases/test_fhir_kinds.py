@@ -1,0 +1,276 @@
+"""The neighbours of the cases: other ways in which hospitals write the same things."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from cdm.etl.identity import Identity
+from cdm.etl.loader.load import load
+from cdm.etl.loader.summary import LoadSummary
+from cdm.schema import (
+    condition_occurrence,
+    drug_exposure,
+    observation,
+    procedure_occurrence,
+    visit_occurrence,
+)
+from cdm.vocabulary.concepts import Vocabulary
+from cdm.vocabulary.names import normal_code, vocabulary_id_of
+from site_node.sources import fhir
+from site_node.study_table.people import CONDITION, OBSERVATION, has_concept
+
+GERMAN = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
+ICD = "http://hl7.org/fhir/sid/icd-10-cm"
+SUBJECT = {"subject": {"reference": "Patient/p1"}}
+PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1950-05-05"}
+DRUG = {"medicationCodeableConcept": {"coding": [{"system": "http://www.whocc.no/atc", "code": "L01XA01"}]}}
+
+Load = Callable[..., LoadSummary]
+
+
+@pytest.fixture
+def loaded(sqlite_engine: Engine, tmp_path: Path) -> Load:
+    """Loads resources, beside one patient, from a file."""
+
+    def loads(*resources: dict[str, Any]) -> LoadSummary:
+        path = tmp_path / "all.ndjson"
+        path.write_bytes(b"".join(json.dumps(one).encode() + b"\n" for one in (PATIENT, *resources)))
+        return load(sqlite_engine, fhir.read(path), "fhir", Identity(b"k" * 32))
+
+    return loads
+
+
+def condition(code: str = "C71.1", system: str = ICD, **more: Any) -> dict[str, Any]:
+    coding = {"system": system, "code": code}
+    base = {"resourceType": "Condition", "id": "c1", **SUBJECT, "code": {"coding": [coding]}}
+    return {**base, "onsetDateTime": "2015-06-10", **more}
+
+
+def diagnoses(engine: Engine) -> int:
+    """How many rows a cohort of C71 would find, wherever the ETL put them."""
+    vocabulary = Vocabulary(engine)
+    with engine.connect() as connection:
+        return sum(
+            len(
+                connection.execute(
+                    select(one[0].c.person_id).where(
+                        has_concept(one, ["ICD10CM:C71%", "ICD10GM:C71%"], vocabulary)
+                    )
+                ).all()
+            )
+            for one in (CONDITION, OBSERVATION)
+        )
+
+
+def count(engine: Engine, table: Any) -> int:
+    with engine.connect() as connection:
+        return len(connection.execute(select(table)).all())
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "refuted",
+        "Refuted",
+        "entered in error",
+        {"text": "entered-in-error"},
+        {"coding": [{"display": "Refuted"}]},
+        {"coding": [{"system": "http://snomed.info/sct", "code": "410516002"}, {"code": "refuted"}]},
+        {"coding": [{"code": "differential"}]},
+    ],
+)
+def test_a_diagnosis_that_is_none_is_in_no_cohort(
+    sqlite_engine: Engine, loaded: Load, status: object
+) -> None:
+    assert loaded(condition(verificationStatus=status)).quarantined == 0
+    assert diagnoses(sqlite_engine) == 0
+
+
+@pytest.mark.parametrize(
+    "status", ["perhaps", {"text": "Mrs Canary says so"}, {"coding": [{"code": "410605003"}]}]
+)
+def test_a_status_that_nobody_knows_is_refused(sqlite_engine: Engine, loaded: Load, status: object) -> None:
+    assert loaded(condition(verificationStatus=status)).quarantined == 1
+    assert diagnoses(sqlite_engine) == 0
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        None,
+        "confirmed",
+        {"text": "Confirmed"},
+        {"coding": [{"system": "http://snomed.info/sct", "code": "410605003"}, {"code": "confirmed"}]},
+    ],
+)
+def test_a_confirmed_diagnosis_counts(sqlite_engine: Engine, loaded: Load, status: object) -> None:
+    more = {} if status is None else {"verificationStatus": status}
+    assert loaded(condition(**more)).quarantined == 0
+    assert diagnoses(sqlite_engine) == 1
+
+
+@pytest.mark.parametrize(("letter", "counts"), [("A", 0), ("V", 0), ("Z", 0), ("G", 1)])
+def test_the_german_certainty_of_a_diagnosis(
+    sqlite_engine: Engine, loaded: Load, letter: str, counts: int
+) -> None:
+    url = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
+    said = condition("C71.1", GERMAN)
+    said["code"]["coding"][0]["extension"] = [{"url": url, "valueCoding": {"code": letter}}]
+    assert loaded(said).quarantined == 0
+    assert diagnoses(sqlite_engine) == counts
+    loaded(condition(f"C71.1{letter}", GERMAN))
+    assert diagnoses(sqlite_engine) == counts
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "Patient/p1",
+        "Patient/p1/_history/3",
+        "http://a/fhir/Patient/p1",
+        "http://a/fhir/Patient/p1/_history/1",
+    ],
+)
+def test_a_reference_with_or_without_server_and_version(loaded: Load, reference: str) -> None:
+    assert loaded(condition(subject={"reference": reference})).quarantined == 0
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "written", "code"),
+    [
+        ("ICD10CM", "C711", "C71.1"),
+        ("ICD10CM", "c71.1", "C71.1"),
+        ("ICD10CM", " C71.1 ", "C71.1"),
+        ("ICD10GM", "C71.1+", "C71.1"),
+        ("ICD10GM", "G09*", "G09"),
+        ("ICD10GM", "C71.-", "C71"),
+        ("ICD10", "C71", "C71"),
+        ("ICD10CM", "s72001a", "S72.001A"),
+        ("ICD9CM", "1911", "191.1"),
+        ("ICD9CM", "V101", "V10.1"),
+        ("ICD9CM", "E8120", "E812.0"),
+        ("ICDO3", "C711", "C71.1"),
+        ("ICDO3", "8140/3", "8140/3"),
+        ("ATC", "l01xa01", "L01XA01"),
+        ("LOINC", "29463-7", "29463-7"),
+        ("ICD10CM", "no code at all", "no code at all"),
+    ],
+)
+def test_a_code_is_the_same_however_it_is_written(vocabulary: str, written: str, code: str) -> None:
+    assert normal_code(vocabulary, written) == code
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "http://snomed.info/sct/11000274103",
+        "http://snomed.info/sct/900000000000207008/version/20240101",
+        "http://snomed.info/sct|http://snomed.info/sct/900000000000207008",
+    ],
+)
+def test_an_edition_of_snomed_is_snomed(system: str) -> None:
+    assert vocabulary_id_of(system) == "SNOMED"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", ["all.ndjson", "all.json"])
+def test_a_file_in_any_encoding_with_a_mark(
+    sqlite_engine: Engine, tmp_path: Path, encoding: str, name: str
+) -> None:
+    resources = [PATIENT, condition()]
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": one} for one in resources],
+    }
+    text = json.dumps(bundle) if name.endswith(".json") else "\n".join(map(json.dumps, resources))
+    mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
+    (tmp_path / name).write_bytes(mark + text.encode(encoding))
+    assert load(sqlite_engine, fhir.read(tmp_path), "fhir", Identity(b"k" * 32)).quarantined == 0
+    assert diagnoses(sqlite_engine) == 1
+
+
+def test_files_joined_into_one_keep_their_marks(sqlite_engine: Engine, tmp_path: Path) -> None:
+    lines = (json.dumps(one).encode("utf-8-sig") + b"\n" for one in (PATIENT, condition()))
+    (tmp_path / "all.ndjson").write_bytes(b"".join(lines))
+    assert load(sqlite_engine, fhir.read(tmp_path), "fhir", Identity(b"k" * 32)).quarantined == 0
+    assert diagnoses(sqlite_engine) == 1
+
+
+@pytest.mark.parametrize(
+    ("resource", "table"),
+    [
+        ({"resourceType": "Procedure", "status": "completed", "notDone": True}, procedure_occurrence),
+        ({"resourceType": "Procedure", "status": "completed", "notPerformed": True}, procedure_occurrence),
+        ({"resourceType": "Immunization", "status": "completed", "notGiven": True}, drug_exposure),
+        ({"resourceType": "Immunization", "status": "completed", "wasNotGiven": True}, drug_exposure),
+        ({"resourceType": "MedicationStatement", "status": "active", "taken": "n", **DRUG}, drug_exposure),
+        (
+            {"resourceType": "MedicationStatement", "status": "active", "wasNotTaken": True, **DRUG},
+            drug_exposure,
+        ),
+        (
+            {
+                "resourceType": "MedicationStatement",
+                "status": "recorded",
+                "adherence": {"code": {"coding": [{"code": "not-taking"}]}},
+                **DRUG,
+            },
+            drug_exposure,
+        ),
+        (
+            {"resourceType": "MedicationAdministration", "status": "completed", "notGiven": True, **DRUG},
+            drug_exposure,
+        ),
+        (
+            {"resourceType": "AllergyIntolerance", "status": "refuted", "substance": {"text": "x"}},
+            observation,
+        ),
+    ],
+)
+def test_what_older_versions_negate_did_not_happen(
+    sqlite_engine: Engine, loaded: Load, resource: dict[str, Any], table: Any
+) -> None:
+    code = {"coding": [{"system": "http://snomed.info/sct", "code": "108290001"}]}
+    days = dict.fromkeys(("performedDateTime", "effectiveDateTime", "date", "onsetDateTime"), "2015-06-10")
+    about = {"patient": {"reference": "Patient/p1"}, **SUBJECT}
+    summary = loaded({"id": "x1", "code": code, "vaccineCode": code, **about, **days, **resource})
+    assert summary.quarantined == 0
+    assert count(sqlite_engine, table) == 0
+
+
+def test_shapes_of_dstu2_are_read(sqlite_engine: Engine, loaded: Load) -> None:
+    """Condition with `patient` and a category outside of a list; Encounter whose class is a word."""
+    patient = {"patient": {"reference": "Patient/p1"}}
+    code = {"coding": [{"system": ICD, "code": "C71.1"}]}
+    category = {"coding": [{"code": "diagnosis"}]}
+    old = {"resourceType": "Condition", "id": "c1", **patient, "code": code, "category": category}
+    stay = {"resourceType": "Encounter", "id": "e1", **patient, "status": "finished", "class": "inpatient"}
+    day = {"period": {"start": "2015-06-10", "end": "2015-06-12"}}
+    summary = loaded(
+        {
+            **old,
+            "onsetDateTime": "2015-06-10",
+            "verificationStatus": "confirmed",
+            "clinicalStatus": "relapse",
+        },
+        {**stay, **day},
+    )
+    assert summary.quarantined == 0
+    assert diagnoses(sqlite_engine) == 1
+    with sqlite_engine.connect() as connection:
+        assert connection.scalar(select(visit_occurrence.c.visit_concept_id)) == 9201
+        assert connection.scalar(select(condition_occurrence.c.condition_status_source_value)) == "relapse"
+
+
+def test_a_search_result_deletes_nothing(sqlite_engine: Engine, loaded: Load, tmp_path: Path) -> None:
+    loaded(condition())
+    entry = {"request": {"method": "DELETE", "url": "Condition/c1"}}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [entry]}
+    (tmp_path / "b.json").write_text(json.dumps(bundle))
+    assert load(sqlite_engine, fhir.read(tmp_path / "b.json"), "fhir", Identity(b"k" * 32)).quarantined == 1
+    assert diagnoses(sqlite_engine) == 1
