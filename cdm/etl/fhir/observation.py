@@ -28,7 +28,7 @@ from cdm.etl.fhir.words.references import (
 )
 from cdm.etl.fhir.words.sampled_data import points
 from cdm.etl.omop_concepts import CONDITION_OCCURRENCE_ID_FIELD, EHR, LABORATORY, PATIENT_SELF_REPORT
-from cdm.etl.record import Body, Row
+from cdm.etl.record import Body, Row, Unmappable
 
 REALIZED = {"final", "amended", "corrected"}
 MEASURED = {"laboratory", "vital-signs"}
@@ -38,6 +38,8 @@ def map_observation(observation: Body, context: Context) -> list[Row]:
     """The rows of a final observation and of its components."""
     require_status(observation.get("status"), REALIZED)
     refuse_modifiers(observation)
+    if not observation.get("code"):
+        raise Unmappable("no-code", "an observation without a code says nothing")
     if is_implication(observation):
         return implication_rows(observation, context)
     categories = _categories(observation)
