@@ -70,6 +70,7 @@ class GeneNames:
     def __init__(self, lines: Iterator[str]) -> None:
         self._approved: dict[str, str] = {}
         self._ids: dict[str, str] = {}
+        self._numbers: dict[str, str] = {}
         self._withdrawn: set[str] = set()
         self._earlier: defaultdict[str, set[str]] = defaultdict(set)
         self._aliases: defaultdict[str, set[str]] = defaultdict(set)
@@ -82,6 +83,7 @@ class GeneNames:
             self._approved[symbol.upper()] = symbol
             self._ids[f"HGNC:{number}"] = symbol
             self._ids[entrez] = symbol
+            self._numbers[symbol] = f"HGNC:{number}"
             for names, known in ((earlier, self._earlier), (aliases, self._aliases)):
                 for name in filter(None, names.upper().split("|")):
                     known[name].add(symbol)
@@ -103,6 +105,10 @@ class GeneNames:
     def symbol_of_id(self, identifier: str) -> str | None:
         """The approved symbol of HGNC's number, `HGNC:5382`, or of NCBI's, `3417`; or None."""
         return self._ids.get(identifier.strip().upper()) if identifier else None
+
+    def hgnc_id(self, symbol: str) -> str | None:
+        """HGNC's number of an approved symbol, `HGNC:5382`; or None."""
+        return self._numbers.get(symbol)
 
     def candidates(self, name: str) -> frozenset[str]:
         """The symbols of all genes that the name may mean."""

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, se
 from cdm.etl.genomics.genomic_profile import block_of, unpack
 from cdm.etl.genomics.sample_numbers import CTDNA, PLOIDY, PURITY
 from cdm.schema import genomic_profile, genomic_test, measurement, target_gene, variant_occurrence
+from cdm.vocabulary.consequences import OPEN
 from cdm.vocabulary.genes import Names, gene_names
 from site_node.features import clinical, genomics
 from site_node.features.clinical import Events, Floats, Integers
@@ -26,7 +27,6 @@ Origin = Literal["somatic", "germline", "any"]
 EVERY_GENE = ("exome", "genome", "transcriptome")
 PASSED = ("PASS", ".", "")
 GERMLINE = "germline"
-OPEN = "Unknown"  # a classification that leaves open whether the gene is mutated
 FUSIONS, COPY_NUMBER = "fusions", "copy number"
 STRUCTURAL = ("Fusion", "Copy_Number_Segment")
 DIPLOID_PLOIDY = 2.0

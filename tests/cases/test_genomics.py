@@ -12,10 +12,10 @@ from sqlalchemy import Engine, select
 from cdm.etl.identity import Identity
 from cdm.etl.loader.load import load
 from cdm.etl.record import SourceRecord, Unreadable
-from cdm.schema import genomic_test, variant_occurrence
+from cdm.schema import genomic_test, target_gene, variant_occurrence
 from cdm.vocabulary.concepts import Vocabulary
 from protocols.core.variables import Variable
-from site_node.sources import genomics
+from site_node.sources import fhir, genomics
 from site_node.study_table.build import read
 from site_node.study_table.people import People
 from tests.lib.shared import shared
@@ -125,3 +125,38 @@ def test_no_gt_many_vcf_carries_by_likelihood() -> None:
     path = shared("cases/cdm/no_gt_many.vcf")
     records = [one for one in genomics.read(path, "exome") if isinstance(one, SourceRecord)]
     assert {one.body["sample"]: len(one.body["variants"]) for one in records} == {"S1": 0, "S2": 1}
+
+
+# patient -> variable -> what is right of EGFR; of `region` KRAS was tested too
+REPORTED: dict[str, dict[str, float]] = {
+    "vafpct": {"gene": MUTATED, "fusion": MISSING, "copy_number": MISSING},
+    "silent": {"gene": NOT_MUTATED, "fusion": MISSING, "copy_number": MISSING},
+    "gain": {"gene": MISSING, "fusion": MISSING, "copy_number": 2.0},
+    "fused": {"gene": MISSING, "fusion": 1.0, "copy_number": MISSING},
+    "coords": {"gene": MUTATED, "fusion": MISSING, "copy_number": MISSING},
+    "ncbi": {"gene": MUTATED, "fusion": MISSING, "copy_number": MISSING},
+    "region": {"gene": NOT_MUTATED, "fusion": MISSING, "copy_number": MISSING},
+}
+
+
+@pytest.mark.parametrize("patient", REPORTED)
+def test_genomics_reporting_says_what_kind_of_change_it_is(sqlite_engine: Engine, patient: str) -> None:
+    load(sqlite_engine, fhir.read(shared("cases/cdm/genomics_reporting.ndjson")), "fhir", IDENTITY)
+    found = {
+        kind: value(sqlite_engine, {"kind": kind, "gene": "EGFR"}, patient) for kind in REPORTED[patient]
+    }
+    assert found == pytest.approx(REPORTED[patient], nan_ok=True)
+
+
+def test_genomics_reporting_fraction_place_and_gene(sqlite_engine: Engine) -> None:
+    load(sqlite_engine, fhir.read(shared("cases/cdm/genomics_reporting.ndjson")), "fhir", IDENTITY)
+    variant, target = variant_occurrence.c, target_gene.c
+    place = (variant.chromosome, variant.position, variant.end_position, variant.reference_genome)
+    of = variant.person_id == IDENTITY.person_id("", "coords")
+    with sqlite_engine.connect() as connection:
+        fractions = list(connection.scalars(select(variant.vaf).where(variant.vaf.is_not(None))))
+        (where,) = connection.execute(select(*place, variant.genotype).where(of))
+        genes = set(connection.execute(select(target.hgnc_symbol, target.hgnc_id)))
+    assert fractions == pytest.approx([0.574])
+    assert tuple(where) == ("7", 55191822, 55191822, "GRCh38", "heterozygous")
+    assert genes == {("EGFR", "HGNC:3236"), ("KRAS", "HGNC:6407")}

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.cancer import disease_episode, is_cancer_measurement
-from cdm.etl.fhir.genomic_observation import genomic_rows, is_variant_assessment
+from cdm.etl.fhir.genomic_observation import genomic_rows, is_genomic
 from cdm.etl.fhir.implication import implication_rows, is_implication
 from cdm.etl.fhir.words.coding import Coded, coded, codes_of
 from cdm.etl.fhir.words.dates import required_date
@@ -51,7 +51,7 @@ def map_observation(observation: Body, context: Context) -> list[Row]:
         None,
         _type_concept_id(observation, categories),
     )
-    if is_variant_assessment(observation):
+    if is_genomic(observation):
         return genomic_rows(observation, event, context)
     measured = not MEASURED.isdisjoint(categories) or is_cancer_measurement(observation)
     rows = [

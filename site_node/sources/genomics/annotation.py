@@ -1,7 +1,4 @@
-"""What a VCF says about a variant's gene and consequence: ANN (SnpEff) and CSQ (VEP), in MAF's words.
-
-The words are vcf2maf's for the terms of the Sequence Ontology, so that both files mean the same.
-"""
+"""What a VCF says about a variant's gene and consequence: ANN (SnpEff) and CSQ (VEP), in MAF's words."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,56 +6,9 @@ from operator import attrgetter
 from typing import NamedTuple
 from urllib.parse import unquote
 
-# Sequence Ontology term -> MAF Variant_Classification, the most severe first (after vcf2maf 1.6).
-# A frame shift or an in-frame change gets its _Del or _Ins from the alleles.
-CLASSIFICATIONS = {
-    "transcript_ablation": "Splice_Site",
-    "exon_loss_variant": "Splice_Site",
-    "splice_donor_variant": "Splice_Site",
-    "splice_acceptor_variant": "Splice_Site",
-    "stop_gained": "Nonsense_Mutation",
-    "frameshift_variant": "Frame_Shift",
-    "stop_lost": "Nonstop_Mutation",
-    "start_lost": "Translation_Start_Site",
-    "initiator_codon_variant": "Translation_Start_Site",
-    "disruptive_inframe_insertion": "In_Frame",
-    "disruptive_inframe_deletion": "In_Frame",
-    "conservative_inframe_insertion": "In_Frame",
-    "conservative_inframe_deletion": "In_Frame",
-    "inframe_insertion": "In_Frame",
-    "inframe_deletion": "In_Frame",
-    "protein_altering_variant": "In_Frame",
-    "missense_variant": "Missense_Mutation",
-    "rare_amino_acid_variant": "Missense_Mutation",
-    "coding_sequence_variant": "Missense_Mutation",
-    "splice_donor_5th_base_variant": "Splice_Region",
-    "splice_region_variant": "Splice_Region",
-    "splice_donor_region_variant": "Splice_Region",
-    "splice_polypyrimidine_tract_variant": "Splice_Region",
-    "start_retained_variant": "Silent",
-    "stop_retained_variant": "Silent",
-    "incomplete_terminal_codon_variant": "Silent",
-    "synonymous_variant": "Silent",
-    "5_prime_UTR_premature_start_codon_gain_variant": "5'UTR",
-    "5_prime_UTR_variant": "5'UTR",
-    "3_prime_UTR_variant": "3'UTR",
-    "mature_miRNA_variant": "RNA",
-    "non_coding_transcript_exon_variant": "RNA",
-    "non_coding_transcript_variant": "RNA",
-    "exon_variant": "RNA",
-    "transcript_amplification": "Intron",
-    "intron_variant": "Intron",
-    "intragenic_variant": "Intron",
-    "upstream_gene_variant": "5'Flank",
-    "downstream_gene_variant": "3'Flank",
-    "regulatory_region_variant": "IGR",
-    "TF_binding_site_variant": "IGR",
-    "intergenic_region": "IGR",
-    "intergenic_variant": "IGR",
-}
-SEVERITY = {term: rank for rank, term in enumerate(CLASSIFICATIONS)}
+from cdm.vocabulary.consequences import CLASSIFICATIONS, OPEN, SEVERITY, classification
+
 NO_TERM = len(SEVERITY)
-OPEN = "Unknown"  # leaves open whether the gene is mutated
 NEARBY = ("5'Flank", "3'Flank", "IGR")
 MAX_EFFECTS = 5_000  # of one site; the longest gene has some hundred transcripts
 MAX_GENES = 50
@@ -170,23 +120,15 @@ class _Effect:
         return CLASSIFICATIONS.get(self.term, OPEN) not in NEARBY
 
     def annotation(self, reference: str, alternate: str) -> Annotation:
+        more = len(alternate) - len(reference)
         return Annotation(
             symbol=self.symbol or None,
             hgnc_id=self.hgnc_id or None,
-            classification=_classification(self.term, reference, alternate),
+            classification=classification(self.term, inserts=more > 0, keeps_frame=more % 3 == 0),
             transcript=self.feature[:50] or None,
             hgvs_c=unquote(self.hgvs_c) or None,  # VCF 1.2 writes `=` and `,` in percent code
             hgvs_p=unquote(self.hgvs_p) or None,
         )
-
-
-def _classification(term: str, reference: str, alternate: str) -> str:
-    word = CLASSIFICATIONS.get(term, OPEN)
-    if word == "In_Frame" and (len(alternate) - len(reference)) % 3:
-        word = "Frame_Shift"  # protein_altering_variant says neither
-    if word in ("In_Frame", "Frame_Shift"):
-        return f"{word}_{'Ins' if len(alternate) > len(reference) else 'Del'}"
-    return word
 
 
 def _allele_spellings(reference: str, alternate: str) -> tuple[str, ...]:

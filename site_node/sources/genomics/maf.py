@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
-from site_node.sources.genomics.annotation import OPEN
+from cdm.vocabulary.consequences import OPEN
 from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.builds import MIXED_BUILDS
 from site_node.sources.genomics.columns import Cells, Table

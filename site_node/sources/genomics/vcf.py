@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
+from cdm.vocabulary.consequences import OPEN
 from site_node.features.genomics.mutation import SYNONYMOUS
 from site_node.sources.genomics.annotation import (
     NOT_ANNOTATED,
-    OPEN,
     Annotation,
     Layout,
     annotations,

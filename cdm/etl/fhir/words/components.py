@@ -1,0 +1,75 @@
+"""The components of a genomics-reporting Observation, by their codes: concepts, texts and numbers."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from cdm.etl.record import Body
+
+LOINC = "http://loinc.org"
+PERCENT = ("%", "percent", "pct")
+
+
+class Components:
+    """The components of one observation; one code may stand in several of them."""
+
+    def __init__(self, observation: Body) -> None:
+        self._of: defaultdict[str, list[Body]] = defaultdict(list)
+        for component in observation.get("component") or ():
+            for coding in (component.get("code") or {}).get("coding") or ():
+                code, system = coding.get("code"), coding.get("system") or ""
+                if code and (system == LOINC or "genomics-reporting" in system or not system):
+                    self._of[code].append(component)
+
+    def codings(self, code: str) -> Iterator[Body]:
+        """All codings of the concepts that answer the code; a concept without any is its text as display."""
+        for component in self._of.get(code, ()):
+            concept = component.get("valueCodeableConcept") or {}
+            codings = concept.get("coding") or ()
+            yield from codings
+            if not codings and concept.get("text"):
+                yield {"display": concept["text"]}
+
+    def words(self, code: str) -> Iterator[str]:
+        """Codes and displays of all answers to the code."""
+        for coding in self.codings(code):
+            yield from (str(coding[part]) for part in ("code", "display") if coding.get(part))
+
+    def text(self, code: str) -> str | None:
+        """The first answer as a text: a string, a concept's display or, as HGVS stands there, its code."""
+        for component in self._of.get(code, ()):
+            if "valueString" in component:
+                return str(component["valueString"])
+        for coding in self.codings(code):
+            text = coding.get("display") or coding.get("code")
+            if text:
+                return str(text)
+        return None
+
+    def number(self, code: str) -> float | None:
+        """The first answer as a number, in the unit that it has."""
+        return next((number for number, _ in self._numbers(code)), None)
+
+    def fraction(self, code: str) -> float | None:
+        """The first answer as a fraction, of UCUM's `%` too; None where that is not between 0 and 1."""
+        for number, unit in self._numbers(code):
+            fraction = number / 100 if unit in PERCENT else number
+            is_ratio = unit in ("", "1", *PERCENT) or unit.startswith("{")
+            return fraction if is_ratio and 0 <= fraction <= 1 else None
+        return None
+
+    def _numbers(self, code: str) -> Iterator[tuple[float, str]]:
+        for component in self._of.get(code, ()):
+            quantity = component.get("valueQuantity") or {}
+            value = quantity.get("value", component.get("valueInteger"))
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                yield float(value), str(quantity.get("code") or quantity.get("unit") or "").strip().lower()
+
+    def interval(self, code: str) -> tuple[int, int] | None:
+        """The ends of a range, or of a single place twice."""
+        for component in self._of.get(code, ()):
+            stated = component.get("valueRange") or {}
+            low = (stated.get("low") or {}).get("value", component.get("valueInteger"))
+            high = (stated.get("high") or {}).get("value", low)
+            if isinstance(low, (int, float)) and isinstance(high, (int, float)) and low <= high:
+                return int(low), int(high)
+        return None
