@@ -1,137 +1,95 @@
-"""A query: a study of one summary, made of a few words, answered under the sites' standing approvals."""
+"""What a person can do with queries: ask for counts and summaries, and read what came back."""
 
-import hashlib
-import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
+from protocols.core.errors import Code, StudyError
+from server.actions import runs
+from server.actions.studies import SubmittedStudy
+from server.coordination.query_study import query_study
+from server.coordination.submission import submit_query
 
-from cdm.cohorts.cohort import Cohort
-from protocols.core.errors import Code, InputError
-from protocols.core.study import Study, canonical_json, read_circe
-from server.actions.studies import submit
-from server.home.store import FINISHED, Store, Submission
+EVERYWHERE = "all sites"
 
 
-def query_study(cohort: str, variables: list[str], *, by: str = "", per_site: bool = True) -> Study:
-    """The study that asks for counts, means and standard deviations of variables in a cohort.
+@dataclass(frozen=True)
+class QueryRow:
+    """What one site, or all together, told of one variable in one group.
+
+    Attributes:
+        people: with a value; None where they are too few to be told.
+        missing: without one; None where they are too few.
+        withheld: the code with which the site told nothing at all.
+    """
+
+    site: str
+    group: str
+    variable: str
+    people: int | None
+    missing: int | None
+    mean: float | None
+    sd: float | None
+    withheld: str = ""
+
+
+@dataclass(frozen=True)
+class QueryAnswer:
+    """The answer to a query, all sites together first."""
+
+    name: str
+    run: str
+    rows: tuple[QueryRow, ...]
+    schema_version: int = 1
+
+
+def ask(home: Path, cohort: str, variables: Sequence[str], *, by: str = "") -> SubmittedStudy:
+    """The query, submitted; one that was answered before is not asked again.
 
     Args:
-        cohort: a YAML file of a cohort definition, a JSON file of ATLAS, or DOMAIN:VOCABULARY:CODE.
+        home: the center's folder.
+        cohort: a cohort file, or DOMAIN:VOCABULARY:CODE.
         variables: `age`, `female`, `male`, `gene:SYMBOL` or `VOCABULARY:CODE` of a measurement.
         by: one of these that has two values, to make two groups.
-        per_site: also each site's own numbers, where they are large enough.
 
     Raises:
-        InputError: a word is none of these.
+        InputError: a word is not one of these.
     """
-    of = {_name(word): _variable(word) for word in dict.fromkeys([*variables, *([by] if by else [])])}
-    spec = {
-        "protocol": "summary",
-        "of": [_name(word) for word in variables],
-        "by": _name(by) if by else None,
-        "per_site": per_site,
-    }
-    content: dict[str, Any] = {
-        "title": f"Query: {', '.join(variables)}" + (f" by {by}" if by else ""),
-        "cohort": _cohort(cohort),
-        "variables": of,
-        "analyses": [{"name": "summary", "spec": spec}],
-    }
-    content["name"] = "query-" + hashlib.sha256(canonical_json(content)).hexdigest()[:8]
-    try:
-        return Study.model_validate(content)
-    except ValidationError as error:
-        where = ", ".join(sorted({".".join(map(str, e["loc"])) for e in error.errors()}))
-        raise InputError(Code.INVALID_STUDY, f"the query is not valid: {where}") from None
+    one = submit_query(home, query_study(cohort, list(variables), by=by))
+    return SubmittedStudy(one.name, one.run, one.state)
 
 
-def ask(home: Path, study: Study) -> Submission:
-    """The submission of a query; one that was answered is not asked again, for that would spend budget."""
-    for earlier in Store(home).submissions():
-        if earlier.study == study.hash() and earlier.state in FINISHED:
-            return earlier
-    return submit(home, study, patience_seconds=0)
+def answer(home: Path, run: str) -> QueryAnswer:
+    """The answer to a query that was watched to its end.
+
+    Raises:
+        StudyError: it failed, was withdrawn, or its summary could not be computed.
+    """
+    view = runs.ended(home, run, with_results=True)
+    for failure in view.failed:
+        raise StudyError(Code(failure.code), failure.why)
+    if view.results is None:
+        raise StudyError(Code.NOT_FOUND, f"query {view.name} is {view.state}: it has no answer")
+    return QueryAnswer(view.name, view.run, _rows(view.results["summary"]["result"]))
 
 
-def rows(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """A summary's result as rows: site, group, variable, people, missing, mean, sd; empty where withheld."""
-    found = results["summary"]["result"]
-    listed = []
-    for site, numbers in {"all sites": found["total"], **found["by_site"]}.items():
-        for g, group in enumerate(found["groups"]):
-            for v, variable in enumerate(found["of"]):
-                cells = {key: numbers[key][g][v] for key in ("n", "missing", "mean", "sd")}
-                listed.append({"site": site, "group": group, "variable": variable} | _readable(cells))
-    listed += [
-        {
-            "site": site,
-            "group": "",
-            "variable": f"withheld: {code}",
-            "n": "",
-            "missing": "",
-            "mean": "",
-            "sd": "",
-        }
+def _rows(found: Mapping[str, Any]) -> tuple[QueryRow, ...]:
+    """A summary's result as rows."""
+    told = [
+        QueryRow(site, group, variable, **_cells(numbers, g, v))
+        for site, numbers in {EVERYWHERE: found["total"], **found["by_site"]}.items()
+        for g, group in enumerate(found["groups"])
+        for v, variable in enumerate(found["of"])
+    ]
+    nothing = [
+        QueryRow(site, "", "", None, None, None, None, withheld=str(code))
         for site, code in found["withheld"].items()
     ]
-    return listed
+    return (*told, *nothing)
 
 
-def _readable(cells: dict[str, Any]) -> dict[str, Any]:
-    shown = {key: "<10" if cells[key] == -1 else cells[key] for key in ("n", "missing")}
-    return shown | {key: "" if cells[key] is None else round(cells[key], 4) for key in ("mean", "sd")}
-
-
-def _cohort(words: str) -> dict[str, Any]:
-    """The cohort in full, so that two ways of writing it are one query."""
-    content = _read_cohort(words)
-    try:
-        cohort = TypeAdapter[Any](Cohort).validate_python(content)
-        return dict(cohort.model_dump(mode="json", by_alias=True))
-    except ValidationError:
-        raise InputError(
-            Code.INVALID_INPUT,
-            f"{words!r} is not a cohort: neither a file of one, nor DOMAIN:VOCABULARY:CODE",
-            "for example: condition:ICD10CM:C71%",
-        ) from None
-
-
-def _read_cohort(words: str) -> object:
-    content: object
-    if not Path(words).is_file():
-        domain, _, concept = words.partition(":")
-        return {"index": {"domain": domain, "concept": concept}}
-    if Path(words).suffix == ".json":
-        content = read_circe(Path(words))
-        return {"circe": content} if isinstance(content, dict) and "PrimaryCriteria" in content else content
-    try:
-        content = yaml.safe_load(Path(words).read_bytes())
-    except yaml.YAMLError:
-        return None
-    return content["cohort"] if isinstance(content, dict) and "cohort" in content else content
-
-
-def _variable(word: str) -> dict[str, Any]:
-    if word == "age":
-        return {"kind": "age"}
-    if word in ("female", "male"):
-        return {"kind": "sex", "is": word}
-    kind, _, code = word.partition(":")
-    if kind == "gene" and code:
-        return {"kind": "gene", "gene": code}
-    if code:
-        return {"kind": "measurement", "concept": word}
-    raise InputError(
-        Code.UNKNOWN_VARIABLE,
-        f"{word!r} is not a variable of a query",
-        "age, female, male, gene:SYMBOL, or VOCABULARY:CODE of a measurement",
-    )
-
-
-def _name(word: str) -> str:
-    """The variable's name in the study: lower case, letters, digits and underscores."""
-    name = re.sub(r"[^a-z0-9]+", "_", word.removeprefix("gene:").lower()).strip("_")[:39]
-    return name if name[:1].isalpha() else f"v_{name}"
+def _cells(numbers: Mapping[str, Any], group: int, variable: int) -> dict[str, Any]:
+    cells = {key: numbers[key][group][variable] for key in ("n", "missing", "mean", "sd")}
+    people, missing = (None if cells[key] == -1 else cells[key] for key in ("n", "missing"))
+    return {"people": people, "missing": missing, "mean": cells["mean"], "sd": cells["sd"]}

@@ -1,17 +1,19 @@
-"""How a submitted study stands, for people: as a row, as a page, as a line for each thing that happens."""
+"""What a person can do with a run: watch what happens in it, and read how it ended."""
 
-import json
-import sys
 import time
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from protocols.core.errors import Code, StudyError, UnreachableError
+from server.actions import studies
+from server.actions.studies import StudyView
 from server.home.config import load
-from server.home.store import State, Store, Submission
+from server.home.store import State, Store
 
 LOOK_SECONDS = 0.3
+SILENCE_SECONDS = 30.0
 
 _WAY_OUT = {
     Code.TOO_FEW_SITES: "pending: its administrator approves it, or gives a standing approval "
@@ -19,79 +21,54 @@ _WAY_OUT = {
 }
 
 
-def listed(home: Path) -> list[dict[str, Any]]:
-    """Every submission as a row, the newest first."""
-    load(home)
-    return [
-        {
-            "study": one.name,
-            "title": one.title,
-            "state": str(one.state),
-            "code": "" if one.code is None else str(one.code),
-            "sites": ", ".join(one.roster or ()),
-            "submitted": _time(one.submitted_at),
-            "run": one.run,
-        }
-        for one in Store(home).submissions()
-    ]
+@dataclass(frozen=True)
+class RunEvent:
+    """Something that happened in a run, in names and codes; events are numbered in their order."""
+
+    number: int
+    run: str
+    at: datetime
+    what: str
+    detail: str
+    schema_version: int = 1
 
 
-def shown(home: Path, one: Submission, *, with_results: bool = False) -> dict[str, Any]:
-    """One submission as a page: where it stands, how each site stands to it, what it found."""
-    store = Store(home)
-    page: dict[str, Any] = {
-        "study": one.name,
-        "title": one.title,
-        "state": str(one.state),
-        "run": one.run,
-        "hash": one.study,
-        "rounds": len(store.memory(one.run)),
-        "sites": [
-            {"site": site, "state": state, "code": "" if code is None else str(code)}
-            for site, (state, code) in sorted(store.standing(one.run).items())
-        ],
-    }
-    if one.code is not None:
-        page |= {"code": str(one.code), "why": one.text}
-    if with_results and one.outcome is not None:
-        page["results"] = json.loads(one.outcome)["results"]
-    return page
-
-
-def watch(home: Path, reference: str) -> Submission:
-    """The submission when it has ended; each thing that happens meanwhile is a line on stderr.
+def watch(home: Path, reference: str) -> Iterator[RunEvent]:
+    """What has happened in a run and what happens now, until it ends.
 
     Raises:
-        StudyError: it failed. UnreachableError: nobody coordinates.
+        InputError: no submitted study has that name, hash or run.
+        UnreachableError: no coordinator is at work.
     """
     load(home)
     store, last = Store(home), 0
-    one = store.submission(reference)
+    run = store.submission(reference).run
     silent_since = time.monotonic()
     while True:
-        ended = store.submission(one.run).ended_at is not None
-        for event in store.events(one.run, last):
+        is_over = not store.is_open(run)  # looked up first: the last events come before the end
+        for event in store.events(run, last):
             last = event["id"]
-            print(f"{_clock(event['at'])}  {event['what']:12} {event['detail']}", file=sys.stderr, flush=True)
-        if ended:
-            break
+            at = datetime.fromtimestamp(event["at"], UTC)
+            yield RunEvent(last, run, at, event["what"], event["detail"])
+        if is_over:
+            return
         if store.leader() is not None:
             silent_since = time.monotonic()
-        elif time.monotonic() - silent_since > 30:
+        elif time.monotonic() - silent_since > SILENCE_SECONDS:
             raise UnreachableError(
                 Code.CENTER_FAILED, "no coordinator is at work", "shadowgraph network start"
             )
         time.sleep(LOOK_SECONDS)
-    one = store.submission(one.run)
-    if one.state == State.FAILED:
-        code = one.code or Code.CENTER_FAILED
-        raise StudyError(code, one.text, _WAY_OUT.get(code, ""))
-    return one
 
 
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+def ended(home: Path, reference: str, *, with_results: bool = False) -> StudyView:
+    """How a run ended that was watched to its end.
 
-
-def _clock(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%H:%M:%S")
+    Raises:
+        StudyError: it failed.
+    """
+    view = studies.shown(home, reference, with_results=with_results)
+    if view.state is State.FAILED:
+        code = view.code or Code.CENTER_FAILED
+        raise StudyError(code, view.why, _WAY_OUT.get(code, ""))
+    return view

@@ -1,136 +1,269 @@
-"""What a coordinator does with study files: sign, submit, recompute a result from what was kept."""
+"""What a person can do with studies: write, check, sign, submit, list, show, stop, report and verify them."""
 
 import importlib.resources
-import time
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from protocols.core.errors import Code, InputError, ShadowgraphError, StudyError
-from protocols.core.study import Study, parse_study, read_study
-from protocols.exchange.rounds import Outcome, conduct
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, seal, unseal
-from server.coordination.record import outcome_record
+from protocols.core.errors import Code, InputError
+from protocols.core.study import read_study
+from server.coordination import signing, submission
+from server.coordination.replay import recompute
 from server.home.config import load
-from server.home.identity import coordinator_key
-from server.home.store import FINISHED, Store, Submission
-
-DAY = 86400.0
+from server.home.store import State, Store, Submission
 
 
-def sign(home: Path, study: Study) -> bytes:
-    """The study's canonical form under the coordinator's signature: all that sites will ever believe."""
-    load(home)
-    return seal(study.canonical(), coordinator_key(home), "study")
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file or folder that was written."""
+
+    path: Path
+    schema_version: int = 1
 
 
-def read_signed(home: Path, sealed: bytes) -> Study:
-    """The study of a signed file.
+@dataclass(frozen=True)
+class CheckedStudy:
+    """A valid study file, and what would leave each site, in words."""
 
-    Raises:
-        InputError: this center's coordinator did not sign it, or not in this form.
+    name: str
+    title: str
+    hash: str
+    variables: int
+    min_sites: int
+    would_leave: tuple[str, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class SignedStudy:
+    """A study that was signed into a file."""
+
+    name: str
+    hash: str
+    path: Path
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class SubmittedStudy:
+    """A study under the name of its run, and its state."""
+
+    name: str
+    run: str
+    state: State
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class StudyEntry:
+    """One line of the list; `failed` names analyses that failed, each with its code."""
+
+    name: str
+    title: str
+    state: State
+    code: Code | None
+    failed: str
+    sites: tuple[str, ...]
+    submitted_at: datetime
+    run: str
+
+
+@dataclass(frozen=True)
+class StudyList:
+    """The submitted studies, the newest first."""
+
+    studies: tuple[StudyEntry, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class SiteStanding:
+    """How a site stands to a study, as it said last."""
+
+    site: str
+    state: str
+    code: Code | None
+
+
+@dataclass(frozen=True)
+class FailedAnalysis:
+    """An analysis of a finished study that has no result, and why."""
+
+    name: str
+    code: str
+    why: str
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """How a study stands: its sites, its rounds, what it found.
+
+    Attributes:
+        code: why the study as a whole failed.
+        failed: the analyses that failed; the others have results.
+        results: each analysis as plain data; None without any, or where not asked for.
     """
-    load(home)
-    try:
-        canonical = unseal(sealed, coordinator_key(home).public_key(), "study")
-    except WireError as error:
-        raise InputError(error.code, "the study does not bear this coordinator's signature") from None
-    return parse_study(canonical)
+
+    name: str
+    title: str
+    state: State
+    run: str
+    hash: str
+    rounds: int
+    sites: tuple[SiteStanding, ...]
+    code: Code | None
+    why: str
+    failed: tuple[FailedAnalysis, ...]
+    results: Mapping[str, Any] | None
+    schema_version: int = 1
 
 
-def submit(
-    home: Path, study: Study, *, sites: Iterable[str] = (), patience_seconds: float | None = None
-) -> Submission:
-    """The submission of a study, which the coordinator will find in the store.
+@dataclass(frozen=True)
+class VerifiedStudy:
+    """A study whose signature, rounds and results fit each other."""
 
-    Args:
-        home: the center's folder.
-        study: is signed here.
-        sites: those to ask; all that are enrolled where none is named.
-        patience_seconds: how long it waits for approvals; 0 takes who stands by now.
-
-    Raises:
-        InputError: a site is not enrolled, or fewer are asked than the study wants.
-    """
-    settings, store = load(home), Store(home)
-    enrolled = {site.name for site in store.sites() if site.enrolment is not None}
-    invited = set(sites)
-    if unknown := invited - enrolled:
-        raise InputError(Code.NOT_FOUND, f"not enrolled: {', '.join(sorted(unknown))}")
-    if len(invited or enrolled) < study.min_sites:
-        raise InputError(
-            Code.TOO_FEW_SITES,
-            f"the study wants {study.min_sites} sites, {len(invited or enrolled)} would be asked",
-        )
-    patience = settings.approval_days * DAY if patience_seconds is None else patience_seconds
-    return store.submit(
-        study=study.hash(),
-        name=study.name,
-        title=study.title,
-        sealed=sign(home, study),
-        invited=invited,
-        deadline=time.time() + patience,
-    )
+    name: str
+    run: str
+    rounds: int
+    analyses: int
+    schema_version: int = 1
 
 
-def recompute(home: Path, reference: str) -> tuple[Study, Outcome]:
-    """A study and what it found, recomputed from the rounds that were kept, without asking a site.
+def example(out: Path) -> WrittenFile:
+    """The file of a commented study to start from.
 
     Raises:
-        InputError: it has no result; or code tampered: signature, rounds and result do not fit each other.
-    """
-    store = Store(home)
-    found = store.submission(reference)
-    if found.state not in FINISHED or found.roster is None:
-        raise InputError(Code.NOT_FOUND, f"run {found.run} has no result: it is {found.state}")
-    study = read_signed(home, found.sealed)
-    memory = dict(store.memory(found.run))
-    try:
-        outcome = conduct(
-            study, _nobody, run=found.run, roster=tuple(found.roster), keys=found.roster, memory=memory
-        )
-    except ShadowgraphError as error:
-        raise InputError(Code.TAMPERED, f"run {found.run} cannot be recomputed: {error.text}") from None
-    record = outcome_record(study, outcome, memory, coordinator_key(home).public_key())
-    if found.study != study.hash() or record != found.outcome:
-        raise InputError(Code.TAMPERED, f"run {found.run}: the kept result is not what its rounds give")
-    return study, outcome
-
-
-def report(home: Path, reference: str, out: Path) -> Path:
-    """The path of the report of a study, written into the folder `out` after its result was recomputed."""
-    from server.report import Left, write_report
-
-    study, outcome = recompute(home, reference)
-    left = [Left(**answer) for answer in Store(home).answers(outcome.run)]
-    return write_report(study, outcome, left, out)
-
-
-def _nobody(question: RoundQuestion) -> dict[str, RoundAnswer]:
-    raise StudyError(Code.TAMPERED, f"round {question.round} was not kept")
-
-
-def read_any(home: Path, file: Path) -> Study:
-    """The study of a YAML or JSON file, or of one that the coordinator signed.
-
-    Raises:
-        InputError: it is none of these.
-    """
-    if file.suffix != ".signed" or not file.is_file():
-        return read_study(file)
-    try:
-        return read_signed(home, file.read_bytes())
-    except InputError as error:
-        raise InputError(
-            error.code, f"{file.name}: {error.text}", "sign the study again: shadowgraph study sign STUDY"
-        ) from None
-
-
-def write_example(out: Path) -> None:
-    """Writes a commented study to start from.
-
-    Raises:
-        InputError: there is a file already.
+        InputError: there is a file of that name already.
     """
     if out.exists():
         raise InputError(Code.ALREADY_EXISTS, f"there is a file {out.name} already")
-    out.write_text(importlib.resources.files("server").joinpath("example_study.yaml").read_text())
+    out.write_text(importlib.resources.files("server.actions").joinpath("example_study.yaml").read_text())
+    return WrittenFile(out)
+
+
+def validate(file: Path) -> CheckedStudy:
+    """What a study file asks, once it has been checked. Nothing is sent.
+
+    Raises:
+        InputError: the file is not a valid study.
+    """
+    study = read_study(file)
+    leaves = tuple(study.describe())
+    return CheckedStudy(study.name, study.title, study.hash(), len(study.variables), study.min_sites, leaves)
+
+
+def sign(home: Path, file: Path, out: Path | None = None) -> SignedStudy:
+    """The study of a file, signed into another one: `out`, or NAME.signed.
+
+    Raises:
+        InputError: the file is not a valid study.
+    """
+    study = read_study(file)
+    path = out or Path(f"{study.name}.signed")
+    path.write_bytes(signing.sign(home, study))
+    return SignedStudy(study.name, study.hash(), path)
+
+
+def submit(
+    home: Path, file: Path, *, sites: Iterable[str] = (), patience_seconds: float | None = None
+) -> SubmittedStudy:
+    """The study of a file, submitted to the sites that are named, or to all that are enrolled.
+
+    Raises:
+        InputError: not a valid study, a site is not enrolled, or fewer are asked than the study needs.
+    """
+    study = signing.read_any(home, file)
+    return _submitted(submission.submit(home, study, sites=sites, patience_seconds=patience_seconds))
+
+
+def listed(home: Path) -> StudyList:
+    """Every submitted study, the newest first."""
+    load(home)
+    return StudyList(tuple(_entry(one) for one in Store(home).submissions()))
+
+
+def shown(home: Path, reference: str, *, with_results: bool = True) -> StudyView:
+    """How a study stands.
+
+    Raises:
+        InputError: no submitted study has that name, hash or run.
+    """
+    load(home)
+    store = Store(home)
+    one = store.submission(reference)
+    results = json.loads(one.outcome)["results"] if one.outcome is not None else {}
+    failures = {name: found["failure"] for name, found in results.items() if "failure" in found}
+    standing = sorted(store.standing(one.run).items())
+    return StudyView(
+        name=one.name,
+        title=one.title,
+        state=one.state,
+        run=one.run,
+        hash=one.study,
+        rounds=len(store.memory(one.run)),
+        sites=tuple(SiteStanding(site, state, code) for site, (state, code) in standing),
+        code=one.code,
+        why=one.text,
+        failed=tuple(FailedAnalysis(name, why["code"], why["text"]) for name, why in failures.items()),
+        results=results if with_results and results else None,
+    )
+
+
+def withdraw(home: Path, reference: str) -> SubmittedStudy:
+    """A study that was stopped: no further message of it goes out, and it ends as withdrawn.
+
+    Raises:
+        InputError: no study has that name, hash or run; or it ended before.
+    """
+    load(home)
+    store = Store(home)
+    found = store.submission(reference)
+    if store.withdraw(found.run):
+        store.note(found.run, str(State.WITHDRAWN))
+    now = store.submission(found.run)
+    if now.state is not State.WITHDRAWN:
+        raise InputError(Code.INVALID_INPUT, f"run {now.run} has ended already: it is {now.state}")
+    return _submitted(now)
+
+
+def report(home: Path, reference: str, out: Path) -> WrittenFile:
+    """The report of a study, written into the folder `out` after its result was recomputed.
+
+    Raises:
+        InputError: it has no result, or what was kept was altered.
+    """
+    from server.report import Left, write_report  # matplotlib
+
+    study, outcome = recompute(home, reference)
+    left = [Left(**answer) for answer in Store(home).answers(outcome.run)]
+    return WrittenFile(write_report(study, outcome, left, out))
+
+
+def verify(home: Path, reference: str) -> VerifiedStudy:
+    """A study whose result was recomputed from its kept rounds. No site is asked.
+
+    Raises:
+        InputError: it has no result, or what was kept was altered.
+    """
+    study, outcome = recompute(home, reference)
+    return VerifiedStudy(study.name, outcome.run, outcome.rounds, len(outcome.results))
+
+
+def _submitted(one: Submission) -> SubmittedStudy:
+    return SubmittedStudy(one.name, one.run, one.state)
+
+
+def _entry(one: Submission) -> StudyEntry:
+    return StudyEntry(
+        name=one.name,
+        title=one.title,
+        state=one.state,
+        code=one.code,
+        failed=one.text if one.state is State.PARTIAL else "",
+        sites=tuple(one.roster or ()),
+        submitted_at=datetime.fromtimestamp(one.submitted_at, UTC),
+        run=one.run,
+    )

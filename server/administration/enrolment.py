@@ -1,8 +1,6 @@
-"""How a center comes to be, and how a site comes into it: init, invite, enrol."""
+"""Creates a center, and enrols sites in it: init, invite, enrol."""
 
-import time
 from pathlib import Path
-from typing import Any
 
 from protocols.core.errors import Code, InputError
 from protocols.exchange.enrolment import Enrolment, Invitation
@@ -10,7 +8,7 @@ from protocols.exchange.keys import check_masking_key, public_text, verifying_ke
 from protocols.runtime.daemons import free_port
 from server.home.config import SETTINGS, HubConfig, load
 from server.home.identity import coordinator_key, make_identity, root_certificate
-from server.home.store import Site, Store
+from server.home.store import Store
 
 
 def make_center(home: Path, consortium: str, *, address: str | None = None, port: int = 9443) -> HubConfig:
@@ -72,20 +70,3 @@ def enrol(home: Path, file: Path) -> Enrolment:
     )
     Store(home).enrol(enrolment)
     return enrolment
-
-
-def sites(home: Path) -> list[dict[str, Any]]:
-    """Each site as a row for people: enrolled or invited, its key's fingerprint, when it was last online."""
-    load(home)
-    return [_row(site) for site in Store(home).sites()]
-
-
-def _row(site: Site) -> dict[str, Any]:
-    ago = None if site.seen_at is None else time.time() - site.seen_at
-    return {
-        "site": site.name,
-        "state": "invited" if site.enrolment is None else "enrolled",
-        "online": "yes" if ago is not None and ago < 60 else "no",
-        "seen": "never" if ago is None else f"{ago:.0f} s ago",
-        "fingerprint": "" if site.enrolment is None else site.enrolment.fingerprint(),
-    }

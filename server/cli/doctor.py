@@ -1,18 +1,24 @@
 """`shadowgraph doctor`: what this machine has, what is missing, and the fix."""
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(invoke_without_command=True, add_completion=False)
+from protocols.runtime.output import Output
+
+app = typer.Typer(add_completion=False)
 
 
-@app.callback()
-def doctor() -> list[dict[str, Any]]:
+@app.command()
+def doctor(
+    home: Annotated[Path | None, typer.Option(help="check the center or site in this folder too")] = None,
+) -> Output[Any]:
     """Check this machine for what a site, a center and the demo need.
 
-    Example: shadowgraph doctor
+    Example: shadowgraph doctor --home /srv/center
     """
-    from server.administration.doctor import checks
+    from server.actions import health
+    from server.cli.words.health import examined
 
-    return [check.as_row() for check in checks()]
+    return examined(health.check(home))

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from protocols.runtime.output import Output
+
 Home = Annotated[Path, typer.Option("--home", envvar="SHADOWGRAPH_HUB", help="the center's folder")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A consortium's center and its sites.")
@@ -18,20 +20,15 @@ def init(
         str, typer.Option(help="HOST:PORT under which sites reach the center; loopback where it is left out")
     ] = "",
     port: Annotated[int, typer.Option(help="the SuperLink's port on loopback; 0 picks a free one")] = 9443,
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Make a center: its folder, certificates, the coordinator's key and an empty store.
 
     Example: shadowgraph network init --home /srv/center --name Glioma --address hub.example.org:443
     """
-    from server.administration.enrolment import make_center
+    from server.actions import network
+    from server.cli.words import network as words
 
-    settings = make_center(home, name, address=address or None, port=port)
-    return {
-        "consortium": settings.consortium,
-        "home": str(settings.home),
-        "address": settings.address,
-        "next": "shadowgraph network invite SITE, then shadowgraph network start",
-    }
+    return Output(network.init(home, name, address=address, port=port), words.made)
 
 
 @app.command()
@@ -44,98 +41,80 @@ def invite(
     root_certificate: Annotated[
         Path | None, typer.Option(help="PEM of the authority behind a proxy's certificate, if it is not ours")
     ] = None,
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Write the invitation of a site: a file with public keys only, to be handed over by a person.
 
     Example: shadowgraph network invite oslo --home /srv/center
     """
-    from server.administration.enrolment import invite
+    from server.actions import network
+    from server.cli.words import network as words
 
-    invitation = invite(home, site, root_certificate)
-    path = out or Path(f"{site}.invitation.json")
-    invitation.write(path)
-    return {
-        "invitation": str(path),
-        "site": site,
-        "coordinator's fingerprint": invitation.fingerprint(),
-        "next": f"at the site: shadowgraph site join {path.name}",
-    }
+    invited = network.invite(home, site, out=out, root_certificate=root_certificate)
+    return Output(invited, words.invitation)
 
 
 @app.command()
 def enrol(
     enrolment: Annotated[Path, typer.Argument(help="the file that `site join` wrote")], home: Home = Path(".")
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Take a site's answer to its invitation: from now on its keys are known here.
 
     Example: shadowgraph network enrol oslo.enrolment.json --home /srv/center
     """
-    from server.administration.enrolment import enrol
+    from server.actions import network
+    from server.cli.words import network as words
 
-    enrolled = enrol(home, enrolment)
-    return {"site": enrolled.site, "state": "enrolled", "fingerprint": enrolled.fingerprint()}
+    return Output(network.enrol(home, enrolment), words.enrolled)
 
 
 @app.command()
-def sites(home: Home = Path(".")) -> list[dict[str, Any]]:
+def sites(home: Home = Path(".")) -> Output[Any]:
     """List the sites: invited or enrolled, online or not, and the fingerprint of each one's key.
 
     Example: shadowgraph network sites --home /srv/center
     """
-    from server.administration.enrolment import sites
+    from server.actions import network
+    from server.cli.words import network as words
 
-    return sites(home)
+    return Output(network.sites(home), words.sites)
 
 
 @app.command()
 def start(
     home: Home = Path("."),
     foreground: Annotated[bool, typer.Option(help="stay, until SIGTERM; for systemd and containers")] = False,
-) -> dict[str, Any] | None:
+) -> Output[Any]:
     """Start the center's processes; returns when the coordinator is at work.
 
     Example: shadowgraph network start --home /srv/center
     """
-    from protocols.runtime import daemons
-    from server.administration.processes import RUN, supervise, supervisor
+    from server.actions import network
+    from server.cli.words import network as words
 
     if foreground:
-        supervise(home)
-        return None
-    daemons.start(home.resolve() / RUN, supervisor(home))
-    return status(home)
+        return Output(network.serve(home), words.stopped)
+    return Output(network.start(home), words.center)
 
 
 @app.command()
-def stop(home: Home = Path(".")) -> dict[str, Any]:
+def stop(home: Home = Path(".")) -> Output[Any]:
     """Stop the center's processes. Studies that are under way go on at the next start.
 
     Example: shadowgraph network stop --home /srv/center
     """
-    from protocols.runtime import daemons
-    from server.administration.processes import RUN
+    from server.actions import network
+    from server.cli.words import network as words
 
-    return {"state": "stopped" if daemons.stop(home.resolve() / RUN) else "was not running"}
+    return Output(network.stop(home), words.stopped)
 
 
 @app.command()
-def status(home: Home = Path(".")) -> dict[str, Any]:
+def status(home: Home = Path(".")) -> Output[Any]:
     """Show the center's processes and sites.
 
     Example: shadowgraph network status --home /srv/center
     """
-    from protocols.runtime import daemons
-    from server.administration.enrolment import sites
-    from server.administration.processes import RUN, answers, coordinates
-    from server.home.config import load
+    from server.actions import network
+    from server.cli.words import network as words
 
-    settings = load(home)
-    processes = daemons.services(settings.home / RUN)
-    return {
-        "consortium": settings.consortium,
-        "address": settings.address,
-        "SuperLink": "answers" if answers(settings) else "does not answer",
-        "coordinator": "at work" if coordinates(settings) else "none",
-        "processes": [{"process": name, **service} for name, service in processes.items()],
-        "sites": sites(home),
-    }
+    return Output(network.status(home), words.center)

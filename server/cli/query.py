@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from protocols.runtime.output import Output
+
 app = typer.Typer(add_completion=False)
 
 
@@ -18,16 +20,15 @@ def query(
     home: Annotated[
         Path, typer.Option("--home", envvar="SHADOWGRAPH_HUB", help="the center's folder")
     ] = Path("."),
-) -> list[dict[str, Any]]:
+) -> Output[Any]:
     """Count and summarize a cohort under the standing approvals.
 
     Example: shadowgraph query "condition:ICD10CM:C71%" --variables age,gene:IDH1 --by female
     """
-    import json
+    from server.actions import queries, runs
+    from server.cli.words import queries as words
+    from server.cli.words.studies import say
 
-    from server.actions.queries import ask, query_study, rows
-    from server.actions.runs import watch
-
-    words = [word.strip() for word in variables.split(",") if word.strip()]
-    ended = watch(home, ask(home, query_study(cohort, words, by=by)).run)
-    return rows(json.loads(ended.outcome or b"{}")["results"])
+    asked = queries.ask(home, cohort, [w.strip() for w in variables.split(",") if w.strip()], by=by)
+    say(runs.watch(home, asked.run))
+    return Output(queries.answer(home, asked.run), words.answer)

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from protocols.runtime.output import Output
+
 Home = Annotated[Path, typer.Option("--home", envvar="SHADOWGRAPH_HUB", help="the center's folder")]
 File = Annotated[Path, typer.Argument(help="a study file, YAML or JSON")]
 Reference = Annotated[str, typer.Argument(help="a study's name, or the beginning of its hash or run")]
@@ -15,34 +17,27 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Signed quest
 @app.command()
 def new(
     out: Annotated[Path, typer.Argument(help="where to write it")] = Path("study.yaml"),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Write a study file to start from, with every part explained.
 
     Example: shadowgraph study new survival.yaml
     """
-    from server.actions.studies import write_example
+    from server.actions import studies
+    from server.cli.words import studies as words
 
-    write_example(out)
-    return {"study": str(out), "next": f"edit it, then: shadowgraph study validate {out}"}
+    return Output(studies.example(out), words.example)
 
 
 @app.command()
-def validate(study: File) -> dict[str, Any]:
+def validate(study: File) -> Output[Any]:
     """Check a study file and show, in words, what would leave each site. Nothing is sent.
 
     Example: shadowgraph study validate survival.yaml
     """
-    from protocols.core.study import read_study
+    from server.actions import studies
+    from server.cli.words import studies as words
 
-    read = read_study(study)
-    return {
-        "name": read.name,
-        "title": read.title,
-        "hash": read.hash(),
-        "variables": len(read.variables),
-        "sites at least": read.min_sites,
-        "what would leave": read.describe(),
-    }
+    return Output(studies.validate(study), words.checked)
 
 
 @app.command()
@@ -50,18 +45,15 @@ def sign(
     study: File,
     home: Home = Path("."),
     out: Annotated[Path | None, typer.Option(help="where to write it; NAME.signed if left out")] = None,
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Sign a study with the coordinator's key, to be kept or shown; `submit` signs by itself.
 
     Example: shadowgraph study sign survival.yaml --home /srv/center
     """
-    from protocols.core.study import read_study
-    from server.actions.studies import sign
+    from server.actions import studies
+    from server.cli.words import studies as words
 
-    read = read_study(study)
-    path = out or Path(f"{read.name}.signed")
-    path.write_bytes(sign(home, read))
-    return {"study": read.name, "hash": read.hash(), "signed": str(path)}
+    return Output(studies.sign(home, study, out), words.signed)
 
 
 @app.command()
@@ -73,56 +65,53 @@ def submit(
         float | None, typer.Option(help="seconds to wait for approvals; hub.toml's days if left out")
     ] = None,
     wait: Annotated[bool, typer.Option(help="watch it to its end")] = False,
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Submit a study: the coordinator proposes it to the sites, and runs it once enough have approved.
 
     Example: shadowgraph study submit survival.yaml --home /srv/center --wait
     """
-    from server.actions.studies import read_any, submit
+    from server.actions import studies
+    from server.cli.words import studies as words
 
-    submitted = submit(home, read_any(home, study), sites=site or (), patience_seconds=patience)
-    if wait:
-        return watch(submitted.run, home)
-    return {
-        "study": submitted.name,
-        "run": submitted.run,
-        "state": str(submitted.state),
-        "next": f"shadowgraph study watch {submitted.name}",
-    }
+    one = studies.submit(home, study, sites=site or (), patience_seconds=patience)
+    return watch(one.run, home) if wait else Output(one, words.submitted)
 
 
 @app.command("list")
-def list_(home: Home = Path(".")) -> list[dict[str, Any]]:
+def list_(home: Home = Path(".")) -> Output[Any]:
     """List the submitted studies, the newest first.
 
     Example: shadowgraph study list --home /srv/center
     """
-    from server.actions.runs import listed
+    from server.actions import studies
+    from server.cli.words import studies as words
 
-    return listed(home)
+    return Output(studies.listed(home), words.studies)
 
 
 @app.command()
-def watch(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
+def watch(study: Reference, home: Home = Path(".")) -> Output[Any]:
     """Watch a study until it ends: who approved, which round is asked, who is waited for.
 
     Example: shadowgraph study watch survival --home /srv/center
     """
-    from server.actions.runs import shown, watch
+    from server.actions import runs
+    from server.cli.words import studies as words
 
-    return shown(home, watch(home, study))
+    words.say(runs.watch(home, study))
+    return words.watched(runs.ended(home, study))
 
 
 @app.command()
-def show(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
+def show(study: Reference, home: Home = Path(".")) -> Output[Any]:
     """Show how a study stands: its sites, its rounds, and the results as plain data.
 
     Example: shadowgraph study show survival --home /srv/center --json
     """
-    from server.actions.runs import shown
-    from server.home.store import Store
+    from server.actions import studies
+    from server.cli.words import studies as words
 
-    return shown(home, Store(home).submission(study), with_results=True)
+    return Output(studies.shown(home, study), words.study)
 
 
 @app.command()
@@ -130,43 +119,36 @@ def report(
     study: Reference,
     home: Home = Path("."),
     out: Annotated[Path, typer.Option(help="the folder to write into")] = Path("report"),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Write a study's report: one HTML file with plots, and every number as JSON and CSV.
 
     Example: shadowgraph study report survival --home /srv/center --out survival-report
     """
-    from server.actions.studies import report
+    from server.actions import studies
+    from server.cli.words import studies as words
 
-    return {"report": str(report(home, study, out))}
+    return Output(studies.report(home, study, out), words.report)
 
 
 @app.command()
-def verify(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
+def verify(study: Reference, home: Home = Path(".")) -> Output[Any]:
     """Recompute a study's result from the rounds that were kept, and compare. No site is asked.
 
     Example: shadowgraph study verify survival --home /srv/center
     """
-    from server.actions.studies import recompute
+    from server.actions import studies
+    from server.cli.words import studies as words
 
-    read, outcome = recompute(home, study)
-    return {
-        "study": read.name,
-        "run": outcome.run,
-        "rounds": outcome.rounds,
-        "analyses": len(outcome.results),
-        "verified": "signature, rounds and results fit each other",
-    }
+    return Output(studies.verify(home, study), words.verified)
 
 
 @app.command()
-def withdraw(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
+def withdraw(study: Reference, home: Home = Path(".")) -> Output[Any]:
     """Stop a study, also one that runs: no further question is sent, and it ends as withdrawn.
 
     Example: shadowgraph study withdraw survival --home /srv/center
     """
-    from server.home.store import Store
+    from server.actions import studies
+    from server.cli.words import studies as words
 
-    store = Store(home)
-    found = store.submission(study)
-    store.withdraw(found.run)
-    return {"study": found.name, "run": found.run, "state": str(store.submission(found.run).state)}
+    return Output(studies.withdraw(home, study), words.withdrawn)

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from protocols.core.errors import Code, InputError, ShadowgraphError, StudyError
-from server.actions.studies import recompute
+from server.coordination.replay import recompute
 from server.demo.commands import Commands
 from server.demo.findings import findings, section
 from server.home.store import Store

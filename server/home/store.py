@@ -229,6 +229,14 @@ class Store:
                 return found
         raise InputError(Code.NOT_FOUND, f"no submitted study is {reference!r}", "shadowgraph study list")
 
+    def submissions_of(self, study: str) -> list[Submission]:
+        """The submissions of a study by its whole hash, the newest first."""
+        with self._open() as db:
+            rows = db.execute(
+                "SELECT * FROM submission WHERE study = ? ORDER BY number DESC", (study,)
+            ).fetchall()
+        return [_submission(row) for row in rows]
+
     def submissions(self) -> list[Submission]:
         """All submissions, the newest first."""
         with self._open() as db:

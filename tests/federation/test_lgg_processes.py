@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from server.actions.studies import recompute
+from server.coordination.replay import recompute
 from server.demo.commands import Commands
 from server.home.store import Store
 from tests.lib.lgg import HOSPITALS, write_consortium

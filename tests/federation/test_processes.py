@@ -13,7 +13,7 @@ from protocols.core.errors import Code
 from protocols.exchange.local import run_locally
 from protocols.exchange.wire import seal
 from protocols.runtime import daemons
-from server.actions.studies import recompute
+from server.coordination.replay import recompute
 from server.home.store import State
 from site_node.governance import approvals
 from tests.lib.federation import Federation, founded, logistic_study, started, until

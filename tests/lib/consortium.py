@@ -7,10 +7,10 @@ from typing import Any
 
 from protocols.core.errors import Code
 from protocols.core.study import Study
-from server.actions.studies import submit
 from server.administration.enrolment import enrol, invite, make_center
 from server.coordination.coordinator import Coordinator
 from server.coordination.post import ANSWERS_AGAIN, Ticket
+from server.coordination.submission import submit
 from server.home.identity import coordinator_key
 from server.home.store import Store, Submission
 from site_node.administration.enrolment import join

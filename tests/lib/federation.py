@@ -13,9 +13,9 @@ from cdm.cohorts.cohort import CohortDefinition, Event
 from protocols.core.study import Analysis, Study
 from protocols.regression.logistic import LogisticSpec
 from protocols.runtime import daemons
-from server.actions.studies import submit
 from server.administration import enrolment as center_enrolment
 from server.administration import processes as center_processes
+from server.coordination.submission import submit
 from server.home.store import Store, Submission
 from site_node.administration import enrolment as site_enrolment
 from site_node.administration.setup import make_site

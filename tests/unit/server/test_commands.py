@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from protocols.core.errors import ExitCode
+from protocols.core.errors import Code, ExitCode
+from server.home.store import Store
 from server.main import run
 
 Shell = Callable[..., tuple[int, Any]]
@@ -45,7 +46,7 @@ def test_both_sides_show_each_others_fingerprint(shell: Shell) -> None:
     shell("site", "init", "--home", "oslo", "--name", "oslo", "--port", "0")
     _, joined = shell("site", "join", "oslo.invitation.json", "--home", "oslo")
     _, enrolled = shell("network", "enrol", "oslo.enrolment.json")
-    assert invited["coordinator's fingerprint"] == joined["coordinator's fingerprint"]
+    assert invited["coordinator_fingerprint"] == joined["coordinator's fingerprint"]
     assert joined["this site's fingerprint"] == enrolled["fingerprint"]
 
 
@@ -54,11 +55,22 @@ def test_a_study_goes_from_example_to_submission_and_back(consortium: Shell) -> 
     _, valid = consortium("study", "validate", "s.yaml")
     _, signed = consortium("study", "sign", "s.yaml")
     assert signed["hash"] == valid["hash"]
-    _, submitted = consortium("study", "submit", signed["signed"])
+    _, submitted = consortium("study", "submit", signed["path"])
     _, listed = consortium("study", "list")
-    assert [(row["study"], row["state"]) for row in listed] == [("idh1-survival", "submitted")]
+    assert [(row["name"], row["state"]) for row in listed["studies"]] == [("idh1-survival", "submitted")]
     _, withdrawn = consortium("study", "withdraw", submitted["run"])
     assert withdrawn["state"] == "withdrawn"
+
+
+def test_a_study_that_has_ended_is_not_withdrawn(consortium: Shell) -> None:
+    consortium("study", "new", "s.yaml")
+    _, submitted = consortium("study", "submit", "s.yaml")
+    Store(Path("center")).fail(submitted["run"], Code.TOO_FEW_SITES, "a pending")
+    code, said = consortium("study", "withdraw", submitted["run"])
+    assert (code, said["text"]) == (
+        ExitCode.INVALID_INPUT,
+        f"run {submitted['run']} has ended already: it is failed",
+    )
 
 
 @pytest.mark.parametrize("how", ["a changed byte", "no signature"])
@@ -106,11 +118,8 @@ def test_a_study_that_wants_more_sites_than_there_are_is_not_submitted(shell: Sh
 
 def test_status_of_a_side_that_is_not_running(consortium: Shell) -> None:
     _, center = consortium("network", "status")
-    assert (center["SuperLink"], center["coordinator"], center["processes"]) == (
-        "does not answer",
-        "none",
-        [],
-    )
+    said = [center[key] for key in ("superlink_answers", "is_coordinated", "processes")]
+    assert said == [False, False, []]
     _, site = consortium("site", "status", "--home", "oslo")
     assert (site["consortium"], site["state"], site["center"]) == ("Glioma", "stopped", "not connected")
     assert consortium("site", "stop", "--home", "oslo")[1] == {"state": "was not running"}

@@ -12,8 +12,9 @@ from protocols.core.lockstep import Failure
 from protocols.core.study import Study
 from protocols.exchange.local import run_locally
 from protocols.exchange.wire import RoundAnswer, pack, seal, unseal
-from server.actions.studies import recompute, report
+from server.actions.studies import report
 from server.coordination.coordinator import LeadLostError
+from server.coordination.replay import recompute
 from server.home.store import State
 from tests.lib.consortium import Consortium
 from tests.lib.federation import logistic_study
@@ -280,5 +281,5 @@ def test_the_report_of_a_finished_study_is_written_after_it_was_recomputed(
     consortium.decide(STUDY, "approved")
     run = consortium.propose(STUDY).run
     consortium.coordinator().step()
-    page = report(consortium.home, run, tmp_path / "report")
-    assert STUDY.hash() in page.read_text()
+    written = report(consortium.home, run, tmp_path / "report")
+    assert STUDY.hash() in written.path.read_text()

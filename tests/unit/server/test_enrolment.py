@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import load_ssh_private_key, l
 
 from protocols.core.errors import Code, InputError
 from protocols.exchange.enrolment import Enrolment, Invitation
-from server.administration.enrolment import enrol, invite, make_center, sites
+from server.actions.network import sites
+from server.administration.enrolment import enrol, invite, make_center
 from server.home.config import SETTINGS, load
 from server.home.store import Store
 from site_node.administration.enrolment import join
@@ -43,7 +44,7 @@ def test_a_site_that_was_invited_is_enrolled(
     answer = join(site, invitation)
     answer.write(tmp_path / "answer.json")
     assert enrol(center, tmp_path / "answer.json") == answer
-    assert [(row["site"], row["state"]) for row in sites(center)] == [("oslo", "enrolled")]
+    assert [(one.name, one.is_enrolled) for one in sites(center).sites] == [("oslo", True)]
     kept = Invitation.read(site / "consortium.json")
     assert (kept.consortium, kept.address) == ("Glioma", "hub.example.org:443")
 

@@ -7,7 +7,8 @@ import pytest
 
 from protocols.core.errors import Code
 from protocols.core.study import Study
-from server.actions.queries import ask, query_study
+from server.coordination.query_study import query_study
+from server.coordination.submission import submit_query
 from server.home.store import State
 from site_node.governance import approvals
 from tests.lib.consortium import Consortium
@@ -70,7 +71,7 @@ def test_a_study_that_is_withdrawn_while_sites_decide_is_not_begun(consortium: C
 def test_a_query_is_answered_while_a_study_is_in_its_rounds(consortium: Consortium) -> None:
     run = consortium.propose(STUDY).run
     asked: list[str] = []
-    _when(consortium, "a", 1, lambda: asked.append(ask(consortium.home, QUERY).run))
+    _when(consortium, "a", 1, lambda: asked.append(submit_query(consortium.home, QUERY).run))
     assert consortium.coordinator(studies_at_once=1).step() == 2
     happened = _happened(consortium, run, *asked)
     assert happened[-1] == (run, "done")

@@ -1,12 +1,14 @@
 """A query is a study of one summary, made of a few words."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from protocols.core.errors import Code
-from server.actions.queries import ask, query_study, rows
+from protocols.core.errors import Code, StudyError
+from server.actions import queries
+from server.actions.queries import EVERYWHERE
+from server.coordination.query_study import query_study
+from server.coordination.submission import submit_query
 from server.home.store import State
 from site_node.governance import approvals
 from tests.lib.consortium import Consortium
@@ -48,19 +50,20 @@ def test_a_query_is_answered_under_standing_approvals(consortium: Consortium) ->
             consortium.folder / name, "summary", by="test", max_studies=5, max_variables=5, days=30
         )
     # The drawn tables have their own column names; these two are among them.
-    study = query_study(GLIOMA, ["age", "gene:IDH1"])
-    submitted = ask(consortium.home, study)
+    submitted = queries.ask(consortium.home, GLIOMA, ["age", "gene:IDH1"])
     assert consortium.coordinator().step()
-    ended = consortium.store.submission(submitted.run)
-    assert ended.state == State.DONE
-    table = rows(json.loads(ended.outcome or b"")["results"])
-    everyone = next(row for row in table if row["site"] == "all sites" and row["variable"] == "age")
-    assert everyone["n"] == 360
-    assert {row["site"] for row in table} == {"all sites", "a", "b", "c"}
-    assert ask(consortium.home, study).run == submitted.run  # not asked again
+    assert consortium.store.submission(submitted.run).state == State.DONE
+    table = queries.answer(consortium.home, submitted.run).rows
+    everyone = next(row for row in table if row.site == EVERYWHERE and row.variable == "age")
+    assert (everyone.people, everyone.missing) == (360, 0)
+    assert {row.site for row in table} == {EVERYWHERE, "a", "b", "c"}
+    again = queries.ask(consortium.home, GLIOMA, ["age", "gene:IDH1"])
+    assert (again.run, again.state) == (submitted.run, State.DONE)  # not asked again
 
 
 def test_a_query_without_standing_approvals_ends_at_once(consortium: Consortium) -> None:
-    submitted = ask(consortium.home, query_study(GLIOMA, ["age"]))
+    submitted = submit_query(consortium.home, query_study(GLIOMA, ["age"]))
     assert consortium.coordinator().step()
     assert consortium.store.submission(submitted.run).code == Code.TOO_FEW_SITES
+    with pytest.raises(StudyError, match="a pending"):
+        queries.answer(consortium.home, submitted.run)

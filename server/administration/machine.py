@@ -1,4 +1,4 @@
-"""What a machine has of what Shadowgraph needs."""
+"""Checks which of Shadowgraph's requirements this machine meets."""
 
 import importlib.metadata
 import os
@@ -7,33 +7,15 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from protocols.runtime.checks import Check
 
 FLOWER = "1.41."
 _GIGABYTE = 2**30
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing looked at; `fix` is empty where all is well."""
-
-    what: str
-    found: str
-    is_well: bool
-    fix: str = ""
-
-    def as_row(self) -> dict[str, str]:
-        """The check as a row for people."""
-        return {
-            "check": self.what,
-            "": "ok" if self.is_well else "missing",
-            "found": self.found,
-            "fix": "" if self.is_well else self.fix,
-        }
-
-
-def checks() -> Iterator[Check]:
+def machine() -> Iterator[Check]:
     """Every check, the most basic first."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     yield Check("Python", version, sys.version_info >= (3, 11), "install Python 3.11 or newer")
@@ -59,7 +41,9 @@ def _loopback() -> Check:
 
 def _processor() -> Check:
     cores = os.cpu_count() or 1
-    return Check("processor", f"{cores} cores", cores >= 2, "the demo wants 2 cores; it runs, slowly, on one")
+    return Check(
+        "processor", f"{cores} cores", cores >= 2, "2 cores are better: one is slow", is_required=False
+    )
 
 
 def _disk() -> Check:
@@ -69,4 +53,4 @@ def _disk() -> Check:
 
 def _program(what: str, pattern: str, fix: str) -> Check:
     found = sorted(Path("/").glob(pattern.lstrip("/")))
-    return Check(f"{what} (optional)", str(found[-1]) if found else "not here", bool(found), fix)
+    return Check(what, str(found[-1]) if found else "not here", bool(found), fix, is_required=False)

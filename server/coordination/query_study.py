@@ -1,0 +1,98 @@
+"""A query in a few words, as a study of one summary."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from cdm.cohorts.cohort import Cohort
+from protocols.core.errors import Code, InputError
+from protocols.core.study import Study, canonical_json, read_circe
+
+
+def query_study(cohort: str, variables: list[str], *, by: str = "", per_site: bool = True) -> Study:
+    """The study that asks for counts, means and standard deviations of variables in a cohort.
+
+    Args:
+        cohort: a YAML file of a cohort definition, a JSON file of ATLAS, or DOMAIN:VOCABULARY:CODE.
+        variables: `age`, `female`, `male`, `gene:SYMBOL` or `VOCABULARY:CODE` of a measurement.
+        by: one of these that has two values, to make two groups.
+        per_site: also each site's own numbers, where they are large enough.
+
+    Raises:
+        InputError: a word is not one of these.
+    """
+    of = {_name(word): _variable(word) for word in dict.fromkeys([*variables, *([by] if by else [])])}
+    spec = {
+        "protocol": "summary",
+        "of": [_name(word) for word in variables],
+        "by": _name(by) if by else None,
+        "per_site": per_site,
+    }
+    content: dict[str, Any] = {
+        "title": f"Query: {', '.join(variables)}" + (f" by {by}" if by else ""),
+        "cohort": _cohort(cohort),
+        "variables": of,
+        "analyses": [{"name": "summary", "spec": spec}],
+    }
+    content["name"] = "query-" + hashlib.sha256(canonical_json(content)).hexdigest()[:8]
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        where = ", ".join(sorted({".".join(map(str, e["loc"])) for e in error.errors()}))
+        raise InputError(Code.INVALID_STUDY, f"the query is not valid: {where}") from None
+
+
+def _cohort(words: str) -> dict[str, Any]:
+    """The cohort in full, so that two ways of writing it are one query."""
+    content = _read_cohort(words)
+    try:
+        cohort = TypeAdapter[Any](Cohort).validate_python(content)
+        return dict(cohort.model_dump(mode="json", by_alias=True))
+    except ValidationError:
+        raise InputError(
+            Code.INVALID_INPUT,
+            f"{words!r} is not a cohort: neither a file of one, nor DOMAIN:VOCABULARY:CODE",
+            "for example: condition:ICD10CM:C71%",
+        ) from None
+
+
+def _read_cohort(words: str) -> object:
+    content: object
+    if not Path(words).is_file():
+        domain, _, concept = words.partition(":")
+        return {"index": {"domain": domain, "concept": concept}}
+    if Path(words).suffix == ".json":
+        content = read_circe(Path(words))
+        return {"circe": content} if isinstance(content, dict) and "PrimaryCriteria" in content else content
+    try:
+        content = yaml.safe_load(Path(words).read_bytes())
+    except yaml.YAMLError:
+        return None
+    return content["cohort"] if isinstance(content, dict) and "cohort" in content else content
+
+
+def _variable(word: str) -> dict[str, Any]:
+    if word == "age":
+        return {"kind": "age"}
+    if word in ("female", "male"):
+        return {"kind": "sex", "is": word}
+    kind, _, code = word.partition(":")
+    if kind == "gene" and code:
+        return {"kind": "gene", "gene": code}
+    if code:
+        return {"kind": "measurement", "concept": word}
+    raise InputError(
+        Code.UNKNOWN_VARIABLE,
+        f"{word!r} is not a variable of a query",
+        "age, female, male, gene:SYMBOL, or VOCABULARY:CODE of a measurement",
+    )
+
+
+def _name(word: str) -> str:
+    """The variable's name in the study: lower case, letters, digits and underscores."""
+    name = re.sub(r"[^a-z0-9]+", "_", word.removeprefix("gene:").lower()).strip("_")[:39]
+    return name if name[:1].isalpha() else f"v_{name}"

@@ -1,0 +1,40 @@
+"""A finished study computed again from the rounds that were kept, without asking a site."""
+
+from pathlib import Path
+
+from protocols.core.errors import Code, InputError, ShadowgraphError, StudyError
+from protocols.core.study import Study
+from protocols.exchange.rounds import Outcome, conduct
+from protocols.exchange.wire import RoundAnswer, RoundQuestion
+from server.coordination.record import outcome_record
+from server.coordination.signing import read_signed
+from server.home.identity import coordinator_key
+from server.home.store import FINISHED, Store
+
+
+def recompute(home: Path, reference: str) -> tuple[Study, Outcome]:
+    """A study and what it found, recomputed from its kept rounds.
+
+    Raises:
+        InputError: it has no result; or code tampered: signature, rounds and result do not fit each other.
+    """
+    store = Store(home)
+    found = store.submission(reference)
+    if found.state not in FINISHED or found.roster is None:
+        raise InputError(Code.NOT_FOUND, f"run {found.run} has no result: it is {found.state}")
+    study = read_signed(home, found.sealed)
+    memory = dict(store.memory(found.run))
+    try:
+        outcome = conduct(
+            study, _nobody, run=found.run, roster=tuple(found.roster), keys=found.roster, memory=memory
+        )
+    except ShadowgraphError as error:
+        raise InputError(Code.TAMPERED, f"run {found.run} cannot be recomputed: {error.text}") from None
+    record = outcome_record(study, outcome, memory, coordinator_key(home).public_key())
+    if found.study != study.hash() or record != found.outcome:
+        raise InputError(Code.TAMPERED, f"run {found.run}: the kept result is not what its rounds give")
+    return study, outcome
+
+
+def _nobody(question: RoundQuestion) -> dict[str, RoundAnswer]:
+    raise StudyError(Code.TAMPERED, f"round {question.round} was not kept")

@@ -1,0 +1,56 @@
+"""How a study comes into the store, where the coordinator finds it."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from protocols.core.errors import Code, InputError
+from protocols.core.study import Study
+from server.coordination.signing import sign
+from server.home.config import load
+from server.home.store import FINISHED, Store, Submission
+
+DAY = 86400.0
+
+
+def submit(
+    home: Path, study: Study, *, sites: Iterable[str] = (), patience_seconds: float | None = None
+) -> Submission:
+    """The submission of a study, which is signed here.
+
+    Args:
+        home: the center's folder.
+        study: what is asked.
+        sites: those to ask; all that are enrolled where none is named.
+        patience_seconds: how long it waits for approvals; 0 runs with the sites that approve at once.
+
+    Raises:
+        InputError: a site is not enrolled, or fewer are asked than the study needs.
+    """
+    settings, store = load(home), Store(home)
+    enrolled = {site.name for site in store.sites() if site.enrolment is not None}
+    invited = set(sites)
+    if unknown := invited - enrolled:
+        raise InputError(Code.NOT_FOUND, f"not enrolled: {', '.join(sorted(unknown))}")
+    if len(invited or enrolled) < study.min_sites:
+        raise InputError(
+            Code.TOO_FEW_SITES,
+            f"the study needs {study.min_sites} sites, {len(invited or enrolled)} would be asked",
+        )
+    patience = settings.approval_days * DAY if patience_seconds is None else patience_seconds
+    return store.submit(
+        study=study.hash(),
+        name=study.name,
+        title=study.title,
+        sealed=sign(home, study),
+        invited=invited,
+        deadline=time.time() + patience,
+    )
+
+
+def submit_query(home: Path, study: Study) -> Submission:
+    """The submission of a query; one that was answered is not asked again, for that would spend budget."""
+    for earlier in Store(home).submissions_of(study.hash()):
+        if earlier.state in FINISHED:
+            return earlier
+    return submit(home, study, patience_seconds=0)
