@@ -22,8 +22,8 @@ from site_node.features.radiomics import ENGINE, Settings
 from site_node.images.cases import Case, Outcome, Patterns, Place, cases, killed, measure
 from site_node.images.cluster import run_on_cluster
 from site_node.images.parallel import run_each
-from site_node.sources.dicom.headers import IMAGES
 from site_node.sources.dicom.index import read_index
+from site_node.sources.dicom.meaning import IMAGES
 
 SOURCE, KIND = "radiomics", "RadiomicFeatures"
 BATCH = 4  # regions a transaction: what a kill may cost

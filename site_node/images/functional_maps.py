@@ -1,6 +1,7 @@
 """A series of DICOM files as a scan: as it is, or as the map of functional imaging that settings name."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,19 @@ from site_node.features.functional.settings import SUV_KINDS, UM2_IN, Adc, Other
 from site_node.features.radiomics import Settings
 from site_node.images.scan import Scan, scan_of
 from site_node.images.series import (
+    check_meaning,
     checked_size,
     frame_slices,
     load_series,
+    patient_of,
     read_object,
     rescale_of,
 )
 from site_node.sources.dicom.faults import DicomFault, Fault
-from site_node.sources.dicom.frames import frame_count
+from site_node.sources.dicom.frames import frame_count, mappings_of, number
 from site_node.sources.dicom.geometry import Grid
-from site_node.sources.dicom.headers import IMAGES
+from site_node.sources.dicom.meaning import IMAGES
 from site_node.sources.dicom.parser import reading
-from site_node.sources.dicom.pet import real_world_mapping
 from site_node.sources.dicom.pixels import frames
 from site_node.sources.dicom.volumes import Frame, Volume, arrange, frames_of, image_type, stack_of
 
@@ -48,7 +50,8 @@ def open_scan(files: Sequence[Path], settings: Settings, flips: Sequence[Path] =
         if chosen and image.modality != "PT":
             raise NoMapError(Lack.MODALITY)
         return Scan(image.spacing_mm, image.unit, lambda _: image.array, False, image.modality, image.grid)
-    volumes, grid = load_volumes(files, chosen)
+    volumes, found = load_volumes(files, chosen)
+    grid = replace(found, patient_id=patient_of([read_object(files[0])]))
     others: Volumes | None = None
     if flips:
         others, other_grid = _loaded([read_object(path) for path in flips], "flip_angle_degrees")
@@ -69,6 +72,7 @@ def load_volumes(files: Sequence[Path], settings: SeriesMap) -> tuple[Volumes, G
         raise DicomFault(Fault.NO_IMAGE)
     if any(IMAGES[str(dataset.SOPClassUID)] != "MR" for dataset in datasets):
         raise NoMapError(Lack.MODALITY)
+    check_meaning(datasets)
     if isinstance(settings, Adc) and _is_adc(datasets):
         return _stored_adc(datasets, settings)
     return _loaded(datasets, axis_of(settings))
@@ -156,11 +160,11 @@ def _adc_scale(dataset: pydicom.Dataset, frame: int, settings: Adc) -> tuple[flo
 
 
 def _real_world(dataset: pydicom.Dataset, frame: int) -> pydicom.Dataset | None:
-    """The real world value mapping of a frame, of a single one at the object's top."""
-    at_top = dataset.get("RealWorldValueMappingSequence") or []
-    if len(at_top) == 1 and "RealWorldValueSlope" in at_top[0]:
-        return at_top[0]
-    return real_world_mapping(dataset, frame)
+    """The real world value mapping of a frame, or the object's own: the one of an ADC, else the only one."""
+    found = list(dataset.get("RealWorldValueMappingSequence") or []) or mappings_of(dataset, frame)
+    linear = [one for one in found if number(one.get("RealWorldValueSlope"))]
+    adc = [one for one in linear if _unit_of(one) in ADC_UNITS]
+    return next(iter(adc), linear[0] if len(linear) == 1 else None)
 
 
 def _unit_of(mapping: pydicom.Dataset | None) -> str:

@@ -1,7 +1,7 @@
 """One series of pixels as an array in physical units, on a checked grid."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from site_node.features.functional.suv import Kind
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.frames import frame_count, slices_of, value_of
 from site_node.sources.dicom.geometry import Grid, Slice, Triple, grid_of, order
-from site_node.sources.dicom.headers import IMAGES
+from site_node.sources.dicom.meaning import IMAGES, image_fault
 from site_node.sources.dicom.parser import parse, reading
 from site_node.sources.dicom.pet import real_world_mapping, suv_factors
 from site_node.sources.dicom.pixels import MAX_VOXELS, frames
@@ -36,12 +36,21 @@ class Image:
     direction: tuple[Triple, Triple, Triple]
     modality: str
     unit: str
+    frame_of_reference: str = ""
+    patient_id: str = field(default="", repr=False)
 
     @property
     def grid(self) -> Grid:
         """Where the voxels lie."""
         depth, rows, columns = self.array.shape
-        return Grid((depth, rows, columns), self.spacing_mm, self.origin, self.direction)
+        return Grid(
+            (depth, rows, columns),
+            self.spacing_mm,
+            self.origin,
+            self.direction,
+            self.frame_of_reference,
+            self.patient_id,
+        )
 
 
 def load_series(files: Sequence[Path], kind: Kind = "body weight") -> Image:
@@ -58,6 +67,7 @@ def load_series(files: Sequence[Path], kind: Kind = "body weight") -> Image:
     if len(series) != 1:
         raise DicomFault(Fault.MIXED_SERIES if datasets else Fault.NO_IMAGE)
     modality = IMAGES[str(datasets[0].SOPClassUID)]
+    check_meaning(datasets)
     slices, grid = _geometry(datasets)
     height = {frame: z for z, frame in enumerate(order(slices))}
     array = np.empty(grid.shape)
@@ -68,7 +78,16 @@ def load_series(files: Sequence[Path], kind: Kind = "body weight") -> Image:
             array[height[frame]] = (stored.astype(np.float64) * slope + intercept) * factors[index]
             frame += 1
     unit = "cm2/mL" if kind == "body surface area" else UNITS[modality]
-    return Image(array, grid.spacing_mm, grid.origin, grid.direction, modality, unit)
+    return Image(
+        array,
+        grid.spacing_mm,
+        grid.origin,
+        grid.direction,
+        modality,
+        unit,
+        grid.frame_of_reference,
+        grid.patient_id,
+    )
 
 
 def load_folder(folder: Path) -> Image:
@@ -98,10 +117,24 @@ def read_object(path: Path) -> pydicom.FileDataset:
         return dataset
 
 
+def check_meaning(datasets: Sequence[pydicom.FileDataset]) -> None:
+    """Raises DicomFault where the numbers or planes of an object are not those of its kind of image."""
+    for dataset in datasets:
+        with reading(Fault.UNREADABLE):
+            fault = image_fault(dataset)
+        if fault:
+            raise DicomFault(fault)
+
+
 def _geometry(datasets: Sequence[pydicom.FileDataset]) -> tuple[list[Slice], Grid]:
     """Where each frame of the objects lies, and their common grid."""
     slices = frame_slices(datasets)
-    return slices, checked_size(grid_of(slices))
+    return slices, checked_size(replace(grid_of(slices), patient_id=patient_of(datasets)))
+
+
+def patient_of(datasets: Sequence[pydicom.FileDataset]) -> str:
+    """The PatientID of the objects; empty where they have none."""
+    return str(datasets[0].get("PatientID") or "").strip()
 
 
 def frame_slices(datasets: Sequence[pydicom.FileDataset]) -> list[Slice]:

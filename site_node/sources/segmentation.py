@@ -5,7 +5,7 @@ index counts. On the image's own grid that is the pixel itself. A segment that r
 refused, not cut, since its volume would be wrong and nobody would know.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,22 +25,26 @@ OFF_EDGE = 0.1  # voxels that a pixel's centre may lie beyond the outer voxels' 
 
 def segment_masks(
     dataset: pydicom.FileDataset, grid: Grid, numbers: Collection[int], threshold: float
-) -> Iterator[tuple[int, Mask]]:
-    """Segment number and mask (z, y, x) of these segments, which may overlap.
+) -> Mapping[int, Mask | DicomFault]:
+    """The mask (z, y, x) of each of these segments, which may overlap, or its fault if it leaves the image.
 
     Raises:
-        DicomFault: the frames are no parallel, evenly spaced planes, or a segment lies outside of the image.
+        DicomFault: the frames are no parallel, evenly spaced planes.
     """
     slices = slices_of(dataset)
     planes = _planes(dataset, slices, grid)
     masks = {wanted: np.zeros(grid.shape, dtype=bool) for wanted in numbers}
+    faults: dict[int, DicomFault] = {}
     for index, pixels in enumerate(frames(dataset)):
         segments = _segments(dataset, index)
         for wanted in masks.keys() & segments if segments else masks.keys():
             inside = _inside(dataset, pixels, wanted, threshold)
-            if inside.any():
-                planes.paint(slices[index], inside, grid, masks[wanted])
-    yield from masks.items()
+            if inside.any() and wanted not in faults:
+                try:
+                    planes.paint(slices[index], inside, grid, masks[wanted])
+                except DicomFault as fault:
+                    faults[wanted] = fault
+    return masks | faults
 
 
 def _segments(dataset: pydicom.Dataset, frame: int) -> set[int]:

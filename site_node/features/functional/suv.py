@@ -119,17 +119,22 @@ def _by_weight(pet: Pet) -> float:
     raise NoSuvError(Missing.UNIT)
 
 
-def lean_body_mass_kg(body: Body, formula: Literal["james", "janmahasatian"] = "janmahasatian") -> float:
-    """The lean body mass by Janmahasatian (Clin Pharmacokinet 2005;44:1051) or James (1976).
+def lean_body_mass_kg(
+    body: Body, formula: Literal["morgan", "james", "janmahasatian"] = "janmahasatian"
+) -> float:
+    """The lean body mass by Janmahasatian (Clin Pharmacokinet 2005;44:1051), James (1976) or Morgan (1994).
+
+    Morgan's differs from James' for men alone: 120 in place of 128.
 
     Raises:
-        NoSuvError: weight, height or sex is unknown, or James' parabola has left its range.
+        NoSuvError: weight, height or sex is unknown, or the parabola has left its range.
     """
     weight, height = _weight_kg(body), _height_cm(body)
     male = _sex(body) == "M"
-    if formula == "james":
+    if formula in ("james", "morgan"):
+        multiplier = 128 if formula == "james" else 120
         mass = (
-            (1.10 * weight - 128 * (weight / height) ** 2)
+            (1.10 * weight - multiplier * (weight / height) ** 2)
             if male
             else (1.07 * weight - 148 * (weight / height) ** 2)
         )
@@ -232,7 +237,9 @@ def _from_other_mass(pet: Pet) -> float:
         return 1.0
     if pet.units == "CM2ML" and kind == "BSA":
         return 1000 * _weight_kg(pet.body) / body_surface_cm2(pet.body)
-    if pet.units == "GML" and kind in ("LBM", "LBMJAMES128"):  # PS3.3 C.8.9.1: LBM is James'
+    if pet.units == "GML" and kind == "LBM":  # PS3.3 C.8.9.1 has a term of its own for the multiplier 128
+        return _weight_kg(pet.body) / lean_body_mass_kg(pet.body, "morgan")
+    if pet.units == "GML" and kind == "LBMJAMES128":
         return _weight_kg(pet.body) / lean_body_mass_kg(pet.body, "james")
     if pet.units == "GML" and kind == "LBMJANMA":
         return _weight_kg(pet.body) / lean_body_mass_kg(pet.body)

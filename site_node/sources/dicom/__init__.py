@@ -3,7 +3,7 @@
 Pixels stay where they are. What the site keeps is the record and, in its image index, where the files lie.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
@@ -11,8 +11,9 @@ from pathlib import Path
 
 from cdm.etl import SourceRecord, Unreadable
 from site_node.sources.dicom.faults import REASONS, DicomFault, Fault
-from site_node.sources.dicom.headers import IMAGES, Header, read_header
+from site_node.sources.dicom.headers import Header, read_header
 from site_node.sources.dicom.index import IndexedRegions, IndexedSeries, files_elsewhere, write_index
+from site_node.sources.dicom.meaning import IMAGES
 from site_node.sources.dicom.series import (
     Series,
     check_image,
@@ -74,11 +75,11 @@ def _of_the_same_series(headers: list[Header], home: Path, source: Path) -> Iter
 
 def records_of(headers: list[Header], home: Path, source: Path, folder: Path) -> Iterator[Found]:
     """The records of files that lie below `folder`, by their headers; the image index learns of `source`."""
-    found = group(headers)
+    found = group(headers, folder)
     images = {uid: series for uid, series in found.items() if series.first.sop_class in IMAGES}
     regions = [series for uid, series in found.items() if uid not in images]
     image_records = list(_image_records(images))
-    region_records, drawn = _region_records(regions, images)
+    region_records, drawn = _region_records(regions, images, files_elsewhere(home, source).keys())
     write_index(home, source, folder, _indexed(images, image_records), drawn)
     yield from _study_records([*image_records, *region_records], found)
     yield from image_records
@@ -96,7 +97,7 @@ def _image_records(images: dict[str, Series]) -> Iterator[Found]:
 
 
 def _region_records(
-    regions: list[Series], images: dict[str, Series]
+    regions: list[Series], images: dict[str, Series], elsewhere: Collection[str]
 ) -> tuple[list[Found], list[IndexedRegions]]:
     """The records of RTSTRUCT and SEG series, and for the index the file and image of each object in them."""
     records: list[Found] = []
@@ -106,7 +107,7 @@ def _region_records(
         try:
             check_regions(series)
             for header in series.headers:
-                image_uids[header.sop_uid] = image_of(header, images)
+                image_uids[header.sop_uid] = image_of(header, images, elsewhere)
         except DicomFault as error:
             records.append(_refused("DicomRegions", series.position, error.fault))
             continue
@@ -119,6 +120,7 @@ def _region_records(
                 file=header.path,
                 day=header.drawn.isoformat() if header.drawn else "",
                 names=header.regions.names,
+                time=header.drawn_at,
             )
             for header in series.headers
             if header.regions

@@ -246,7 +246,7 @@ def _name_regions(dataset: Dataset, clean: Dataset) -> None:
             roi.ROIName = names.get(int(roi.ROINumber), f"region-{roi.ROINumber}")
     else:
         for segment in clean.get("SegmentSequence") or []:
-            segment.SegmentLabel = names[int(segment.SegmentNumber)]
+            segment.SegmentLabel = names.get(int(segment.SegmentNumber), "background")
 
 
 def _mask_unused_bits(dataset: FileDataset, clean: Dataset) -> None:

@@ -30,7 +30,12 @@ class Fault(StrEnum):
     MISSING_SLICE = "dicom-missing-slice"
     IRREGULAR_SPACING = "dicom-irregular-spacing"
     SHEARED_STACK = "dicom-sheared-stack"
+    MOSAIC = "dicom-mosaic"
+    NO_THICKNESS = "dicom-no-slice-thickness"
+    REPEATED_UID = "dicom-repeated-uid"
     MISSING_RESCALE = "dicom-missing-rescale"
+    MODALITY_LUT = "dicom-modality-lut"
+    OTHER_UNIT = "dicom-other-unit"
     # its pixels
     UNDECODABLE_PIXELS = "dicom-undecodable-pixels"
     NO_DECODER = "dicom-no-decoder"
@@ -44,6 +49,11 @@ class Fault(StrEnum):
     REGION_WITHOUT_IMAGE = "dicom-region-without-image"
     NO_REGION = "dicom-no-region"
     CONTOUR_OFF_PLANE = "dicom-contour-off-plane"
+    CONTOUR_GAP = "dicom-contour-gap"
+    CONTOUR_AMBIGUOUS = "dicom-contour-ambiguous"
+    OTHER_FRAME = "dicom-other-frame-of-reference"
+    OTHER_PATIENT = "dicom-region-of-another-patient"
+    REPEATED_NUMBER = "dicom-repeated-number"
     REGION_OUTSIDE = "dicom-region-outside"
     SEG_OTHER_GRID = "dicom-seg-other-grid"
     EMPTY_REGION = "dicom-empty-region"
@@ -70,9 +80,14 @@ REASONS: dict[Fault, str] = {
     Fault.DUPLICATE_POSITION: "several slices lie at the same position",
     Fault.SEVERAL_VOLUMES: "several volumes in one series; of MR a map can be made (`map:` in the settings)",
     Fault.MISSING_SLICE: "slices are missing: a gap is a multiple of the slice spacing",
-    Fault.IRREGULAR_SPACING: "the distance between slices varies",
-    Fault.SHEARED_STACK: "the slices are shifted within their plane (gantry tilt)",
-    Fault.MISSING_RESCALE: "CT or PET without rescale slope and intercept: the intensities have no unit",
+    Fault.IRREGULAR_SPACING: "slices lie off an evenly spaced stack by more than a tenth of their distance",
+    Fault.SHEARED_STACK: "slices are shifted within their plane, as by a tilted gantry: resample the series",
+    Fault.MOSAIC: "a mosaic, whose tiles are slices at places that are not told: export it as slices",
+    Fault.NO_THICKNESS: "a single slice that does not tell its thickness",
+    Fault.REPEATED_UID: "two different objects have one SOPInstanceUID: export the series anew",
+    Fault.MISSING_RESCALE: "CT or PET without usable rescale slope and intercept: intensities have no unit",
+    Fault.MODALITY_LUT: "the intensities are told by a table (modality LUT), which is not read",
+    Fault.OTHER_UNIT: "a CT whose RescaleType is not Hounsfield units",
     Fault.UNDECODABLE_PIXELS: "the pixels cannot be decoded: damaged?",
     Fault.NO_DECODER: "the pixels are compressed in a way that no installed decoder reads",
     Fault.TOO_LARGE: "more pixels than any scanner makes, or another number than the header says",
@@ -81,10 +96,15 @@ REASONS: dict[Fault, str] = {
     Fault.PET_DOSE: "PET without a plausible injected activity or half-life: no SUV",
     Fault.PET_TIME: "PET whose injection or scan has no time, or times that contradict: no SUV",
     Fault.PET_DECAY: "PET that does not say to what time its decay is corrected: no SUV",
-    Fault.REGION_WITHOUT_IMAGE: "the series that the regions are drawn on is not known here",
+    Fault.REGION_WITHOUT_IMAGE: "the images of the regions are not here: add both in one folder",
     Fault.NO_REGION: "no closed contour or segment",
     Fault.CONTOUR_OFF_PLANE: "a contour does not lie in an image plane",
-    Fault.REGION_OUTSIDE: "the region lies outside of the image",
+    Fault.CONTOUR_GAP: "contours are missing between slices: draw them, or name separate parts as regions",
+    Fault.CONTOUR_AMBIGUOUS: "contours of one slice overlap, so that holes cannot be told: redraw the region",
+    Fault.OTHER_FRAME: "the region is drawn in another frame of reference: draw or copy it onto this image",
+    Fault.OTHER_PATIENT: "image and regions name different patients",
+    Fault.REPEATED_NUMBER: "two regions of the file have one number",
+    Fault.REGION_OUTSIDE: "the region reaches beyond the image: cut it, or draw it on an image that holds it",
     Fault.SEG_OTHER_GRID: "the segmentation's frames are no evenly spaced parallel planes",
     Fault.EMPTY_REGION: "the region contains no voxel centre",
 }

@@ -24,6 +24,7 @@ WHERE = {  # attribute -> the functional group that holds it, and its name there
     "SliceThickness": ("PixelMeasuresSequence", "SliceThickness"),
     "RescaleSlope": ("PixelValueTransformationSequence", "RescaleSlope"),
     "RescaleIntercept": ("PixelValueTransformationSequence", "RescaleIntercept"),
+    "RescaleType": ("PixelValueTransformationSequence", "RescaleType"),
     "ConvolutionKernel": ("CTReconstructionSequence", "ConvolutionKernel"),
     "KVP": ("CTXRayDetailsSequence", "KVP"),
     "EchoTime": ("MREchoSequence", "EffectiveEchoTime"),
@@ -62,6 +63,16 @@ def value_of(dataset: pydicom.Dataset, keyword: str, frame: int = 0) -> Any:
     return dataset.get(keyword)
 
 
+def mappings_of(dataset: pydicom.Dataset, frame: int) -> list[pydicom.Dataset]:
+    """The linear real world value mappings of a frame of an enhanced object."""
+    for groups, index in ((PER_FRAME, frame), (SHARED, 0)):
+        items = dataset.get(groups) or []
+        found = items[index].get("RealWorldValueMappingSequence") if index < len(items) else None
+        if found:
+            return [one for one in found if number(one.get("RealWorldValueSlope"))]
+    return []
+
+
 def number(value: Any) -> float | None:
     """A value as a finite number; None if it is none."""
     try:
@@ -97,4 +108,5 @@ def _slice(dataset: pydicom.Dataset, frame: int) -> Slice | None:
     x, y, z = position
     a, b, c, d, e, f = orientation
     thickness = number(value_of(dataset, "SliceThickness", frame))
-    return Slice((x, y, z), (a, b, c, d, e, f), (spacing[0], spacing[1]), rows, columns, thickness)
+    told = str(dataset.get("FrameOfReferenceUID") or "")
+    return Slice((x, y, z), (a, b, c, d, e, f), (spacing[0], spacing[1]), rows, columns, thickness, told)

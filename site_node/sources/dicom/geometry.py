@@ -6,7 +6,7 @@ Arrays are (z, y, x): slice, row, column; points are (x, y, z).
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ Floats = NDArray[np.float64]
 Triple = tuple[float, float, float]
 
 ANGLE_TOLERANCE = 1e-3  # of a direction cosine: 0.06 degrees
-POSITION_TOLERANCE_MM = 0.02  # scanners print positions with two or more decimals
-SPACING_TOLERANCE = 0.01  # of the slice spacing, beyond the tolerance of a position
+POSITION_TOLERANCE_MM = 0.02  # scanners print positions with two or more decimals, and old ones with one
+OFF_GRID = 0.1  # of a slice or pixel: so far may a slice lie from its place in a regular stack
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,22 @@ class Slice:
     rows: int
     columns: int
     thickness_mm: float | None = None
+    frame_of_reference: str = ""  # its UID, or nothing
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A regular grid of voxel centres; the columns of `direction` are unit vectors along x, y, z index."""
+    """A regular grid of voxel centres; the columns of `direction` are unit vectors along x, y, z index.
+
+    `frame_of_reference` is the UID of the coordinates, `patient_id` the PatientID; empty where not told.
+    """
 
     shape: tuple[int, int, int]
     spacing_mm: Triple
     origin: Triple
     direction: tuple[Triple, Triple, Triple]
+    frame_of_reference: str = field(default="", compare=False)
+    patient_id: str = field(default="", compare=False, repr=False)
 
     def to_patient(self, index_xyz: Floats) -> Floats:
         """The points (n, 3) in the patient of indices (x, y, z); 0 is the centre of the first voxel."""
@@ -79,14 +85,19 @@ def grid_of(slices: Sequence[Slice]) -> Grid:
     stack = [slices[i] for i in order(slices)]
     first = stack[0]
     along = normal(first.orientation)
-    spacing = _slice_spacing(np.array([s.position for s in stack]) @ along, first.thickness_mm)
-    _no_shear(np.array([s.position for s in stack]), along)
+    positions = np.array([s.position for s in stack])
+    rounding_mm = _rounding_mm(positions)
+    spacing = _slice_spacing(positions @ along, first.thickness_mm, rounding_mm)
+    _no_shear(positions, along, max(OFF_GRID * min(first.pixel_spacing), rounding_mm))
     row, column = np.asarray(first.orientation[:3]), np.asarray(first.orientation[3:])
     return Grid(
         shape=(len(stack), first.rows, first.columns),
         spacing_mm=(spacing, *first.pixel_spacing),
         origin=first.position,
         direction=_rows_of(np.column_stack([row, column, along])),
+        frame_of_reference=first.frame_of_reference
+        if len({s.frame_of_reference for s in slices}) == 1
+        else "",
     )
 
 
@@ -113,21 +124,22 @@ def _one_plane(slices: Sequence[Slice]) -> None:
         raise DicomFault(Fault.MIXED_SPACING)
 
 
-def _slice_spacing(heights: Floats, thickness_mm: float | None) -> float:
+def _slice_spacing(heights: Floats, thickness_mm: float | None, rounding_mm: float) -> float:
     """The distance between slices at these ascending heights; the thickness stands in for a single slice."""
     if len(heights) == 1:
         if not thickness_mm or thickness_mm <= 0:
-            raise DicomFault(Fault.MALFORMED_GEOMETRY)
+            raise DicomFault(Fault.NO_THICKNESS)
         return thickness_mm
     gaps = np.diff(heights)
     if gaps.min() < POSITION_TOLERANCE_MM:
         raise DicomFault(_repeated(heights))
     usual = float(np.median(gaps))
-    tolerance = 2 * POSITION_TOLERANCE_MM + SPACING_TOLERANCE * usual
-    if np.abs(gaps - usual).max() <= tolerance:
-        return float((heights[-1] - heights[0]) / (len(heights) - 1))
+    mean = float((heights[-1] - heights[0]) / (len(heights) - 1))
+    regular = heights[0] + mean * np.arange(len(heights))
+    if np.abs(heights - regular).max() <= max(OFF_GRID * mean, rounding_mm):
+        return mean
     whole = np.round(gaps / usual)
-    if whole.min() >= 1 and np.abs(gaps - whole * usual).max() <= tolerance:
+    if whole.min() >= 1 and np.abs(gaps - whole * usual).max() <= max(2 * OFF_GRID * usual, 2 * rounding_mm):
         raise DicomFault(Fault.MISSING_SLICE)
     raise DicomFault(Fault.IRREGULAR_SPACING)
 
@@ -142,10 +154,16 @@ def _repeated(heights: Floats) -> Fault:
     )
 
 
-def _no_shear(positions: Floats, along: Floats) -> None:
+def _rounding_mm(positions: Floats) -> float:
+    """How far a point may be from where it was printed: all with one decimal, or more exact."""
+    has_one_decimal = np.abs(positions - np.round(positions, 1)).max() < 1e-6
+    return float(np.sqrt(3) * 0.05) if has_one_decimal else POSITION_TOLERANCE_MM
+
+
+def _no_shear(positions: Floats, along: Floats, allowed_mm: float) -> None:
     """The slices are stacked along their normal; a tilted gantry shears the stack, which needs resampling."""
-    shift = positions - positions[0]
+    shift = positions - positions.mean(axis=0)
     sideways = shift - np.outer(shift @ along, along)
-    allowed = POSITION_TOLERANCE_MM + ANGLE_TOLERANCE * np.linalg.norm(shift, axis=1)
+    allowed = allowed_mm + ANGLE_TOLERANCE * np.linalg.norm(shift, axis=1)
     if (np.linalg.norm(sideways, axis=1) > allowed).any():
         raise DicomFault(Fault.SHEARED_STACK)

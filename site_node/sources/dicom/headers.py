@@ -10,6 +10,7 @@ analysis can ask for them.
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +20,18 @@ from cdm.etl.fhir.imaging_study import is_uid
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.frames import GROUPS, number, slices_of, value_of
 from site_node.sources.dicom.geometry import Slice
+from site_node.sources.dicom.meaning import IMAGES, MOSAIC_TAGS, image_fault
 from site_node.sources.dicom.parser import parse, reading
 from site_node.sources.dicom.screening import SCREENED, screen
 
-IMAGES = {  # SOP classes (PS3.4 B.5): single frames, enhanced multi-frames, and these made of those
-    "1.2.840.10008.5.1.4.1.1.2": "CT",
-    "1.2.840.10008.5.1.4.1.1.2.1": "CT",
-    "1.2.840.10008.5.1.4.1.1.2.2": "CT",
-    "1.2.840.10008.5.1.4.1.1.4": "MR",
-    "1.2.840.10008.5.1.4.1.1.4.1": "MR",
-    "1.2.840.10008.5.1.4.1.1.4.4": "MR",
-    "1.2.840.10008.5.1.4.1.1.128": "PT",
-    "1.2.840.10008.5.1.4.1.1.130": "PT",
-    "1.2.840.10008.5.1.4.1.1.128.1": "PT",
-}
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 REGIONS = {RTSTRUCT: "RTSTRUCT", **dict.fromkeys(SEGMENTATIONS, "SEG")}
+BACKGROUND = "125040"  # DCM
 DIRECTORY = "1.2.840.10008.1.3.10"
 DATES = ("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate")
 DRAWN = ("StructureSetDate", "ContentDate", "SeriesDate", "StudyDate")
+DRAWN_AT = ("StructureSetTime", "ContentTime", "SeriesTime")  # of the first three
 
 # column of image_acquisition -> DICOM attribute
 WORDS = {
@@ -62,11 +55,13 @@ NUMBERS = {
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
 TAGS: list[Any] = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "PatientName",
-    "RescaleSlope", "RescaleIntercept", *DATES, *DRAWN, *WORDS.values(), *NUMBERS.values(), *GEOMETRY,
+    "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence", *MOSAIC_TAGS,
+    *DATES, *DRAWN, *DRAWN_AT, *WORDS.values(), *NUMBERS.values(), *GEOMETRY,
     "NumberOfFrames", *GROUPS, *SCREENED,
     # what says on which images a region is drawn, and its names
     "ReferencedFrameOfReferenceSequence", "ROIContourSequence", "StructureSetROISequence",
-    "ReferencedSeriesSequence", "SegmentSequence",
+    "ReferencedSeriesSequence", "SegmentSequence", "SegmentationType", "PixelPaddingValue",
+    "SourceImageSequence",
 ]  # fmt: skip
 
 
@@ -85,9 +80,10 @@ class Header:
     study_day: date | None
     facts: dict[str, str | float]
     slices: tuple[Slice, ...]  # one a frame; none where the geometry of one is missing
-    rescaled: bool
+    fault: Fault | None  # of its intensities or its geometry, which keeps it from being an image with units
     drawn: date | None  # when regions were: the newest drawing counts
     regions: "Regions | None" = None
+    drawn_at: str = ""  # the time of that day as HHMMSS and fraction, or nothing
 
 
 @dataclass(frozen=True)
@@ -135,10 +131,10 @@ def header_of(dataset: pydicom.Dataset, path: str) -> Header:
         study_day=_day(dataset, "StudyDate"),
         facts=_facts(dataset),
         slices=slices_of(dataset) if is_image else (),
-        rescaled=None
-        not in (number(value_of(dataset, "RescaleSlope")), number(value_of(dataset, "RescaleIntercept"))),
+        fault=image_fault(dataset) if is_image else None,
         drawn=_day(dataset, *DRAWN),
         regions=None if is_image else _regions(dataset),
+        drawn_at=_time_drawn(dataset),
     )
 
 
@@ -167,6 +163,15 @@ def _day(dataset: pydicom.Dataset, *keywords: str) -> date | None:
     return None
 
 
+def _time_drawn(dataset: pydicom.Dataset) -> str:
+    """The time that belongs to the date on which regions were drawn; empty where not told to the second."""
+    for day, time in zip(DRAWN, DRAWN_AT, strict=False):
+        if _day(dataset, day):
+            text = str(dataset.get(time) or "").replace(":", "").strip()
+            return text if re.fullmatch(r"\d{6}(\.\d{1,6})?", text) else ""
+    return ""
+
+
 def _facts(dataset: pydicom.Dataset) -> dict[str, str | float]:
     """The acquisition parameters by their column in image_acquisition; what is absent is left out."""
     facts: dict[str, str | float] = {}
@@ -189,28 +194,55 @@ def region_names(dataset: pydicom.Dataset) -> dict[int, str]:
     """The names of the regions with an inside, by ROI number (RTSTRUCT) or segment number (SEG).
 
     Each name stands once: of two with one name the second is `name (2)`. One that repeats the patient's name
-    or id becomes `region-3`, after its number.
+    or id becomes `region-3`, after its number. The background of a label map is no region.
+
+    Raises:
+        DicomFault: two regions have one number.
     """
     if str(dataset.SOPClassUID) == RTSTRUCT:
         closed = {
             int(roi.ReferencedROINumber) for roi in _items(dataset, "ROIContourSequence") if is_closed(roi)
         }
-        rois = {int(roi.ROINumber): roi.get("ROIName") for roi in _items(dataset, "StructureSetROISequence")}
-        found = {index: name for index, name in rois.items() if index in closed}
+        rois = [
+            (int(roi.ROINumber), roi.get("ROIName")) for roi in _items(dataset, "StructureSetROISequence")
+        ]
+        told = [(number, name) for number, name in rois if number in closed]
     else:
-        found = {
-            int(one.SegmentNumber): one.get("SegmentLabel") for one in _items(dataset, "SegmentSequence")
-        }
+        told = [
+            (int(one.SegmentNumber), one.get("SegmentLabel"))
+            for one in _items(dataset, "SegmentSequence")
+            if not _is_background(dataset, one)
+        ]
+    found = dict(told)
+    if len(found) < len(set(told)):
+        raise DicomFault(Fault.REPEATED_NUMBER)
     identity = f"{dataset.get('PatientName') or ''} {dataset.get('PatientID') or ''}".lower()
     parts = [part for part in re.split(r"[\s^=,.]+", identity) if len(part) > 2]
-    names: dict[int, str] = {}
-    for index, name in found.items():
-        text = str(name or index).strip()
+    texts = {index: str(name or index).strip() for index, name in found.items()}
+    for index, text in texts.items():
         if any(part in text.lower() for part in parts):
-            text = f"region-{index}"
-        repeats = sum(other.partition(" (")[0] == text for other in names.values())
-        names[index] = f"{text} ({repeats + 1})" if repeats else text
+            texts[index] = f"region-{index}"
+    return _distinct(texts)
+
+
+def _distinct(texts: dict[int, str]) -> dict[int, str]:
+    """The texts with a number behind each repeat; a text that stands once stays as it is."""
+    names: dict[int, str] = {}
+    used = set(texts.values())
+    for index, text in texts.items():
+        names[index] = text
+        if text in [names[other] for other in names if other != index]:
+            names[index] = next(name for repeat in count(2) if (name := f"{text} ({repeat})") not in used)
+            used.add(names[index])
     return names
+
+
+def _is_background(dataset: pydicom.Dataset, segment: pydicom.Dataset) -> bool:
+    """Whether a segment of a label map is what no other segment holds (PS3.3 C.8.20.2, PixelPaddingValue)."""
+    if str(dataset.get("SegmentationType") or "").strip() != "LABELMAP":
+        return False
+    codes = [str(code.get("CodeValue")) for code in _items(segment, "SegmentedPropertyTypeCodeSequence")]
+    return int(segment.SegmentNumber) == int(dataset.get("PixelPaddingValue") or 0) or BACKGROUND in codes
 
 
 def is_closed(region: pydicom.Dataset) -> bool:
@@ -232,15 +264,28 @@ def _regions(dataset: pydicom.Dataset) -> Regions:
         contours = [
             c for roi in _items(dataset, "ROIContourSequence") for c in _items(roi, "ContourSequence")
         ]
-        images = [one for contour in contours for one in _items(contour, "ContourImageSequence")]
+        images = [one for item in (*contours, *series) for one in _items(item, "ContourImageSequence")]
     else:
         series = _items(dataset, "ReferencedSeriesSequence")
         images = [one for item in series for one in _items(item, "ReferencedInstanceSequence")]
+        images = images or _sources(dataset)
     return Regions(
         names,
         tuple(dict.fromkeys(str(one.SeriesInstanceUID) for one in series)),
         tuple(dict.fromkeys(str(one.ReferencedSOPInstanceUID) for one in images)),
     )
+
+
+def _sources(dataset: pydicom.Dataset) -> list[pydicom.Dataset]:
+    """The images that the frames of a SEG were derived from, else the whole of it (PS3.3 C.7.6.16.2.6)."""
+    derived = [
+        one
+        for groups in GROUPS
+        for frame in _items(dataset, groups)
+        for derivation in _items(frame, "DerivationImageSequence")
+        for one in _items(derivation, "SourceImageSequence")
+    ]
+    return derived or _items(dataset, "SourceImageSequence")
 
 
 def _items(dataset: pydicom.Dataset, keyword: str) -> list[pydicom.Dataset]:

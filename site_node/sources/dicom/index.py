@@ -31,6 +31,7 @@ class IndexedRegions:
     file: str
     day: str
     names: tuple[str, ...]
+    time: str = ""  # of that day, as HHMMSS and fraction; nothing where it is not told
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What a PET object's header says that its SUV depends on: the patient, the injection and the clocks."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,13 +19,20 @@ from site_node.features.functional.suv import (
     suv_factor,
 )
 from site_node.sources.dicom.faults import DicomFault, Fault
-from site_node.sources.dicom.frames import frame_count, is_enhanced, number, value_of
+from site_node.sources.dicom.frames import frame_count, is_enhanced, mappings_of, number, value_of
+from site_node.sources.dicom.meaning import private
 
 # Private attributes by group, creator and element
 PHILIPS_SUV = (0x7053, "Philips PET Private Group", 0x00)
 PHILIPS_BQML = (0x7053, "Philips PET Private Group", 0x09)
 SCAN_START = ((0x0009, "GEMS_PETD_01", 0x0D), (0x0071, "SIEMENS MED PT", 0x22))
-UCUM_UNITS = {"Bq/ml": "BQML", "BQML": "BQML", "g/ml": "GML", "g/ml{SUVbw}": "GML", "{counts}": "CNTS"}
+UCUM_UNITS = {  # of real world values (PS3.16 CID 84, 85) -> Units and SUVType
+    "bq/ml": ("BQML", ""), "bqml": ("BQML", ""), "{counts}": ("CNTS", ""), "g/ml": ("GML", "BW"),
+    "g/ml{suvbw}": ("GML", "BW"), "g/ml{suvlbm}": ("GML", "LBM"), "g/ml{suvibw}": ("GML", "IBW"),
+    "g/ml{suvlbm(james128)}": ("GML", "LBMJAMES128"), "g/ml{suvlbm(janma)}": ("GML", "LBMJANMA"),
+    "cm2/ml{suvbsa}": ("CM2ML", "BSA"), "{suvbw}g/ml": ("GML", "BW"), "{suvlbm}g/ml": ("GML", "LBM"),
+    "{suvibw}g/ml": ("GML", "IBW"), "{suvbsa}cm2/ml": ("CM2ML", "BSA"),
+}  # fmt: skip
 FAULTS = {
     Missing.UNIT: Fault.PET_UNIT,
     Missing.WEIGHT: Fault.PET_BODY,
@@ -61,35 +69,42 @@ def _pet(dataset: pydicom.Dataset, frame: int, earliest: datetime | None) -> Pet
     sex = str(told("PatientSex") or "").strip().upper()
     sexes: dict[str, Sex] = {"M": "M", "F": "F"}
     height_m = number(told("PatientSize"))
+    mapping = real_world_mapping(dataset, frame)
+    of_mapping = ucum_unit(mapping) if mapping else ("", "")
+    told_by_slope = str(told("Units") or "").strip(), str(told("SUVType") or "").strip()
+    units, suv_type = of_mapping if mapping else told_by_slope
+    zone = _zone(dataset, frame)
     return Pet(
-        units=_units(dataset, frame),
-        suv_type=str(told("SUVType") or "").strip(),
+        units=units,
+        suv_type=suv_type,
         decay_correction=_decay_correction(dataset, frame),
         body=Body(number(told("PatientWeight")), height_m * 100 if height_m else None, sexes.get(sex)),
-        injection=_injection(told("RadiopharmaceuticalInformationSequence")),
-        clock=_clock(dataset, frame, earliest),
+        injection=_injection(told("RadiopharmaceuticalInformationSequence"), zone),
+        clock=_clock(dataset, frame, earliest, zone),
         philips_suv_per_count=number(private(dataset, *PHILIPS_SUV)),
         philips_bqml_per_count=number(private(dataset, *PHILIPS_BQML)),
     )
 
 
-def _units(dataset: pydicom.Dataset, frame: int) -> str:
-    """Units (0054,1001); of an enhanced object, the unit of its real world values."""
-    if units := str(value_of(dataset, "Units", frame) or "").strip():
-        return units
-    mapping = real_world_mapping(dataset, frame)
-    codes = mapping.get("MeasurementUnitsCodeSequence") if mapping else None
-    return UCUM_UNITS.get(str(codes[0].get("CodeValue")), "") if codes else ""
+def ucum_unit(mapping: pydicom.Dataset) -> tuple[str, str]:
+    """The Units and SUVType of a real world value mapping; empty where its unit is none of a PET."""
+    codes = mapping.get("MeasurementUnitsCodeSequence")
+    return UCUM_UNITS.get(str(codes[0].get("CodeValue")).strip().lower(), ("", "")) if codes else ("", "")
 
 
 def real_world_mapping(dataset: pydicom.Dataset, frame: int) -> pydicom.Dataset | None:
-    """The real world value mapping of a frame of an enhanced object, if it has just one."""
-    for groups, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
-        items = dataset.get(groups) or []
-        found = items[index].get("RealWorldValueMappingSequence") if index < len(items) else None
-        if found and len(found) == 1 and "RealWorldValueSlope" in found[0]:
-            return found[0]
-    return None
+    """The real world value mapping that gives the unit and the slope of a PET's frame; None: Units and
+    RescaleSlope do.
+
+    The two ways stand beside each other in an object; a slope of one goes with the unit of the same alone
+    (PS3.3 C.7.6.16.2.11, C.8.9.1). A mapping whose unit is not known counts where there is no other way.
+    """
+    mappings = mappings_of(dataset, frame)
+    known = [one for one in mappings if ucum_unit(one)[0]]
+    if known:
+        return known[0]
+    has_slope = value_of(dataset, "Units", frame) and number(value_of(dataset, "RescaleSlope", frame))
+    return mappings[0] if mappings and not has_slope else None
 
 
 def _decay_correction(dataset: pydicom.Dataset, frame: int) -> str:
@@ -102,27 +117,27 @@ def _decay_correction(dataset: pydicom.Dataset, frame: int) -> str:
     return "NONE" if corrected == "NO" and is_enhanced(dataset) else ""
 
 
-def _injection(sequence: Any) -> Injection:
+def _injection(sequence: Any, zone: timedelta | None) -> Injection:
     if not sequence or len(sequence) != 1:  # two injections: the values are of neither alone
         return Injection()
     injected = sequence[0]
     return Injection(
         activity=number(injected.get("RadionuclideTotalDose")),
         half_life_s=number(injected.get("RadionuclideHalfLife")),
-        at=_moment(injected.get("RadiopharmaceuticalStartDateTime")),
+        at=_moment(injected.get("RadiopharmaceuticalStartDateTime"), zone),
         time_of_day=_time(injected.get("RadiopharmaceuticalStartTime")),
     )
 
 
-def _clock(dataset: pydicom.Dataset, frame: int, earliest: datetime | None) -> Clock:
+def _clock(dataset: pydicom.Dataset, frame: int, earliest: datetime | None, zone: timedelta | None) -> Clock:
     reference_ms = number(value_of(dataset, "FrameReferenceTime", frame))
     duration_ms = number(value_of(dataset, "ActualFrameDuration", frame))
-    starts = [_moment(private(dataset, *where)) for where in SCAN_START]
+    starts = [_moment(private(dataset, *where), zone) for where in SCAN_START]
     return Clock(
         series=_day_and_time(dataset, "Series"),
         earliest_acquisition=earliest,
         scan_start=next((start for start in starts if start), None),
-        corrected_to=_moment(dataset.get("DecayCorrectionDateTime")),
+        corrected_to=_moment(dataset.get("DecayCorrectionDateTime"), zone),
         frame_acquisition=acquired(dataset, frame),
         frame_reference_s=reference_ms / 1000 if reference_ms is not None else None,
         frame_duration_s=duration_ms / 1000 if duration_ms is not None else None,
@@ -131,7 +146,7 @@ def _clock(dataset: pydicom.Dataset, frame: int, earliest: datetime | None) -> C
 
 def acquired(dataset: pydicom.Dataset, frame: int) -> datetime | None:
     """When a frame was acquired, as far as the object tells."""
-    moment = _moment(value_of(dataset, "AcquisitionDateTime", frame))
+    moment = _moment(value_of(dataset, "AcquisitionDateTime", frame), _zone(dataset, frame))
     return (
         moment or _day_and_time(dataset, "Acquisition")
         if is_enhanced(dataset)
@@ -142,11 +157,58 @@ def acquired(dataset: pydicom.Dataset, frame: int) -> datetime | None:
 def _day_and_time(dataset: pydicom.Dataset, which: str) -> datetime | None:
     day = str(dataset.get(f"{which}Date") or "").replace(".", "").strip()
     time = str(dataset.get(f"{which}Time") or "").replace(":", "").strip()
-    return _moment(day + time) if day and time else None
+    return _wall_clock(day + time) if day and time else None
 
 
-def _moment(value: Any) -> datetime | None:
-    """A DT with a day and a time; its offset is left out, since all clocks of one object have the same."""
+def _zone(dataset: pydicom.Dataset, frame: int) -> timedelta | None:
+    """How far the object's clocks are ahead of UTC; None where it does not tell.
+
+    TimezoneOffsetFromUTC says so for all times without an offset of their own (PS3.5 6.2, PS3.3 C.12.1.1.8).
+    Without it a DT that tells the same time of day as its DA and TM has their offset, and where all DT have
+    one offset and no other time stands beside them it does not matter which it is.
+    """
+    if (told := _offset(dataset.get("TimezoneOffsetFromUTC"))) is not None:
+        return told
+    injected = next(iter(value_of(dataset, "RadiopharmaceuticalInformationSequence", frame) or []), None)
+    start = injected.get("RadiopharmaceuticalStartDateTime") if injected is not None else None
+    scan = value_of(dataset, "AcquisitionDateTime", frame)
+    beside = injected.get("RadiopharmaceuticalStartTime") if injected is not None else None
+    if _wall_clock(scan) and _wall_clock(scan) == _day_and_time(dataset, "Acquisition"):
+        return _offset_of(scan)
+    if _wall_clock(start) and _time(beside) == _time_of_day(_wall_clock(start)):
+        return _offset_of(start)
+    offsets = {_offset_of(one) for one in (start, scan, dataset.get("DecayCorrectionDateTime")) if one}
+    is_told_by_dt = bool(scan) and not dataset.get("AcquisitionTime") and not dataset.get("SeriesTime")
+    return offsets.pop() if len(offsets) == 1 and is_told_by_dt else None
+
+
+def _offset_of(value: Any) -> timedelta | None:
+    """The offset from UTC that a DT ends with."""
+    return _offset(str(value or "").strip()[-5:])
+
+
+def _offset(value: Any) -> timedelta | None:
+    """+0130 and the like as a time; None of anything else."""
+    text = str(value or "").strip()
+    if not re.fullmatch(r"[+-]\d{4}", text):
+        return None
+    size = timedelta(hours=int(text[1:3]), minutes=int(text[3:]))
+    return -size if text.startswith("-") else size
+
+
+def _moment(value: Any, zone: timedelta | None) -> datetime | None:
+    """A DT with a day and a time on the object's clocks, which are ahead of UTC by `zone`.
+
+    None if it has an offset of its own and the clocks' is not known.
+    """
+    moment, own = _wall_clock(value), _offset_of(value)
+    if moment is None or own is None:
+        return moment
+    return moment - own + zone if zone is not None else None
+
+
+def _wall_clock(value: Any) -> datetime | None:
+    """A DT with a day and a time, without its offset."""
     text = str(value or "").strip().partition("+")[0].partition("-")[0]
     try:
         day = datetime.strptime(text[:8], "%Y%m%d")
@@ -154,6 +216,10 @@ def _moment(value: Any) -> datetime | None:
         return None
     time = _time(text[8:])
     return day + time if time is not None else None
+
+
+def _time_of_day(moment: datetime | None) -> timedelta | None:
+    return moment - moment.replace(hour=0, minute=0, second=0, microsecond=0) if moment else None
 
 
 def _time(value: Any) -> timedelta | None:
@@ -165,11 +231,3 @@ def _time(value: Any) -> timedelta | None:
     if hours > 23 or minutes > 59 or seconds > 60:
         return None
     return timedelta(hours=hours, minutes=minutes, seconds=seconds + float(f"0.{fraction or 0}"))
-
-
-def private(dataset: pydicom.Dataset, group: int, creator: str, element: int) -> Any:
-    """The value of a private attribute; None where the object does not have it."""
-    try:
-        return dataset.private_block(group, creator)[element].value
-    except KeyError:
-        return None

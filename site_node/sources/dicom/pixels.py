@@ -7,7 +7,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.encaps import generate_frames
-from pydicom.pixels import get_decoder, iter_pixels
+from pydicom.pixels import get_decoder, iter_pixels, pixel_array
 from pydicom.uid import UID
 
 from site_node.sources.dicom.faults import DicomFault, Fault
@@ -49,8 +49,24 @@ def _decoded(dataset: pydicom.FileDataset, transfer_syntax: UID, count: int) -> 
         yield from _lossless(dataset, count)
     elif transfer_syntax.is_compressed and not _is_decoded(transfer_syntax, int(dataset.BitsStored)):
         raise DicomFault(Fault.NO_DECODER)
+    elif transfer_syntax.is_encapsulated:  # one by one: pydicom 3.0 cannot mend the sign of iterated frames
+        for index in range(count):
+            yield pixel_array(dataset, raw=True, index=index)
+    elif int(dataset.BitsAllocated) == 1 and transfer_syntax.is_little_endian:
+        yield from _bits(dataset, count)
     else:
         yield from iter_pixels(dataset, raw=True)
+
+
+def _bits(dataset: pydicom.FileDataset, count: int) -> Iterator[NDArray[np.generic]]:
+    """Frames of one bit a pixel, which follow each other without a gap, also within a byte (PS3.5 8.1.1)."""
+    size = int(dataset.Rows) * int(dataset.Columns)
+    packed = np.frombuffer(dataset.PixelData, dtype=np.uint8)
+    if len(packed) < math.ceil(count * size / 8):
+        raise DicomFault(Fault.UNDECODABLE_PIXELS)
+    for start in range(0, count * size, size):
+        some = np.unpackbits(packed[start // 8 : (start + size + 7) // 8], bitorder="little")
+        yield some[start % 8 : start % 8 + size].reshape(int(dataset.Rows), int(dataset.Columns))
 
 
 def _is_decoded(transfer_syntax: UID, bits: int) -> bool:
@@ -91,10 +107,14 @@ def _check_frames(dataset: pydicom.FileDataset, count: int) -> None:
     """What a decoder would allocate for each frame is what the header says, and no more."""
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     longest = OVERHEAD * rows * columns * math.ceil(int(dataset.BitsAllocated) / 8) + 4096
+    found = 0
     for frame in generate_frames(dataset.PixelData, number_of_frames=count):
+        found += 1
         size = coded_size(frame)
         if len(frame) > longest or (size is not None and size != (rows, columns)):
             raise DicomFault(Fault.TOO_LARGE)
+    if found != count:
+        raise DicomFault(Fault.UNDECODABLE_PIXELS)
 
 
 def coded_size(frame: bytes) -> tuple[int, int] | None:

@@ -1,19 +1,23 @@
 """Series put together from the headers of their files, checked, and told as records for the loader."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import date
+from filecmp import cmp
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Grid, grid_of
-from site_node.sources.dicom.headers import IMAGES, Header
+from site_node.sources.dicom.headers import Header
 from site_node.sources.dicom.index import local_path
+from site_node.sources.dicom.meaning import IMAGES
+from site_node.sources.dicom.parser import parse, reading
 from site_node.sources.dicom.volumes import stack_of
 
-UNITS_FROM_RESCALE = ("CT", "PT")  # without slope and intercept their numbers are neither HU nor SUV
+CONTENT = ("PixelData", "ROIContourSequence", "StructureSetROISequence", "RescaleSlope", "RescaleIntercept")
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class Series:
     """The files of one SeriesInstanceUID, each SOP instance once, in the order of their SOPInstanceUID."""
 
     headers: tuple[Header, ...]
+    is_unique: bool = True  # no SOPInstanceUID stands for two objects
 
     @property
     def first(self) -> Header:
@@ -44,15 +49,36 @@ def place(path: str) -> str:
     return f"{folder or '.'}:{name}"
 
 
-def group(headers: Iterable[Header]) -> dict[str, Series]:
-    """The series by their UID; a second copy of a SOP instance is the same image and is passed over."""
+def group(headers: Iterable[Header], folder: Path) -> dict[str, Series]:
+    """The series by their UID; a second copy of a SOP instance is the same image and is passed over.
+
+    Another object under a UID that is taken (PS3.3 C.12.1: it identifies one) spoils the series; files lie
+    below `folder`.
+    """
     found: dict[str, dict[str, Header]] = defaultdict(dict)
+    spoilt: set[str] = set()
     for header in headers:
-        found[header.series_uid].setdefault(header.sop_uid, header)
+        known = found[header.series_uid].setdefault(header.sop_uid, header)
+        if known is not header and not _is_copy(known, header, folder):
+            spoilt.add(header.series_uid)
     return {
-        uid: Series(tuple(sorted(instances.values(), key=lambda header: header.sop_uid)))
+        uid: Series(
+            tuple(sorted(instances.values(), key=lambda header: header.sop_uid)), is_unique=uid not in spoilt
+        )
         for uid, instances in found.items()
     }
+
+
+def _is_copy(one: Header, other: Header, folder: Path) -> bool:
+    """Whether two files hold one object: the same header, and the same file or the same content."""
+    if replace(one, path=other.path) != other:
+        return False
+    paths = folder / one.path, folder / other.path
+    if not all(path.is_file() for path in paths) or cmp(*paths, shallow=False):
+        return True
+    with reading(Fault.UNREADABLE):
+        first, second = (parse(path) for path in paths)
+        return all(first.get(keyword) == second.get(keyword) for keyword in CONTENT)
 
 
 def check_image(series: Series) -> Grid:
@@ -63,10 +89,10 @@ def check_image(series: Series) -> Grid:
     """
     first = series.first
     _one_owner(series)
+    for fault in (header.fault for header in series.headers if header.fault):
+        raise DicomFault(fault)
     if not all(header.slices for header in series.headers):
         raise DicomFault(Fault.MALFORMED_GEOMETRY)
-    if first.modality in UNITS_FROM_RESCALE and not all(header.rescaled for header in series.headers):
-        raise DicomFault(Fault.MISSING_RESCALE)
     slices = [slice_ for header in series.headers for slice_ in header.slices]
     try:
         return grid_of(slices)
@@ -92,28 +118,33 @@ def _one_owner(series: Series) -> None:
         raise DicomFault(Fault.MIXED_PATIENT)
     if series.first.day is None:
         raise DicomFault(Fault.NO_DATE)
+    if not series.is_unique:
+        raise DicomFault(Fault.REPEATED_UID)
 
 
-def image_of(header: Header, series: dict[str, Series]) -> str:
+def image_of(header: Header, series: dict[str, Series], elsewhere: Collection[str] = ()) -> str:
     """The UID of the image series that an object's regions are drawn on.
 
-    It is the series the object names; else the one that its contours' images belong to; else the only one in
-    its study and frame of reference.
+    It is the series the object names, if it is here or `elsewhere` at the site; else the one that the images
+    of its contours or frames belong to; else the only one in its study and frame of reference.
 
     Raises:
-        DicomFault: none or several fit.
+        DicomFault: none or several fit, or it is another patient's.
     """
     assert header.regions is not None
-    named = header.regions.series_uids
-    if len(named) == 1:
-        return named[0]
+    named = {uid for uid in header.regions.series_uids if uid in series or uid in elsewhere}
     drawn_on = set(header.regions.sop_uids)
-    candidates = {
-        uid for uid, s in series.items() if drawn_on and any(h.sop_uid in drawn_on for h in s.headers)
-    } or {uid for uid, s in series.items() if _same_frame(header, s.first)}
+    candidates = (
+        (named if len(header.regions.series_uids) == 1 else set())
+        or {uid for uid, s in series.items() if any(h.sop_uid in drawn_on for h in s.headers)}
+        or {uid for uid, s in series.items() if _same_frame(header, s.first)}
+    )
     if len(candidates) != 1:
         raise DicomFault(Fault.REGION_WITHOUT_IMAGE)
-    return candidates.pop()
+    (found,) = candidates
+    if found in series and series[found].first.patient_id != header.patient_id:
+        raise DicomFault(Fault.OTHER_PATIENT)
+    return found
 
 
 def _same_frame(region: Header, image: Header) -> bool:

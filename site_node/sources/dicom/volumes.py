@@ -17,7 +17,8 @@ from site_node.features.functional.maps import Lack, NoMapError, Quantity, lack_
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.frames import frame_count, number, value_of
 from site_node.sources.dicom.geometry import POSITION_TOLERANCE_MM, Grid, Slice, grid_of, normal, order
-from site_node.sources.dicom.pet import acquired, private
+from site_node.sources.dicom.meaning import is_mosaic, private
+from site_node.sources.dicom.pet import acquired
 
 # b-values as vendors wrote them before the standard attribute, and beside it: group, creator, element
 TEXT_B = ((0x0043, "GEMS_PARM_01", 0x39), (0x0019, "SIEMENS MR HEADER", 0x0C))
@@ -77,15 +78,14 @@ def frames_of(datasets: Sequence[pydicom.Dataset], heights: Sequence[int]) -> li
     Raises:
         DicomFault: the frames are tiles of mosaics, which have no geometry of their own.
     """
+    if any(is_mosaic(dataset) for dataset in datasets):
+        raise DicomFault(Fault.MOSAIC)
     found = []
     at = iter(heights)
     for index, dataset in enumerate(datasets):
         for frame in range(frame_count(dataset)):
             z = next(at)
-            words = image_type(dataset, frame)
-            if "MOSAIC" in words:
-                raise DicomFault(Fault.MALFORMED_GEOMETRY)
-            if not words & NOT_SIGNAL:
+            if not image_type(dataset, frame) & NOT_SIGNAL:
                 found.append(_frame(dataset, index, frame, z))
     return found
 

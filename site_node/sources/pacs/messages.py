@@ -21,7 +21,8 @@ from pynetdicom.presentation import build_role
 from pynetdicom.transport import ThreadedAssociationServer
 
 from protocols.core.errors import Code, UnreachableError
-from site_node.sources.dicom.headers import IMAGES, REGIONS
+from site_node.sources.dicom.headers import REGIONS
+from site_node.sources.dicom.meaning import IMAGES
 from site_node.sources.pacs.position import position_of_day, since
 from site_node.sources.pacs.pull import MODALITIES, RemoteInstance, RemoteStudy, TransferError
 

@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from site_node.sources.dicom.faults import Fault
 from site_node.sources.dicom.geometry import Slice
 from site_node.sources.dicom.headers import Header, Regions
+from site_node.sources.dicom.meaning import UNITS_FROM_RESCALE
 
 NONCE_BYTES = 12
 DAYS = ("day", "study_day", "drawn")
@@ -37,6 +39,10 @@ class Seal:
         content["slices"] = tuple(_slice(one) for one in content["slices"])
         if content["regions"]:
             content["regions"] = Regions(**{name: tuple(of) for name, of in content["regions"].items()})
+        has_unit = content.pop("rescaled", True)  # of seals made by versions before `fault`
+        is_lost = not has_unit and content["modality"] in UNITS_FROM_RESCALE
+        told = content.get("fault") or (Fault.MISSING_RESCALE if is_lost else None)
+        content["fault"] = Fault(told) if told else None
         return Header(**content)
 
 

@@ -9,9 +9,11 @@ from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
 from site_node.images.series import load_series
+from site_node.sources.contours import Contour as Drawn
+from site_node.sources.contours import contour_mask, inside
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Grid
-from site_node.sources.regions import contour_mask, even_odd, read_regions
+from site_node.sources.regions import read_regions
 from tests.lib.dicom_files import SHAPE, Contour, write_ball, write_rtstruct, write_seg, write_series
 
 
@@ -67,20 +69,109 @@ def test_a_name_that_repeats_the_patients_becomes_its_number(tmp_path: Path, gri
     assert list(read_regions(path, grid)) == ["GTV", "region-2"]
 
 
-def test_contours_between_slices_go_to_the_nearest_and_are_united() -> None:
-    contours = [np.array(box(0.5, 3.5, 1.2)), np.array(box(2.5, 5.5, 0.8))]
-    mask = contour_mask(contours, SHAPE)
-    assert mask[1].sum() == 9 + 9 - 1
-    assert mask.sum() == mask[1].sum()
+def drawn(*contours: Contour, is_xor: bool = False) -> NDArray[np.bool_]:
+    return contour_mask([Drawn(np.array(one), is_xor) for one in contours], SHAPE)
+
+
+def faulty(*contours: Contour, is_xor: bool = False) -> Fault:
+    with pytest.raises(DicomFault) as caught:
+        drawn(*contours, is_xor=is_xor)
+    return caught.value.fault
+
+
+def by_slice(mask: NDArray[np.bool_]) -> list[int]:
+    return [int(plane.sum()) for plane in mask]
+
+
+def filled(polygon: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """The inside of a polygon that lies in an image of this shape."""
+    (top, left), found = inside(polygon)
+    area = np.zeros(shape, dtype=bool)
+    area[top : top + len(found), left : left + found.shape[1]] = found[: shape[0], : shape[1]]
+    return area
+
+
+def test_of_contours_denser_than_slices_the_nearest_to_the_slice_counts() -> None:
+    heights = np.arange(0.6, 2.5, 0.3)
+    mask = drawn(*(box(0.5, 2.5 if n > 3 else 6.5, float(z)) for n, z in enumerate(heights)))
+    assert by_slice(mask) == [0, 36, 4, 0]  # those at 0.9 and 2.1
+    assert heights[[1, 5]] == pytest.approx([0.9, 2.1])
+
+
+@pytest.mark.parametrize(("step", "count"), [(2.0, 2), (0.25, 9), (1.5, 2)])
+def test_evenly_spaced_contours_keep_the_volume_that_they_stand_for(step: float, count: int) -> None:
+    shape = (40, 8, 10)
+    heights = 10 + step * np.arange(4 * count)
+    mask = contour_mask([Drawn(np.array(box(0.5, 5.5, float(z)))) for z in heights], shape)
+    assert mask.sum() == round(4 * count * step) * 25
+
+
+def test_contours_half_way_between_slices_fill_as_many_slices() -> None:
+    assert by_slice(drawn(box(0.5, 5.5, 0.5), box(0.5, 5.5, 1.5001), box(0.5, 5.5, 2.4999))) == [
+        25,
+        25,
+        25,
+        0,
+    ]
+    assert by_slice(drawn(box(0.5, 5.5, -0.5), box(0.5, 5.5, 0.5))) == [25, 25, 0, 0]
+
+
+def test_a_contour_that_may_be_missing_is_coded() -> None:
+    assert faulty(box(0.5, 5.5, 0.0), box(0.5, 5.5, 1.0), box(0.5, 5.5, 3.0)) is Fault.CONTOUR_GAP
+    assert faulty(box(0.5, 5.5, 0.0), box(0.5, 5.5, 2.0)) is Fault.CONTOUR_GAP
+
+
+def test_parts_of_a_region_beside_and_far_above_each_other_are_parts() -> None:
+    beside = drawn(box(0.5, 2.5, 0.0), box(0.5, 2.5, 1.0), box(4.5, 6.5, 3.0))
+    assert by_slice(beside) == [4, 4, 0, 4]
+    shape = (20, 8, 10)
+    above = [Drawn(np.array(box(0.5, 2.5, z))) for z in (1.0, 2.0, 3.0, 12.0, 13.0)]
+    assert contour_mask(above, shape).sum() == 5 * 4
+
+
+def test_a_contour_written_twice_is_one_wherever_it_begins() -> None:
+    square = box(0.5, 5.5)
+    assert by_slice(drawn(square, square)) == [0, 25, 0, 0]
+    assert by_slice(drawn(square, [*square[2:], *square[:2]], list(reversed(square)))) == [0, 25, 0, 0]
+    assert by_slice(drawn([*square, *square])) == [0, 25, 0, 0]
+    assert faulty(square, square, is_xor=True) is Fault.CONTOUR_AMBIGUOUS
+
+
+def test_heights_of_one_plane_may_differ_by_their_decimals() -> None:
+    assert by_slice(drawn(box(0.5, 6.5, 1.0), box(2.5, 4.5, 1.03))) == [0, 36 - 4, 0, 0]
+
+
+def test_contours_that_cross_are_coded_and_those_that_touch_are_joined() -> None:
+    assert faulty(box(0.5, 4.5), box(2.5, 6.5)) is Fault.CONTOUR_AMBIGUOUS
+    crossing = drawn(box(0.5, 4.5), box(2.5, 6.5), is_xor=True)
+    assert crossing.sum() == 16 + 16 - 2 * 4
+    touching = [(4.5, 0.5, 1.0), (8.5, 0.5, 1.0), (8.5, 4.5, 1.0), (4.5, 4.5, 1.0)]
+    assert drawn(box(0.5, 4.5), touching).sum() == 32
+
+
+def test_an_island_in_a_hole_is_inside() -> None:
+    shape = (1, 20, 20)
+    rings = [Drawn(np.array(box(low, 19 - low, 0.0))) for low in (0.5, 3.5, 6.5)]
+    assert contour_mask(rings, shape).sum() == 18**2 - 12**2 + 6**2
+
+
+def test_a_point_or_line_that_claims_to_be_closed_is_nothing() -> None:
+    assert by_slice(drawn(box(0.5, 5.5), [(3.0, 3.0, 3.0)], [(1.0, 1.0, 3.0), (4.0, 4.0, 3.0)])) == [
+        0,
+        25,
+        0,
+        0,
+    ]
+    assert not drawn([(3.0, 3.0, 3.0)]).any()
 
 
 def test_two_polygons_that_share_an_edge_share_no_pixel() -> None:
     left = np.array([(1.0, 1.0), (4.0, 1.0), (4.0, 6.0), (1.0, 6.0)])
     right = np.array([(4.0, 1.0), (8.0, 1.0), (8.0, 6.0), (4.0, 6.0)])
     both = np.array([(1.0, 1.0), (8.0, 1.0), (8.0, 6.0), (1.0, 6.0)])
-    a, b = even_odd([left], (8, 10)), even_odd([right], (8, 10))
+    a, b = filled(left, (8, 10)), filled(right, (8, 10))
     assert not (a & b).any()
-    np.testing.assert_array_equal(a | b, even_odd([both], (8, 10)))
+    np.testing.assert_array_equal(a | b, filled(both, (8, 10)))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -91,14 +182,14 @@ def test_any_polygon_is_filled_as_matplotlib_fills_it(seed: int) -> None:
     radius = rng.uniform(2, 14, len(angle))
     polygon = np.column_stack([18 + radius * np.cos(angle), 15 + radius * np.sin(angle)])
     y, x = np.mgrid[:30, :36]
-    inside = Outline(polygon).contains_points(np.column_stack([x.ravel(), y.ravel()])).reshape(30, 36)
-    np.testing.assert_array_equal(even_odd([polygon], (30, 36)), inside)
+    theirs = Outline(polygon).contains_points(np.column_stack([x.ravel(), y.ravel()])).reshape(30, 36)
+    np.testing.assert_array_equal(filled(polygon, (30, 36)), theirs)
 
 
-def test_a_polygon_that_leaves_the_image_is_cut_at_its_border() -> None:
-    polygon = np.array([(-5.0, -5.0), (4.5, -5.0), (4.5, 30.0), (-5.0, 30.0)])
-    mask = even_odd([polygon], (8, 10))
-    np.testing.assert_array_equal(mask, np.arange(10)[None, :].repeat(8, 0) < 5)
+def test_a_contour_that_holds_a_pixel_which_the_image_lacks_is_coded() -> None:
+    assert faulty(box(-1.5, 5.5)) is Fault.REGION_OUTSIDE
+    assert faulty(box(1.5, 5e8)) is Fault.REGION_OUTSIDE
+    assert drawn(box(-0.9, 5.5)).sum() == 36  # beyond the pixels' faces, and no centre lost
 
 
 def test_points_and_lines_are_no_region(tmp_path: Path, grid: Grid) -> None:

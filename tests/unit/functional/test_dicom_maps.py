@@ -374,7 +374,7 @@ def test_other_series_than_the_map_needs_are_refused(tmp_path: Path) -> None:
     write_volumes(tmp_path / "tiles", diffusion(), change=tiled)
     with pytest.raises(DicomFault) as caught:
         made(tmp_path / "tiles", "adc")
-    assert caught.value.fault is Fault.MALFORMED_GEOMETRY
+    assert caught.value.fault is Fault.MOSAIC
 
 
 def test_a_b_value_of_no_vendor_is_none() -> None:

@@ -139,11 +139,12 @@ def test_counts_become_suv_by_philips_factors_alone() -> None:
 
 
 def test_suv_by_another_mass_comes_back_to_body_weight() -> None:
-    """Masses of the man by hand: James 1.1*70 - 128*(0.4)^2 = 56.52; Janmahasatian, index 22.857:
+    """Masses of the man by hand: Morgan 1.1*70 - 120*(0.4)^2 = 57.8; James, with 128, 56.52;
+    Janmahasatian, index 22.857:
     9270*70/(6680+216*22.857) = 55.857; ideal 48+1.06*23 = 72.38; surface 18,481 cm2."""
     assert of(units="GML") == 1.0
     assert of(units="GML", suv_type="BW") == 1.0
-    assert of(units="GML", suv_type="LBM") == pytest.approx(70 / 56.52)
+    assert of(units="GML", suv_type="LBM") == pytest.approx(70 / 57.8)
     assert of(units="GML", suv_type="LBMJAMES128") == pytest.approx(70 / 56.52)
     assert of(units="GML", suv_type="LBMJANMA") == pytest.approx(70 / 55.857, rel=1e-4)
     assert of(units="GML", suv_type="IBW") == pytest.approx(70 / 72.38)
