@@ -23,7 +23,8 @@ from scipy.linalg import solve_triangular
 
 from protocols.core.disclosure import Array, Moment
 from protocols.core.figure import Axis, Bar, Bars, Figure
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
+from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
 from protocols.estimation.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
@@ -32,7 +33,7 @@ from protocols.estimation.vectors import Prefix, signs, standardized
 from protocols.results.figures import matrix
 
 
-class CcaSpec(Spec):
+class CcaSpec(Transforms):
     """Two blocks of columns.
 
     Attributes:
@@ -66,7 +67,7 @@ class CcaSpec(Spec):
 
 
 @dataclass(frozen=True)
-class CcaResult(Result):
+class CcaResult(Applicable):
     """Canonical correlations; no person's variate is in here.
 
     Attributes:
@@ -138,10 +139,10 @@ class CcaResult(Result):
 
     def transform_arrays(self) -> Arrays:
         names = ("x_weights", "y_weights", "x_mean", "x_sd", "y_mean", "y_sd")
-        return {name: getattr(self, name) for name in names}
+        return self.named(*names)
 
 
-class Cca(FederatedProtocol[CcaSpec, CcaResult]):
+class Cca(FederatedProtocol[CcaSpec, CcaResult], ColumnTransform[CcaSpec]):
     """What two blocks of columns share."""
 
     name = "cca"

@@ -21,7 +21,8 @@ from pydantic import Field, model_validator
 from protocols.core.disclosure import Array, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
+from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
 from protocols.estimation.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
@@ -31,7 +32,7 @@ from protocols.results.figures import left_out, matrix, shares
 _NOTHING = 1e-12  # the share of the whole variance that is rounding
 
 
-class PcaSpec(Spec):
+class PcaSpec(Transforms):
     """Which columns, and how many components.
 
     Attributes:
@@ -63,7 +64,7 @@ class PcaSpec(Spec):
 
 
 @dataclass(frozen=True)
-class PcaResult(Result):
+class PcaResult(Applicable):
     """Principal components; no person's score is in here.
 
     Attributes:
@@ -106,7 +107,7 @@ class PcaResult(Result):
         return {"loadings": self.loadings, "mean": self.mean, "scale": self.scale}
 
 
-class Pca(FederatedProtocol[PcaSpec, PcaResult]):
+class Pca(FederatedProtocol[PcaSpec, PcaResult], ColumnTransform[PcaSpec]):
     """Few columns in the place of many."""
 
     name = "pca"

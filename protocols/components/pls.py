@@ -25,7 +25,8 @@ from protocols.components.penalized_matrix import decompose
 from protocols.core.disclosure import Array, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Curve, Curves, Figure
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
+from protocols.core.roles import Applicable, ColumnTransform, Predicts, Regression, Transforms
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
 from protocols.estimation.moments import COLUMN_MOMENTS, Moments, column_moments, complete_rows, gather
@@ -39,7 +40,7 @@ _WIDEST = 2000  # columns whose products with each other fit a message
 _NOTHING = 1e-12  # the share of a block's variance, or of its correlations, that is rounding
 
 
-class PlsSpec(Spec):
+class PlsSpec(Transforms, Predicts):
     """Two blocks of columns; x explains y.
 
     Attributes:
@@ -79,13 +80,16 @@ class PlsSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (*self.x, *self.y)
 
+    def predictors(self) -> tuple[str, ...]:
+        return self.x
+
     def makes(self) -> tuple[str, ...]:
         blocks = "x" if self.method == "regression" else "xy"
         return tuple(f"{self.prefix}{block}{k + 1}" for block in blocks for k in range(self.components))
 
 
 @dataclass(frozen=True)
-class PlsResult(Result):
+class PlsResult(Applicable, Regression):
     """Partial least squares components; no person's score is in here.
 
     Attributes:
@@ -156,10 +160,10 @@ class PlsResult(Result):
 
     def transform_arrays(self) -> Arrays:
         names = ("x_weights", "y_weights", "x_mean", "x_sd", "y_mean", "y_sd")
-        return {name: getattr(self, name) for name in names}
+        return self.named(*names)
 
 
-class Pls(FederatedProtocol[PlsSpec, PlsResult]):
+class Pls(FederatedProtocol[PlsSpec, PlsResult], ColumnTransform[PlsSpec]):
     """Components of one block that go with another."""
 
     name = "pls"

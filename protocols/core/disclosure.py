@@ -57,6 +57,10 @@ class Declaration:
             raise ValueError("no array with an axis of people may leave a site")
         object.__setattr__(self, "axes", axes)
 
+    def stands_on(self) -> str | None:
+        """The name of the count of people that it stands on, or is a part of; None for a count of its own."""
+        return None
+
 
 @dataclass(frozen=True, init=False)
 class Count(Declaration):
@@ -68,6 +72,9 @@ class Count(Declaration):
         super().__init__(*axes)
         object.__setattr__(self, "of", of)
 
+    def stands_on(self) -> str | None:
+        return self.of
+
 
 @dataclass(frozen=True, init=False)
 class Moment(Declaration):
@@ -78,6 +85,9 @@ class Moment(Declaration):
     def __init__(self, *axes: str, behind: str = "n") -> None:
         super().__init__(*axes)
         object.__setattr__(self, "behind", behind)
+
+    def stands_on(self) -> str | None:
+        return self.behind
 
 
 @dataclass(frozen=True, init=False)
@@ -207,9 +217,7 @@ def _check_parameters(
 
 def _behind(name: str, declared: Mapping[str, Declaration], arrays: Mapping[str, Array]) -> Array:
     """The counts of people on which each entry of an array stands, shaped to broadcast over it."""
-    declaration = declared[name]
-    counted = declaration.behind if isinstance(declaration, Moment) else getattr(declaration, "of", None)
-    counts = arrays[counted or name]
+    counts = arrays[declared[name].stands_on() or name]
     return counts.reshape(counts.shape + (1,) * (arrays[name].ndim - counts.ndim))
 
 
@@ -243,7 +251,8 @@ def _given_away(
         axes = declaration.axes
         if not isinstance(declaration, Count) or declaration.of is not None or axes[:1] != ("group",):
             continue
-        stands_on = counted in (name, getattr(own, "behind", None)) or len(axes) < len(own.axes)
+        behind = own.behind if isinstance(own, Moment) else None
+        stands_on = counted in (name, behind) or len(axes) < len(own.axes)
         if stands_on and own.axes[: len(axes)] == axes:
             counts = arrays[counted].astype(np.int64)
             by_column = counts.reshape(len(counts), -1).T

@@ -25,7 +25,7 @@ from protocols.core.site_step import SiteStep as SiteStep
 from protocols.core.site_step import site_step as site_step
 from protocols.core.spec import Spec as Spec
 from protocols.core.spec import specs_in as specs_in
-from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
+from protocols.core.table import EVERYBODY, Rows
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ class Result:
         """
         return plotted(type(self).__name__, self.figure(), axes)
 
-    def transform_arrays(self) -> Arrays:
-        """The arrays that a site needs to apply this result to its own rows, for results that are applied."""
-        raise SpecError(Code.INVALID_STUDY, f"{type(self).__name__} is not a transform of columns")
+    def named(self, *names: str) -> dict[str, Any]:
+        """The fields of these names: columns of a table, or the arrays that a site needs."""
+        return {name: getattr(self, name) for name in names}  # the class itself writes its fields' names
 
 
 class FederatedProtocol(Generic[S, R]):
@@ -158,21 +158,6 @@ class FederatedProtocol(Generic[S, R]):
         """
         return None
 
-    def transform(self, spec: S, table: AnalysisTable, rows: Mask, **arrays: Array) -> AnalysisTable:
-        """The table with its columns changed by a global result; the site's own part comes from `rows`."""
-        raise SpecError(Code.INVALID_STUDY, f"{self.name} is not a transform of columns")
-
-    def score(self, spec: S, table: AnalysisTable, **arrays: Array) -> Floats:
-        """The (n,) probabilities of the outcome by a model's `transform_arrays`; missing: not known."""
-        raise SpecError(Code.INVALID_STUDY, f"{self.name} gives no probability")
-
-    def risks(self, spec: S, table: AnalysisTable, at: Integers, **arrays: Array) -> tuple[Floats, Floats]:
-        """The (n,) scores and (n, T) chances of the event by `transform_arrays`; missing: not known.
-
-        `at` are the intervals of the model's grid, from 1, by whose end the event may come.
-        """
-        raise SpecError(Code.INVALID_STUDY, f"{self.name} foretells no survival")
-
     def describe(self, spec: S) -> Sequence[str]:
         """What leaves a site, in words that a site administrator reads before approving."""
         raise NotImplementedError
@@ -189,7 +174,8 @@ def protocol(name: str) -> FederatedProtocol[Any, Any]:
             Code.UNKNOWN_PROTOCOL, f"there is no protocol {name!r}", "known: " + ", ".join(sorted(CATALOGUE))
         )
     module, _, class_name = CATALOGUE[name].partition(":")
-    return cast("FederatedProtocol[Any, Any]", getattr(importlib.import_module(module), class_name)())
+    found = getattr(importlib.import_module(module), class_name)  # CATALOGUE names the class
+    return cast("FederatedProtocol[Any, Any]", found())
 
 
 def parse_spec(data: Mapping[str, Any]) -> Spec:
@@ -251,7 +237,7 @@ def plain(value: object) -> Any:
     if isinstance(value, BaseModel):
         return plain(value.model_dump(mode="json"))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}  # its own fields
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, np.ndarray):

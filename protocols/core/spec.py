@@ -41,7 +41,8 @@ class Spec(BaseModel):
 def specs_in(value: object) -> list[Spec]:
     """A spec and all that stand inside it, at any depth: what a policy has to look at."""
     if isinstance(value, BaseModel):
-        inner = [s for name in type(value).model_fields for s in specs_in(getattr(value, name))]
+        fields = [getattr(value, name) for name in type(value).model_fields]  # its own fields, whichever
+        inner = [s for field in fields for s in specs_in(field)]
         return [value, *inner] if isinstance(value, Spec) else inner
     if isinstance(value, Mapping):
         return [s for part in value.values() for s in specs_in(part)]

@@ -21,6 +21,7 @@ from cdm.cohorts.cohort import Cohort
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError
 from protocols.core.protocol import Spec, parse_spec, protocol, specs_in
+from protocols.core.roles import Transforms, check_role
 from protocols.core.variables import Name, Variable, check_changing
 
 SCHEMA_VERSION = 1
@@ -81,6 +82,8 @@ class Study(BaseModel):
             later = [a for a in analysis.after if a not in seen]
             if later:
                 raise ValueError(f"analysis {analysis.name}: {', '.join(later)} does not come before it")
+            for before in (a for a in self.analyses if a.name in analysis.after):
+                _check_before(analysis.name, before)
             seen.add(analysis.name)
         return self
 
@@ -125,10 +128,23 @@ class Study(BaseModel):
         return lines
 
 
+def _check_before(name: str, before: Analysis) -> None:
+    """Raises unless an analysis can come before the named one: it changes columns.
+
+    Raises:
+        ValueError: for pydantic.
+    """
+    try:
+        check_role(before.spec, (Transforms,))
+    except ValueError as error:
+        raise ValueError(f"analysis {name} comes after {before.name}, but {error}") from None
+
+
 def _inside(value: object, name: str) -> object:
     """What stands in a model, a mapping or a tuple under a name; None, if nothing does."""
     if isinstance(value, BaseModel):
-        return getattr(value, name) if name in type(value).model_fields else None
+        fields = type(value).model_fields
+        return getattr(value, name) if name in fields else None  # a question names the field
     if isinstance(value, Mapping):
         return value.get(name)
     if isinstance(value, tuple) and name.isdigit() and int(name) < len(value):

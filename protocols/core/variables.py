@@ -231,7 +231,7 @@ def check_changing(variables: Mapping[str, _Variable]) -> None:
                     f"{outcome}: {name} is no variable of dated records; "
                     "`changing` takes measurement, finding, occurrence and ctdna"
                 )
-            if getattr(variable, "pick", "last") != "last":
+            if not isinstance(variable, Occurrence) and variable.pick != "last":
                 raise ValueError(f"{outcome}: {name} changes, so its `pick` is last: the last value holds")
 
 

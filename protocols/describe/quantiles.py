@@ -197,7 +197,7 @@ def result(spec: QuantilesSpec, n: Floats, steps: Integers) -> QuantilesResult:
             "a quantile needs more: ask for means",
         )
     size, Q = np.array([scale.steps() for scale in spec.of])[:, None], len(spec.shares)
-    low, resolution = (np.array([getattr(s, name) for s in spec.of]) for name in ("low", "resolution"))
+    low, resolution = np.array([(scale.low, scale.resolution) for scale in spec.of]).T
     values = low[:, None] + steps * resolution[:, None]
     values = np.where((steps < 0) | (steps > size) | (n[:, None] < FEWEST), np.nan, values)
     at = (n - 1)[:, None] * np.array(spec.shares)

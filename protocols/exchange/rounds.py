@@ -24,6 +24,7 @@ from protocols.core.protocol import (
     protocol,
     within,
 )
+from protocols.core.roles import arrays_of
 from protocols.core.study import Analysis, Study
 from protocols.core.table import EVERYBODY
 from protocols.exchange.secure_sum import unmask
@@ -164,7 +165,7 @@ def _one_analysis(
         before = results[name]
         if isinstance(before, ShadowgraphError):
             raise StudyError(before.code, f"{name} comes before it and failed: {before.text}")
-        transforms.append(Transform(name, (), EVERYBODY, before.transform_arrays()))
+        transforms.append(Transform(name, (), EVERYBODY, arrays_of(before)))
     coordination = protocol(analysis.spec.protocol).coordinate(analysis.spec)
     result: Result = yield from within(coordination, analysis=analysis.name, transforms=tuple(transforms))
     return result

@@ -8,6 +8,7 @@ import numpy as np
 from protocols.core.disclosure import Release, Thresholds, release
 from protocols.core.errors import Code, SiteError, SpecError
 from protocols.core.protocol import Ask, SiteStep, Spec, Transform, protocol
+from protocols.core.roles import transformed
 from protocols.core.study import Study
 from protocols.core.table import EVERYBODY, AnalysisTable
 
@@ -106,4 +107,4 @@ def _transformed(study: Study, table: AnalysisTable, transform: Transform, quest
     rows = transform.rows.mask(table)
     if not rows.any():
         rows = np.ones(len(table), dtype=bool)
-    return protocol(spec.protocol).transform(spec, table, rows, **transform.arrays)
+    return transformed(spec, table, rows, transform.arrays)

@@ -120,7 +120,7 @@ class AssociateResult(Result):
         """One row a test, the smallest p-value first."""
         columns = ("beta", "se", "statistic", "p", "p_bonferroni", "q_bh", "q_by")
         frame = pd.DataFrame(
-            {name: getattr(self, name).ravel() for name in columns},
+            {name: np.ravel(x) for name, x in self.named(*columns).items()},
             pd.MultiIndex.from_product([self.features, self.outcomes], names=["feature", "outcome"]),
         )
         return frame.dropna(subset="p").sort_values("p", kind="stable")

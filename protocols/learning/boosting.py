@@ -22,18 +22,17 @@ from pydantic import Field, model_validator
 from scipy.special import expit, logit
 
 from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.errors import Code, SpecError, StudyError
+from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
 from protocols.core.protocol import (
     Arrays,
     Ask,
     Coordination,
     FederatedProtocol,
-    Result,
-    Spec,
     ask,
     site_step,
 )
+from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel, Role
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.learning.trees import (
@@ -52,7 +51,7 @@ from protocols.learning.trees import (
 from protocols.results.figures import importance
 
 
-class BoostingSpec(Spec):
+class BoostingSpec(PredictsProbability):
     """An outcome on covariates, by trees.
 
     Attributes:
@@ -95,13 +94,19 @@ class BoostingSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (self.outcome, *self.covariates)
 
+    def outcome_name(self) -> str:
+        return self.outcome
+
+    def shortfall(self, role: type[Role]) -> str:
+        return "`loss: squared` gives no probability of a 0/1 outcome" if self.loss == "squared" else ""
+
     def rules(self) -> Rules:
         """What a split must satisfy."""
         return Rules(self.l2, self.min_gain, self.min_weight, self.min_people)
 
 
 @dataclass(frozen=True)
-class BoostingResult(Result):
+class BoostingResult(Applicable):
     """Boosted trees.
 
     Attributes:
@@ -132,10 +137,10 @@ class BoostingResult(Result):
 
     def transform_arrays(self) -> dict[str, Array]:
         names = ("feature", "threshold", "missing_left", "value")
-        return {"base": np.array(self.base), **{name: getattr(self, name) for name in names}}
+        return {"base": np.array(self.base), **self.named(*names)}
 
 
-class Boosting(FederatedProtocol[BoostingSpec, BoostingResult]):
+class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel[BoostingSpec]):
     """Gradient-boosted trees."""
 
     name = "boosting"
@@ -226,13 +231,7 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult]):
         return BoostingResult(spec.covariates, base, *_plain(trees), gain, splits, n)
 
     def score(self, spec: BoostingSpec, table: AnalysisTable, **arrays: Array) -> Floats:
-        """The (n,) probabilities that a 0/1 outcome is 1; nobody's is missing.
-
-        Raises:
-            SpecError: the outcome is a number.
-        """
-        if spec.loss != "logistic":
-            raise SpecError(Code.INVALID_STUDY, "trees of least squares give no probability")
+        """The (n,) probabilities that a 0/1 outcome is 1; nobody's is missing."""
         return predicted(spec, table, **arrays)
 
     def describe(self, spec: BoostingSpec) -> Sequence[str]:

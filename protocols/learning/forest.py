@@ -20,7 +20,8 @@ from scipy import stats
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.estimation.person_draws import uniform
@@ -43,7 +44,7 @@ _SCORE_BINS = 100
 _POISSON = stats.poisson.cdf(np.arange(18), 1.0)  # the last is 1 in double precision
 
 
-class ForestSpec(Spec):
+class ForestSpec(PredictsProbability):
     """A 0/1 outcome on covariates, by a forest.
 
     Attributes:
@@ -80,6 +81,9 @@ class ForestSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (self.outcome, *self.covariates)
 
+    def outcome_name(self) -> str:
+        return self.outcome
+
     def columns_tried(self) -> int:
         """How many columns a node tries."""
         f = len(self.covariates)
@@ -91,7 +95,7 @@ class ForestSpec(Spec):
 
 
 @dataclass(frozen=True)
-class ForestResult(Result):
+class ForestResult(Applicable):
     """A random forest.
 
     Attributes:
@@ -126,10 +130,10 @@ class ForestResult(Result):
         )
 
     def transform_arrays(self) -> dict[str, Array]:
-        return {name: getattr(self, name) for name in ("feature", "threshold", "missing_left", "value")}
+        return self.named("feature", "threshold", "missing_left", "value")
 
 
-class Forest(FederatedProtocol[ForestSpec, ForestResult]):
+class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[ForestSpec]):
     """Random forest."""
 
     name = "forest"

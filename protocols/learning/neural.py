@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from protocols.core.disclosure import Array, Count, Moment, Update
-from protocols.core.errors import Code, ShadowgraphError, SiteError, SpecError, StudyError
+from protocols.core.errors import Code, ShadowgraphError, SiteError, StudyError
 from protocols.core.protocol import (
     Arrays,
     Ask,
@@ -34,6 +34,7 @@ from protocols.core.protocol import (
     Total,
     site_step,
 )
+from protocols.core.roles import ProbabilityModel
 from protocols.core.table import AnalysisTable, Floats
 from protocols.estimation.newton import covariate_moments, location_and_scale
 from protocols.estimation.person_draws import uniform
@@ -54,7 +55,7 @@ from protocols.learning.neural_model import predicted, standardized
 _STEP = {"fedsgd": "gradient", "fedavg": "train", "fedprox": "train", "scaffold": "controlled"}
 
 
-class Neural(FederatedProtocol[NeuralSpec, NeuralResult]):
+class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[NeuralSpec]):
     """Neural networks."""
 
     name = "neural"
@@ -160,13 +161,7 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult]):
         return _result(spec, weights, (shift, scale), (n, events), (loss, still))
 
     def score(self, spec: NeuralSpec, table: AnalysisTable, **arrays: Array) -> Floats:
-        """The (n,) probabilities that a 0/1 outcome is 1; missing for who misses a covariate. Needs no torch.
-
-        Raises:
-            SpecError: the outcome is a number.
-        """
-        if spec.loss != "logistic":
-            raise SpecError(Code.INVALID_STUDY, "a network of least squares gives no probability")
+        """The (n,) probabilities that a 0/1 outcome is 1; NaN without a covariate. Needs no torch."""
         return predicted(spec, table, **arrays)
 
     def describe(self, spec: NeuralSpec) -> Sequence[str]:

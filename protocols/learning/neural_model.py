@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from protocols.core.disclosure import Array
 from protocols.core.figure import Axis, Bar, Bars, Curve, Curves, Figure
-from protocols.core.protocol import Result, Spec
+from protocols.core.roles import Applicable, PredictsProbability, Role
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.learning.network import Activation, Network
@@ -20,7 +20,7 @@ from protocols.results.figures import MOST_ROWS, floats, left_out
 from protocols.results.numerals import shown
 
 
-class NeuralSpec(Spec):
+class NeuralSpec(PredictsProbability):
     """An outcome on covariates, by a network.
 
     Attributes:
@@ -78,6 +78,12 @@ class NeuralSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (self.outcome, *self.covariates)
 
+    def outcome_name(self) -> str:
+        return self.outcome
+
+    def shortfall(self, role: type[Role]) -> str:
+        return "`loss: squared` gives no probability of a 0/1 outcome" if self.loss == "squared" else ""
+
     def columns(self) -> tuple[str, ...]:
         """What is standardized: the covariates, and an outcome that is a number."""
         return (*self.covariates, self.outcome) if self.loss == "squared" else self.covariates
@@ -92,7 +98,7 @@ class NeuralSpec(Spec):
 
 
 @dataclass(frozen=True)
-class NeuralResult(Result):
+class NeuralResult(Applicable):
     """A trained network.
 
     Attributes:

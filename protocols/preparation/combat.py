@@ -24,7 +24,8 @@ from pydantic import Field, model_validator
 from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.figure import Figure, NoFigure
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.estimation.newton import check_rank
@@ -41,7 +42,7 @@ from protocols.results.figures import left_out, matrix
 _RESOLUTION = 1e-3  # a within-batch sum of squares below it is asked again on a finer scale
 
 
-class CombatSpec(Spec):
+class CombatSpec(Transforms):
     """Which features, harmonized over which batches.
 
     Attributes:
@@ -77,7 +78,7 @@ class CombatSpec(Spec):
 
 
 @dataclass(frozen=True)
-class CombatResult(Result):
+class CombatResult(Applicable):
     """What all sites share of a harmonization; each batch's location and scale stay at its site.
 
     Attributes:
@@ -125,7 +126,7 @@ class CombatResult(Result):
         return {"grand_mean": self.grand_mean, "effects": self.effects, "variance": self.variance}
 
 
-class Combat(FederatedProtocol[CombatSpec, CombatResult]):
+class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[CombatSpec]):
     """Features without their batches."""
 
     name = "combat"

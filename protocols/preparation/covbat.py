@@ -27,11 +27,10 @@ from protocols.core.protocol import (
     Ask,
     Coordination,
     FederatedProtocol,
-    Result,
-    Spec,
     site_step,
     within,
 )
+from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.estimation.vectors import upright
 from protocols.preparation.batches import about_batch_means, batch_codes, estimable
@@ -43,7 +42,7 @@ _CENTRED = 1e-12  # standard deviations from 0 that are rounding, where ComBat l
 _NOTHING = 1e-10  # the variance of a component of correlations that is rounding
 
 
-class CovbatSpec(Spec):
+class CovbatSpec(Transforms):
     """ComBat's spec, and how many components are harmonized.
 
     Attributes:
@@ -62,7 +61,7 @@ class CovbatSpec(Spec):
 
 
 @dataclass(frozen=True)
-class CovbatResult(Result):
+class CovbatResult(Applicable):
     """What all sites share; each batch's location and scale, of features and scores, stay at its site.
 
     Attributes:
@@ -97,11 +96,11 @@ class CovbatResult(Result):
         )
 
     def transform_arrays(self) -> Arrays:
-        own = {name: getattr(self, name) for name in ("centre", "spread", "loadings", "within")}
+        own = self.named("centre", "spread", "loadings", "within")
         return {**self.combat.transform_arrays(), **own}
 
 
-class Covbat(FederatedProtocol[CovbatSpec, CovbatResult]):
+class Covbat(FederatedProtocol[CovbatSpec, CovbatResult], ColumnTransform[CovbatSpec]):
     """Features without their batches, in mean, spread and covariance."""
 
     name = "covbat"

@@ -21,7 +21,8 @@ from pydantic import Field, model_validator
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Figure
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.results.figures import MOST_ROWS, left_out
@@ -32,7 +33,7 @@ _MAX_ROUNDS = 4
 _CROWDED = 8  # times min_count: a cell with more people is cut again
 
 
-class ImputeSpec(Spec):
+class ImputeSpec(Transforms):
     """Which variables are filled, and how.
 
     Attributes:
@@ -71,7 +72,7 @@ class ImputeSpec(Spec):
 
 
 @dataclass(frozen=True)
-class ImputeResult(Result):
+class ImputeResult(Applicable):
     """What missing values become.
 
     Attributes:
@@ -90,7 +91,7 @@ class ImputeResult(Result):
 
     def summary(self) -> pd.DataFrame:
         names = ("kinds", "values", "bound", "n", "missing")
-        return pd.DataFrame({name: getattr(self, name) for name in names}, index=list(self.columns))
+        return pd.DataFrame(self.named(*names), index=list(self.columns))
 
     def figure(self) -> Figure:
         of = np.maximum(self.n + self.missing, 1)
@@ -122,7 +123,7 @@ class _Grid:
         return cls(mean - reach, 2 * reach / CELLS)
 
 
-class Impute(FederatedProtocol[ImputeSpec, ImputeResult]):
+class Impute(FederatedProtocol[ImputeSpec, ImputeResult], ColumnTransform[ImputeSpec]):
     """Columns without missing values."""
 
     name = "impute"

@@ -17,7 +17,7 @@ for the federated form; R `mice.impute.norm`, `mice.impute.logreg`, `pool`.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -41,17 +41,14 @@ from protocols.core.protocol import (
     site_step,
     within,
 )
+from protocols.core.roles import Coefficients, ColumnTransform, Estimates, Model
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
 from protocols.estimation.person_draws import normal, uniform
 from protocols.preparation import rubin
 from protocols.preparation.posterior import inverse, logistic_mode, regression_draw, scattered
 from protocols.regression.families import logit
-from protocols.regression.glm import GlmSpec
-from protocols.regression.linear import LinearSpec
-from protocols.regression.logistic import LogisticSpec
 from protocols.results.figures import forest
-from protocols.survival.cox import CoxSpec
 
 
 class MultipleImputationSpec(Spec):
@@ -67,7 +64,7 @@ class MultipleImputationSpec(Spec):
     """
 
     protocol: Literal["multiple_imputation"] = "multiple_imputation"
-    model: Annotated[LinearSpec | LogisticSpec | GlmSpec | CoxSpec, Field(discriminator="protocol")]
+    model: Model[Estimates]
     norm: tuple[Name, ...] = Field(default=(), max_length=50)
     logreg: tuple[Name, ...] = Field(default=(), max_length=50)
     predictors: tuple[Column, ...] = Field(default=(), max_length=100)
@@ -134,7 +131,7 @@ class MultipleImputationResult(Result):
 
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "t", "df", "p", "lower", "upper", "fmi")
-        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+        return pd.DataFrame(self.named(*columns), index=list(self.terms))
 
     def figure(self) -> Figure | NoFigure:
         caption = (
@@ -143,7 +140,10 @@ class MultipleImputationResult(Result):
         return forest(self.terms, self.coef, self.lower, self.upper, measure="coefficient", caption=caption)
 
 
-class MultipleImputation(FederatedProtocol[MultipleImputationSpec, MultipleImputationResult]):
+class MultipleImputation(
+    FederatedProtocol[MultipleImputationSpec, MultipleImputationResult],
+    ColumnTransform[MultipleImputationSpec],
+):
     """A model on people with missing values, all of them used."""
 
     name = "multiple_imputation"
@@ -349,14 +349,13 @@ def result(
     spec: MultipleImputationSpec,
     known: Arrays,
     chains: Sequence[Arrays],
-    fits: Sequence[Any],
+    fits: Sequence[Coefficients],
 ) -> MultipleImputationResult:
     """The result of the fits on each completed data set."""
     estimates = np.array([fit.coef for fit in fits])
     n, p, k = fits[0].n, estimates.shape[1], len(spec.imputed())
-    events = fits[0].n_events if spec.model.protocol == "cox" else n
     covariances = np.array([fit.covariance for fit in fits])
-    found = rubin.pool(estimates, covariances, events - p, spec.level)
+    found = rubin.pool(estimates, covariances, fits[0].informative() - p, spec.level)
     draws = np.array([chain["draws"][:, -2] for chain in chains])  # the intercepts
     return MultipleImputationResult(
         terms=fits[0].terms,

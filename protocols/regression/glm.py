@@ -21,9 +21,18 @@ from scipy import stats
 from scipy.special import ndtr
 
 from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.errors import Code, SiteError, SpecError, StudyError
+from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.figure import Figure, NoFigure
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.roles import (
+    Applicable,
+    Estimates,
+    Predicts,
+    PredictsProbability,
+    ProbabilityModel,
+    Regression,
+    Role,
+)
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Column, Name
 from protocols.estimation.newton import (
@@ -45,7 +54,7 @@ _THETAS = np.arange(-2.0, 4.1)  # logarithms of theta of which the best begins
 _NO_OVERDISPERSION = 12.0  # a log theta beyond which the counts are Poisson's
 
 
-class GlmSpec(Spec):
+class GlmSpec(PredictsProbability, Predicts, Estimates):
     """An outcome on covariates, by the family of its likelihood.
 
     Attributes:
@@ -74,6 +83,26 @@ class GlmSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name.split(".")[0] for name in self.columns()))
 
+    def outcome_name(self) -> str:
+        return self.outcome
+
+    def predictors(self) -> tuple[str, ...]:
+        return self.covariates
+
+    def shortfall(self, role: type[Role]) -> str:
+        if role is PredictsProbability and self.family != "probit":
+            return f"`family: {self.family}` gives no probability; logistic and `family: probit` do"
+        if (
+            role in (PredictsProbability, Predicts)
+            and self.family == "probit"
+            and (self.offset or self.exposure)
+        ):
+            return "a probit model with an `offset` or `exposure` predicts nothing without it"
+        return ""
+
+    def _is_offset(self) -> bool:
+        return bool(self.offset or self.exposure)
+
     def columns(self) -> tuple[str, ...]:
         """The table's columns that must be known of a person."""
         return (self.outcome, *self.covariates, *filter(None, (self.offset, self.exposure)))
@@ -88,7 +117,7 @@ class GlmSpec(Spec):
 
 
 @dataclass(frozen=True)
-class GlmResult(Result):
+class GlmResult(Applicable, Regression):
     """Coefficients of a generalized linear model.
 
     Attributes:
@@ -127,7 +156,10 @@ class GlmResult(Result):
 
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "z", "p", "lower", "upper", "rate_ratio")
-        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+        return pd.DataFrame(self.named(*columns), index=list(self.terms))
+
+    def informative(self) -> int:
+        return self.n
 
     def figure(self) -> Figure | NoFigure:
         ratio = self.family != "probit"
@@ -146,7 +178,7 @@ class GlmResult(Result):
         return {"coef": self.coef}
 
 
-class Glm(FederatedProtocol[GlmSpec, GlmResult]):
+class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
     """Effects of covariates on a count, or on a 0/1 variable by probit."""
 
     name = "glm"
@@ -231,13 +263,7 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult]):
         return result(spec, found, basis, null, int(total["n"]))
 
     def score(self, spec: GlmSpec, table: AnalysisTable, **arrays: Array) -> Floats:
-        """The (n,) probabilities that a 0/1 outcome is 1, by probit.
-
-        Raises:
-            SpecError: another family, or an offset.
-        """
-        if spec.family != "probit" or spec.offset or spec.exposure:
-            raise SpecError(Code.INVALID_STUDY, f"a {spec.family} model of counts gives no probability")
+        """The (n,) probabilities that a 0/1 outcome is 1, by probit."""
         return families.probabilities(spec.covariates, table, arrays["coef"], link="probit")
 
     def describe(self, spec: GlmSpec) -> Sequence[str]:

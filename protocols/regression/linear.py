@@ -24,7 +24,8 @@ from scipy.linalg import cho_factor, cho_solve
 from protocols.core.disclosure import Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure, NoFigure
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
+from protocols.core.roles import Estimates, Predicts, Regression
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.estimation.moments import (
@@ -45,7 +46,7 @@ FEWEST_DF = 10
 """Residual degrees of freedom below which a fit is refused: it would follow its people."""
 
 
-class LinearSpec(Spec):
+class LinearSpec(Predicts, Estimates):
     """A numeric outcome on covariates.
 
     Attributes:
@@ -72,13 +73,16 @@ class LinearSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (*self.covariates, self.outcome)
 
+    def predictors(self) -> tuple[str, ...]:
+        return self.covariates
+
     def terms(self) -> tuple[str, ...]:
         """The names of the coefficients."""
         return (INTERCEPT, *self.covariates) if self.intercepts == "common" else self.covariates
 
 
 @dataclass(frozen=True)
-class LinearResult(Result):
+class LinearResult(Regression):
     """Coefficients of a linear model; those of aliased covariates are missing.
 
     Attributes:
@@ -116,7 +120,10 @@ class LinearResult(Result):
 
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "t", "p", "lower", "upper")
-        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+        return pd.DataFrame(self.named(*columns), index=list(self.terms))
+
+    def informative(self) -> int:
+        return self.n
 
     def figure(self) -> Figure | NoFigure:
         caption = interval_caption(f"Coefficients of {self.n} people", self.level, self.lower)

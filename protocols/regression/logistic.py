@@ -17,7 +17,8 @@ from scipy import stats
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure, NoFigure
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.roles import Applicable, Estimates, PredictsProbability, ProbabilityModel
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.estimation.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
@@ -27,7 +28,7 @@ from protocols.results.figures import forest, interval_caption
 INTERCEPT = "(Intercept)"
 
 
-class LogisticSpec(Spec):
+class LogisticSpec(PredictsProbability, Estimates):
     """A 0/1 outcome on covariates.
 
     Attributes:
@@ -44,13 +45,16 @@ class LogisticSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (self.outcome, *self.covariates)
 
+    def outcome_name(self) -> str:
+        return self.outcome
+
     def terms(self) -> tuple[str, ...]:
         """The names of the coefficients."""
         return (INTERCEPT, *self.covariates)
 
 
 @dataclass(frozen=True)
-class LogisticResult(Result):
+class LogisticResult(Applicable):
     """Log odds ratios of a logistic model.
 
     Attributes:
@@ -82,7 +86,10 @@ class LogisticResult(Result):
 
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "z", "p", "odds_ratio", "lower", "upper")
-        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+        return pd.DataFrame(self.named(*columns), index=list(self.terms))
+
+    def informative(self) -> int:
+        return self.n
 
     def figure(self) -> Figure | NoFigure:
         caption = interval_caption(f"Odds ratios of {self.n} people", self.level, self.lower)
@@ -93,7 +100,7 @@ class LogisticResult(Result):
         return {"coef": self.coef}
 
 
-class Logistic(FederatedProtocol[LogisticSpec, LogisticResult]):
+class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel[LogisticSpec]):
     """Odds ratios of covariates on a 0/1 outcome."""
 
     name = "logistic"

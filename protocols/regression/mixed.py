@@ -24,7 +24,8 @@ from scipy.optimize import brentq
 from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Figure
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.roles import Predicts, Regression
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.estimation.newton import check_rank
@@ -37,7 +38,7 @@ _FEWEST_SITES = 3
 _LARGEST_RATIO = 1e6
 
 
-class MixedSpec(Spec):
+class MixedSpec(Predicts):
     """A numeric outcome on covariates, each site with its own level.
 
     Attributes:
@@ -56,13 +57,16 @@ class MixedSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (*self.covariates, self.outcome)
 
+    def predictors(self) -> tuple[str, ...]:
+        return self.covariates
+
     def terms(self) -> tuple[str, ...]:
         """The names of the fixed effects."""
         return (INTERCEPT, *self.covariates)
 
 
 @dataclass(frozen=True)
-class MixedResult(Result):
+class MixedResult(Regression):
     """Fixed effects, variances, and the sites' levels.
 
     Attributes:
@@ -96,7 +100,7 @@ class MixedResult(Result):
 
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "z", "p", "lower", "upper")
-        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+        return pd.DataFrame(self.named(*columns), index=list(self.terms))
 
     def figure(self) -> Figure:
         rows = term_rows(self.terms, self.terms, self.coef, self.lower, self.upper)

@@ -18,7 +18,8 @@ from scipy.special import logsumexp, softmax, xlogy
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.figure import Figure, NoFigure
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.roles import Classification, PredictsLevels
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.estimation.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
@@ -28,7 +29,7 @@ from protocols.results.figures import estimates, interval_caption, term_rows
 INTERCEPT = "(Intercept)"
 
 
-class MultinomialSpec(Spec):
+class MultinomialSpec(PredictsLevels):
     """An outcome of several levels on covariates.
 
     Attributes:
@@ -53,6 +54,12 @@ class MultinomialSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (self.outcome, *self.covariates)
 
+    def predictors(self) -> tuple[str, ...]:
+        return self.covariates
+
+    def codes(self) -> tuple[float, ...]:
+        return self.levels
+
     def terms(self) -> tuple[str, ...]:
         """The names of the coefficients of one level."""
         return (INTERCEPT, *self.covariates)
@@ -63,7 +70,7 @@ class MultinomialSpec(Spec):
 
 
 @dataclass(frozen=True)
-class MultinomialResult(Result):
+class MultinomialResult(Classification):
     """Log odds ratios of each level against the first.
 
     Attributes:
@@ -98,7 +105,7 @@ class MultinomialResult(Result):
         """One row a level and term."""
         columns = ("coef", "se", "z", "p", "odds_ratio", "lower", "upper")
         index = pd.MultiIndex.from_product([self.levels, self.terms], names=["level", "term"])
-        return pd.DataFrame({name: getattr(self, name).ravel() for name in columns}, index=index)
+        return pd.DataFrame({name: np.ravel(x) for name, x in self.named(*columns).items()}, index=index)
 
     def figure(self) -> Figure | NoFigure:
         of = [(f"{level:g}: {term}", term) for level in self.levels for term in self.terms]
@@ -116,9 +123,6 @@ class MultinomialResult(Result):
         eta = np.column_stack([np.zeros(len(x)), self.coef[:, 0] + x @ self.coef[:, 1:].T])
         chances: Floats = softmax(eta, axis=1)
         return chances
-
-    def transform_arrays(self) -> dict[str, Floats]:
-        return {"coef": self.coef}
 
 
 class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):

@@ -18,7 +18,8 @@ from pydantic import Field, model_validator
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Curve, Curves, Figure
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.estimation import elastic_net
@@ -30,7 +31,7 @@ from protocols.results.figures import MOST_ROWS, floats, left_out
 _MOST_NUMBERS = 20_000_000  # in one message: penalties times covariates squared
 
 
-class PenalizedLogisticSpec(Spec):
+class PenalizedLogisticSpec(PredictsProbability):
     """A 0/1 outcome on covariates, their coefficients held small.
 
     Attributes:
@@ -59,13 +60,16 @@ class PenalizedLogisticSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (self.outcome, *self.covariates)
 
+    def outcome_name(self) -> str:
+        return self.outcome
+
     def size(self) -> int:
         """How many penalties there are."""
         return len(self.lambdas) or self.number
 
 
 @dataclass(frozen=True)
-class PenalizedLogisticResult(Result):
+class PenalizedLogisticResult(Applicable):
     """Penalized log odds ratios, on the original scale.
 
     Attributes:
@@ -98,7 +102,7 @@ class PenalizedLogisticResult(Result):
     def summary(self) -> pd.DataFrame:
         """One row a penalty: what it leaves."""
         names = ("nonzero", "df", "deviance", "bic")
-        frame = pd.DataFrame({name: getattr(self, name) for name in names}, index=self.lambdas)
+        frame = pd.DataFrame(self.named(*names), index=self.lambdas)
         return frame.assign(chosen=np.arange(len(frame)) == self.chosen)
 
     def figure(self) -> Figure:
@@ -119,7 +123,9 @@ class PenalizedLogisticResult(Result):
         return {"coef": np.append(self.intercept[self.chosen], self.coef[self.chosen])}
 
 
-class PenalizedLogistic(FederatedProtocol[PenalizedLogisticSpec, PenalizedLogisticResult]):
+class PenalizedLogistic(
+    FederatedProtocol[PenalizedLogisticSpec, PenalizedLogisticResult], ProbabilityModel[PenalizedLogisticSpec]
+):
     """Log odds ratios of many covariates on a 0/1 outcome."""
 
     name = "penalized_logistic"

@@ -2,13 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from protocols.core.errors import Code, SpecError
-from protocols.core.protocol import FederatedProtocol, Result, Spec, protocol
+from protocols.core.protocol import Result, Spec
+from protocols.core.roles import (
+    Classification,
+    Predicts,
+    PredictsLevels,
+    PredictsProbability,
+    PredictsSurvival,
+    Regression,
+    arrays_of,
+    risks,
+    score,
+    transformed,
+)
 from protocols.core.table import AnalysisTable, Floats, Integers
 
 
@@ -32,19 +43,20 @@ class Fitted:
         Raises:
             SpecError: invalid-study; the analysis gives no probability.
         """
-        if hasattr(self.result, "predict_proba"):
-            found: Floats = self.result.predict_proba(self._matrix(x))
-            return found
-        p = self._protocol().score(self.spec, table_of(x), **self.result.transform_arrays())
+        if isinstance(self.result, Classification):
+            return self.result.predict_proba(self._matrix(x))
+        if not isinstance(self.spec, PredictsProbability):
+            raise SpecError(Code.INVALID_STUDY, f"{self.spec.protocol} gives no probability")
+        p = score(self.spec, table_of(x), arrays_of(self.result))
         return np.column_stack([1 - p, p])
 
     def predict(self, x: pd.DataFrame) -> Floats:
         """The (n,) expected outcomes of a regression (for an exposure of 1), or classes."""
-        if hasattr(self.result, "predict") and getattr(self.spec, "family", "") != "probit":
-            found: Floats = self.result.predict(self._matrix(x))
-            return found
+        probable = isinstance(self.spec, PredictsProbability) and not self.spec.shortfall(PredictsProbability)
+        if isinstance(self.result, Regression) and not probable:
+            return self.result.predict(self._matrix(x))
         p = self.predict_proba(x)
-        classes = np.array(getattr(self.spec, "levels", (0.0, 1.0)), dtype=np.float64)
+        classes = np.array(self.spec.codes() if isinstance(self.spec, PredictsLevels) else (0.0, 1.0))
         return np.where(np.isnan(p).any(axis=1), np.nan, classes[np.argmax(np.nan_to_num(p), axis=1)])
 
     def transform(self, x: pd.DataFrame, site: str = "new") -> pd.DataFrame:
@@ -56,8 +68,7 @@ class Fitted:
             SpecError: invalid-study; the analysis changes no columns.
         """
         rows = np.ones(len(x), dtype=bool)
-        arrays = self.result.transform_arrays()
-        table = self._protocol().transform(self.spec, table_of(x, site), rows, **arrays)
+        table = transformed(self.spec, table_of(x, site), rows, arrays_of(self.result))
         return x.assign(**dict(table.columns))
 
     def predict_survival_function(self, x: pd.DataFrame, days: Sequence[float]) -> pd.DataFrame:
@@ -68,8 +79,7 @@ class Fitted:
         Raises:
             SpecError: invalid-study; the analysis foretells no survival, or a day is not on its grid.
         """
-        grid = getattr(self.spec, "grid", None)
-        edges = grid.edges() if grid else np.zeros(1)
+        edges = self._survival().edges()
         at = np.searchsorted(edges, np.asarray(days, dtype=np.float64))
         if not set(days) <= set(edges[1:]):
             raise SpecError(Code.INVALID_STUDY, "a day is not on the model's grid", "take edges of the grid")
@@ -80,16 +90,20 @@ class Fitted:
         score, _ = self._risks(x, np.ones(1, dtype=np.int64))
         return pd.Series(np.exp(score), index=x.index)
 
-    def _protocol(self) -> FederatedProtocol[Any, Any]:
-        return protocol(self.spec.protocol)
+    def _survival(self) -> PredictsSurvival:
+        if not isinstance(self.spec, PredictsSurvival):
+            raise SpecError(Code.INVALID_STUDY, f"{self.spec.protocol} does not predict survival")
+        return self.spec
 
     def _risks(self, x: pd.DataFrame, at: Integers) -> tuple[Floats, Floats]:
-        arrays = self.result.transform_arrays()
-        return self._protocol().risks(self.spec, table_of(x), at.astype(np.int64), **arrays)
+        return risks(self._survival(), table_of(x), at.astype(np.int64), arrays_of(self.result))
 
     def _matrix(self, x: pd.DataFrame) -> Floats:
-        names = list(getattr(self.spec, "covariates", getattr(self.spec, "x", x.columns)))
-        return x[names].to_numpy(dtype=np.float64)
+        if not isinstance(self.spec, Predicts):
+            raise SpecError(Code.INVALID_STUDY, f"{self.spec.protocol} does not predict from covariates")
+        if why := self.spec.shortfall(Predicts):
+            raise SpecError(Code.INVALID_STUDY, why)
+        return x[list(self.spec.predictors())].to_numpy(dtype=np.float64)
 
 
 def table_of(x: pd.DataFrame, site: str = "new") -> AnalysisTable:

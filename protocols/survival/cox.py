@@ -19,6 +19,7 @@ import numpy as np
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
+from protocols.core.roles import SurvivalModel
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.survival import cox_fit
 from protocols.survival import shared_baseline as shared
@@ -31,7 +32,7 @@ from protocols.survival.survival_design import Design, cluster_products, design
 __all__ = ["Cox", "CoxResult", "CoxSpec"]
 
 
-class Cox(FederatedProtocol[CoxSpec, CoxResult]):
+class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
     """Hazard ratios of covariates on a survival outcome."""
 
     name = "cox"

@@ -11,7 +11,8 @@ from scipy import stats
 
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure, NoFigure
-from protocols.core.protocol import Arrays, Result, Spec
+from protocols.core.protocol import Arrays
+from protocols.core.roles import Applicable, Estimates, PredictsSurvival, Role
 from protocols.core.table import Floats
 from protocols.core.variables import Name
 from protocols.estimation.newton import Point
@@ -20,7 +21,7 @@ from protocols.survival.life_table import Grid
 from protocols.survival.proportional_hazards import ProportionalHazards, Transform
 
 
-class CoxSpec(Spec):
+class CoxSpec(PredictsSurvival, Estimates):
     """A survival outcome on covariates.
 
     Attributes:
@@ -81,6 +82,27 @@ class CoxSpec(Spec):
         named = (self.outcome, *self.covariates, *self.strata, *(name for name in others if name))
         return tuple(dict.fromkeys(named))
 
+    def outcome_name(self) -> str:
+        return self.outcome
+
+    def terms(self) -> tuple[str, ...]:
+        return self.covariates
+
+    def entry_name(self) -> str | None:
+        return self.entry
+
+    def edges(self) -> Floats:
+        return self.grid.edges() if self.grid else np.zeros(1)
+
+    def shortfall(self, role: type[Role]) -> str:
+        if role is not PredictsSurvival:
+            return ""
+        if self.grid is None:
+            return "it needs a `grid`: its baseline hazard predicts survival"
+        if self.episodes:
+            return "time-varying covariates cannot be used for prediction: remove `episodes`"
+        return ""
+
     def is_robust(self) -> bool:
         """Whether standard errors come from score residuals."""
         return self.robust or self.cluster is not None
@@ -107,7 +129,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class CoxResult(Result):
+class CoxResult(Applicable):
     """Log hazard ratios of a Cox model.
 
     Attributes:
@@ -159,7 +181,10 @@ class CoxResult(Result):
 
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "z", "p", "hazard_ratio", "lower", "upper")
-        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+        return pd.DataFrame(self.named(*columns), index=list(self.terms))
+
+    def informative(self) -> int:
+        return self.n_events
 
     def figure(self) -> Figure | NoFigure:
         caption = interval_caption(f"Hazard ratios of {self.n} people", self.level, self.lower)

@@ -218,7 +218,7 @@ def result(spec: KaplanMeierSpec, counts: Arrays, min_count: int) -> KaplanMeier
 
 def stacked(curves: Sequence[Curve]) -> Mapping[str, Floats]:
     """The arrays of several curves, the curve as their first axis."""
-    return {name: np.stack([getattr(c, name) for c in curves]) for name in vars(curves[0])}
+    return {name: np.stack([vars(curve)[name] for curve in curves]) for name in vars(curves[0])}
 
 
 def _quantiles(days: Floats, curves: Sequence[Floats], spec: KaplanMeierSpec) -> Floats:

@@ -52,7 +52,7 @@ def measures(
     found: dict[str, Floats] = {"n": np.array(len(score)), "n_events": np.array(people.event.sum())}
     for name, weights in (("harrell", None), ("uno", 1 / before**2)):
         counted_pairs = pairs(people, score, weights)
-        found[name] = np.array([getattr(counted_pairs, count) for count in COUNTS])
+        found[name] = np.array([vars(counted_pairs)[count] for count in COUNTS])
         found[f"{name}_squares"] = counted_pairs.squares
     bins = bin_of(expit(score), BINS)
     cases, controls, squares = [], [], []

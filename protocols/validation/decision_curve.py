@@ -25,19 +25,18 @@ from protocols.core.protocol import (
     Coordination,
     FederatedProtocol,
     Result,
-    Spec,
     ask,
     protocol,
     site_step,
 )
+from protocols.core.roles import Model, PredictsProbability
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.estimation.roc import bin_of, delong_difference, histogram_of
 from protocols.results.figures import net_benefit
 from protocols.validation.out_of_fold import (
-    AnySpec,
     Part,
-    Validated,
+    ValidatedProbability,
     check_people,
     fitted,
     folds_of,
@@ -55,7 +54,7 @@ MEASURES = ("net_benefit", "treat_all", "standardized", "avoided")
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 
 
-class DecisionCurveSpec(Validated):
+class DecisionCurveSpec(ValidatedProbability):
     """Models of one outcome, and the thresholds at which one would act.
 
     Attributes:
@@ -67,7 +66,7 @@ class DecisionCurveSpec(Validated):
     """
 
     protocol: Literal["decision_curve"] = "decision_curve"
-    models: dict[Name, AnySpec] = Field(min_length=1, max_length=10)
+    models: dict[Name, Model[PredictsProbability]] = Field(min_length=1, max_length=10)
     thresholds: tuple[Threshold, ...] = Field(
         default=tuple(round(0.05 * k, 2) for k in range(1, 20)), min_length=1, max_length=99
     )
@@ -79,7 +78,7 @@ class DecisionCurveSpec(Validated):
     def _agree(self) -> "DecisionCurveSpec":
         if self.reference is not None and self.reference not in self.models:
             raise ValueError(f"there is no model {self.reference}")
-        if len({getattr(model, "outcome", None) for model in self.models.values()}) > 1:
+        if len({model.outcome_name() for model in self.models.values()}) > 1:
             raise ValueError("the models have different outcomes")
         for name, cuts in (("thresholds", self.thresholds), ("categories", self.categories)):
             if list(cuts) != sorted(set(cuts)):
@@ -94,7 +93,7 @@ class DecisionCurveSpec(Validated):
         """The models that are compared with the reference."""
         return tuple(name for name in self.names() if self.reference not in (None, name))
 
-    def fitted_models(self) -> dict[Part, Spec]:
+    def fitted_models(self) -> Mapping[Part, PredictsProbability]:
         return {("models", name): self.models[name] for name in self.names()}
 
 

@@ -30,11 +30,11 @@ from protocols.core.protocol import (
     FederatedProtocol,
     PerSite,
     Result,
-    Spec,
     ask,
     protocol,
     site_step,
 )
+from protocols.core.roles import Model, PredictsProbability, Transforms
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.estimation.heterogeneity import auc_se, heterogeneity
 from protocols.estimation.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
@@ -42,9 +42,8 @@ from protocols.preparation.combat import CombatSpec
 from protocols.results.numerals import shown_p
 from protocols.results.validation_figures import Roc, calibration_panel, roc_panel, site_panel
 from protocols.validation.out_of_fold import (
-    AnySpec,
     Part,
-    Validated,
+    ValidatedProbability,
     check_people,
     chosen_by,
     fitted,
@@ -71,7 +70,7 @@ MEASURES = (
 """What is averaged over repeated folds."""
 
 
-class DiscriminationSpec(Validated):
+class DiscriminationSpec(ValidatedProbability):
     """A model and how it is validated.
 
     Attributes:
@@ -83,17 +82,17 @@ class DiscriminationSpec(Validated):
     """
 
     protocol: Literal["discrimination"] = "discrimination"
-    model: AnySpec
+    model: Model[PredictsProbability]
     harmonize: CombatSpec | None = None
     bins: int = Field(default=200, ge=10, le=10_000)
     cells: int = Field(default=20, ge=2, le=100)
     min_cell: int = Field(default=10, ge=10)
 
-    def preparations(self) -> dict[Part, Spec]:
-        harmonize: dict[Part, Spec] = {("harmonize",): self.harmonize} if self.harmonize else {}
+    def preparations(self) -> Mapping[Part, Transforms]:
+        harmonize: dict[Part, Transforms] = {("harmonize",): self.harmonize} if self.harmonize else {}
         return {**super().preparations(), **harmonize}
 
-    def fitted_models(self) -> dict[Part, Spec]:
+    def fitted_models(self) -> Mapping[Part, PredictsProbability]:
         return {("model",): self.model}
 
 
@@ -359,7 +358,7 @@ def result(
     enough = np.where(in_tenth >= spec.min_cell, in_tenth, np.nan)
     return DiscriminationResult(
         folds=folds,
-        terms=tuple(getattr(spec.model, "terms", tuple)()),
+        terms=spec.model.terms(),
         coef=np.array([fit.get("model.coef", np.zeros(0)) for fit in fits], dtype=np.float64),
         n=n,
         n_events=events,

@@ -33,26 +33,25 @@ from protocols.core.protocol import (
     Ask,
     Coordination,
     FederatedProtocol,
-    Result,
-    Spec,
     Total,
     protocol,
     site_step,
     within,
 )
+from protocols.core.roles import Applicable, Model, PredictsProbability, ProbabilityModel, score
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
 from protocols.core.variables import Name
 from protocols.estimation.newton import Point, location_and_scale, maximise, original_scale
 from protocols.regression import families
 from protocols.results.figures import forest
-from protocols.validation.out_of_fold import AnySpec, stacked
+from protocols.validation.out_of_fold import stacked
 
 INTERCEPT = "(Intercept)"
 
 _SURE = 1e-6  # a probability nearer to 0 or 1 is taken for this
 
 
-class FusionSpec(Spec):
+class FusionSpec(PredictsProbability):
     """An outcome by experts of modalities.
 
     Attributes:
@@ -64,14 +63,14 @@ class FusionSpec(Spec):
 
     protocol: Literal["fusion"] = "fusion"
     outcome: Name
-    experts: dict[Name, AnySpec] = Field(min_length=2, max_length=10)
+    experts: dict[Name, Model[PredictsProbability]] = Field(min_length=2, max_length=10)
     folds: int = Field(default=5, ge=2, le=10)
     level: float = Field(default=0.95, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _agree(self) -> "FusionSpec":
         for name, expert in self.experts.items():
-            if getattr(expert, "outcome", None) != self.outcome:
+            if expert.outcome_name() != self.outcome:
                 raise ValueError(f"expert {name} has another outcome")
         return self
 
@@ -87,6 +86,9 @@ class FusionSpec(Spec):
         read = (name for expert in self.experts.values() for name in expert.variables())
         return tuple(dict.fromkeys((self.outcome, *read)))
 
+    def outcome_name(self) -> str:
+        return self.outcome
+
     def admits(self, rows: Rows) -> bool:
         """Everybody, or the training rows of an inner fold."""
         return rows == EVERYBODY or rows in self.training()
@@ -100,7 +102,7 @@ class FusionSpec(Spec):
 
 
 @dataclass(frozen=True)
-class FusionResult(Result):
+class FusionResult(Applicable):
     """A meta-learner on experts.
 
     Attributes:
@@ -132,7 +134,7 @@ class FusionResult(Result):
 
     def summary(self) -> pd.DataFrame:
         columns = ("coef", "se", "z", "p", "lower", "upper")
-        return pd.DataFrame({name: getattr(self, name) for name in columns}, index=list(self.terms))
+        return pd.DataFrame(self.named(*columns), index=list(self.terms))
 
     def figure(self) -> Figure | NoFigure:
         caption = (
@@ -144,7 +146,7 @@ class FusionResult(Result):
         return {"meta": np.nan_to_num(self.coef), **self.experts}
 
 
-class Fusion(FederatedProtocol[FusionSpec, FusionResult]):
+class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[FusionSpec]):
     """Probabilities from several modalities, some of them missing."""
 
     name = "fusion"
@@ -270,7 +272,7 @@ def _scores(spec: FusionSpec, table: AnalysisTable, arrays: Mapping[str, Array])
         own: dict[str, Any] = {
             key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)
         }
-        scores.append(protocol(expert.protocol).score(expert, table, **own))
+        scores.append(score(expert, table, own))
     return np.column_stack(scores)
 
 

@@ -12,10 +12,10 @@ difference of sums singles out fewer than about `min_count`; `check_people` want
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import Field, model_validator
 
 from protocols.core.disclosure import SUPPRESSED, Array, Thresholds
 from protocols.core.errors import Code, StudyError
@@ -25,24 +25,19 @@ from protocols.core.protocol import (
     Ask,
     Coordination,
     PerSite,
+    Result,
     Spec,
     Transform,
-    parse_spec,
     protocol,
     specs_in,
     within,
 )
+from protocols.core.roles import Model, PredictsProbability, Transforms, Tunes, score, transformed
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Rows
 from protocols.validation.schemes import ByFold, BySite, External, Scheme, site_number
 
 Part = tuple[str, ...]
 """Where a spec stands inside the spec of an analysis."""
-
-AnySpec = Annotated[
-    SerializeAsAny[Spec],
-    BeforeValidator(lambda value: parse_spec(value) if isinstance(value, Mapping) else value),
-]
-"""The spec of any protocol, by the name it gives."""
 
 
 class Validated(Spec):
@@ -53,31 +48,26 @@ class Validated(Spec):
         scheme: who is left out.
     """
 
-    prepare: tuple[AnySpec, ...] = Field(default=(), max_length=20)
+    prepare: tuple[Model[Transforms], ...] = Field(default=(), max_length=20)
     scheme: Scheme = ByFold()
 
     @model_validator(mode="after")
     def _is_learned_in_sums(self) -> "Validated":
         specs = [spec for before in self.preparations().values() for spec in specs_in(before)]
-        if any(getattr(spec, "reference_site", None) for spec in specs):
+        if any(step.clear(spec) for spec in specs for step in protocol(spec.protocol).steps.values()):
             raise ValueError(
                 "a reference batch is shown in the clear, which no fold may be: harmonize in an analysis of "
                 "its own, and name it in `after`"
             )
         return self
 
-    def preparations(self) -> dict[Part, Spec]:
+    def preparations(self) -> Mapping[Part, Transforms]:
         """The transforms before the models, by where they stand."""
         return {("prepare", str(i)): spec for i, spec in enumerate(self.prepare)}
 
-    def fitted_models(self) -> dict[Part, Spec]:
+    def fitted_models(self) -> Mapping[Part, Spec]:
         """The models, by where they stand."""
         raise NotImplementedError
-
-    def outcome(self) -> str:
-        """The 0/1 column that all models are of."""
-        (name,) = {str(getattr(model, "outcome", "")) for model in self.fitted_models().values()}
-        return name
 
     def variables(self) -> tuple[str, ...]:
         specs = (*self.preparations().values(), *self.fitted_models().values())
@@ -97,6 +87,18 @@ class Validated(Spec):
 
     def inner_folds(self) -> int:
         return max(model.inner_folds() for model in self.fitted_models().values())
+
+
+class ValidatedProbability(Validated):
+    """The same for models that give probabilities of one outcome."""
+
+    def fitted_models(self) -> Mapping[Part, PredictsProbability]:
+        raise NotImplementedError
+
+    def outcome(self) -> str:
+        """The 0/1 column that all models are of."""
+        (name,) = {model.outcome_name() for model in self.fitted_models().values()}
+        return name
 
 
 def sites_are_left_out(spec: Validated) -> bool:
@@ -161,16 +163,17 @@ def check_people(spec: Validated, n: int, floor: int) -> None:
 
 def chosen_by(model: Spec, part: str, fits: Sequence[Mapping[str, Array]]) -> tuple[str, ...]:
     """Which candidate each fit chose, where the model is tuned."""
-    names = tuple(getattr(model, "candidates", {}))
-    return tuple(sorted(names)[int(fit[f"{part}.chosen"])] for fit in fits) if names else ()
+    if not isinstance(model, Tunes):
+        return ()
+    return tuple(model.names()[int(fit[f"{part}.chosen"])] for fit in fits)
 
 
-R = TypeVar("R")
+R = TypeVar("R", bound=Result)
 
 
 def mean_of_repeats(results: Sequence[R], measures: Sequence[str]) -> R:
     """The first result with the named measures averaged over all, and each one's own in `by_repeat`."""
-    values = {name: np.array([getattr(result, name) for result in results]) for name in measures}
+    values = {name: np.array([result.named(name)[name] for result in results]) for name in measures}
     means = {name: value.mean(axis=0) for name, value in values.items()}
     plain = {name: float(mean) if mean.ndim == 0 else mean for name, mean in means.items()}
     changes: dict[str, Any] = {**plain, "by_repeat": values if len(results) > 1 else {}}
@@ -240,7 +243,7 @@ def stacked(fits: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
 
 
 def scored(
-    spec: Validated, table: AnalysisTable, folds: Integers, arrays: Mapping[str, Array]
+    spec: ValidatedProbability, table: AnalysisTable, folds: Integers, arrays: Mapping[str, Array]
 ) -> tuple[Floats, Floats]:
     """Outcomes (n,) and probabilities (models, n) of the people here by the models that never saw them.
 
@@ -249,9 +252,7 @@ def scored(
     models = spec.fitted_models()
     outcomes, scores = [np.zeros(0)], [np.zeros((len(models), 0))]
     for people, fits in tested(spec, table, folds, arrays):
-        p = np.array(
-            [protocol(model.protocol).score(model, people, **fits[part]) for part, model in models.items()]
-        )
+        p = np.array([score(model, people, fits[part]) for part, model in models.items()])
         y = people.column(spec.outcome())
         known = ~(np.isnan(p).any(axis=0) | np.isnan(y))
         outcomes.append(y[known])
@@ -271,11 +272,11 @@ def tested(
         rows = ~test if not test.all() else test
         changed = table
         for part, before in spec.preparations().items():
-            changed = protocol(before.protocol).transform(before, changed, rows, **_of(part, arrays, f))
+            changed = transformed(before, changed, rows, _of(part, arrays, f))
         yield changed.select(test), {part: _of(part, arrays, f) for part in spec.fitted_models()}
 
 
-def smaller_class(spec: Validated, table: AnalysisTable) -> Arrays:
+def smaller_class(spec: ValidatedProbability, table: AnalysisTable) -> Arrays:
     """How many people are in the smaller class here: whether this site can be left out and judged."""
     changed = {name for before in spec.preparations().values() for name in before.variables()}
     used = {name for model in spec.fitted_models().values() for name in model.variables()}

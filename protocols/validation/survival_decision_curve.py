@@ -24,15 +24,14 @@ from protocols.core.protocol import (
     Coordination,
     FederatedProtocol,
     Result,
-    Spec,
     ask,
     protocol,
     site_step,
 )
+from protocols.core.roles import Model, PredictsSurvival, risks
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.results.figures import net_benefit
-from protocols.survival.cox import CoxSpec
 from protocols.survival.life_table import FollowUp, counted, curve, follow_up, known_follow_up
 from protocols.validation.out_of_fold import (
     Part,
@@ -47,12 +46,10 @@ from protocols.validation.out_of_fold import (
     tested,
 )
 from protocols.validation.schemes import ByFold
-from protocols.validation.tune import TuneSpec, check_foretells
 
 MEASURES = ("net_benefit", "treat_all", "avoided")
 """What is averaged over repeated folds."""
 
-Model = Annotated[CoxSpec | TuneSpec, Field(discriminator="protocol")]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -66,7 +63,7 @@ class SurvivalDecisionCurveSpec(Validated):
     """
 
     protocol: Literal["survival_decision_curve"] = "survival_decision_curve"
-    models: dict[Name, Model] = Field(min_length=1, max_length=10)
+    models: dict[Name, Model[PredictsSurvival]] = Field(min_length=1, max_length=10)
     day: int
     thresholds: tuple[Threshold, ...] = Field(
         default=tuple(round(0.05 * k, 2) for k in range(1, 20)), min_length=1, max_length=99
@@ -75,9 +72,7 @@ class SurvivalDecisionCurveSpec(Validated):
     @model_validator(mode="after")
     def _agree(self) -> "SurvivalDecisionCurveSpec":
         models = list(self.models.values())
-        for model in models:
-            check_foretells(model)
-        if len({(model.outcome, model.entry, model.grid) for model in models}) > 1:
+        if len({(m.outcome_name(), m.entry_name(), m.edges().tobytes()) for m in models}) > 1:
             raise ValueError("the models have different outcomes, entries or grids")
         if self.day not in set(self.edges()[1:]):
             raise ValueError("`day` is an edge of the models' grid")
@@ -89,17 +84,16 @@ class SurvivalDecisionCurveSpec(Validated):
         """The models in the order of the result's axes."""
         return tuple(sorted(self.models))
 
-    def fitted_models(self) -> dict[Part, Spec]:
+    def fitted_models(self) -> Mapping[Part, PredictsSurvival]:
         return {("models", name): self.models[name] for name in self.names()}
 
-    def one(self) -> CoxSpec | TuneSpec:
+    def one(self) -> PredictsSurvival:
         """Any of the models, for what they share."""
         return self.models[self.names()[0]]
 
     def edges(self) -> Floats:
         """The edges of the models' grid."""
-        grid = self.one().grid
-        return grid.edges() if grid else np.zeros(1)
+        return self.one().edges()
 
     def until_day(self) -> Floats:
         """The edges of the grid up to the day."""
@@ -157,8 +151,8 @@ class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, Surviva
     def classes(spec: SurvivalDecisionCurveSpec, table: AnalysisTable) -> Arrays:
         """How many events there are here: whether this site can be left out and judged."""
         model = spec.one()
-        table = known_follow_up(table, model.outcome, model.entry)
-        event = follow_up(table, model.outcome).event
+        table = known_follow_up(table, model.outcome_name(), model.entry_name())
+        event = follow_up(table, model.outcome_name()).event
         return {"smaller": np.array(min(event.sum(), (~event).sum(), smallest_inner_fold(spec, table)))}
 
     @site_step(
@@ -231,14 +225,11 @@ def _foretold(
 ) -> Iterator[tuple[FollowUp, Floats]]:
     """For each fold the people here whom no model saw: follow-up, and (models, n) risks by the day."""
     at = np.array([len(spec.until_day()) - 1])
-    outcome, entry = spec.one().outcome, spec.one().entry
+    outcome, entry = spec.one().outcome_name(), spec.one().entry_name()
     for people, found in tested(spec, table, folds, fits):
         part = known_follow_up(people, outcome, entry)
         risk = np.array(
-            [
-                protocol(model.protocol).risks(model, part, at, **found[where])[1][:, 0]
-                for where, model in spec.fitted_models().items()
-            ]
+            [risks(model, part, at, found[where])[1][:, 0] for where, model in spec.fitted_models().items()]
         )
         known = ~np.isnan(risk).any(axis=0)
         yield follow_up(part, outcome, entry).select(known), risk[:, known]

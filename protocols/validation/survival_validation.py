@@ -14,7 +14,7 @@ Reference: Harrell et al., JAMA 247 (1982) 2543; Uno et al., Stat Med 30 (2011) 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -31,15 +31,14 @@ from protocols.core.protocol import (
     FederatedProtocol,
     PerSite,
     Result,
-    Spec,
     Total,
     protocol,
     site_step,
 )
+from protocols.core.roles import Model, PredictsSurvival, risks
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.results.validation_figures import by_day_panel, site_panel
 from protocols.survival.concordance import Pairs, pairs
-from protocols.survival.cox import CoxSpec
 from protocols.survival.life_table import FollowUp, counted, ended, follow_up, known_follow_up
 from protocols.survival.survival_scores import (
     BINS,
@@ -63,7 +62,6 @@ from protocols.validation.out_of_fold import (
     tested,
 )
 from protocols.validation.schemes import ByFold
-from protocols.validation.tune import TuneSpec, check_foretells
 
 MEASURES = (
     "harrell",
@@ -88,22 +86,21 @@ class SurvivalValidationSpec(Validated):
     """
 
     protocol: Literal["survival_validation"] = "survival_validation"
-    model: Annotated[CoxSpec | TuneSpec, Field(discriminator="protocol")]
+    model: Model[PredictsSurvival]
     days: tuple[int, ...] = Field(min_length=1, max_length=50)
 
     @model_validator(mode="after")
     def _is_possible(self) -> "SurvivalValidationSpec":
-        check_foretells(self.model)
         if not set(self.days) <= set(self.edges()[1:]) or list(self.days) != sorted(self.days):
             raise ValueError("`days` ascend and are edges of the model's grid")
         return self
 
-    def fitted_models(self) -> dict[Part, Spec]:
+    def fitted_models(self) -> Mapping[Part, PredictsSurvival]:
         return {("model",): self.model}
 
     def edges(self) -> Floats:
         """The edges of the model's grid."""
-        return self.model.grid.edges() if self.model.grid else np.zeros(1)
+        return self.model.edges()
 
     def at(self) -> Integers:
         """(T,) which of the grid's intervals the days end, from 1."""
@@ -162,7 +159,7 @@ class SurvivalValidationResult(Result):
     def summary(self) -> pd.DataFrame:
         """One row a day."""
         names = ("auc", "auc_bound", "brier", "observed", "expected")
-        frame = pd.DataFrame({name: getattr(self, name) for name in names}, index=self.days)
+        frame = pd.DataFrame(self.named(*names), index=self.days)
         return frame.assign(harrell=self.harrell, uno=self.uno)
 
     def figure(self) -> Figure:
@@ -190,8 +187,8 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
     @site_step(clear=sites_are_left_out, summed=False, smaller=Count())
     def classes(spec: SurvivalValidationSpec, table: AnalysisTable) -> Arrays:
         """How many events there are here: whether this site can be left out and judged."""
-        table = known_follow_up(table, spec.model.outcome, spec.model.entry)
-        event = follow_up(table, spec.model.outcome).event
+        table = known_follow_up(table, spec.model.outcome_name(), spec.model.entry_name())
+        event = follow_up(table, spec.model.outcome_name()).event
         return {"smaller": np.array(min(event.sum(), (~event).sum(), smallest_inner_fold(spec, table)))}
 
     @site_step(
@@ -202,8 +199,8 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
     )
     def life_table(spec: SurvivalValidationSpec, table: AnalysisTable) -> Arrays:
         """People at risk, events, and ends of follow-up by interval, of all whose follow-up is known."""
-        table = known_follow_up(table, spec.model.outcome, spec.model.entry)
-        people, edges = follow_up(table, spec.model.outcome, spec.model.entry), spec.edges()
+        table = known_follow_up(table, spec.model.outcome_name(), spec.model.entry_name())
+        people, edges = follow_up(table, spec.model.outcome_name(), spec.model.entry_name()), spec.edges()
         at_risk, events = counted(people, edges)
         counts = {"at_risk": at_risk, "events": events, "left": ended(people, edges)}
         return {"n": np.array(len(table)), **counts}
@@ -305,10 +302,14 @@ def _scored(
     """For each fold the people here whom its model never saw: follow-up, (n,) score, (n, T) risk by day."""
     model = spec.model
     for people, found in tested(spec, table, folds, fits):
-        part = known_follow_up(people, model.outcome, model.entry)
-        score, risk = protocol(model.protocol).risks(model, part, spec.at(), **found["model",])
+        part = known_follow_up(people, model.outcome_name(), model.entry_name())
+        score, risk = risks(model, part, spec.at(), found["model",])
         known = ~np.isnan(score)
-        yield follow_up(part, model.outcome, model.entry).select(known), score[known], risk[known]
+        yield (
+            follow_up(part, model.outcome_name(), model.entry_name()).select(known),
+            score[known],
+            risk[known],
+        )
 
 
 def _shown(shown: PerSite, judged: tuple[str, ...]) -> tuple[dict[str, LeftOutSurvival], dict[str, Code]]:
@@ -339,7 +340,7 @@ def result(
     if not total["n_events"]:
         raise StudyError(
             Code.SEPARATION,
-            f"nobody who was scored has an event of {spec.model.outcome}",
+            f"nobody who was scored has an event of {spec.model.outcome_name()}",
             "take a longer follow-up, or more people",
         )
     harrell, uno = (_pairs(total, name) for name in ("harrell", "uno"))
@@ -350,7 +351,7 @@ def result(
     integrated = float(np.trapezoid(brier, days) / (days[-1] - days[0])) if several else float("nan")
     return SurvivalValidationResult(
         folds=folds,
-        terms=spec.model.covariates if isinstance(spec.model, CoxSpec) else (),
+        terms=spec.model.terms(),
         coef=np.array([fit.get("model.coef", np.zeros(0)) for fit in fits], dtype=np.float64),
         n=int(total["n"]),
         n_events=int(total["n_events"]),

@@ -26,25 +26,34 @@ from protocols.core.protocol import (
     Ask,
     Coordination,
     FederatedProtocol,
-    Result,
-    Spec,
     protocol,
     site_step,
     within,
+)
+from protocols.core.roles import (
+    Applicable,
+    Model,
+    PredictsProbability,
+    PredictsSurvival,
+    ProbabilityModel,
+    Role,
+    SurvivalModel,
+    Tunes,
+    risks,
+    score,
 )
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
 from protocols.core.variables import Name
 from protocols.results.figures import MOST_ROWS, left_out
 from protocols.results.numerals import shown
 from protocols.survival.cox import CoxSpec
-from protocols.survival.life_table import Grid
 from protocols.survival.survival_design import design
-from protocols.validation.out_of_fold import AnySpec, stacked
+from protocols.validation.out_of_fold import stacked
 
 _SURE = 1e-12  # a probability nearer to 0 or 1 is taken for this
 
 
-class TuneSpec(Spec):
+class TuneSpec(PredictsProbability, PredictsSurvival, Tunes):
     """Models of one outcome, of which one is chosen.
 
     Attributes:
@@ -53,17 +62,17 @@ class TuneSpec(Spec):
     """
 
     protocol: Literal["tune"] = "tune"
-    candidates: dict[Name, AnySpec] = Field(min_length=2, max_length=50)
+    candidates: dict[Name, Model[PredictsProbability | CoxSpec]] = Field(min_length=2, max_length=50)
     folds: int = Field(default=5, ge=2, le=10)
 
     @model_validator(mode="after")
     def _agree(self) -> "TuneSpec":
         models = list(self.candidates.values())
-        if len({getattr(model, "outcome", None) for model in models}) > 1:
+        if len({model.outcome_name() for model in models}) > 1:
             raise ValueError("the candidates have different outcomes")
         if any(model.inner_folds() > 1 for model in models):
             raise ValueError("a candidate has folds of its own: it can not be chosen by folds")
-        survival = [model for model in models if isinstance(model, CoxSpec)]
+        survival = self._cox()
         if survival and len(survival) < len(models):
             raise ValueError("either all candidates are cox, or none is")
         if any(model.episodes or model.weight for model in survival):
@@ -72,28 +81,36 @@ class TuneSpec(Spec):
             raise ValueError("cox candidates differ in their penalty and covariates alone")
         return self
 
-    @property
-    def outcome(self) -> str:
-        """The variable that all candidates are of."""
-        return str(getattr(next(iter(self.candidates.values())), "outcome", ""))
+    def outcome_name(self) -> str:
+        return next(iter(self.candidates.values())).outcome_name()
 
-    @property
-    def entry(self) -> str | None:
-        """Of the Cox models."""
-        return getattr(next(iter(self.candidates.values())), "entry", None)
+    def entry_name(self) -> str | None:
+        return self._cox()[0].entry if self.is_survival() else None
 
-    @property
-    def grid(self) -> Grid | None:
-        """Of the Cox models."""
-        return getattr(next(iter(self.candidates.values())), "grid", None)
+    def edges(self) -> Floats:
+        return self._cox()[0].edges() if self.is_survival() else np.zeros(1)
+
+    def terms(self) -> tuple[str, ...]:
+        """None: each candidate has its own."""
+        return ()
+
+    def shortfall(self, role: type[Role]) -> str:
+        if role is PredictsProbability and self.is_survival():
+            return "its candidates predict survival and give no probability"
+        if role is PredictsSurvival and not self.is_survival():
+            return "its candidates give probabilities and do not predict survival"
+        found = (model.shortfall(role) for model in self._cox() if role is PredictsSurvival)
+        return next((why for why in found if why), "")
 
     def names(self) -> tuple[str, ...]:
-        """The candidates in the order of the result."""
         return tuple(sorted(self.candidates))
 
     def is_survival(self) -> bool:
         """Whether the candidates are Cox models."""
-        return any(isinstance(model, CoxSpec) for model in self.candidates.values())
+        return bool(self._cox())
+
+    def _cox(self) -> list[CoxSpec]:
+        return [model for model in self.candidates.values() if isinstance(model, CoxSpec)]
 
     def variables(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for model in self.candidates.values() for name in model.variables()))
@@ -110,20 +127,8 @@ class TuneSpec(Spec):
         return [Rows(keep="train", fold=f, of=self.folds, inner=True) for f in range(self.folds)]
 
 
-def check_foretells(model: CoxSpec | TuneSpec) -> None:
-    """Nothing, if a model foretells survival: it has a baseline hazard, and covariates that do not change.
-
-    Raises:
-        ValueError: for pydantic.
-    """
-    if model.grid is None:
-        raise ValueError("the model needs a `grid`: its baseline hazard foretells survival")
-    if isinstance(model, CoxSpec) and model.episodes:
-        raise ValueError("covariates that change over time foretell nothing: take `episodes` out")
-
-
 @dataclass(frozen=True)
-class TuneResult(Result):
+class TuneResult(Applicable):
     """The candidate that foretells best.
 
     Attributes:
@@ -160,7 +165,7 @@ class TuneResult(Result):
         return {"chosen": np.array(self.candidates.index(self.chosen)), **self.models}
 
 
-class Tune(FederatedProtocol[TuneSpec, TuneResult]):
+class Tune(FederatedProtocol[TuneSpec, TuneResult], ProbabilityModel[TuneSpec], SurvivalModel[TuneSpec]):
     """One of several models, chosen inside folds."""
 
     name = "tune"
@@ -183,19 +188,21 @@ class Tune(FederatedProtocol[TuneSpec, TuneResult]):
     def score(self, spec: TuneSpec, table: AnalysisTable, **arrays: Array) -> Floats:
         """The (n,) probabilities by the candidate that was chosen."""
         model, own = _chosen(spec, arrays)
-        return protocol(model.protocol).score(model, table, **own)
+        assert isinstance(model, PredictsProbability)
+        return score(model, table, own)
 
     def risks(
         self, spec: TuneSpec, table: AnalysisTable, at: Integers, **arrays: Array
     ) -> tuple[Floats, Floats]:
         """Scores and chances by the candidate that was chosen."""
         model, own = _chosen(spec, arrays)
-        return protocol(model.protocol).risks(model, table, at, **own)
+        assert isinstance(model, PredictsSurvival)
+        return risks(model, table, at, own)
 
     def describe(self, spec: TuneSpec) -> Sequence[str]:
         lines = [
-            f"One of {len(spec.candidates)} models of {spec.outcome}, chosen in {spec.folds} folds; each is "
-            "fitted in every fold and on everybody."
+            f"One of {len(spec.candidates)} models of {spec.outcome_name()}, chosen in {spec.folds} folds; "
+            "each is fitted in every fold and on everybody."
         ]
         for name in spec.names():
             model = spec.candidates[name]
@@ -231,7 +238,9 @@ def _of(name: str, arrays: Mapping[str, Array]) -> dict[str, Any]:
     return {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
 
 
-def _chosen(spec: TuneSpec, arrays: Mapping[str, Array]) -> tuple[Spec, dict[str, Any]]:
+def _chosen(
+    spec: TuneSpec, arrays: Mapping[str, Array]
+) -> tuple[PredictsProbability | CoxSpec, dict[str, Any]]:
     name = spec.names()[int(arrays["chosen"])]
     return spec.candidates[name], _of(name, arrays)
 
@@ -256,9 +265,11 @@ def _judged(spec: TuneSpec, table: AnalysisTable, fits: Mapping[str, Array]) -> 
 
 def _of_people(spec: TuneSpec, table: AnalysisTable, fits: Mapping[str, Array]) -> tuple[int, Floats]:
     """How many have an outcome and every candidate's probability, and the (m,) log-likelihoods of these."""
-    y = table.column(spec.outcome)
+    y = table.column(spec.outcome_name())
     models = [(name, spec.candidates[name]) for name in spec.names()]
-    p = np.array([protocol(m.protocol).score(m, table, **_of(name, fits)) for name, m in models])
+    p = np.array(
+        [score(m, table, _of(name, fits)) for name, m in models if isinstance(m, PredictsProbability)]
+    )
     known = ~(np.isnan(p).any(axis=0) | np.isnan(y))
     chance = np.clip(np.where(y == 1, p, 1 - p)[:, known], _SURE, 1.0)
     return int(known.sum()), np.log(chance).sum(axis=1)
@@ -266,7 +277,7 @@ def _of_people(spec: TuneSpec, table: AnalysisTable, fits: Mapping[str, Array]) 
 
 def _complete(spec: TuneSpec, table: AnalysisTable) -> AnalysisTable:
     """The people for whom every Cox candidate has its covariates."""
-    wanted = (name for name in spec.variables() if name != spec.outcome)
+    wanted = (name for name in spec.variables() if name != spec.outcome_name())
     return table.complete(wanted)
 
 

@@ -30,8 +30,10 @@ def pooled(spec: SurvivalValidationSpec, tables: Sequence[AnalysisTable]) -> Sur
         judged = tuple(sorted(enough))
     folds = folds_of(spec.scheme, judged)
     fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
-    known = [known_follow_up(t, spec.model.outcome, spec.model.entry) for t in tables]
-    people = [follow_up(t, spec.model.outcome, spec.model.entry).on(spec.edges()) for t in known]
+    known = [known_follow_up(t, spec.model.outcome_name(), spec.model.entry_name()) for t in tables]
+    people = [
+        follow_up(t, spec.model.outcome_name(), spec.model.entry_name()).on(spec.edges()) for t in known
+    ]
     followed, observed = pair_by_pair.shares(people, len(spec.edges()) - 1)
     at, found = observed[spec.at()], []
     for question in folds.questions("scores", fits):

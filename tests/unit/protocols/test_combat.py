@@ -238,5 +238,5 @@ def test_no_fold_of_a_reference_batch_is_shown() -> None:
     effects = np.zeros((0, 3))
     fold = Rows(keep="train", fold=1, of=5)
     question = Ask("reference", {"effects": effects}, rows=fold, per_site=True, analysis="a0")
-    with pytest.raises(SpecError, match="everybody alone"):
+    with pytest.raises(SpecError, match="everybody only"):
         answer(study_of(combat), TABLES[0], question, Thresholds())

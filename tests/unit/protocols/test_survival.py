@@ -180,7 +180,7 @@ def test_a_site_of_few_events_is_not_left_out() -> None:
     [
         ({"days": [45]}, "edges of the model's grid"),
         ({"model": {**MODEL, "grid": None}}, "needs a `grid`"),
-        ({"model": {**MODEL, "episodes": True}}, "take `episodes` out"),
+        ({"model": {**MODEL, "episodes": True}}, "remove `episodes`"),
     ],
 )
 def test_a_validation_that_makes_no_sense_says_why(changes: dict[str, Any], text: str) -> None:
