@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from site_node.images.scan import Scan, scan_of
 from site_node.sources import nifti
 
 Mask = NDArray[np.bool_]
-MAX_LABELS = 1000
 FIXES = {
     Lack.T1: "Name t1_ms in the settings' map, or give images with several flip angles by --t1.",
     Lack.UNIT: "Name stored_unit in the settings' map: um2/s or mm2/s.",
@@ -48,16 +47,41 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Regions:
+    """The regions that were asked for: their masks, the code and reason of those that cannot be measured.
+
+    `others` are the names in a mask that holds none of them.
+    """
+
+    masks: Mapping[str, Mask]
+    refused: Mapping[str, tuple[str, str]]
+    others: tuple[str, ...]
+
+    def checked(self, mask: str) -> "Regions":
+        """These; raises InputError where none can be measured."""
+        if self.masks:
+            return self
+        if self.refused:
+            told = "; ".join(f"{name}: {reason} [{code}]" for name, (code, reason) in self.refused.items())
+            raise InputError(Code.INVALID_INPUT, f"{mask}: no region can be measured; {told}")
+        fix = "Regions there: " + (", ".join(self.others) or "none")
+        raise InputError(Code.NOT_FOUND, "no region in the mask matches --region", fix)
+
+
+@dataclass(frozen=True)
 class Case:
     """An image (z, y, x) and the masks of its regions by name, on the same grid."""
 
     image: NDArray[np.number]
     spacing_mm: tuple[float, float, float]
     regions: Mapping[str, Mask]
+    refused: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # code and reason by region
 
 
 def features_of_files(asked: Asked, csv_file: Path | None, picture: Path | None) -> dict[str, Any]:
     """Engine, settings and the features of every region whose name fits a pattern, all where there is none.
+
+    Regions that cannot be measured are listed under `refused`, and the result is then `partial`.
 
     Raises:
         InputError: a file cannot be read, grids differ, no region fits, or the settings are wrong.
@@ -73,7 +97,14 @@ def features_of_files(asked: Asked, csv_file: Path | None, picture: Path | None)
         from site_node.images.picture import draw  # matplotlib is slow to load
 
         draw(case.image, case.regions, case.spacing_mm, picture)
-    return {"engine": ENGINE, "version": VERSION, "settings": digest, "features": rows}
+    result = {"engine": ENGINE, "version": VERSION, "settings": digest, "features": rows}
+    return result | refusals(case)
+
+
+def refusals(case: Case) -> dict[str, Any]:
+    """The regions of a case that were not measured, with code and reason; nothing where there are none."""
+    rows = [{"region": name, "code": code, "reason": reason} for name, (code, reason) in case.refused.items()]
+    return {"refused": rows, "partial": True} if rows else {}
 
 
 def wanted(asked: Asked, grow: float = 0.0) -> tuple[Case, Settings, str]:
@@ -87,24 +118,21 @@ def wanted(asked: Asked, grow: float = 0.0) -> tuple[Case, Settings, str]:
     settings = _settings(asked)
     try:
         scan, found = _opened(asked, settings)
-        regions = {name: mask for name, mask in found.items() if _fits(name, asked.patterns)}
-        if not regions:
-            fix = "Regions there: " + (", ".join(found) or "none")
-            raise InputError(Code.NOT_FOUND, "no region of the mask is wanted", fix)
+        regions = found.checked(asked.mask.name).masks
         if scan.modality and not (asked.config or asked.preset or settings.map):
             settings = presets.preset(presets.OF_MODALITY[scan.modality])
         array = scan.near(regions.values(), settings, grow)
     except NoMapError as error:
         text = f"{asked.image.name}: {LACKS[error.lack]} ({error.lack.value})"
         raise InputError(Code.INVALID_INPUT, text, FIXES.get(error.lack, "")) from None
-    case = Case(array, scan.spacing_mm, regions)
+    case = Case(array, scan.spacing_mm, regions, found.refused)
     return case, settings.in_unit(scan.unit or settings.intensity_unit), settings.digest()
 
 
 def read_case(image: Path, mask: Path) -> Case:
     """The image and all its regions: DICOM where the image is a folder, else NIfTI. Raises InputError."""
     scan, regions = _opened(Asked(image, mask), Settings())
-    return Case(scan.near((), Settings()), scan.spacing_mm, regions)
+    return Case(scan.near((), Settings()), scan.spacing_mm, regions.masks, regions.refused)
 
 
 def _settings(asked: Asked) -> Settings:
@@ -121,22 +149,19 @@ def _settings(asked: Asked) -> Settings:
     return Settings.model_validate({**settings.model_dump(), "map": asked.map_name})
 
 
-def _opened(asked: Asked, settings: Settings) -> tuple[Scan, Mapping[str, Mask]]:
+def _opened(asked: Asked, settings: Settings) -> tuple[Scan, "Regions"]:
     """The scan and its regions: DICOM where the image is a folder, else NIfTI."""
     return _open_dicom(asked, settings) if asked.image.is_dir() else _open_nifti(asked, settings)
 
 
-def _open_nifti(asked: Asked, settings: Settings) -> tuple[Scan, Mapping[str, Mask]]:
+def _open_nifti(asked: Asked, settings: Settings) -> tuple[Scan, "Regions"]:
     """Each non-zero label of the mask is a region of that name."""
     volume = nifti.read(asked.image, several=settings.map is not None)
-    labels = nifti.read(asked.mask)
-    _on_one_grid(labels, volume, asked.mask.name, asked.image.name)
-    found = np.unique(labels.array)
-    found = found[np.isfinite(found) & (found != 0)]
-    if found.size > MAX_LABELS:
-        raise InputError(Code.INVALID_INPUT, f"{asked.mask.name} holds more labels than a mask has")
-    regions = {f"{label:g}": np.asarray(labels.array == label) for label in found}
-    return _nifti_scan(asked, settings, volume), regions
+    mask = nifti.read(asked.mask)
+    _on_one_grid(mask, volume, asked.mask.name, asked.image.name)
+    labels = nifti.labels(mask)
+    regions = {name: region for name, region in labels.items() if _fits(name, asked.patterns)}
+    return _nifti_scan(asked, settings, volume), Regions(regions, {}, tuple(labels))
 
 
 def _nifti_scan(asked: Asked, settings: Settings, volume: nifti.Volume) -> Scan:
@@ -164,13 +189,13 @@ def _on_one_grid(one: nifti.Volume, other: nifti.Volume, name: str, other_name: 
         raise InputError(Code.INVALID_INPUT, f"{name} and {other_name} are on different grids", fix)
 
 
-def _open_dicom(asked: Asked, settings: Settings) -> tuple[Scan, Mapping[str, Mask]]:
+def _open_dicom(asked: Asked, settings: Settings) -> tuple[Scan, "Regions"]:
     """The regions of an RTSTRUCT or SEG go by their own names; they may overlap."""
     # pydicom loads with the first DICOM, not with a NIfTI
     from site_node.images.functional_maps import open_scan
     from site_node.images.series import files_in
     from site_node.sources.dicom.faults import REASONS, DicomFault
-    from site_node.sources.regions import read_regions
+    from site_node.sources.regions import each_region, names_in
 
     if asked.flips is not None and not asked.flips.is_dir():
         raise InputError(Code.NOT_FOUND, f"no folder {asked.flips.name}")
@@ -180,11 +205,17 @@ def _open_dicom(asked: Asked, settings: Settings) -> tuple[Scan, Mapping[str, Ma
         raise InputError(Code.INVALID_INPUT, f"{asked.image.name}: {REASONS[error.fault]}") from None
     assert scan.grid is not None
     try:
-        return scan, read_regions(_object_in(asked.mask), scan.grid)
+        path = _object_in(asked.mask)
+        found = each_region(path, scan.grid, lambda name: _fits(name, asked.patterns))
+        others = () if found else tuple(names_in(path))
     except FileNotFoundError:
         raise InputError(Code.NOT_FOUND, f"no file {asked.mask.name}") from None
     except DicomFault as error:
         raise InputError(Code.INVALID_INPUT, f"{asked.mask.name}: {REASONS[error.fault]}") from None
+    masks = {name: mask for name, mask in found.items() if not isinstance(mask, DicomFault)}
+    refused = {name: mask for name, mask in found.items() if isinstance(mask, DicomFault)}
+    faults = {name: (fault.fault.value, REASONS[fault.fault]) for name, fault in refused.items()}
+    return scan, Regions(masks, faults, others)
 
 
 def _object_in(path: Path) -> Path:

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from site_node.features.radiomics import ENGINE, VERSION, Settings, extract_regions
 from site_node.features.radiomics.processing import UnusableError, window_of
 from site_node.features.radiomics.stability import Perturbation, Perturbations, icc, perturbed
-from site_node.images.files import Asked, Case, Mask, announce_compilation, check_output, wanted, write_csv
+from site_node.images.files import (
+    Asked,
+    Case,
+    Mask,
+    announce_compilation,
+    check_output,
+    refusals,
+    wanted,
+    write_csv,
+)
 
 Values = NDArray[np.float64]
 TURNED = 0.05  # of a region's extent: how far the largest rotation moves its border, and a little
@@ -45,7 +54,7 @@ def stability_of_files(asked: Asked, csv_file: Path | None) -> dict[str, Any]:
         "perturbations": changes.model_dump(mode="json"),
         "regions": len(by_region),
         "features": rows,
-    }
+    } | refusals(case)
 
 
 def _repeats(

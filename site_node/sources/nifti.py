@@ -15,13 +15,18 @@ HEADER = np.dtype(
     [
         ("sizeof_hdr", "i4"), ("unused", "V36"), ("dim", "i2", 8), ("intent", "V14"), ("datatype", "i2"),
         ("bitpix", "i2"), ("slice_start", "i2"), ("pixdim", "f4", 8), ("vox_offset", "f4"), ("scl_slope",
-        "f4"), ("scl_inter", "f4"), ("more", "V132"), ("qform_code", "i2"), ("sform_code", "i2"), ("quatern",
+        "f4"), ("scl_inter", "f4"), ("slice_end", "i2"), ("slice_code", "u1"),
+        ("xyzt_units", "u1"), ("more", "V128"), ("qform_code", "i2"), ("sform_code", "i2"), ("quatern",
         "f4", 3), ("qoffset", "f4", 3), ("sform", "f4", (3, 4)), ("intent_name", "S16"), ("magic", "S4"),
     ]
 )  # fmt: skip
 TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
 }  # fmt: skip
+UNITS_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # of space by the header's code: none told, m, mm, um
+FIRST_VOXEL = 352  # bytes: nearer to the beginning lies the header itself
+MAX_LABELS = 1000
+OFF_LABEL = 1e-4  # from a whole number: so far may a label be by its scaling or by rounding
 SKEW = 1e-3  # cosine between two axes from which a grid is not orthogonal
 
 
@@ -43,6 +48,9 @@ class Volume:
 def read(path: Path, several: bool = False) -> Volume:
     """The volume of a .nii or .nii.gz file; `several` volumes of one place are (volume, z, y, x).
 
+    Values are scaled by slope and intercept unless the slope is 0 or not finite, as nibabel reads them;
+    lengths are mm whatever unit the file tells, as ITK reads them.
+
     Raises InputError for what is no orthogonal 3D NIfTI-1 volume.
     """
     try:
@@ -55,6 +63,7 @@ def read(path: Path, several: bool = False) -> Volume:
     header = _header(data, path)
     array = _voxels(data, header, path, several)
     affine = _affine(header)
+    affine[:3] *= _unit_mm(header, path)
     steps = affine[:3, :3]
     lengths = np.linalg.norm(steps, axis=0)
     if not np.all(np.isfinite(affine)) or np.any(lengths <= 0):
@@ -65,6 +74,33 @@ def read(path: Path, several: bool = False) -> Volume:
         raise InputError(Code.INVALID_INPUT, f"{path.name}: its axes are not at right angles", fix)
     x, y, z = (float(length) for length in lengths)
     return Volume(array, (z, y, x), affine)
+
+
+def labels(volume: Volume) -> dict[str, NDArray[np.bool_]]:
+    """The mask (z, y, x) of each label of a volume but 0, by its number.
+
+    Labels of floating point are one where they print alike at six digits, and 0 where they are nearly.
+    """
+    array = volume.array
+    if not np.issubdtype(array.dtype, np.integer):
+        found = np.where(np.isfinite(array), array.astype(np.float64), 0.0)
+        whole = np.round(found)
+        array = np.where(np.abs(found - whole) <= OFF_LABEL, whole, found)
+    names: dict[str, list[np.number]] = {}
+    for label in np.unique(array):
+        if label != 0:
+            names.setdefault(_printed(label), []).append(label)
+    if len(names) > MAX_LABELS:
+        raise InputError(Code.INVALID_INPUT, "the mask holds more labels than a mask has")
+    return {
+        name: np.asarray(array == alike[0] if len(alike) == 1 else np.isin(array, alike))
+        for name, alike in names.items()
+    }
+
+
+def _printed(label: np.number) -> str:
+    is_whole = float(label) == round(float(label))
+    return str(int(label)) if is_whole else f"{float(label):.6g}"
 
 
 def _header(data: bytes, path: Path) -> np.void:
@@ -86,14 +122,24 @@ def _voxels(data: bytes, header: np.void, path: Path, several: bool) -> NDArray[
     if header["datatype"].item() not in TYPES:
         raise InputError(Code.INVALID_INPUT, f"{path.name} has voxels that are not real numbers")
     stored = np.dtype(TYPES[header["datatype"].item()]).newbyteorder(header.dtype["dim"].base.byteorder)
-    count, start = int(np.prod(shape, dtype=np.int64)), int(header["vox_offset"])
-    if len(data) < start + count * stored.itemsize:
+    count, offset = int(np.prod(shape, dtype=np.int64)), float(header["vox_offset"])
+    if not FIRST_VOXEL <= offset <= len(data) - count * stored.itemsize:
         raise InputError(Code.INVALID_INPUT, f"{path.name} is truncated")
-    voxels = np.frombuffer(data, stored, count, start).reshape(shape[::-1])
+    voxels = np.frombuffer(data, stored, count, int(offset)).reshape(shape[::-1])
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
-    if slope not in (0.0, 1.0) or (slope == 1 and intercept != 0):
-        return voxels.astype(np.float64) * slope + intercept
-    return np.asarray(voxels.astype(stored.newbyteorder("=")))
+    if slope == 0 or not np.isfinite(slope) or (slope == 1 and intercept == 0):
+        return np.asarray(voxels.astype(stored.newbyteorder("=")))
+    if not np.isfinite(intercept):
+        raise InputError(Code.INVALID_INPUT, f"{path.name} has a slope and no finite intercept")
+    return voxels.astype(np.float64) * slope + intercept
+
+
+def _unit_mm(header: np.void, path: Path) -> float:
+    """What its lengths are multiplied by to be mm (xyzt_units; where none is told they are mm)."""
+    code = int(header["xyzt_units"]) & 7
+    if code not in UNITS_MM:
+        raise InputError(Code.INVALID_INPUT, f"{path.name}: its unit of space is not one that NIfTI knows")
+    return UNITS_MM[code]
 
 
 def _affine(header: np.void) -> NDArray[np.float64]:

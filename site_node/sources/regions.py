@@ -4,7 +4,7 @@ One region that cannot be read does not stop the others of its file.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,8 @@ def read_regions(
         DicomFault: the file is damaged, or one of the regions does not fit this grid.
     """
     masks: dict[str, Mask] = {}
-    for name, found in each_region(path, grid, names, threshold).items():
+    wanted = None if names is None else names.__contains__
+    for name, found in each_region(path, grid, wanted, threshold).items():
         if isinstance(found, DicomFault):
             raise found
         masks[name] = found
@@ -43,9 +44,11 @@ def read_regions(
 
 
 def each_region(
-    path: Path, grid: Grid, names: Collection[str] | None = None, threshold: float = HALF
+    path: Path, grid: Grid, is_wanted: Callable[[str], bool] | None = None, threshold: float = HALF
 ) -> dict[str, Mask | DicomFault]:
     """As `read_regions`, with its fault in place of the mask of a region that does not fit this grid.
+
+    `is_wanted` says of a name whether its region is to be read, None of all.
 
     Raises:
         DicomFault: the file is damaged, or is another patient's.
@@ -57,7 +60,8 @@ def each_region(
             raise DicomFault(Fault.UNSUPPORTED_OBJECT)
         if grid.patient_id and str(dataset.get("PatientID") or "").strip() not in ("", grid.patient_id):
             raise DicomFault(Fault.OTHER_PATIENT)
-        wanted = {n: name for n, name in region_names(dataset).items() if names is None or name in names}
+        names = region_names(dataset)
+        wanted = {n: name for n, name in names.items() if is_wanted is None or is_wanted(name)}
         if sop_class == RTSTRUCT:
             found = _drawn(dataset, grid, wanted)
         else:
