@@ -150,7 +150,7 @@ class PlsResult(Applicable, Regression):
             for name, column in zip(self.y, self.r_squared.T, strict=True)
         )
         share = Axis("share of variance explained", low=0.0, high=1.0)
-        return Curves("Outcomes explained", Axis("components"), share, curves)
+        return Curves("Outcomes explained", Axis("components", whole=True), share, curves)
 
     def predict(self, x: Floats, components: int | None = None) -> Floats:
         """The (n, q) outcomes that a regression expects of (n, p) columns, with so many components or all."""

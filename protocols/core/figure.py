@@ -20,7 +20,7 @@ class Axis:
     Attributes:
         label, unit: in words; the unit is empty where there is none.
         low, high: its ends, where the data does not decide them.
-        log: whether equal ratios are equally far apart.
+        log: whether equal ratios are equally far apart; whole: whether only whole numbers are ticks.
     """
 
     label: str
@@ -28,6 +28,7 @@ class Axis:
     low: float | None = None
     high: float | None = None
     log: bool = False
+    whole: bool = False
 
     @property
     def text(self) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -57,6 +57,13 @@ class Study(BaseModel):
     analyses: tuple[Analysis, ...] = Field(min_length=1, max_length=500)
     min_sites: int = Field(default=3, ge=1, le=50)
     thresholds: Thresholds = Thresholds()
+    shown_per: dict[Name, Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["sd"]] = Field(
+        default_factory=dict, max_length=500
+    )
+    """By how much of a covariate its ratios and coefficients are shown: a number, or a standard deviation.
+
+    For the report alone: nothing is computed from it, and a study without it has the hash that it always had.
+    """
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Study":
@@ -87,9 +94,19 @@ class Study(BaseModel):
             seen.add(analysis.name)
         return self
 
+    @model_validator(mode="after")
+    def _shown_variables_exist(self) -> "Study":
+        made = {column for analysis in self.analyses for column in analysis.spec.makes()}
+        if strange := self.shown_per.keys() - self.variables.keys() - made:
+            raise ValueError(f"shown_per names no variable of the study: {', '.join(sorted(strange))}")
+        return self
+
     def canonical(self) -> bytes:
-        """The study in its one canonical form: JSON, keys sorted, every default written out."""
-        return canonical_json(self.model_dump(mode="json", by_alias=True))
+        """The study in its one canonical form: JSON, keys sorted, defaults written out."""
+        content = self.model_dump(mode="json", by_alias=True)
+        if not self.shown_per:
+            del content["shown_per"]  # a study without it has the hash that it had before the field
+        return canonical_json(content)
 
     def hash(self) -> str:
         """The SHA-256 of the canonical form, in hex: the study's name for signatures and approvals."""

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from protocols.core.disclosure import Count
 from protocols.core.errors import Code, StudyError
-from protocols.core.figure import Axis, Curve, Curves, Figure, NoFigure
+from protocols.core.figure import Axis, Estimate, Estimates, Figure, NoFigure
 from protocols.core.protocol import (
     Arrays,
     Coordination,
@@ -107,23 +107,32 @@ class QuantilesResult(Result):
         return pd.DataFrame(self.quantiles, index=list(self.of), columns=[f"{s:g}" for s in self.shares])
 
     def figure(self) -> Figure | NoFigure:
-        share = floats(100 * np.array(self.shares))
-        panels = tuple(
-            Curves(
-                name,
-                Axis("people at or below", "%"),
-                Axis(name),
-                (Curve("", share, floats(q), marks="joined"),),
-            )
-            for name, q in zip(self.of, self.quantiles, strict=True)
-            if np.isfinite(q).any()
-        )
+        panels = [self._panel(v) for v in range(len(self.of)) if np.isfinite(self.quantiles[v]).any()]
         if not panels:
             return NoFigure(
-                "too few people have the variables, or all quantiles lie outside their public ranges"
+                "too few people have the variables, or all quantiles lie outside the public ranges"
             )
         more = f" The first {MOST_PANELS} of {len(panels)} variables." if len(panels) > MOST_PANELS else ""
-        return Figure(panels[:MOST_PANELS], f"The value that each share of people does not exceed.{more}")
+        return Figure(tuple(panels[:MOST_PANELS]), f"Quantiles of each variable over all people.{more}")
+
+    def _panel(self, v: int) -> Estimates:
+        """A variable's quantiles: each pair that lies as far from either end as a bar about the median."""
+        known = dict(zip(self.shares, floats(self.quantiles[v]), strict=True))
+        middle = known.get(0.5, float("nan"))
+        rows = [
+            Estimate(f"{low:.0%} to {1 - low:.0%} of people", middle, value, known[round(1 - low, 9)])
+            for low, value in known.items()
+            if low < 0.5 and round(1 - low, 9) in known
+        ]
+        paired = {
+            s for low in known for s in (low, round(1 - low, 9)) if low < 0.5 and round(1 - low, 9) in known
+        }
+        alone = [
+            Estimate(f"{s:.0%} of people are at or below", x) for s, x in known.items() if s not in paired
+        ]
+        if rows:  # the median stands in them already
+            alone = [row for row in alone if row.value != middle]
+        return Estimates(self.of[v], Axis(self.of[v]), (*rows, *alone))
 
 
 class Quantiles(FederatedProtocol[QuantilesSpec, QuantilesResult]):

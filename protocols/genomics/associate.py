@@ -142,7 +142,7 @@ class AssociateResult(Result):
         curves.append(Curve("", ends, (line, line), marks="guide"))
         few = f" The {MOST_POINTS} smallest p-values of each outcome." if len(known) > MOST_POINTS else ""
         return Figure(
-            (Curves("", Axis("effect per unit"), Axis("-log10 of p", low=0.0), tuple(curves)),),
+            (Curves("", Axis("effect per unit"), Axis("−log₁₀ p", low=0.0), tuple(curves)),),
             f"{self.tests} tests; above the dashed line p is below 0.05 after Bonferroni's correction.{few}",
         )
 

@@ -140,7 +140,7 @@ class NeuralResult(Applicable):
         if np.isfinite(self.loss).any():
             rounds = floats(np.arange(1, len(self.loss) + 1))
             loss = (Curve("", rounds, floats(self.loss)),)
-            panels += (Curves("Training", Axis("round"), Axis("mean loss"), loss),)
+            panels += (Curves("Training", Axis("round", whole=True), Axis("mean loss"), loss),)
         return Figure(
             panels,
             f"A network trained on {self.n} people: the products of weights from each standardized covariate "

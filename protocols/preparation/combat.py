@@ -113,11 +113,7 @@ class CombatResult(Applicable):
             )
         effects = (self.effects / np.sqrt(self.variance)).T
         return Figure(
-            (
-                matrix(
-                    self.features, self.covariates, effects, measure="effect in standard deviations, per unit"
-                ),
-            ),
+            (matrix(self.features, self.covariates, effects, measure="standard deviations per unit"),),
             "What the harmonization keeps: covariates' effects on the features, in standard deviations "
             f"within batches. {left_out('features', len(self.features))}".strip(),
         )

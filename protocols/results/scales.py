@@ -21,10 +21,15 @@ class Scale:
     start: float
     end: float
     log: bool = False
+    whole: bool = False
 
     def at(self, value: float) -> float:
         """The pixel of a value; beyond the ends it stays at the end."""
-        low, high, inside = self.low, self.high, min(max(value, self.low), self.high)
+        return self.beyond(min(max(value, self.low), self.high))
+
+    def beyond(self, value: float) -> float:
+        """The pixel of a value, also beyond the ends."""
+        low, high, inside = self.low, self.high, value
         if self.log:
             low, high, inside = math.log(low), math.log(high), math.log(inside)
         return self.start + (inside - low) / (high - low) * (self.end - self.start)
@@ -32,12 +37,17 @@ class Scale:
     def ticks(self, most: int = 7) -> list[float]:
         """Round numbers inside the scale."""
         found = ratio_ticks(self.low, self.high) if self.log else round_ticks(self.low, self.high, most)
-        return [tick for tick in found if self.low <= tick <= self.high]
+        inside = [tick for tick in found if self.low <= tick <= self.high]
+        return [tick for tick in inside if tick == round(tick)] if self.whole else inside
 
 
 def scale_of(axis: Axis, values: Iterable[float], start: float, end: float) -> Scale:
     """The scale that holds all finite values, with some room where the axis names no end."""
     known = [v for v in values if math.isfinite(v) and (v > 0 or not axis.log)]
+    if axis.low is not None:
+        known = [max(v, axis.low) for v in known]
+    if axis.high is not None:
+        known = [min(v, axis.high) for v in known]
     low, high = (min(known), max(known)) if known else (1.0, 1.0) if axis.log else (0.0, 0.0)
     if axis.log:
         low, high = max(low, 1e-6), min(max(high, 1e-6), 1e6)
@@ -50,7 +60,7 @@ def scale_of(axis: Axis, values: Iterable[float], start: float, end: float) -> S
     high = high if axis.high is None else axis.high
     if high <= low:
         high = low * 2 if axis.log else low + 1.0
-    return Scale(low, high, start, end, axis.log)
+    return Scale(low, high, start, end, axis.log, axis.whole)
 
 
 def round_ticks(low: float, high: float, most: int = 7) -> list[float]:

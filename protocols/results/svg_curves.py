@@ -18,7 +18,8 @@ MOST_MARKERS = 16
 
 def draw_curves(panel: Curves) -> Drawing:
     """The curves in their frame."""
-    names = [curve.label for curve in panel.curves if curve.label]
+    curves = sorted(panel.curves, key=lambda curve: curve.marks == "guide")  # guides have no colour
+    names = [curve.label for curve in curves if curve.label]
     left = _left(panel)
     inner = SQUARE if panel.square else WIDTH - left - RIGHT
     width = left + inner + RIGHT
@@ -28,10 +29,12 @@ def draw_curves(panel: Curves) -> Drawing:
     drawing = Drawing(width, top + height + 44 + LINE * at_risk)
     x = scale_of(panel.x, _all(panel.curves, "x"), left, left + inner)
     y = scale_of(panel.y, _all(panel.curves, "y"), top + height, top)
-    _frame(drawing, panel.x, panel.y, x, y)
-    _legend(drawing, legend, left)
-    for index, curve in enumerate(_in_legend_order(panel.curves)):
-        _curve(drawing, curve, index, x, y)
+    ticks = list(panel.at_risk.x) if panel.at_risk else x.ticks()
+    _frame(drawing, panel.x, panel.y, x, y, ticks)
+    _legend(drawing, legend, left, curves)
+    with drawing.clipped(left, top, inner, height):
+        for index, curve in enumerate(curves):
+            _curve(drawing, curve, index, x, y)
     if panel.at_risk:
         _at_risk(drawing, panel, x, top + height + 44 + 0.9 * LINE)
     return drawing
@@ -52,11 +55,6 @@ def _all(curves: Sequence[Curve], axis: str) -> list[float]:
     return [value for curve in curves for part in parts for value in getattr(curve, part)]
 
 
-def _in_legend_order(curves: Sequence[Curve]) -> list[Curve]:
-    """The curves as they were given: guides have no colour of their own and come last."""
-    return sorted(curves, key=lambda curve: curve.marks == "guide")
-
-
 def _legend_rows(names: Sequence[str], width: float) -> list[list[tuple[int, str]]]:
     """The legend's entries by row, as many in each as the width holds."""
     rows: list[list[tuple[int, str]]] = []
@@ -71,22 +69,44 @@ def _legend_rows(names: Sequence[str], width: float) -> list[list[tuple[int, str
     return rows
 
 
-def _legend(drawing: Drawing, rows: Sequence[Sequence[tuple[int, str]]], left: float) -> None:
+def _legend(
+    drawing: Drawing, rows: Sequence[Sequence[tuple[int, str]]], left: float, curves: Sequence[Curve] = ()
+) -> None:
+    """The names beside a sample of how each is drawn; without curves, a box of the colour."""
     for line, row in enumerate(rows):
         x, y = left, 10.0 + (LINE + 2) * line
         for index, name in row:
-            drawing.line(x, y, x + 20, y, stroke=colour(index), stroke_width=2)
-            drawing.mark(index, x + 10, y)
+            if not curves:
+                drawing.element("rect", x=x + 4, y=y - 6, width=12, height=12, fill=colour(index))
+            else:
+                _sample(drawing, curves[index], index, x, y)
             drawing.text(x + 26, y + 4, shortened(name, 60))
             x += width_of(shortened(name, 60)) + 44
 
 
-def _frame(drawing: Drawing, x_axis: Axis, y_axis: Axis, x: Scale, y: Scale) -> None:
+def _sample(drawing: Drawing, curve: Curve, index: int, x: float, y: float) -> None:
+    if curve.marks != "points":
+        drawing.line(x, y, x + 20, y, stroke=colour(index), stroke_width=2, **_dashes(curve))
+    if _has_markers(curve):
+        drawing.mark(index, x + 10, y)
+
+
+def _has_markers(curve: Curve) -> bool:
+    return curve.marks == "points" or (curve.marks == "joined" and len(curve.x) <= MOST_MARKERS)
+
+
+def _dashes(curve: Curve) -> dict[str, str | float]:
+    return {"stroke_dasharray": "2 4"} if curve.marks == "dotted" else {}
+
+
+def _frame(
+    drawing: Drawing, x_axis: Axis, y_axis: Axis, x: Scale, y: Scale, x_ticks: Sequence[float]
+) -> None:
     for tick in y.ticks(5):
         drawing.line(x.start, y.at(tick), x.end, y.at(tick), stroke=RULE, stroke_width=0.7)
         drawing.text(x.start - 7, y.at(tick) + 4, shown_tick(tick), text_anchor="end", **MUTED_TEXT)
     drawing.line(x.start, y.start, x.end, y.start, stroke=MUTED)
-    for tick in x.ticks():
+    for tick in x_ticks:
         drawing.line(x.at(tick), y.start, x.at(tick), y.start + 4, stroke=MUTED)
         drawing.text(x.at(tick), y.start + 17, shown_tick(tick), text_anchor="middle", **MUTED_TEXT)
     drawing.text((x.start + x.end) / 2, y.start + 35, x_axis.text, text_anchor="middle")
@@ -101,14 +121,14 @@ def _curve(drawing: Drawing, curve: Curve, index: int, x: Scale, y: Scale) -> No
     if curve.low:
         _band(drawing, curve, index, x, y)
     if curve.marks != "points":
-        dashes: dict[str, str | float] = {"stroke_dasharray": "2 4"} if curve.marks == "dotted" else {}
-        drawing.path(_runs(curve, x, y), fill="none", stroke=colour(index), stroke_width=2, **dashes)
-    if curve.marks == "points" or (curve.marks == "joined" and len(curve.x) <= MOST_MARKERS):
+        look: dict[str, str | float] = {"stroke": colour(index), "stroke_width": 2, **_dashes(curve)}
+        drawing.path(_runs(curve, x, y), fill="none", **look)
+    if _has_markers(curve):
         most = max(curve.size, default=1.0) or 1.0
         for i, (a, b) in enumerate(zip(curve.x, curve.y, strict=True)):
             if math.isfinite(a) and math.isfinite(b):
                 radius = 2.5 + 6 * math.sqrt(max(curve.size[i], 0.0) / most) if curve.size else 3.4
-                drawing.mark(index, x.at(a), y.at(b), radius, fill_opacity=0.8)
+                drawing.mark(index, x.beyond(a), y.beyond(b), radius, fill_opacity=0.8)
 
 
 def _runs(curve: Curve, x: Scale, y: Scale) -> list[list[tuple[float, float]]]:
@@ -119,8 +139,8 @@ def _runs(curve: Curve, x: Scale, y: Scale) -> list[list[tuple[float, float]]]:
             runs.append([])
             continue
         if curve.marks == "steps" and runs[-1]:
-            runs[-1].append((x.at(a), runs[-1][-1][1]))
-        runs[-1].append((x.at(a), y.at(b)))
+            runs[-1].append((x.beyond(a), runs[-1][-1][1]))
+        runs[-1].append((x.beyond(a), y.beyond(b)))
     return runs
 
 
@@ -163,7 +183,7 @@ def draw_columns(panel: Columns) -> Drawing:
     drawing = Drawing(WIDTH, top + HEIGHT + 44)
     x = scale_of(Axis("", low=panel.edges[0], high=panel.edges[-1]), panel.edges, left, WIDTH - RIGHT)
     y = scale_of(Axis("", low=0.0), [0.0, *counts], top + HEIGHT, top)
-    _frame(drawing, panel.x, panel.y, x, y)
+    _frame(drawing, panel.x, panel.y, x, y, x.ticks())
     _legend(drawing, legend, left)
     for i, (low, high) in enumerate(pairwise(panel.edges)):
         width = (x.at(high) - x.at(low)) / len(panel.groups)

@@ -6,7 +6,8 @@ has an id, so that many stand on one page.
 
 import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from protocols.results.palette import INK, MUTED, colour, marker
@@ -58,6 +59,16 @@ class Drawing:
             )
             points = " ".join(f"{_pixel(x + r * a)},{_pixel(y + r * b)}" for a, b in corners)
             self.element("polygon", points=points, **given)
+
+    @contextmanager
+    def clipped(self, x: float, y: float, width: float, height: float) -> Iterator[None]:
+        """What is added meanwhile is cut off at a rectangle, but for half a marker."""
+        x, y, width, height = x - 8, y - 8, width + 16, height + 8
+        box = f"{_pixel(x)} {_pixel(y)} {_pixel(width)} {_pixel(height)}"
+        inner = {"x": x, "y": y, "width": width, "height": height}
+        self.parts.append(f'<svg{_attributes(inner)} viewBox="{box}">')
+        yield
+        self.parts.append("</svg>")
 
     def svg(self, title: str, description: str) -> str:
         """The whole element."""

@@ -11,6 +11,7 @@ from protocols.results.svg_elements import LINE, MUTED_TEXT, Drawing, shortened,
 WIDTH = 660.0
 ROW = 26.0
 MOST_LETTERS = 38
+KEY_STEPS = 21
 
 
 def draw_estimates(panel: Estimates) -> Drawing:
@@ -139,7 +140,8 @@ def draw_heat_map(panel: HeatMap) -> Drawing:
     tall = max(width_of(shortened(name, 18)) for name in panel.columns) if slanted else 8
     top, height = 14 + tall * (0.75 if slanted else 1), min(side, 26.0)
     width = left + side * len(panel.columns) + (0.75 * tall if slanted else 10)
-    drawing = Drawing(max(width, 260.0), top + height * len(panel.rows) + 46)
+    key = left + 6 * KEY_STEPS + 18 + width_of(panel.measure)
+    drawing = Drawing(max(width, key), top + height * len(panel.rows) + 46)
     for j, name in enumerate(panel.columns):
         x = left + side * (j + 0.5)
         if slanted:
@@ -164,7 +166,7 @@ def _cell(
     drawing.element(
         "rect", x=x, y=y, width=width - 1, height=height - 1, fill=fill, stroke=RULE, stroke_width=0.5
     )
-    words = f"{value:.2f}".replace("-", "−") if known else "–"
+    words = f"{value:z.2f}".replace("-", "−") if known else "–"
     if width_of(words) + 4 <= width and height >= 14:
         ink = "#fff" if known and dark(fill) else INK
         drawing.text(
@@ -174,7 +176,7 @@ def _cell(
 
 def _key(drawing: Drawing, panel: HeatMap, left: float, top: float) -> None:
     """The colours' meaning: a strip from the lowest to the highest."""
-    steps = 21
+    steps = KEY_STEPS
     for i in range(steps):
         value = panel.low + (panel.high - panel.low) * i / (steps - 1)
         drawing.element(

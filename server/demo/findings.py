@@ -1,12 +1,15 @@
 """What the demo planted against what the hospitals' federated study found."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from protocols.core.figure import Axis, Estimate, Estimates
 from protocols.exchange.rounds import Outcome
 from protocols.survival.cox import CoxResult
-from server.report import blocks, plots
+from protocols.validation.discrimination import DiscriminationResult
+from server.report import blocks, figures
 from server.report.blocks import Section
 
 LINKS = {
@@ -35,18 +38,20 @@ def section(outcome: Outcome, rows: list[tuple[str, str, str]]) -> Section:
                 "TP53, until the scanners are taken out of it: where a scanner reads high, TP53 happens to "
                 "be mutated more often. The texture tells IDH1 before and after."
             ),
-            blocks.figure(
-                plots.areas(
-                    list(found),
-                    [result.auc for result in found.values()],
-                    [result.auc_lower for result in found.values()],
-                    [result.auc_upper for result in found.values()],
-                ),
-                "How well a feature tells a gene, in people whom the model never saw, with 95% intervals.",
+            figures.drawn(
+                [_areas(found)],
+                "How well a feature predicts a gene, in people whom the model never saw, with 95% intervals.",
             ),
             blocks.table(("", "planted", "found"), rows),
         ],
     )
+
+
+def _areas(found: Mapping[str, DiscriminationResult]) -> Estimates:
+    """Areas under the ROC curve, the line of chance at 0.5."""
+    rows = tuple(Estimate(words, r.auc, r.auc_lower, r.auc_upper) for words, r in found.items())
+    axis = Axis("area under the ROC curve; 0.5 is chance", low=0.3, high=1.0)
+    return Estimates("", axis, rows, reference=0.5)
 
 
 def _links(outcome: Outcome, truth: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 from markupsafe import Markup
 
+from protocols.results.numerals import shown, shown_count
+
 
 @dataclass(frozen=True)
 class Section:
@@ -42,14 +44,16 @@ def failure(code: str, words: str) -> Markup:
     return Markup(f'<div class="failed"><b>{html.escape(code)}</b>: {html.escape(words)}</div>')
 
 
-def figure(svg: str, caption: str) -> Markup:
-    """A figure with its caption."""
-    return Markup(f"<figure>{svg}<figcaption>{html.escape(caption)}</figcaption></figure>")
+def figure(panels: str, caption: str) -> Markup:
+    """A figure of panels, in a row where the page is wide enough, with its caption."""
+    words = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    return Markup(f'<figure><div class="panels">{panels}</div>{words}</figure>')
 
 
-def side_by_side(figures: Iterable[Markup]) -> Markup:
-    """Figures in a row, where the page is wide enough."""
-    return Markup('<div class="figures">' + "".join(figures) + "</div>")
+def panel(svg: str, title: str) -> Markup:
+    """One panel of a figure below its title."""
+    words = f'<p class="panel-title">{html.escape(title)}</p>' if title else ""
+    return Markup(f'<div class="panel">{words}{svg}</div>')
 
 
 def lines(words: Iterable[str]) -> Markup:
@@ -62,6 +66,12 @@ def folded(summary: str, content: str) -> Markup:
     return Markup(
         f"<details><summary>{html.escape(summary)}</summary><pre>{html.escape(content)}</pre></details>"
     )
+
+
+def opening(summary: str, content: Iterable[Markup]) -> Markup:
+    """Blocks that open on a click."""
+    inside = "".join(content)
+    return Markup(f"<details><summary>{html.escape(summary)}</summary>{inside}</details>")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
@@ -84,7 +94,16 @@ def frame(data: pd.DataFrame) -> Markup:
     return table([str(name) for name in data.columns], data.itertuples(index=False, name=None))
 
 
-SUPPRESSED = Markup('<span class="chip">fewer than 10</span>')
+WITHHELD = Markup('<span class="chip">withheld</span>')
+
+
+def why_withheld(min_count: int) -> Markup:
+    """What "withheld" means in a table, by the study's own floor."""
+    return text(
+        f"“Withheld”: the number, or what it leaves of a whole, stands on fewer than {min_count} people, or "
+        "on fewer than a hospital's own stricter floor. It is not zero.",
+        "note",
+    )
 
 
 def _right(yes: bool) -> str:
@@ -100,30 +119,7 @@ def _cell(value: object) -> tuple[str, bool]:
     if isinstance(value, bool):
         return "yes" if value else "no", False
     if isinstance(value, int):
-        return f"{value:,}".replace(",", "&#8239;"), True
+        return shown_count(value), True
     if isinstance(value, float):
-        return number(value), True
+        return shown(value), True
     return html.escape(str(value)), False
-
-
-def number(value: float) -> str:
-    """A number for people: about four significant digits, tiny ones in powers of ten."""
-    if value == 0:
-        return "0"
-    if abs(value) < 1e-3 or abs(value) >= 1e6:
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa} × 10<sup>{int(exponent)}</sup>".replace("-", "−")
-    digits = max(0, 3 - len(str(int(abs(value))))) if abs(value) >= 1 else 3
-    return f"{value:.{digits}f}".replace("-", "−")
-
-
-def interval(low: float, high: float) -> Markup:
-    """Two numbers as a cell."""
-    return Markup(f"{number(low)} to {number(high)}")
-
-
-def plain_number(value: float) -> str:
-    """A number for running text."""
-    if value == 0 or 1e-3 <= abs(value) < 1e6:
-        return number(value)
-    return f"{value:.1e}"

@@ -8,85 +8,126 @@ from markupsafe import Markup
 
 from protocols.core.disclosure import SUPPRESSED
 from protocols.core.errors import Code
+from protocols.core.figure import Axis, Bar, Bars, Estimate, Estimates
 from protocols.core.study import Analysis, Study
 from protocols.describe.attrition import AttritionResult
+from protocols.describe.quantiles import QuantilesResult
 from protocols.describe.summary import Numbers, SummaryResult
 from protocols.exchange.rounds import Outcome
 from protocols.preparation.combat import CombatResult
-from server.report import blocks, plots
+from protocols.results.numerals import shown, shown_count
+from server.report import blocks, figures
+
+QUARTILES = (0.25, 0.5, 0.75)
 
 
-def attrition(analysis: Analysis, found: AttritionResult) -> list[Markup]:
+def attrition(study: Study, outcome: Outcome, analysis: Analysis, found: AttritionResult) -> list[Markup]:
     """Bars of the people left after each rule, and the same by site."""
-    drawn = [
-        blocks.figure(
-            plots.attrition(found.steps, [int(count) for count in found.total]),
-            "People left after each rule of the cohort, over all hospitals.",
-        )
-    ]
+    drawn = figures.shown(found.figure())
     if found.by_site:
-        last = {site: _known(counts[-1]) for site, counts in found.by_site.items()}
+        bars = tuple(_site_bar(site, counts[-1]) for site, counts in found.by_site.items())
+        panel = Bars("", Axis("people", low=0.0), bars)
         rows = [
-            (step, int(found.total[i]), *(_count(counts[i]) for counts in found.by_site.values()))
+            (step, _count(found.total[i]), *(_count(counts[i]) for counts in found.by_site.values()))
             for i, step in enumerate(found.steps)
         ]
         drawn += [
-            blocks.figure(plots.people(last), "People in the cohort, by hospital."),
+            figures.drawn([panel], "People in the cohort, by hospital."),
             blocks.table(("rule", "all hospitals", *found.by_site), rows),
         ]
-    return drawn + withheld(found.withheld)
+    return drawn + _explained(drawn, study) + withheld(found.withheld)
 
 
-def summary(analysis: Analysis, found: SummaryResult) -> list[Markup]:
-    """Table 1: mean and standard deviation of each variable, over all hospitals and by hospital."""
-    columns = {"all hospitals": found.total, **found.by_site}
+def _site_bar(site: str, count: Any) -> Bar:
+    if count == SUPPRESSED:
+        return Bar(site, None, "withheld")
+    return Bar(site, float(count), shown_count(int(count)))
+
+
+def summary(study: Study, outcome: Outcome, analysis: Analysis, found: SummaryResult) -> list[Markup]:
+    """Table 1: mean and standard deviation, medians where the study asked for them; the sites compared."""
+    medians = quartiles(study, outcome, analysis) if found.groups == ("all",) else {}
     drawn = []
     for g, group in enumerate(found.groups):
-        rows = [
-            (variable, *(_mean_and_sd(numbers, g, v) for numbers in columns.values()))
-            for v, variable in enumerate(found.of)
-        ]
-        people: tuple[object, ...] = ("people", *(_count(n.people[g]) for n in columns.values()))
         if len(found.groups) > 1:
             drawn.append(blocks.heading(group))
-        drawn.append(blocks.table(("variable", *columns), [people, *rows]))
-    for k, (first, second) in enumerate(found.pairs):
-        cells = found.total.cross[k]
-        crossed = [(f"{first} {i}", *(_count(cells[i, j]) for j in (0, 1))) for i in (0, 1)]
-        drawn.append(blocks.table(("", f"{second} 0", f"{second} 1"), crossed))
+        drawn.append(_table_one(found, g, medians))
+    drawn += [_crossed(found, k) for k in range(len(found.pairs))]
     if found.of:
-        drawn.append(
-            blocks.text(
-                "Mean (standard deviation); of a variable that is 0 or 1, the people with 1 and their share. "
-                "n: those who have the variable, where some lack it.",
-                "note",
-            )
+        drawn.append(blocks.text(_legend(found, medians), "note"))
+    drawn += _explained(drawn, study)
+    return drawn + withheld(found.withheld) + figures.shown(found.figure())
+
+
+def _table_one(found: SummaryResult, g: int, medians: Mapping[str, tuple[float, ...]]) -> Markup:
+    columns = {"all hospitals": found.total, **found.by_site}
+    people = ("people", *([Markup("")] if medians else []), *(_count(n.people[g]) for n in columns.values()))
+    rows = [
+        (variable, *([_median(medians, variable)] if medians else []), *cells)
+        for v, variable in enumerate(found.of)
+        for cells in [tuple(_mean_and_sd(numbers, g, v) for numbers in columns.values())]
+    ]
+    median = ["median (quartiles), all hospitals"] if medians else []
+    return blocks.table(("variable", *median, *columns), [people, *rows])
+
+
+def _median(medians: Mapping[str, tuple[float, ...]], variable: str) -> Markup:
+    if variable not in medians:
+        return Markup("–")
+    low, middle, high = (shown(value) for value in medians[variable])
+    return Markup("{} ({} to {})").format(middle, low, high)
+
+
+def _legend(found: SummaryResult, medians: Mapping[str, tuple[float, ...]]) -> str:
+    words = (
+        "Mean (standard deviation); for a variable that is 0 or 1, the people with 1 and their share. n: "
+        "people with a value, where some have none."
+    )
+    if not medians:
+        words += (
+            " Medians and quartiles are not shown: the study has no `quantiles` analysis of these variables."
         )
-    return drawn + withheld(found.withheld)
+    return words
 
 
-def combat(analysis: Analysis, found: CombatResult) -> list[Markup]:
+def _crossed(found: SummaryResult, k: int) -> Markup:
+    first, second = found.pairs[k]
+    cells = found.total.cross[k]
+    rows = [(f"{first} {i}", *(_count(cells[i, j]) for j in (0, 1))) for i in (0, 1)]
+    return blocks.table(("", f"{second} 0", f"{second} 1"), rows)
+
+
+def quartiles(study: Study, outcome: Outcome, analysis: Analysis) -> dict[str, tuple[float, ...]]:
+    """Variable -> its quartiles, from the study's `quantiles` analyses of the same columns."""
+    found: dict[str, tuple[float, ...]] = {}
+    for other in study.analyses:
+        result = outcome.results.get(other.name)
+        if not isinstance(result, QuantilesResult) or other.after != analysis.after:
+            continue
+        if set(QUARTILES) <= set(result.shares):
+            at = [result.shares.index(share) for share in QUARTILES]
+            found |= {name: tuple(map(float, result.quantiles[v, at])) for v, name in enumerate(result.of)}
+    return {name: numbers for name, numbers in found.items() if not any(map(math.isnan, numbers))}
+
+
+def combat(study: Study, outcome: Outcome, analysis: Analysis, found: CombatResult) -> list[Markup]:
     """What was harmonized; each hospital keeps its scanners' location and scale."""
-    left_out = f" {found.left_out} people of batches too small to be estimated are left out."
+    kept = f", keeping the effect of {', '.join(found.covariates)}" if found.covariates else ""
+    left_out = f" {found.left_out} people in batches too small to be estimated are left out."
+    rows = [
+        (name, float(found.grand_mean[i]), float(found.variance[i] ** 0.5), *map(float, found.effects[:, i]))
+        for i, name in enumerate(found.features)
+    ]
+    effects = (f"effect of {name}" for name in found.covariates)
     return [
         blocks.text(
-            f"{len(found.features)} features of {found.n} people over {found.batches} batches"
-            + (f", keeping the effect of {', '.join(found.covariates)}." if found.covariates else ".")
+            f"{len(found.features)} features of {found.n} people over {found.batches} batches{kept}."
             + (left_out if found.left_out else "")
-            + " The location and scale of a batch were found at its hospital and stay there."
+            + " The location and scale of a batch were estimated at its hospital and stay there."
         ),
-        blocks.table(
-            ("feature", "grand mean", "standard deviation within batches", *found.covariates),
-            [
-                (
-                    name,
-                    float(found.grand_mean[i]),
-                    float(found.variance[i] ** 0.5),
-                    *map(float, found.effects[:, i]),
-                )
-                for i, name in enumerate(found.features)
-            ],
-        ),
+        *figures.shown(found.figure()),
+        blocks.table(("feature", "grand mean", "standard deviation within batches", *effects), rows),
+        *before_and_after(study, outcome, analysis),
     ]
 
 
@@ -104,30 +145,37 @@ def before_and_after(study: Study, outcome: Outcome, harmonization: Analysis) ->
         return []
     features = [name for name in tables["after"].of if name in tables["before"].of]
     return [
-        blocks.figure(
-            plots.spread(feature, {when: _by_site(tables[when], feature) for when in ("before", "after")}),
+        figures.drawn(
+            _spread(feature, {when: tables[when] for when in ("before", "after")}),
             f"{feature}: mean and one standard deviation at each hospital, before and after.",
         )
         for feature in features[:4]
     ]
 
 
-def _by_site(table: SummaryResult, variable: str) -> dict[str, tuple[float, float]]:
+def _spread(feature: str, tables: Mapping[str, SummaryResult]) -> list[Estimates]:
+    """Mean and one standard deviation by site, a panel each, over one range."""
+    rows = {when: _by_site(table, feature) for when, table in tables.items()}
+    ends = [end for of in rows.values() for row in of for end in (row.low, row.high) if math.isfinite(end)]
+    axis = Axis(feature, low=min(ends), high=max(ends)) if ends else Axis(feature)
+    return [Estimates(when.capitalize(), axis, tuple(of)) for when, of in rows.items()]
+
+
+def _by_site(table: SummaryResult, variable: str) -> list[Estimate]:
     v = table.of.index(variable)
-    return {
-        site: (float(numbers.mean[0, v]), float(numbers.sd[0, v])) for site, numbers in table.by_site.items()
-    }
+    found = [(site, float(n.mean[0, v]), float(n.sd[0, v])) for site, n in table.by_site.items()]
+    return [Estimate(site, mean, mean - sd, mean + sd) for site, mean, sd in found]
 
 
 def _mean_and_sd(numbers: Numbers, g: int, v: int) -> Markup:
-    """A cell of Table 1; suppressed is shown as suppressed."""
+    """A cell of Table 1; what is withheld is shown as withheld."""
     n, mean, sd = int(numbers.n[g, v]), float(numbers.mean[g, v]), float(numbers.sd[g, v])
     if n == SUPPRESSED or math.isnan(mean):
-        return blocks.SUPPRESSED
-    known = Markup("") if n == numbers.people[g] else Markup(" <small>n&#8239;{}</small>").format(n)
+        return blocks.WITHHELD
+    known = Markup("") if n == numbers.people[g] else Markup(" <small>n\u202f{}</small>").format(n)
     if _is_zero_or_one(n, mean, sd):
         return Markup("{} ({:.0%}){}").format(round(n * mean), mean, known)
-    return Markup("{} ({}){}").format(Markup(blocks.number(mean)), Markup(blocks.number(sd)), known)
+    return Markup("{} ({}){}").format(shown(mean), shown(sd), known)
 
 
 def _is_zero_or_one(n: int, mean: float, sd: float) -> bool:
@@ -135,18 +183,19 @@ def _is_zero_or_one(n: int, mean: float, sd: float) -> bool:
     return 0 < mean < 1 and math.isclose(sd**2 * (n - 1), n * mean * (1 - mean), rel_tol=1e-9)
 
 
-def _known(count: Any) -> int | None:
-    return None if count == SUPPRESSED else int(count)
-
-
 def _count(count: Any) -> object:
-    return blocks.SUPPRESSED if count == SUPPRESSED else int(count)
+    return blocks.WITHHELD if count == SUPPRESSED else int(count)
+
+
+def _explained(drawn: list[Markup], study: Study) -> list[Markup]:
+    """What "withheld" means, if it stands in any of the blocks."""
+    said = any(blocks.WITHHELD in block for block in drawn)
+    return [blocks.why_withheld(study.thresholds.min_count)] if said else []
 
 
 def withheld(codes: Mapping[str, Code]) -> list[Markup]:
     """A line on the hospitals that gave no numbers of their own."""
     if not codes:
         return []
-    return [
-        blocks.text(f"No numbers of their own: {', '.join(f'{s} ({c})' for s, c in codes.items())}.", "note")
-    ]
+    named = ", ".join(f"{site} ({code})" for site, code in codes.items())
+    return [blocks.text(f"Hospitals that show no numbers of their own: {named}.", "note")]

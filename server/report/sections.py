@@ -6,15 +6,20 @@ from typing import Any
 from markupsafe import Markup
 
 from cdm.cohorts.cohort import AtlasCohort, CohortDefinition
+from protocols.core.figure import Estimates, Figure, NoFigure
 from protocols.core.lockstep import Failure
+from protocols.core.protocol import Result
 from protocols.core.study import Analysis, Study
 from protocols.exchange.rounds import Outcome
-from protocols.preparation.combat import CombatResult
-from server.report import blocks
+from protocols.results.per_unit import figure_per
+from protocols.validation.discrimination import DiscriminationResult
+from protocols.validation.survival_validation import SurvivalValidationResult
+from server.report import blocks, figures
 from server.report.blocks import Section
-from server.report.curves import kaplan_meier
-from server.report.describe import attrition, before_and_after, combat, summary
-from server.report.models import cox, discrimination, logistic
+from server.report.describe import attrition, combat, summary, withheld
+from server.report.models import said
+from server.report.steps import named_steps, offered_steps, without_step
+from server.report.tables import summary_table
 
 
 def question(study: Study) -> Section:
@@ -52,13 +57,38 @@ def _result(study: Study, outcome: Outcome, analysis: Analysis) -> Section:
     title = shown_title(analysis)
     if isinstance(found, Failure):
         return Section(title, [blocks.failure(str(found.code), found.text)])
-    draw = DRAWN.get(analysis.spec.protocol)
     before = ", ".join(f"“{shown_title(study.analysis(name))}”" for name in analysis.after)
-    after = [blocks.text(f"On the columns as changed by {before}.", "note")]
-    drawn = draw(analysis, found) if draw else [blocks.frame(found.summary().reset_index())]
-    if isinstance(found, CombatResult):
-        drawn += before_and_after(study, outcome, analysis)
-    return Section(title, [*(after if analysis.after else []), *drawn])
+    after = [blocks.text(f"On the columns as changed by {before}.", "note")] if analysis.after else []
+    draw = DRAWN.get(analysis.spec.protocol, any_result)
+    return Section(title, [*after, *draw(study, outcome, analysis, found)])
+
+
+def any_result(study: Study, outcome: Outcome, analysis: Analysis, found: Result) -> list[Markup]:
+    """What is said of a result, its figure, and its table."""
+    steps = {**offered_steps(study, outcome, analysis), **named_steps(study, outcome, analysis)}
+    figure = found.figure()
+    words = said(analysis.spec, found)
+    drawn = [blocks.text(words)] if words else []
+    drawn += figures.shown(figure if isinstance(figure, NoFigure) else figure_per(figure, steps))
+    drawn += summary_table(found, steps)
+    if unread := [name for name in without_step(study, outcome, analysis) if name in _terms(figure)]:
+        drawn.append(blocks.text(_unread(unread), "note"))
+    if isinstance(found, DiscriminationResult | SurvivalValidationResult):
+        drawn += withheld(found.not_judged)
+    return drawn
+
+
+def _terms(figure: Figure | NoFigure) -> set[str]:
+    """The covariates whose estimates a figure draws."""
+    panels = () if isinstance(figure, NoFigure) else figure.panels
+    return {row.term for panel in panels if isinstance(panel, Estimates) for row in panel.rows}
+
+
+def _unread(names: list[str]) -> str:
+    return (
+        f"Per unit of {', '.join(names)}, since the study names no step under `shown_per` and has no "
+        "`summary` analysis that gives a standard deviation."
+    )
 
 
 def shown_title(analysis: Analysis) -> str:
@@ -80,13 +110,6 @@ def _value(value: Any) -> str:
     return "yes" if value is True else str(value)
 
 
-DRAWN: dict[str, Callable[[Analysis, Any], list[Markup]]] = {
-    "attrition": attrition,
-    "combat": combat,
-    "cox": cox,
-    "discrimination": discrimination,
-    "kaplan_meier": kaplan_meier,
-    "logistic": logistic,
-    "summary": summary,
-}
-"""By protocol; what has no drawing of its own is shown as its summary's table."""
+Draw = Callable[[Study, Outcome, Analysis, Any], list[Markup]]
+DRAWN: dict[str, Draw] = {"attrition": attrition, "combat": combat, "summary": summary}
+"""By protocol, where a page needs more than what is said of a result, its figure and its table."""
