@@ -51,6 +51,7 @@ class Code(StrEnum):
     MISSING_EXTRA = "missing-extra"
     ALREADY_EXISTS = "already-exists"
     TAMPERED = "tampered"
+    NEWER_VERSION = "newer-version"
 
 
 class ShadowgraphError(Exception):

@@ -18,11 +18,13 @@ from typing import Any
 
 from protocols.core.errors import Code, InputError
 from protocols.exchange.enrolment import Enrolment
+from protocols.runtime.database import open_database
 from server.home.round_memory import RoundMemory
 
 FILE = "store.sqlite"
 
-_SCHEMA = """
+# IF NOT EXISTS: files made before steps were numbered have these tables and version 0.
+_FIRST = """
 CREATE TABLE IF NOT EXISTS site (
     name TEXT PRIMARY KEY, invited_at REAL NOT NULL, enrolment TEXT, enrolled_at REAL, seen_at REAL
 );
@@ -51,6 +53,8 @@ CREATE TABLE IF NOT EXISTS coordinator (
     one INTEGER PRIMARY KEY CHECK (one = 1), flower_run TEXT NOT NULL, beat_at REAL NOT NULL
 );
 """
+
+STEPS = (_FIRST,)
 
 
 class State(StrEnum):
@@ -112,10 +116,7 @@ class Store:
 
     def __init__(self, home: Path) -> None:
         self._path = home / FILE
-        with self._open() as db:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.executescript(_SCHEMA)
-        self._path.chmod(0o600)
+        open_database(self._path, STEPS).close()
         # One idle connection, so that closing another does not write the log back into the file each time.
         idle = sqlite3.connect(self._path, check_same_thread=False)
         idle.execute("SELECT count(*) FROM site")
@@ -123,8 +124,8 @@ class Store:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        db = sqlite3.connect(self._path, timeout=30)
-        db.row_factory = sqlite3.Row
+        db = open_database(self._path, STEPS)
+        db.isolation_level = "DEFERRED"  # who only reads waits for nobody who writes
         db.execute("PRAGMA foreign_keys=ON")
         db.execute("PRAGMA synchronous=NORMAL")  # a power cut may cost the last round; sites repeat it
         try:

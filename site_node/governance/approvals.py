@@ -12,6 +12,8 @@ from cdm.cohorts.cohort import AtlasCohort
 from protocols.core.errors import Code, InputError, SiteError
 from protocols.core.protocol import specs_in
 from protocols.core.study import Study, parse_study
+from protocols.runtime.accounts import unix_user
+from protocols.runtime.database import insert
 from site_node.governance import audit
 from site_node.home.register import now, register
 
@@ -60,10 +62,8 @@ def receive(home: Path, canonical: bytes) -> Study:
     if study.canonical() != canonical:
         raise InputError(Code.INVALID_STUDY, "the study is not in its canonical form")
     with register(home) as db:
-        added = db.execute(
-            "INSERT OR IGNORE INTO study VALUES (?, ?, ?)", (study.hash(), canonical, now().isoformat())
-        )
-        is_new = added.rowcount > 0
+        received = now().isoformat()
+        is_new = insert(db, "study", "ignore", hash=study.hash(), canonical=canonical, received_at=received)
     if is_new:
         audit.record(home, "study-received", study=study.hash(), name=study.name)
     return study
@@ -123,27 +123,61 @@ def inbox(home: Path) -> list[dict[str, Any]]:
 def decide(
     home: Path, study: Study, decision: State, *, by: str, days: int = 90, max_runs: int = 3, note: str = ""
 ) -> None:
-    """Writes the site's decision about one study; a later decision replaces an earlier one."""
-    expires = now() + timedelta(days=days)
+    """Writes the site's decision about one study; a later decision replaces an earlier one.
+
+    Beside the name of who decided stands the Unix user, whom nobody types in.
+    """
+    decided = _decided(by, days)
     with register(home) as db:
-        db.execute(
-            "INSERT OR REPLACE INTO approval VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (study.hash(), str(decision), by, now().isoformat(), expires.isoformat(), max_runs, note),
+        insert(
+            db,
+            "approval",
+            "replace",
+            hash=study.hash(),
+            decision=str(decision),
+            max_runs=max_runs,
+            note=note,
+            **decided,
         )
-    audit.record(home, f"study-{decision}", study=study.hash(), by=by, days=days, max_runs=max_runs)
+    audit.record(
+        home,
+        f"study-{decision}",
+        study=study.hash(),
+        by=by,
+        unix_user=decided["unix_user"],
+        days=days,
+        max_runs=max_runs,
+    )
 
 
 def approve_standing(
     home: Path, protocol: str, *, by: str, max_studies: int, max_variables: int, days: int
 ) -> None:
     """Lets studies that use this one protocol alone pass without a look, up to a number and a date."""
-    expires = now() + timedelta(days=days)
+    decided = _decided(by, days)
+    limits = {"max_studies": max_studies, "max_variables": max_variables}
     with register(home) as db:
-        db.execute(
-            "INSERT OR REPLACE INTO standing_approval VALUES (?, ?, ?, ?, ?, ?)",
-            (protocol, max_studies, max_variables, by, now().isoformat(), expires.isoformat()),
-        )
-    audit.record(home, "standing-approval", protocol=protocol, by=by, days=days, max_studies=max_studies)
+        insert(db, "standing_approval", "replace", protocol=protocol, **limits, **decided)
+    audit.record(
+        home,
+        "standing-approval",
+        protocol=protocol,
+        by=by,
+        unix_user=decided["unix_user"],
+        days=days,
+        max_studies=max_studies,
+    )
+
+
+def _decided(by: str, days: int) -> dict[str, str]:
+    """Who decides, now, and until when it holds: columns of both kinds of approval."""
+    at = now()
+    return {
+        "decided_by": by,
+        "unix_user": unix_user(),
+        "decided_at": at.isoformat(),
+        "expires_at": (at + timedelta(days=days)).isoformat(),
+    }
 
 
 def withdraw_standing(home: Path, protocol: str) -> None:

@@ -16,6 +16,7 @@ from protocols.core.errors import Code, SiteError
 from protocols.core.protocol import Ask
 from protocols.core.table import EVERYBODY, Integers
 from protocols.exchange.wire import RoundQuestion, digest
+from protocols.runtime.database import insert
 from site_node.governance.approvals import Approval
 from site_node.home.register import now, register
 
@@ -57,9 +58,14 @@ def admit_run(home: Path, question: RoundQuestion, approval: Approval) -> None:
             if runs["n"] >= approval.max_runs:
                 raise SiteError(Code.BUDGET_SPENT, f"this study was run here {approval.max_runs} times")
             _refuse_nearly_the_same_sites(db, question)
-            db.execute(
-                "INSERT INTO run VALUES (?, ?, ?, ?, ?)",
-                (question.study, question.run, roster, now().isoformat(), int(approval.standing)),
+            insert(
+                db,
+                "run",
+                study=question.study,
+                run=question.run,
+                roster=roster,
+                started_at=now().isoformat(),
+                standing=int(approval.standing),
             )
         elif row["roster"] != roster:
             raise SiteError(Code.ALREADY_ANSWERED, "that run has another roster")
@@ -92,9 +98,15 @@ def _refuse_nearly_the_same_sites(db: Connection, question: RoundQuestion) -> No
 def remember(home: Path, question: RoundQuestion, asked: str, sealed: bytes) -> None:
     """Keeps an answer before it leaves."""
     with register(home) as db:
-        db.execute(
-            "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?)",
-            (question.study, question.run, question.round, asked, sealed, now().isoformat()),
+        insert(
+            db,
+            "answer",
+            study=question.study,
+            run=question.run,
+            round=question.round,
+            question=asked,
+            sealed=sealed,
+            answered_at=now().isoformat(),
         )
 
 
@@ -110,10 +122,8 @@ def admit_once(home: Path, study: str, ask: Ask, people: Integers, number: int) 
     place = json.dumps([ask.analysis, *ask.part, ask.step, number, digest(_canonical(people))])
     asked = digest(RoundQuestion(study, "", 0, (), (replace(ask, rows=EVERYBODY),)).encode())
     with register(home) as db:
-        db.execute(
-            "INSERT OR IGNORE INTO answered_once VALUES (?, ?, ?, ?)",
-            (study, place, asked, now().isoformat()),
-        )
+        at = now().isoformat()
+        insert(db, "answered_once", "ignore", study=study, place=place, question=asked, answered_at=at)
         row = db.execute(
             "SELECT question FROM answered_once WHERE study = ? AND place = ?", (study, place)
         ).fetchone()
@@ -126,10 +136,10 @@ def keep_people(home: Path, people: Integers) -> None:
     if not len(people):
         return
     data = _canonical(people)
+    sketch, at = _sketch(people).tobytes(), now().isoformat()
     with register(home) as db:
-        db.execute(
-            "INSERT OR IGNORE INTO answered_people VALUES (?, ?, ?, ?)",
-            (digest(data), _sketch(people).tobytes(), data, now().isoformat()),
+        insert(
+            db, "answered_people", "ignore", sha256=digest(data), sketch=sketch, people=data, answered_at=at
         )
 
 

@@ -34,8 +34,9 @@ def meet(home: Path, sites: Mapping[str, SiteKeys], own: str) -> None:
     with register(home) as db:
         for name, keys in sites.items():
             db.execute(
-                "INSERT INTO peer VALUES (?, ?, ?, ?) ON CONFLICT (site) DO UPDATE SET masking_key = ?",
-                (name, keys.signing_key, keys.masking_key, now().isoformat(), keys.masking_key),
+                "INSERT INTO peer (site, signing_key, masking_key, pinned_at) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (site) DO UPDATE SET masking_key = excluded.masking_key",
+                (name, keys.signing_key, keys.masking_key, now().isoformat()),
             )
     for name in sorted(sites.keys() - known.keys() - {own}):
         audit.record(home, "peer-pinned", site=name, fingerprint=fingerprint(sites[name].signing_key))

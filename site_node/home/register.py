@@ -5,13 +5,16 @@ A SQLite file in the site's folder, apart from the CDM. Nobody outside the site 
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from protocols.runtime.database import open_database, transaction
+
 FILE = "register.sqlite"
 
-_SCHEMA = """
+# IF NOT EXISTS: files made before steps were numbered have these tables and version 0.
+_FIRST = """
 CREATE TABLE IF NOT EXISTS study (
     hash TEXT PRIMARY KEY, canonical BLOB NOT NULL, received_at TEXT NOT NULL
 );
@@ -51,25 +54,23 @@ CREATE TABLE IF NOT EXISTS peer (
 """
 
 
+_UNIX_USERS = """
+ALTER TABLE approval ADD COLUMN unix_user TEXT NOT NULL DEFAULT '';
+ALTER TABLE standing_approval ADD COLUMN unix_user TEXT NOT NULL DEFAULT '';
+"""
+
+STEPS = (_FIRST, _UNIX_USERS)
+
+
 @contextmanager
 def register(home: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to the register of the site in `home`; one transaction, committed at the end."""
-    if not (home / FILE).exists():
-        (home / FILE).touch(mode=0o600)
-    connection = sqlite3.connect(home / FILE, timeout=30, isolation_level=None)
-    try:
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_SCHEMA)
-        connection.execute("BEGIN IMMEDIATE")
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    finally:
-        connection.close()
+    """A connection to the register of the site in `home`; one transaction, committed at the end.
+
+    Raises:
+        InputError: newer-version; a newer release wrote it.
+    """
+    with closing(open_database(home / FILE, STEPS)) as db, transaction(db):
+        yield db
 
 
 def now() -> datetime:

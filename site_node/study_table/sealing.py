@@ -17,6 +17,7 @@ from cdm.schema import person
 from cdm.vocabulary.concepts import Vocabulary
 from protocols.core.errors import Code, SiteError
 from protocols.core.study import Study, canonical_json
+from protocols.runtime.database import insert
 from site_node.governance import audit
 from site_node.home import config
 from site_node.home.cdm import open_cdm
@@ -53,9 +54,15 @@ def seal(home: Path, study: Study) -> SealedCohort:
     finally:
         engine.dispose()
     with register(home) as db:
-        db.execute(
-            "INSERT OR REPLACE INTO sealed_cohort VALUES (?, ?, ?, ?, ?)",
-            (sealed.study, sealed.people, json.dumps(sealed.attrition), sealed.sealed_at, sealed.digest),
+        insert(
+            db,
+            "sealed_cohort",
+            "replace",
+            study=sealed.study,
+            people=sealed.people,
+            attrition=json.dumps(sealed.attrition),
+            sealed_at=sealed.sealed_at,
+            sha256=sealed.digest,
         )
     audit.record(home, "cohort-sealed", study=study.hash(), people=len(sealed), sha256=sealed.digest)
     return sealed
