@@ -27,7 +27,7 @@ from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, sit
 from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
-from protocols.estimation.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
+from protocols.estimation.moments import COLUMN_MOMENTS, GATHERED, column_moments, complete_rows, gather
 from protocols.estimation.newton import check_rank
 from protocols.estimation.vectors import Prefix, signs, standardized
 from protocols.results.figures import matrix
@@ -150,8 +150,9 @@ class Cca(FederatedProtocol[CcaSpec, CcaResult], ColumnTransform[CcaSpec]):
 
     @site_step(
         COLUMN_MOMENTS,
+        times=GATHERED,
         varies=("shift", "scale"),
-        products=Moment("column", "column"),
+        products=Moment("column", "column", what="sums of products"),
     )
     def moments(spec: CcaSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums, squares and products of the columns of both blocks, less shift times scale."""
@@ -178,15 +179,11 @@ class Cca(FederatedProtocol[CcaSpec, CcaResult], ColumnTransform[CcaSpec]):
         ]
         return table.with_columns(dict(zip(spec.makes(), np.hstack(variates).T, strict=True)))
 
-    def describe(self, spec: CcaSpec) -> Sequence[str]:
-        k = len(spec.variables())
-        return (
-            f"Canonical correlations of {', '.join(spec.x)} with {', '.join(spec.y)}.",
-            "Leaves in a sum over sites, once (up to three times, for columns far from 0): the number of "
-            "people, how many have values other than 0 and other than 1, and the sums and the "
-            f"{k} x {k} sums of products of all columns.",
-            f"Variates stay here, as columns {', '.join(spec.makes())} for the analyses after this one.",
-        )
+    def about(self, spec: CcaSpec) -> str:
+        return f"Canonical correlations of {', '.join(spec.x)} with {', '.join(spec.y)}."
+
+    def notes(self, spec: CcaSpec) -> Sequence[str]:
+        return [f"Variates stay here, as columns {', '.join(spec.makes())} for the analyses after this one."]
 
 
 def _solved(spec: CcaSpec, R: Floats, mean: Floats, sd: Floats, people: tuple[int, int]) -> CcaResult:

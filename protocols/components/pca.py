@@ -25,7 +25,7 @@ from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, sit
 from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
-from protocols.estimation.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
+from protocols.estimation.moments import COLUMN_MOMENTS, GATHERED, column_moments, complete_rows, gather
 from protocols.estimation.vectors import Prefix, standardized, upright
 from protocols.results.figures import left_out, matrix, shares
 
@@ -115,8 +115,9 @@ class Pca(FederatedProtocol[PcaSpec, PcaResult], ColumnTransform[PcaSpec]):
 
     @site_step(
         COLUMN_MOMENTS,
+        times=GATHERED,
         varies=("shift", "scale"),
-        products=Moment("column", "column"),
+        products=Moment("column", "column", what="sums of products"),
     )
     def moments(spec: PcaSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums, squares and products of the columns, less shift times scale."""
@@ -162,12 +163,8 @@ class Pca(FederatedProtocol[PcaSpec, PcaResult], ColumnTransform[PcaSpec]):
         z = standardized(table, spec.features, arrays["mean"], arrays["scale"])
         return table.with_columns(dict(zip(spec.makes(), (z @ arrays["loadings"]).T, strict=True)))
 
-    def describe(self, spec: PcaSpec) -> Sequence[str]:
-        p = len(spec.features)
-        return (
-            f"{spec.components} principal components of {p} columns: {', '.join(spec.features)}.",
-            "Leaves in a sum over sites, once (up to three times, for columns far from 0): the number of "
-            "people, how many have values other than 0 and other than 1, and the sums and the "
-            f"{p} x {p} sums of products of these columns.",
-            f"Scores stay here, as columns {', '.join(spec.makes())} for the analyses after this one.",
-        )
+    def about(self, spec: PcaSpec) -> str:
+        return f"{spec.components} principal components of {', '.join(spec.features)}."
+
+    def notes(self, spec: PcaSpec) -> Sequence[str]:
+        return [f"Scores stay here, as columns {', '.join(spec.makes())} for the analyses after this one."]

@@ -27,9 +27,17 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Curve, Curves, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.roles import Applicable, ColumnTransform, Predicts, Regression, Transforms
+from protocols.core.site_step import NEVER
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
-from protocols.estimation.moments import COLUMN_MOMENTS, Moments, column_moments, complete_rows, gather
+from protocols.estimation.moments import (
+    COLUMN_MOMENTS,
+    GATHERED,
+    Moments,
+    column_moments,
+    complete_rows,
+    gather,
+)
 from protocols.estimation.vectors import Prefix, signs, standardized
 from protocols.results.figures import floats, matrix
 from protocols.results.numerals import shown
@@ -171,9 +179,10 @@ class Pls(FederatedProtocol[PlsSpec, PlsResult], ColumnTransform[PlsSpec]):
 
     @site_step(
         COLUMN_MOMENTS,
+        times=lambda spec: GATHERED if spec.method == "regression" else NEVER,
         varies=("shift", "scale"),
-        within_x=Moment("x", "x"),
-        between=Moment("x", "y"),
+        within_x=Moment("x", "x", what="sums of products of x columns"),
+        between=Moment("x", "y", what="sums of products of an x and a y column"),
     )
     def moments(spec: PlsSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums and squares of all columns, less shift times scale, products of x with x and of x with y."""
@@ -184,8 +193,9 @@ class Pls(FederatedProtocol[PlsSpec, PlsResult], ColumnTransform[PlsSpec]):
 
     @site_step(
         COLUMN_MOMENTS,
+        times=lambda spec: GATHERED if spec.method == "svd" else NEVER,
         varies=("shift", "scale"),
-        between=Moment("x", "y"),
+        between=Moment("x", "y", what="sums of products of an x and a y column"),
     )
     def between(spec: PlsSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums and squares of all columns, less shift times scale, and products of x with y alone."""
@@ -216,17 +226,12 @@ class Pls(FederatedProtocol[PlsSpec, PlsResult], ColumnTransform[PlsSpec]):
         made = scores if spec.method == "svd" else scores[:1]
         return table.with_columns(dict(zip(spec.makes(), np.hstack(made).T, strict=True)))
 
-    def describe(self, spec: PlsSpec) -> Sequence[str]:
-        p, q = len(spec.x), len(spec.y)
-        within = f"of the x columns with each other ({p} x {p}) and " if spec.method == "regression" else ""
-        return (
-            f"{spec.components} partial least squares components of {p} with {q} columns: "
-            f"{', '.join(spec.x)}; {', '.join(spec.y)}.",
-            "Leaves in a sum over sites, once (up to three times, for columns far from 0): the number of "
-            "people, and for each column how many have values other than 0 and other than 1, its sum and its "
-            f"square; sums of products {within}of x with y columns ({p} x {q}).",
-            f"Scores stay here, as columns {', '.join(spec.makes())} for the analyses after this one.",
-        )
+    def about(self, spec: PlsSpec) -> str:
+        x, y = ", ".join(spec.x), ", ".join(spec.y)
+        return f"{spec.components} partial least squares components of {x} with {y}."
+
+    def notes(self, spec: PlsSpec) -> Sequence[str]:
+        return [f"Scores stay here, as columns {', '.join(spec.makes())} for the analyses after this one."]
 
 
 @dataclass(frozen=True)

@@ -48,14 +48,23 @@ class Thresholds(BaseModel):
 
 @dataclass(frozen=True, init=False)
 class Declaration:
-    """What an array is: its named axes. An axis is never people."""
+    """What an array is: its named axes, and `what` it holds, in words. An axis is never people."""
 
     axes: tuple[str, ...]
+    what: str
 
-    def __init__(self, *axes: str) -> None:
+    def __init__(self, *axes: str, what: str) -> None:
         if "person" in axes:
             raise ValueError("no array with an axis of people may leave a site")
         object.__setattr__(self, "axes", axes)
+        object.__setattr__(self, "what", what)
+
+    def words(self, sizes: Mapping[str, int]) -> str:
+        """What the array holds, and its axes with their sizes: "people at risk, by interval (50)"."""
+        if not self.axes:
+            return self.what
+        names, lengths = " x ".join(self.axes), " x ".join(str(sizes[axis]) for axis in self.axes)
+        return f"{self.what}, by {names.replace('_', ' ')} ({lengths})"
 
     def stands_on(self) -> str | None:
         """The name of the count of people that it stands on, or is a part of; None for a count of its own."""
@@ -68,8 +77,8 @@ class Count(Declaration):
 
     of: str | None
 
-    def __init__(self, *axes: str, of: str | None = None) -> None:
-        super().__init__(*axes)
+    def __init__(self, *axes: str, of: str | None = None, what: str = "people") -> None:
+        super().__init__(*axes, what=what)
         object.__setattr__(self, "of", of)
 
     def stands_on(self) -> str | None:
@@ -82,8 +91,8 @@ class Moment(Declaration):
 
     behind: str
 
-    def __init__(self, *axes: str, behind: str = "n") -> None:
-        super().__init__(*axes)
+    def __init__(self, *axes: str, behind: str = "n", what: str) -> None:
+        super().__init__(*axes, what=what)
         object.__setattr__(self, "behind", behind)
 
     def stands_on(self) -> str | None:

@@ -24,6 +24,7 @@ from protocols.core.site_step import Arrays as Arrays
 from protocols.core.site_step import SiteStep as SiteStep
 from protocols.core.site_step import site_step as site_step
 from protocols.core.spec import Spec as Spec
+from protocols.core.spec import inner_specs
 from protocols.core.spec import specs_in as specs_in
 from protocols.core.table import EVERYBODY, Rows
 
@@ -158,9 +159,25 @@ class FederatedProtocol(Generic[S, R]):
         """
         return None
 
-    def describe(self, spec: S) -> Sequence[str]:
-        """What leaves a site, in words that a site administrator reads before approving."""
+    def about(self, spec: S) -> str:
+        """What is asked and of which variables, in words that a site administrator reads before approving."""
         raise NotImplementedError
+
+    def notes(self, spec: S) -> Sequence[str]:
+        """What else the administrator should know: what stays here, and how far what leaves can be read."""
+        return ()
+
+    def describe(self, spec: S) -> list[str]:
+        """All that leaves a site, in words: of the analyses inside this one, then of each of its own steps.
+
+        Apart from `about` and `notes`, the words are those that the steps declare.
+        """
+        lines = [self.about(spec)]
+        for part, inner in inner_specs(spec).items():
+            lines += [f"  {'.'.join(part)}: {line}" for line in protocol(inner.protocol).describe(inner)]
+        for step in self.steps.values():
+            lines += step.describe(spec, self.axes(spec))
+        return [*lines, *self.notes(spec)]
 
 
 def protocol(name: str) -> FederatedProtocol[Any, Any]:

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from protocols.core.disclosure import Array, Declaration
 from protocols.core.errors import Code, SpecError
@@ -15,6 +15,29 @@ Arrays = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
+class Times:
+    """How often a run asks a step about the same people; never, if `most` is 0."""
+
+    least: int
+    most: int
+
+    def words(self) -> str:
+        """The same in words."""
+        once = "once" if self.most == 1 else "twice" if self.most == 2 else f"{self.most} times"
+        if self.least == self.most:
+            return once
+        return "once or twice" if (self.least, self.most) == (1, 2) else f"at most {once}"
+
+    @classmethod
+    def where(cls, asked: bool) -> "Times":
+        """Once, if it is asked at all."""
+        return ONCE if asked else NEVER
+
+
+ONCE, NEVER = Times(1, 1), Times(0, 0)
+
+
+@dataclass(frozen=True)
 class SiteStep:
     """A pure function (spec, table, **arrays) -> arrays, and what it declares.
 
@@ -22,7 +45,9 @@ class SiteStep:
         run: the function.
         declares: what each array that it returns discloses, by name.
         clear: of a spec, whether a site may be asked this step for itself, in the clear.
+        clear_rule: whether that is never so, always, or where the study asks for it.
         summed: whether it may be asked in a sum over sites.
+        times: of a spec, how often a run asks it.
         numbers: names of the arrays of its question; the last stands for any others, where `open_ended`.
         varies: those of them whose numbers may change from one question of a run to the next. All others are
             the same wherever the analysis, its part, the rows and the transforms before it are.
@@ -31,13 +56,31 @@ class SiteStep:
     run: Callable[..., Arrays]
     declares: Mapping[str, Declaration]
     clear: Callable[[Any], bool]
+    clear_rule: Literal["never", "asked", "always"]
     summed: bool
+    times: Callable[[Any], Times]
     numbers: tuple[str, ...]
     open_ended: bool
     varies: frozenset[str]
 
     def __call__(self, spec: Spec, table: AnalysisTable, **arrays: Any) -> Arrays:
         return self.run(spec, table, **arrays)
+
+    def describe(self, spec: Spec, sizes: Mapping[str, int]) -> list[str]:
+        """What leaves a site by this step, in words: the way, how often, and each array with its axes.
+
+        Args:
+            spec: of the analysis.
+            sizes: of every axis, as the protocol has them for the spec.
+        """
+        times = self.times(spec)
+        if times == NEVER:
+            return []
+        ways = ["Leaves in a sum over sites"] if self.summed else []
+        ways += ["Leaves in the clear, for this site"] if self.clear(spec) else []
+        holding = [d for d in self.declares.values() if all(sizes[axis] for axis in d.axes)]
+        arrays = "; ".join(declared.words(sizes) for declared in holding)
+        return [f"{way}, {times.words()}: {arrays}." for way in ways]
 
     def may_vary(self, name: str) -> bool:
         """Whether the numbers of this array of its question may change from one question to the next."""
@@ -60,6 +103,7 @@ def site_step(
     *,
     clear: bool | Callable[[Any], bool] = False,
     summed: bool = True,
+    times: Times | Callable[[Any], Times] = ONCE,
     varies: tuple[str, ...] = (),
     **declares: Declaration,
 ) -> Callable[[Callable[..., Arrays]], SiteStep]:
@@ -70,6 +114,7 @@ def site_step(
         clear: whether a site may be asked this step for itself, in the clear: never, unless said; always, or
             where a function of the spec says so. Nobody else can choose it.
         summed: whether it may be asked in a sum over sites.
+        times: how often a run asks it about the same people.
         varies: the arguments whose numbers may change from one question of a run to the next. A step that
             takes `**fits` names them all `fits`.
         declares: what each array that it returns discloses.
@@ -86,7 +131,9 @@ def site_step(
             run,
             {**several, **declares},
             clear if callable(clear) else lambda spec: bool(clear),
+            "asked" if callable(clear) else "always" if clear else "never",
             summed,
+            times if callable(times) else lambda spec: times,
             numbers,
             any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters),
             frozenset(varies),

@@ -38,6 +38,22 @@ class Spec(BaseModel):
         return ()
 
 
+def inner_specs(spec: Spec) -> dict[tuple[str, ...], Spec]:
+    """The specs that stand inside a spec, but not inside another of them, by where they stand."""
+    fields = {name: getattr(spec, name) for name in type(spec).model_fields}  # its own fields, whichever
+    return {part: inner for name, field in fields.items() for part, inner in _found(field, (name,))}
+
+
+def _found(value: object, part: tuple[str, ...]) -> list[tuple[tuple[str, ...], Spec]]:
+    if isinstance(value, Spec):
+        return [(part, value)]
+    if isinstance(value, Mapping):
+        return [found for name in sorted(value) for found in _found(value[name], (*part, str(name)))]
+    if isinstance(value, tuple):
+        return [found for i, item in enumerate(value) for found in _found(item, (*part, str(i)))]
+    return []
+
+
 def specs_in(value: object) -> list[Spec]:
     """A spec and all that stand inside it, at any depth: what a policy has to look at."""
     if isinstance(value, BaseModel):

@@ -1,6 +1,6 @@
 """How many people each rule of the cohort leaves, over all sites and at each. Exact: a sum of counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,7 +70,7 @@ class Attrition(FederatedProtocol[AttritionSpec, AttritionResult]):
     name = "attrition"
     spec_type = AttritionSpec
 
-    @site_step(clear=lambda spec: spec.per_site, people=Count("step"))
+    @site_step(clear=lambda spec: spec.per_site, people=Count("step", what="people left"))
     def count(spec: AttritionSpec, table: AnalysisTable) -> Arrays:
         """People left after each step here.
 
@@ -93,8 +93,5 @@ class Attrition(FederatedProtocol[AttritionSpec, AttritionResult]):
         by_site = {site: np.asarray(arrays["people"], np.int64) for site, arrays in here.answers.items()}
         return AttritionResult(spec.steps, total["people"], by_site, here.withheld)
 
-    def describe(self, spec: AttritionSpec) -> Sequence[str]:
-        lines = [f"Leaves in a sum over sites, once: people left after each of {len(spec.steps)} steps."]
-        if spec.per_site:
-            lines.append("Leaves in the clear, for this site: the same counts, small ones suppressed.")
-        return lines
+    def about(self, spec: AttritionSpec) -> str:
+        return "How many people are left after each step of the cohort's definition."

@@ -3,7 +3,6 @@
 Reference: Fisher, Metron 1 (1921) 3 for the interval; R `cor`, `cor.test`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +16,7 @@ from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
-from protocols.estimation.moments import COLUMN_MOMENTS, column_moments, complete_rows, gather
+from protocols.estimation.moments import COLUMN_MOMENTS, GATHERED, column_moments, complete_rows, gather
 from protocols.results.figures import left_out, matrix
 
 
@@ -78,7 +77,12 @@ class Correlation(FederatedProtocol[CorrelationSpec, CorrelationResult]):
     name = "correlation"
     spec_type = CorrelationSpec
 
-    @site_step(COLUMN_MOMENTS, varies=("shift", "scale"), products=Moment("column", "column"))
+    @site_step(
+        COLUMN_MOMENTS,
+        times=GATHERED,
+        varies=("shift", "scale"),
+        products=Moment("column", "column", what="sums of products"),
+    )
     def moments(spec: CorrelationSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums, squares and products of the columns, less shift times scale."""
         z, sums = column_moments(complete_rows(table, spec.of), shift, scale)
@@ -93,12 +97,8 @@ class Correlation(FederatedProtocol[CorrelationSpec, CorrelationResult]):
         everything = range(len(spec.of))
         return result(spec, moments.correlation("products", everything, everything), moments.n)
 
-    def describe(self, spec: CorrelationSpec) -> Sequence[str]:
-        p = len(spec.of)
-        return (
-            f"Leaves in a sum over sites, once or twice: the number of people, sums, {p} x {p} products, and "
-            f"how many differ from 0 and from 1, of {', '.join(spec.of)}.",
-        )
+    def about(self, spec: CorrelationSpec) -> str:
+        return f"Correlations of {', '.join(spec.of)}."
 
 
 def result(spec: CorrelationSpec, correlation: Floats, n: int) -> CorrelationResult:

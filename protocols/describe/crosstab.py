@@ -6,7 +6,6 @@ would follow; then there are no margins and no tests either, since these would g
 Reference: Pearson (1900); Fisher (1934); R `chisq.test(correct = FALSE)`, `fisher.test`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -115,7 +114,7 @@ class Crosstab(FederatedProtocol[CrosstabSpec, CrosstabResult]):
     name = "crosstab"
     spec_type = CrosstabSpec
 
-    @site_step(n=Count(), counts=Count("row", "column", of="n"))
+    @site_step(n=Count(), counts=Count("row", "column", of="n", what="people with the combination"))
     def count(spec: CrosstabSpec, table: AnalysisTable) -> Arrays:
         """People by both variables."""
         first, second = table.column(spec.rows), table.column(spec.columns)
@@ -131,11 +130,8 @@ class Crosstab(FederatedProtocol[CrosstabSpec, CrosstabResult]):
         total = yield ask("count")
         return result(spec, total["counts"], total.min_count)
 
-    def describe(self, spec: CrosstabSpec) -> Sequence[str]:
-        return (
-            f"Leaves in a sum over sites, once: how many people have each combination of {spec.rows} and "
-            f"{spec.columns}.",
-        )
+    def about(self, spec: CrosstabSpec) -> str:
+        return f"How many people have each combination of {spec.rows} and {spec.columns}."
 
 
 def result(spec: CrosstabSpec, counts: Integers, min_count: int) -> CrosstabResult:

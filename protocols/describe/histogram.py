@@ -99,7 +99,11 @@ class Histogram(FederatedProtocol[HistogramSpec, HistogramResult]):
     name = "histogram"
     spec_type = HistogramSpec
 
-    @site_step(n=Count(), people=Count("group", of="n"), counts=Count("group", "bin", of="n"))
+    @site_step(
+        n=Count(),
+        people=Count("group", of="n"),
+        counts=Count("group", "bin", of="n", what="people with a value in the bin"),
+    )
     def count(spec: HistogramSpec, table: AnalysisTable) -> Arrays:
         """People by group and bin."""
         table = table.complete(spec.variables())
@@ -116,11 +120,11 @@ class Histogram(FederatedProtocol[HistogramSpec, HistogramResult]):
         total = yield ask("count")
         return result(spec, total["counts"], total.min_count)
 
-    def describe(self, spec: HistogramSpec) -> Sequence[str]:
+    def about(self, spec: HistogramSpec) -> str:
         by = f", by {spec.by}" if spec.by else ""
         return (
-            f"Leaves in a sum over sites, once: how many people have {spec.of} in each of "
-            f"{len(spec.edges) - 1} bins from {spec.edges[0]:g} to {spec.edges[-1]:g}, below and above{by}.",
+            f"How many people have {spec.of} in each of {len(spec.edges) - 1} bins from {spec.edges[0]:g} to "
+            f"{spec.edges[-1]:g}, below and above{by}."
         )
 
 

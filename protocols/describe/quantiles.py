@@ -29,6 +29,7 @@ from protocols.core.protocol import (
     ask,
     site_step,
 )
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.results.figures import MOST_PANELS, floats
@@ -81,6 +82,10 @@ class QuantilesSpec(Spec):
         if not all(0.05 <= share <= 0.95 for share in value):
             raise ValueError("quantiles go from 0.05 to 0.95: beyond are too few people to hide among")
         return value
+
+    def most_rounds(self) -> int:
+        """How often cuts close in on the quantiles of the variable with the finest grid, at most."""
+        return max(int(np.ceil(np.log(s.steps() + 3) / np.log(_CUTS + 1))) + 1 for s in self.of)
 
     def variables(self) -> tuple[str, ...]:
         return tuple(scale.variable for scale in self.of)
@@ -141,7 +146,12 @@ class Quantiles(FederatedProtocol[QuantilesSpec, QuantilesResult]):
     name = "quantiles"
     spec_type = QuantilesSpec
 
-    @site_step(varies=("cuts",), n=Count("variable"), below=Count("variable", "order", "cut", of="n"))
+    @site_step(
+        times=lambda spec: Times(1, spec.most_rounds()),
+        varies=("cuts",),
+        n=Count("variable", what="people with a value"),
+        below=Count("variable", "order", "cut", of="n", what="people at or below the cut"),
+    )
     def counts(spec: QuantilesSpec, table: AnalysisTable, cuts: Integers) -> Arrays:
         """People at or below grid points `cuts`, (variable, order, cut) numbers of steps from low."""
         steps = [_steps(table.column(scale.variable), scale) for scale in spec.of]
@@ -169,14 +179,9 @@ class Quantiles(FederatedProtocol[QuantilesSpec, QuantilesResult]):
             low = np.where(n[:, None] < FEWEST, high - 1, low)  # of too few people nothing more is asked
         return result(spec, n, high)
 
-    def describe(self, spec: QuantilesSpec) -> Sequence[str]:
+    def about(self, spec: QuantilesSpec) -> str:
         grids = ", ".join(f"{s.variable} (by {s.resolution:g})" for s in spec.of)
-        rounds = max(int(np.ceil(np.log(s.steps() + 1) / np.log(_CUTS + 1))) for s in spec.of)
-        return (
-            f"Quantiles of {grids}, found no finer than that.",
-            f"Leaves in a sum over sites, about {rounds} times: how many people have the variable, and how "
-            "many lie at or below cuts that close in on the quantile.",
-        )
+        return f"Quantiles of {grids}, found no finer than that."
 
 
 def _steps(x: Floats, scale: Scale) -> Integers:

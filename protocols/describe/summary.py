@@ -166,12 +166,12 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
 
     @site_step(
         people=Count("group"),
-        n=Count("group", "variable"),
-        missing=Count("group", "variable", of="people"),
-        sum=Moment("group", "variable"),
-        square=Moment("group", "variable"),
-        paired=Count("pair"),
-        cross=Count("pair", "first", "second", of="paired"),
+        n=Count("group", "variable", what="people with a value"),
+        missing=Count("group", "variable", of="people", what="people without a value"),
+        sum=Moment("group", "variable", what="sums"),
+        square=Moment("group", "variable", what="sums of squares"),
+        paired=Count("pair", what="people with both values"),
+        cross=Count("pair", "first", "second", of="paired", what="people with the combination"),
     )
     def sums(spec: SummarySpec, table: AnalysisTable) -> Arrays:
         """Counts, sums and sums of squares by group, and the cross tables."""
@@ -188,7 +188,9 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         }
 
     @site_step(
-        n=Count("group", "variable"), rest=Moment("group", "variable"), square=Moment("group", "variable")
+        n=Count("group", "variable", what="people with a value"),
+        rest=Moment("group", "variable", what="sums of deviations from the mean over all sites"),
+        square=Moment("group", "variable", what="sums of squares of these"),
     )
     def deviations(spec: SummarySpec, table: AnalysisTable, mean: Floats, scale: Floats) -> Arrays:
         """Sums of (x - mean) / scale and of its square, by group, about a public (group, variable) mean."""
@@ -203,12 +205,12 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         clear=lambda spec: spec.per_site,
         summed=False,
         people=Count("group"),
-        n=Count("group", "variable"),
-        smallest=Count("group", "variable"),
-        mean=Statistic("group", "variable", behind="smallest"),
-        sd=Statistic("group", "variable", behind="smallest"),
-        smallest_cell=Count("pair"),
-        cross=Moment("pair", "first", "second", behind="smallest_cell"),
+        n=Count("group", "variable", what="people with a value"),
+        smallest=Count("group", "variable", what="people on whom the mean stands"),
+        mean=Statistic("group", "variable", behind="smallest", what="means"),
+        sd=Statistic("group", "variable", behind="smallest", what="standard deviations"),
+        smallest_cell=Count("pair", what="people in the smallest cell"),
+        cross=Moment("pair", "first", "second", behind="smallest_cell", what="people with the combination"),
     )
     def here(spec: SummarySpec, table: AnalysisTable) -> Arrays:
         """This site's own numbers, for the clear.
@@ -263,23 +265,16 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
             by_site.withheld,
         )
 
-    def describe(self, spec: SummarySpec) -> Sequence[str]:
+    def about(self, spec: SummarySpec) -> str:
         by = f", by {spec.by}" if spec.by else ""
-        lines = []
-        if spec.of:
-            lines.append(
-                f"Leaves in a sum over sites, twice: numbers of people, of missing values, sums and sums of "
-                f"squares of {', '.join(spec.of)}{by}."
-            )
-        if spec.cross:
-            pairs = ", ".join(f"{a} by {b}" for a, b in spec.cross)
-            lines.append(f"Leaves in a sum over sites: how many people have each combination of {pairs}.")
-        if spec.per_site:
-            lines.append(
-                "Leaves in the clear, for this site: the same numbers as counts, means and standard "
-                "deviations; what stands on few people is suppressed here."
-            )
-        return lines
+        of = (
+            [f"Missing values, means and standard deviations of {', '.join(spec.of)}{by}."] if spec.of else []
+        )
+        pairs = ", ".join(f"{a} by {b}" for a, b in spec.cross)
+        return " ".join([*of, *([f"How many people have each combination of {pairs}."] if pairs else [])])
+
+    def notes(self, spec: SummarySpec) -> Sequence[str]:
+        return ["What stands on few people is suppressed in the clear."] if spec.per_site else []
 
 
 def _by_group(spec: SummarySpec, table: AnalysisTable) -> tuple[Floats, Mask, Mask]:

@@ -20,11 +20,13 @@ import numpy as np
 from protocols.core.disclosure import Array, Count, Declaration, Moment
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.protocol import Coordination, Total, ask
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 
 Intercepts = Literal["common", "site"]
 
 _MAX_ROUNDS = 4
+GATHERED = Times(1, _MAX_ROUNDS)
 _LARGEST = 2.0**78  # a site's sum of squares; a secure sum takes numbers up to 2^80
 _MUCH_SMALLER = 2.0**-40
 _CANCELLED = 1e-3  # the share of a sum of squares that the mean must leave: three of sixteen digits go
@@ -36,12 +38,12 @@ _CONSTANT = 2.0**-40  # the share of a sum of squares that rounding leaves to a 
 
 COLUMN_MOMENTS: Mapping[str, Declaration] = {
     "n": Count(),
-    "sites": Moment(),
-    "not_zero": Count("column", of="n"),
-    "not_one": Count("column", of="n"),
-    "too_large": Moment("column"),
-    "sum": Moment("column"),
-    "square": Moment("column"),
+    "sites": Moment(what="1 for each site that takes part"),
+    "not_zero": Count("column", of="n", what="people with another value than 0"),
+    "not_one": Count("column", of="n", what="people with another value than 1"),
+    "too_large": Moment("column", what="1 where a sum is too large for the message"),
+    "sum": Moment("column", what="sums"),
+    "square": Moment("column", what="sums of squares"),
 }
 """What every step of this kind declares, beside its products: see `column_moments`."""
 

@@ -13,12 +13,14 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from protocols.core.errors import Code, StudyError
 from protocols.core.protocol import Arrays, Ask, Coordination, Total
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
 
 TOLERANCE = 1e-10
 """Converged when the next step is smaller, in every coefficient, on the scale of its standard deviation."""
 
 MAX_EVALUATIONS = 40
+CLIMB = Times(1, 1 + MAX_EVALUATIONS)  # the start, which many ask in their first round, and the climb
 
 _FAR = 20.0  # a ratio of e^20 for one standard deviation: the likelihood has no maximum there
 _ALIASED = 1e-9  # the share of a covariate's information that the others before it leave

@@ -11,7 +11,7 @@ from the confounders is not tested, and named.
 Reference: R `lm`, `glm(family = binomial)` and `p.adjust`; Shabalin, Bioinformatics 28 (2012) 1353.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,10 +24,12 @@ from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Curve, Curves, Figure, NoFigure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.estimation.moments import (
     COLUMN_MOMENTS,
+    GATHERED,
     Intercepts,
     Moments,
     column_moments,
@@ -155,11 +157,16 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
 
     @site_step(
         COLUMN_MOMENTS,
+        times=GATHERED,
         varies=("shift", "scale"),
-        confounding=Moment("confounder", "confounder"),
-        confounded_features=Moment("confounder", "feature"),
-        confounded_outcomes=Moment("confounder", "outcome"),
-        products=Moment("feature", "outcome"),
+        confounding=Moment("confounder", "confounder", what="sums of products of confounders"),
+        confounded_features=Moment(
+            "confounder", "feature", what="sums of products of a confounder and a feature"
+        ),
+        confounded_outcomes=Moment(
+            "confounder", "outcome", what="sums of products of a confounder and an outcome"
+        ),
+        products=Moment("feature", "outcome", what="sums of products of a feature and an outcome"),
     )
     def moments(spec: AssociateSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums and squares of all columns, less shift times scale, and products between their three kinds."""
@@ -175,11 +182,12 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
         }
 
     @site_step(
+        times=lambda spec: Times(1, spec.max_rounds) if spec.model == "logistic" else NEVER,
         varies=("coef",),
         n=Count(),
-        loglik=Moment("feature", "outcome"),
-        score=Moment("feature", "outcome", "term"),
-        information=Moment("feature", "outcome", "term", "term"),
+        loglik=Moment("feature", "outcome", what="log-likelihoods"),
+        score=Moment("feature", "outcome", "term", what="their first derivatives"),
+        information=Moment("feature", "outcome", "term", "term", what="their second derivatives"),
     )
     def derivatives(
         spec: AssociateSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
@@ -208,22 +216,11 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
             return _linear(spec, moments, left)
         return (yield from _logistic(spec, moments, left))
 
-    def describe(self, spec: AssociateSpec) -> Sequence[str]:
-        c, f, o = len(spec.confounders), len(spec.features), len(spec.outcomes)
-        lines = [
-            f"{spec.model.capitalize()} tests of {f} features with {o} outcomes, each on its own, "
-            f"given {', '.join(spec.confounders) or 'nothing'}.",
-            "Leaves in a sum over sites, once (up to three times, for columns far from 0): the number of "
-            "people, and for each column how many have values other than 0 and other than 1, its sum and its "
-            f"square; sums of products of {c} confounders with each other, with the features and with the "
-            f"outcomes, and the {f} x {o} of a feature with an outcome.",
-        ]
-        if spec.model == "logistic":
-            lines.append(
-                f"Leaves in a sum over sites, about 5 times: {f * o} log-likelihoods with their first and "
-                f"second derivatives in {c + 2} coefficients."
-            )
-        return lines
+    def about(self, spec: AssociateSpec) -> str:
+        return (
+            f"{spec.model.capitalize()} tests of {len(spec.features)} features with {len(spec.outcomes)} "
+            f"outcomes, each on its own, given {', '.join(spec.confounders) or 'nothing'}."
+        )
 
 
 def _split(spec: AssociateSpec, x: Floats) -> tuple[Floats, Floats, Floats]:

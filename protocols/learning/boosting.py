@@ -33,6 +33,7 @@ from protocols.core.protocol import (
     site_step,
 )
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel, Role
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.learning.trees import (
@@ -148,10 +149,10 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
 
     @site_step(
         n=Count(),
-        outcome=Moment(),
-        known=Count("covariate", of="n"),
-        sum=Moment("covariate", behind="known"),
-        square=Moment("covariate", behind="known"),
+        outcome=Moment(what="sum of the outcome"),
+        known=Count("covariate", of="n", what="people with a value"),
+        sum=Moment("covariate", behind="known", what="sums"),
+        square=Moment("covariate", behind="known", what="sums of squares"),
     )
     def moments(spec: BoostingSpec, table: AnalysisTable) -> Arrays:
         """The sum of the outcome, and of each covariate its known values, their sum and sum of squares."""
@@ -163,7 +164,11 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
             **grid_moments(table.matrix(spec.covariates)),
         }
 
-    @site_step(n=Count(), cells=Count("covariate", "cell", of="n"))
+    @site_step(
+        times=lambda spec: Times.where(set(spec.covariates) != set(spec.cuts)),
+        n=Count(),
+        cells=Count("covariate", "cell", of="n", what="people with a value in the cell"),
+    )
     def cells(spec: BoostingSpec, table: AnalysisTable, low: Floats, width: Floats) -> Arrays:
         """How many people are in each cell of the grid of each covariate."""
         table = table.complete([spec.outcome])
@@ -171,11 +176,12 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
         return {"n": np.array(len(table)), "cells": counts}
 
     @site_step(
+        times=lambda spec: Times(1, spec.trees * spec.depth),
         varies=("first", "trees"),
         n=Count(),
-        people=Count("node", "covariate", "bin", of="n"),
-        gradient=Moment("node", "covariate", "bin"),
-        hessian=Moment("node", "covariate", "bin"),
+        people=Count("node", "covariate", "bin", of="n", what="people in the bin"),
+        gradient=Moment("node", "covariate", "bin", what="sums of first derivatives of the loss"),
+        hessian=Moment("node", "covariate", "bin", what="sums of second derivatives of the loss"),
     )
     def level(
         spec: BoostingSpec, table: AnalysisTable, cuts: Floats, base: Array, first: Array, **trees: Array
@@ -234,18 +240,11 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
         """The (n,) probabilities that a 0/1 outcome is 1; nobody's is missing."""
         return predicted(spec, table, **arrays)
 
-    def describe(self, spec: BoostingSpec) -> Sequence[str]:
-        f = len(spec.covariates)
-        return (
-            f"{spec.trees} boosted trees of {spec.outcome} on {', '.join(spec.covariates)}.",
-            f"Leaves in a sum over sites, once: the number of people, the sum of {spec.outcome}, and of each "
-            f"of {f} covariates how many people have it, its sum, its sum of squares; how many are in each "
-            f"of {GRID_CELLS} cells of it.",
-            f"Leaves in a sum over sites, up to {spec.trees * spec.depth} times: in each of up to "
-            f"{_nodes(spec)} nodes, {f} covariates and {spec.bins + 1} bins the number of people and "
-            "two sums of the loss's derivatives. "
-            f"No node has fewer than {spec.min_people} people over all sites.",
-        )
+    def about(self, spec: BoostingSpec) -> str:
+        return f"{spec.trees} boosted trees of {spec.outcome} on {', '.join(spec.covariates)}."
+
+    def notes(self, spec: BoostingSpec) -> Sequence[str]:
+        return [f"No node has fewer than {spec.min_people} people over all sites."]
 
 
 def predicted(spec: BoostingSpec, table: AnalysisTable, **arrays: Array) -> Floats:

@@ -22,6 +22,7 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.estimation.person_draws import uniform
@@ -141,16 +142,20 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
 
     @site_step(
         n=Count(),
-        known=Count("covariate", of="n"),
-        sum=Moment("covariate", behind="known"),
-        square=Moment("covariate", behind="known"),
+        known=Count("covariate", of="n", what="people with a value"),
+        sum=Moment("covariate", behind="known", what="sums"),
+        square=Moment("covariate", behind="known", what="sums of squares"),
     )
     def moments(spec: ForestSpec, table: AnalysisTable) -> Arrays:
         """Of each covariate its known values, their sum and sum of squares."""
         table = table.complete([spec.outcome])
         return {"n": np.array(len(table)), **grid_moments(table.matrix(spec.covariates))}
 
-    @site_step(n=Count(), cells=Count("covariate", "cell", of="n"))
+    @site_step(
+        times=lambda spec: Times.where(set(spec.covariates) != set(spec.cuts)),
+        n=Count(),
+        cells=Count("covariate", "cell", of="n", what="people with a value in the cell"),
+    )
     def cells(spec: ForestSpec, table: AnalysisTable, low: Floats, width: Floats) -> Arrays:
         """How many people are in each cell of the grid of each covariate."""
         table = table.complete([spec.outcome])
@@ -158,11 +163,12 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
         return {"n": np.array(len(table)), "cells": counts}
 
     @site_step(
+        times=lambda spec: Times(1, spec.depth),
         varies=("tried", "first", "trees"),
         n=Count(),
-        people=Count("tree", "node", "tried", "bin", of="n"),
-        weight=Moment("tree", "node", "tried", "bin"),
-        outcome=Moment("tree", "node", "tried", "bin"),
+        people=Count("tree", "node", "tried", "bin", of="n", what="people in the bin"),
+        weight=Moment("tree", "node", "tried", "bin", what="draws of them"),
+        outcome=Moment("tree", "node", "tried", "bin", what="draws of those with the outcome"),
     )
     def level(
         spec: ForestSpec, table: AnalysisTable, cuts: Floats, tried: Integers, first: Array, **trees: Array
@@ -187,7 +193,11 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
         n = np.array(len(y))
         return {"n": n, "people": people.astype(np.int64), "weight": weight, "outcome": outcome}
 
-    @site_step(n=Count(), histogram=Count("class", "score", of="n"), squares=Moment())
+    @site_step(
+        n=Count(),
+        histogram=Count("class", "score", of="n", what="people with a score in the bin"),
+        squares=Moment(what="sum of squared errors"),
+    )
     def out_of_bag(spec: ForestSpec, table: AnalysisTable, **trees: Array) -> Arrays:
         """The histogram of scores by the trees that did not draw a person, and the sum of squared errors."""
         table = table.complete([spec.outcome])
@@ -263,17 +273,11 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
         mean: Floats = trees.sums(table.matrix(spec.covariates)) / len(trees.feature)
         return mean
 
-    def describe(self, spec: ForestSpec) -> Sequence[str]:
-        return (
-            f"Random forest of {spec.trees} trees of {spec.outcome} on {', '.join(spec.covariates)}.",
-            "Leaves in a sum over sites, once: the number of people, and of each covariate how many people "
-            f"have it, its sum, its sum of squares; how many are in each of {GRID_CELLS} cells of it.",
-            f"Leaves in a sum over sites, {spec.depth} times: of each tree, in up to {spec.nodes()} nodes, "
-            f"{spec.columns_tried()} columns and {spec.bins + 1} bins the number of people, of draws, and of "
-            f"draws with the outcome. No node has fewer than {spec.min_people} people over all sites.",
-            "Leaves in a sum over sites, once: how many people of either class have a score in each of "
-            f"{_SCORE_BINS} bins, and the sum of squared errors.",
-        )
+    def about(self, spec: ForestSpec) -> str:
+        return f"Random forest of {spec.trees} trees of {spec.outcome} on {', '.join(spec.covariates)}."
+
+    def notes(self, spec: ForestSpec) -> Sequence[str]:
+        return [f"No node has fewer than {spec.min_people} people over all sites."]
 
 
 def _drawn(spec: ForestSpec, table: AnalysisTable, tree: int) -> Floats:

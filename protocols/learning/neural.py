@@ -35,6 +35,7 @@ from protocols.core.protocol import (
     site_step,
 )
 from protocols.core.roles import ProbabilityModel
+from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.estimation.newton import covariate_moments, location_and_scale
 from protocols.estimation.person_draws import uniform
@@ -61,7 +62,13 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
     name = "neural"
     spec_type = NeuralSpec
 
-    @site_step(n=Count(), n_events=Count(of="n"), sum=Moment("column"), square=Moment("column"))
+    @site_step(
+        times=lambda spec: Times.where(spec.privacy is None),
+        n=Count(),
+        n_events=Count(of="n", what="people with the outcome"),
+        sum=Moment("column", what="sums"),
+        square=Moment("column", what="sums of squares"),
+    )
     def moments(spec: NeuralSpec, table: AnalysisTable) -> Arrays:
         """People, events, sums and sums of squares of the columns; an error where torch is not installed."""
         require_torch()
@@ -69,14 +76,28 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
         events = (table.column(spec.outcome) == 1).sum() if spec.loss == "logistic" else 0
         return {**covariate_moments(table, spec.columns()), "n_events": np.array(events)}
 
-    @site_step(varies=("asked",), n=Count(), loss=Moment(), still=Moment(), update=Update("parameter"))
+    @site_step(
+        times=lambda spec: _rounds_of(spec, "fedsgd"),
+        varies=("asked",),
+        n=Count(),
+        loss=Moment(what="sum of the loss"),
+        still=Moment(what="parameters that too few people carry"),
+        update=Update("parameter", what="gradient of the loss"),
+    )
     def gradient(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
         """The summed loss of this hospital's people and its gradient, downwards."""
         people, _ = _people(spec, table, asked)
         loss, gradient, free = loss_and_gradient(people, asked["weights"])
         return _said(people, loss, free, -gradient)
 
-    @site_step(varies=("asked",), n=Count(), loss=Moment(), still=Moment(), update=Update("parameter"))
+    @site_step(
+        times=lambda spec: _rounds_of(spec, "fedavg", "fedprox"),
+        varies=("asked",),
+        n=Count(),
+        loss=Moment(what="sum of the loss"),
+        still=Moment(what="parameters that too few people carry"),
+        update=Update("parameter", what="change of the parameters by training here, times people"),
+    )
     def train(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
         """How far training here leads from the weights, times this hospital's people."""
         people, table = _people(spec, table, asked)
@@ -85,12 +106,13 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
         return _said(people, loss, free, change)
 
     @site_step(
+        times=lambda spec: _rounds_of(spec, "scaffold"),
         varies=("asked",),
         n=Count(),
-        loss=Moment(),
-        still=Moment(),
-        update=Update("parameter"),
-        control=Update("parameter"),
+        loss=Moment(what="sum of the loss"),
+        still=Moment(what="parameters that too few people carry"),
+        update=Update("parameter", what="change of the parameters by training here, times people"),
+        control=Update("parameter", what="gradient of the loss"),
     )
     def controlled(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
         """The same with SCAFFOLD's correction, and the gradient: this hospital's next control variate."""
@@ -103,13 +125,22 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
         change = _change(spec, people, table, asked, free, asked["control"] - own)
         return {**_said(people, loss, free, change), "control": gradient}
 
-    @site_step(n=Count(), sites=Moment())
+    @site_step(
+        times=lambda spec: Times.where(spec.privacy is not None),
+        n=Count(),
+        sites=Moment(what="1 for each site that takes part"),
+    )
     def people(spec: NeuralSpec, table: AnalysisTable) -> Arrays:
         """How many people have complete data, and that this hospital takes part."""
         require_torch()
         return {"n": np.array(len(table.complete(spec.variables()))), "sites": np.array(1.0)}
 
-    @site_step(varies=("asked",), n=Count(), update=Moment("parameter"))
+    @site_step(
+        times=lambda spec: Times(spec.rounds, spec.rounds) if spec.privacy else NEVER,
+        varies=("asked",),
+        n=Count(),
+        update=Moment("parameter", what="shortened gradients of the people drawn, with noise"),
+    )
     def private(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
         """The shortened gradients of the people drawn, downwards, and this hospital's share of the noise."""
         if spec.privacy is None:
@@ -164,27 +195,27 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
         """The (n,) probabilities that a 0/1 outcome is 1; NaN without a covariate. Needs no torch."""
         return predicted(spec, table, **arrays)
 
-    def describe(self, spec: NeuralSpec) -> Sequence[str]:
+    def about(self, spec: NeuralSpec) -> str:
         size, layers = spec.network().size, " and ".join(map(str, spec.hidden)) or "no"
-        lines = [
+        return (
             f"A neural network of {spec.outcome} on {', '.join(spec.covariates)}: {layers} hidden units, "
             f"{size} parameters, {spec.rounds} rounds of {spec.strategy}."
-        ]
+        )
+
+    def notes(self, spec: NeuralSpec) -> Sequence[str]:
         if spec.privacy is not None:
-            return [*lines, *spec.privacy.describe(spec.rounds, size)]
-        what = {
-            "fedsgd": "the loss and its gradient",
-            "scaffold": f"the loss, its gradient, and how {spec.epochs} passes of training here change them",
-        }.get(spec.strategy, f"the loss, and how {spec.epochs} passes of training here change them")
+            return spec.privacy.describe(spec.rounds)
+        local = f"Training here is {spec.epochs} passes a round. " if spec.strategy != "fedsgd" else ""
         return [
-            *lines,
-            "Leaves in a sum over sites, once: the numbers of people and of events, the sums and sums of "
-            f"squares of {len(spec.columns())} columns.",
-            f"Leaves in a sum over sites, {spec.rounds} times, for {size} parameters: {what}, by people.",
-            "A parameter that fewer than 5 people here carry adds nothing, and a network has at most 0.33 "
-            "parameters a person over all sites. That makes it hard to guess from it what a person's values "
-            "are, or whether a person was in it; only `privacy` bounds it.",
+            f"{local}A parameter that fewer than 5 people here carry adds nothing, and a network has at most "
+            "0.33 parameters per person over all sites. That makes it hard to guess from it what a person's "
+            "values are, or whether a person was in it; only `privacy` bounds it."
         ]
+
+
+def _rounds_of(spec: NeuralSpec, *strategies: str) -> Times:
+    """The rounds of training, if the network is trained in one of these ways and without noise."""
+    return Times(spec.rounds, spec.rounds) if spec.strategy in strategies and not spec.privacy else NEVER
 
 
 def _people(

@@ -55,14 +55,13 @@ class Privacy(BaseModel):
         """The standard deviation of the noise that one site adds, so that `honest_sites` make the whole."""
         return float(self.noise * self.clip / np.sqrt(self.honest_sites))
 
-    def describe(self, steps: int, parameters: int) -> Sequence[str]:
+    def describe(self, steps: int) -> Sequence[str]:
         """The same in words for who approves it."""
         spent = self.spent(steps)
         return (
-            "Leaves in a sum over sites, once: the number of people with complete data, as it is.",
-            f"Leaves in a sum over sites, {steps} times: for {parameters} parameters people's gradients, "
-            f"each drawn with a chance of {self.sampling:g} and shortened to {self.clip:g}, with noise of "
-            f"{self.noise:g} times that.",
+            "The number of people with complete data leaves as it is.",
+            f"A person's gradient is drawn with a chance of {self.sampling:g} and shortened to "
+            f"{self.clip:g}; the noise is {self.noise:g} times that.",
             f"Differential privacy: epsilon {spent:.3g} at delta {self.delta:g}. Whoever sees all of it can "
             f"make the odds of a guess about one person's values at most {np.exp(spent):.3g} times larger or "
             f"smaller, but for a chance of {self.delta:g}. A site answers each of the {steps} rounds once.",

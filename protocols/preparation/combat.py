@@ -26,6 +26,7 @@ from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import Applicable, ColumnTransform, Transforms
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.estimation.newton import check_rank
@@ -129,15 +130,20 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
     spec_type = CombatSpec
 
     @site_step(
+        times=Times(1, 2),
         varies=("x_scale", "y_scale"),
         n=Count(),
-        left_out=Count(of="n"),
-        batches=Moment(),
-        x_sum=Moment("covariate"),
-        y_sum=Moment("feature"),
-        xx=Moment("covariate", "covariate"),
-        xy=Moment("covariate", "feature"),
-        yy=Moment("feature"),
+        left_out=Count(of="n", what="people of batches that are too small"),
+        batches=Moment(what="number of batches"),
+        x_sum=Moment("covariate", what="sums of covariates"),
+        y_sum=Moment("feature", what="sums of features"),
+        xx=Moment("covariate", "covariate", what="sums of products of covariates about their batch's mean"),
+        xy=Moment(
+            "covariate",
+            "feature",
+            what="sums of products of a covariate and a feature about their batch's mean",
+        ),
+        yy=Moment("feature", what="sums of squares of features about their batch's mean"),
     )
     def moments(spec: CombatSpec, table: AnalysisTable, x_scale: Floats, y_scale: Floats) -> Arrays:
         """Plain totals, and moments centred within batches, of covariates and features times their scales."""
@@ -167,9 +173,9 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
     @site_step(
         clear=lambda spec: spec.reference_site is not None,
         summed=False,
-        n=Count(),
-        mean=Statistic("feature"),
-        variance=Statistic("feature"),
+        n=Count(what="people of the reference batch"),
+        mean=Statistic("feature", what="their means"),
+        variance=Statistic("feature", what="their variances"),
     )
     def reference(spec: CombatSpec, table: AnalysisTable, effects: Floats) -> Arrays:
         """The reference batch's mean and variance (divisor n), covariates taken out, for the clear."""
@@ -225,24 +231,19 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
             harmonized[members] = (z[members] - location) / np.sqrt(scale) * sd + expected[members]
         return table.with_columns({name: harmonized[:, g] for g, name in enumerate(spec.features)})
 
-    def describe(self, spec: CombatSpec) -> Sequence[str]:
-        g, p = len(spec.features), len(spec.covariates)
-        reference: tuple[str, ...] = ()
-        if spec.reference_site is not None:
-            reference = (
-                f"Leaves in the clear, from {spec.reference_site} alone: the number of people of its "
-                f"reference batch, and their means and variances of {g} features.",
-            )
+    def about(self, spec: CombatSpec) -> str:
         return (
-            f"ComBat of {g} features over {spec.batch or 'site'}, keeping "
-            f"{', '.join(spec.covariates) or 'nothing'}.",
-            f"Leaves in a sum over sites, once or twice: the numbers of people and batches, sums of {g} "
-            f"features and {p} covariates, moments about their batch's mean ({p} x {p}, {p} x {g}, {g}).",
-            *reference,
-            "No other batch's mean or spread leaves: this site finds and keeps them."
-            if reference
-            else "No batch's mean or spread leaves: this site finds and keeps them.",
+            f"ComBat of {len(spec.features)} features over {spec.batch or 'site'}, keeping "
+            f"{', '.join(spec.covariates) or 'nothing'}."
         )
+
+    def notes(self, spec: CombatSpec) -> Sequence[str]:
+        if spec.reference_site is None:
+            return ["No batch's mean or spread leaves: this site finds and keeps them."]
+        return [
+            f"What leaves in the clear is of {spec.reference_site} alone; every other site withholds it.",
+            "No other batch's mean or spread leaves: this site finds and keeps them.",
+        ]
 
 
 def _estimable(spec: CombatSpec, table: AnalysisTable, rows: Mask) -> Integers:

@@ -108,9 +108,9 @@ class Covbat(FederatedProtocol[CovbatSpec, CovbatResult], ColumnTransform[Covbat
 
     @site_step(
         n=Count(),
-        sum=Moment("feature"),
-        products=Moment("feature", "feature"),
-        within=Moment("feature", "feature"),
+        sum=Moment("feature", what="sums after ComBat"),
+        products=Moment("feature", "feature", what="sums of products after ComBat"),
+        within=Moment("feature", "feature", what="sums of products after ComBat about their batch's mean"),
     )
     def residual_moments(
         spec: CovbatSpec, table: AnalysisTable, grand_mean: Floats, effects: Floats, variance: Floats
@@ -162,14 +162,11 @@ class Covbat(FederatedProtocol[CovbatSpec, CovbatResult], ColumnTransform[Covbat
         y = residuals * np.sqrt(combat["variance"]) + _expected(spec, table, combat)
         return table.with_columns({name: y[:, g] for g, name in enumerate(spec.combat.features)})
 
-    def describe(self, spec: CovbatSpec) -> Sequence[str]:
-        g = len(spec.combat.features)
-        return (
-            *Combat().describe(spec.combat),
-            "CovBat after it. Leaves in a sum over sites, once: the number of people, the sums of "
-            f"{g} features after ComBat and their {g} x {g} products, plain and about their batch's mean.",
-            "No batch's mean or spread of a component leaves: this site finds and keeps them.",
-        )
+    def about(self, spec: CovbatSpec) -> str:
+        return "CovBat: ComBat, and then the batch out of the components of what it leaves."
+
+    def notes(self, spec: CovbatSpec) -> Sequence[str]:
+        return ["No batch's mean or spread of a component leaves: this site finds and keeps them."]
 
 
 def _expected(spec: CovbatSpec, table: AnalysisTable, combat: Mapping[str, Array]) -> Floats:

@@ -23,6 +23,7 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import Applicable, ColumnTransform, Transforms
+from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.results.figures import MOST_ROWS, left_out
@@ -131,9 +132,9 @@ class Impute(FederatedProtocol[ImputeSpec, ImputeResult], ColumnTransform[Impute
 
     @site_step(
         people=Count(),
-        n=Count("column", of="people"),
-        sum=Moment("column", behind="n"),
-        square=Moment("column", behind="n"),
+        n=Count("column", of="people", what="people with a value"),
+        sum=Moment("column", behind="n", what="sums"),
+        square=Moment("column", behind="n", what="sums of squares"),
     )
     def moments(spec: ImputeSpec, table: AnalysisTable) -> Arrays:
         """How many people have each column, its sum and its sum of squares."""
@@ -148,10 +149,11 @@ class Impute(FederatedProtocol[ImputeSpec, ImputeResult], ColumnTransform[Impute
         }
 
     @site_step(
+        times=lambda spec: Times(1, _MAX_ROUNDS) if spec.median else NEVER,
         varies=("low", "width"),
-        n=Count("median"),
-        below=Count("median", of="n"),
-        cells=Count("median", "cell", of="n"),
+        n=Count("median", what="people with a value"),
+        below=Count("median", of="n", what="people below the cells"),
+        cells=Count("median", "cell", of="n", what="people with a value in the cell"),
     )
     def cells(spec: ImputeSpec, table: AnalysisTable, low: Floats, width: Floats) -> Arrays:
         """How many people lie below each median's grid, and in each of its cells."""
@@ -193,20 +195,14 @@ class Impute(FederatedProtocol[ImputeSpec, ImputeResult], ColumnTransform[Impute
             columns[name] = np.where(np.isnan(columns[name]), value, columns[name])
         return table.with_columns({**columns, **marks})
 
-    def describe(self, spec: ImputeSpec) -> Sequence[str]:
-        lines = [
+    def about(self, spec: ImputeSpec) -> str:
+        return (
             f"Fills missing values of {', '.join(spec.filled()) or 'nothing'}; "
-            f"marks those of {', '.join(spec.indicators) or 'nothing'}.",
-            "Leaves in a sum over sites, once: how many people have each of these columns, its sum and its "
-            "sum of squares.",
-        ]
-        if spec.median:
-            lines.append(
-                f"Leaves in a sum over sites, up to {_MAX_ROUNDS} times: how many people have "
-                f"{', '.join(spec.median)} in each of {CELLS} cells around the mean; one is cut again only "
-                "where many people are in it."
-            )
-        return lines
+            f"marks those of {', '.join(spec.indicators) or 'nothing'}."
+        )
+
+    def notes(self, spec: ImputeSpec) -> Sequence[str]:
+        return ["A cell is cut again only where many people are in it."] if spec.median else []
 
 
 def _column(spec: ImputeSpec, table: AnalysisTable, name: str) -> Floats:

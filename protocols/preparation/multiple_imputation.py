@@ -42,11 +42,12 @@ from protocols.core.protocol import (
     within,
 )
 from protocols.core.roles import Coefficients, ColumnTransform, Estimates, Model
+from protocols.core.site_step import Times
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
 from protocols.estimation.person_draws import normal, uniform
 from protocols.preparation import rubin
-from protocols.preparation.posterior import inverse, logistic_mode, regression_draw, scattered
+from protocols.preparation.posterior import MAX_NEWTON, inverse, logistic_mode, regression_draw, scattered
 from protocols.regression.families import logit
 from protocols.results.figures import forest
 
@@ -80,6 +81,10 @@ class MultipleImputationSpec(Spec):
         if len(set(self.columns())) != len(self.columns()) or len(self.columns()) < 2:
             raise ValueError("norm, logreg and predictors are different columns, two at least")
         return self
+
+    def visits(self, names: tuple[str, ...]) -> int:
+        """How often these variables are visited in all imputations together."""
+        return self.iterations * self.imputations * len(names)
 
     def imputed(self) -> tuple[str, ...]:
         """The variables that are imputed, in the order of visits."""
@@ -151,9 +156,9 @@ class MultipleImputation(
 
     @site_step(
         people=Count(),
-        n=Count("column", of="people"),
-        sum=Moment("column", behind="n"),
-        square=Moment("column", behind="n"),
+        n=Count("column", of="people", what="people with a value"),
+        sum=Moment("column", behind="n", what="sums"),
+        square=Moment("column", behind="n", what="sums of squares"),
     )
     def known(spec: MultipleImputationSpec, table: AnalysisTable) -> Arrays:
         """How many have each column, its sum and sum of squares: where imputation starts, and its scale."""
@@ -167,7 +172,12 @@ class MultipleImputation(
             "square": (x**2).sum(axis=0),
         }
 
-    @site_step(varies=("target", "chain"), n=Count(), products=Moment("column+1", "column+1"))
+    @site_step(
+        times=lambda spec: Times(spec.visits(spec.norm), spec.visits(spec.norm)),
+        varies=("target", "chain"),
+        n=Count(),
+        products=Moment("column+1", "column+1", what="sums of products, missing values as drawn"),
+    )
     def moments(spec: MultipleImputationSpec, table: AnalysisTable, target: Array, **chain: Array) -> Arrays:
         """Products of the others' current values, a one and the target, over people who have the target."""
         x, y = _regressed(spec, table, int(target), chain)
@@ -175,11 +185,12 @@ class MultipleImputation(
         return {"n": np.array(len(z)), "products": z.T @ z}
 
     @site_step(
+        times=lambda spec: Times(spec.visits(spec.logreg), MAX_NEWTON * spec.visits(spec.logreg)),
         varies=("target", "coef", "chain"),
         n=Count(),
-        loglik=Moment(),
-        score=Moment("column"),
-        information=Moment("column", "column"),
+        loglik=Moment(what="log-likelihood"),
+        score=Moment("column", what="first derivatives of the log-likelihood"),
+        information=Moment("column", "column", what="second derivatives of the log-likelihood"),
     )
     def derivatives(
         spec: MultipleImputationSpec, table: AnalysisTable, target: Array, coef: Floats, **chain: Array
@@ -229,29 +240,10 @@ class MultipleImputation(
             columns[name] = np.where(np.isnan(own) & eligible, values, own)
         return table.with_columns(columns)
 
-    def describe(self, spec: MultipleImputationSpec) -> Sequence[str]:
-        k = len(spec.columns())
-        lines = [
-            f"Multiple imputation of {', '.join(spec.imputed())} from {', '.join(spec.columns())}; "
-            f"{spec.imputations} completed data sets, which stay here.",
-            "Leaves in a sum over sites, once: how many people have each column, its sum and sum of squares.",
-        ]
-        visits = spec.iterations * spec.imputations
-        if spec.norm:
-            lines.append(
-                f"Leaves in a sum over sites, {visits * len(spec.norm)} times: the {k + 1} x {k + 1} "
-                "products of these columns, missing values as drawn."
-            )
-        if spec.logreg:
-            lines.append(
-                f"Leaves in a sum over sites, about {visits * len(spec.logreg) * 5} times: the "
-                f"log-likelihood of a logistic regression, its {k} first and {k} x {k} second derivatives."
-            )
-        inner = protocol(spec.model.protocol).describe(spec.model)
+    def about(self, spec: MultipleImputationSpec) -> str:
         return (
-            *lines,
-            f"On each of {spec.imputations} completed data sets:",
-            *(f"  {line}" for line in inner),
+            f"Multiple imputation of {', '.join(spec.imputed())} from {', '.join(spec.columns())}; "
+            f"{spec.imputations} completed data sets, which stay here, and on each of them:"
         )
 
 

@@ -12,7 +12,7 @@ from protocols.core.table import Floats
 
 _PRIOR = 1 / 5**2  # precision of the prior of a standardized log odds ratio
 _CONVERGED = 1e-8
-_MAX_NEWTON = 15
+MAX_NEWTON = 15
 _RIDGE = 1e-5  # mice's: a share of each sum of squares that keeps collinear predictors solvable
 
 
@@ -47,7 +47,7 @@ def logistic_mode(target: int, coef: Floats, chain: dict[str, Array]) -> Coordin
     best, step, value = coef, np.zeros(len(coef)), -np.inf
     prior = np.full(len(coef), _PRIOR)
     prior[-1] = 0.0  # the intercept's
-    for _ in range(_MAX_NEWTON):
+    for _ in range(MAX_NEWTON):
         total = yield Ask("derivatives", {"target": np.array(target), "coef": best + step, **chain})
         at = best + step
         objective = float(total["loglik"] - 0.5 * prior @ at**2)
@@ -61,6 +61,6 @@ def logistic_mode(target: int, coef: Floats, chain: dict[str, Array]) -> Coordin
             return best + step, information
     raise StudyError(
         Code.NOT_CONVERGED,
-        f"no maximum after {_MAX_NEWTON} evaluations of an imputation",
+        f"no maximum after {MAX_NEWTON} evaluations of an imputation",
         "take fewer predictors",
     )

@@ -10,7 +10,6 @@ Standard errors are of the expected information, as R's `glm` and `glm.nb` repor
 Reference: McCullagh & Nelder, Generalized Linear Models (1989), ch. 2 and 6; R `glm`, `MASS::glm.nb`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,9 +32,11 @@ from protocols.core.roles import (
     Regression,
     Role,
 )
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Column, Name
 from protocols.estimation.newton import (
+    MAX_EVALUATIONS,
     Maximum,
     Point,
     check_rank,
@@ -100,7 +101,8 @@ class GlmSpec(PredictsProbability, Predicts, Estimates):
             return "a probit model with an `offset` or `exposure` predicts nothing without it"
         return ""
 
-    def _is_offset(self) -> bool:
+    def has_offset(self) -> bool:
+        """Whether an offset or the log of an exposure is added to the linear predictor."""
         return bool(self.offset or self.exposure)
 
     def columns(self) -> tuple[str, ...]:
@@ -186,11 +188,11 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
 
     @site_step(
         n=Count(),
-        sum=Moment("covariate"),
-        square=Moment("covariate"),
-        weighted=Moment("coefficient", "coefficient"),
-        response=Moment("coefficient"),
-        outcome=Moment("outcome"),
+        sum=Moment("covariate", what="sums"),
+        square=Moment("covariate", what="sums of squares"),
+        weighted=Moment("coefficient", "coefficient", what="weighted sums of products"),
+        response=Moment("coefficient", what="weighted sums of the response"),
+        outcome=Moment("outcome", what="sums of the outcome that a model without covariates needs"),
     )
     def start(spec: GlmSpec, table: AnalysisTable) -> Arrays:
         """Sums that standardize the covariates, that start the search, and that give the null deviance."""
@@ -207,13 +209,16 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         }
 
     @site_step(
+        times=lambda spec: Times(
+            1, MAX_EVALUATIONS + (len(_THETAS) if spec.family == "negative_binomial" else 1)
+        ),
         varies=("coef",),
         n=Count(),
-        loglik=Moment(),
-        deviance=Moment(),
-        score=Moment("term"),
-        information=Moment("term", "term"),
-        expected=Moment("term", "term"),
+        loglik=Moment(what="log-likelihood"),
+        deviance=Moment(what="deviance"),
+        score=Moment("term", what="first derivatives of the log-likelihood"),
+        information=Moment("term", "term", what="second derivatives of the log-likelihood"),
+        expected=Moment("term", "term", what="their expectation"),
     )
     def derivatives(
         spec: GlmSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
@@ -266,16 +271,11 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         """The (n,) probabilities that a 0/1 outcome is 1, by probit."""
         return families.probabilities(spec.covariates, table, arrays["coef"], link="probit")
 
-    def describe(self, spec: GlmSpec) -> Sequence[str]:
-        p, q = len(spec.terms()), len(spec.searched())
-        with_offset = f", offset {spec.offset or spec.exposure}" if spec.offset or spec.exposure else ""
+    def about(self, spec: GlmSpec) -> str:
+        with_offset = f", offset {spec.offset or spec.exposure}" if spec.has_offset() else ""
         return (
             f"{spec.family.replace('_', ' ').capitalize()} regression of {spec.outcome} on "
-            f"{', '.join(spec.covariates)}{with_offset}.",
-            f"Leaves in a sum over sites, once: the number of people, the sums, squares and {p} x {p} "
-            "weighted products of the covariates and with the outcome, and four sums of outcome and offset.",
-            "Leaves in a sum over sites, about 6 times: the number of people, the log-likelihood, the "
-            f"deviance, {q} first and {q} x {q} second derivatives and their expectations.",
+            f"{', '.join(spec.covariates)}{with_offset}."
         )
 
 

@@ -11,7 +11,6 @@ Tibshirani, J Stat Softw 33 (2010), on covariates over their standard deviation 
 `ElasticNet` (glmnet divides the ridge part by the outcome's standard deviation besides).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +29,7 @@ from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.estimation.moments import (
     COLUMN_MOMENTS,
+    GATHERED,
     Intercepts,
     Moments,
     column_moments,
@@ -145,8 +145,9 @@ class Linear(FederatedProtocol[LinearSpec, LinearResult]):
 
     @site_step(
         COLUMN_MOMENTS,
+        times=GATHERED,
         varies=("shift", "scale"),
-        products=Moment("column", "column"),
+        products=Moment("column", "column", what="sums of products"),
     )
     def moments(spec: LinearSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums, squares and products of covariates and outcome, less shift times scale."""
@@ -164,15 +165,8 @@ class Linear(FederatedProtocol[LinearSpec, LinearResult]):
         correlation = moments.correlation("products", range(p + 1), range(p + 1))
         return _fit(spec, moments, correlation[:p, :p], correlation[:p, p])
 
-    def describe(self, spec: LinearSpec) -> Sequence[str]:
-        k = len(spec.variables())
-        own = ", about this site's own means" if spec.intercepts == "site" else ""
-        return (
-            f"Linear regression of {spec.outcome} on {', '.join(spec.covariates)}.",
-            "Leaves in a sum over sites, once (up to three times, for columns far from 0): the number of "
-            "people, how many have values other than 0 and other than 1, and the sums and the "
-            f"{k} x {k} sums of products of these {k} columns{own}.",
-        )
+    def about(self, spec: LinearSpec) -> str:
+        return f"Linear regression of {spec.outcome} on {', '.join(spec.covariates)}."
 
 
 def _fit(spec: LinearSpec, moments: Moments, R: Floats, r: Floats) -> LinearResult:

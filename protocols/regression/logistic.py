@@ -5,7 +5,6 @@ Log-likelihood, score and information are sums over people, so over sites; each 
 Reference: McCullagh & Nelder, Generalized Linear Models (1989), ch. 4; R `glm(family = binomial)`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +20,14 @@ from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol
 from protocols.core.roles import Applicable, Estimates, PredictsProbability, ProbabilityModel
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
-from protocols.estimation.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
+from protocols.estimation.newton import (
+    CLIMB,
+    Point,
+    covariate_moments,
+    location_and_scale,
+    maximise,
+    original_scale,
+)
 from protocols.regression.families import derivatives, probabilities
 from protocols.results.figures import forest, interval_caption
 
@@ -106,18 +112,21 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
     name = "logistic"
     spec_type = LogisticSpec
 
-    @site_step(n=Count(), sum=Moment("covariate"), square=Moment("covariate"))
+    @site_step(
+        n=Count(), sum=Moment("covariate", what="sums"), square=Moment("covariate", what="sums of squares")
+    )
     def moments(spec: LogisticSpec, table: AnalysisTable) -> Arrays:
         """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
         return covariate_moments(table.complete(spec.variables()), spec.covariates)
 
     @site_step(
+        times=CLIMB,
         varies=("coef", "shift", "scale"),
         n=Count(),
-        n_events=Count(of="n"),
-        loglik=Moment(),
-        score=Moment("term"),
-        information=Moment("term", "term"),
+        n_events=Count(of="n", what="people with the outcome"),
+        loglik=Moment(what="log-likelihood"),
+        score=Moment("term", what="first derivatives of the log-likelihood"),
+        information=Moment("term", "term", what="second derivatives of the log-likelihood"),
     )
     def derivatives(
         spec: LogisticSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
@@ -168,15 +177,8 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
         """The (n,) probabilities that the outcome is 1."""
         return probabilities(spec.covariates, table, arrays["coef"])
 
-    def describe(self, spec: LogisticSpec) -> Sequence[str]:
-        p = len(spec.covariates)
-        return (
-            f"Logistic regression of {spec.outcome} on {', '.join(spec.covariates)}.",
-            "Leaves in a sum over sites, once: the number of people, the sums and sums of squares of the "
-            f"{p} covariates.",
-            "Leaves in a sum over sites, about 7 times: the numbers of people and of events, the "
-            f"log-likelihood, its {p + 1} first and {p + 1} x {p + 1} second derivatives.",
-        )
+    def about(self, spec: LogisticSpec) -> str:
+        return f"Logistic regression of {spec.outcome} on {', '.join(spec.covariates)}."
 
 
 def result(

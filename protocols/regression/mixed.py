@@ -152,13 +152,19 @@ class Mixed(FederatedProtocol[MixedSpec, MixedResult]):
     name = "mixed"
     spec_type = MixedSpec
 
-    @site_step(n=Count(), sum=Moment("column"), square=Moment("column"))
+    @site_step(n=Count(), sum=Moment("column", what="sums"), square=Moment("column", what="sums of squares"))
     def location(spec: MixedSpec, table: AnalysisTable) -> Arrays:
         """Sums and squares of the columns, in a sum over sites: a common origin, so that no digits cancel."""
         z = table.complete(spec.variables()).matrix(spec.variables())
         return {"n": np.array(len(z)), "sum": z.sum(axis=0), "square": (z**2).sum(axis=0)}
 
-    @site_step(clear=True, summed=False, n=Count(), sum=Moment("column"), products=Moment("column", "column"))
+    @site_step(
+        clear=True,
+        summed=False,
+        n=Count(),
+        sum=Moment("column", what="sums"),
+        products=Moment("column", "column", what="sums of products"),
+    )
     def moments(spec: MixedSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """This site's sums and products of covariates and outcome, less shift over scale, for the clear."""
         z = (table.complete(spec.variables()).matrix(spec.variables()) - shift) / scale
@@ -187,15 +193,13 @@ class Mixed(FederatedProtocol[MixedSpec, MixedResult]):
             )
         return _fitted(spec, shown, shift, scale, {**answers.withheld, **withheld})
 
-    def describe(self, spec: MixedSpec) -> Sequence[str]:
-        k = len(spec.variables())
+    def about(self, spec: MixedSpec) -> str:
         return (
-            f"Linear mixed model of {spec.outcome} on {', '.join(spec.covariates)}, a random level a site.",
-            f"Leaves in a sum over sites, once: the number of people, sums and sums of squares of {k} "
-            "columns.",
-            f"Leaves in the clear, for this site: the number of people, the sums and the {k} x {k} sums of "
-            "products of these columns: this site's means, variances and correlations can be read from them.",
+            f"Linear mixed model of {spec.outcome} on {', '.join(spec.covariates)}, a random level per site."
         )
+
+    def notes(self, spec: MixedSpec) -> Sequence[str]:
+        return ["This site's means, variances and correlations can be read from what leaves in the clear."]
 
 
 def _fitted(

@@ -5,7 +5,6 @@ Log-likelihood, score and information are sums over people, so over sites; each 
 Reference: McCullagh & Nelder, Generalized Linear Models (1989), ch. 5; R `nnet::multinom`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +21,14 @@ from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol
 from protocols.core.roles import Classification, PredictsLevels
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
-from protocols.estimation.newton import Point, covariate_moments, location_and_scale, maximise, original_scale
+from protocols.estimation.newton import (
+    CLIMB,
+    Point,
+    covariate_moments,
+    location_and_scale,
+    maximise,
+    original_scale,
+)
 from protocols.regression.families import blocks
 from protocols.results.figures import estimates, interval_caption, term_rows
 
@@ -131,7 +137,12 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
     name = "multinomial"
     spec_type = MultinomialSpec
 
-    @site_step(n=Count(), counts=Count("level", of="n"), sum=Moment("covariate"), square=Moment("covariate"))
+    @site_step(
+        n=Count(),
+        counts=Count("level", of="n", what="people with the level"),
+        sum=Moment("covariate", what="sums"),
+        square=Moment("covariate", what="sums of squares"),
+    )
     def moments(spec: MultinomialSpec, table: AnalysisTable) -> Arrays:
         """People of each level, and the sums and sums of squares of the covariates.
 
@@ -145,11 +156,12 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
         return {"counts": chosen.sum(axis=1), **covariate_moments(table, spec.covariates)}
 
     @site_step(
+        times=CLIMB,
         varies=("coef", "shift", "scale"),
         n=Count(),
-        loglik=Moment(),
-        score=Moment("term"),
-        information=Moment("term", "term"),
+        loglik=Moment(what="log-likelihood"),
+        score=Moment("term", what="first derivatives of the log-likelihood"),
+        information=Moment("term", "term", what="second derivatives of the log-likelihood"),
     )
     def derivatives(
         spec: MultinomialSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
@@ -208,16 +220,8 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
         covariance = basis @ found.point.covariance() @ basis.T
         return result(spec, basis @ found.coef, covariance, found.point.loglik, counts, found.evaluations + 1)
 
-    def describe(self, spec: MultinomialSpec) -> Sequence[str]:
-        q = len(spec.searched())
-        return (
-            f"Multinomial regression of {spec.outcome} on {', '.join(spec.covariates)}.",
-            "Leaves in a sum over sites, once: the number of people, how many have each of "
-            f"{len(spec.levels)} levels, the sums and sums of squares of the {len(spec.covariates)} "
-            "covariates.",
-            "Leaves in a sum over sites, about 7 times: the number of people, the log-likelihood, its "
-            f"{q} first and {q} x {q} second derivatives.",
-        )
+    def about(self, spec: MultinomialSpec) -> str:
+        return f"Multinomial regression of {spec.outcome} on {', '.join(spec.covariates)}."
 
 
 def level_probabilities(spec: MultinomialSpec, table: AnalysisTable, coef: Array) -> Floats:

@@ -23,7 +23,7 @@ from protocols.core.roles import Applicable, PredictsProbability, ProbabilityMod
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.estimation import elastic_net
-from protocols.estimation.newton import covariate_moments, location_and_scale, original_scale
+from protocols.estimation.newton import CLIMB, covariate_moments, location_and_scale, original_scale
 from protocols.regression import families
 from protocols.regression.proximal_newton import Quadratic, minimise
 from protocols.results.figures import MOST_ROWS, floats, left_out
@@ -131,17 +131,19 @@ class PenalizedLogistic(
     name = "penalized_logistic"
     spec_type = PenalizedLogisticSpec
 
-    @site_step(n=Count(), sum=Moment("covariate"), square=Moment("covariate"))
+    @site_step(
+        n=Count(), sum=Moment("covariate", what="sums"), square=Moment("covariate", what="sums of squares")
+    )
     def moments(spec: PenalizedLogisticSpec, table: AnalysisTable) -> Arrays:
         """The sums and sums of squares of the covariates."""
         return covariate_moments(table.complete(spec.variables()), spec.covariates)
 
     @site_step(
         n=Count(),
-        n_events=Count(of="n"),
-        loglik=Moment(),
-        score=Moment("term"),
-        information=Moment("term", "term"),
+        n_events=Count(of="n", what="people with the outcome"),
+        loglik=Moment(what="log-likelihood"),
+        score=Moment("term", what="first derivatives of the log-likelihood"),
+        information=Moment("term", "term", what="second derivatives of the log-likelihood"),
     )
     def start(spec: PenalizedLogisticSpec, table: AnalysisTable) -> Arrays:
         """The log-likelihood and its derivatives where every coefficient is 0."""
@@ -155,11 +157,12 @@ class PenalizedLogistic(
         return {"n": np.array(len(table)), "n_events": np.array(events), **{k: found[k] for k in names}}
 
     @site_step(
+        times=CLIMB,
         varies=("coef",),
         n=Count(),
-        loglik=Moment("penalty"),
-        score=Moment("penalty", "term"),
-        information=Moment("penalty", "term", "term"),
+        loglik=Moment("penalty", what="log-likelihood"),
+        score=Moment("penalty", "term", what="first derivatives of the log-likelihood"),
+        information=Moment("penalty", "term", "term", what="second derivatives of the log-likelihood"),
     )
     def derivatives(
         spec: PenalizedLogisticSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
@@ -207,15 +210,8 @@ class PenalizedLogistic(
         """The (n,) probabilities that the outcome is 1, by the penalty that is chosen."""
         return families.probabilities(spec.covariates, table, arrays["coef"])
 
-    def describe(self, spec: PenalizedLogisticSpec) -> Sequence[str]:
-        p = len(spec.covariates)
-        return (
-            f"Penalized logistic regression of {spec.outcome} on {', '.join(spec.covariates)}.",
-            "Leaves in a sum over sites, once: the numbers of people and of events, the sums and sums of "
-            f"squares of the {p} covariates.",
-            f"Leaves in a sum over sites, about 7 times, for each of {spec.size()} penalties: the "
-            f"log-likelihood, its {p + 1} first and {p + 1} x {p + 1} second derivatives.",
-        )
+    def about(self, spec: PenalizedLogisticSpec) -> str:
+        return f"Penalized logistic regression of {spec.outcome} on {', '.join(spec.covariates)}."
 
 
 def _lambdas(spec: PenalizedLogisticSpec, gradient: Floats) -> Floats:

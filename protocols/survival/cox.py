@@ -20,7 +20,9 @@ import numpy as np
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.roles import SurvivalModel
+from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.estimation.newton import CLIMB
 from protocols.survival import cox_fit
 from protocols.survival import shared_baseline as shared
 from protocols.survival.cox_model import CoxResult, CoxSpec
@@ -40,10 +42,10 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
     spec_type = CoxSpec
 
     @site_step(
-        effective=Count(),
-        rows=Moment(behind="effective"),
-        sum=Moment("covariate", behind="effective"),
-        square=Moment("covariate", behind="effective"),
+        effective=Count(what="people in effect"),
+        rows=Moment(behind="effective", what="sum of weights"),
+        sum=Moment("covariate", behind="effective", what="sums"),
+        square=Moment("covariate", behind="effective", what="sums of squares"),
     )
     def moments(spec: CoxSpec, table: AnalysisTable) -> Arrays:
         """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
@@ -56,13 +58,14 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         }
 
     @site_step(
+        times=lambda spec: CLIMB if spec.stratify == "site" else NEVER,
         varies=("coef", "scale"),
-        effective=Count(),
+        effective=Count(what="people in effect"),
         n=Count(of="effective"),
-        n_events=Count(of="effective"),
-        loglik=Moment(behind="effective"),
-        score=Moment("covariate", behind="effective"),
-        information=Moment("covariate", "covariate", behind="effective"),
+        n_events=Count(of="effective", what="people with the event"),
+        loglik=Moment(behind="effective", what="log partial likelihood"),
+        score=Moment("covariate", behind="effective", what="its first derivatives"),
+        information=Moment("covariate", "covariate", behind="effective", what="its second derivatives"),
     )
     def derivatives(spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats) -> Arrays:
         """This hospital's log partial likelihood and its derivatives at `coef`, covariates over `scale`."""
@@ -78,10 +81,11 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         }
 
     @site_step(
-        effective=Count(),
-        at_risk=Count("interval", of="effective"),
-        events=Count("interval", of="effective"),
-        left=Count("interval", of="effective"),
+        times=lambda spec: Times.where(spec.grid is not None),
+        effective=Count(what="people in effect"),
+        at_risk=Count("interval", of="effective", what="people at risk"),
+        events=Count("interval", of="effective", what="people with the event"),
+        left=Count("interval", of="effective", what="people who leave"),
     )
     def intervals(spec: CoxSpec, table: AnalysisTable) -> Arrays:
         """People (or episodes) at risk, events, and ends of follow-up in each interval of the grid."""
@@ -95,21 +99,38 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         }
 
     @site_step(
+        times=lambda spec: CLIMB if spec.stratify == "none" else NEVER,
         varies=("coef",),
-        effective=Count(),
+        effective=Count(what="people in effect"),
         n=Count(of="effective"),
-        n_events=Count(of="effective"),
-        at_risk=Count("interval", of="effective"),
-        deaths=Moment("interval", behind="effective"),
-        weight=Moment("interval", behind="effective"),
-        s0=Moment("interval", behind="effective"),
-        s1=Moment("interval", "covariate", behind="effective"),
-        s2=Moment("interval", "covariate", "covariate", behind="effective"),
-        d0=Moment("interval", behind="effective"),
-        d1=Moment("interval", "covariate", behind="effective"),
-        d2=Moment("interval", "covariate", "covariate", behind="effective"),
-        observed=Moment("covariate", behind="effective"),
-        observed_eta=Moment(behind="effective"),
+        n_events=Count(of="effective", what="people with the event"),
+        at_risk=Count("interval", of="effective", what="people at risk"),
+        deaths=Moment("interval", behind="effective", what="weighted events"),
+        weight=Moment("interval", behind="effective", what="weights of those with the event"),
+        s0=Moment("interval", behind="effective", what="risks of those at risk"),
+        s1=Moment(
+            "interval", "covariate", behind="effective", what="risks times covariates of those at risk"
+        ),
+        s2=Moment(
+            "interval",
+            "covariate",
+            "covariate",
+            behind="effective",
+            what="risks times products of covariates of those at risk",
+        ),
+        d0=Moment("interval", behind="effective", what="risks of those with the event"),
+        d1=Moment(
+            "interval", "covariate", behind="effective", what="risks times covariates of those with the event"
+        ),
+        d2=Moment(
+            "interval",
+            "covariate",
+            "covariate",
+            behind="effective",
+            what="risks times products of covariates of those with the event",
+        ),
+        observed=Moment("covariate", behind="effective", what="covariates of those with the event"),
+        observed_eta=Moment(behind="effective", what="linear predictors of those with the event"),
     )
     def risk_sets(
         spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, location: Floats, number: Integers
@@ -123,10 +144,15 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         return _people(spec, table) | arrays | {"at_risk": padded}
 
     @site_step(
-        effective=Count(),
-        score=Moment("covariate", behind="effective"),
-        mixed=Moment("covariate", "covariate", behind="effective"),
-        square=Moment("covariate", "covariate", behind="effective"),
+        times=lambda spec: Times.where(spec.proportional_hazards is not None and spec.stratify == "site"),
+        effective=Count(what="people in effect"),
+        score=Moment(
+            "covariate", behind="effective", what="first derivatives of the likelihood with respect to time"
+        ),
+        mixed=Moment("covariate", "covariate", behind="effective", what="mixed derivatives"),
+        square=Moment(
+            "covariate", "covariate", behind="effective", what="second derivatives with respect to time"
+        ),
     )
     def trend(spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, g: Floats) -> Arrays:
         """Score and information of covariates times g(time); `g` by interval where no site knows it."""
@@ -144,7 +170,11 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
             "square": square / outer,
         }
 
-    @site_step(effective=Count(), score=Moment("covariate", behind="effective"))
+    @site_step(
+        times=lambda spec: Times.where(spec.proportional_hazards is not None and spec.stratify == "none"),
+        effective=Count(what="people in effect"),
+        score=Moment("covariate", behind="effective", what="covariates times time of those with the event"),
+    )
     def observed_trend(
         spec: CoxSpec, table: AnalysisTable, scale: Floats, location: Floats, number: Integers, g: Floats
     ) -> Arrays:
@@ -155,9 +185,12 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         return {"effective": effective, "score": weight @ stratum.x[stratum.event]}
 
     @site_step(
-        effective=Count(),
-        clusters=Moment(behind="effective"),
-        products=Moment("covariate", "covariate", behind="effective"),
+        times=lambda spec: Times.where(spec.is_robust()),
+        effective=Count(what="people in effect"),
+        clusters=Moment(behind="effective", what="number of clusters"),
+        products=Moment(
+            "covariate", "covariate", behind="effective", what="sums of products of score residuals"
+        ),
     )
     def residuals(spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, **joined: Any) -> Arrays:
         """The sum over clusters of the product of their score residuals; `joined`: of a shared baseline."""
@@ -181,9 +214,10 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         }
 
     @site_step(
-        effective=Count(),
-        deaths=Moment("interval", behind="effective"),
-        s0=Moment("interval", behind="effective"),
+        times=lambda spec: Times.where(spec.grid is not None and spec.stratify == "site"),
+        effective=Count(what="people in effect"),
+        deaths=Moment("interval", behind="effective", what="weighted events"),
+        s0=Moment("interval", behind="effective", what="risks of those at risk"),
     )
     def hazards(
         spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, location: Floats, number: Integers
@@ -212,38 +246,15 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         score: Floats = (table.matrix(spec.covariates) - arrays["center"]) @ arrays["coef"]
         return score, -np.expm1(-np.outer(np.exp(score), arrays["hazard"][at - 1]))
 
-    def describe(self, spec: CoxSpec) -> Sequence[str]:
-        p, covariates = len(spec.covariates), ", ".join(spec.covariates)
-        lines = [
-            f"Cox regression of {spec.outcome} on {covariates}, "
-            + ("stratified by site." if spec.stratify == "site" else "one baseline hazard for all sites."),
-            "Leaves in a sum over sites, once: the number of people, the sums and sums of squares of the "
-            f"{p} covariates.",
-        ]
-        if spec.stratify == "site":
-            lines.append(
-                "Leaves in a sum over sites, about 7 times: the numbers of people and of events, the log "
-                f"partial likelihood, its {p} first and {p} x {p} second derivatives. No event time leaves."
-            )
-        if spec.grid:
-            lines.append(
-                "Leaves in a sum over sites, once: how many people are at risk, have the event, and leave "
-                f"in each interval of {spec.grid.step_days} days up to day {spec.grid.until_days}."
-            )
-        if spec.stratify == "none":
-            lines.append(
-                "Leaves in a sum over sites, about 7 times: for each of these intervals, merged until enough "
-                f"people leave in each, sums of risks, of risks times the {p} covariates, and of these times "
-                "each other, over those at risk"
-                + (" and those with the event." * (spec.ties == "efron") or ".")
-            )
-        elif spec.grid:
-            lines.append("Leaves in a sum over sites, once: the risks of those at risk in each interval.")
-        if spec.is_robust():
-            lines.append(f"Leaves in a sum over sites, once: {p} x {p} products of score residuals.")
-        if spec.proportional_hazards:
-            lines.append(f"Leaves in a sum over sites, once: {p} x {p} derivatives with respect to time.")
-        return lines
+    def about(self, spec: CoxSpec) -> str:
+        baseline = "stratified by site" if spec.stratify == "site" else "one baseline hazard for all sites"
+        return f"Cox regression of {spec.outcome} on {', '.join(spec.covariates)}, {baseline}."
+
+    def notes(self, spec: CoxSpec) -> Sequence[str]:
+        if spec.grid is None:
+            return ["No event time leaves."]
+        until = f"Intervals are of {spec.grid.step_days} days up to day {spec.grid.until_days}"
+        return [until + (", merged until enough people leave in each." * (spec.stratify == "none") or ".")]
 
 
 def _design(spec: CoxSpec, table: AnalysisTable) -> Design:

@@ -140,8 +140,8 @@ class KaplanMeier(FederatedProtocol[KaplanMeierSpec, KaplanMeierResult]):
     @site_step(
         n=Count(),
         people=Count("group", of="n"),
-        at_risk=Count("group", "interval", of="n"),
-        events=Count("group", "interval", of="n"),
+        at_risk=Count("group", "interval", of="n", what="people at risk"),
+        events=Count("group", "interval", of="n", what="people with the event"),
     )
     def life_table(spec: KaplanMeierSpec, table: AnalysisTable) -> Arrays:
         """People at risk and events in each interval, by group."""
@@ -162,14 +162,14 @@ class KaplanMeier(FederatedProtocol[KaplanMeierSpec, KaplanMeierResult]):
         total = yield ask("life_table")
         return result(spec, total.arrays, total.min_count)
 
-    def describe(self, spec: KaplanMeierSpec) -> Sequence[str]:
-        by = f" by {spec.by}" if spec.by else ""
-        return (
-            f"Kaplan-Meier curves of {spec.outcome}{by}.",
-            "Leaves in a sum over sites, once: how many people are at risk and how many have the event in "
-            f"each interval of {spec.grid.step_days} days up to day {spec.grid.until_days}. No time is known "
-            "more finely than that, and a curve ends where few people are left.",
-        )
+    def about(self, spec: KaplanMeierSpec) -> str:
+        return f"Kaplan-Meier curves of {spec.outcome}{f' by {spec.by}' if spec.by else ''}."
+
+    def notes(self, spec: KaplanMeierSpec) -> Sequence[str]:
+        return [
+            f"Intervals are of {spec.grid.step_days} days up to day {spec.grid.until_days}; no time is known "
+            "more finely than that, and a curve ends where few people are left."
+        ]
 
 
 def grouped(table: AnalysisTable, spec: KaplanMeierSpec) -> list[FollowUp]:

@@ -21,6 +21,7 @@ from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.results.numerals import shown, shown_p
@@ -117,12 +118,13 @@ class LogRank(FederatedProtocol[LogRankSpec, LogRankResult]):
     spec_type = LogRankSpec
 
     @site_step(
+        times=lambda spec: Times.where(spec.grid is None),
         n=Count(),
         people=Count("group", of="n"),
-        events=Count("group", of="n"),
-        observed=Moment("group"),
-        expected=Moment("group"),
-        covariance=Moment("group", "group"),
+        events=Count("group", of="n", what="people with the event"),
+        observed=Moment("group", what="observed events"),
+        expected=Moment("group", what="expected events"),
+        covariance=Moment("group", "group", what="covariance of these"),
     )
     def within_site(spec: LogRankSpec, table: AnalysisTable) -> Arrays:
         """Observed and expected events by group in the strata of this hospital, at its own event times."""
@@ -139,10 +141,11 @@ class LogRank(FederatedProtocol[LogRankSpec, LogRankResult]):
         }
 
     @site_step(
+        times=lambda spec: Times.where(spec.grid is not None),
         n=Count(),
         people=Count("group", of="n"),
-        at_risk=Count("group", "interval", of="n"),
-        deaths=Count("group", "interval", of="n"),
+        at_risk=Count("group", "interval", of="n", what="people at risk"),
+        deaths=Count("group", "interval", of="n", what="people with the event"),
     )
     def on_grid(spec: LogRankSpec, table: AnalysisTable) -> Arrays:
         """People at risk and events in each interval of the grid, by group."""
@@ -169,19 +172,14 @@ class LogRank(FederatedProtocol[LogRankSpec, LogRankResult]):
         sums = log_rank(total["at_risk"], total["deaths"], spec.rho)
         return result(spec, sums, total["people"], total["deaths"].sum(axis=1), total.min_count)
 
-    def describe(self, spec: LogRankSpec) -> Sequence[str]:
-        test = f"Log-rank test (rho = {spec.rho:g}) of {spec.outcome} by {spec.by}"
+    def about(self, spec: LogRankSpec) -> str:
+        over = "over all sites together" if spec.grid else "stratified by site"
+        return f"Log-rank test (rho = {spec.rho:g}) of {spec.outcome} by {spec.by}, {over}."
+
+    def notes(self, spec: LogRankSpec) -> Sequence[str]:
         if spec.grid is None:
-            return (
-                f"{test}, stratified by site.",
-                "Leaves in a sum over sites, once: the numbers of people, of observed and of expected events "
-                "of each group, and their covariance. No event time leaves.",
-            )
-        return (
-            f"{test}, over all sites together.",
-            "Leaves in a sum over sites, once: how many people of each group are at risk and how many have "
-            f"the event in each interval of {spec.grid.step_days} days up to day {spec.grid.until_days}.",
-        )
+            return ["No event time leaves."]
+        return [f"Intervals are of {spec.grid.step_days} days up to day {spec.grid.until_days}."]
 
 
 @dataclass(frozen=True)

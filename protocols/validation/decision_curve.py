@@ -26,7 +26,6 @@ from protocols.core.protocol import (
     FederatedProtocol,
     Result,
     ask,
-    protocol,
     site_step,
 )
 from protocols.core.roles import Model, PredictsProbability
@@ -38,9 +37,11 @@ from protocols.validation.out_of_fold import (
     Part,
     ValidatedProbability,
     check_people,
+    clear_notes,
     fitted,
     folds_of,
     mean_of_repeats,
+    once_per_repeat,
     scored,
     sites_are_left_out,
     sites_to_leave_out,
@@ -176,21 +177,31 @@ class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):
     name = "decision_curve"
     spec_type = DecisionCurveSpec
 
-    @site_step(clear=sites_are_left_out, summed=False, smaller=Count())
+    @site_step(clear=sites_are_left_out, summed=False, smaller=Count(what="people in the smaller class"))
     def classes(spec: DecisionCurveSpec, table: AnalysisTable) -> Arrays:
         """How many people are in the smaller class here: whether this site can be left out and judged."""
         return smaller_class(spec, table)
 
     @site_step(
+        times=once_per_repeat,
         varies=("folds", "fits"),
         n=Count(),
         people=Count("class", of="n"),
-        positive=Count("class", "model", "threshold", of="n"),
-        moved=Count("class", "compared", "category", "category", of="n"),
-        up_down=Count("class", "compared", "direction", of="n"),
-        joint=Count("compared", "class", "bin_old", "bin_new", of="n"),
-        gain=Moment("class", "compared"),
-        gain_square=Moment("class", "compared"),
+        positive=Count("class", "model", "threshold", of="n", what="people above the threshold"),
+        moved=Count(
+            "class",
+            "compared",
+            "category",
+            "category",
+            of="n",
+            what="people by the old and the new risk category",
+        ),
+        up_down=Count("class", "compared", "direction", of="n", what="people whose risk rises or falls"),
+        joint=Count(
+            "compared", "class", "bin_old", "bin_new", of="n", what="people by the old and the new risk"
+        ),
+        gain=Moment("class", "compared", what="sums of changes of the risk"),
+        gain_square=Moment("class", "compared", what="sums of squares of changes of the risk"),
     )
     def counts(spec: DecisionCurveSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
         """Who would be acted on at each threshold, and how people move from the reference to each model."""
@@ -242,24 +253,11 @@ class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):
         check_people(spec, int(totals[0]["n"]), totals[0].min_count)
         return mean_of_repeats([result(spec, total.arrays) for total in totals], MEASURES)
 
-    def describe(self, spec: DecisionCurveSpec) -> Sequence[str]:
-        lines = [f"Decision curves, {spec.scheme}; for each fold:"]
-        for part in (*spec.preparations().values(), *spec.fitted_models().values()):
-            lines += [f"  {line}" for line in protocol(part.protocol).describe(part)]
-        lines.append(
-            f"Leaves in a sum over sites, {spec.scheme.times()}: how many people with and without the "
-            f"outcome are above each of {len(spec.thresholds)} thresholds."
-        )
-        if spec.compared():
-            lines.append(
-                f"Leaves in a sum over sites, {spec.scheme.times()}: how many people move between "
-                f"{len(spec.categories) + 1} risk categories, how many of either class have an old and a new "
-                f"probability in each of {spec.bins} x {spec.bins} bins, and the sums of changes of the "
-                "probability and of their squares."
-            )
-        if not isinstance(spec.scheme, ByFold):
-            lines.append("Leaves in the clear, for this site: the number of people in the smaller class.")
-        return lines
+    def about(self, spec: DecisionCurveSpec) -> str:
+        return f"Decision curves, {spec.scheme}; for each fold:"
+
+    def notes(self, spec: DecisionCurveSpec) -> Sequence[str]:
+        return clear_notes(spec)
 
 
 def result(spec: DecisionCurveSpec, total: Arrays) -> DecisionCurveResult:

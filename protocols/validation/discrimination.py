@@ -31,10 +31,10 @@ from protocols.core.protocol import (
     PerSite,
     Result,
     ask,
-    protocol,
     site_step,
 )
 from protocols.core.roles import Model, PredictsProbability, Transforms
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.estimation.heterogeneity import auc_se, heterogeneity
 from protocols.estimation.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
@@ -46,9 +46,11 @@ from protocols.validation.out_of_fold import (
     ValidatedProbability,
     check_people,
     chosen_by,
+    clear_notes,
     fitted,
     folds_of,
     mean_of_repeats,
+    once_per_repeat,
     scored,
     sites_are_left_out,
     sites_to_leave_out,
@@ -214,17 +216,18 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
     name = "discrimination"
     spec_type = DiscriminationSpec
 
-    @site_step(clear=sites_are_left_out, summed=False, smaller=Count())
+    @site_step(clear=sites_are_left_out, summed=False, smaller=Count(what="people in the smaller class"))
     def classes(spec: DiscriminationSpec, table: AnalysisTable) -> Arrays:
         """How many people are in the smaller class here: whether this site can be left out and judged."""
         return smaller_class(spec, table)
 
     @site_step(
+        times=once_per_repeat,
         varies=("folds", "fits"),
         n=Count(),
-        histogram=Count("class", "bin", of="n"),
-        predicted=Moment("bin"),
-        squares=Moment(),
+        histogram=Count("class", "bin", of="n", what="people with a score in the bin"),
+        predicted=Moment("bin", what="sums of scores"),
+        squares=Moment(what="sum of squared errors"),
     )
     def scores(spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
         """The histogram of out-of-fold scores by class, their sums by bin, and the sum of squared errors."""
@@ -238,13 +241,14 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         }
 
     @site_step(
+        times=Times(0, 1),
         clear=sites_are_left_out,
         summed=False,
-        smaller=Count(),
+        smaller=Count(what="people in the smaller class"),
         people=Count("class"),
-        cells=Count("class", "cell"),
-        auc=Statistic(behind="smaller"),
-        mean_predicted=Statistic(behind="smaller"),
+        cells=Count("class", "cell", what="people with a score in the cell"),
+        auc=Statistic(behind="smaller", what="AUC"),
+        mean_predicted=Statistic(behind="smaller", what="mean score"),
     )
     def left_out(spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
         """How this site's people were scored by the model of the others, for the clear.
@@ -286,21 +290,11 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         found = [result(spec, folds.names, fits, total.arrays, by_site, not_judged) for total in totals]
         return mean_of_repeats(found, MEASURES)
 
-    def describe(self, spec: DiscriminationSpec) -> Sequence[str]:
-        lines = [f"Validation of a model, {spec.scheme}; for each fold:"]
-        for part in (*spec.preparations().values(), spec.model):
-            lines += [f"  {line}" for line in protocol(part.protocol).describe(part)]
-        lines += [
-            f"Leaves in a sum over sites, {spec.scheme.times()}: how many people of either class have a "
-            f"score in each of {spec.bins} bins, the sums of scores by bin, and of squared errors.",
-        ]
-        if not isinstance(spec.scheme, ByFold):
-            lines.append(
-                "Leaves in the clear, for this site: the number of people of each class, the AUC, the mean "
-                f"score, a histogram of scores in cells of at least {spec.min_cell} people of each class; "
-                "with fewer people nothing, and this site is not left out."
-            )
-        return lines
+    def about(self, spec: DiscriminationSpec) -> str:
+        return f"Validation of a model, {spec.scheme}; for each fold:"
+
+    def notes(self, spec: DiscriminationSpec) -> Sequence[str]:
+        return clear_notes(spec)
 
 
 def _shown(shown: PerSite, judged: tuple[str, ...]) -> tuple[dict[str, LeftOut], dict[str, Code]]:

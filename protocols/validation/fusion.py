@@ -14,7 +14,7 @@ Reference: Wolpert, Neural Networks 5 (1992) 241; Breiman, Mach Learn 24 (1996) 
 `StackingClassifier`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -41,7 +41,7 @@ from protocols.core.protocol import (
 from protocols.core.roles import Applicable, Model, PredictsProbability, ProbabilityModel, score
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
 from protocols.core.variables import Name
-from protocols.estimation.newton import Point, location_and_scale, maximise, original_scale
+from protocols.estimation.newton import CLIMB, Point, location_and_scale, maximise, original_scale
 from protocols.regression import families
 from protocols.results.figures import forest
 from protocols.validation.out_of_fold import stacked
@@ -154,10 +154,10 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
 
     @site_step(
         n=Count(),
-        n_events=Count(of="n"),
-        missing=Count("modality", of="n"),
-        sum=Moment("column"),
-        square=Moment("column"),
+        n_events=Count(of="n", what="people with the outcome"),
+        missing=Count("modality", of="n", what="people without the modality"),
+        sum=Moment("column", what="sums of the experts' log odds and of missing modalities"),
+        square=Moment("column", what="sums of squares of these"),
     )
     def moments(spec: FusionSpec, table: AnalysisTable, **experts: Array) -> Arrays:
         """How many miss each modality, and the sums and sums of squares of the meta-learner's covariates."""
@@ -171,7 +171,12 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
         }
 
     @site_step(
-        varies=("coef",), n=Count(), loglik=Moment(), score=Moment("term"), information=Moment("term", "term")
+        times=CLIMB,
+        varies=("coef",),
+        n=Count(),
+        loglik=Moment(what="log-likelihood"),
+        score=Moment("term", what="first derivatives of the log-likelihood"),
+        information=Moment("term", "term", what="second derivatives of the log-likelihood"),
     )
     def derivatives(
         spec: FusionSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats, **experts: Array
@@ -231,19 +236,8 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
         probability = expit(meta[0] + _covariates(p) @ meta[1:])
         return np.where(np.isnan(p).all(axis=1), np.nan, probability)
 
-    def describe(self, spec: FusionSpec) -> Sequence[str]:
-        t = 2 * len(spec.experts) + 1
-        lines = [f"Late fusion of {', '.join(spec.names())}: experts in {spec.folds} folds and on everybody."]
-        for name in spec.names():
-            expert = spec.experts[name]
-            lines += [f"  {name}: {line}" for line in protocol(expert.protocol).describe(expert)]
-        return (
-            *lines,
-            "Leaves in a sum over sites, once: the numbers of people, of events, of those who miss each "
-            "modality, the sums and sums of squares of the experts' out-of-fold log odds.",
-            "Leaves in a sum over sites, about 7 times: the meta-learner's log-likelihood, its "
-            f"{t} first and {t} x {t} second derivatives.",
-        )
+    def about(self, spec: FusionSpec) -> str:
+        return f"Late fusion of {', '.join(spec.names())}: experts in {spec.folds} folds and on everybody."
 
 
 def _experts(spec: FusionSpec, rows: Rows | None) -> Coordination[dict[str, Array]]:

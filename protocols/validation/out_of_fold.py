@@ -33,6 +33,7 @@ from protocols.core.protocol import (
     within,
 )
 from protocols.core.roles import Model, PredictsProbability, Transforms, Tunes, score, transformed
+from protocols.core.site_step import Times
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Rows
 from protocols.validation.schemes import ByFold, BySite, External, Scheme, site_number
 
@@ -104,6 +105,19 @@ class ValidatedProbability(Validated):
 def sites_are_left_out(spec: Validated) -> bool:
     """Whether sites are left out: each of them is then judged by itself, and shows its part in the clear."""
     return isinstance(spec.scheme, BySite | External)
+
+
+def once_per_repeat(spec: Validated) -> Times:
+    """How often everybody is scored."""
+    repeats = spec.scheme.repeats if isinstance(spec.scheme, ByFold) else 1
+    return Times(repeats, repeats)
+
+
+def clear_notes(spec: Validated) -> Sequence[str]:
+    """What a site that is left out should know."""
+    if not sites_are_left_out(spec):
+        return []
+    return ["With few people of either class nothing leaves in the clear, and this site is not left out."]
 
 
 @dataclass(frozen=True)

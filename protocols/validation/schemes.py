@@ -19,10 +19,6 @@ class _Scheme(BaseModel):
         """How many sums over training sets of people do not follow from each other."""
         return 1
 
-    def times(self) -> str:
-        """How often everybody is scored, in words."""
-        return "once"
-
 
 class ByFold(_Scheme):
     """People fall into folds by the keyed hash of the person, once or again by independent hashes."""
@@ -50,9 +46,6 @@ class ByFold(_Scheme):
 
     def sums(self) -> int:
         return self.repeats * (self.of - 1) + 1
-
-    def times(self) -> str:
-        return f"{self.repeats} times" if self.repeats > 1 else "once"
 
     def __str__(self) -> str:
         times = f"{self.repeats} times " if self.repeats > 1 else ""

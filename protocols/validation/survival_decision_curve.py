@@ -25,7 +25,6 @@ from protocols.core.protocol import (
     FederatedProtocol,
     Result,
     ask,
-    protocol,
     site_step,
 )
 from protocols.core.roles import Model, PredictsSurvival, risks
@@ -37,9 +36,11 @@ from protocols.validation.out_of_fold import (
     Part,
     Validated,
     check_people,
+    clear_notes,
     fitted,
     folds_of,
     mean_of_repeats,
+    once_per_repeat,
     sites_are_left_out,
     sites_to_leave_out,
     smallest_inner_fold,
@@ -147,7 +148,11 @@ class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, Surviva
     name = "survival_decision_curve"
     spec_type = SurvivalDecisionCurveSpec
 
-    @site_step(clear=sites_are_left_out, summed=False, smaller=Count())
+    @site_step(
+        clear=sites_are_left_out,
+        summed=False,
+        smaller=Count(what="people with or without the event, the fewer of both"),
+    )
     def classes(spec: SurvivalDecisionCurveSpec, table: AnalysisTable) -> Arrays:
         """How many events there are here: whether this site can be left out and judged."""
         model = spec.one()
@@ -156,13 +161,16 @@ class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, Surviva
         return {"smaller": np.array(min(event.sum(), (~event).sum(), smallest_inner_fold(spec, table)))}
 
     @site_step(
+        times=once_per_repeat,
         varies=("folds", "fits"),
         n=Count(),
-        all_at_risk=Count("interval", of="n"),
-        all_events=Count("interval", of="n"),
-        flagged=Count("model", "threshold", of="n"),
-        at_risk=Count("model", "threshold", "interval", of="n"),
-        events=Count("model", "threshold", "interval", of="n"),
+        all_at_risk=Count("interval", of="n", what="people at risk"),
+        all_events=Count("interval", of="n", what="people with the event"),
+        flagged=Count("model", "threshold", of="n", what="people above the threshold"),
+        at_risk=Count("model", "threshold", "interval", of="n", what="people above the threshold at risk"),
+        events=Count(
+            "model", "threshold", "interval", of="n", what="people above the threshold with the event"
+        ),
     )
     def life_tables(
         spec: SurvivalDecisionCurveSpec, table: AnalysisTable, folds: Integers, **fits: Array
@@ -200,18 +208,11 @@ class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, Surviva
         found = [result(spec, total.arrays, total.min_count) for total in totals]
         return mean_of_repeats(found, MEASURES)
 
-    def describe(self, spec: SurvivalDecisionCurveSpec) -> Sequence[str]:
-        lines = [f"Decision curves of survival by day {spec.day}, {spec.scheme}; for each fold:"]
-        for part in (*spec.preparations().values(), *spec.fitted_models().values()):
-            lines += [f"  {line}" for line in protocol(part.protocol).describe(part)]
-        lines.append(
-            f"Leaves in a sum over sites, {spec.scheme.times()}: how many people are at risk and have the "
-            "event in each interval of the grid up to that day, of all and of those above each of "
-            f"{len(spec.thresholds)} thresholds by each model."
-        )
-        if not isinstance(spec.scheme, ByFold):
-            lines.append("Leaves in the clear, for this site: the number of people in the smaller class.")
-        return lines
+    def about(self, spec: SurvivalDecisionCurveSpec) -> str:
+        return f"Decision curves of survival by day {spec.day}, {spec.scheme}; for each fold:"
+
+    def notes(self, spec: SurvivalDecisionCurveSpec) -> Sequence[str]:
+        return clear_notes(spec)
 
 
 def spec_sizes(spec: SurvivalDecisionCurveSpec) -> dict[str, int]:

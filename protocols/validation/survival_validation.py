@@ -32,10 +32,10 @@ from protocols.core.protocol import (
     PerSite,
     Result,
     Total,
-    protocol,
     site_step,
 )
 from protocols.core.roles import Model, PredictsSurvival, risks
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.results.validation_figures import by_day_panel, site_panel
 from protocols.survival.concordance import Pairs, pairs
@@ -53,9 +53,11 @@ from protocols.validation.out_of_fold import (
     Validated,
     check_people,
     chosen_by,
+    clear_notes,
     fitted,
     folds_of,
     mean_of_repeats,
+    once_per_repeat,
     sites_are_left_out,
     sites_to_leave_out,
     smallest_inner_fold,
@@ -184,7 +186,11 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
     name = "survival_validation"
     spec_type = SurvivalValidationSpec
 
-    @site_step(clear=sites_are_left_out, summed=False, smaller=Count())
+    @site_step(
+        clear=sites_are_left_out,
+        summed=False,
+        smaller=Count(what="people with or without the event, the fewer of both"),
+    )
     def classes(spec: SurvivalValidationSpec, table: AnalysisTable) -> Arrays:
         """How many events there are here: whether this site can be left out and judged."""
         table = known_follow_up(table, spec.model.outcome_name(), spec.model.entry_name())
@@ -193,9 +199,9 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
 
     @site_step(
         n=Count(),
-        at_risk=Count("interval", of="n"),
-        events=Count("interval", of="n"),
-        left=Count("interval", of="n"),
+        at_risk=Count("interval", of="n", what="people at risk"),
+        events=Count("interval", of="n", what="people with the event"),
+        left=Count("interval", of="n", what="people who leave"),
     )
     def life_table(spec: SurvivalValidationSpec, table: AnalysisTable) -> Arrays:
         """People at risk, events, and ends of follow-up by interval, of all whose follow-up is known."""
@@ -206,17 +212,18 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         return {"n": np.array(len(table)), **counts}
 
     @site_step(
+        times=once_per_repeat,
         varies=("folds", "fits"),
         n=Count(),
-        n_events=Count(of="n"),
-        harrell=Moment("pair"),
-        harrell_squares=Moment("square"),
-        uno=Moment("pair"),
-        uno_squares=Moment("square"),
-        cases=Moment("day", "bin"),
-        controls=Moment("day", "bin"),
-        squares=Moment("day"),
-        expected=Moment("day"),
+        n_events=Count(of="n", what="people with the event"),
+        harrell=Moment("pair", what="pairs by how the score orders them"),
+        harrell_squares=Moment("square", what="sums of squares for their standard error"),
+        uno=Moment("pair", what="weighted pairs by how the score orders them"),
+        uno_squares=Moment("square", what="sums of squares for their standard error"),
+        cases=Moment("day", "bin", what="weights of those with the event by then, by their score"),
+        controls=Moment("day", "bin", what="people without it, by their score"),
+        squares=Moment("day", what="squared errors"),
+        expected=Moment("day", what="sums of predicted risks"),
     )
     def scores(
         spec: SurvivalValidationSpec, table: AnalysisTable, folds: Integers, followed: Floats, **fits: Array
@@ -229,12 +236,13 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         return totals
 
     @site_step(
+        times=Times(0, 1),
         clear=sites_are_left_out,
         summed=False,
         n=Count(),
-        events=Count(),
-        smaller=Count(),
-        harrell=Statistic(behind="smaller"),
+        events=Count(what="people with the event"),
+        smaller=Count(what="people with or without the event, the fewer of both"),
+        harrell=Statistic(behind="smaller", what="concordance"),
     )
     def left_out(
         spec: SurvivalValidationSpec, table: AnalysisTable, folds: Integers, **fits: Array
@@ -277,23 +285,11 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         found = [result(spec, folds.names, fits, total, at, by_site, not_judged) for total in totals]
         return mean_of_repeats(found, MEASURES)
 
-    def describe(self, spec: SurvivalValidationSpec) -> Sequence[str]:
-        lines = [f"Validation of a survival model, {spec.scheme}; for each fold:"]
-        for part in (*spec.preparations().values(), spec.model):
-            lines += [f"  {line}" for line in protocol(part.protocol).describe(part)]
-        lines += [
-            "Leaves in a sum over sites, once: how many people are at risk, have the event, and leave in "
-            "each interval of the grid.",
-            f"Leaves in a sum over sites, {spec.scheme.times()}: how many pairs of people the score orders "
-            "rightly, how many people with and without the event by each day have a score in each of "
-            f"{BINS} bins, the sums of foretold shares and of squared errors.",
-        ]
-        if not isinstance(spec.scheme, ByFold):
-            lines.append(
-                "Leaves in the clear, for this site: the numbers of people and of events, and the "
-                "concordance; with few events nothing, and this site is not left out."
-            )
-        return lines
+    def about(self, spec: SurvivalValidationSpec) -> str:
+        return f"Validation of a survival model, {spec.scheme}; for each fold:"
+
+    def notes(self, spec: SurvivalValidationSpec) -> Sequence[str]:
+        return clear_notes(spec)
 
 
 def _scored(

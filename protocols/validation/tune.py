@@ -10,7 +10,7 @@ Reference: Stone, J R Stat Soc B 36 (1974) 111; Varma & Simon, BMC Bioinformatic
 Verweij & van Houwelingen, Stat Med 12 (1993) 2305, eq. 5, for survival.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -171,7 +171,10 @@ class Tune(FederatedProtocol[TuneSpec, TuneResult], ProbabilityModel[TuneSpec], 
     name = "tune"
     spec_type = TuneSpec
 
-    @site_step(n=Count(), loglik=Moment("candidate"))
+    @site_step(
+        n=Count(),
+        loglik=Moment("candidate", what="log-likelihoods of people whom the candidate was not fitted on"),
+    )
     def held_out(spec: TuneSpec, table: AnalysisTable, **fits: Array) -> Arrays:
         """The log-likelihood of the people here by each fold's candidates, which never saw them."""
         people, loglik = _judged(spec, table, fits)
@@ -199,18 +202,10 @@ class Tune(FederatedProtocol[TuneSpec, TuneResult], ProbabilityModel[TuneSpec], 
         assert isinstance(model, PredictsSurvival)
         return risks(model, table, at, own)
 
-    def describe(self, spec: TuneSpec) -> Sequence[str]:
-        lines = [
+    def about(self, spec: TuneSpec) -> str:
+        return (
             f"One of {len(spec.candidates)} models of {spec.outcome_name()}, chosen in {spec.folds} folds; "
             "each is fitted in every fold and on everybody."
-        ]
-        for name in spec.names():
-            model = spec.candidates[name]
-            lines += [f"  {name}: {line}" for line in protocol(model.protocol).describe(model)]
-        return (
-            *lines,
-            "Leaves in a sum over sites, once: the number of people, and for each model the log-likelihood "
-            "of those it was not fitted on.",
         )
 
 

@@ -34,7 +34,7 @@ def let_out(
 
 def test_an_axis_of_people_cannot_be_declared() -> None:
     with pytest.raises(ValueError, match="people"):
-        Moment("person")
+        Moment("person", what="sums")
 
 
 def test_a_release_is_made_by_the_gate_alone() -> None:
@@ -48,7 +48,7 @@ def test_a_small_cell_is_withheld_and_looks_like_a_true_zero() -> None:
 
 
 def test_what_is_left_by_a_small_group_is_withheld_with_it() -> None:
-    declared = {"n": Count("group"), "total": Moment("group", behind="n")}
+    declared = {"n": Count("group"), "total": Moment("group", behind="n", what="sums")}
     for n, shown in (([97, 3, 0], []), ([50, 40, 10], [0, 1, 2]), ([60, 30, 9], [0])):
         out = release(
             declared,
@@ -68,14 +68,14 @@ def test_a_cell_whose_complement_is_small_is_withheld() -> None:
 
 
 def test_a_sum_on_few_people_is_missing_in_the_clear() -> None:
-    declared = {"n": Count("cell"), "total": Moment("cell", "feature")}
+    declared = {"n": Count("cell"), "total": Moment("cell", "feature", what="sums")}
     out = let_out(declared, n=[9, 10, 11], total=np.ones((3, 4))).arrays["total"]
     assert np.isnan(out[0]).all()
     assert (out[1:] == 1).all()
 
 
 def test_in_a_sum_what_stands_on_few_people_contributes_nothing() -> None:
-    declared = {"n": Count("cell"), "total": Moment("cell", "feature")}
+    declared = {"n": Count("cell"), "total": Moment("cell", "feature", what="sums")}
     out = let_out(declared, "sum", n=[4, 5, 6], total=np.ones((3, 4))).arrays
     assert out["n"].tolist() == [0, 5, 6]
     assert out["total"][:, 0].tolist() == [0, 1, 1]
@@ -95,20 +95,20 @@ def test_a_site_with_few_people_says_nothing_in_the_clear() -> None:
 
 def test_a_statistic_that_is_no_sum_is_not_summed() -> None:
     with pytest.raises(SiteError):
-        let_out({"n": Count(), "auc": Statistic()}, "sum", n=50, auc=0.7)
+        let_out({"n": Count(), "auc": Statistic(what="sums")}, "sum", n=50, auc=0.7)
 
 
 @pytest.mark.parametrize(
     ("declared", "arrays"),
     [
         ({"n": Count()}, {"n": 20, "more": 1.0}),
-        ({"n": Count(), "less": Moment()}, {"n": 20}),
+        ({"n": Count(), "less": Moment(what="sums")}, {"n": 20}),
         ({"n": Count()}, {"n": [20, 20]}),
         ({"n": Count()}, {"n": 20.0}),
-        ({"n": Count(), "x": Moment()}, {"n": 20, "x": 1}),
-        ({"n": Count(), "x": Moment()}, {"n": 20, "x": np.inf}),
-        ({"n": Count(), "x": Moment("feature")}, {"n": 20, "x": np.zeros(5)}),
-        ({"n": Count(), "x": Moment("feature")}, {"n": 20, "x": np.zeros((4, 1))}),
+        ({"n": Count(), "x": Moment(what="sums")}, {"n": 20, "x": 1}),
+        ({"n": Count(), "x": Moment(what="sums")}, {"n": 20, "x": np.inf}),
+        ({"n": Count(), "x": Moment("feature", what="sums")}, {"n": 20, "x": np.zeros(5)}),
+        ({"n": Count(), "x": Moment("feature", what="sums")}, {"n": 20, "x": np.zeros((4, 1))}),
     ],
 )
 @pytest.mark.parametrize("way", ["clear", "sum"])
@@ -121,7 +121,7 @@ def test_arrays_that_differ_from_their_declaration_are_refused(
 
 
 def test_a_saturated_matrix_is_refused_in_the_clear_and_over_all_sites() -> None:
-    declared = {"n": Count(), "xx": Moment("feature", "feature")}
+    declared = {"n": Count(), "xx": Moment("feature", "feature", what="sums")}
     with pytest.raises(SiteError):
         let_out(declared, people=11, n=11, xx=np.eye(4))
     totals = {"n": np.array(11), "xx": np.eye(4)}
@@ -130,7 +130,7 @@ def test_a_saturated_matrix_is_refused_in_the_clear_and_over_all_sites() -> None
 
 
 def test_a_total_on_few_people_is_taken_out() -> None:
-    declared = {"n": Count("cell"), "x": Moment("cell")}
+    declared = {"n": Count("cell"), "x": Moment("cell", what="sums")}
     totals = {"n": np.array([9, 10, 20]), "x": np.array([1.0, 2.0, 3.0])}
     found = check_total(declared, totals, axes=AXES, thresholds=FLOORS)["x"]
     np.testing.assert_array_equal(found, [np.nan, 2.0, 3.0])
@@ -149,7 +149,7 @@ def test_a_study_with_too_few_people_cannot_go_on() -> None:
 )
 def test_no_small_count_ever_leaves(counts: list[int], floor: int, floor_in_sum: int) -> None:
     floors = FLOORS.stricter(Thresholds(min_count=floor, min_count_in_sum=floor_in_sum))
-    declared = {"n": Count("cell"), "x": Moment("cell")}
+    declared = {"n": Count("cell"), "x": Moment("cell", what="sums")}
     arrays = {"n": np.array(counts), "x": np.array(counts, dtype=float)}
     clear = release(declared, arrays, axes=AXES, people=99, way="clear", thresholds=floors).arrays
     assert all(n == SUPPRESSED or n >= floor for n in clear["n"])

@@ -167,7 +167,7 @@ def test_a_key_that_is_not_the_pinned_one_is_refused() -> None:
 
 
 def test_what_is_for_the_clear_is_not_masked_and_a_sum_is() -> None:
-    declared = {"n": Count(), "x": Moment("axis")}
+    declared = {"n": Count(), "x": Moment("axis", what="sums")}
     arrays = {"n": np.array(20), "x": np.ones(3)}
     clear, summed = (
         release(declared, arrays, axes={"axis": 3}, people=20, way=way, thresholds=Thresholds())
