@@ -4,13 +4,13 @@ Both hold public keys only, and are handed over by people. They are the root of 
 the other's fingerprint by telephone, if it cares.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from protocols.core.errors import Code, InputError
+from protocols.exchange.keys import fingerprint
 
 SiteName = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
 
@@ -52,8 +52,8 @@ class Invitation(_Document):
     coordinator_key: str
 
     def fingerprint(self) -> str:
-        """The first 16 hex digits of the coordinator key's SHA-256, for people to compare."""
-        return hashlib.sha256(self.coordinator_key.encode()).hexdigest()[:16]
+        """The coordinator key's, for people to compare."""
+        return fingerprint(self.coordinator_key)
 
 
 class Enrolment(_Document):
@@ -66,5 +66,5 @@ class Enrolment(_Document):
     masking_signature: str
 
     def fingerprint(self) -> str:
-        """The first 16 hex digits of the signing key's SHA-256, for people to compare."""
-        return hashlib.sha256(self.signing_key.encode()).hexdigest()[:16]
+        """The signing key's, for people to compare."""
+        return fingerprint(self.signing_key)

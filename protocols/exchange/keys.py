@@ -1,6 +1,7 @@
 """The keys of both sides: private ones in files that only their owner reads, public ones as base64 text."""
 
 import base64
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,15 @@ def _make_key(path: Path, generate: Callable[[], Ed25519PrivateKey | X25519Priva
 def public_text(key: Ed25519PublicKey | X25519PublicKey) -> str:
     """The base64 text of a public key's 32 bytes."""
     return base64.b64encode(key.public_bytes_raw()).decode()
+
+
+def fingerprint(public: str) -> str:
+    """128 bits of the SHA-256 of a public key's text, in eight groups of four hex digits.
+
+    People compare it by telephone; 64 bits would be in reach of who searches for a key with the same one.
+    """
+    digits = hashlib.sha256(public.encode()).hexdigest()[:32]
+    return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
 
 
 def verifying_key(text: str) -> Ed25519PublicKey:

@@ -5,13 +5,12 @@ taken only with its own signature, and a peer whose signing key changed is refus
 here, who asked there, forgets the old one.
 """
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from protocols.core.errors import Code, InputError, SiteError
-from protocols.exchange.keys import check_masking_key, verifying_key
+from protocols.exchange.keys import check_masking_key, fingerprint, verifying_key
 from protocols.exchange.proposal import SiteKeys
 from site_node.governance import audit
 from site_node.home.register import now, register
@@ -72,11 +71,6 @@ def forget(home: Path, site: str) -> None:
         if db.execute("DELETE FROM peer WHERE site = ?", (site,)).rowcount == 0:
             raise InputError(Code.NOT_FOUND, f"no site {site!r} is known here")
     audit.record(home, "peer-forgotten", site=site)
-
-
-def fingerprint(signing_key: str) -> str:
-    """The first 16 hex digits of a signing key's SHA-256, as the site itself shows them."""
-    return hashlib.sha256(signing_key.encode()).hexdigest()[:16]
 
 
 def _pinned(home: Path) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -100,3 +102,12 @@ def test_the_version_is_told_to_people_and_machines(capsys: pytest.CaptureFixtur
     assert version in capsys.readouterr().out
     assert run(["--version"], as_json=True) == 0
     assert json.loads(capsys.readouterr().out) == {"version": version}
+
+
+def test_the_help_loads_no_library_that_only_a_verb_needs() -> None:
+    """What keeps `shadowgraph --help` at a sixth of a second."""
+    program = "import sys; from server.main import run; run(['--help'], False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "typer" in loaded
+    assert not loaded & {"numpy", "pandas", "sqlalchemy", "flwr", "grpc", "pydicom", "pydantic", "matplotlib"}

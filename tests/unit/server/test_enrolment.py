@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_private_key, l
 
 from protocols.core.errors import Code, InputError
 from protocols.exchange.enrolment import Enrolment, Invitation
+from protocols.exchange.keys import fingerprint
 from server.actions.network import sites
 from server.administration.enrolment import enrol, invite, make_center
 from server.home.config import SETTINGS, load
@@ -152,3 +153,8 @@ def test_an_unknown_key_in_the_settings_is_an_error(center: Path) -> None:
 def test_a_center_is_not_made_twice(center: Path) -> None:
     with pytest.raises(InputError, match="already"):
         make_center(center, "Glioma")
+
+
+def test_a_fingerprint_has_128_bits_in_groups_that_can_be_read_out() -> None:
+    # printf key | sha256sum (coreutils 9.1)
+    assert fingerprint("key") == "2c70 e12b 7a06 46f9 2279 f427 c7b3 8e73"
