@@ -13,9 +13,11 @@ from protocols.core.errors import Code
 from protocols.exchange.local import run_locally
 from protocols.exchange.wire import seal
 from protocols.runtime import daemons
+from server.coordination.query_study import query_study
 from server.coordination.replay import recompute
+from server.coordination.submission import submit_query
 from server.home.store import State
-from site_node.governance import approvals
+from site_node.governance import approvals, audit
 from tests.lib.federation import Federation, founded, logistic_study, started, until
 from tests.lib.processes import living
 from tests.lib.table_agent import CANARY, table_of
@@ -59,6 +61,36 @@ def test_a_site_that_refuses_is_not_asked_for_data(consortium: Federation) -> No
     ended = consortium.ended(submitted)
     assert (ended.state, ended.code) == (State.FAILED, Code.TOO_FEW_SITES)
     assert _rounds(consortium, submitted.run) == 0
+
+
+def test_a_query_is_answered_while_a_study_is_in_its_rounds(consortium: Federation) -> None:
+    for home in consortium.sites.values():
+        approvals.approve_standing(home, "summary", by="test", max_studies=5, max_variables=5, days=30)
+    study = logistic_study("long")
+    submitted = consortium.propose(study)
+    consortium.approve(study)
+    until(lambda: _rounds(consortium, submitted.run) >= 1, 90)
+    query = submit_query(consortium.home, query_study("condition:ICD10CM:C71%", ["age"]))
+    answered, ended = consortium.ended(query), consortium.ended(submitted)
+    assert (answered.state, ended.state) == (State.DONE, State.DONE)
+    assert (answered.ended_at or 0) < (ended.ended_at or 0)
+
+
+def test_a_study_that_is_withdrawn_in_its_rounds_asks_no_further_one(consortium: Federation) -> None:
+    study, next_one = logistic_study("withdrawn"), logistic_study("after-withdrawn")
+    submitted = consortium.propose(study)
+    consortium.approve(study)
+    until(lambda: _rounds(consortium, submitted.run) >= 1, 90)
+    consortium.store.withdraw(submitted.run)
+    joined = _rounds(consortium, submitted.run)
+    following = consortium.propose(next_one)
+    consortium.approve(next_one)
+    assert consortium.ended(following).state == State.DONE
+    assert consortium.store.submission(submitted.run).state == State.WITHDRAWN
+    assert _rounds(consortium, submitted.run) == joined
+    for home in consortium.sites.values():
+        answers = [line for line in audit.lines(home) if line.get("study") == study.hash()]
+        assert sum(line["event"] == "answered" for line in answers) <= joined + 1
 
 
 def test_a_study_with_an_altered_byte_ends_and_the_next_one_runs(consortium: Federation) -> None:
