@@ -10,7 +10,8 @@ from protocols.core.errors import Code, StudyError, UnreachableError
 from server.actions import studies
 from server.actions.studies import StudyView
 from server.home.config import load
-from server.home.store import State, Store
+from server.home.store import Store
+from server.home.submissions import State
 
 LOOK_SECONDS = 0.3
 SILENCE_SECONDS = 30.0

@@ -13,7 +13,8 @@ from protocols.core.study import read_study
 from server.coordination import signing, submission
 from server.coordination.replay import recompute
 from server.home.config import load
-from server.home.store import State, Store, Submission
+from server.home.store import Store
+from server.home.submissions import Entry, State, Submission
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def submit(
 def listed(home: Path) -> StudyList:
     """Every submitted study, the newest first."""
     load(home)
-    return StudyList(tuple(_entry(one) for one in Store(home).submissions()))
+    return StudyList(tuple(_entry(one) for one in Store(home).entries()))
 
 
 def shown(home: Path, reference: str, *, with_results: bool = True) -> StudyView:
@@ -256,14 +257,14 @@ def _submitted(one: Submission) -> SubmittedStudy:
     return SubmittedStudy(one.name, one.run, one.state)
 
 
-def _entry(one: Submission) -> StudyEntry:
+def _entry(one: Entry) -> StudyEntry:
     return StudyEntry(
         name=one.name,
         title=one.title,
         state=one.state,
         code=one.code,
         failed=one.text if one.state is State.PARTIAL else "",
-        sites=tuple(one.roster or ()),
+        sites=one.sites,
         submitted_at=datetime.fromtimestamp(one.submitted_at, UTC),
         run=one.run,
     )

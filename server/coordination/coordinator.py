@@ -13,7 +13,7 @@ from typing import ParamSpec
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols.core.errors import Code, ShadowgraphError
+from protocols.core.errors import Code, ShadowgraphError, StudyError
 from protocols.core.study import Study, parse_study
 from protocols.exchange.wire import unseal
 from server.coordination.post import Delivery, Post, Ticket
@@ -23,6 +23,9 @@ from server.home.store import Store
 
 QUERIES = frozenset({"attrition", "crosstab", "histogram", "summary"})
 """Analyses of a round or two: a study of nothing else is a query, and waits for no other study."""
+
+MAX_DEATHS = 5
+"""How often the process may die in the hands of one study; the others at work then are not to blame."""
 
 P = ParamSpec("P")
 
@@ -102,6 +105,8 @@ class Coordinator:
 
     def _begin(self, run: str) -> bool:
         due = self.store.submission(run)
+        if due.deaths >= MAX_DEATHS:
+            raise StudyError(Code.CENTER_FAILED, f"the coordinator died {MAX_DEATHS} times in this run")
         if run not in self._runs:
             study = parse_study(unseal(due.sealed, self.key.public_key(), "study"))
             self._runs[run] = StudyRun(
@@ -141,7 +146,8 @@ class Coordinator:
                 return self._send(work, work.delivery, now)
         self._forget(work)
         try:
-            work.delivery = next(work.way)
+            with self.store.at_work(work.run.run):
+                work.delivery = next(work.way)
         except StopIteration:
             self._leave(work.run.run)
         return True

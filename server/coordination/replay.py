@@ -9,7 +9,8 @@ from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from server.coordination.record import outcome_record
 from server.coordination.signing import read_signed
 from server.home.identity import coordinator_key
-from server.home.store import FINISHED, Store
+from server.home.store import Store
+from server.home.submissions import FINISHED
 
 
 def recompute(home: Path, reference: str) -> tuple[Study, Outcome]:

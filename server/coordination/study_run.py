@@ -20,11 +20,11 @@ from server.coordination.post import Delivery
 from server.coordination.record import outcome_record
 from server.coordination.replies import Replies
 from server.home.config import HubConfig
-from server.home.store import Store, Submission
+from server.home.store import Store
+from server.home.submissions import Submission
 
 APPROVED = "approved"
 OPEN = ("pending", "unreachable")
-MAX_ATTEMPTS = 5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
 
 Way = Generator[Delivery, None, None]
@@ -59,8 +59,6 @@ class StudyRun:
         roster = due.roster or (yield from self._roster(due))
         if roster is None:
             return
-        if due.attempts >= MAX_ATTEMPTS:
-            raise StudyError(Code.CENTER_FAILED, f"the coordinator died {MAX_ATTEMPTS} times in this run")
         self.in_rounds = True
         self.store.begin(self.run, roster)
         self.store.note(self.run, "running", ", ".join(roster))

@@ -8,7 +8,8 @@ from protocols.core.errors import Code, InputError
 from protocols.core.study import Study
 from server.coordination.signing import sign
 from server.home.config import load
-from server.home.store import FINISHED, Store, Submission
+from server.home.store import Store
+from server.home.submissions import FINISHED, Submission
 
 DAY = 86400.0
 
@@ -50,7 +51,8 @@ def submit(
 
 def submit_query(home: Path, study: Study) -> Submission:
     """The submission of a query; one that was answered is not asked again, for that would spend budget."""
-    for earlier in Store(home).submissions_of(study.hash()):
+    store = Store(home)
+    for earlier in store.entries(study.hash()):
         if earlier.state in FINISHED:
-            return earlier
+            return store.submission(earlier.run)
     return submit(home, study, patience_seconds=0)

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager
 
+from protocols.runtime.database import insert
+
 
 class RoundMemory(MutableMapping[int, bytes]):
     """The joined answers of a run's rounds; what is written once is never written over."""
@@ -25,7 +27,7 @@ class RoundMemory(MutableMapping[int, bytes]):
 
     def __setitem__(self, number: int, joined: bytes) -> None:
         with self._open() as db:
-            db.execute("INSERT INTO round VALUES (?, ?, ?, ?)", (self._run, number, joined, time.time()))
+            insert(db, "round", run=self._run, round=number, joined=joined, at=time.time())
 
     def __delitem__(self, number: int) -> None:
         raise TypeError("a round that was joined is not forgotten")

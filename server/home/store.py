@@ -12,65 +12,15 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from protocols.core.errors import Code, InputError
 from protocols.exchange.enrolment import Enrolment
-from protocols.runtime.database import open_database
+from protocols.runtime.database import insert, open_database
 from server.home.round_memory import RoundMemory
-
-FILE = "store.sqlite"
-
-# IF NOT EXISTS: files made before steps were numbered have these tables and version 0.
-_FIRST = """
-CREATE TABLE IF NOT EXISTS site (
-    name TEXT PRIMARY KEY, invited_at REAL NOT NULL, enrolment TEXT, enrolled_at REAL, seen_at REAL
-);
-CREATE TABLE IF NOT EXISTS submission (
-    run TEXT PRIMARY KEY, number INTEGER UNIQUE, study TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
-    sealed BLOB NOT NULL, invited TEXT NOT NULL, state TEXT NOT NULL, submitted_at REAL NOT NULL,
-    deadline REAL NOT NULL, ask_at REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-    roster TEXT, ended_at REAL, code TEXT, text TEXT, outcome BLOB
-);
-CREATE TABLE IF NOT EXISTS standing (
-    run TEXT NOT NULL REFERENCES submission (run), site TEXT NOT NULL, state TEXT NOT NULL, code TEXT,
-    at REAL NOT NULL, PRIMARY KEY (run, site)
-);
-CREATE TABLE IF NOT EXISTS round (
-    run TEXT NOT NULL REFERENCES submission (run), round INTEGER NOT NULL, joined BLOB NOT NULL,
-    at REAL NOT NULL, PRIMARY KEY (run, round)
-);
-CREATE TABLE IF NOT EXISTS answer (
-    run TEXT NOT NULL REFERENCES submission (run), round INTEGER NOT NULL, site TEXT NOT NULL,
-    bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (run, round, site)
-);
-CREATE TABLE IF NOT EXISTS event (
-    id INTEGER PRIMARY KEY, run TEXT NOT NULL, at REAL NOT NULL, what TEXT NOT NULL, detail TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS coordinator (
-    one INTEGER PRIMARY KEY CHECK (one = 1), flower_run TEXT NOT NULL, beat_at REAL NOT NULL
-);
-"""
-
-STEPS = (_FIRST,)
-
-
-class State(StrEnum):
-    """Where a submitted study stands."""
-
-    SUBMITTED = "submitted"
-    WAITING = "waiting for approvals"
-    RUNNING = "running"
-    DONE = "done"
-    PARTIAL = "done with failures"
-    FAILED = "failed"
-    WITHDRAWN = "withdrawn"
-
-
-FINISHED = (State.DONE, State.PARTIAL)
-"""The states of a study that has a result; in `PARTIAL` at least one of its analyses failed."""
+from server.home.schema import FILE, STEPS
+from server.home.submissions import LISTED, Entry, State, Submission, entry, submission
 
 
 @dataclass(frozen=True)
@@ -80,35 +30,6 @@ class Site:
     name: str
     enrolment: Enrolment | None
     seen_at: float | None
-
-
-@dataclass(frozen=True)
-class Submission:
-    """A study on its way, under the name of its run.
-
-    Attributes:
-        sealed: the study's canonical form, signed by the coordinator.
-        invited: the sites that are asked; empty means all that are enrolled.
-        deadline: when it stops waiting for approvals, in seconds since 1970.
-        roster: the sites that take part, each with its masking key; fixed when the run begins.
-        outcome: the record of what it found, as JSON.
-    """
-
-    run: str
-    study: str
-    name: str
-    title: str
-    sealed: bytes
-    invited: tuple[str, ...]
-    state: State
-    submitted_at: float
-    deadline: float
-    attempts: int
-    roster: Mapping[str, str] | None
-    ended_at: float | None
-    code: Code | None
-    text: str
-    outcome: bytes | None
 
 
 class Store:
@@ -139,7 +60,7 @@ class Store:
     def invite(self, name: str) -> None:
         """Notes that a site of that name is awaited."""
         with self._open() as db:
-            db.execute("INSERT OR IGNORE INTO site (name, invited_at) VALUES (?, ?)", (name, time.time()))
+            insert(db, "site", "ignore", name=name, invited_at=time.time())
 
     def enrol(self, enrolment: Enrolment) -> None:
         """Keeps a site's keys.
@@ -203,15 +124,21 @@ class Store:
                     f"this study is on its way already, as run {on_its_way['run']}",
                     f"shadowgraph study watch {on_its_way['run']}",
                 )
-            db.execute(
-                "INSERT INTO submission (run, number, study, name, title, sealed, invited, state,"
-                " submitted_at, deadline, ask_at) VALUES"
-                " (?, (SELECT coalesce(max(number), 0) + 1 FROM submission),"
-                " ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-                (
-                    *(run, study, name, title, sealed, json.dumps(sorted(invited))),
-                    *(State.SUBMITTED, time.time(), deadline),
-                ),
+            (number,) = db.execute("SELECT coalesce(max(number), 0) + 1 FROM submission").fetchone()
+            insert(
+                db,
+                "submission",
+                run=run,
+                number=number,
+                study=study,
+                name=name,
+                title=title,
+                sealed=sealed,
+                invited=json.dumps(sorted(invited)),
+                state=State.SUBMITTED,
+                submitted_at=time.time(),
+                deadline=deadline,
+                ask_at=0.0,
             )
         return self.submission(run)
 
@@ -221,28 +148,26 @@ class Store:
         Raises:
             InputError: there is none.
         """
-        for found in self.submissions():
-            if (
-                found.name == reference
-                or found.run.startswith(reference)
-                or found.study.startswith(reference)
-            ):
-                return found
-        raise InputError(Code.NOT_FOUND, f"no submitted study is {reference!r}", "shadowgraph study list")
+        # From the reference up to what sorts after all that begin with it: a range, which an index answers.
+        end = reference + chr(0x10FFFF)
+        with self._open() as db:
+            row = db.execute(
+                "SELECT * FROM submission WHERE number = (SELECT max(number) FROM submission WHERE"
+                " name = :reference OR run BETWEEN :reference AND :end OR study BETWEEN :reference AND :end)",
+                {"reference": reference, "end": end},
+            ).fetchone()
+        if row is None:
+            raise InputError(Code.NOT_FOUND, f"no submitted study is {reference!r}", "shadowgraph study list")
+        return submission(row)
 
-    def submissions_of(self, study: str) -> list[Submission]:
-        """The submissions of a study by its whole hash, the newest first."""
+    def entries(self, study: str = "") -> list[Entry]:
+        """All submissions, or those of one study by its whole hash, as lines of a list, the newest first."""
         with self._open() as db:
             rows = db.execute(
-                "SELECT * FROM submission WHERE study = ? ORDER BY number DESC", (study,)
+                f"SELECT {LISTED} FROM submission WHERE ? IN ('', study) ORDER BY number DESC",  # noqa: S608
+                (study,),
             ).fetchall()
-        return [_submission(row) for row in rows]
-
-    def submissions(self) -> list[Submission]:
-        """All submissions, the newest first."""
-        with self._open() as db:
-            rows = db.execute("SELECT * FROM submission ORDER BY number DESC").fetchall()
-        return [_submission(row) for row in rows]
+        return [entry(row) for row in rows]
 
     def due(self) -> list[str]:
         """The runs to work on now: interrupted ones first, then those whose sites are due to be asked."""
@@ -282,6 +207,19 @@ class Store:
                 (State.RUNNING, json.dumps(dict(roster), sort_keys=True), run),
             )
 
+    @contextmanager
+    def at_work(self, run: str) -> Iterator[None]:
+        """Counts a death of the run, unless this process lives to the end of the block."""
+        self._count_death(run, 1)
+        try:
+            yield
+        finally:
+            self._count_death(run, -1)
+
+    def _count_death(self, run: str, count: int) -> None:
+        with self._open() as db:
+            db.execute("UPDATE submission SET deaths = deaths + ? WHERE run = ?", (count, run))
+
     def finish(self, run: str, outcome: bytes, *, failed: str = "") -> bool:
         """Keeps what a run found, and which of its analyses failed; false where it had ended already."""
         return self._end(run, State.PARTIAL if failed else State.DONE, None, failed, outcome)
@@ -309,10 +247,7 @@ class Store:
         """Keeps how a site stands to a study; true where that is new."""
         before = self.standing(run).get(site)
         with self._open() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?)",
-                (run, site, state, code, time.time()),
-            )
+            insert(db, "standing", "replace", run=run, site=site, state=state, code=code, at=time.time())
         return before != (state, code)
 
     def standing(self, run: str) -> dict[str, tuple[str, Code | None]]:
@@ -326,9 +261,9 @@ class Store:
     def received(self, run: str, number: int, site: str, sealed: bytes) -> None:
         """Keeps the size and digest of a site's sealed answer to one round."""
         with self._open() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?)",
-                (run, number, site, len(sealed), hashlib.sha256(sealed).hexdigest()),
+            sha256 = hashlib.sha256(sealed).hexdigest()
+            insert(
+                db, "answer", "replace", run=run, round=number, site=site, bytes=len(sealed), sha256=sha256
             )
 
     def answers(self, run: str) -> list[dict[str, Any]]:
@@ -344,10 +279,7 @@ class Store:
     def note(self, run: str, what: str, detail: str = "") -> None:
         """Keeps an event of a run, in names and codes."""
         with self._open() as db:
-            db.execute(
-                "INSERT INTO event (run, at, what, detail) VALUES (?, ?, ?, ?)",
-                (run, time.time(), what, detail),
-            )
+            insert(db, "event", run=run, at=time.time(), what=what, detail=detail)
 
     def events(self, run: str, after: int = 0) -> list[dict[str, Any]]:
         """The events of a run that came after an event's id."""
@@ -360,7 +292,7 @@ class Store:
     def take_lead(self, flower_run: str) -> None:
         """Makes a Flower run the one coordinator; an earlier one sees it and leaves."""
         with self._open() as db:
-            db.execute("INSERT OR REPLACE INTO coordinator VALUES (1, ?, ?)", (flower_run, time.time()))
+            insert(db, "coordinator", "replace", one=1, flower_run=flower_run, beat_at=time.time())
 
     def beat(self, flower_run: str) -> bool:
         """Whether that run still leads; if so, notes that it lives."""
@@ -384,23 +316,3 @@ class Store:
     def memory(self, run: str) -> RoundMemory:
         """The joined answers of a run's rounds, as `conduct` wants them."""
         return RoundMemory(self._open, run)
-
-
-def _submission(row: sqlite3.Row) -> Submission:
-    return Submission(
-        run=row["run"],
-        study=row["study"],
-        name=row["name"],
-        title=row["title"],
-        sealed=row["sealed"],
-        invited=tuple(json.loads(row["invited"])),
-        state=State(row["state"]),
-        submitted_at=row["submitted_at"],
-        deadline=row["deadline"],
-        attempts=row["attempts"],
-        roster=json.loads(row["roster"]) if row["roster"] else None,
-        ended_at=row["ended_at"],
-        code=Code(row["code"]) if row["code"] else None,
-        text=row["text"] or "",
-        outcome=row["outcome"],
-    )

@@ -16,7 +16,7 @@ from protocols.runtime import daemons
 from server.coordination.query_study import query_study
 from server.coordination.replay import recompute
 from server.coordination.submission import submit_query
-from server.home.store import State
+from server.home.submissions import State
 from site_node.governance import approvals, audit
 from tests.lib.federation import Federation, founded, logistic_study, started, until
 from tests.lib.processes import living

@@ -13,7 +13,7 @@ import pytest
 
 from protocols.runtime.daemons import accepts, free_port
 from server.home.config import load
-from server.home.store import State
+from server.home.submissions import State
 from tests.lib.federation import Federation, founded, logistic_study, started, until
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,8 @@ from server.coordination.coordinator import Coordinator
 from server.coordination.post import ANSWERS_AGAIN, Ticket
 from server.coordination.submission import submit
 from server.home.identity import coordinator_key
-from server.home.store import Store, Submission
+from server.home.store import Store
+from server.home.submissions import Submission
 from site_node.administration.enrolment import join
 from site_node.administration.setup import make_site
 from site_node.agent.agent import Agent

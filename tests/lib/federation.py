@@ -16,7 +16,8 @@ from protocols.runtime import daemons
 from server.administration import enrolment as center_enrolment
 from server.administration import processes as center_processes
 from server.coordination.submission import submit
-from server.home.store import Store, Submission
+from server.home.store import Store
+from server.home.submissions import Submission
 from site_node.administration import enrolment as site_enrolment
 from site_node.administration.setup import make_site
 from site_node.governance import approvals

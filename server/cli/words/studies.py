@@ -17,7 +17,7 @@ from server.actions.studies import (
     VerifiedStudy,
     WrittenFile,
 )
-from server.home.store import State
+from server.home.submissions import State
 
 Row = dict[str, Any]
 

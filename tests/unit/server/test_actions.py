@@ -18,7 +18,7 @@ import server.cli
 from protocols.core.errors import Code, ExitCode
 from server.actions import runs, studies
 from server.cli.words import studies as words
-from server.home.store import State
+from server.home.submissions import State
 from tests.lib.consortium import Consortium
 from tests.lib.federation import logistic_study
 

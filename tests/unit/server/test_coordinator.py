@@ -15,7 +15,7 @@ from protocols.exchange.wire import RoundAnswer, pack, seal, unseal
 from server.actions.studies import report
 from server.coordination.coordinator import LeadLostError
 from server.coordination.replay import recompute
-from server.home.store import State
+from server.home.submissions import State
 from tests.lib.consortium import Consortium
 from tests.lib.federation import logistic_study
 from tests.lib.table_agent import table_of

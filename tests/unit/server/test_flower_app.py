@@ -11,7 +11,7 @@ from flwr.app import Message
 from flwr.supercore.task_identity import TaskIdentity
 
 from server.coordination import flower_app
-from server.home.store import State
+from server.home.submissions import State
 from tests.lib.consortium import Consortium
 from tests.lib.federation import logistic_study, until
 

@@ -7,9 +7,10 @@ import pytest
 
 from protocols.core.errors import Code
 from protocols.core.study import Study
+from server.coordination.coordinator import MAX_DEATHS
 from server.coordination.query_study import query_study
 from server.coordination.submission import submit_query
-from server.home.store import State
+from server.home.submissions import State
 from site_node.governance import approvals
 from tests.lib.consortium import Consortium
 from tests.lib.federation import logistic_study
@@ -131,6 +132,19 @@ def test_all_interrupted_studies_go_on_together(consortium: Consortium) -> None:
     assert consortium.coordinator(studies_at_once=1).step() == 2
     ended = [consortium.store.submission(run) for run in runs]
     assert [(one.state, one.attempts) for one in ended] == [(State.DONE, 2)] * 2
+
+
+def test_a_study_in_whose_hands_the_coordinator_dies_again_and_again_ends_and_the_others_go_on(
+    consortium: Consortium,
+) -> None:
+    deadly, other = (consortium.propose(study).run for study in (STUDY, OTHER))
+    blocks = [consortium.store.at_work(deadly) for _ in range(MAX_DEATHS)]
+    for block in blocks:
+        block.__enter__()  # and the process is gone
+    assert consortium.coordinator().step() == 2
+    ended = consortium.store.submission(deadly)
+    assert (ended.state, ended.code) == (State.FAILED, Code.CENTER_FAILED)
+    assert consortium.store.submission(other).state == State.DONE
 
 
 def test_a_study_whose_signature_is_wrong_ends_alone(consortium: Consortium) -> None:

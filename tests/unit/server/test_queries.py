@@ -9,7 +9,7 @@ from server.actions import queries
 from server.actions.queries import EVERYWHERE
 from server.coordination.query_study import query_study
 from server.coordination.submission import submit_query
-from server.home.store import State
+from server.home.submissions import State
 from site_node.governance import approvals
 from tests.lib.consortium import Consortium
 

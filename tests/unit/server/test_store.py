@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from protocols.core.errors import Code, InputError
-from server.home.store import FILE, STEPS, State, Store
+from server.home.schema import FILE, STEPS
+from server.home.store import Store
+from server.home.submissions import LISTED, State
 from tests.lib.studies import a_study
 
 # The store of the releases before steps were numbered, word for word (November 2026).
@@ -84,3 +86,53 @@ def test_a_store_of_a_newer_release_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Store(tmp_path)
     assert caught.value.code == Code.NEWER_VERSION
+
+
+def test_a_study_of_an_earlier_release_that_failed_in_part_says_so_after_the_upgrade(tmp_path: Path) -> None:
+    _write_yesterday(tmp_path)
+    found = {"age": {"result": {}}, "os": {"failure": {"code": "separation", "text": ""}}}
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
+        outcome = json.dumps({"results": found})
+        db.execute("UPDATE submission SET state = 'done', ended_at = 2, outcome = ?", (outcome,))
+    (entry,) = Store(tmp_path).entries()
+    assert (entry.state, entry.text, entry.sites) == (State.PARTIAL, "os (separation)", ("oslo",))
+
+
+def _submitted(store: Store, name: str, study: str) -> str:
+    return store.submit(study=study, name=name, title="", sealed=b"sealed", invited=(), deadline=9e9).run
+
+
+def test_the_latest_study_is_found_by_its_name_or_the_beginning_of_its_run_or_hash(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first, second = _submitted(store, "one", "ab12"), _submitted(store, "other", "ab34")
+    for reference, run in {"one": first, first[:6]: first, "ab1": first, "ab": second}.items():
+        assert store.submission(reference).run == run
+    for nothing in ("on", "b12", "ab5"):
+        with pytest.raises(InputError, match="no submitted study"):
+            store.submission(nothing)
+
+
+@pytest.mark.parametrize(
+    ("sql", "how"),
+    [
+        (f"SELECT {LISTED} FROM submission ORDER BY number DESC", "COVERING INDEX submission_listed"),  # noqa: S608
+        ("SELECT run FROM submission WHERE ended_at IS NULL", "INDEX submission_open"),
+    ],
+)
+def test_the_list_and_what_is_due_are_read_from_an_index(tmp_path: Path, sql: str, how: str) -> None:
+    Store(tmp_path)
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        plan = [row[-1] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert plan == [f"SCAN submission USING {how}"]
+
+
+def test_a_process_that_dies_is_counted_against_the_run_in_its_hands(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    run, other = _submitted(store, "one", "ab12"), _submitted(store, "other", "ab34")
+    with store.at_work(other):
+        pass
+    with pytest.raises(ValueError), store.at_work(other):
+        raise ValueError
+    block = store.at_work(run)
+    block.__enter__()  # and the process is gone
+    assert [store.submission(one).deaths for one in (run, other)] == [1, 0]
