@@ -12,7 +12,7 @@ Reference: Jolliffe, Principal Component Analysis (2002), ch. 2; R `prcomp(scale
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -162,6 +162,20 @@ class Pca(FederatedProtocol[PcaSpec, PcaResult], ColumnTransform[PcaSpec]):
         """The table with a column of scores for each component, missing for who misses a feature."""
         z = standardized(table, spec.features, arrays["mean"], arrays["scale"])
         return table.with_columns(dict(zip(spec.makes(), (z @ arrays["loadings"]).T, strict=True)))
+
+    def estimator(self, spec: PcaSpec, result: PcaResult) -> Any:
+        """A PCA, behind a StandardScaler where columns were scaled."""
+        from protocols.results import estimators  # scikit-learn loads with it
+
+        return estimators.principal_components(
+            spec.features,
+            result.loadings,
+            mean=result.mean,
+            scale=result.scale if spec.scale else None,
+            variance=result.variance,
+            total_variance=result.total_variance,
+            n=result.n,
+        )
 
     def about(self, spec: PcaSpec) -> str:
         return f"{spec.components} principal components of {', '.join(spec.features)}."

@@ -15,7 +15,7 @@ Biostatistics 10 (2009) 515.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -225,6 +225,22 @@ class Pls(FederatedProtocol[PlsSpec, PlsResult], ColumnTransform[PlsSpec]):
         ]
         made = scores if spec.method == "svd" else scores[:1]
         return table.with_columns(dict(zip(spec.makes(), np.hstack(made).T, strict=True)))
+
+    def estimator(self, spec: PlsSpec, result: PlsResult) -> Any:
+        """A PLSRegression of all components; none for the singular vectors alone."""
+        from protocols.results import estimators  # scikit-learn loads with it
+
+        if spec.method != "regression":
+            return super().estimator(spec, result)
+        return estimators.partial_least_squares(
+            result.x_weights,
+            result.x_loadings,
+            result.y_weights,
+            names=spec.x,
+            x=(result.x_mean, result.x_sd),
+            y=(result.y_mean, result.y_sd),
+            coef=result.coef[-1],
+        )
 
     def about(self, spec: PlsSpec) -> str:
         x, y = ", ".join(spec.x), ", ".join(spec.y)

@@ -159,6 +159,30 @@ class FederatedProtocol(Generic[S, R]):
         """
         return None
 
+    def estimator(self, spec: S, result: R) -> Any:
+        """scikit-learn's estimator with the numbers of the result.
+
+        Raises:
+            SpecError: invalid-study; scikit-learn has none for this model.
+        """
+        raise SpecError(Code.INVALID_STUDY, f"scikit-learn has no estimator for this {self.name}")
+
+    def penalized_estimator(self, spec: S, result: R, penalty: float) -> Any:
+        """scikit-learn's estimator at one of the penalties of the result's path.
+
+        Raises:
+            SpecError: invalid-study; there is no path, or it has no such penalty.
+        """
+        raise SpecError(Code.INVALID_STUDY, f"this {self.name} has no path of penalties")
+
+    def fitter(self, spec: S, result: R, group: str | None = None) -> Any:
+        """lifelines' fitter with the numbers of the result, or with those of a group that has its own curve.
+
+        Raises:
+            SpecError: invalid-study; lifelines has none for this model, or there is no such group.
+        """
+        raise SpecError(Code.INVALID_STUDY, f"lifelines has no fitter for this {self.name}")
+
     def about(self, spec: S) -> str:
         """What is asked and of which variables, in words that a site administrator reads before approving."""
         raise NotImplementedError

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.core.errors import Code, StudyError
+from protocols.core.errors import Code, SpecError, StudyError
 from protocols.core.table import Floats
 
 _MAX_SWEEPS = 10_000
@@ -137,3 +137,17 @@ def _violation(R: Floats, gradient: Floats, l1: float, l2: float, coef: Floats) 
     slope = gradient - R @ coef - l2 * coef
     apart = np.where(coef != 0, np.abs(slope - l1 * np.sign(coef)), np.maximum(np.abs(slope) - l1, 0.0))
     return float(apart.max(initial=0.0))
+
+
+def at_penalty(lambdas: Floats, penalty: float) -> int:
+    """The position of a penalty on a path of (L,) penalties.
+
+    Raises:
+        SpecError: invalid-study; the path does not have it.
+    """
+    (found,) = np.nonzero(np.isclose(lambdas, penalty, rtol=1e-6, atol=0))
+    if not found.size:
+        raise SpecError(
+            Code.INVALID_STUDY, f"the path has no penalty {penalty:g}", "choose one of the result's `lambdas`"
+        )
+    return int(found[0])

@@ -195,6 +195,19 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
         """The (n,) probabilities that a 0/1 outcome is 1; NaN without a covariate. Needs no torch."""
         return predicted(spec, table, **arrays)
 
+    def estimator(self, spec: NeuralSpec, result: NeuralResult) -> Any:
+        """An MLPClassifier or MLPRegressor behind a StandardScaler."""
+        from protocols.results import estimators  # scikit-learn loads with it
+
+        p, layers = len(spec.covariates), spec.network().layers(result.weights)
+        make, k = (
+            (estimators.classifying_network, p)
+            if spec.loss == "logistic"
+            else (estimators.predicting_network, p + 1)
+        )
+        shift, scale = result.shift[:k], result.scale[:k]
+        return make(spec.covariates, layers, spec.activation, shift, scale, result.n)
+
     def about(self, spec: NeuralSpec) -> str:
         size, layers = spec.network().size, " and ".join(map(str, spec.hidden)) or "no"
         return (

@@ -11,7 +11,7 @@ Reference: McCullagh & Nelder, Generalized Linear Models (1989), ch. 2 and 6; R 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -270,6 +270,14 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
     def score(self, spec: GlmSpec, table: AnalysisTable, **arrays: Array) -> Floats:
         """The (n,) probabilities that a 0/1 outcome is 1, by probit."""
         return families.probabilities(spec.covariates, table, arrays["coef"], link="probit")
+
+    def estimator(self, spec: GlmSpec, result: GlmResult) -> Any:
+        """A PoissonRegressor for an exposure of 1; scikit-learn has no other family of ours."""
+        from protocols.results import estimators  # scikit-learn loads with it
+
+        if spec.family != "poisson":
+            return super().estimator(spec, result)
+        return estimators.poisson_regression(spec.covariates, result.coef)
 
     def about(self, spec: GlmSpec) -> str:
         with_offset = f", offset {spec.offset or spec.exposure}" if spec.has_offset() else ""

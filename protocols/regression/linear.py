@@ -12,7 +12,7 @@ Tibshirani, J Stat Softw 33 (2010), on covariates over their standard deviation 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, sit
 from protocols.core.roles import Estimates, Predicts, Regression
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
+from protocols.estimation.elastic_net import at_penalty
 from protocols.estimation.moments import (
     COLUMN_MOMENTS,
     GATHERED,
@@ -164,6 +165,30 @@ class Linear(FederatedProtocol[LinearSpec, LinearResult]):
         p = len(spec.covariates)
         correlation = moments.correlation("products", range(p + 1), range(p + 1))
         return _fit(spec, moments, correlation[:p, :p], correlation[:p, p])
+
+    def estimator(self, spec: LinearSpec, result: LinearResult) -> Any:
+        """A LinearRegression; none with an intercept for each site."""
+        from protocols.results import estimators  # scikit-learn loads with it
+
+        if spec.intercepts == "site":
+            return super().estimator(spec, result)
+        coef = np.nan_to_num(result.coef)  # an aliased covariate adds nothing to those before it
+        return estimators.linear_regression(spec.covariates, coef)
+
+    def penalized_estimator(self, spec: LinearSpec, result: LinearResult, penalty: float) -> Any:
+        """A Ridge, Lasso or ElasticNet; none with an intercept for each site."""
+        from protocols.results import estimators  # scikit-learn loads with it
+
+        if result.path is None or spec.penalty is None or spec.intercepts == "site":
+            return super().penalized_estimator(spec, result, penalty)
+        at = at_penalty(result.path.lambdas, penalty)
+        return estimators.penalized_linear(
+            spec.covariates,
+            np.append(result.path.intercept[at], result.path.coef[at]),
+            penalty=float(result.path.lambdas[at]),
+            l1_ratio=spec.penalty.l1_ratio,
+            n=result.n,
+        )
 
     def about(self, spec: LinearSpec) -> str:
         return f"Linear regression of {spec.outcome} on {', '.join(spec.covariates)}."

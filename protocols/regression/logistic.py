@@ -6,7 +6,7 @@ Reference: McCullagh & Nelder, Generalized Linear Models (1989), ch. 4; R `glm(f
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -176,6 +176,12 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
     def score(self, spec: LogisticSpec, table: AnalysisTable, **arrays: Array) -> Floats:
         """The (n,) probabilities that the outcome is 1."""
         return probabilities(spec.covariates, table, arrays["coef"])
+
+    def estimator(self, spec: LogisticSpec, result: LogisticResult) -> Any:
+        """A LogisticRegression without a penalty."""
+        from protocols.results import estimators  # scikit-learn loads with it
+
+        return estimators.logistic_regression(spec.covariates, result.coef)
 
     def about(self, spec: LogisticSpec) -> str:
         return f"Logistic regression of {spec.outcome} on {', '.join(spec.covariates)}."

@@ -13,7 +13,7 @@ Reference: Laird & Ware, Biometrics 38 (1982) 963; Luo et al., Nat Commun 13 (20
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -192,6 +192,12 @@ class Mixed(FederatedProtocol[MixedSpec, MixedResult]):
                 "take `linear` with `intercepts: site`, or fewer covariates",
             )
         return _fitted(spec, shown, shift, scale, {**answers.withheld, **withheld})
+
+    def estimator(self, spec: MixedSpec, result: MixedResult) -> Any:
+        """A LinearRegression that predicts at a site of mean level."""
+        from protocols.results import estimators  # scikit-learn loads with it
+
+        return estimators.linear_regression(spec.covariates, result.coef)
 
     def about(self, spec: MixedSpec) -> str:
         return (

@@ -6,7 +6,7 @@ Reference: McCullagh & Nelder, Generalized Linear Models (1989), ch. 5; R `nnet:
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -219,6 +219,15 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
         found = yield from maximise(Point.of(zero, start).in_basis(basis), evaluate, spec.searched())
         covariance = basis @ found.point.covariance() @ basis.T
         return result(spec, basis @ found.coef, covariance, found.point.loglik, counts, found.evaluations + 1)
+
+    def estimator(self, spec: MultinomialSpec, result: MultinomialResult) -> Any:
+        """A LogisticRegression of several levels, without a penalty."""
+        from protocols.results import estimators  # scikit-learn loads with it
+
+        order = np.argsort(spec.levels)  # scikit-learn's classes ascend
+        coef = np.vstack([np.zeros(len(spec.terms())), result.coef])[order]
+        rows = coef[1:] - coef[0] if len(order) > 2 else coef[1] - coef[0]
+        return estimators.logistic_regression(spec.covariates, rows, classes=sorted(spec.levels))
 
     def about(self, spec: MultinomialSpec) -> str:
         return f"Multinomial regression of {spec.outcome} on {', '.join(spec.covariates)}."

@@ -9,7 +9,7 @@ covariates over their standard deviation (divisor n).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from protocols.core.roles import Applicable, PredictsProbability, ProbabilityMod
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.estimation import elastic_net
+from protocols.estimation.elastic_net import at_penalty
 from protocols.estimation.newton import CLIMB, covariate_moments, location_and_scale, original_scale
 from protocols.regression import families
 from protocols.regression.proximal_newton import Quadratic, minimise
@@ -209,6 +210,24 @@ class PenalizedLogistic(
     def score(self, spec: PenalizedLogisticSpec, table: AnalysisTable, **arrays: Array) -> Floats:
         """The (n,) probabilities that the outcome is 1, by the penalty that is chosen."""
         return families.probabilities(spec.covariates, table, arrays["coef"])
+
+    def estimator(self, spec: PenalizedLogisticSpec, result: PenalizedLogisticResult) -> Any:
+        """A LogisticRegression at the penalty of the least BIC."""
+        return self.penalized_estimator(spec, result, float(result.lambdas[result.chosen]))
+
+    def penalized_estimator(
+        self, spec: PenalizedLogisticSpec, result: PenalizedLogisticResult, penalty: float
+    ) -> Any:
+        """A LogisticRegression at one of the penalties."""
+        from protocols.results import estimators  # scikit-learn loads with it
+
+        at = at_penalty(result.lambdas, penalty)
+        return estimators.logistic_regression(
+            spec.covariates,
+            np.append(result.intercept[at], result.coef[at]),
+            inverse_penalty=1 / (result.n * float(result.lambdas[at])),
+            l1_ratio=spec.l1_ratio,
+        )
 
     def about(self, spec: PenalizedLogisticSpec) -> str:
         return f"Penalized logistic regression of {spec.outcome} on {', '.join(spec.covariates)}."

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from protocols.core.errors import Code, SpecError
-from protocols.core.protocol import Result, Spec
+from protocols.core.protocol import FederatedProtocol, Result, Spec, protocol
 from protocols.core.roles import (
     Classification,
     Predicts,
@@ -89,6 +90,30 @@ class Fitted:
         """The (n,) hazards beside somebody with mean covariates (lifelines)."""
         score, _ = self._risks(x, np.ones(1, dtype=np.int64))
         return pd.Series(np.exp(score), index=x.index)
+
+    def estimator(self, penalty: float | None = None) -> Any:
+        """scikit-learn's estimator of the model, for rows without missing values: frames by names, or arrays.
+
+        Args:
+            penalty: one of the path's; None is the fit without one, or that of the least BIC.
+
+        Raises:
+            SpecError: invalid-study; scikit-learn has no such estimator, or the path no such penalty.
+        """
+        if penalty is None:
+            return self._protocol().estimator(self.spec, self.result)
+        return self._protocol().penalized_estimator(self.spec, self.result, penalty)
+
+    def fitter(self, group: str | None = None) -> Any:
+        """lifelines' fitter of the model: a CoxPHFitter, or the KaplanMeierFitter of a group.
+
+        Raises:
+            SpecError: invalid-study; lifelines has no such fitter, or there is no such group.
+        """
+        return self._protocol().fitter(self.spec, self.result, group)
+
+    def _protocol(self) -> FederatedProtocol[Any, Any]:
+        return protocol(self.spec.protocol)
 
     def _survival(self) -> PredictsSurvival:
         if not isinstance(self.spec, PredictsSurvival):

@@ -246,6 +246,32 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         score: Floats = (table.matrix(spec.covariates) - arrays["center"]) @ arrays["coef"]
         return score, -np.expm1(-np.outer(np.exp(score), arrays["hazard"][at - 1]))
 
+    def fitter(self, spec: CoxSpec, result: CoxResult, group: str | None = None) -> Any:
+        """A CoxPHFitter; it predicts survival where there is a grid, else partial hazards alone."""
+        from protocols.results import fitters  # lifelines loads with it
+
+        if group is not None:
+            return super().fitter(spec, result, group)
+        base = result.baseline
+        return fitters.cox(
+            fitters.Hazards(
+                terms=result.terms,
+                coef=result.coef,
+                se=result.se,
+                covariance=result.covariance,
+                loglik_null=result.loglik_null,
+                loglik=result.loglik,
+                n=result.n,
+                n_events=result.n_events,
+                level=result.level,
+                penalty=result.penalty,
+                l1_ratio=result.l1_ratio,
+                robust=spec.is_robust(),
+                outcome=spec.outcome,
+                baseline=(base.days, base.cumulative_hazard, base.center) if base else None,
+            )
+        )
+
     def about(self, spec: CoxSpec) -> str:
         baseline = "stratified by site" if spec.stratify == "site" else "one baseline hazard for all sites"
         return f"Cox regression of {spec.outcome} on {', '.join(spec.covariates)}, {baseline}."

@@ -10,14 +10,14 @@ Reference: Kaplan & Meier, J Am Stat Assoc 53 (1958) 457; Aalen, Ann Stat 6 (197
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
 from protocols.core.disclosure import Count
-from protocols.core.errors import Code, StudyError
+from protocols.core.errors import Code, SpecError, StudyError
 from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers
@@ -161,6 +161,28 @@ class KaplanMeier(FederatedProtocol[KaplanMeierSpec, KaplanMeierResult]):
     def coordinate(self, spec: KaplanMeierSpec) -> Coordination[KaplanMeierResult]:
         total = yield ask("life_table")
         return result(spec, total.arrays, total.min_count)
+
+    def fitter(self, spec: KaplanMeierSpec, result: KaplanMeierResult, group: str | None = None) -> Any:
+        """A KaplanMeierFitter of one group, which is named where there are several."""
+        from protocols.results import fitters  # lifelines loads with it
+
+        group = result.groups[0] if group is None and len(result.groups) == 1 else group
+        if group not in result.groups:
+            known = ", ".join(result.groups)
+            raise SpecError(Code.INVALID_STUDY, f"the curves have no group {group!r}", f"known: {known}")
+        g = result.groups.index(group)
+        shown = result.at_risk[g] >= 0
+        if not shown.any():
+            raise SpecError(Code.INVALID_STUDY, f"{group} has too few people for a curve")
+        table = fitters.LifeTable(
+            days=result.days[shown],
+            at_risk=result.at_risk[g, shown],
+            events=result.events[g, shown],
+            lower=result.lower[g, shown],
+            upper=result.upper[g, shown],
+            level=result.level,
+        )
+        return fitters.kaplan_meier(table, group)
 
     def about(self, spec: KaplanMeierSpec) -> str:
         return f"Kaplan-Meier curves of {spec.outcome}{f' by {spec.by}' if spec.by else ''}."
