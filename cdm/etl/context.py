@@ -2,7 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 
+from cdm.etl.doubts import DOUBTS
+from cdm.etl.fhir.words.plain_references import result_name
 from cdm.etl.identity import SEPARATOR, Identity
 from cdm.etl.profile import Profile
 from cdm.etl.record import Body, Row, Unmappable
@@ -15,7 +18,8 @@ REMEMBERED = 200_000  # bounds the memory of a load, however many people and cod
 class Context:
     """Keys and concepts for the mappers of one load; it remembers who was named and what met no concept.
 
-    `find` gives the body of another record of the source, None where there is none (yet).
+    `find` gives the body of another record of the source, None where there is none (yet). `today` bounds what
+    can have happened.
     """
 
     def __init__(
@@ -25,13 +29,18 @@ class Context:
         vocabulary: Vocabulary,
         profile: Profile = Profile(),  # noqa: B008 - frozen
         find: Callable[[str, str], Body | None] = lambda kind, record_id: None,
+        today: date | None = None,
+        find_named: Callable[[str], str | None] = lambda name: None,
     ) -> None:
         self.source = source
         self.profile = profile
         self.find = find
+        self._find_named = find_named
         self.kind = ""  # of the record in hand: what `data unmapped` says beside a code
         self.new_persons: dict[str, int] = {}
         self.unmapped: Counter[tuple[str, str, str]] = Counter()
+        self.doubts: Counter[str] = Counter()  # of the record in hand, by kind
+        self.today = today or datetime.now(UTC).date()
         self._identity = identity
         self._vocabulary = vocabulary
         self._persons: dict[str, int] = {}
@@ -51,6 +60,15 @@ class Context:
             person_id = self._identity.person_id(self.source, patient_id)
             self._persons[patient_id] = self.new_persons[patient_id] = person_id
         return person_id
+
+    def report_of(self, resource: Body) -> str | None:
+        """`DiagnosticReport/id` of a report that lists the resource as its result."""
+        return self._find_named(result_name(f"{resource.get('resourceType')}/{resource.get('id')}"))
+
+    def doubt(self, kind: str, times: int = 1) -> None:
+        """Count what is not wholly understood of the record in hand; `kind` is one of `DOUBTS`."""
+        assert kind in DOUBTS, kind
+        self.doubts[kind] += times
 
     def text_pseudonym(self, text: str) -> str:
         """What stands for a text that may name somebody: equal texts keep being equal."""

@@ -83,6 +83,28 @@ source_row = Table(
     PrimaryKeyConstraint("source_record_id", "table_name", "row_id"),
 )
 
+# What was not wholly understood of a record, by kind (cdm/etl/doubts.py), and how often in it.
+record_doubt = Table(
+    "record_doubt",
+    metadata,
+    reference("source_record_id", "source_record", required=True),
+    text("code", 50, required=True),
+    integer("occurrences", required=True),
+    PrimaryKeyConstraint("source_record_id", "code"),
+)
+
+# Which patient records say that another one is the same person's (Patient.link). `name` and `survivor` are
+# patient ids after the site's linkage; one not settled has records that are still to be mapped by it.
+person_merge = Table(
+    "person_merge",
+    metadata,
+    reference("source_record_id", "source_record", required=True),
+    text("name", 255, required=True),
+    text("survivor", 255, required=True),
+    Column("settled", Boolean, nullable=False, default=False),
+    PrimaryKeyConstraint("source_record_id", "name"),
+)
+
 # Who a source's patient is in this CDM; several sources' identifiers may meet in one person.
 person_link = Table(
     "person_link",

@@ -84,7 +84,7 @@ def status(
     places: Annotated[bool, typer.Option("--places", help="list every place in quarantine")] = False,
     home: Home = Path("."),
 ) -> dict[str, Any]:
-    """Show rows a table, the newest loads, and what could not be loaded, with the reason.
+    """Show rows per table, the newest loads, what was in doubt, and what could not be loaded, and why.
 
     Example: shadowgraph data status --places
     """
@@ -94,6 +94,7 @@ def status(
         return {
             "rows": report.table_counts(engine),
             "loads": report.loads(engine),
+            "doubts": report.doubts(engine),
             "quarantine": report.quarantined_places(engine) if places else report.quarantined(engine),
         }
 

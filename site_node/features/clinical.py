@@ -26,15 +26,26 @@ class Events:
         rows: (k,) the row in the table of the person whose event it is.
         days: (k,) days from that person's index date to the event; negative before it.
         values: (k,) the event's number.
+        seconds: (k,) when it was, in seconds of one clock, NaN where only the day is known; None: of all.
     """
 
     rows: Integers
     days: Integers
     values: Floats
+    seconds: Floats | None = None
 
     def where(self, keep: Mask) -> "Events":
         """The events where the (k,) mask is true."""
-        return Events(self.rows[keep], self.days[keep], self.values[keep])
+        seconds = None if self.seconds is None else self.seconds[keep]
+        return Events(self.rows[keep], self.days[keep], self.values[keep], seconds)
+
+    def order_in_day(self) -> Floats:
+        """(k,) what orders the events of a person's day: their time, or 0 where one of them has none."""
+        if self.seconds is None or not len(self.rows):
+            return np.zeros(len(self.rows))
+        _, day = np.unique(np.stack([self.rows, self.days]), axis=1, return_inverse=True)
+        unknown = np.bincount(day.ravel(), weights=np.isnan(self.seconds)) > 0
+        return np.where(unknown[day.ravel()], 0.0, np.nan_to_num(self.seconds))
 
     def within(self, from_days: int | None, to_days: int | None) -> "Events":
         """The events of a window of days around the index date, both ends included; None is open."""
@@ -49,27 +60,28 @@ class Events:
 def one_each(events: Events, n: int, pick: Pick) -> Floats:
     """(n,) one number a person, NaN for a person without an event.
 
-    Of several on the day that counts, `first` and `nearest` take the smallest number and `last` the largest,
-    so that the choice does not hang on the order of rows in a database. `any` is the largest: is any 1.
+    Of several on the day that counts, `first` and `last` go by the time of day, where all of them have one.
+    Else `first` and `nearest` take the smallest number and `last` the largest, so that the choice does not
+    hang on the order of rows in a database. `any` is the largest: is any 1.
     """
     known = events.where(~np.isnan(events.values))
     if pick == "mean":
         counts = np.bincount(known.rows, minlength=n)
         sums = np.bincount(known.rows, weights=known.values, minlength=n)
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    first_key: NDArray[np.float64] | Integers
+    keys: tuple[NDArray[np.float64] | Integers, ...]
     match pick:
         case "first":
-            first_key, then = known.days, known.values
+            keys = (known.values, known.order_in_day(), known.days)
         case "last":
-            first_key, then = -known.days, -known.values
+            keys = (-known.values, -known.order_in_day(), -known.days)
         case "nearest":
-            first_key, then = np.abs(known.days), known.values
+            keys = (known.values, np.abs(known.days))
         case "min":
-            first_key, then = known.values, known.values
+            keys = (known.values,)
         case "max" | "any":
-            first_key, then = -known.values, known.values
-    order = np.lexsort((then, first_key, known.rows))
+            keys = (-known.values,)
+    order = np.lexsort((*keys, known.rows))
     people, place = np.unique(known.rows[order], return_index=True)
     chosen = np.full(n, np.nan)
     chosen[people] = known.values[order][place]
@@ -101,7 +113,7 @@ def spells(
 
     A value holds from the day after it was recorded, so that an event of the same day saw the one before (as
     R's `tmerge`); what is known up to the index date holds from the beginning. Of several values of a day the
-    largest counts, as in `one_each`.
+    last counts, as in `one_each`.
 
     Args:
         changes: name -> dated values.
@@ -134,7 +146,7 @@ def spells(
 
 def _held(events: Events, rows: Integers, days: Integers, otherwise: float) -> Floats:
     """(m,) the last value of a row's person up to a day; `otherwise` where there is none."""
-    order = np.lexsort((events.values, events.days, events.rows))
+    order = np.lexsort((events.values, events.order_in_day(), events.days, events.rows))
     owner, day, value = events.rows[order], events.days[order], events.values[order]
     first = min(int(day.min(initial=0)), 0)
     width = max(int(day.max(initial=0)), int(days.max(initial=0))) - first + 1

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, func, select, union_all
+from sqlalchemy import Connection, extract, func, select, union_all
 
 from cdm.cohorts.cohort import (
     AgeAtIndex,
@@ -20,6 +20,8 @@ from cdm.cohorts.cohort import (
     HasRecord,
     SexIs,
 )
+from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
+from cdm.schema import person
 from cdm.vocabulary.concepts import Vocabulary
 from site_node.features.clinical import Mask
 from site_node.study_table import atlas, consents, genomic_records, records
@@ -45,10 +47,11 @@ def evaluate(
     Raises:
         SpecError: the definition names a concept that cannot be one.
     """
-    refused = consents.refusing(connection, today or datetime.now(UTC).date())
+    today = today or datetime.now(UTC).date()
+    refused = consents.refusing(connection, today)
     if isinstance(definition, AtlasCohort):
         return _by_atlas(connection, definition, vocabulary, refused)
-    people = _with_index_event(connection, definition.index, vocabulary)
+    people = _with_index_event(connection, definition.index, vocabulary, today)
     kept = ~np.isin(people.persons, np.fromiter(refused, dtype=np.int64))
     people = replace(people, persons=people.persons[kept], index=people.index[kept])
     counts = [len(people)]
@@ -71,8 +74,12 @@ def _by_atlas(
     return Cohort(People(connection, vocabulary, persons, as_days(list(first.values()))), found.attrition)
 
 
-def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabulary) -> People:
-    """Everybody with a record of the concept, dated by the first or last one."""
+def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabulary, today: date) -> People:
+    """Every person with a record of the concept, dated by the first or last one.
+
+    Records of people who are not in `person` are nobody's, and a day before the birth or in the future, or
+    the one that stands for "not known", dates nothing.
+    """
     found = union_all(
         *(
             select(table.c.person_id, table.c[day].label("day")).where(
@@ -82,8 +89,15 @@ def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabula
         )
     ).subquery()
     chosen: Callable[..., Any] = func.min if event.pick == "first" else func.max
+    can_be = (
+        found.c.day > DAY_NOT_KNOWN,
+        found.c.day <= today + timedelta(days=1),  # it is tomorrow in the east
+        extract("year", found.c.day) >= person.c.year_of_birth,  # 0 where that is not known
+    )
     statement = (
         select(found.c.person_id, chosen(found.c.day, type_=found.c.day.type))
+        .join_from(found, person, person.c.person_id == found.c.person_id)
+        .where(*can_be)
         .group_by(found.c.person_id)
         .order_by(found.c.person_id)
     )

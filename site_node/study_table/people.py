@@ -105,9 +105,10 @@ class People:
         return rows[kept], [tuple(column[i] for i in kept) for column in others]
 
     def events(self, statement: Statement) -> Events:
-        """The events that a statement with the columns (person_id, day, number) gives."""
-        rows, (days, values) = self.ask(statement)
-        return Events(rows, self.since_index(rows, days), as_numbers(values))
+        """The events that a statement with the columns (person_id, day, number[, time]) gives."""
+        rows, (days, values, *times) = self.ask(statement)
+        seconds = as_seconds(times[0]) if times else None
+        return Events(rows, self.since_index(rows, days), as_numbers(values), seconds)
 
     def since_index(self, rows: Integers, days: Sequence[Any]) -> Integers:
         """(k,) days from the index date of the person in each row of the table to each date."""
@@ -123,6 +124,12 @@ class People:
 def as_days(values: Sequence[Any]) -> Days:
     """(k,) datetime64[D] of dates; NaT for None."""
     return np.array(values, dtype="datetime64[D]")
+
+
+def as_seconds(values: Sequence[Any]) -> Floats:
+    """(k,) seconds since 1970 of times; NaN for None."""
+    moments = np.array(values, dtype="datetime64[s]")
+    return np.where(np.isnat(moments), np.nan, moments.astype(np.int64))
 
 
 def as_numbers(values: Sequence[Any]) -> Floats:

@@ -80,7 +80,7 @@ def numbers(people: People, concepts: Sequence[str]) -> Events:
     return people.events(
         union_all(
             *(
-                select(table.c.person_id, table.c[day], table.c.value_as_number).where(
+                select(table.c.person_id, table.c[day], table.c.value_as_number, table.c[f"{day}time"]).where(
                     has_concept((table, prefix, day), concepts, people.vocabulary),
                     table.c.value_as_number.is_not(None),
                     people.are(table.c.person_id),
@@ -101,6 +101,7 @@ def findings(people: People, concepts: Sequence[str], values: Sequence[str]) -> 
                     table.c.person_id,
                     table.c[day],
                     case((has_value(table, values, vocabulary), literal(1.0)), else_=literal(0.0)),
+                    table.c[f"{day}time"],
                 ).where(
                     has_concept((table, prefix, day), concepts, vocabulary),
                     or_(table.c.value_source_value.is_not(None), table.c.value_as_concept_id > 0),

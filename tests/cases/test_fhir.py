@@ -15,6 +15,7 @@ from cdm.etl.loader.report import quarantined, unmapped, write_codes
 from cdm.etl.loader.summary import LoadSummary
 from cdm.schema import (
     condition_occurrence,
+    death,
     drug_exposure,
     measurement,
     metadata,
@@ -155,3 +156,39 @@ def test_csv_injection(engine: Engine, case: Callable[..., LoadSummary], tmp_pat
     load_source_map(engine, path)
     codes = {code for (code,) in rows(engine, source_to_concept_map, "source_code")}
     assert {'=HYPERLINK("http://x")', "\x1b[31mred"} <= codes
+
+
+def test_20_fhir_visit_ends_in_9999(engine: Engine, case: Callable[..., LoadSummary]) -> None:
+    case("20_fhir_visit_ends_in_9999")
+    found = table(engine, OS)
+    assert found["os.time"] == [52] or found["os.time"] == [None]
+
+
+def test_23_fhir_death_by_month(engine: Engine, case: Callable[..., LoadSummary]) -> None:
+    case("23_fhir_death_by_month")
+    assert [str(day) for (day,) in rows(engine, death, "death_date")] == ["2015-06-30"]
+    found = table(engine, OS)
+    assert found["os.time"] == [20]
+    assert found["os.event"] == [1]
+
+
+def test_28_fhir_last_of_one_day(engine: Engine, case: Callable[..., LoadSummary]) -> None:
+    case("28_fhir_last_of_one_day")
+    assert table(engine, measured("LOINC:89243-0", pick="last"))["x"] == [40]
+    assert table(engine, measured("LOINC:89243-0", pick="first"))["x"] == [60]
+
+
+def test_asserted_date(engine: Engine, case: Callable[..., LoadSummary]) -> None:
+    """a: assertedDate before recordedDate; b: assertedDate alone; c: the age at onset, 60, born in 1950."""
+    summary = case("cdm", "asserted_date.ndjson")
+    assert summary.quarantined == 0
+    days = rows(engine, condition_occurrence, "condition_start_date")
+    assert [str(day) for (day,) in days] == ["2010-02-03", "2021-06-10", "2021-06-10"]
+
+
+def test_encounter_date(engine: Engine, case: Callable[..., LoadSummary]) -> None:
+    summary = case("cdm", "encounter_date.ndjson")
+    assert summary.quarantined == 0
+    days = rows(engine, measurement, "measurement_date") + rows(engine, observation, "observation_date")
+    assert {str(day) for (day,) in days} == {"2020-05-01"}  # being alive is stated as of the last contact
+    assert len(days) == 3

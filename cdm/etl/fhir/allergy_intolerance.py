@@ -8,7 +8,8 @@ Left out on purpose: identifier, type, criticality, onsetAge, onsetString, lastO
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.words.coding import Coded, coded, coded_value, status_code
-from cdm.etl.fhir.words.dates import last_date, required_date
+from cdm.etl.fhir.words.dates import last_date
+from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import OBSERVATION, Event, event_row, event_rows
 from cdm.etl.fhir.words.references import (
     record_id,
@@ -41,8 +42,8 @@ def map_allergy_intolerance(allergy: Body, context: Context) -> list[Row]:
         record_id(allergy),
         subject_person_id(allergy, context, "patient"),
         visit_occurrence_id(allergy, context),
-        required_date(allergy, "onsetDateTime", "onsetPeriod", "recordedDate"),
-        last_date(allergy, "onsetPeriod"),
+        event_date(context, allergy, "onsetDateTime", "onsetPeriod", "recordedDate"),
+        last_date(context, allergy, "onsetPeriod"),
         PATIENT_SELF_REPORT if by_patient else EHR,
     )
     code = coded(allergy.get("code") or allergy.get("substance"), context)  # the latter is DSTU2's

@@ -5,19 +5,22 @@ so is a German one whose code says that it is suspected (V), ruled out (A) or pa
 Its stages, mCODE's histology, and the body site become rows beside it that point to it.
 
 Left out on purpose: identifier, severity, stage.assessment (an Observation of its own), evidence, note,
-asserter, recorder, onsetAge and onsetString (the recorded date stands in).
+asserter, recorder, onsetRange and onsetString (the date of the diagnosis stands in).
 """
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.cancer import stages
 from cdm.etl.fhir.words.coding import Coded, coded, coded_value, codes_of, status_code
-from cdm.etl.fhir.words.dates import first_date, required_date
+from cdm.etl.fhir.words.dates import Instant, first_date, is_plausible, last_date
+from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import CONDITION, MEASUREMENT, OBSERVATION, Event, Names, event_row, event_rows
 from cdm.etl.fhir.words.references import (
+    find_referenced,
     record_id,
     refuse_modifiers,
     require_status,
@@ -35,6 +38,7 @@ from cdm.etl.record import Body, Row
 from cdm.vocabulary.names import vocabulary_id_of
 
 CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"
+ASSERTED = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
 HISTOLOGY = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-histology-morphology-behavior"
 HISTOLOGY_AND_BEHAVIOR = {"system": "http://loinc.org", "code": "59847-4"}
 BODY_SITE = {"system": "http://loinc.org", "code": "39111-0"}
@@ -62,8 +66,9 @@ def map_condition(condition: Body, context: Context) -> list[Row]:
         record_id(condition),
         subject_person_id(condition, context),
         visit_occurrence_id(condition, context),
-        required_date(condition, "onsetDateTime", "onsetPeriod", "recordedDate"),
-        first_date(condition, "abatementDateTime", "abatementPeriod"),
+        _start(condition, context),
+        last_date(context, condition, "abatementDateTime")
+        or first_date(context, condition, "abatementPeriod"),
         _type_concept_id(condition),
     )
     concept, certainty = _german(condition)
@@ -77,6 +82,31 @@ def map_condition(condition: Body, context: Context) -> list[Row]:
         if row.table == CONDITION.table:
             row.values["condition_status_source_value"] = clinical
     return [*rows, *_beside(condition, event, rows[0], context)]
+
+
+def _start(condition: Body, context: Context) -> Instant:
+    """The onset, else the date of the diagnosis (assertedDate), else when recorded, else the visit's day."""
+    asserted = (one for one in condition.get("extension") or () if one.get("url") == ASSERTED)
+    dates = {**condition, "asserted": next((one.get("valueDateTime") for one in asserted), None)}
+    return (
+        first_date(context, condition, "onsetDateTime", "onsetPeriod")
+        or _onset_by_age(condition, context)
+        # R4's extension; STU3's element; recorded: R4, DSTU2
+        or event_date(context, dates, "asserted", "assertedDate", "recordedDate", "dateRecorded")
+    )
+
+
+def _onset_by_age(condition: Body, context: Context) -> Instant | None:
+    """The birthday of the age at onset, where the patient is here with a birth date: right to a year."""
+    age = condition.get("onsetAge") or condition.get("onsetQuantity") or {}
+    months = {"a": 12, "mo": 1}.get(age.get("code") or "")
+    patient = find_referenced(condition.get("subject"), "Patient", condition, context) if months else None
+    birth = first_date(context, patient, "birthDate") if patient else None
+    if birth is None or not months or not isinstance(age.get("value"), (int, float)):
+        return None
+    years, month = divmod(birth.day.month - 1 + round(age["value"] * months), 12)
+    day = date(birth.day.year + years, month + 1, min(birth.day.day, 28))
+    return Instant(day, None, "year") if is_plausible(day, context) else None
 
 
 def _type_concept_id(condition: Body) -> int:

@@ -28,9 +28,9 @@ def map_consent(consent: Body, context: Context) -> list[Row]:
         if scope in OTHER_SCOPES:
             raise Excluded(f"scope {scope}")
     provision = _provision(consent)
-    stated = required_date(consent, "dateTime", "date")
+    stated = required_date(context, consent, "dateTime", "date")
     period = {"period": provision.get("period") or consent.get("period")}
-    start, end = first_date(period, "period"), last_date(period, "period")
+    start, end = first_date(context, period, "period"), last_date(context, period, "period", planned=True)
     values = {
         "research_consent_id": context.row_id(record_id(consent), "research_consent"),
         "person_id": subject_person_id(consent, context, "patient" if "patient" in consent else "subject"),

@@ -46,8 +46,8 @@ def map_device_use(use: Body, context: Context) -> list[Row]:
         record_id(use),
         subject_person_id(use, context, element),
         None,
-        required_date(use, "timingDateTime", "timingPeriod", "recordedOn", "dateAsserted"),
-        last_date(use, "timingPeriod"),
+        required_date(context, use, "timingDateTime", "timingPeriod", "recordedOn", "dateAsserted"),
+        last_date(context, use, "timingPeriod"),
         PATIENT_SELF_REPORT if referenced_id(source, "Patient") else EHR,
     )
     named = use.get("device") or {}  # a reference in R4, one inside a CodeableReference in R5

@@ -38,9 +38,11 @@ def map_encounter(encounter: Body, context: Context) -> list[Row]:
     """The visit of an encounter that took place or is going on."""
     require_status(encounter.get("status"), REALIZED)
     refuse_modifiers(encounter)
-    start = required_date(encounter, "period", "actualPeriod")
+    start = required_date(context, encounter, "period", "actualPeriod")
     visit = _class(encounter, context)
-    end = last_date(encounter, "period", "actualPeriod") or _open_end(encounter, visit.concept_id, start)
+    end = last_date(context, encounter, "period", "actualPeriod") or _open_end(
+        encounter, visit.concept_id, start, context
+    )
     values: dict[str, Any] = {
         "visit_occurrence_id": context.row_id(record_id(encounter), "visit_occurrence"),
         "person_id": subject_person_id(encounter, context),
@@ -71,12 +73,12 @@ def _class(encounter: Body, context: Context) -> Coded:
     return coded_value({"system": ACT_CODE, **kind}, context)
 
 
-def _open_end(encounter: Body, visit_concept_id: int, start: Instant) -> Instant:
+def _open_end(encounter: Body, visit_concept_id: int, start: Instant, context: Context) -> Instant:
     """The end of a visit without one: its start, but for an inpatient when the source last looked."""
     if visit_concept_id != INPATIENT_VISIT or encounter.get("status") in ENDED:
         return start
-    seen = first_date(encounter.get("meta") or {}, "lastUpdated")
-    return max(start, seen) if seen else start
+    seen = first_date(context, encounter.get("meta") or {}, "lastUpdated")
+    return seen if seen and seen.day > start.day else start
 
 
 def _whose_care(encounter: Body, context: Context) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.words.coding import NOT_CODED, UNKNOWN, Coded, coded, coded_value
-from cdm.etl.fhir.words.dates import Instant, first_date, required_date
+from cdm.etl.fhir.words.dates import Instant, first_date
+from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import PROCEDURE, Event, event_row
 from cdm.etl.fhir.words.references import (
     record_id,
@@ -42,7 +43,7 @@ def map_imaging_study(study: Body, context: Context) -> list[Row]:
         record_id(study),
         subject_person_id(study, context),
         visit_occurrence_id(study, context),
-        _start(study, series),
+        _start(study, series, context),
         None,
         EHR,
     )
@@ -57,9 +58,12 @@ def is_uid(text: object) -> bool:
     return isinstance(text, str) and len(text) <= UID_LENGTH and UID.fullmatch(text) is not None
 
 
-def _start(study: Body, series: list[Body]) -> Instant:
-    started = [found for one in series if (found := first_date(one, "started"))]
-    return first_date(study, "started") or (min(started) if started else required_date(study, "started"))
+def _start(study: Body, series: list[Body], context: Context) -> Instant:
+    own = first_date(context, study, "started")
+    started = [found for one in series if (found := first_date(context, one, "started"))]
+    if own is None and started:
+        return min(started, key=lambda one: one.day)
+    return own or event_date(context, study, "started")
 
 
 def _study_uid(study: Body) -> str:
@@ -95,7 +99,7 @@ def _modality(resource: Body, context: Context) -> Coded:
 
 
 def _image(series: Body, event: Event, study_uid: str, procedure_id: int, context: Context) -> Row:
-    start = first_date(series, "started") or event.start
+    start = first_date(context, series, "started") or event.start
     site = series.get("bodySite")
     values: dict[str, Any] = {
         "image_occurrence_id": context.image_occurrence_id(series["uid"]),

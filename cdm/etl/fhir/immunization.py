@@ -7,7 +7,8 @@ reasonCode, isSubpotent, education, programEligibility, reaction, protocolApplie
 from cdm.etl.context import Context
 from cdm.etl.fhir.medication import complete, quantity, route
 from cdm.etl.fhir.words.coding import coded
-from cdm.etl.fhir.words.dates import first_date, required_date
+from cdm.etl.fhir.words.dates import first_date
+from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import DRUG, OBSERVATION, Event, event_row, event_rows
 from cdm.etl.fhir.words.references import (
     record_id,
@@ -27,14 +28,14 @@ def map_immunization(immunization: Body, context: Context) -> list[Row]:
     """The rows of a vaccination that was given."""
     require_status(immunization.get("status"), REALIZED)
     refuse_modifiers(immunization)
-    given = first_date(immunization, "occurrenceDateTime", "date")  # the latter is STU3's
+    given = first_date(context, immunization, "occurrenceDateTime", "date")  # the latter is STU3's
     origins = (immunization.get("reportOrigin") or immunization.get("informationSource") or {}).get("coding")
     told = any(coding.get("code") in TOLD_BY_PATIENT for coding in origins or ())
     event = Event(
         record_id(immunization),
         subject_person_id(immunization, context, "patient"),
         visit_occurrence_id(immunization, context),
-        given or required_date(immunization, "recorded"),
+        given or event_date(context, immunization, "recorded"),
         None,
         PATIENT_SELF_REPORT if told else EHR,
     )

@@ -6,7 +6,8 @@ request, device, dosage.rate[x], dosage.site, dosage.method.
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.medication import complete, drug_code, quantity, route, sig
-from cdm.etl.fhir.words.dates import last_date, required_date
+from cdm.etl.fhir.words.dates import last_date
+from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import DRUG, Event, event_rows
 from cdm.etl.fhir.words.references import (
     provider_id,
@@ -34,8 +35,8 @@ def map_medication_administration(administration: Body, context: Context) -> lis
         record_id(administration),
         subject_person_id(administration, context),
         visit_occurrence_id(administration, context, "encounter", "context"),
-        required_date(administration, *STARTED, *STARTED_R5),
-        last_date(administration, "effectivePeriod", "occurencePeriod", "occurrencePeriod"),
+        event_date(context, administration, *STARTED, *STARTED_R5),
+        last_date(context, administration, "effectivePeriod", "occurencePeriod", "occurrencePeriod"),
         ADMINISTERED,
         provider_id(performers[0] if performers else None, context),
     )

@@ -10,7 +10,8 @@ from datetime import timedelta
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.medication import complete, drug_code, quantity, route, sig, whole_days
-from cdm.etl.fhir.words.dates import Instant, required_date
+from cdm.etl.fhir.words.dates import Instant
+from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import DRUG, Event, event_rows
 from cdm.etl.fhir.words.references import (
     record_id,
@@ -29,7 +30,7 @@ def map_medication_dispense(dispense: Body, context: Context) -> list[Row]:
     """The exposure to a drug that was handed over."""
     require_status(dispense.get("status"), REALIZED)
     refuse_modifiers(dispense)
-    start = required_date(dispense, "whenHandedOver", "whenPrepared", "recorded")
+    start = event_date(context, dispense, "whenHandedOver", "whenPrepared", "recorded")
     days = whole_days(dispense.get("daysSupply"))
     event = Event(
         record_id(dispense),

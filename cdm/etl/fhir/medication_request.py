@@ -10,7 +10,8 @@ from typing import Any
 from cdm.etl.context import Context
 from cdm.etl.fhir.medication import complete, drug_code, quantity, route, sig, whole_days
 from cdm.etl.fhir.words.coding import Coded
-from cdm.etl.fhir.words.dates import Instant, last_date, required_date
+from cdm.etl.fhir.words.dates import Instant, last_date
+from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import DRUG, Event, event_rows
 from cdm.etl.fhir.words.references import (
     provider_id,
@@ -41,13 +42,16 @@ def map_medication_request(request: Body, context: Context) -> list[Row]:
         raise Excluded("doNotPerform")
     dosage = (request.get("dosageInstruction") or [{}])[0]
     dispense = request.get("dispenseRequest") or {}
-    start = required_date(
+    start = event_date(
+        context,
         {
+            **request,
             "bounds": ((dosage.get("timing") or {}).get("repeat") or {}).get("boundsPeriod"),
             "validityPeriod": dispense.get("validityPeriod"),
             "authoredOn": request.get("authoredOn"),
         },
         *("bounds", "validityPeriod", "authoredOn"),
+        planned=True,
     )
     days = whole_days(dispense.get("expectedSupplyDuration"))
     event = Event(
@@ -55,7 +59,7 @@ def map_medication_request(request: Body, context: Context) -> list[Row]:
         subject_person_id(request, context),
         visit_occurrence_id(request, context),
         start,
-        _end(start, days, dosage, dispense),
+        _end(start, days, dosage, dispense, context),
         PATIENT_SELF_REPORT if request.get("reportedBoolean") or request.get("reported") else PRESCRIPTION,
         provider_id(request.get("requester"), context),
     )
@@ -71,10 +75,12 @@ def map_medication_request(request: Body, context: Context) -> list[Row]:
     return complete(list(event_rows(event, code, DRUG, context)), columns)
 
 
-def _end(start: Instant, days: int | None, dosage: Body, dispense: Body) -> Instant | None:
+def _end(start: Instant, days: int | None, dosage: Body, dispense: Body, context: Context) -> Instant | None:
     """The end that the prescription states, else that of its supply."""
     repeat = (dosage.get("timing") or {}).get("repeat") or {}
-    stated = last_date(repeat, "boundsPeriod") or last_date(dispense, "validityPeriod")
+    stated = last_date(context, repeat, "boundsPeriod", planned=True) or last_date(
+        context, dispense, "validityPeriod", planned=True
+    )
     if stated or not days:
         return stated
     return Instant(start.day + timedelta(days=days - 1), None, start.precision)

@@ -7,7 +7,8 @@ adherence but for "not taking".
 from cdm.etl.context import Context
 from cdm.etl.fhir.medication import complete, drug_code, route, sig
 from cdm.etl.fhir.words.coding import codes_of
-from cdm.etl.fhir.words.dates import last_date, required_date
+from cdm.etl.fhir.words.dates import last_date
+from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import DRUG, Event, event_rows
 from cdm.etl.fhir.words.references import (
     record_id,
@@ -34,8 +35,8 @@ def map_medication_statement(statement: Body, context: Context) -> list[Row]:
         record_id(statement),
         subject_person_id(statement, context),
         visit_occurrence_id(statement, context, "encounter", "context"),
-        required_date(statement, "effectiveDateTime", "effectivePeriod", "dateAsserted"),
-        last_date(statement, "effectivePeriod"),
+        event_date(context, statement, "effectiveDateTime", "effectivePeriod", "dateAsserted"),
+        last_date(context, statement, "effectivePeriod", planned=True),
         _type_concept_id(statement),
     )
     dosage = (statement.get("dosage") or [{}])[0]

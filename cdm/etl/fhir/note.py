@@ -15,6 +15,7 @@ from typing import Any
 from cdm.etl.context import Context
 from cdm.etl.fhir.words.coding import coded
 from cdm.etl.fhir.words.dates import Instant, required_date
+from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.references import (
     record_id,
     refuse_modifiers,
@@ -40,7 +41,7 @@ def map_diagnostic_report(report: Body, context: Context) -> list[Row]:
     texts += _texts(report.get("presentedForm") or ())
     if not texts:
         raise Excluded("no text: its results are Observations")
-    date = required_date(report, "effectiveDateTime", "effectivePeriod", "issued")
+    date = event_date(context, report, "effectiveDateTime", "effectivePeriod", "issued")
     return [_note(report, report.get("code"), date, texts, _report_type(report), context)]
 
 
@@ -54,7 +55,7 @@ def map_document_reference(document: Body, context: Context) -> list[Row]:
         raise Excluded("no text: the document is elsewhere")
     surroundings = document.get("context") or {}
     surroundings = surroundings if isinstance(surroundings, dict) else {"encounter": surroundings}
-    date = required_date({**surroundings, **document}, "date", "period", "indexed")
+    date = required_date(context, {**surroundings, **document}, "date", "period", "indexed")
     encounters = surroundings.get("encounter") or [None]  # R4: inside context; R5: context is the encounter
     document = {**document, "encounter": encounters[0]}
     return [_note(document, document.get("type"), date, texts, EHR_NOTE, context)]

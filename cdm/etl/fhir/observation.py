@@ -15,7 +15,7 @@ from cdm.etl.fhir.cancer import disease_episode, is_cancer_measurement
 from cdm.etl.fhir.genomic_observation import genomic_rows, is_genomic
 from cdm.etl.fhir.implication import implication_rows, is_implication
 from cdm.etl.fhir.words.coding import Coded, coded, codes_of
-from cdm.etl.fhir.words.dates import required_date
+from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import BY_DOMAIN, MEASUREMENT, OBSERVATION, Event, Names, event_row
 from cdm.etl.fhir.words.observation_value import has_value, is_number, value_columns
 from cdm.etl.fhir.words.references import (
@@ -47,7 +47,9 @@ def map_observation(observation: Body, context: Context) -> list[Row]:
         record_id(observation),
         subject_person_id(observation, context),
         visit_occurrence_id(observation, context),
-        required_date(observation, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued"),
+        event_date(
+            context, observation, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued"
+        ),
         None,
         _type_concept_id(observation, categories),
     )

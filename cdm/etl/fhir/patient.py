@@ -4,17 +4,19 @@ Left out on purpose: identifier, name, telecom, address, contact, photo (f2o-020
 generalPractitioner, managingOrganization, maritalStatus, multipleBirth[x], link, active.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.words.coding import NOT_CODED, Coded, coded_value
-from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN, Instant, instant
+from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN, Instant, instant, last_date
 from cdm.etl.fhir.words.references import record_id, refuse_modifiers
 from cdm.etl.omop_concepts import EHR, IMPUTED, MORE_THAN_ONE_RACE, NO_CONCEPT, RACE_OBSERVATION
 from cdm.etl.person import UNKNOWN_YEAR
 from cdm.etl.record import Body, Row
 from cdm.vocabulary.names import UNMAPPED
 
+OLDEST = 125  # years; nobody has become older
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
 
 GENDER = "http://hl7.org/fhir/administrative-gender"
@@ -28,11 +30,11 @@ def map_patient(patient: Body, context: Context) -> list[Row]:
     """The person; their death if it has a date, else an observation of the vital status if one is stated."""
     refuse_modifiers(patient)
     person_id = context.person_id(patient["id"])
-    birth = instant(patient["birthDate"]) if patient.get("birthDate") else None
+    birth = _birth(patient, context)
     races = _omb_categories(patient, "us-core-race", context)
     rows = [Row("person", _person(patient, person_id, birth, races, context))]
     rows += _races(patient, person_id, races, context)
-    return rows + _vital_status(patient, person_id, context)
+    return rows + _vital_status(patient, person_id, birth, context)
 
 
 def _person(
@@ -92,9 +94,35 @@ def _races(patient: Body, person_id: int, races: list[Coded], context: Context) 
     ]
 
 
-def _vital_status(patient: Body, person_id: int, context: Context) -> list[Row]:
+def _birth(patient: Body, context: Context) -> Instant | None:
+    """The birth date; None where none is stated, or one that nobody alive today can have."""
+    if not patient.get("birthDate"):
+        return None
+    birth = instant(patient["birthDate"])
+    if context.today.year - OLDEST <= birth.day.year and birth.day <= context.today + timedelta(days=1):
+        return birth
+    context.doubt("date-implausible")
+    return None
+
+
+def _death(patient: Body, birth: Instant | None, context: Context) -> Instant | None:
+    """The date of death; of one of which only the month or year is known the last day, as OMOP 5.4 has it."""
+    death = last_date(context, patient, "deceasedDateTime")
+    if death is None:
+        return None
+    if birth and death.day < birth.day:
+        context.doubt("date-implausible")
+        return None
+    if death.precision != "day":
+        context.doubt("date-partial")
+    return death
+
+
+def _vital_status(patient: Body, person_id: int, birth: Instant | None, context: Context) -> list[Row]:
     if patient.get("deceasedDateTime"):
-        death = instant(patient["deceasedDateTime"])
+        death = _death(patient, birth, context)
+        if death is None:
+            return []
         values = {
             "person_id": person_id,
             "death_date": death.day,

@@ -19,7 +19,7 @@ def map_practitioner(practitioner: Body, context: Context) -> list[Row]:
     refuse_modifiers(practitioner)
     gender = practitioner.get("gender")
     gender_concept = context.resolve(GENDER, gender) if gender else UNMAPPED
-    birth = first_date(practitioner, "birthDate")
+    birth = first_date(context, practitioner, "birthDate")
     qualifications = practitioner.get("qualification") or [{}]
     specialty = coded(qualifications[0].get("code"), context)
     values: dict[str, Any] = {

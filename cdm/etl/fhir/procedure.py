@@ -7,7 +7,8 @@ report, usedCode, focalDevice, note, performedAge and performedString.
 from cdm.etl.context import Context
 from cdm.etl.fhir.cancer import radiotherapy_course
 from cdm.etl.fhir.words.coding import coded
-from cdm.etl.fhir.words.dates import last_date, required_date
+from cdm.etl.fhir.words.dates import last_date
+from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import PROCEDURE, Event, event_rows
 from cdm.etl.fhir.words.references import (
     provider_id,
@@ -33,10 +34,15 @@ def map_procedure(procedure: Body, context: Context) -> list[Row]:
         subject_person_id(procedure, context),
         visit_occurrence_id(procedure, context),
         # R4 says performed[x], R5 occurrence[x]
-        required_date(
-            procedure, "performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod"
+        event_date(
+            context,
+            procedure,
+            "performedDateTime",
+            "performedPeriod",
+            "occurrenceDateTime",
+            "occurrencePeriod",
         ),
-        last_date(procedure, "performedPeriod", "occurrencePeriod"),
+        last_date(context, procedure, "performedPeriod", "occurrencePeriod"),
         EHR,
         provider_id(performers[0] if performers else None, context),
     )

@@ -22,6 +22,7 @@ def map_specimen(specimen: Body, context: Context) -> list[Row]:
     refuse_modifiers(specimen)
     collection = specimen.get("collection") or {}
     date = required_date(
+        context,
         {**collection, "receivedTime": specimen.get("receivedTime")},
         *("collectedDateTime", "collectedPeriod", "receivedTime"),
     )

@@ -1,7 +1,7 @@
 """The state of one load: what becomes of each record of a batch, before and after the batch is written."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, Programmin
 from cdm.database import RefusedRowError
 from cdm.etl import MAPPERS
 from cdm.etl.context import Context
+from cdm.etl.doubts import DOUBTS, DOUBTS_OF_READER
 from cdm.etl.fhir.words.plain_references import make_plain, names_of
 from cdm.etl.fhir.words.references import has_nested_modifier
 from cdm.etl.identity import Identity
@@ -158,11 +159,11 @@ class Loading:
     def _map(self, one: Candidate, known: bool) -> Change | Rejected:
         record = one.record
         rows: list[Row] = []
+        context = self._context(one.source)
         reason = "deleted at the source" if record.deleted else ""
         self._needs = set()
         if not record.deleted:
-            context = self._context(one.source)
-            context.kind = record.kind
+            context.kind, context.doubts = record.kind, Counter()
             try:
                 if b'"modifierExtension"' in one.content and has_nested_modifier(record.body):
                     raise Unmappable("modifier-extension", "a modifier deep inside may change the meaning")
@@ -181,6 +182,7 @@ class Loading:
             needs=self._needs,
             names=set(one.names),
             counted=one.counted,
+            doubts=_doubts(record, context.doubts),
         )
 
     def _context(self, source: str) -> Context:
@@ -192,6 +194,7 @@ class Loading:
                 self._vocabulary,
                 self._profile,
                 lambda kind, record_id: self._find(source, kind, record_id),
+                find_named=lambda name: self._find_named(source, name),
             )
         return self._contexts[source]
 
@@ -274,6 +277,17 @@ class Loading:
             counts.replaced += 1
         else:
             counts.loaded += 1
+        self.summary.doubts.update(change.doubts)
+
+
+def _doubts(record: SourceRecord, found: Counter[str]) -> Counter[str]:
+    """The doubts of a mapped record: those of its mapper, and of its reader if that is one of ours."""
+    if record.deleted:
+        return Counter()
+    of_reader = record.body.get(DOUBTS_OF_READER)
+    if "resourceType" not in record.body and isinstance(of_reader, dict):
+        found.update({kind: times for kind, times in of_reader.items() if kind in DOUBTS})
+    return found
 
 
 def _misshapen(record: SourceRecord, key: int) -> Rejected:

@@ -3,13 +3,15 @@
 The rule (declared, since OMOP leaves it to the ETL): a period begins with the first event. It ends with the
 death; of the living with the end of the last visit, the last contact; where a source sends no visits, with
 the last event. So a procedure planned for a day after the last contact does not extend the follow-up, and
-such an event lies outside the period. "Alive" or "dead" without a date is a statement as of the last contact.
+such an event lies outside the period. No day before the birth or after today begins or ends a period: such
+dates are mistakes of the source. "Alive" or "dead" without a date is a statement as of the last contact.
 
 Overall survival is then: `death.death_date` is the event; without it, a person known to be alive (an
 observation LOINC:67162-8 with the value SNOMED:438949009) is censored at the end of the observation period;
 the outcome of all others is missing.
 """
 
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -21,6 +23,7 @@ from sqlalchemy import (
     and_,
     case,
     delete,
+    extract,
     func,
     insert,
     literal,
@@ -33,6 +36,7 @@ from cdm.database import writing
 from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
 from cdm.etl.loader.eras import make_eras
 from cdm.etl.omop_concepts import EHR, IMPUTED
+from cdm.etl.person import UNKNOWN_YEAR
 from cdm.schema import (
     condition_occurrence,
     death,
@@ -49,18 +53,20 @@ from cdm.schema import (
 VITAL_STATUS = "LOINC:67162-8"
 
 
-def derive(engine: Engine) -> None:
+def derive(engine: Engine, today: date | None = None) -> None:
     """Make the observation periods and eras anew, and date the undated statements of being alive."""
+    latest = (today or datetime.now(UTC).date()) + timedelta(days=1)  # it is tomorrow in the east
     with writing(engine) as connection:
         connection.execute(delete(observation_period))
         columns = [column.name for column in observation_period.c]
-        connection.execute(insert(observation_period).from_select(columns, _periods()))
+        connection.execute(insert(observation_period).from_select(columns, _periods(latest)))
+        _begin_with_birth(connection)
         _date_vital_status(connection)
         make_eras(connection)
 
 
-def _periods() -> Select[Any]:
-    events, visits = _events(), _last_visits()
+def _periods(latest: date) -> Select[Any]:
+    events, visits = _events(latest), _last_visits(latest)
     last_contact = func.coalesce(death.c.death_date, visits.c.last, events.c.last, type_=Date)
     first = func.coalesce(events.c.first, last_contact, type_=Date)
     end = case((last_contact < first, first), else_=last_contact)
@@ -74,7 +80,29 @@ def _periods() -> Select[Any]:
     )
 
 
-def _events() -> Subquery:
+def _begin_with_birth(connection: Connection) -> None:
+    """Let no period begin, or end, before the birth of its person, as far as that is known."""
+    period, born = observation_period.c, person.c
+    start = period.observation_period_start_date
+    early = (
+        select(
+            period.observation_period_id,
+            period.observation_period_end_date,
+            born.year_of_birth,
+            born.month_of_birth,
+            born.day_of_birth,
+        )
+        .join_from(observation_period, person, born.person_id == period.person_id)
+        .where(born.year_of_birth > UNKNOWN_YEAR, extract("year", start) <= born.year_of_birth)
+    )
+    for key, end, year, month, day in connection.execute(early).all():
+        birth = date(year, month or 1, day or 1)
+        moved = {"observation_period_start_date": birth, "observation_period_end_date": max(birth, end)}
+        of_person = period.observation_period_id == key
+        connection.execute(update(observation_period).where(of_person, start < birth).values(moved))
+
+
+def _events(latest: date) -> Subquery:
     """The first and last day of any event of a person."""
     tables = [
         (visit_occurrence, "visit_start_date"),
@@ -84,9 +112,9 @@ def _events() -> Subquery:
         (measurement, "measurement_date"),
         (image_occurrence, "image_occurrence_date"),
     ]
-    parts = [_span(select(t.c.person_id, t.c[day].label("day")).subquery()) for t, day in tables]
+    parts = [_span(select(t.c.person_id, t.c[day].label("day")).subquery(), latest) for t, day in tables]
     dated = select(observation.c.person_id, observation.c.observation_date.label("day"))
-    parts.append(_span(dated.where(~_undated_status()).subquery()))
+    parts.append(_span(dated.where(~_undated_status()).subquery(), latest))
     spans = parts[0].union_all(*parts[1:]).subquery()
     return (
         select(
@@ -97,17 +125,19 @@ def _events() -> Subquery:
     )
 
 
-def _span(days: Subquery) -> Select[Any]:
+def _span(days: Subquery, latest: date) -> Select[Any]:
     """The first and last day in one table: grouped there, so that the union is of people and not of rows."""
     first, last = func.min(days.c.day).label("first"), func.max(days.c.day).label("last")
     known = days.c.day > DAY_NOT_KNOWN
-    return select(days.c.person_id, first, last).where(known).group_by(days.c.person_id)
+    return select(days.c.person_id, first, last).where(known, days.c.day <= latest).group_by(days.c.person_id)
 
 
-def _last_visits() -> Subquery:
+def _last_visits(latest: date) -> Subquery:
+    """The end of the last visit of each person; of one that ends in the future its start."""
     columns = visit_occurrence.c
-    last = func.max(columns.visit_end_date).label("last")
-    return select(columns.person_id, last).group_by(columns.person_id).subquery()
+    start, end = columns.visit_start_date, columns.visit_end_date
+    last = func.max(case((end <= latest, end), else_=start)).label("last")
+    return select(columns.person_id, last).where(start <= latest).group_by(columns.person_id).subquery()
 
 
 def _undated_status() -> ColumnElement[bool]:

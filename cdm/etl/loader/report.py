@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Engine, Table, func, select
 
+from cdm.etl.doubts import DOUBTS
 from cdm.etl.fhir.words.coding import source_value
 from cdm.etl.fhir.words.free_text import TEXT
 from cdm.etl.identity import Identity
@@ -23,6 +24,8 @@ from cdm.schema import (
     person_link,
     procedure_occurrence,
     quarantine,
+    record_doubt,
+    source_record,
     unmapped_code,
     visit_occurrence,
 )
@@ -84,6 +87,29 @@ def quarantined(engine: Engine) -> list[dict[str, Any]]:
     )
     with engine.connect() as connection:
         return [dict(row._mapping) for row in connection.execute(statement)]
+
+
+def doubts(engine: Engine) -> list[dict[str, Any]]:
+    """What was read and not wholly understood, a line per source and kind of doubt, with the way out."""
+    columns, of = record_doubt.c, source_record.c
+    what = (of.source, of.kind, columns.code)
+    records = func.count().label("records")
+    joined = record_doubt.join(source_record, of.source_record_id == columns.source_record_id)
+    statement = select(*what, records, func.sum(columns.occurrences).label("times"))
+    with engine.connect() as connection:
+        found = connection.execute(statement.select_from(joined).group_by(*what).order_by(*what)).all()
+    return [
+        {
+            "source": row.source,
+            "kind": row.kind,
+            "doubt": row.code,
+            "records": row.records,
+            "times": int(row.times),
+            "means": DOUBTS[row.code].means if row.code in DOUBTS else "",
+            "way out": DOUBTS[row.code].way_out if row.code in DOUBTS else "",
+        }
+        for row in found
+    ]
 
 
 def quarantined_places(engine: Engine) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What a load writes: the rows of a batch, whose they are, and what was left out, in one transaction."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +18,7 @@ from cdm.etl.record import Row, SourceRecord, Unmappable
 from cdm.schema import (
     metadata,
     person_link,
+    record_doubt,
     source_name,
     source_need,
     source_record,
@@ -69,6 +70,7 @@ class Change:
     place: Place | None = None
     needs: set[int] = field(default_factory=set)
     names: set[int] = field(default_factory=set)
+    doubts: Counter[str] = field(default_factory=Counter)
     had_rows: bool = False
     counted: bool = True  # False where another record's change made it be mapped anew
 
@@ -168,6 +170,7 @@ class Store:
                 mine[table].add(row_id)
             delete_rows(connection, source_row, chunk)
             delete_rows(connection, source_need, chunk)
+            delete_rows(connection, record_doubt, chunk)
             for table, ids in mine.items():
                 kept = _still_owned(connection, table, ids)
                 delete_rows(connection, metadata.tables[table], ids - kept)
@@ -193,6 +196,7 @@ class Store:
         upsert(connection, source_row, owners)
         needs = [(change.key, needed) for change in changes for needed in change.needs]
         self._any_needs = self._any_needs or bool(needs)
+        upsert(connection, record_doubt, _doubt_rows(changes))
         rows_of_needs = ({"source_record_id": key, "needed_id": needed} for key, needed in needs)
         upsert(connection, source_need, rows_of_needs)
 
@@ -250,6 +254,12 @@ def _rows_of(connection: Connection, keys: Iterable[int]) -> Iterator[tuple[int,
     for chunk in chunks(keys, CHUNK):
         for row in connection.execute(statement.where(owned.source_record_id.in_(chunk))):
             yield row.source_record_id, row.table_name, row.row_id
+
+
+def _doubt_rows(changes: list[Change]) -> Iterator[dict[str, Any]]:
+    for change in changes:
+        for code, occurrences in change.doubts.items():
+            yield {"source_record_id": change.key, "code": code, "occurrences": occurrences}
 
 
 def _names(connection: Connection, changes: list[Change]) -> set[int]:

@@ -1,6 +1,6 @@
 """What a load did: every record read is in exactly one of its kind's counts."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -30,12 +30,16 @@ class Counts:
 
 @dataclass
 class LoadSummary:
-    """What one load did, by kind of record; `unmapped_codes` is how many codes met no standard concept."""
+    """What one load did, by kind of record.
+
+    `unmapped_codes` is how many codes met no standard concept, `doubts` what was not wholly understood.
+    """
 
     source: str
     run_id: int
     kinds: defaultdict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
     unmapped_codes: int = 0
+    doubts: Counter[str] = field(default_factory=Counter)
 
     @property
     def records(self) -> int:
@@ -59,5 +63,6 @@ class LoadSummary:
             "source": self.source,
             "partial": self.quarantined > 0,
             "unmapped_codes": self.unmapped_codes,
+            "doubts": dict(sorted(self.doubts.items())),
             "kinds": kinds,
         }

@@ -35,7 +35,8 @@ def people(engine: Engine, *consents: SourceRecord, today: date = date(2026, 11,
         )
         for number in range(3)
     ]
-    load(engine, [*diagnoses, *consents], "fhir", IDENTITY)
+    patients = [record("Patient", f"p{number}") for number in range(3)]
+    load(engine, [*patients, *diagnoses, *consents], "fhir", IDENTITY)
     with engine.connect() as connection:
         return len(cohort.evaluate(connection, GLIOMA, Vocabulary(engine), today).people)
 

@@ -17,7 +17,7 @@ from cdm.vocabulary.concepts import Vocabulary
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from site_node.study_table.build import build_table
-from tests.lib.patients import condition
+from tests.lib.patients import condition, patient
 
 IDENTITY = Identity(b"k" * 32)
 INDEX = date(2020, 3, 1)
@@ -25,9 +25,9 @@ INDEX = date(2020, 3, 1)
 
 @pytest.fixture
 def cdm(engine: Engine) -> Engine:
-    load(
-        engine, [condition(name, "ICD10CM:C71.1", "2020-03-01") for name in ("ann", "bob")], "fhir", IDENTITY
-    )
+    names = ("ann", "bob")
+    ill = [condition(name, "ICD10CM:C71.1", "2020-03-01") for name in names]
+    load(engine, [*map(patient, names), *ill], "fhir", IDENTITY)
     return engine
 
 

@@ -1,24 +1,33 @@
 """FHIR dates and times, which may be as coarse as a year.
 
-A year becomes its 1 January, a month its first day, and the precision stays with the row. The `*_date` is the
-calendar day where the person was; the `*_datetime` is UTC, in all tables of a site (f2o-072).
+A year becomes its 1 January, a month its first day (of an end the last), and the precision stays with the
+row. The `*_date` is the calendar day where the person was; the `*_datetime` is UTC, in all tables of a site
+(f2o-072).
 """
 
-from datetime import UTC, date, datetime
+from calendar import monthrange
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
+from cdm.etl.context import Context
 from cdm.etl.record import Body, Precision, Unmappable
 
+IMPLAUSIBLE = "date-implausible"
+LATEST_PLANNED = date(2199, 12, 31)
 DAY_NOT_KNOWN = date(1900, 1, 1)  # OMOP requires a day; where a source has none this one says so
 
 
 class Instant(NamedTuple):
-    """A day, the time in UTC where the source has one, and how exactly the source knew it."""
+    """A day, the time in UTC where the source has one, and how exactly the source knew it.
+
+    `imputed` says that it is the date of something else, as of the visit.
+    """
 
     day: date
     time: datetime | None
     precision: Precision
+    imputed: bool = False
 
 
 # A visit's records share its time of day: most calls are answered from the cache.
@@ -44,41 +53,77 @@ def instant(text: str) -> Instant:
 
 
 def _with_time(text: str) -> Instant:
-    moment = datetime.fromisoformat(text)
+    leap = text[17:19] == "60"  # a leap second, which Python has not: the one before
+    moment = datetime.fromisoformat(f"{text[:17]}59{text[19:]}" if leap else text)
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
     return Instant(date.fromisoformat(text[:10]), moment, "day")
 
 
-def first_date(resource: Body, *elements: str) -> Instant | None:
-    """The first of the named elements that is there, of a Period its start; None where none is."""
+def first_date(context: Context, resource: Body, *elements: str, planned: bool = False) -> Instant | None:
+    """The first of the named elements that is there and can be, of a Period its start; None where none is.
+
+    A date that cannot be counts as a doubt: placeholders as 9999 and 0001 are no dates. `planned` lets it
+    lie in the future.
+    """
     for element in elements:
         value = resource.get(element)
         if isinstance(value, dict):
             value = value.get("start")
         if isinstance(value, str) and value:
-            return instant(value)
+            found = instant(value)
+            if is_plausible(found.day, context, planned=planned):
+                return found
+            context.doubt(IMPLAUSIBLE)
     return None
 
 
-def required_date(resource: Body, *elements: str) -> Instant:
-    """The first of the named elements that is there.
+def required_date(context: Context, resource: Body, *elements: str, planned: bool = False) -> Instant:
+    """The first of the named elements that is there and can be.
 
     Raises:
         Unmappable: none is; today's date would be an invention.
     """
-    found = first_date(resource, *elements)
+    found = first_date(context, resource, *elements, planned=planned)
     if found is None:
-        raise Unmappable("no-date", f"none of {', '.join(elements)} is there")
+        raise no_date(context, *elements)
     return found
 
 
-def last_date(resource: Body, *elements: str) -> Instant | None:
-    """The first of the named elements that is there, of a Period its end; None where none is."""
+def no_date(context: Context, *elements: str) -> Unmappable:
+    """What to raise of a record for which no date is found."""
+    if context.doubts[IMPLAUSIBLE]:
+        return Unmappable("implausible-date", f"none of {', '.join(elements)} is a date that can be")
+    return Unmappable("no-date", f"none of {', '.join(elements)} is there")
+
+
+def last_date(context: Context, resource: Body, *elements: str, planned: bool = False) -> Instant | None:
+    """The first of the named elements that is there and can be, of a Period its end; None where none is.
+
+    Of an end of which only the month or year is known it is the last day.
+    """
     for element in elements:
         value = resource.get(element)
         if isinstance(value, dict):
             value = value.get("end")
         if isinstance(value, str) and value:
-            return instant(value)
+            found = instant(value)
+            if is_plausible(found.day, context, planned=planned):
+                return last_day(found, None if planned else context.today)
+            context.doubt(IMPLAUSIBLE)
     return None
+
+
+def last_day(found: Instant, at_most: date | None) -> Instant:
+    """The last day of the month or year that is known, but none after `at_most`; a day is itself."""
+    if found.precision == "day":
+        return found
+    month = 12 if found.precision == "year" else found.day.month
+    day = date(found.day.year, month, monthrange(found.day.year, month)[1])
+    return found._replace(day=max(found.day, min(day, at_most)) if at_most else day)
+
+
+def is_plausible(day: date, context: Context, *, planned: bool = False) -> bool:
+    """Whether something can have happened on the day, or can be planned for it."""
+    latest = LATEST_PLANNED if planned else context.today + timedelta(days=1)  # it is tomorrow in the east
+    return DAY_NOT_KNOWN < day <= latest

@@ -85,7 +85,8 @@ def event_rows(event: Event, code: Coded, default: Names, context: Context, part
 def event_row(event: Event, code: Coded, concept: StandardConcept, names: Names, row_id: int) -> Row:
     """The row of one event under one concept."""
     # That a patient said so is kept where both could be told (f2o-053); the precision stays in source_row.
-    imputed = event.start.precision != "day" and event.type_concept_id != PATIENT_SELF_REPORT
+    is_imputed = event.start.imputed or event.start.precision != "day"
+    imputed = is_imputed and event.type_concept_id != PATIENT_SELF_REPORT
     values: dict[str, Any] = {
         names.key: row_id,
         "person_id": event.person_id,

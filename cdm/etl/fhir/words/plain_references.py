@@ -31,12 +31,26 @@ def make_plain(element: Any, find: Find) -> None:
 
 
 def names_of(resource: Body) -> Iterator[str]:
-    """What others may call a resource by its identifiers: `Patient?system|value`, and without the kind."""
+    """What others may call a resource by its identifiers: `Patient?system|value`, and without the kind.
+
+    A report is also called by each result that it lists, which may be dated by it alone.
+    """
     identifiers = resource.get("identifier")
     for identifier in identifiers if isinstance(identifiers, list) else ():
         if isinstance(identifier, dict) and "value" in identifier:
             name = f"?{identifier.get('system', '')}|{identifier['value']}"
             yield from (f"{resource.get('resourceType')}{name}", name)
+    if resource.get("resourceType") == "DiagnosticReport":
+        results = resource.get("result")
+        for result in results if isinstance(results, list) else ():
+            text = result.get("reference") if isinstance(result, dict) else None
+            if isinstance(text, str):
+                yield result_name("/".join(text.partition("/_history/")[0].split("/")[-2:]))
+
+
+def result_name(result: str) -> str:
+    """What a report is called by a result (`Observation/1`) that it lists."""
+    return f"DiagnosticReport?result|{result}"
 
 
 def is_named(reference: object) -> bool:

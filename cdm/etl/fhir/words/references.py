@@ -55,6 +55,7 @@ def subject_person_id(resource: Body, context: Context, element: str = "subject"
     if any(referenced_id(subject, kind) for kind in ("Group", "Device", "Location", "Substance")):
         raise Excluded("subject is not a patient")
     if is_named(subject):
+        context.doubt("person-not-here")
         raise Excluded(f"{element} not loaded yet")
     raise Unmappable("unresolved-subject", f"{element} is not a reference to a Patient")
 

@@ -1,0 +1,57 @@
+"""What a load read and did not wholly understand, by kind: what it means, and the data steward's way out.
+
+A mapper says `context.doubt("unit-unknown")`; a reader that has no context puts `{"unit-unknown": 2}` under
+`DOUBTS_OF_READER` of a record's body. A doubt belongs to its record: the next version of the record replaces
+it. A new kind of doubt is one line here.
+"""
+
+from typing import NamedTuple
+
+DOUBTS_OF_READER = "doubts"
+
+
+class Doubt(NamedTuple):
+    """What a kind of doubt means, and what the data steward can do."""
+
+    means: str
+    way_out: str
+
+
+DOUBTS: dict[str, Doubt] = {
+    "comparator": Doubt(
+        "a number is a bound (<0.1) and not a value",
+        "nothing to mend; a study says with `comparator` what it makes of bounds, else it leaves them out",
+    ),
+    "date-awaited": Doubt(
+        "a record has no date, and its visit or specimen, which would date it, is not here: it waits",
+        "load the visits and specimens of this source",
+    ),
+    "date-implausible": Doubt(
+        "a date cannot be (9999, 0001, before 1900, in the future) and was left out",
+        "correct the date in the source; a placeholder for 'not known' is better left empty",
+    ),
+    "date-of-visit": Doubt(
+        "a record has no date: that of its visit, specimen or report stands in",
+        "date the record in the source, if the visit is long",
+    ),
+    "date-partial": Doubt(
+        "only the month or year of a death is known: its last day stands in, as OMOP has it",
+        "give the day, if the source has it",
+    ),
+    "person-merged": Doubt(
+        "a patient record is replaced by another: its records count for that one",
+        "nothing to mend, if the merge is right; look at Patient.link otherwise",
+    ),
+    "person-not-here": Doubt(
+        "a record is about a patient who is not here: it waits, and no study counts it",
+        "load the Patient; look for it in the quarantine (`data status --places`)",
+    ),
+    "unit-missing": Doubt(
+        "a number has no unit",
+        "give the unit in the source: a study that names a unit leaves the number out",
+    ),
+    "unit-unknown": Doubt(
+        "a unit is not written in UCUM, as far as this reader knows it",
+        "write it in UCUM in the source: a study that names a unit leaves the number out",
+    ),
+}
