@@ -242,25 +242,13 @@ def test_a_misshapen_record_goes_to_quarantine_alone(engine: Engine, body: dict[
 
 
 def test_a_value_that_the_database_refuses_goes_to_quarantine_alone(engine: Engine) -> None:
-    gene = {"coding": [{"system": "http://www.genenames.org", "code": "HGNC:1", "display": {"a": "dict"}}]}
-    variant = record(
-        "Observation",
-        "v1",
-        status="final",
-        subject={"reference": "Patient/p0"},
-        effectiveDateTime="2010-01-05",
-        code={"coding": [{"system": LOINC, "code": "69548-6"}]},
-        valueCodeableConcept={"coding": [{"system": LOINC, "code": "LA9633-4"}]},
-        component=[
-            {"code": {"coding": [{"system": LOINC, "code": "48018-6"}]}, "valueCodeableConcept": gene}
-        ],
-    )
-    summary = loaded(engine, [*records(2), variant])
+    carrier = [{"deviceIdentifier": {"a": "dict"}}]
+    device = record("Device", "v1", patient={"reference": "Patient/p0"}, udiCarrier=carrier)
+    summary = loaded(engine, [*records(2), device])
     assert {one.code for one in rows(engine, quarantine)} == {"refused-by-database"}
-    assert summary.kinds["Observation"].quarantined == 1
+    assert summary.kinds["Device"].quarantined == 1
     assert summary.kinds["Observation"].loaded == 4
     assert summary.kinds["Patient"].loaded == 2
-    assert len(rows(engine, person_link)) == 2
 
 
 def test_a_row_that_two_records_tell_of_outlives_one_of_them(engine: Engine) -> None:
