@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from protocols.core.errors import Code, ShadowgraphError
+from protocols.core.errors import Code, ShadowgraphError, StudyError
 from protocols.core.protocol import Ask, Asks, Coordination, R
 
 K = TypeVar("K", bound=Hashable)
@@ -24,7 +24,8 @@ class Lockstep(Generic[K, R]):
     """Coordinations by key, each waiting for its answers or done.
 
     Attributes:
-        results: what those that ended returned, or the error with which they ended.
+        results: what those that ended returned, or the error with which they ended; one that is not coded
+            becomes `center-failed`.
     """
 
     results: dict[K, R | ShadowgraphError] = field(default_factory=dict)
@@ -55,8 +56,21 @@ class Lockstep(Generic[K, R]):
             self.results[key] = done.value
         except ShadowgraphError as error:
             self.results[key] = error
+        except Exception as error:  # one analysis must not stop the others
+            self.results[key] = _unforeseen(error)
         else:
             self._waiting[key] = (coordination, asked)
+
+
+def _unforeseen(error: Exception) -> StudyError:
+    """The failure of a coordination that met what it does not foresee; its text might hold a number."""
+    failure = StudyError(
+        Code.CENTER_FAILED,
+        f"the analysis met numbers that it cannot handle: {type(error).__name__}",
+        "check that its variables vary, and are not combinations of each other",
+    )
+    failure.__cause__ = error
+    return failure
 
 
 def together(coordinations: Sequence[Coordination[R]]) -> Coordination[list[R]]:

@@ -22,7 +22,8 @@ TOLERANCE = 1e-10
 MAX_EVALUATIONS = 40
 CLIMB = Times(1, 1 + MAX_EVALUATIONS)  # the start, which many ask in their first round, and the climb
 
-_FAR = 20.0  # a ratio of e^20 for one standard deviation: the likelihood has no maximum there
+_FLAT = 1e3  # how many times its standard error at the start a coefficient that runs away has
+_SUM_ERROR = 2.0**-38  # of a secure sum over many sites, each rounded to 2^-40
 _ALIASED = 1e-9  # the share of a covariate's information that the others before it leave
 
 
@@ -70,22 +71,30 @@ class Maximum:
     evaluations: int
 
 
-def maximise(start: Point, evaluate: Callable[[Floats], Ask], terms: Sequence[str]) -> Coordination[Maximum]:
+def maximise(
+    start: Point, evaluate: Callable[[Floats], Ask], terms: Sequence[str], effects: int | None = None
+) -> Coordination[Maximum]:
     """The maximum of a log-likelihood, by Newton's method with step halving.
+
+    Where an outcome is separated, wholly or in part of the people, the likelihood grows without end and
+    flattens: a coefficient's standard error then leaves that at the start far behind. Collinear covariates
+    have large ones from the start, and a maximum.
 
     Args:
         start: the likelihood where the search begins, already known.
         evaluate: the question whose joined answer is the likelihood at a (p,) coefficient vector.
         terms: the (p,) names, for errors.
+        effects: how many of the first coefficients can run away; all if None.
 
     Raises:
         StudyError: rank-deficient (names the aliased terms), separation (names the terms whose coefficients
             run away), not-converged.
     """
     check_rank(start.information, terms)
-    point, step = start, _step(start, terms)
+    point, (step, error) = start, _step(start, terms)
+    at_start = error[:effects]
     for evaluations in range(MAX_EVALUATIONS):
-        if np.abs(step).max(initial=0.0) < TOLERANCE:
+        if (np.abs(step) < np.maximum(TOLERANCE, error * error.sum() * _SUM_ERROR)).all():
             return Maximum(point.coef + step, point, evaluations)
         coef = point.coef + step
         new = Point.of(coef, (yield evaluate(coef)))
@@ -93,9 +102,8 @@ def maximise(start: Point, evaluate: Callable[[Floats], Ask], terms: Sequence[st
             step = step / 2
             continue
         point = new
-        if np.abs(point.coef).max() > _FAR:
-            raise _separated(point.coef, terms)
-        step = _step(point, terms)
+        step, error = _step(point, terms)
+        _check_information(error[:effects] / at_start, terms)
     raise StudyError(
         Code.NOT_CONVERGED, f"no maximum after {MAX_EVALUATIONS} evaluations", "take fewer covariates"
     )
@@ -151,19 +159,35 @@ def original_scale(shift: Floats, scale: Floats) -> Floats:
     return basis
 
 
-def _step(point: Point, terms: Sequence[str]) -> Floats:
+def _step(point: Point, terms: Sequence[str]) -> tuple[Floats, Floats]:
+    """Newton's step, and the standard errors at the point: each (p,)."""
     try:
         d = 1 / np.sqrt(np.maximum(np.diag(point.information), np.finfo(float).tiny))
         factor = cho_factor(point.information * np.outer(d, d))
     except np.linalg.LinAlgError:
-        raise _separated(point.coef, terms) from None
+        raise _separated(np.abs(point.coef), terms) from None
     step: Floats = d * cho_solve(factor, d * point.score)
-    return step
+    error: Floats = d * np.sqrt(np.diag(cho_solve(factor, np.eye(len(d)))))
+    return step, error
 
 
-def _separated(coef: Floats, terms: Sequence[str]) -> StudyError:
-    largest = np.abs(coef).max(initial=0.0)
-    names = ", ".join(t for t, c in zip(terms, coef, strict=True) if abs(c) >= largest / 4)
+def _check_information(growth: Floats, terms: Sequence[str]) -> None:
+    """Raises where the standard error of a coefficient has grown so far that the likelihood is flat.
+
+    Args:
+        growth: (k,) standard errors over those at the start.
+
+    Raises:
+        StudyError: separation; names the terms.
+    """
+    if growth.max(initial=0.0) > _FLAT:
+        raise _separated(growth, terms)
+
+
+def _separated(size: Floats, terms: Sequence[str]) -> StudyError:
+    """The error that names the terms of the largest sizes; the intercept only where it is alone."""
+    far = [t for t, s in zip(terms, size, strict=False) if s >= size.max(initial=0.0) / 4]
+    names = ", ".join([t for t in far if "intercept" not in t] or far)
     return StudyError(
         Code.SEPARATION,
         f"the outcome is separated: the likelihood grows without end in {names}",

@@ -38,6 +38,7 @@ _WAYS_OUT = {
     Code.WITHHELD: "too few people there for this: take fewer covariates or folds, or leave the site out",
     Code.RANK_DEFICIENT: "a variable does not vary there: take it out, or pool it by another batch",
     Code.INVALID_INPUT: "a value there is none that the analysis takes: check the outcome's coding",
+    Code.SITE_FAILED: "a number there is not finite, or too large for a sum: use another unit for it",
     Code.UNKNOWN_VARIABLE: "the site's table has no such column",
 }
 """What an analyst can do where a site answered with a code alone."""

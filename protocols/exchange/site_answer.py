@@ -6,8 +6,8 @@ The agent stands around it with signatures, approvals, policy, ledger and audit.
 import numpy as np
 
 from protocols.core.disclosure import Release, Thresholds, release
-from protocols.core.errors import Code, SiteError, SpecError
-from protocols.core.protocol import Ask, SiteStep, Spec, Transform, protocol
+from protocols.core.errors import Code, ShadowgraphError, SiteError, SpecError
+from protocols.core.protocol import Arrays, Ask, SiteStep, Spec, Transform, protocol
 from protocols.core.roles import transformed
 from protocols.core.study import Study
 from protocols.core.table import EVERYBODY, AnalysisTable
@@ -35,12 +35,26 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
     table = table.select(question.rows.mask(table))
     return release(
         step.declares,
-        step(spec, table, **question.arrays),
+        _said(step, spec, table, question),
         axes=analysis.axes(spec),
         people=len(table),
         way="clear" if question.per_site else "sum",
         thresholds=thresholds,
     )
+
+
+def _said(step: SiteStep, spec: Spec, table: AnalysisTable, question: Ask) -> Arrays:
+    """The step's arrays.
+
+    Raises:
+        SiteError: what the step raises; site-failed where it met numbers that it does not foresee.
+    """
+    try:
+        return step(spec, table, **question.arrays)
+    except ShadowgraphError:
+        raise
+    except Exception as error:  # one question must not stop the study's others
+        raise SiteError(Code.SITE_FAILED, f"step {question.step!r}: {type(error).__name__}") from error
 
 
 def _check_way(spec: Spec, step: SiteStep, question: Ask) -> None:

@@ -50,8 +50,8 @@ class Unconfounded:
         coef = np.zeros((f, o, self.confounders + 2))
         slope = self.product / np.where(self.x_left > 0, self.x_left, 1.0)[:, None]
         along = self.y[:, None, :] - self.x[:, :, None] * slope  # (k, f, o)
-        along = solve_triangular(self.factor, along.reshape(len(along), -1), lower=True, trans="T")
-        coef[:, :, [1 + j for j in self.kept]] = along.reshape(-1, f, o).transpose(1, 2, 0)
+        along = solve_triangular(self.factor, along.reshape(len(along), f * o), lower=True, trans="T")
+        coef[:, :, [1 + j for j in self.kept]] = along.reshape(len(self.kept), f, o).transpose(1, 2, 0)
         coef[:, :, -1] = slope
         explained = (self.y**2).sum(axis=0) + slope * self.product  # R^2 of the linear model
         unexplained = np.maximum(1 - explained, _UNEXPLAINED)

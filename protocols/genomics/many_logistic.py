@@ -18,6 +18,7 @@ from protocols.estimation.newton import TOLERANCE
 
 _BLOCK = 2_000_000  # numbers in a temporary array at a site
 _SINGULAR = 1e-10  # least eigenvalue of an equilibrated information matrix
+_FLAT = 1e6  # the variance of a coefficient, per standard deviation, about which nothing is known
 _FELL = 1e-10  # share of the log-likelihood that rounding may take
 
 
@@ -100,6 +101,7 @@ def maximise(
         newton, var, sound = _steps(total["score"], total["information"], kept, rose)
         base[rose], base_loglik[rose] = asked[rose], total["loglik"][rose]
         step[rose], step[fell] = newton[rose], step[fell] / 2
+        sound &= ~(var > _FLAT)  # separated: the likelihood grows without end
         converged = rose & sound & (np.abs(newton).max(axis=-1) < TOLERANCE)
         coef[converged], variance[converged] = (asked + newton)[converged], var[converged]
         done |= converged | (rose & ~sound)

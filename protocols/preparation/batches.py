@@ -17,6 +17,7 @@ FEWEST = 5
 UNKNOWN, TOO_SMALL = -1, -2
 
 _CONVERGED = 1e-4  # relative change at which neuroCombat and sva stop; it is part of the definition
+_CONSTANT = 1e-12  # of its size: the range that rounding leaves to a feature that does not vary
 
 
 def batch_codes(table: AnalysisTable, label: str | None) -> Integers:
@@ -43,12 +44,23 @@ def about_batch_means(values: Floats, batch: Integers) -> Floats:
     return centred
 
 
-def location_and_scale(method: str, z: Floats, features: Sequence[str]) -> tuple[Floats, Floats]:
-    """ComBat's (g,) location and scale of one batch, from its (n, g) standardized features.
+def refuse_constant(method: str, values: Floats, features: Sequence[str]) -> None:
+    """Raises if without empirical Bayes one of a batch's (n, g) features has no spread of its own.
+
+    It is looked for before covariates are taken out: what they explain would pass for spread.
 
     Raises:
-        SiteError: rank-deficient; without empirical Bayes a feature's scale is 0.
+        SiteError: rank-deficient; names the features.
     """
+    spread, size = np.ptp(values, axis=0), np.abs(values).max(axis=0, initial=0.0)
+    constant = spread <= _CONSTANT * size
+    if method == "no_eb" and constant.any():
+        names = ", ".join(name for name, is_constant in zip(features, constant, strict=True) if is_constant)
+        raise SiteError(Code.RANK_DEFICIENT, f"does not vary within a batch: {names}")
+
+
+def location_and_scale(method: str, z: Floats) -> tuple[Floats, Floats]:
+    """ComBat's (g,) location and scale of one batch, from its (n, g) standardized features."""
     location = z.mean(axis=0)
     if method == "mean_only":
         spread = location.var(ddof=1)
@@ -58,16 +70,15 @@ def location_and_scale(method: str, z: Floats, features: Sequence[str]) -> tuple
         return _empirical_bayes(z, location, scale)
     if method == "non_parametric":
         return _non_parametric(z, location, scale)
-    if (scale == 0).any():
-        names = ", ".join(name for name, s in zip(features, scale, strict=True) if s == 0)
-        raise SiteError(Code.RANK_DEFICIENT, f"does not vary within a batch: {names}")
     return location, scale
 
 
 def _empirical_bayes(z: Floats, location: Floats, scale: Floats) -> tuple[Floats, Floats]:
     """The posterior means of location (normal prior) and scale (inverse gamma prior), iterated together.
 
-    Johnson et al. (2007), eq. 3.1 and 3.2; the priors' moments are those of the features of the batch.
+    Johnson et al. (2007), eq. 3.1 and 3.2; the priors' moments are those of the features of the batch. As in
+    sva and neuroCombat the change is divided by the old value with its sign: a negative location never delays
+    the stop.
     """
     n = len(z)
     centre, spread = location.mean(), location.var(ddof=1)
@@ -80,11 +91,18 @@ def _empirical_bayes(z: Floats, location: Floats, scale: Floats) -> tuple[Floats
         new_location = (n * spread * location + old[1] * centre) / (n * spread + old[1])
         squares = ((z - new_location) ** 2).sum(axis=0)
         new = (new_location, (0.5 * squares + rate) / (n / 2 + shape - 1))
-        settled = all(np.all(np.abs(a - b) <= _CONVERGED * np.abs(b)) for a, b in zip(new, old, strict=True))
+        settled = all(_change(a, b) <= _CONVERGED for a, b in zip(new, old, strict=True))
         old = new
         if settled:
             break
     return old
+
+
+def _change(new: Floats, old: Floats) -> float:
+    """The largest of |new - old| / old, which is negative where old is; 0 where nothing changes."""
+    change = np.abs(new - old)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.where(change > 0, change / old, 0.0).max(initial=-np.inf))
 
 
 def _non_parametric(z: Floats, location: Floats, scale: Floats) -> tuple[Floats, Floats]:

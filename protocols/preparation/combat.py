@@ -37,6 +37,7 @@ from protocols.preparation.batches import (
     batch_codes,
     estimable,
     location_and_scale,
+    refuse_constant,
 )
 from protocols.results.figures import left_out, matrix
 
@@ -227,7 +228,9 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
             if stays[members].any():
                 harmonized[members] = y[members] + 0 * expected[members]  # missing where a covariate is
                 continue
-            location, scale = location_and_scale(spec.method, z[estimate_from == code], spec.features)
+            of_batch = estimate_from == code
+            refuse_constant(spec.method, y[of_batch], spec.features)
+            location, scale = location_and_scale(spec.method, z[of_batch])
             harmonized[members] = (z[members] - location) / np.sqrt(scale) * sd + expected[members]
         return table.with_columns({name: harmonized[:, g] for g, name in enumerate(spec.features)})
 

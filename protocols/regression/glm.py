@@ -263,7 +263,7 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         best = max(
             (Point.of(at, p) for at, p in zip(starts, points, strict=True)), key=lambda point: point.loglik
         )
-        found = yield from maximise(best, evaluate, spec.searched())
+        found = yield from maximise(best, evaluate, spec.searched(), effects=len(spec.terms()))
         null = _null_deviance(spec, total["outcome"], int(total["n"]))
         return result(spec, found, basis, null, int(total["n"]))
 

@@ -201,9 +201,12 @@ def _noise_number(study: Study, ask: Ask, *, masked: bool) -> int | None:
 
 def _protected(said: Release | Code, member: Member | None, asked: str, position: int) -> Sent | Code:
     """What leaves of a release: masked where it is for a secure sum."""
-    if isinstance(said, Code):
-        return said
-    return said.arrays if member is None else member.protect(said, asked, position)
+    if isinstance(said, Code) or member is None:
+        return said if isinstance(said, Code) else said.arrays
+    try:
+        return member.protect(said, asked, position)
+    except SiteError as error:  # a number that no sum holds: of this question alone
+        return error.code
 
 
 def _left(ask: Ask, said: Release | Code) -> dict[str, Any]:

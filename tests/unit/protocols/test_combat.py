@@ -48,7 +48,7 @@ def neurocombat(y: Any, batch: Any, x: Any, method: str) -> Any:
             while True:
                 g_new = (t2 * n * gamma + d_old * g_bar) / (t2 * n + d_old)
                 d_new = (0.5 * ((z[rows] - g_new) ** 2).sum(axis=0) + b) / (n / 2 + a - 1)
-                moved = [np.abs(g_new - g_old) / np.abs(g_old), np.abs(d_new - d_old) / d_old]
+                moved = [np.abs(g_new - g_old) / g_old, np.abs(d_new - d_old) / d_old]  # signed, as there
                 g_old, d_old = g_new, d_new
                 if np.max(moved) <= 1e-4:
                     break

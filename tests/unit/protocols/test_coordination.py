@@ -196,3 +196,18 @@ def test_the_order_of_the_roster_does_not_matter() -> None:
     one = run(LocalSites(STUDY, TABLES), roster=("c", "a", "b"))
     other = run(LocalSites(STUDY, TABLES), roster=SITES)
     assert one["a0"].as_dict() == other["a0"].as_dict()
+
+
+def test_an_exception_ends_its_own_coordination_alone() -> None:
+    def broken() -> Coordination[None]:
+        yield ask("one")
+        raise ValueError("canary 1961-02-03")
+
+    lockstep: Lockstep[str, Any] = Lockstep()
+    lockstep.start("broken", broken())
+    lockstep.start("other", counting(1))
+    lockstep.answer(["answer", "hello"])
+    assert lockstep.results["other"] == ["hello"]
+    failed = lockstep.results["broken"]
+    assert isinstance(failed, StudyError)
+    assert (failed.code, "canary" in failed.text) == (Code.CENTER_FAILED, False)
