@@ -68,6 +68,7 @@ class Attrition(FederatedProtocol[AttritionSpec, AttritionResult]):
     """The way from the index event to the cohort, in counts of people."""
 
     name = "attrition"
+    is_query = True
     spec_type = AttritionSpec
 
     @site_step(clear=lambda spec: spec.per_site, people=Count("step", what="people left"))

@@ -112,6 +112,7 @@ class Crosstab(FederatedProtocol[CrosstabSpec, CrosstabResult]):
     """Whether two coded variables go together."""
 
     name = "crosstab"
+    is_query = True
     spec_type = CrosstabSpec
 
     @site_step(n=Count(), counts=Count("row", "column", of="n", what="people with the combination"))

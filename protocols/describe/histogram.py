@@ -97,6 +97,7 @@ class Histogram(FederatedProtocol[HistogramSpec, HistogramResult]):
     """How many people have which values."""
 
     name = "histogram"
+    is_query = True
     spec_type = HistogramSpec
 
     @site_step(

@@ -162,6 +162,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
     """Table 1."""
 
     name = "summary"
+    is_query = True
     spec_type = SummarySpec
 
     @site_step(

@@ -60,6 +60,7 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
     """Neural networks."""
 
     name = "neural"
+    library = "torch"
     spec_type = NeuralSpec
 
     @site_step(

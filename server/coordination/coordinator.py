@@ -14,6 +14,7 @@ from typing import ParamSpec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocols.core.errors import Code, ShadowgraphError, StudyError
+from protocols.core.protocol import protocol
 from protocols.core.study import Study, parse_study
 from protocols.exchange.wire import unseal
 from server.coordination.post import Delivery, Post, Ticket
@@ -203,4 +204,4 @@ class Coordinator:
 
 def is_query(study: Study) -> bool:
     """Whether a study asks for counts and summaries alone."""
-    return all(analysis.spec.protocol in QUERIES for analysis in study.analyses)
+    return all(protocol(analysis.spec.protocol).is_query for analysis in study.analyses)

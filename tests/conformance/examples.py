@@ -15,10 +15,13 @@ class Example:
     Attributes:
         specs: without the protocol's name.
         federated_only: what is about rounds or single sites.
+        not_over: ways to split people over sites (`tests/lib/drawn_sites.py`) that it cannot be answered
+            over: a site left out needs others, a variance between sites three of them.
     """
 
     specs: Sequence[Mapping[str, Any]]
     federated_only: frozenset[str] = frozenset()
+    not_over: frozenset[str] = frozenset()
 
 
 COX = {"protocol": "cox", "outcome": "os", "grid": {"step_days": 60, "until_days": 1200}}
@@ -161,7 +164,8 @@ EXAMPLES: dict[str, Example] = {
                 "scheme": {"kind": "sites"},
             },
             {"models": {"age": MODEL}, "scheme": {"kind": "folds", "of": 6, "repeats": 2}},
-        ]
+        ],
+        not_over=frozenset({"one site"}),
     ),
     "boosting": Example(
         [
@@ -176,6 +180,7 @@ EXAMPLES: dict[str, Example] = {
             {"outcome": "age", "covariates": ["f_three"], "method": "ml"},
         ],
         frozenset({"withheld"}),
+        not_over=frozenset({"one site", "a site of nine"}),
     ),
     "multinomial": Example(
         [
@@ -240,6 +245,7 @@ EXAMPLES: dict[str, Example] = {
             {"model": MODEL, "scheme": {"kind": "folds", "of": 6, "repeats": 2}},
         ],
         frozenset({"by_site", "not_judged"}),
+        not_over=frozenset({"one site"}),
     ),
     "histogram": Example(
         [
@@ -289,6 +295,7 @@ EXAMPLES: dict[str, Example] = {
             },
         ],
         frozenset({"by_site", "not_judged"}),
+        not_over=frozenset({"one site"}),
     ),
     "survival_decision_curve": Example(
         [
@@ -306,7 +313,8 @@ EXAMPLES: dict[str, Example] = {
                 "thresholds": [0.1, 0.3],
                 "scheme": {"kind": "sites"},
             },
-        ]
+        ],
+        not_over=frozenset({"one site"}),
     ),
     "kaplan_meier": Example(
         [

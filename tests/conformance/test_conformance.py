@@ -1,10 +1,6 @@
-"""Every protocol of the catalogue: federated equals pooled, and nothing leaves but what it declares.
+"""Every protocol of the catalogue: federated equals pooled, and nothing leaves but what it declares."""
 
-Tolerance: rtol 1e-8, since the pooled libraries iterate to about 1e-10; what is near zero is held to 1e-9 of
-the largest number beside it.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +10,7 @@ import pytest
 from protocols import CATALOGUE
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import Failure
-from protocols.core.protocol import Result, protocol
+from protocols.core.protocol import protocol
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.local import run_locally
@@ -22,51 +18,16 @@ from protocols.exchange.rounds import Outcome, conduct
 from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from tests.conformance.examples import EXAMPLES
 from tests.lib.drawn_sites import SPLITS
-from tests.lib.extras import NEEDS_TORCH
+from tests.lib.equal_results import assert_equal_results
+from tests.lib.extras import marks_of
 from tests.lib.watched import COMMON, Watched, example_study
 from tests.reference.pooled import reference
 
-NAMES = [pytest.param(name, marks=NEEDS_TORCH if name == "neural" else ()) for name in sorted(EXAMPLES)]
-
-
-def compared(value: object, path: str, skip: frozenset[str]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key in sorted(value):
-            if key not in skip:
-                yield from compared(value[key], f"{path}.{key}", skip)
-    elif isinstance(value, list):
-        numbers = np.array(value, dtype=object).ravel()
-        if all(isinstance(x, int | float) or x is None for x in numbers):
-            yield path, np.array([np.nan if x is None else x for x in numbers], dtype=float)
-        else:
-            yield path, value
-    else:
-        yield path, np.array([float(value)]) if isinstance(value, int | float) else value
-
-
-def assert_equal_results(federated: Result, pooled: Result, skip: frozenset[str]) -> None:
-    ours, theirs = (dict(compared(r.as_dict(), "", skip)) for r in (federated, pooled))
-    assert ours.keys() == theirs.keys()
-    for path, expected in theirs.items():
-        if isinstance(expected, np.ndarray):
-            near_zero = 1e-9 * float(np.nanmax(np.abs(expected), initial=0.0))
-            np.testing.assert_allclose(
-                ours[path], expected, rtol=1e-8, atol=min(near_zero, 1e-9), err_msg=path
-            )
-        else:
-            assert ours[path] == expected, path
+NAMES = [pytest.param(name, marks=marks_of(name)) for name in sorted(EXAMPLES)]
 
 
 def test_every_protocol_has_an_example() -> None:
     assert EXAMPLES.keys() == CATALOGUE.keys()
-
-
-def fits(name: str, split: str) -> bool:
-    """Whether the example can be answered: a site left out needs others, a variance between sites three."""
-    if name == "mixed":
-        return split not in {"one site", "a site of nine"}
-    validated = {"discrimination", "decision_curve", "survival_decision_curve", "survival_validation"}
-    return not (name in validated and split == "one site")
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -75,7 +36,7 @@ def test_federated_equals_pooled(name: str, split: str) -> None:
     study, tables = example_study(name), SPLITS[split]
     outcome = run_locally(study, tables)
     for analysis in study.analyses:
-        if isinstance(outcome.results[analysis.name], Failure) and not fits(name, split):
+        if isinstance(outcome.results[analysis.name], Failure) and split in EXAMPLES[name].not_over:
             continue
         pooled = reference(analysis.spec, tables)
         assert_equal_results(outcome[analysis.name], pooled, EXAMPLES[name].federated_only)
@@ -223,5 +184,5 @@ def replace_site(table: AnalysisTable) -> AnalysisTable:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_leaves_is_said_in_words(name: str) -> None:
-    lines = example_study(name).describe()
-    assert any("Leaves" in line for line in lines)
+    for analysis in example_study(name).analyses:
+        assert any("Leaves" in line for line in protocol(name).describe(analysis.spec))

@@ -12,10 +12,10 @@ from protocols.core.site_step import Times
 from protocols.core.spec import inner_specs
 from tests.conformance import what_may_leave
 from tests.conformance.examples import EXAMPLES
-from tests.lib.extras import NEEDS_TORCH
+from tests.lib.extras import marks_of
 from tests.lib.watched import example_run, example_study
 
-NAMES = [pytest.param(name, marks=NEEDS_TORCH if name == "neural" else ()) for name in sorted(EXAMPLES)]
+NAMES = [pytest.param(name, marks=marks_of(name)) for name in sorted(EXAMPLES)]
 
 
 def asked(name: str) -> Iterator[tuple[Ask, Spec, SiteStep]]:
