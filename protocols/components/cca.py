@@ -27,6 +27,7 @@ from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, sit
 from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.moments import COLUMN_MOMENTS, GATHERED, column_moments, complete_rows, gather
 from protocols.estimation.newton import check_rank
 from protocols.estimation.vectors import Prefix, signs, standardized
@@ -178,6 +179,13 @@ class Cca(FederatedProtocol[CcaSpec, CcaResult], ColumnTransform[CcaSpec]):
             for block, names in (("x", spec.x), ("y", spec.y))
         ]
         return table.with_columns(dict(zip(spec.makes(), np.hstack(variates).T, strict=True)))
+
+    def method(self, spec: CcaSpec) -> str:
+        ridge = f", with ridge {spec.ridge_x:g} and {spec.ridge_y:g}" if spec.ridge_x or spec.ridge_y else ""
+        return (
+            f"Canonical correlation analysis (Hotelling 1936){ridge} of {listed(spec.x)} with "
+            f"{listed(spec.y)}, on standardized variables and people with complete data."
+        )
 
     def about(self, spec: CcaSpec) -> str:
         return f"Canonical correlations of {', '.join(spec.x)} with {', '.join(spec.y)}."

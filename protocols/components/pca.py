@@ -25,6 +25,7 @@ from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, sit
 from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.moments import COLUMN_MOMENTS, GATHERED, column_moments, complete_rows, gather
 from protocols.estimation.vectors import Prefix, standardized, upright
 from protocols.results.figures import left_out, matrix, shares
@@ -175,6 +176,13 @@ class Pca(FederatedProtocol[PcaSpec, PcaResult], ColumnTransform[PcaSpec]):
             variance=result.variance,
             total_variance=result.total_variance,
             n=result.n,
+        )
+
+    def method(self, spec: PcaSpec) -> str:
+        kind = "standardized" if spec.scale else "centred"
+        return (
+            f"Principal component analysis of {listed(spec.features)}, {kind}, over people with complete "
+            f"data; {spec.components} component{'s' * (spec.components != 1)} kept."
         )
 
     def about(self, spec: PcaSpec) -> str:

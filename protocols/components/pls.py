@@ -30,6 +30,7 @@ from protocols.core.roles import Applicable, ColumnTransform, Predicts, Regressi
 from protocols.core.site_step import NEVER
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.moments import (
     COLUMN_MOMENTS,
     GATHERED,
@@ -240,6 +241,14 @@ class Pls(FederatedProtocol[PlsSpec, PlsResult], ColumnTransform[PlsSpec]):
             x=(result.x_mean, result.x_sd),
             y=(result.y_mean, result.y_sd),
             coef=result.coef[-1],
+        )
+
+    def method(self, spec: PlsSpec) -> str:
+        sparse = ", sparse (Witten, Tibshirani & Hastie 2009)" if spec.sparsity_x or spec.sparsity_y else ""
+        kind = "regression" if spec.method == "regression" else "correlation"
+        return (
+            f"Partial least squares {kind}{sparse} of {listed(spec.x)} with {listed(spec.y)}, "
+            f"{spec.components} component{'s' * (spec.components != 1)}."
         )
 
     def about(self, spec: PlsSpec) -> str:

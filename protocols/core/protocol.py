@@ -191,6 +191,10 @@ class FederatedProtocol(Generic[S, R]):
         """
         raise SpecError(Code.INVALID_STUDY, f"lifelines has no fitter for this {self.name}")
 
+    def method(self, spec: S) -> str:
+        """What was done, as the methods section of a paper says it, with its sources."""
+        raise NotImplementedError
+
     def about(self, spec: S) -> str:
         """What is asked and of which variables, in words that a site administrator reads before approving."""
         raise NotImplementedError

@@ -94,5 +94,8 @@ class Attrition(FederatedProtocol[AttritionSpec, AttritionResult]):
         by_site = {site: np.asarray(arrays["people"], np.int64) for site, arrays in here.answers.items()}
         return AttritionResult(spec.steps, total["people"], by_site, here.withheld)
 
+    def method(self, spec: AttritionSpec) -> str:
+        return "People were counted after each rule of the cohort."
+
     def about(self, spec: AttritionSpec) -> str:
         return "How many people are left after each step of the cohort's definition."

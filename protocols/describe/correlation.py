@@ -16,6 +16,7 @@ from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.moments import COLUMN_MOMENTS, GATHERED, column_moments, complete_rows, gather
 from protocols.results.figures import left_out, matrix
 
@@ -96,6 +97,12 @@ class Correlation(FederatedProtocol[CorrelationSpec, CorrelationResult]):
         moments.check()
         everything = range(len(spec.of))
         return result(spec, moments.correlation("products", everything, everything), moments.n)
+
+    def method(self, spec: CorrelationSpec) -> str:
+        return (
+            f"Pearson's correlations of {listed(spec.of)}, with intervals by Fisher's z, over people with "
+            "complete data."
+        )
 
     def about(self, spec: CorrelationSpec) -> str:
         return f"Correlations of {', '.join(spec.of)}."

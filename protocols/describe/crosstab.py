@@ -131,6 +131,13 @@ class Crosstab(FederatedProtocol[CrosstabSpec, CrosstabResult]):
         total = yield ask("count")
         return result(spec, total["counts"], total.min_count)
 
+    def method(self, spec: CrosstabSpec) -> str:
+        corrected = " with Yates' correction" if spec.correct else ""
+        return (
+            f"Cross table of {spec.rows} by {spec.columns}: Pearson's chi-square test{corrected}, and "
+            "Fisher's exact test for two by two."
+        )
+
     def about(self, spec: CrosstabSpec) -> str:
         return f"How many people have each combination of {spec.rows} and {spec.columns}."
 

@@ -121,6 +121,9 @@ class Histogram(FederatedProtocol[HistogramSpec, HistogramResult]):
         total = yield ask("count")
         return result(spec, total["counts"], total.min_count)
 
+    def method(self, spec: HistogramSpec) -> str:
+        return f"People by {spec.of} in {len(spec.edges) - 1} bins whose edges the study names."
+
     def about(self, spec: HistogramSpec) -> str:
         by = f", by {spec.by}" if spec.by else ""
         return (

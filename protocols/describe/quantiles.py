@@ -32,6 +32,7 @@ from protocols.core.protocol import (
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.results.figures import MOST_PANELS, floats
 
 FEWEST = 50
@@ -178,6 +179,13 @@ class Quantiles(FederatedProtocol[QuantilesSpec, QuantilesResult]):
             high = np.take_along_axis(ends, first[..., None] + 1, -1)[..., 0]
             low = np.where(n[:, None] < FEWEST, high - 1, low)  # of too few people nothing more is asked
         return result(spec, n, high)
+
+    def method(self, spec: QuantilesSpec) -> str:
+        return (
+            f"Quantiles of {listed(scale.variable for scale in spec.of)} by counts of people at or below "
+            "public grid points (Hyndman & Fan 1996, definition 7), to the resolution that the study "
+            "names."
+        )
 
     def about(self, spec: QuantilesSpec) -> str:
         grids = ", ".join(f"{s.variable} (by {s.resolution:g})" for s in spec.of)

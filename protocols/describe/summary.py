@@ -29,6 +29,7 @@ from protocols.core.protocol import (
 )
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
+from protocols.core.wording import listed
 from protocols.estimation.heterogeneity import heterogeneity
 from protocols.results.figures import MOST_PANELS
 from protocols.results.numerals import shown_p
@@ -265,6 +266,11 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
             {site: _in_the_clear(arrays) for site, arrays in by_site.answers.items()},
             by_site.withheld,
         )
+
+    def method(self, spec: SummarySpec) -> str:
+        by = f" by {spec.by}" if spec.by else ""
+        what = f"means and standard deviations of {listed(spec.of)}" if spec.of else "cross tables"
+        return f"Counts, {what}{by}."
 
     def about(self, spec: SummarySpec) -> str:
         by = f", by {spec.by}" if spec.by else ""

@@ -27,6 +27,7 @@ from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol
 from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.moments import (
     COLUMN_MOMENTS,
     GATHERED,
@@ -215,6 +216,16 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
         if spec.model == "linear":
             return _linear(spec, moments, left)
         return (yield from _logistic(spec, moments, left))
+
+    def method(self, spec: AssociateSpec) -> str:
+        kind = "logistic" if spec.model == "logistic" else "linear"
+        beside = f", adjusted for {listed(spec.confounders)}" if spec.confounders else ""
+        sites = " and an intercept for each hospital" if spec.intercepts == "site" else ""
+        return (
+            f"Each of {len(spec.features)} features was tested with each of {listed(spec.outcomes)} by "
+            f"{kind} regression{beside}{sites}. P-values were adjusted for all tests (Bonferroni; "
+            "Benjamini & Hochberg 1995; Benjamini & Yekutieli 2001)."
+        )
 
     def about(self, spec: AssociateSpec) -> str:
         return (

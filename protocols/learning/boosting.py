@@ -36,6 +36,7 @@ from protocols.core.roles import Applicable, PredictsProbability, ProbabilityMod
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.learning.trees import (
     GRID_CELLS,
     Rules,
@@ -239,6 +240,14 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
     def score(self, spec: BoostingSpec, table: AnalysisTable, **arrays: Array) -> Floats:
         """The (n,) probabilities that a 0/1 outcome is 1; nobody's is missing."""
         return predicted(spec, table, **arrays)
+
+    def method(self, spec: BoostingSpec) -> str:
+        return (
+            f"{spec.trees} gradient-boosted trees of depth {spec.depth} (Chen & Guestrin 2016; learning "
+            f"rate {spec.learning_rate:g}, L2 penalty {spec.l2:g}, {spec.bins} bins) predict "
+            f"{spec.outcome} from {listed(spec.covariates)}. People without a value of a covariate follow "
+            "the branch that fits better."
+        )
 
     def about(self, spec: BoostingSpec) -> str:
         return f"{spec.trees} boosted trees of {spec.outcome} on {', '.join(spec.covariates)}."

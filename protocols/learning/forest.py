@@ -25,6 +25,7 @@ from protocols.core.roles import Applicable, PredictsProbability, ProbabilityMod
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.person_draws import uniform
 from protocols.estimation.roc import bin_of, delong, histogram_of
 from protocols.learning.trees import (
@@ -272,6 +273,13 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
         trees = Trees.of(arrays)
         mean: Floats = trees.sums(table.matrix(spec.covariates)) / len(trees.feature)
         return mean
+
+    def method(self, spec: ForestSpec) -> str:
+        return (
+            f"A random forest (Breiman 2001) of {spec.trees} trees of depth {spec.depth}, people drawn by "
+            f"Poisson resampling (Oza & Russell 2001), predicts {spec.outcome} from "
+            f"{listed(spec.covariates)}."
+        )
 
     def about(self, spec: ForestSpec) -> str:
         return f"Random forest of {spec.trees} trees of {spec.outcome} on {', '.join(spec.covariates)}."

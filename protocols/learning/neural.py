@@ -37,6 +37,7 @@ from protocols.core.protocol import (
 from protocols.core.roles import ProbabilityModel
 from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats
+from protocols.core.wording import listed
 from protocols.estimation.newton import covariate_moments, location_and_scale
 from protocols.estimation.person_draws import uniform
 from protocols.learning import site_noise
@@ -208,6 +209,15 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
         )
         shift, scale = result.shift[:k], result.scale[:k]
         return make(spec.covariates, layers, spec.activation, shift, scale, result.n)
+
+    def method(self, spec: NeuralSpec) -> str:
+        layers = listed(map(str, spec.hidden)) or "no"
+        noise = " with differential privacy (Abadi et al. 2016)" if spec.privacy else ""
+        return (
+            f"A neural network with hidden layers of {layers} units ({spec.activation}) predicts "
+            f"{spec.outcome} from {listed(spec.covariates)}, trained for {spec.rounds} rounds of "
+            f"{spec.strategy}{noise}."
+        )
 
     def about(self, spec: NeuralSpec) -> str:
         size, layers = spec.network().size, " and ".join(map(str, spec.hidden)) or "no"

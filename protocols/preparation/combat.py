@@ -29,6 +29,7 @@ from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.newton import check_rank
 from protocols.preparation.batches import (
     FEWEST,
@@ -233,6 +234,19 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
             location, scale = location_and_scale(spec.method, z[of_batch])
             harmonized[members] = (z[members] - location) / np.sqrt(scale) * sd + expected[members]
         return table.with_columns({name: harmonized[:, g] for g, name in enumerate(spec.features)})
+
+    def method(self, spec: CombatSpec) -> str:
+        kept = f", keeping the effect of {listed(spec.covariates)}" if spec.covariates else ""
+        kind = {
+            "parametric": "parametric empirical Bayes",
+            "non_parametric": "non-parametric empirical Bayes",
+            "mean_only": "empirical Bayes of the mean alone",
+            "no_eb": "without empirical Bayes",
+        }[spec.method]
+        return (
+            f"ComBat (Johnson, Li & Rabinovic 2007; {kind}) harmonized {listed(spec.features)} over "
+            f"{spec.batch or 'hospitals'}{kept}."
+        )
 
     def about(self, spec: CombatSpec) -> str:
         return (

@@ -162,6 +162,12 @@ class Covbat(FederatedProtocol[CovbatSpec, CovbatResult], ColumnTransform[Covbat
         y = residuals * np.sqrt(combat["variance"]) + _expected(spec, table, combat)
         return table.with_columns({name: y[:, g] for g, name in enumerate(spec.combat.features)})
 
+    def method(self, spec: CovbatSpec) -> str:
+        return (
+            f"{Combat().method(spec.combat)} The covariance of batches was then harmonized by CovBat (Chen "
+            "et al. 2022)."
+        )
+
     def about(self, spec: CovbatSpec) -> str:
         return "CovBat: ComBat, and then the batch out of the components of what it leaves."
 

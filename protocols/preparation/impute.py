@@ -26,6 +26,7 @@ from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.results.figures import MOST_ROWS, left_out
 from protocols.results.numerals import shown
 
@@ -194,6 +195,12 @@ class Impute(FederatedProtocol[ImputeSpec, ImputeResult], ColumnTransform[Impute
         for name, value in zip(spec.filled(), arrays["values"], strict=True):
             columns[name] = np.where(np.isnan(columns[name]), value, columns[name])
         return table.with_columns({**columns, **marks})
+
+    def method(self, spec: ImputeSpec) -> str:
+        by = (("mean", spec.mean), ("median", spec.median))
+        filled = listed(f"{listed(names)} with the {kind}" for kind, names in by if names)
+        known = f"; {listed(spec.indicators)} got an indicator" if spec.indicators else ""
+        return f"Missing values were filled over all hospitals: {filled}{known}."
 
     def about(self, spec: ImputeSpec) -> str:
         return (

@@ -45,6 +45,7 @@ from protocols.core.roles import Coefficients, ColumnTransform, Estimates, Model
 from protocols.core.site_step import Times
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
+from protocols.core.wording import listed
 from protocols.estimation.person_draws import normal, uniform
 from protocols.preparation import rubin
 from protocols.preparation.posterior import MAX_NEWTON, inverse, logistic_mode, regression_draw, scattered
@@ -239,6 +240,14 @@ class MultipleImputation(
             own = table.column(name)
             columns[name] = np.where(np.isnan(own) & eligible, values, own)
         return table.with_columns(columns)
+
+    def method(self, spec: MultipleImputationSpec) -> str:
+        model = protocol(spec.model.protocol).method(spec.model)
+        return (
+            f"Missing values of {listed((*spec.norm, *spec.logreg))} were imputed {spec.imputations} times "
+            f"by chained equations of {spec.iterations} iterations (van Buuren & Groothuis-Oudshoorn "
+            f"2011), and the estimates pooled by Rubin's rules. The model: {model}"
+        )
 
     def about(self, spec: MultipleImputationSpec) -> str:
         return (

@@ -35,6 +35,7 @@ from protocols.core.roles import (
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Column, Name
+from protocols.core.wording import listed
 from protocols.estimation.newton import (
     MAX_EVALUATIONS,
     Maximum,
@@ -278,6 +279,17 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         if spec.family != "poisson":
             return super().estimator(spec, result)
         return estimators.poisson_regression(spec.covariates, result.coef)
+
+    def method(self, spec: GlmSpec) -> str:
+        kind = {
+            "poisson": "Poisson regression",
+            "negative_binomial": "Negative binomial regression",
+            "probit": "Probit regression",
+        }[spec.family]
+        offset = f", for an exposure of {spec.exposure}" if spec.exposure else ""
+        return (
+            f"{kind} of {spec.outcome} on {listed(spec.covariates)}{offset}, over people with complete data."
+        )
 
     def about(self, spec: GlmSpec) -> str:
         with_offset = f", offset {spec.offset or spec.exposure}" if spec.has_offset() else ""

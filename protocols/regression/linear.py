@@ -27,6 +27,7 @@ from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, sit
 from protocols.core.roles import Estimates, Predicts, Regression
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.elastic_net import at_penalty
 from protocols.estimation.moments import (
     COLUMN_MOMENTS,
@@ -188,6 +189,19 @@ class Linear(FederatedProtocol[LinearSpec, LinearResult]):
             penalty=float(result.path.lambdas[at]),
             l1_ratio=spec.penalty.l1_ratio,
             n=result.n,
+        )
+
+    def method(self, spec: LinearSpec) -> str:
+        sites = ", with an intercept for each hospital" if spec.intercepts == "site" else ""
+        penalty = (
+            f" Elastic net path with an L1 share of {spec.penalty.l1_ratio:g} (Friedman, Hastie & "
+            "Tibshirani 2010)."
+            if spec.penalty
+            else ""
+        )
+        return (
+            f"Linear regression of {spec.outcome} on {listed(spec.covariates)}{sites}, over people with "
+            f"complete data.{penalty}"
         )
 
     def about(self, spec: LinearSpec) -> str:

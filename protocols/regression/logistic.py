@@ -20,6 +20,7 @@ from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol
 from protocols.core.roles import Applicable, Estimates, PredictsProbability, ProbabilityModel
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.newton import (
     CLIMB,
     Point,
@@ -182,6 +183,12 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
         from protocols.results import estimators  # scikit-learn loads with it
 
         return estimators.logistic_regression(spec.covariates, result.coef)
+
+    def method(self, spec: LogisticSpec) -> str:
+        return (
+            f"Logistic regression of {spec.outcome} on {listed(spec.covariates)}, Wald intervals, over "
+            "people with complete data."
+        )
 
     def about(self, spec: LogisticSpec) -> str:
         return f"Logistic regression of {spec.outcome} on {', '.join(spec.covariates)}."

@@ -28,6 +28,7 @@ from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask
 from protocols.core.roles import Predicts, Regression
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.newton import check_rank
 from protocols.results.figures import estimates, term_rows
 from protocols.results.numerals import shown
@@ -198,6 +199,13 @@ class Mixed(FederatedProtocol[MixedSpec, MixedResult]):
         from protocols.results import estimators  # scikit-learn loads with it
 
         return estimators.linear_regression(spec.covariates, result.coef)
+
+    def method(self, spec: MixedSpec) -> str:
+        kind = "restricted maximum likelihood" if spec.method == "reml" else "maximum likelihood"
+        return (
+            f"Linear mixed model of {spec.outcome} on {listed(spec.covariates)} with a random intercept "
+            f"for each hospital (Laird & Ware 1982), by {kind}."
+        )
 
     def about(self, spec: MixedSpec) -> str:
         return (

@@ -21,6 +21,7 @@ from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol
 from protocols.core.roles import Classification, PredictsLevels
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.newton import (
     CLIMB,
     Point,
@@ -228,6 +229,12 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
         coef = np.vstack([np.zeros(len(spec.terms())), result.coef])[order]
         rows = coef[1:] - coef[0] if len(order) > 2 else coef[1] - coef[0]
         return estimators.logistic_regression(spec.covariates, rows, classes=sorted(spec.levels))
+
+    def method(self, spec: MultinomialSpec) -> str:
+        return (
+            f"Multinomial logistic regression of {spec.outcome} (reference {spec.levels[0]:g}) on "
+            f"{listed(spec.covariates)}, over people with complete data."
+        )
 
     def about(self, spec: MultinomialSpec) -> str:
         return f"Multinomial regression of {spec.outcome} on {', '.join(spec.covariates)}."

@@ -22,6 +22,7 @@ from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation import elastic_net
 from protocols.estimation.elastic_net import at_penalty
 from protocols.estimation.newton import CLIMB, covariate_moments, location_and_scale, original_scale
@@ -227,6 +228,13 @@ class PenalizedLogistic(
             np.append(result.intercept[at], result.coef[at]),
             inverse_penalty=1 / (result.n * float(result.lambdas[at])),
             l1_ratio=spec.l1_ratio,
+        )
+
+    def method(self, spec: PenalizedLogisticSpec) -> str:
+        kind = {0.0: "ridge", 1.0: "lasso"}.get(spec.l1_ratio, f"elastic net (L1 share {spec.l1_ratio:g})")
+        return (
+            f"Logistic regression of {spec.outcome} on {listed(spec.covariates)} with a {kind} penalty "
+            "(Friedman, Hastie & Tibshirani 2010), chosen by the least BIC."
         )
 
     def about(self, spec: PenalizedLogisticSpec) -> str:

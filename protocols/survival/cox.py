@@ -22,6 +22,7 @@ from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, sit
 from protocols.core.roles import SurvivalModel
 from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.wording import listed
 from protocols.estimation.newton import CLIMB
 from protocols.survival import cox_fit
 from protocols.survival import shared_baseline as shared
@@ -271,6 +272,25 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
                 baseline=(base.days, base.cumulative_hazard, base.center) if base else None,
             )
         )
+
+    def method(self, spec: CoxSpec) -> str:
+        strata = [*(["hospital"] if spec.stratify == "site" else []), *spec.strata]
+        kind = {0.0: "ridge", 1.0: "lasso"}.get(spec.l1_ratio, "elastic net")
+        words = [
+            f"Cox regression of {spec.outcome} on {listed(spec.covariates)}",
+            f"stratified by {listed(strata)}" if strata else "with one baseline hazard for all hospitals",
+            f"ties after {spec.ties.capitalize()}",
+            "time-varying covariates" if spec.episodes else "",
+            f"delayed entry at {spec.entry}" if spec.entry else "",
+            f"case weights {spec.weight}" if spec.weight else "",
+            f"a {kind} penalty of {spec.penalty:g} on standardized covariates" if spec.penalty else "",
+            "robust standard errors (Lin & Wei 1989)" if spec.robust or spec.cluster else "",
+        ]
+        tested = (
+            " Proportional hazards were tested by scaled Schoenfeld residuals (Grambsch & Therneau 1994)."
+        )
+        ends = ". People with complete data." + (tested if spec.proportional_hazards else "")
+        return ", ".join(word for word in words if word) + ends
 
     def about(self, spec: CoxSpec) -> str:
         baseline = "stratified by site" if spec.stratify == "site" else "one baseline hazard for all sites"

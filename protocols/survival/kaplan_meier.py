@@ -184,6 +184,13 @@ class KaplanMeier(FederatedProtocol[KaplanMeierSpec, KaplanMeierResult]):
         )
         return fitters.kaplan_meier(table, group)
 
+    def method(self, spec: KaplanMeierSpec) -> str:
+        by = f" by {spec.by}" if spec.by else ""
+        return (
+            f"Kaplan-Meier curves of {spec.outcome}{by} on a grid of {spec.grid.step_days} days up to day "
+            f"{spec.grid.until_days}, with {spec.interval} intervals (Greenwood's variance)."
+        )
+
     def about(self, spec: KaplanMeierSpec) -> str:
         return f"Kaplan-Meier curves of {spec.outcome}{f' by {spec.by}' if spec.by else ''}."
 

@@ -24,6 +24,7 @@ from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Res
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.results.numerals import shown, shown_p
 from protocols.survival.life_table import FollowUp, Grid, counted, follow_up, known_follow_up
 
@@ -171,6 +172,12 @@ class LogRank(FederatedProtocol[LogRankSpec, LogRankResult]):
         total = yield ask("on_grid")
         sums = log_rank(total["at_risk"], total["deaths"], spec.rho)
         return result(spec, sums, total["people"], total["deaths"].sum(axis=1), total.min_count)
+
+    def method(self, spec: LogRankSpec) -> str:
+        strata = [*(["hospital"] if spec.stratify == "site" else []), *spec.strata]
+        kind = f"Fleming and Harrington's test (rho {spec.rho:g})" if spec.rho else "Log-rank test"
+        parted = f", stratified by {listed(strata)}" if strata else ""
+        return f"{kind} of {spec.outcome} by {spec.by}{parted}."
 
     def about(self, spec: LogRankSpec) -> str:
         over = "over all sites together" if spec.grid else "stratified by site"

@@ -31,6 +31,7 @@ from protocols.core.protocol import (
 from protocols.core.roles import Model, PredictsProbability
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.roc import bin_of, delong_difference, histogram_of
 from protocols.results.figures import net_benefit
 from protocols.validation.out_of_fold import (
@@ -252,6 +253,13 @@ class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):
         totals = yield folds.questions("counts", fits)
         check_people(spec, int(totals[0]["n"]), totals[0].min_count)
         return mean_of_repeats([result(spec, total.arrays) for total in totals], MEASURES)
+
+    def method(self, spec: DecisionCurveSpec) -> str:
+        return (
+            f"Decision curves (Vickers & Elkin 2006) of {listed(spec.models)}, {spec.scheme}: nobody is "
+            "judged by a model that was trained on them; net reclassification and integrated "
+            "discrimination improvement beside the reference (Pencina et al. 2008), where one is named."
+        )
 
     def about(self, spec: DecisionCurveSpec) -> str:
         return f"Decision curves, {spec.scheme}; for each fold:"

@@ -31,6 +31,7 @@ from protocols.core.protocol import (
     PerSite,
     Result,
     ask,
+    protocol,
     site_step,
 )
 from protocols.core.roles import Model, PredictsProbability, Transforms
@@ -289,6 +290,14 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         check_people(spec, int(totals[0]["n"]), totals[0].min_count)
         found = [result(spec, folds.names, fits, total.arrays, by_site, not_judged) for total in totals]
         return mean_of_repeats(found, MEASURES)
+
+    def method(self, spec: DiscriminationSpec) -> str:
+        model = protocol(spec.model.protocol).method(spec.model)
+        return (
+            f"Validation {spec.scheme}: nobody is judged by a model that was trained on them, and what "
+            "prepares columns is estimated inside each training set. AUC with DeLong's standard error "
+            f"(1988), calibration intercept and slope (Cox 1958), Brier score. The model: {model}"
+        )
 
     def about(self, spec: DiscriminationSpec) -> str:
         return f"Validation of a model, {spec.scheme}; for each fold:"

@@ -41,6 +41,7 @@ from protocols.core.protocol import (
 from protocols.core.roles import Applicable, Model, PredictsProbability, ProbabilityModel, score
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.newton import CLIMB, Point, location_and_scale, maximise, original_scale
 from protocols.regression import families
 from protocols.results.figures import forest
@@ -235,6 +236,13 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
         meta = arrays["meta"]
         probability = expit(meta[0] + _covariates(p) @ meta[1:])
         return np.where(np.isnan(p).all(axis=1), np.nan, probability)
+
+    def method(self, spec: FusionSpec) -> str:
+        return (
+            f"Late fusion: a logistic meta-learner on the out-of-fold log odds ({spec.folds} folds) of "
+            f"models for {listed(spec.experts)}, with an indicator where a modality is missing, predicts "
+            f"{spec.outcome}."
+        )
 
     def about(self, spec: FusionSpec) -> str:
         return f"Late fusion of {', '.join(spec.names())}: experts in {spec.folds} folds and on everybody."

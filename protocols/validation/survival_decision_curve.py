@@ -30,6 +30,7 @@ from protocols.core.protocol import (
 from protocols.core.roles import Model, PredictsSurvival, risks
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.results.figures import net_benefit
 from protocols.survival.life_table import FollowUp, counted, curve, follow_up, known_follow_up
 from protocols.validation.out_of_fold import (
@@ -207,6 +208,12 @@ class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, Surviva
         check_people(spec, int(totals[0]["n"]), totals[0].min_count)
         found = [result(spec, total.arrays, total.min_count) for total in totals]
         return mean_of_repeats(found, MEASURES)
+
+    def method(self, spec: SurvivalDecisionCurveSpec) -> str:
+        return (
+            f"Decision curves (Vickers & Elkin 2006) of {listed(spec.models)} for the event by day "
+            f"{spec.day}, {spec.scheme}: nobody is judged by a model that was trained on them."
+        )
 
     def about(self, spec: SurvivalDecisionCurveSpec) -> str:
         return f"Decision curves of survival by day {spec.day}, {spec.scheme}; for each fold:"

@@ -32,11 +32,13 @@ from protocols.core.protocol import (
     PerSite,
     Result,
     Total,
+    protocol,
     site_step,
 )
 from protocols.core.roles import Model, PredictsSurvival, risks
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.wording import listed
 from protocols.results.validation_figures import by_day_panel, site_panel
 from protocols.survival.concordance import Pairs, pairs
 from protocols.survival.life_table import FollowUp, counted, ended, follow_up, known_follow_up
@@ -284,6 +286,14 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         at = observed[spec.at()]
         found = [result(spec, folds.names, fits, total, at, by_site, not_judged) for total in totals]
         return mean_of_repeats(found, MEASURES)
+
+    def method(self, spec: SurvivalValidationSpec) -> str:
+        model = protocol(spec.model.protocol).method(spec.model)
+        return (
+            f"Validation {spec.scheme}: nobody is judged by a model that was trained on them. Concordance "
+            "after Harrell (1982) and Uno (2011), time-dependent AUC, Brier score, and predicted beside "
+            f"observed shares at days {listed(map(str, spec.days))}. The model: {model}"
+        )
 
     def about(self, spec: SurvivalValidationSpec) -> str:
         return f"Validation of a survival model, {spec.scheme}; for each fold:"

@@ -44,6 +44,7 @@ from protocols.core.roles import (
 )
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.results.figures import MOST_ROWS, left_out
 from protocols.results.numerals import shown
 from protocols.survival.cox import CoxSpec
@@ -201,6 +202,12 @@ class Tune(FederatedProtocol[TuneSpec, TuneResult], ProbabilityModel[TuneSpec], 
         model, own = _chosen(spec, arrays)
         assert isinstance(model, PredictsSurvival)
         return risks(model, table, at, own)
+
+    def method(self, spec: TuneSpec) -> str:
+        return (
+            f"The model was chosen among {listed(spec.candidates)} by the out-of-fold log-likelihood in "
+            f"{spec.folds} folds."
+        )
 
     def about(self, spec: TuneSpec) -> str:
         return (

@@ -15,6 +15,8 @@ from protocols.core.study import Study
 from protocols.exchange.rounds import Outcome
 from server.report import blocks, sections
 from server.report.blocks import Section
+from server.report.checklist import checklists
+from server.report.methods import methods
 from server.report.sections import shown_title
 
 HTML, JSON = "report.html", "results.json"
@@ -81,6 +83,8 @@ def _page(
             sections.question(study),
             *extra,
             *sections.results(study, outcome),
+            methods(study, outcome),
+            checklists(study, outcome),
             _released(study, outcome, left),
             _provenance(study, outcome),
         ],

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from protocols.core.disclosure import Thresholds
 from protocols.core.table import AnalysisTable
 from protocols.validation.decision_curve import (
     MEASURES,
@@ -16,12 +17,14 @@ from protocols.validation.out_of_fold import folds_of, mean_of_repeats, smaller_
 from protocols.validation.schemes import BySite
 from tests.reference.pooled.fitted import pooled_fitted, scored_by
 
+FLOOR = Thresholds().min_count
+
 
 def pooled(spec: DecisionCurveSpec, tables: Sequence[AnalysisTable]) -> DecisionCurveResult:
     """The same folds, pooled fits, and net benefit from each person's score."""
     judged: tuple[str, ...] = ()
     if isinstance(spec.scheme, BySite):
-        judged = tuple(sorted(t.site for t in tables if smaller_class(spec, t)["smaller"] >= 10))
+        judged = tuple(sorted(t.site for t in tables if smaller_class(spec, t)["smaller"] >= FLOOR))
     folds = folds_of(spec.scheme, judged)
     fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
     found = []

@@ -19,12 +19,14 @@ from protocols.validation.survival_decision_curve import (
 )
 from tests.reference.pooled.fitted import pooled_fitted
 
+FLOOR = Thresholds().min_count
+
 
 def pooled(spec: SurvivalDecisionCurveSpec, tables: Sequence[AnalysisTable]) -> SurvivalDecisionCurveResult:
     """The same folds, pooled fits, and statsmodels' Kaplan-Meier of those above each threshold."""
     judged: tuple[str, ...] = ()
     if isinstance(spec.scheme, BySite):
-        enough = (t.site for t in tables if SurvivalDecisionCurve.classes(spec, t)["smaller"] >= 10)
+        enough = (t.site for t in tables if SurvivalDecisionCurve.classes(spec, t)["smaller"] >= FLOOR)
         judged = tuple(sorted(enough))
     folds = folds_of(spec.scheme, judged)
     fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]

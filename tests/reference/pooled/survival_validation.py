@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from protocols.core.disclosure import Thresholds
 from protocols.core.protocol import Total
 from protocols.core.table import AnalysisTable
 from protocols.survival.life_table import follow_up, known_follow_up
@@ -21,12 +22,14 @@ from protocols.validation.survival_validation import (
 from tests.reference.pooled import pair_by_pair
 from tests.reference.pooled.fitted import pooled_fitted
 
+FLOOR = Thresholds().min_count
+
 
 def pooled(spec: SurvivalValidationSpec, tables: Sequence[AnalysisTable]) -> SurvivalValidationResult:
     """The same folds and pooled fits; every pair and every person looked at by itself."""
     judged: tuple[str, ...] = ()
     if isinstance(spec.scheme, BySite):
-        enough = (t.site for t in tables if SurvivalValidation.classes(spec, t)["smaller"] >= 10)
+        enough = (t.site for t in tables if SurvivalValidation.classes(spec, t)["smaller"] >= FLOOR)
         judged = tuple(sorted(enough))
     folds = folds_of(spec.scheme, judged)
     fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]

@@ -1,0 +1,65 @@
+"""The methods section of a report: design, what was done in each analysis, and the software with versions."""
+
+import importlib.metadata
+import platform
+
+from protocols.core.protocol import protocol
+from protocols.core.study import Study
+from protocols.core.wording import listed
+from protocols.exchange.rounds import Outcome
+from server.report import blocks
+from server.report.blocks import Section
+from server.report.sections import shown_title
+
+LIBRARIES = ("numpy", "scipy", "pandas")
+"""What the results were computed with, beside Shadowgraph itself."""
+
+
+def methods(study: Study, outcome: Outcome) -> Section:
+    """What a reader needs to know to judge and to repeat the study."""
+    rows = [
+        (shown_title(a), protocol(a.spec.protocol).method(a.spec) + _after(study, a.after))
+        for a in study.analyses
+    ]
+    return Section(
+        "Methods",
+        [
+            blocks.text(_design(study, outcome)),
+            blocks.text(_disclosure(study)),
+            blocks.table(("analysis", "what was done"), rows),
+            blocks.text(software()),
+        ],
+    )
+
+
+def _design(study: Study, outcome: Outcome) -> str:
+    return (
+        f"A federated study over {len(outcome.sites)} hospitals ({listed(outcome.sites)}). Each hospital "
+        "mapped its own records to the OMOP Common Data Model and selected the cohort by the same "
+        f"definition. The hospitals answered the questions of a signed study in {outcome.rounds} rounds, "
+        "each after its own approval; no row of a patient left a hospital."
+    )
+
+
+def _disclosure(study: Study) -> str:
+    floors = study.thresholds
+    return (
+        f"A number in the clear stands on at least {floors.min_count} people. A sum over hospitals was "
+        "joined under pairwise masks, so that nobody saw a single hospital's part; it needs at least "
+        f"{floors.min_sites_in_sum} hospitals, {floors.min_count_in_sum} people at each that contributes, "
+        f"and {floors.min_count} in all. A hospital may have set stricter floors."
+    )
+
+
+def _after(study: Study, names: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    before = listed(f"“{shown_title(study.analysis(name))}”" for name in names)
+    return f" On the columns as changed by {before}."
+
+
+def software() -> str:
+    """Shadowgraph, Python and the libraries that compute, with versions."""
+    version = importlib.metadata.version
+    libraries = listed(f"{name} {version(name)}" for name in LIBRARIES)
+    return f"Shadowgraph {version('shadowgraph')} on Python {platform.python_version()} with {libraries}."
