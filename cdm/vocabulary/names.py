@@ -147,11 +147,6 @@ def normal_code(vocabulary_id: str, code: str) -> str:
     return f"{category}.{rest}" if rest else str(category)
 
 
-def system_of(vocabulary_id: str) -> str | None:
-    """FHIR's URI of a vocabulary, None for one that FHIR has no name for."""
-    return next((system for system, known in SYSTEMS.items() if known == vocabulary_id), None)
-
-
 @dataclass(frozen=True)
 class ConceptCode:
     """A code with its vocabulary, written `LOINC:89243-0`; `ICD10CM:C71%` is every code that begins so."""

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from scipy import stats
 from scipy.special import logsumexp, softmax, xlogy
 
-from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
@@ -238,14 +238,6 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
 
     def about(self, spec: MultinomialSpec) -> str:
         return f"Multinomial regression of {spec.outcome} on {', '.join(spec.covariates)}."
-
-
-def level_probabilities(spec: MultinomialSpec, table: AnalysisTable, coef: Array) -> Floats:
-    """The (levels, n) probabilities of the levels, by (k, p) coefficients."""
-    design = np.column_stack([np.ones(len(table)), table.matrix(spec.covariates)])
-    eta = np.vstack([np.zeros((1, len(table))), coef @ design.T])
-    probabilities: Floats = np.exp(eta - logsumexp(eta, axis=0))
-    return probabilities
 
 
 def _chosen(spec: MultinomialSpec, table: AnalysisTable) -> Integers:

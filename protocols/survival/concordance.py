@@ -135,19 +135,3 @@ def _tied_times(end: Floats, score: Floats, weight: Floats) -> tuple[float, floa
     )
     same = float((mean[time[which]] * number * (number - 1) / 2).sum()) if len(both) else 0.0
     return float((mean * times * (times - 1) / 2).sum()) - same, same
-
-
-def still_followed(people: FollowUp) -> Floats:
-    """(n,) the Kaplan-Meier estimate G of not being censored, just before each person's time ends.
-
-    Events come before censorings of the same time, so those who have the event then are not at risk.
-    """
-    times, at = np.unique(people.time, return_inverse=True)
-    ended = np.bincount(at, minlength=len(times))
-    dead = np.bincount(at, people.event, minlength=len(times))
-    at_risk = np.cumsum(ended[::-1])[::-1] - dead
-    if people.entry is not None:
-        at_risk = at_risk - (np.sort(people.entry).size - np.searchsorted(np.sort(people.entry), times))
-    after = np.cumprod(1 - (ended - dead) / np.maximum(at_risk, 1))
-    before: Floats = np.append(1.0, after[:-1])[at] if len(times) else np.zeros(0)
-    return before

@@ -125,11 +125,6 @@ class KaplanMeierResult(Result):
             "curve ends where too few people are at risk.",
         )
 
-    def survival_at(self, day: float) -> Floats:
-        """The (G,) survival at a day of the grid or after it; NaN beyond the curve's end."""
-        k = int(np.searchsorted(self.days, day, side="right"))
-        return np.ones(len(self.groups)) if k == 0 else self.survival[:, k - 1]
-
 
 class KaplanMeier(FederatedProtocol[KaplanMeierSpec, KaplanMeierResult]):
     """Survival curves by group."""

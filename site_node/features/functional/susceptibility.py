@@ -39,8 +39,3 @@ def blood_volume(time_s: Floats, change: Floats, healthy: Floats) -> BloodVolume
     area = integral(time_s, change)[-1]
     given_back = integral(time_s, accumulated[:, None])[-1, 0]
     return BloodVolume(area, area + leakage * given_back, leakage)
-
-
-def absolute_blood_volume(time_s: Floats, tissue: Floats, artery: Floats) -> Floats:
-    """The blood volume as a fraction, (voxel): the area under the tissue's curve over the artery's."""
-    return np.asarray(integral(time_s, tissue)[-1] / integral(time_s, artery[:, None])[-1, 0])

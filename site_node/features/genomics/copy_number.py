@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from site_node.features.clinical import Floats, Integers
 
@@ -57,10 +56,3 @@ def of_genes(segments: Segments, start: Integers, end: Integers) -> Floats:
     found = np.full(len(start), np.nan)
     found[covered] = segments.log2_ratio[chosen[covered]]
     return found
-
-
-def altered_fraction(segments: list[Segments], threshold: float = GAIN) -> float:
-    """The fraction of covered bases in segments whose log2 ratio is beyond the threshold on either side."""
-    lengths: NDArray[np.int64] = np.concatenate([one.end - one.start + 1 for one in segments])
-    ratios = np.concatenate([one.log2_ratio for one in segments])
-    return float(lengths[np.abs(ratios) > threshold].sum() / lengths.sum())

@@ -26,11 +26,6 @@ def fpkm(counts: Floats, lengths: Floats) -> Floats:
     return 1e9 * counts / _positive(lengths)[:, None] / _sums(counts)
 
 
-def tpm_of_fpkm(values: Floats) -> Floats:
-    """(genes, samples) TPM of FPKM: both are proportional to reads per length."""
-    return 1e6 * values / _sums(values)
-
-
 def log2_1p(values: Floats) -> Floats:
     """log2(1 + x), in which a gene without a read is 0."""
     return np.log2(1.0 + values)

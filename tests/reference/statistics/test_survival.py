@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from protocols.core.table import AnalysisTable, Episodes
-from protocols.survival.concordance import Pairs, pairs, still_followed
+from protocols.core.table import AnalysisTable, Episodes, Floats
+from protocols.survival.concordance import Pairs, pairs
 from protocols.survival.life_table import FollowUp, Grid
 from protocols.survival.partial_likelihood import Stratum
 from tests.lib.shared import shared
@@ -77,6 +77,22 @@ def base(found: Any, expected: dict[str, Any]) -> Iterator[Check]:
     """The baseline hazard of covariates 0."""
     at_zero = found.survival(np.zeros((1, len(found.coef))), expected["times"])[0]
     yield Check("basehaz", expected["cumhaz"], -np.log(at_zero))
+
+
+def still_followed(people: FollowUp) -> Floats:
+    """(n,) the Kaplan-Meier estimate G of not being censored, just before each person's time ends.
+
+    Events come before censorings of the same time, so those who have the event then are not at risk.
+    """
+    times, at = np.unique(people.time, return_inverse=True)
+    ended = np.bincount(at, minlength=len(times))
+    dead = np.bincount(at, people.event, minlength=len(times))
+    at_risk = np.cumsum(ended[::-1])[::-1] - dead
+    if people.entry is not None:
+        at_risk = at_risk - (np.sort(people.entry).size - np.searchsorted(np.sort(people.entry), times))
+    after = np.cumprod(1 - (ended - dead) / np.maximum(at_risk, 1))
+    before: Floats = np.append(1.0, after[:-1])[at] if len(times) else np.zeros(0)
+    return before
 
 
 def concordance(strata: list[tuple[FollowUp, Any]], expected: dict[str, Any]) -> Iterator[Check]:

@@ -16,7 +16,6 @@ from cdm.vocabulary.names import (
     Resolution,
     StandardConcept,
     VocabularyFileError,
-    system_of,
     vocabulary_id_of,
 )
 from cdm.vocabulary.seed import administrative_map, seed
@@ -141,12 +140,6 @@ def test_a_hospitals_own_system_has_a_short_stable_name() -> None:
     assert len(name) <= 20
     assert name == vocabulary_id_of(LOCAL + "/") == vocabulary_id_of(LOCAL + "|2.0")
     assert name != vocabulary_id_of(LOCAL + "2")
-
-
-def test_a_vocabulary_has_one_fhir_name() -> None:
-    assert system_of("LOINC") == "http://loinc.org"
-    assert system_of("ICDO3") == "http://terminology.hl7.org/CodeSystem/icd-o-3"
-    assert system_of("Cost Type") is None
 
 
 def test_a_concept_string_is_parsed_at_its_first_colon() -> None:

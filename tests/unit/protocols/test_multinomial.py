@@ -8,7 +8,6 @@ from protocols.core.lockstep import Failure
 from protocols.core.table import AnalysisTable
 from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome
-from protocols.regression.multinomial import MultinomialSpec, level_probabilities
 from tests.lib.drawn_sites import a_site, study_of
 
 SITES = [a_site("a", 150, 1), a_site("b", 60, 2), a_site("c", 90, 3)]
@@ -39,10 +38,9 @@ def test_another_reference_level_gives_differences_and_the_same_fit() -> None:
 
 def test_probabilities_sum_to_one_and_average_to_the_counts() -> None:
     found = run(spec("response", [0, 1, 2]))["a0"]
-    parsed = MultinomialSpec.model_validate({**spec("response", [0, 1, 2]), "covariates": COVARIATES})
-    shares = np.hstack([level_probabilities(parsed, site, found.coef) for site in SITES])
-    np.testing.assert_allclose(shares.sum(axis=0), 1, rtol=1e-12)
-    np.testing.assert_allclose(shares.sum(axis=1), found.counts, rtol=1e-9)
+    shares = np.vstack([found.predict_proba(site.matrix(COVARIATES)) for site in SITES])
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(shares.sum(axis=0), found.counts, rtol=1e-9)
 
 
 def test_a_level_that_is_not_named_is_refused_and_a_rare_one_withheld() -> None:
