@@ -1,17 +1,19 @@
 """One image and its regions of interest: what is measured on it, and the measuring, without a database."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cdm.etl.imaging.image_feature import word_of
 from site_node.features.functional.maps import LACKS, NoMapError
 from site_node.features.functional.settings import modality_of
 from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions
@@ -29,11 +31,8 @@ FAILED = ("radiomics-failed", "the engine failed on this image; please report it
 KILLED = ("radiomics-killed", "the process ended while it measured this image: out of memory?")
 OTHER_VERSION = ("radiomics-other-version", "the process that measured has another version of the engine")
 AMBIGUOUS = ("radiomics-ambiguous-region", "several regions of one object fit one name; narrow the pattern")
+VERSIONS = ("radiomics-region-versions", "several objects of one day, and no times to tell which is newer")
 TOGETHER = 8  # regions in one pass: their masks are in memory together
-
-
-class AmbiguousRegionError(Exception):
-    """Several regions of one object fit one name."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,26 @@ class Place:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A region to measure: its name in studies, the file and the name there, and what will be said of it."""
+    """A region to measure: its name in studies, the file and the name there, and what will be said of it.
+
+    `word` is the name as features have it, of two names that would be one there distinct; `fault` is the code
+    and reason why it cannot be measured.
+    """
 
     name: str
     file: str
     name_there: str
     algorithm: str
+    word: str = ""
+    fault: tuple[str, str] | None = None
+
+
+class Chosen(NamedTuple):
+    """The object and the name there of a region, or why it is not told which."""
+
+    found: IndexedRegions
+    name_there: str
+    fault: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,35 +101,75 @@ def cases(
         objects = index.regions.get(place.series_uid)
         if series and objects:
             chosen = settings or preset(OF_MODALITY[place.modality])
+            picked = choose(objects, patterns)
+            words = distinct_words(picked)
             regions = tuple(
-                Drawn(name, found.file, name_there, _algorithm(chosen, series.instances, found, name_there))
-                for name, (found, name_there) in choose(objects, patterns).items()
+                Drawn(
+                    name,
+                    one.found.file,
+                    one.name_there,
+                    _algorithm(chosen, series.instances, one, name, words[name]),
+                    words[name],
+                    one.fault,
+                )
+                for name, one in picked.items()
             )
             yield Case(place, series.files, regions, chosen)
 
 
-def choose(objects: Iterable[IndexedRegions], patterns: Patterns) -> dict[str, tuple[IndexedRegions, str]]:
+def choose(objects: Iterable[IndexedRegions], patterns: Patterns) -> dict[str, Chosen]:
     """The region to measure under each name: its object, and its name there.
 
     Without patterns every region goes by its own name. Of several objects with a region of a name the newest
-    counts: a revision. Where several regions of one object fit a pattern the name there is empty.
+    counts, by the day and the time at which its content was last modified: a revision.
     """
-    found: dict[str, tuple[IndexedRegions, str]] = {}
-    for one in sorted(objects, key=lambda one: (one.day, one.sop_uid)):
+    with_name: dict[str, list[Chosen]] = defaultdict(list)
+    for one in sorted(objects, key=lambda one: (one.day, one.time, one.sop_uid)):
         for name, pattern in patterns.items() or [(name, "") for name in one.names]:
             fitting = [n for n in one.names if _fits(n, pattern)] if pattern else [name]
             if fitting:
-                found[name] = (one, fitting[0] if len(fitting) == 1 else "")
-    return found
+                with_name[name].append(Chosen(one, fitting[0], AMBIGUOUS if len(fitting) > 1 else None))
+    return {name: _newest(found) for name, found in with_name.items()}
+
+
+def _newest(found: list[Chosen]) -> Chosen:
+    """The last of these in ascending time, with a fault where the time does not tell it from another."""
+    last = found[-1]
+    is_told = all(_is_older(one.found, last.found) for one in found[:-1])
+    return last if is_told else last._replace(fault=VERSIONS)
+
+
+def _is_older(one: IndexedRegions, other: IndexedRegions) -> bool:
+    """Whether it is known that one was drawn before the other."""
+    if not one.day or one.day != other.day:
+        return bool(one.day) and one.day < other.day
+    return bool(one.time) and one.time < other.time
+
+
+def distinct_words(names: Iterable[str]) -> dict[str, str]:
+    """Each name as features have it: where names would fold into one there, with a hash behind it.
+
+    The name that needs no folding stays as it is.
+    """
+    folded: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        folded[word_of(name)].append(name)
+    alone = {alike[0] for alike in folded.values() if len(alike) == 1} | folded.keys()
+    return {
+        name: name if name in alone else f"{name}~{blake2b(name.encode(), digest_size=4).hexdigest()}"
+        for alike in folded.values()
+        for name in alike
+    }
 
 
 def _fits(name: str, pattern: str) -> bool:
     return fnmatchcase(name.casefold(), pattern.casefold())
 
 
-def _algorithm(settings: Settings, instances: str, found: IndexedRegions, name: str) -> str:
-    """What computed a number and from what: equal strings mean an equal number."""
-    inputs = blake2b("\x1f".join((instances, found.sop_uid, name)).encode(), digest_size=8).hexdigest()
+def _algorithm(settings: Settings, instances: str, one: Chosen, name: str, word: str) -> str:
+    """What computed a number and from what: equal strings mean an equal number under an equal name."""
+    parts = [instances, one.found.sop_uid, one.name_there, *([word] if word != name else [])]
+    inputs = blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest()
     return f"{ENGINE} {VERSION} settings {settings.digest()[:16]} input {inputs}"
 
 
@@ -138,6 +191,9 @@ def _measured(image: Scan, regions: Iterable[Drawn], settings: Settings) -> list
     masks: dict[str, NDArray[np.bool_]] = {}
     faults: dict[str, tuple[str, str]] = {}
     for region in regions:
+        if region.fault:
+            faults[region.name] = region.fault
+            continue
         try:
             masks[region.name] = _mask(image, region)
         except Exception as error:  # one region must not stop the others
@@ -156,8 +212,6 @@ def _measured(image: Scan, regions: Iterable[Drawn], settings: Settings) -> list
 
 
 def _mask(image: Scan, region: Drawn) -> NDArray[np.bool_]:
-    if not region.name_there:
-        raise AmbiguousRegionError
     assert image.grid is not None
     mask = read_regions(Path(region.file), image.grid, [region.name_there])[region.name_there]
     if not mask.any():
@@ -188,8 +242,6 @@ def killed(case: Case) -> list[Outcome]:
 
 def _told(error: Exception) -> tuple[str, str]:
     """The code and reason of an error; of one that is not ours, no word of its text."""
-    if isinstance(error, AmbiguousRegionError):
-        return AMBIGUOUS
     if isinstance(error, NoMapError):
         return error.lack.value, LACKS[error.lack]
     return (error.fault.value, REASONS[error.fault]) if isinstance(error, DicomFault) else FAILED

@@ -128,7 +128,7 @@ def _record(case: Case, outcome: Outcome) -> SourceRecord | Unreadable:
         "person_id": place.person_id,
         "date": place.day.isoformat(),
         "modality": place.modality,
-        "region": region.name,
+        "region": region.word or region.name,
         "algorithm": region.algorithm,
         "computed_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0).isoformat(),
         "features": list(outcome.features),

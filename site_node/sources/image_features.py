@@ -3,8 +3,9 @@
     patient,series_uid,vasari_f1,vasari_f5,...
 
 `patient` is required. `series_uid` (which series was read), `date` (of the reading, ISO) and `reader` are
-known by their names; every other column is a feature. An empty cell was not scored. A cell that is not a
-number is reported by line and column and is missing; the other cells of its line load.
+known by their names, and by all four one reading is told from another: readings of several readers or days
+stay, also of several files. Every other column is a feature. An empty cell was not scored. A cell that is not
+a number is reported by line and column and is missing; the other cells of its line load.
 """
 
 import csv
@@ -101,8 +102,10 @@ def _reading(
     if day and not _is_date(day):
         yield Unreadable(KIND, f"{position}:date", "malformed-date", "column date holds no ISO date")
         day = ""
-    readings[patient] += 1
-    record_id = f"{patient}#{readings[patient]}"
+    # what tells one reading from another, also in another file: a correction keeps it
+    reading = "#".join(filter(None, (line.get(name) for name in NOT_FEATURES)))
+    readings[reading] += 1
+    record_id = f"{reading}#{readings[reading]}"
     body = {
         "id": record_id,
         "patient": patient,

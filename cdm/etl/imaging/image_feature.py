@@ -14,8 +14,8 @@ What it was measured on and by whom is a row of `image_feature` (MI-CDM), where 
 
 Names are at most 50 characters. A reader's score keeps the column's name (`vasari_f5`). A radiomic feature is
 `modality:region:filter:tag`, made by `radiomic_name`, with IBSI's tag and aggregation, since one IBSI code
-may stand for several numbers: `CT:GTV:none:cm_joint_entr_3D_avg`. One image has one row a name: computing
-again with other settings replaces the number.
+may stand for several numbers: `CT:GTV:none:cm_joint_entr_3D_avg`. One image has one row per radiomic name:
+computing again with other settings replaces the number. Each reading of a reader has a row of its own.
 
 So a variable is read by
     SELECT person_id, value_as_number, measurement_date
@@ -50,14 +50,15 @@ def feature_rows(
     type_concept_id: int = COMPUTED,
     computed_at: datetime | None = None,
     missing_reason: str = "",
+    reading: str = "",
 ) -> list[Row]:
     """The measurement that holds the number and, if the image is known, the image_feature that points to it.
 
-    A value that is None or not finite is missing, with `missing_reason` (`not-scored`) beside it. Without
-    an image the number belongs to the person and `name` alone, so a person then has one of a name.
+    A value that is None or not finite is missing, with `missing_reason` (`not-scored`) beside it. An image
+    has one row of a name, a person without an image too; what readers scored has one per `reading`.
     """
     missing = value is None or not math.isfinite(value)
-    record_id = f"ImageFeature/{image_occurrence_id or person_id}"
+    record_id = reading or f"ImageFeature/{image_occurrence_id or person_id}"
     measurement_id = context.row_id(record_id, "measurement", name)
     unit_concept_id = context.lookup("UCUM", unit).concept_id if unit else None
     measurement = Row(
@@ -103,11 +104,11 @@ def radiomic_name(modality: str, region: str, tag: str, filter_name: str = "none
     `tag` is IBSI's, followed by the aggregation where there is one. What is too long ends in eight
     hexadecimal digits of its hash, so that two long names stay two.
     """
-    return _within_length(":".join(_word(part) for part in (modality, region, filter_name, tag)))
+    return _within_length(":".join(word_of(part) for part in (modality, region, filter_name, tag)))
 
 
-def _word(text: str) -> str:
-    """The text without the separator and without white space."""
+def word_of(text: str) -> str:
+    """The text as a part of a feature's name: without the separator and without white space."""
     return re.sub(r"[\s:]+", "_", text.strip()) or "_"
 
 

@@ -30,6 +30,7 @@ def map_image_reading(body: Body, context: Context) -> list[Row]:
             day=date.fromisoformat(body["date"]) if body["date"] else DAY_NOT_KNOWN,
             algorithm=f"reader {body['reader']}" if body["reader"] else "reader",
             type_concept_id=SCORED_BY_READER,
+            reading=f"ImageReading/{body['id']}",
         )
     ]
     return rows if body["date"] else [row._replace(precision="year") for row in rows]

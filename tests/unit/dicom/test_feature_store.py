@@ -8,11 +8,12 @@ from sqlalchemy import Engine, func, select
 
 from cdm.database import connect, migrate
 from cdm.etl import Identity
+from cdm.etl.imaging.image_feature import radiomic_name
 from cdm.etl.loader.load import load
 from cdm.schema import image_feature, measurement, metadata
 from site_node.features.radiomics import Settings, extract_regions
 from site_node.features.radiomics.presets import preset
-from site_node.images.cases import choose
+from site_node.images.cases import VERSIONS, Chosen, choose, distinct_words
 from site_node.images.feature_store import Computed, compute, failures, status
 from site_node.sources.dicom import read
 from site_node.sources.dicom.index import IndexedRegions
@@ -197,7 +198,32 @@ def test_the_newest_object_with_a_name_counts() -> None:
         ]
     )
     chosen = choose([new, old], {})
-    assert chosen == {"GTV": (new, "GTV"), "PTV": (old, "PTV")}
+    assert chosen == {"GTV": Chosen(new, "GTV"), "PTV": Chosen(old, "PTV")}
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "is_told"),
+    [
+        ("", "153000", False),
+        ("090000", "090000", False),
+        ("090000", "153000", True),
+        ("090000", "090000.5", True),
+    ],
+)
+def test_of_one_day_the_time_decides_or_nothing_does(early: str, late: str, is_told: bool) -> None:
+    first, second = (
+        IndexedRegions("1.2", uid, "f", "2020-01-01", ("GTV",), time)
+        for uid, time in (("9", early), ("1", late))
+    )
+    chosen = choose([second, first], {})["GTV"]
+    assert chosen.fault == (None if is_told else VERSIONS)
+    assert not is_told or chosen.found == second
+
+
+def test_names_that_fold_into_one_stay_distinct_and_the_plain_one_plain() -> None:
+    words = distinct_words(["GTV 1", "GTV_1", "GTV:1", "PTV 2"])
+    assert (words["GTV_1"], words["PTV 2"]) == ("GTV_1", "PTV 2")
+    assert len({radiomic_name("CT", word, "stat_mean") for word in words.values()}) == 4
 
 
 def test_two_processes_compute_what_one_does(sqlite_engine: Engine, images: Path, tmp_path: Path) -> None:
