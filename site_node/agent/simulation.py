@@ -1,10 +1,12 @@
 """A study on this site's data alone, for the person who decides. Nothing of it leaves the site."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from protocols.core.lockstep import Failure
 from protocols.exchange.local import run_locally
+from protocols.runtime.accounts import unix_user
 from site_node.governance import approvals, audit
 from site_node.governance.policy import read_policy
 from site_node.home import config
@@ -12,23 +14,49 @@ from site_node.home.cdm import open_cdm
 from site_node.study_table.build import build_table
 
 
-def simulate(home: Path, reference: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Attrition:
+    """How many people one rule of a cohort left."""
+
+    rule: str
+    people: int
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Whom a study finds at this site alone.
+
+    Attributes:
+        missing: column -> people without a value.
+        analyses: name -> None, or the code with which it could not be answered here alone.
+    """
+
+    people: int
+    attrition: tuple[Attrition, ...]
+    missing: Mapping[str, int]
+    analyses: Mapping[str, str | None]
+    schema_version: int = 1
+
+
+def simulate(home: Path, reference: str) -> Simulation:
     """Whom a proposed study finds here, rule by rule, and which of its analyses this site could answer."""
     study = approvals.find(home, reference)
     settings = config.load(home)
-    built = build_table(open_cdm(settings), study, settings.name)
+    engine = open_cdm(settings)
+    try:
+        built = build_table(engine, study, settings.name)
+    finally:
+        engine.dispose()
     alone = study.model_copy(update={"min_sites": 1})
     outcome = run_locally(alone, [built.table], thresholds=read_policy(home).thresholds)
-    missing = {
-        name: int((column != column).sum()) for name, column in built.table.columns.items()
-    }  # NaN is the one value that differs from itself
-    audit.record(home, "study-simulated", study=study.hash())
-    return {
-        "people in the cohort": len(built.table),
-        "attrition": [{"rule": rule, "people": count} for rule, count in built.attrition],
-        "missing values": missing,
-        "analyses": {
-            name: f"could not be answered here alone: {found.code}" if isinstance(found, Failure) else "ok"
+    audit.record(home, "study-simulated", study=study.hash(), unix_user=unix_user())
+    return Simulation(
+        people=len(built.table),
+        attrition=tuple(Attrition(rule, count) for rule, count in built.attrition),
+        # NaN is the one value that differs from itself
+        missing={name: int((column != column).sum()) for name, column in built.table.columns.items()},
+        analyses={
+            name: str(found.code) if isinstance(found, Failure) else None
             for name, found in outcome.results.items()
         },
-    }
+    )

@@ -1,11 +1,11 @@
 """`shadowgraph audit`: what this site decided and what left it."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from protocols.runtime.output import Output
 from site_node.cli.inbox import Home
 
 app = typer.Typer(
@@ -16,51 +16,48 @@ app = typer.Typer(
 @app.command()
 def show(
     home: Home = Path("."), last: Annotated[int, typer.Option(min=1, help="how many lines")] = 20
-) -> list[dict[str, Any]]:
+) -> Output[Any]:
     """Show the last lines of the audit.
 
     Example: shadowgraph audit show --last 50
     """
-    from site_node.governance import audit
+    from site_node.actions import audit
+    from site_node.cli.words import audit as words
 
-    shown = []
-    for line in list(audit.lines(home))[-last:]:
-        facts = {k: v for k, v in line.items() if k not in ("at", "event", "after", "hash")}
-        words = json.dumps(facts)
-        shown.append({"at": line["at"][:19], "event": line["event"], "facts": words})
-    return shown
+    return Output(audit.shown(home, last=last), words.lines)
 
 
 @app.command()
-def verify(home: Home = Path(".")) -> dict[str, Any]:
+def verify(home: Home = Path(".")) -> Output[Any]:
     """Check that no line was altered, removed or put in another order.
 
     Example: shadowgraph audit verify
     """
-    from site_node.governance import audit
+    from site_node.actions import audit
+    from site_node.cli.words import audit as words
 
-    return {"lines": audit.verify(home), "chain": "whole"}
+    return Output(audit.verify(home), words.chain)
 
 
 @app.command()
-def releases(home: Home = Path(".")) -> list[dict[str, Any]]:
+def releases(home: Home = Path(".")) -> Output[Any]:
     """List every answer that left this site, with the digest of its exact bytes.
 
     Example: shadowgraph audit releases --json
     """
-    from site_node.governance import ledger
+    from site_node.actions import audit
+    from site_node.cli.words import audit as words
 
-    return ledger.released(home)
+    return Output(audit.releases(home), words.releases)
 
 
 @app.command()
-def export(file: Path, home: Home = Path(".")) -> dict[str, Any]:
+def export(file: Path, home: Home = Path(".")) -> Output[Any]:
     """Write the whole audit to a file, after checking its chain.
 
     Example: shadowgraph audit export audit-2026.jsonl
     """
-    from site_node.governance import audit
+    from site_node.actions import audit
+    from site_node.cli.words import audit as words
 
-    count = audit.verify(home)
-    file.write_bytes((home / audit.FILE).read_bytes() if count else b"")
-    return {"lines": count, "file": str(file)}
+    return Output(audit.export(home, file), words.exported)

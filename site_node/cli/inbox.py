@@ -1,10 +1,11 @@
 """`shadowgraph inbox`: studies that ask this site to take part, and the site's decisions."""
 
-import getpass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from protocols.runtime.output import Output
 
 
 def _site(home: Path) -> Path:
@@ -25,42 +26,39 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Studies that
 
 
 @app.command("list")
-def list_(home: Home = Path(".")) -> list[dict[str, Any]]:
+def list_(home: Home = Path(".")) -> Output[Any]:
     """List the studies that were proposed, with their state.
 
     Example: shadowgraph inbox list --home /srv/shadowgraph
     """
-    from site_node.governance import approvals
+    from site_node.actions import inbox
+    from site_node.cli.words import inbox as words
 
-    return approvals.inbox(home)
+    return Output(inbox.listed(home), words.listed)
 
 
 @app.command()
-def show(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
+def show(study: Reference, home: Home = Path(".")) -> Output[Any]:
     """Show a study in words: whom it counts, which variables it reads, what would leave.
 
     Example: shadowgraph inbox show lgg-survival
     """
-    from site_node.governance import approvals
-    from site_node.governance.policy import read_policy
-    from site_node.study_table import sealing
+    from site_node.actions import inbox
+    from site_node.cli.words import inbox as words
 
-    found = approvals.find(home, study)
-    return approvals.shown(home, found) | {
-        "sealed cohort": sealing.shown(home, found),
-        "this site's policy": read_policy(home).faults(found) or "admits it",
-    }
+    return Output(inbox.shown(home, study), words.study)
 
 
 @app.command()
-def simulate(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
+def simulate(study: Reference, home: Home = Path(".")) -> Output[Any]:
     """Run a study on this site's data alone, to see how many people it finds. Nothing leaves.
 
     Example: shadowgraph inbox simulate lgg-survival
     """
-    from site_node.agent.simulation import simulate
+    from site_node.actions import inbox
+    from site_node.cli.words import inbox as words
 
-    return simulate(home, study)
+    return Output(inbox.simulate(home, study), words.simulation)
 
 
 @app.command()
@@ -69,57 +67,42 @@ def approve(
     home: Home = Path("."),
     days: Annotated[int, typer.Option(min=1, max=366, help="how long the approval holds")] = 90,
     runs: Annotated[int, typer.Option(min=1, max=20, help="how often the study may be run")] = 3,
-    by: Annotated[str, typer.Option(help="who decides")] = "",
+    by: Annotated[str, typer.Option(help="who decides; your Unix user is kept beside the name")] = "",
     note: Note = "",
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Approve one study, exactly as it stands, and seal who is in it: no later load adds anybody.
 
     Example: shadowgraph inbox approve lgg-survival --days 30
     """
-    from site_node.governance import approvals
-    from site_node.governance.policy import read_policy
-    from site_node.study_table import sealing
+    from site_node.actions import inbox
+    from site_node.cli.words import inbox as words
 
-    found = approvals.find(home, study)
-    read_policy(home).admit(found)
-    sealed = sealing.seal(home, found)
-    who = by or getpass.getuser()
-    approvals.decide(home, found, approvals.State.APPROVED, by=who, days=days, max_runs=runs, note=note)
-    return {
-        "study": found.name,
-        "state": "approved",
-        "days": days,
-        "hash": found.hash(),
-        "people": len(sealed),
-        "sealed cohort": sealed.digest,
-    }
+    approved = inbox.approve(home, study, days=days, runs=runs, by=by, note=note)
+    return Output(approved, words.decision)
 
 
 @app.command()
-def refuse(study: Reference, home: Home = Path("."), note: Note = "") -> dict[str, Any]:
+def refuse(study: Reference, home: Home = Path("."), note: Note = "") -> Output[Any]:
     """Refuse a study. The coordinator learns that it was refused, not why.
 
     Example: shadowgraph inbox refuse lgg-survival --note "no ethics vote yet"
     """
-    return _decide(home, study, "refused", note)
+    from site_node.actions import inbox
+    from site_node.cli.words import inbox as words
+
+    return Output(inbox.refuse(home, study, note=note), words.decision)
 
 
 @app.command()
-def revoke(study: Reference, home: Home = Path("."), note: Note = "") -> dict[str, Any]:
+def revoke(study: Reference, home: Home = Path("."), note: Note = "") -> Output[Any]:
     """Take an approval back: from now on no question of the study is answered.
 
     Example: shadowgraph inbox revoke lgg-survival
     """
-    return _decide(home, study, "revoked", note)
+    from site_node.actions import inbox
+    from site_node.cli.words import inbox as words
 
-
-def _decide(home: Path, reference: str, decision: str, note: str) -> dict[str, Any]:
-    from site_node.governance import approvals
-
-    found = approvals.find(home, reference)
-    state = approvals.State(decision)
-    approvals.decide(home, found, state, by=getpass.getuser(), note=note)
-    return {"study": found.name, "state": decision, "hash": found.hash()}
+    return Output(inbox.revoke(home, study, note=note), words.decision)
 
 
 @app.command()
@@ -132,24 +115,16 @@ def standing(
     revoke: Annotated[bool, typer.Option("--revoke", help="take that protocol's standing approval back")] = (
         False
     ),
-) -> list[dict[str, Any]]:
+) -> Output[Any]:
     """Show the standing approvals, or give one: studies of that protocol alone pass within its limits.
 
     Example: shadowgraph inbox standing summary --studies 50 --days 30
     """
-    from protocols.core.protocol import protocol as known
-    from site_node.governance import approvals
+    from site_node.actions import inbox
+    from site_node.cli.words import inbox as words
 
     if revoke:
-        approvals.withdraw_standing(home, protocol)
+        inbox.withdraw_standing(home, protocol)
     elif protocol:
-        known(protocol)
-        approvals.approve_standing(
-            home,
-            protocol,
-            by=getpass.getuser(),
-            max_studies=studies,
-            max_variables=variables,
-            days=days,
-        )
-    return approvals.standing(home)
+        inbox.approve_standing(home, protocol, studies=studies, variables=variables, days=days)
+    return Output(inbox.standing(home), words.standing)

@@ -5,20 +5,22 @@ from typing import Annotated, Any
 
 import typer
 
+from protocols.runtime.output import Output
 from site_node.cli.inbox import Home, Reference
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What this site is willing to answer.")
 
 
 @app.command()
-def show(home: Home = Path(".")) -> dict[str, Any]:
+def show(home: Home = Path(".")) -> Output[Any]:
     """Show the policy in force, defaults included.
 
     Example: shadowgraph policy show
     """
-    from site_node.governance.policy import read_policy
+    from site_node.actions import policy
+    from site_node.cli.words import policy as words
 
-    return read_policy(home).model_dump(mode="json")
+    return Output(policy.shown(home), words.policy)
 
 
 @app.command("set")
@@ -28,25 +30,24 @@ def set_(
     ],
     value: Annotated[str, typer.Argument(help="the new value; for a protocol its version, or `off`")],
     home: Home = Path("."),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Set one rule. A floor can be raised above the shipped one, never lowered below it.
 
     Example: shadowgraph policy set thresholds.min_count 20
     """
-    from site_node.governance.policy import changed
+    from site_node.actions import policy
+    from site_node.cli.words import policy as words
 
-    return changed(home, key, value).model_dump(mode="json")
+    return Output(policy.set_rule(home, key, value), words.policy)
 
 
 @app.command()
-def explain(study: Reference, home: Home = Path(".")) -> dict[str, Any]:
+def explain(study: Reference, home: Home = Path(".")) -> Output[Any]:
     """Say which rules a proposed study breaks, if any.
 
     Example: shadowgraph policy explain lgg-survival
     """
-    from site_node.governance import approvals
-    from site_node.governance.policy import read_policy
+    from site_node.actions import policy
+    from site_node.cli.words import policy as words
 
-    found = approvals.find(home, study)
-    faults = read_policy(home).faults(found)
-    return {"study": found.name, "admitted": not faults, "rules it breaks": faults}
+    return Output(policy.explain(home, study), words.verdict)

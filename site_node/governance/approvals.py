@@ -1,14 +1,11 @@
 """What this site was asked to take part in, and what it decided; no other record counts."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any
 
-from cdm.cohorts.cohort import AtlasCohort
 from protocols.core.errors import Code, InputError, SiteError
 from protocols.core.protocol import specs_in
 from protocols.core.study import Study, parse_study
@@ -50,6 +47,30 @@ class Approval:
     decided_at: str = ""
     max_runs: int = 1
     standing: bool = False
+
+
+@dataclass(frozen=True)
+class ProposedStudy:
+    """One study in the inbox."""
+
+    name: str
+    title: str
+    state: State
+    received_at: datetime
+    hash: str
+
+
+@dataclass(frozen=True)
+class StandingApproval:
+    """What lets studies of one protocol pass without a look; `studies_so_far` counts those of all of them."""
+
+    protocol: str
+    studies_so_far: int
+    max_studies: int
+    max_variables: int
+    expires_at: datetime
+    by: str
+    unix_user: str
 
 
 def receive(home: Path, canonical: bytes) -> Study:
@@ -101,23 +122,21 @@ def find(home: Path, reference: str) -> Study:
     return found[0]
 
 
-def inbox(home: Path) -> list[dict[str, Any]]:
+def inbox(home: Path) -> list[ProposedStudy]:
     """Every proposed study with its state, newest first."""
     with register(home) as db:
         rows = db.execute("SELECT canonical, received_at FROM study ORDER BY received_at DESC").fetchall()
-    listed = []
-    for row in rows:
-        study = parse_study(row["canonical"])
-        listed.append(
-            {
-                "name": study.name,
-                "title": study.title,
-                "state": str(approval(home, study).state),
-                "received": row["received_at"][:16],
-                "hash": study.hash()[:16],
-            }
+    return [
+        ProposedStudy(
+            study.name,
+            study.title,
+            approval(home, study).state,
+            datetime.fromisoformat(row["received_at"]),
+            study.hash(),
         )
-    return listed
+        for row in rows
+        for study in [parse_study(row["canonical"])]
+    ]
 
 
 def decide(
@@ -202,19 +221,21 @@ def withdraw_all(home: Path) -> int:
         return revoked + db.execute("DELETE FROM standing_approval").rowcount
 
 
-def standing(home: Path) -> list[dict[str, Any]]:
+def standing(home: Path) -> list[StandingApproval]:
     """The standing approvals with how many studies passed by any of them so far."""
     with register(home) as db:
         used = db.execute("SELECT count(DISTINCT study) AS n FROM run WHERE standing").fetchone()["n"]
         rows = db.execute("SELECT * FROM standing_approval ORDER BY protocol").fetchall()
     return [
-        {
-            "protocol": row["protocol"],
-            "studies so far": f"{used} of {row['max_studies']}",
-            "variables": f"at most {row['max_variables']}",
-            "until": row["expires_at"],
-            "by": row["decided_by"],
-        }
+        StandingApproval(
+            protocol=row["protocol"],
+            studies_so_far=used,
+            max_studies=row["max_studies"],
+            max_variables=row["max_variables"],
+            expires_at=datetime.fromisoformat(row["expires_at"]),
+            by=row["decided_by"],
+            unix_user=row["unix_user"],
+        )
         for row in rows
     ]
 
@@ -250,31 +271,3 @@ def _passes_by_standing_approvals(db: Connection, study_hash: str, study: Study)
         and len(study.variables) <= rows[name]["max_variables"]
         for name in used
     )
-
-
-def shown(home: Path, study: Study) -> dict[str, Any]:
-    """A study in words for the person who decides: what it is for, whom it counts, what would leave."""
-    content = json.loads(study.canonical())
-    return {
-        "title": study.title,
-        "purpose": study.purpose,
-        "state": str(approval(home, study).state),
-        "cohort": _cohort(study, content),
-        "variables": {name: _words(variable) for name, variable in content["variables"].items()},
-        "what would leave": study.describe(),
-        "sites at least": study.min_sites,
-        "floors": content["thresholds"],
-        "hash": study.hash(),
-    }
-
-
-def _words(variable: dict[str, Any]) -> str:
-    rest = ", ".join(f"{k} {v}" for k, v in variable.items() if k not in ("kind", "window") and v is not None)
-    return f"{variable['kind']}" + (f" ({rest})" if rest else "")
-
-
-def _cohort(study: Study, content: dict[str, Any]) -> object:
-    """A cohort of ATLAS in words, since its JSON has hundreds of lines; one of ours as it stands."""
-    if isinstance(study.cohort, AtlasCohort):
-        return dict(study.cohort.described())
-    return content["cohort"]

@@ -5,10 +5,10 @@ about the few by whom they differ (RT01, RT42). Their identifiers stay in the si
 """
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +22,18 @@ from site_node.home.register import now, register
 
 FEWEST_SITES_APART = 3
 """Two runs of one study have the same sites, or differ in as many as hide each other in a sum."""
+
+
+@dataclass(frozen=True)
+class ReleasedAnswer:
+    """An answer that was given: the study's hash, the run, the round, size and digest of the exact bytes."""
+
+    study: str
+    run: str
+    round: int
+    bytes: int
+    sha256: str
+    answered_at: datetime
 
 
 def earlier(home: Path, question: RoundQuestion, asked: str) -> bytes | None:
@@ -176,18 +188,18 @@ def _apart(sketch: Integers, other: bytes) -> int:
     return int(np.abs(sketch - np.frombuffer(other, dtype="<i4")).sum())
 
 
-def released(home: Path) -> list[dict[str, Any]]:
-    """Every answer that was given: study, run, round, size and digest of the exact bytes."""
+def released(home: Path) -> list[ReleasedAnswer]:
+    """Every answer that was given, the oldest first."""
     with register(home) as db:
         rows = db.execute("SELECT * FROM answer ORDER BY answered_at").fetchall()
     return [
-        {
-            "study": row["study"][:16],
-            "run": row["run"],
-            "round": row["round"],
-            "bytes": len(row["sealed"]),
-            "sha256": digest(row["sealed"]),
-            "answered": row["answered_at"][:19],
-        }
+        ReleasedAnswer(
+            study=row["study"],
+            run=row["run"],
+            round=row["round"],
+            bytes=len(row["sealed"]),
+            sha256=digest(row["sealed"]),
+            answered_at=datetime.fromisoformat(row["answered_at"]),
+        )
         for row in rows
     ]

@@ -8,7 +8,6 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Engine, select
@@ -109,16 +108,3 @@ def opened(connection: Connection, kept: SealedCohort, vocabulary: Vocabulary) -
     refusing = consents.refusing(connection, now().date())
     stays = np.isin(persons, here) & ~np.isin(persons, np.fromiter(refusing, dtype=np.int64))
     return Cohort(replace(people, persons=persons[stays], index=people.index[stays]), kept.attrition)
-
-
-def shown(home: Path, study: Study) -> dict[str, Any]:
-    """The sealed cohort in words and counts."""
-    kept = sealed(home, study)
-    if kept is None:
-        return {"state": "sealed when the study is approved"}
-    return {
-        "sealed": kept.sealed_at[:16],
-        "people": len(kept),
-        "attrition": dict(kept.attrition),
-        "sha256": kept.digest,
-    }

@@ -100,7 +100,7 @@ class Federation:
 
 
 def _is_in_inbox(home: Path, study: Study) -> bool:
-    return any(row["hash"] == study.hash()[:16] for row in approvals.inbox(home))
+    return any(proposed.hash == study.hash() for proposed in approvals.inbox(home))
 
 
 def until(holds: Callable[[], bool], within: float) -> None:

@@ -14,8 +14,9 @@ from cdm.schema import condition_occurrence, observation_period, person, researc
 from protocols.core.errors import Code, InputError, SiteError
 from protocols.core.study import Study, parse_study, read_study
 from server.report.sections import question
+from site_node.actions import inbox
 from site_node.agent.agent import Agent, cdm_tables
-from site_node.cli import inbox
+from site_node.cli.words import inbox as words
 from site_node.governance import approvals
 from site_node.home.cdm import open_cdm
 from site_node.home.config import load
@@ -60,9 +61,11 @@ class Home:
                 upsert(connection, observation_period, [observed(person_id)])
                 upsert(connection, condition_occurrence, [diagnosis(person_id)])
 
-    def approve(self, study: Study) -> dict[str, object]:
+    def approve(self, study: Study) -> inbox.Sealing:
         self.agent.handle("propose", self.center.proposal(study))
-        return inbox.approve(study.name, home=self.folder, days=90, runs=3, by="test", note="")
+        sealing = inbox.approve(self.folder, study.name, by="test").sealing
+        assert sealing is not None
+        return sealing
 
     def people(self, study: Study) -> list[int]:
         decided_at = approvals.approval(self.folder, study).decided_at
@@ -115,21 +118,21 @@ def study(request: pytest.FixtureRequest) -> Study:
 
 
 def test_a_later_load_changes_nobody(home: Home, study: Study) -> None:
-    assert home.approve(study)["people"] == 3
+    assert home.approve(study).people == 3
     home.diagnose(4, 5)
     assert home.people(study) == [1, 2, 3]
 
 
 def test_a_new_approval_seals_anew(home: Home, study: Study) -> None:
-    before = home.approve(study)["sealed cohort"]
+    before = home.approve(study).sha256
     assert home.people(study) == [1, 2, 3]
     home.diagnose(4)
-    assert home.approve(study)["sealed cohort"] != before
+    assert home.approve(study).sha256 != before
     assert home.people(study) == [1, 2, 3, 4]
 
 
 def test_the_same_people_have_the_same_seal(home: Home) -> None:
-    assert home.approve(a_study())["sealed cohort"] == home.approve(a_study())["sealed cohort"]
+    assert home.approve(a_study()).sha256 == home.approve(a_study()).sha256
 
 
 def test_who_withdraws_is_left_out_of_the_sealed_people(home: Home) -> None:
@@ -158,12 +161,14 @@ def test_the_inbox_tells_of_the_seal(home: Home) -> None:
     study = a_study(cohort={"circe": ATLAS})
     home.diagnose(4, born=2010)
     approvals.receive(home.folder, study.canonical())
-    assert "when the study is approved" in str(inbox.show(study.name, home=home.folder)["sealed cohort"])
-    digest = home.approve(study)["sealed cohort"]
-    shown = inbox.show(study.name, home=home.folder)
-    assert shown["cohort"] == {"index event": "condition occurrence of glioma", "adults": ""}
-    assert shown["sealed cohort"]["attrition"] == {"index event": 4, "adults": 3}
-    assert shown["sealed cohort"]["sha256"] == digest
+    assert "when the study is approved" in str(words.study(inbox.shown(home.folder, study.name)))
+    digest = home.approve(study).sha256
+    shown = inbox.shown(home.folder, study.name)
+    assert shown.cohort == {"index event": "condition occurrence of glioma", "adults": ""}
+    assert shown.sealing is not None
+    assert shown.sealing.attrition == {"index event": 4, "adults": 3}
+    assert shown.sealing.sha256 == digest
+    assert words.study(shown)["sealed cohort"]["sha256"] == digest
 
 
 def test_a_changed_register_is_noticed(home: Home) -> None:

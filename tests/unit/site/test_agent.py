@@ -60,7 +60,7 @@ def site(tmp_path: Path) -> Site:
 
 def test_a_proposed_study_waits_for_a_person(site: Site) -> None:
     assert site.propose(a_study())["state"] == "pending"
-    assert [row["state"] for row in approvals.inbox(site.home)] == ["pending"]
+    assert [proposed.state for proposed in approvals.inbox(site.home)] == ["pending"]
 
 
 def test_an_unapproved_study_is_not_answered(site: Site) -> None:

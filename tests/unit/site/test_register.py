@@ -80,11 +80,11 @@ def _write_yesterday(home: Path) -> None:
 def test_approvals_ledger_studies_and_peers_of_an_earlier_release_are_still_there(tmp_path: Path) -> None:
     _write_yesterday(tmp_path)
     (entry,) = approvals.inbox(tmp_path)
-    assert entry["state"] == "approved"
+    assert entry.state is State.APPROVED
     approval = approvals.approval(tmp_path, STUDY)
     assert (approval.state, approval.max_runs) == (State.APPROVED, 2)
-    assert [(row["run"], row["round"], row["bytes"]) for row in ledger.released(tmp_path)] == [("r0", 0, 2)]
-    assert [row["protocol"] for row in approvals.standing(tmp_path)] == ["summary"]
+    assert [(left.run, left.round, left.bytes) for left in ledger.released(tmp_path)] == [("r0", 0, 2)]
+    assert [one.protocol for one in approvals.standing(tmp_path)] == ["summary"]
     assert [row["site"] for row in peers.listed(tmp_path)] == ["z"]
     with register(tmp_path) as db:
         assert db.execute("PRAGMA user_version").fetchone()[0] == len(STEPS)

@@ -1,0 +1,1 @@
+"""What people read: each module makes rows and lines of one noun's values."""

@@ -1,0 +1,91 @@
+"""What people read of the inbox."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from site_node.actions.inbox import Decision, Inbox, Sealing, StandingApprovals, StudyView
+from site_node.agent.simulation import Simulation
+
+Row = dict[str, Any]
+
+
+def listed(inbox: Inbox) -> list[Row]:
+    """One row per study."""
+    return [
+        {
+            "name": one.name,
+            "title": one.title,
+            "state": str(one.state),
+            "received": one.received_at.isoformat()[:16],
+            "hash": one.hash[:16],
+        }
+        for one in inbox.studies
+    ]
+
+
+def study(view: StudyView) -> Row:
+    """A study in words for the person who decides."""
+    return {
+        "title": view.title,
+        "purpose": view.purpose,
+        "state": str(view.state),
+        "cohort": dict(view.cohort),
+        "variables": {name: _variable(variable) for name, variable in view.variables.items()},
+        "what would leave": list(view.leaves),
+        "sites at least": view.min_sites,
+        "floors": dict(view.floors),
+        "hash": view.hash,
+        "sealed cohort": _sealed(view.sealing),
+        "this site's policy": list(view.faults) or "admits it",
+    }
+
+
+def simulation(found: Simulation) -> Row:
+    """What a study finds here."""
+    return {
+        "people in the cohort": found.people,
+        "attrition": [{"rule": one.rule, "people": one.people} for one in found.attrition],
+        "missing values": dict(found.missing),
+        "analyses": {
+            name: "ok" if code is None else f"could not be answered here alone: {code}"
+            for name, code in found.analyses.items()
+        },
+    }
+
+
+def decision(made: Decision) -> Row:
+    """A decision about one study, and whom it sealed."""
+    said: Row = {"study": made.study, "state": str(made.state), "hash": made.hash}
+    if made.sealing is not None:
+        said |= {"days": made.days, "people": made.sealing.people, "sealed cohort": made.sealing.sha256}
+    return said
+
+
+def standing(given: StandingApprovals) -> list[Row]:
+    """One row per protocol."""
+    return [
+        {
+            "protocol": one.protocol,
+            "studies so far": f"{one.studies_so_far} of {one.max_studies}",
+            "variables": f"at most {one.max_variables}",
+            "until": one.expires_at.isoformat(),
+            "by": one.by,
+        }
+        for one in given.approvals
+    ]
+
+
+def _variable(variable: Mapping[str, object]) -> str:
+    rest = ", ".join(f"{k} {v}" for k, v in variable.items() if k not in ("kind", "window") and v is not None)
+    return f"{variable['kind']}" + (f" ({rest})" if rest else "")
+
+
+def _sealed(sealing: Sealing | None) -> Row:
+    if sealing is None:
+        return {"state": "sealed when the study is approved"}
+    return {
+        "sealed": sealing.sealed_at.isoformat()[:16],
+        "people": sealing.people,
+        "attrition": dict(sealing.attrition),
+        "sha256": sealing.sha256,
+    }
