@@ -75,6 +75,11 @@ class FollowUp:
             first = np.maximum(np.searchsorted(edges, self.entry, side="right") - 1.0, 0.0)
         return FollowUp(first, last, event)
 
+    def ever_at_risk(self) -> Mask:
+        """(n,) whether they were at risk in any interval, of a follow-up that is on a grid."""
+        risky: Mask = self.time > (0.0 if self.entry is None else self.entry)
+        return risky
+
 
 def known_follow_up(table: AnalysisTable, outcome: str, entry: str | None = None) -> AnalysisTable:
     """The table of the people whose follow-up is known and, with an entry, ends after it."""

@@ -239,8 +239,9 @@ def _foretold(
         risk = np.array(
             [risks(model, part, at, found[where])[1][:, 0] for where, model in spec.fitted_models().items()]
         )
-        known = ~np.isnan(risk).any(axis=0)
-        yield follow_up(part, outcome, entry).select(known), risk[:, known]
+        there = follow_up(part, outcome, entry)
+        judged = ~np.isnan(risk).any(axis=0) & there.on(spec.until_day()).ever_at_risk()
+        yield there.select(judged), risk[:, judged]
 
 
 def result(spec: SurvivalDecisionCurveSpec, total: Arrays, min_count: int) -> SurvivalDecisionCurveResult:

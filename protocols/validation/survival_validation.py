@@ -5,8 +5,9 @@ hospital left out in turn. All folds advance together, so they cost the rounds o
 
 Harrell's and Uno's C count pairs of one hospital and one fold: exact. The AUC by day compares everybody whose
 event came by then with everybody without one, on 200 public bins of the score; `auc_bound` is how far the AUC
-of the scores themselves can be. Censoring is weighed by its Kaplan-Meier estimate over all sites on the
-model's grid, and these times are rounded up to it.
+of the scores themselves can be. What is not learned is of the people who are judged: censoring is weighed by
+their Kaplan-Meier estimate over all sites on the model's grid, to which times are rounded up, and so is the
+observed share. Who leaves on the index day without an event is never at risk, and is not judged.
 
 Reference: Harrell et al., JAMA 247 (1982) 2543; Uno et al., Stat Med 30 (2011) 1105; Graf et al., Stat Med 18
 (1999) 2529, eq. 8; Hung & Chiang, Can J Stat 38 (2010) 8.
@@ -199,19 +200,30 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         event = follow_up(table, spec.model.outcome_name()).event
         return {"smaller": np.array(min(event.sum(), (~event).sum(), smallest_inner_fold(spec, table)))}
 
+    @site_step(n=Count(what="people with a known follow-up"))
+    def people(spec: SurvivalValidationSpec, table: AnalysisTable) -> Arrays:
+        """How many people's follow-up is known."""
+        table = known_follow_up(table, spec.model.outcome_name(), spec.model.entry_name())
+        return {"n": np.array(len(table))}
+
     @site_step(
+        varies=("folds", "fits"),
         n=Count(),
         at_risk=Count("interval", of="n", what="people at risk"),
         events=Count("interval", of="n", what="people with the event"),
         left=Count("interval", of="n", what="people who leave"),
     )
-    def life_table(spec: SurvivalValidationSpec, table: AnalysisTable) -> Arrays:
-        """People at risk, events, and ends of follow-up by interval, of all whose follow-up is known."""
-        table = known_follow_up(table, spec.model.outcome_name(), spec.model.entry_name())
-        people, edges = follow_up(table, spec.model.outcome_name(), spec.model.entry_name()), spec.edges()
-        at_risk, events = counted(people, edges)
-        counts = {"at_risk": at_risk, "events": events, "left": ended(people, edges)}
-        return {"n": np.array(len(table)), **counts}
+    def life_table(
+        spec: SurvivalValidationSpec, table: AnalysisTable, folds: Integers, **fits: Array
+    ) -> Arrays:
+        """People at risk, events, and ends of follow-up by interval, of those who are judged."""
+        edges, n = spec.edges(), 0
+        at_risk, events, left = np.zeros((3, len(edges) - 1), dtype=np.int64)
+        for people, _, _ in _scored(spec, table, folds, fits):
+            n += len(people.time)
+            here, died = counted(people, edges)
+            at_risk, events, left = at_risk + here, events + died, left + ended(people, edges)
+        return {"n": np.array(n), "at_risk": at_risk, "events": events, "left": left}
 
     @site_step(
         times=once_per_repeat,
@@ -266,14 +278,15 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         judged: tuple[str, ...] = ()
         not_judged: Mapping[str, Code] = {}
         if isinstance(spec.scheme, ByFold):
-            counts = yield Ask("life_table")
+            known = yield Ask("people")
         else:
-            counts, classes = yield Ask("life_table"), Ask("classes", per_site=True)
+            known, classes = yield Ask("people"), Ask("classes", per_site=True)
             judged, not_judged = sites_to_leave_out(spec.scheme, classes)
-        check_people(spec, int(counts["n"]), counts.min_count)
-        followed, observed = censoring_and_survival(counts.arrays)
+        check_people(spec, int(known["n"]), known.min_count)
         folds = folds_of(spec.scheme, judged)
         fits = yield from together([fitted(spec, rows) for rows in folds.training])
+        counts = yield folds.questions("life_table", fits)[0]  # every repeat judges the same people
+        followed, observed = censoring_and_survival(counts.arrays)
         questions = folds.questions("scores", fits, followed=followed)
         by_site: dict[str, LeftOutSurvival] = {}
         if judged:
@@ -310,12 +323,9 @@ def _scored(
     for people, found in tested(spec, table, folds, fits):
         part = known_follow_up(people, model.outcome_name(), model.entry_name())
         score, risk = risks(model, part, spec.at(), found["model",])
-        known = ~np.isnan(score)
-        yield (
-            follow_up(part, model.outcome_name(), model.entry_name()).select(known),
-            score[known],
-            risk[known],
-        )
+        people_here = follow_up(part, model.outcome_name(), model.entry_name())
+        judged = ~np.isnan(score) & people_here.on(spec.edges()).ever_at_risk()
+        yield people_here.select(judged), score[judged], risk[judged]
 
 
 def _shown(shown: PerSite, judged: tuple[str, ...]) -> tuple[dict[str, LeftOutSurvival], dict[str, Code]]:

@@ -7,7 +7,6 @@ import numpy as np
 from protocols.core.disclosure import Thresholds
 from protocols.core.protocol import Total
 from protocols.core.table import AnalysisTable
-from protocols.survival.life_table import follow_up, known_follow_up
 from protocols.survival.survival_scores import BINS, nothing
 from protocols.validation.out_of_fold import folds_of, mean_of_repeats
 from protocols.validation.schemes import BySite
@@ -33,13 +32,16 @@ def pooled(spec: SurvivalValidationSpec, tables: Sequence[AnalysisTable]) -> Sur
         judged = tuple(sorted(enough))
     folds = folds_of(spec.scheme, judged)
     fits = [pooled_fitted(spec, rows, tables) for rows in folds.training]
-    known = [known_follow_up(t, spec.model.outcome_name(), spec.model.entry_name()) for t in tables]
+    questions, found = folds.questions("scores", fits), []
+    first = questions[0].arrays
     people = [
-        follow_up(t, spec.model.outcome_name(), spec.model.entry_name()).on(spec.edges()) for t in known
+        part.on(spec.edges())
+        for table in tables
+        for part, _, _ in _scored(spec, table, np.asarray(first["folds"], dtype=np.int64), first)
     ]
     followed, observed = pair_by_pair.shares(people, len(spec.edges()) - 1)
-    at, found = observed[spec.at()], []
-    for question in folds.questions("scores", fits):
+    at = observed[spec.at()]
+    for question in questions:
         numbers = np.asarray(question.arrays["folds"], dtype=np.int64)
         totals = nothing(len(spec.days))
         for table in tables:
