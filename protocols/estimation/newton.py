@@ -12,12 +12,16 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from protocols.core.errors import Code, StudyError
+from protocols.core.grid import on_grid
 from protocols.core.protocol import Arrays, Ask, Coordination, Total
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
 
 TOLERANCE = 1e-10
-"""Converged when the next step is smaller, in every coefficient, on the scale of its standard deviation."""
+"""Converged when the next step is smaller, in every coefficient, on the scale of its standard deviation.
+
+The step is then taken: what is left is its square.
+"""
 
 MAX_EVALUATIONS = 40
 CLIMB = Times(1, 1 + MAX_EVALUATIONS)  # the start, which many ask in their first round, and the climb
@@ -94,9 +98,10 @@ def maximise(
     point, (step, error) = start, _step(start, terms)
     at_start = error[:effects]
     for evaluations in range(MAX_EVALUATIONS):
-        if (np.abs(step) < np.maximum(TOLERANCE, error * error.sum() * _SUM_ERROR)).all():
+        small = np.maximum(TOLERANCE * np.maximum(1, np.abs(point.coef)), error * error.sum() * _SUM_ERROR)
+        if (np.abs(step) < small).all():
             return Maximum(point.coef + step, point, evaluations)
-        coef = point.coef + step
+        coef = on_grid(point.coef + step)  # the likelihood is that of the numbers that are asked
         new = Point.of(coef, (yield evaluate(coef)))
         if new.loglik < point.loglik - 1e-10 * (1 + abs(point.loglik)):
             step = step / 2
@@ -132,7 +137,7 @@ def covariate_moments(table: AnalysisTable, names: Sequence[str]) -> Arrays:
 
 
 def location_and_scale(total: Total, names: Sequence[str]) -> tuple[Floats, Floats]:
-    """The (p,) means and standard deviations over all sites of joined `covariate_moments`.
+    """The (p,) means and standard deviations over all sites of joined `covariate_moments`, on the grid.
 
     Raises:
         StudyError: rank-deficient; names the covariates that do not vary.
@@ -146,7 +151,7 @@ def location_and_scale(total: Total, names: Sequence[str]) -> tuple[Floats, Floa
         raise StudyError(
             Code.RANK_DEFICIENT, f"does not vary over all sites: {varies_not}", "take it out of the analysis"
         )
-    return mean, np.sqrt(variance)
+    return on_grid(mean), on_grid(np.sqrt(variance))
 
 
 def original_scale(shift: Floats, scale: Floats) -> Floats:

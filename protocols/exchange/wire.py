@@ -1,7 +1,7 @@
 """What crosses the wire: canonical bytes, signed. Equal messages are equal bytes, and nothing is unpickled.
 
 A message is `SGW1`, the length of a JSON header, the header (keys sorted), and the arrays that it
-names one after the other, little-endian. Only float64, int64 and uint64 arrays exist.
+names one after the other, little-endian. Only float64, int64, uint64 and uint8 arrays exist.
 """
 
 import hashlib
@@ -28,10 +28,11 @@ Limbs = NDArray[np.uint64]
 Sent = Mapping[str, Array] | Mapping[str, Limbs]
 """What a site says to one question: arrays in the clear, or masked."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+"""3 is the first in which sites compute the questions themselves; no side speaks an older one."""
 MAX_BYTES = 256 * 2**20
 _MAGIC = b"SGW1"
-_DTYPES = {"<f8", "<i8", "<u8"}
+_DTYPES = {"<f8": 8, "<i8": 8, "<u8": 8, "|u1": 1}
 _SIGNATURE_BYTES = 64
 
 
@@ -71,7 +72,7 @@ def unpack(data: bytes) -> Any:
 
 def _lift(value: object, buffers: list[bytes]) -> object:
     if isinstance(value, np.ndarray):
-        dtype = value.dtype.newbyteorder("<").str
+        dtype = value.dtype.newbyteorder("<").str.replace("<u1", "|u1")
         if dtype not in _DTYPES:
             raise TypeError(f"an array of {value.dtype} does not cross the wire")
         if value.dtype.kind == "f":
@@ -96,10 +97,11 @@ class _Body:
         count = 1
         for n in shape:
             count *= n
-        if self.position + 8 * count > len(self.data):
+        end = self.position + _DTYPES[dtype] * count
+        if end > len(self.data):
             raise ValueError
         array = np.frombuffer(self.data, dtype=dtype, count=count, offset=self.position).reshape(shape)
-        self.position += 8 * count
+        self.position = end
         return array
 
 
@@ -153,6 +155,8 @@ class RoundQuestion:
         roster: the sites that are asked, sorted.
         asks: the questions, in the order of the answers.
         keys: site -> its public masking key in base64, for secure sums; empty for plain ones.
+        previous: site -> the digest of its answer to the round before; empty in the first. Sites that
+            were shown different answers see it here.
     """
 
     study: str
@@ -161,6 +165,7 @@ class RoundQuestion:
     roster: tuple[str, ...]
     asks: tuple[Ask, ...]
     keys: Mapping[str, str] = field(default_factory=dict)
+    previous: Mapping[str, str] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """The canonical bytes."""
@@ -172,6 +177,7 @@ class RoundQuestion:
                 "round": self.round,
                 "roster": list(self.roster),
                 "keys": self.keys,
+                "previous": self.previous,
                 "asks": [_ask_as_data(a) for a in self.asks],
             }
         )
@@ -180,17 +186,58 @@ class RoundQuestion:
     def decode(cls, data: bytes) -> Self:
         """The question of canonical bytes. Raises WireError."""
         kinds = {"study": str, "run": str, "round": int, "roster": list, "keys": dict, "asks": list}
-        content = _message(data, kinds)
+        content = _message(data, kinds | {"previous": dict})
         try:
             asks = tuple(_ask_of_data(a) for a in content["asks"])
             roster = tuple(str(site) for site in content["roster"])
-            keys = {str(site): str(key) for site, key in content["keys"].items()}
-            question = cls(content["study"], content["run"], content["round"], roster, asks, keys)
+            keys, previous = (
+                {str(site): str(text) for site, text in content[name].items()}
+                for name in ("keys", "previous")
+            )
+            question = cls(content["study"], content["run"], content["round"], roster, asks, keys, previous)
             if question.encode() != data:
                 raise ValueError
         except (AttributeError, KeyError, TypeError, ValueError):
             raise WireError(Code.MALFORMED_MESSAGE, "a question is malformed") from None
         return question
+
+
+@dataclass(frozen=True)
+class RoundMessage:
+    """What a coordinator sends a site in one round: the question, and every site's answer to the one before.
+
+    Attributes:
+        question: the canonical bytes of a `RoundQuestion`.
+        relayed: site -> its sealed answer to the round before, whose digest the question bears.
+    """
+
+    question: bytes
+    relayed: Mapping[str, bytes] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """The canonical bytes."""
+        return pack(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "question": np.frombuffer(self.question, dtype=np.uint8),
+                "relayed": {site: np.frombuffer(b, dtype=np.uint8) for site, b in self.relayed.items()},
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """The message of canonical bytes. Raises WireError."""
+        content = _message(data, {"question": np.ndarray, "relayed": dict})
+        try:
+            message = cls(
+                content["question"].tobytes(),
+                {str(site): sealed.tobytes() for site, sealed in content["relayed"].items()},
+            )
+            if message.encode() != data:
+                raise ValueError
+        except (AttributeError, TypeError, ValueError):
+            raise WireError(Code.MALFORMED_MESSAGE, "a round's message is malformed") from None
+        return message
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from protocols.core.study import Study
 from protocols.exchange.keys import verifying_key
 from protocols.exchange.proposal import Proposal, SiteKeys
 from protocols.exchange.rounds import Conduct, Outcome, conducted
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, seal
+from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, WireError, seal
 from server.coordination.post import Delivery
 from server.coordination.record import outcome_record
 from server.coordination.replies import Replies
@@ -151,7 +151,8 @@ class StudyRun:
             if not isinstance(reply, Code):
                 self.store.received(self.run, question.round, site, reply)
 
-        sealed = seal(question.encode(), self.key, "question")
+        relayed = self.store.sealed_answers(self.run, question.round - 1)
+        sealed = seal(RoundMessage(question.encode(), relayed).encode(), self.key, "question")
         patience = self.settings.patience_seconds
         delivery = Delivery("round", sealed, question.roster, self.settings.round_seconds, patience, read)
         self.store.note(self.run, "asked", f"round {question.round}")

@@ -60,4 +60,12 @@ def _say_what_failed(db: sqlite3.Connection) -> None:
             )
 
 
-STEPS = (_FIRST, _SECOND, _say_what_failed)
+# What sites signed in the last two rounds: each of them sees all answers with the next question.
+_RELAY = """
+CREATE TABLE relay (
+    run TEXT NOT NULL REFERENCES submission (run), round INTEGER NOT NULL, site TEXT NOT NULL,
+    sealed BLOB NOT NULL, PRIMARY KEY (run, round, site)
+);
+"""
+
+STEPS = (_FIRST, _SECOND, _say_what_failed, _RELAY)

@@ -239,6 +239,7 @@ class Store:
                 " WHERE run = ? AND ended_at IS NULL",
                 (state, code, text, outcome, time.time(), run),
             )
+            db.execute("DELETE FROM relay WHERE run = ?", (run,))
             return changed.rowcount == 1
 
     # How sites stand to a study
@@ -259,12 +260,20 @@ class Store:
     # What each site sent
 
     def received(self, run: str, number: int, site: str, sealed: bytes) -> None:
-        """Keeps the size and digest of a site's sealed answer to one round."""
+        """Keeps a site's sealed answer to a round until the next one is over; then its size and digest."""
         with self._open() as db:
+            insert(db, "relay", "replace", run=run, round=number, site=site, sealed=sealed)
+            db.execute("DELETE FROM relay WHERE run = ? AND round < ?", (run, number - 1))
             sha256 = hashlib.sha256(sealed).hexdigest()
             insert(
                 db, "answer", "replace", run=run, round=number, site=site, bytes=len(sealed), sha256=sha256
             )
+
+    def sealed_answers(self, run: str, number: int) -> dict[str, bytes]:
+        """What each site signed in one of the last two rounds, as the sites see it in the next question."""
+        with self._open() as db:
+            rows = db.execute("SELECT site, sealed FROM relay WHERE run = ? AND round = ?", (run, number))
+            return {row["site"]: bytes(row["sealed"]) for row in rows}
 
     def answers(self, run: str) -> list[dict[str, Any]]:
         """Round, site, bytes and sha256 of every sealed answer of a run."""

@@ -20,9 +20,10 @@ from protocols.exchange.keys import kept_signing_key, masking_key, noise_secret,
 from protocols.exchange.proposal import Proposal
 from protocols.exchange.secure_sum import Member
 from protocols.exchange.site_answer import answer
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, digest, pack, seal, unseal
+from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, Sent, digest, pack, seal, unseal
 from site_node.administration.enrolment import consortium
 from site_node.agent.admission import Admission, admit
+from site_node.agent.conduct import Conductor
 from site_node.governance import approvals, audit, ledger, peers
 from site_node.governance.policy import Policy, read_policy
 from site_node.home import config
@@ -65,6 +66,7 @@ class Agent:
         self.site = config.load(self.home).name
         self._coordinator = verifying_key(consortium(self.home).coordinator_key)
         self._key = kept_signing_key(self.home / "keys" / "signing.key")
+        self.conductor = Conductor(self.home, self.site, self._key.public_key())
 
     def handle(self, kind: str, sealed: bytes) -> bytes:
         """The sealed answer to a sealed message of a kind, `propose` or `round`. Never raises."""
@@ -91,13 +93,14 @@ class Agent:
 
     def _round(self, sealed: bytes) -> bytes:
         """Answers one round of an approved study."""
-        body = unseal(sealed, self._coordinator, "question")
-        question, asked = RoundQuestion.decode(body), digest(body)
+        message = RoundMessage.decode(unseal(sealed, self._coordinator, "question"))
+        question, asked = RoundQuestion.decode(message.question), digest(message.question)
         admission = admit(self.home, self.site, question)
         if (given := ledger.earlier(self.home, question, asked)) is not None:
             audit.record(self.home, "answer-repeated", study=question.study, round=question.round)
             return given
         ledger.admit_run(self.home, question, admission.approval)
+        self.conductor.follow(admission.study, question, message.relayed)
         member = self._member(question, admission.policy)
         people = self._people_behind(admission)
         ledger.refuse_few_apart(self.home, people, admission.floors.min_count)

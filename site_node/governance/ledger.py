@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
+from typing import Any
 
 import numpy as np
 
 from protocols.core.errors import Code, SiteError
 from protocols.core.protocol import Ask
 from protocols.core.table import EVERYBODY, Integers
-from protocols.exchange.wire import RoundQuestion, digest
+from protocols.exchange.wire import RoundQuestion, digest, pack, unpack
 from protocols.runtime.database import insert
 from site_node.governance.approvals import Approval
 from site_node.home.register import now, register
@@ -120,6 +121,45 @@ def remember(home: Path, question: RoundQuestion, asked: str, sealed: bytes) -> 
             sealed=sealed,
             answered_at=now().isoformat(),
         )
+
+
+def question_of(home: Path, before: RoundQuestion) -> str:
+    """The digest of the question that this site answered in a round.
+
+    Raises:
+        SiteError: it answered none.
+    """
+    with register(home) as db:
+        row = db.execute(
+            "SELECT question FROM answer WHERE study = ? AND run = ? AND round = ?",
+            (before.study, before.run, before.round),
+        ).fetchone()
+    if row is None:
+        raise SiteError(Code.ALREADY_ANSWERED, "that round is out of order")
+    return str(row["question"])
+
+
+def keep_joined(home: Path, question: RoundQuestion, joined: list[dict[str, Any]]) -> None:
+    """Keeps the joined answers to the round before a question, so that a restart does not end its run.
+
+    Those of earlier runs of the study are erased.
+    """
+    with register(home) as db:
+        db.execute("DELETE FROM joined_round WHERE study = ? AND run <> ?", (question.study, question.run))
+        db.execute(
+            "INSERT OR REPLACE INTO joined_round (study, run, round, joined) VALUES (?, ?, ?, ?)",
+            (question.study, question.run, question.round - 1, pack(joined)),
+        )
+
+
+def joined_rounds(home: Path, question: RoundQuestion) -> list[list[dict[str, Any]]]:
+    """The joined answers that are kept of the question's run, of the rounds before the last, in order."""
+    with register(home) as db:
+        rows = db.execute(
+            "SELECT joined FROM joined_round WHERE study = ? AND run = ? AND round < ? ORDER BY round",
+            (question.study, question.run, question.round - 1),
+        ).fetchall()
+    return [unpack(row["joined"]) for row in rows]
 
 
 def admit_once(home: Path, study: str, ask: Ask, people: Integers, number: int) -> None:

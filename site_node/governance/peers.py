@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from protocols.core.errors import Code, InputError, SiteError
 from protocols.exchange.keys import check_masking_key, fingerprint, verifying_key
 from protocols.exchange.proposal import SiteKeys
@@ -39,6 +41,11 @@ def meet(home: Path, sites: Mapping[str, SiteKeys], own: str) -> None:
             )
     for name in sorted(sites.keys() - known.keys() - {own}):
         audit.record(home, "peer-pinned", site=name, fingerprint=fingerprint(sites[name].signing_key))
+
+
+def signing_keys(home: Path) -> dict[str, Ed25519PublicKey]:
+    """The pinned signing key of every site known here."""
+    return {site: verifying_key(key) for site, key in _pinned(home).items()}
 
 
 def masking_keys(home: Path) -> dict[str, str]:

@@ -59,7 +59,15 @@ ALTER TABLE approval ADD COLUMN unix_user TEXT NOT NULL DEFAULT '';
 ALTER TABLE standing_approval ADD COLUMN unix_user TEXT NOT NULL DEFAULT '';
 """
 
-STEPS = (_FIRST, _UNIX_USERS)
+# What a site's own copy of a run's coordination was given, so that a restart does not end the run.
+_JOINED_ROUNDS = """
+CREATE TABLE joined_round (
+    study TEXT NOT NULL, run TEXT NOT NULL, round INTEGER NOT NULL, joined BLOB NOT NULL,
+    PRIMARY KEY (study, run, round)
+);
+"""
+
+STEPS = (_FIRST, _UNIX_USERS, _JOINED_ROUNDS)
 
 
 @contextmanager

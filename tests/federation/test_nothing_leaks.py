@@ -46,6 +46,7 @@ class Consortium:
     agents: dict[str, Agent]
     keys: dict[str, object]
     sent: list[bytes] = field(default_factory=list)
+    last: dict[str, bytes] = field(default_factory=dict)
 
     def tell(self, site: str, kind: str, sealed: bytes) -> bytes:
         reply = self.agents[site].handle(kind, sealed)
@@ -53,12 +54,11 @@ class Consortium:
         return reply
 
     def exchange(self, question: RoundQuestion) -> dict[str, RoundAnswer]:
-        sealed = self.center.plain_question(question)
+        sealed = self.center.plain_question(question, self.last if question.round else {})
+        self.last = {site: self.tell(site, "round", sealed) for site in question.roster}
         return {
-            site: RoundAnswer.decode(
-                unseal(self.tell(site, "round", sealed), self.keys[site].public_key(), "answer")  # type: ignore[attr-defined]
-            )
-            for site in question.roster
+            site: RoundAnswer.decode(unseal(said, self.keys[site].public_key(), "answer"))  # type: ignore[attr-defined]
+            for site, said in self.last.items()
         }
 
 

@@ -1,6 +1,6 @@
 """A site in a folder and a coordinator who owns everything else: his key, the other sites, the questions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from protocols.core.errors import Code
@@ -9,17 +9,35 @@ from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, WireError, unpack, unseal
 from site_node.agent.agent import Agent
+from site_node.agent.conduct import Conductor
 from site_node.governance import approvals
 from site_node.governance.approvals import State
 from tests.lib.sites import Coordinator, a_round, make_site
 from tests.lib.studies import a_table
 
 
-class AttackedSite:
-    """Site `a` of a consortium whose coordinator is the attacker."""
+class Obedient(Conductor):
+    """A weakened conductor: it follows whatever the coordinator asks, as sites did before they conducted."""
 
-    def __init__(self, home: Path, table_of: Callable[[Study], AnalysisTable] | None = None) -> None:
-        self.home = home
+    def follow(self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes]) -> None:
+        """Compares nothing."""
+
+
+class AttackedSite:
+    """Site `a` of a consortium whose coordinator is the attacker.
+
+    An `obedient` site does not compute the questions itself: it shows that an attack is real, and what the
+    gate and the ledger stop by themselves.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        table_of: Callable[[Study], AnalysisTable] | None = None,
+        *,
+        obedient: bool = False,
+    ) -> None:
+        self.home, self.obedient = home, obedient
         self.center = Coordinator()
         self.key = make_site(home, "a", self.center)
         self.center.meet("b", "c", "d", "e", "f", "g")
@@ -29,6 +47,8 @@ class AttackedSite:
     def restart(self) -> None:
         """A new agent on the same folder, as after kill -9."""
         self.agent = Agent(self.home, self.table_of)
+        if self.obedient:
+            self.agent.conductor = Obedient(self.home, "a", self.key.public_key())
 
     def propose(self, study: Study) -> dict[str, object]:
         """What the site says to a proposal."""

@@ -34,7 +34,7 @@ def assert_equal_results(federated: Result, pooled: Result, skip: frozenset[str]
         if isinstance(expected, np.ndarray):
             near_zero = 1e-9 * float(np.nanmax(np.abs(expected), initial=0.0))
             np.testing.assert_allclose(
-                ours[path], expected, rtol=1e-8, atol=min(near_zero, 1e-9), err_msg=path
+                ours[path], expected, rtol=1e-8, atol=max(min(near_zero, 1e-9), 1e-11), err_msg=path
             )
         else:
             assert ours[path] == expected, path

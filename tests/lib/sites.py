@@ -1,5 +1,6 @@
 """Builders of sites: a folder with settings and keys, and a coordinator that signs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from protocols.core.study import Study
 from protocols.exchange.enrolment import Invitation
 from protocols.exchange.keys import masking_key, public_text, sign_masking_key, signing_key
 from protocols.exchange.proposal import Proposal, SiteKeys
-from protocols.exchange.wire import RoundQuestion, seal
+from protocols.exchange.wire import RoundMessage, RoundQuestion, seal
 
 
 @dataclass
@@ -36,9 +37,9 @@ class Coordinator:
         keys = {site: self.sites[site].masking_key for site in question.roster if site in self.sites}
         return self.plain_question(replace(question, keys=keys))
 
-    def plain_question(self, question: RoundQuestion) -> bytes:
-        """The sealed question as it is."""
-        return seal(question.encode(), self.key, "question")
+    def plain_question(self, question: RoundQuestion, relayed: Mapping[str, bytes] | None = None) -> bytes:
+        """The sealed question as it is, with what sites signed in the round before."""
+        return seal(RoundMessage(question.encode(), relayed or {}).encode(), self.key, "question")
 
 
 def site_keys(signing: Ed25519PrivateKey, masking: X25519PrivateKey) -> SiteKeys:

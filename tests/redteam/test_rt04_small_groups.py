@@ -21,7 +21,7 @@ def the_table(study: Study) -> AnalysisTable:
 
 
 def test_the_mean_of_three_people_does_not_follow_from_two_tables(tmp_path: Path) -> None:
-    site = AttackedSite(tmp_path, the_table)
+    site = AttackedSite(tmp_path, the_table, obedient=True)
     study = a_study_of(
         ["age", "rare"],
         {"name": "whole", "spec": PER_SITE},
@@ -37,7 +37,7 @@ def test_the_mean_of_three_people_does_not_follow_from_two_tables(tmp_path: Path
 
 
 def test_how_many_have_a_finding_that_few_lack_is_no_secret(tmp_path: Path) -> None:
-    site = AttackedSite(tmp_path, the_table)
+    site = AttackedSite(tmp_path, the_table, obedient=True)
     study = a_study_of(["age", "rare"], {"name": "whole", "spec": PER_SITE | {"of": ["age", "rare"]}})
     site.approve(study)
     (whole,) = site.ask(study, replace(ask("here", per_site=True), analysis="whole"))  # type: ignore[misc]

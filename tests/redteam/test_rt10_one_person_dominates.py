@@ -26,7 +26,7 @@ def the_table(study: Study) -> AnalysisTable:
 
 def said_at(home: Path, spec: dict[str, Any], coef: list[float]) -> object:
     """What the site says to the derivatives at these coefficients: intercept, x, z."""
-    site = AttackedSite(home, the_table)
+    site = AttackedSite(home, the_table, obedient=True)
     study = a_study_of(["x", "z", "y"], {"name": "model", "spec": spec})
     site.approve(study)
     arrays = {"coef": np.array(coef), "shift": np.zeros(2), "scale": np.ones(2)}

@@ -130,7 +130,7 @@ def test_a_noisy_round_is_answered_once_whatever_the_message_the_run_or_the_word
 ) -> None:
     """Asked again with other weights, noise would average out, and more than the plan's epsilon be spent."""
     study = a_study_of(["y", *NAMES], {"name": "model", "spec": PRIVATE})
-    site = AttackedSite(tmp_path, the_table)
+    site = AttackedSite(tmp_path, the_table, obedient=True)
     site.approve(study, max_runs=3)
     weights = study.spec("model").network().start(0)  # type: ignore[attr-defined]
     again, same = a_question(PRIVATE, weights + 1e-9), a_question(PRIVATE, weights)
@@ -154,7 +154,7 @@ def test_a_noisy_round_is_answered_once_whatever_the_message_the_run_or_the_word
 @NEEDS_TORCH
 def test_the_same_question_has_the_same_noise_after_a_restart(tmp_path: Path) -> None:
     study = a_study_of(["y", *NAMES], {"name": "model", "spec": PRIVATE})
-    site = AttackedSite(tmp_path, the_table)
+    site = AttackedSite(tmp_path, the_table, obedient=True)
     site.approve(study)
     ask = a_question(PRIVATE, study.spec("model").network().start(0))  # type: ignore[attr-defined]
     released = []
@@ -169,7 +169,7 @@ def test_the_same_question_has_the_same_noise_after_a_restart(tmp_path: Path) ->
 def test_a_share_of_the_noise_leaves_in_a_secure_sum_alone(tmp_path: Path) -> None:
     """Even where a site lets its part of other sums be plain."""
     study = a_study_of(["y", *NAMES], {"name": "model", "spec": PRIVATE})
-    site = AttackedSite(tmp_path, the_table)
+    site = AttackedSite(tmp_path, the_table, obedient=True)
     changed(tmp_path, "plain_sums", "true")
     site.approve(study)
     ask = a_question(PRIVATE, study.spec("model").network().start(0))  # type: ignore[attr-defined]

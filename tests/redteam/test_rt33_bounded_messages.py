@@ -62,7 +62,7 @@ def test_a_round_that_is_negative_or_far_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 def test_a_harmonization_by_what_is_no_number_is_refused(tmp_path: Path, number: float) -> None:
     """RT08: 0 x inf is missing and 1 x inf is not, so it would choose people by a value."""
-    site = AttackedSite(tmp_path)
+    site = AttackedSite(tmp_path, obedient=True)
     study = a_study_of(
         ["x", "y"],
         {"name": "same", "spec": {"protocol": "combat", "features": ["x", "y"]}},

@@ -260,12 +260,12 @@ def test_what_goes_wrong_leaves_as_a_code_only(tmp_path: Path) -> None:
     assert CANARY not in (tmp_path / audit.FILE).read_text()
 
 
-def test_an_unknown_step_is_answered_with_its_code(site: Site) -> None:
+def test_an_unknown_step_is_not_the_question_that_follows(site: Site) -> None:
     study = a_study()
     site.approve(study)
     unknown = replace(FIRST, step="rows")
-    answer = site.answer(site.agent.handle("round", site.center.question(a_round(study, unknown))))
-    assert answer.answers == (Code.UNKNOWN_STEP,)
+    sealed = site.agent.handle("round", site.center.question(a_round(study, unknown)))
+    assert site.code(sealed) == Code.TAMPERED
 
 
 def test_every_answer_and_refusal_is_audited(site: Site) -> None:
@@ -305,7 +305,7 @@ def test_a_round_reads_policy_and_study_once(site: Site, monkeypatch: pytest.Mon
     for module in (admission, agent):
         monkeypatch.setattr(module, "read_policy", policy)
     monkeypatch.setattr(approvals, "parse_study", parsed)
-    site.answer(site.agent.handle("round", site.center.question(a_round(study, FIRST, FIRST))))
+    site.answer(site.agent.handle("round", site.center.question(a_round(study, FIRST))))
     assert sorted(read) == ["policy", "study"]
 
 

@@ -1,0 +1,97 @@
+"""The site's own copy of each run's coordination: it answers the question that follows, and no other.
+
+A coordination is a pure function of the study and the joined answers. So the site joins the answers itself,
+from what every site signed, and computes the next question; the coordinator carries messages and can choose
+no number, no rows and no transform (docs/security.md).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.grid import is_that_question
+from protocols.core.protocol import Ask
+from protocols.core.study import Study
+from protocols.exchange.coordination import StudyCoordination, join_round
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, digest, unseal
+from site_node.governance import ledger, peers
+
+MOST_RUNS = 8
+"""Runs whose copies stay in memory; another one is made again from what the register keeps of it."""
+
+
+@dataclass
+class Conductor:
+    """The copies of one site.
+
+    Attributes:
+        home: the site's folder.
+        site, key: its name and its public signing key.
+    """
+
+    home: Path
+    site: str
+    key: Ed25519PublicKey
+    _copies: dict[tuple[str, str], StudyCoordination] = field(default_factory=dict)
+
+    def follow(self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes]) -> None:
+        """Raises unless the question is the one that follows from all sites' answers to the round before.
+
+        Args:
+            relayed: site -> its sealed answer to the round before; empty in the first.
+
+        Raises:
+            SiteError: tampered; it is another question, or an answer is not what its site signed.
+        """
+        own = self._copy(study, question, relayed).asks or ()
+        if len(own) != len(question.asks) or not all(map(is_that_question, question.asks, own)):
+            raise SiteError(Code.TAMPERED, "the question is not the one that follows from the study")
+
+    def _copy(self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes]) -> StudyCoordination:
+        """The copy of the question's run, advanced to its round."""
+        run = question.study, question.run
+        copy = self._copies.pop(run, None)
+        if copy is None or copy.rounds > question.round:
+            copy = StudyCoordination(study)
+            for joined in ledger.joined_rounds(self.home, question):
+                copy.advance(joined)
+        if copy.rounds == question.round - 1:
+            joined = self._join(study, question, copy.asks or (), relayed)
+            ledger.keep_joined(self.home, question, joined)
+            copy.advance(joined)
+        if copy.rounds != question.round:
+            raise SiteError(Code.ALREADY_ANSWERED, "that round is out of order")
+        self._copies[run] = copy
+        while len(self._copies) > MOST_RUNS:
+            self._copies.pop(next(iter(self._copies)))
+        return copy
+
+    def _join(
+        self, study: Study, question: RoundQuestion, asks: tuple[Ask, ...], relayed: Mapping[str, bytes]
+    ) -> list[dict[str, object]]:
+        """The joined answers to the round before, from what each site of the roster signed."""
+        before = replace(question, round=question.round - 1, asks=asks)
+        if not relayed.keys() == question.previous.keys() == set(question.roster):
+            raise SiteError(Code.TAMPERED, "the answers to the round before are not those of the roster")
+        keys = peers.signing_keys(self.home) | {self.site: self.key}
+        answers = {site: self._signed(site, keys, before, relayed[site]) for site in question.roster}
+        if any(digest(answer.encode()) != question.previous[site] for site, answer in answers.items()):
+            raise SiteError(Code.TAMPERED, "an answer to the round before is not the one that others saw")
+        try:
+            return join_round(study, before, ledger.question_of(self.home, before), answers)
+        except StudyError as error:
+            raise SiteError(Code.TAMPERED, error.text) from None
+
+    def _signed(
+        self, site: str, keys: Mapping[str, Ed25519PublicKey], before: RoundQuestion, sealed: bytes
+    ) -> RoundAnswer:
+        if site not in keys:
+            raise WireError(Code.TAMPERED, f"site {site} is not known here")
+        answer = RoundAnswer.decode(unseal(sealed, keys[site], "answer"))
+        told = answer.site, answer.study, answer.run, answer.round
+        if told != (site, before.study, before.run, before.round):
+            raise WireError(Code.TAMPERED, f"the answer of site {site} is one to another round")
+        return answer

@@ -1,0 +1,62 @@
+"""Real agents in this process: sites with keys, registers and approvals, and the coordinator's carrying."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+from protocols.exchange.rounds import Outcome, conduct
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, digest, unseal
+from site_node.agent.agent import Agent
+from site_node.governance import approvals
+from site_node.governance.approvals import State
+from tests.lib.sites import Coordinator, make_site
+
+Message = tuple[RoundQuestion, Mapping[str, bytes]]
+Relayed = dict[str, bytes]
+Change = Callable[[RoundQuestion, Relayed], Message]
+"""What a coordinator makes of an honest question and of the answers that it relays."""
+
+
+class Agents:
+    """The agents of sites that have each approved one study.
+
+    Attributes:
+        center: the coordinator's keys.
+        replies: the last reply of each site, sealed.
+    """
+
+    def __init__(self, folder: Path, study: Study, tables: Mapping[str, AnalysisTable]) -> None:
+        self.study, self.center, self.tables = study, Coordinator(), tables
+        self.homes = {site: folder / site for site in tables}
+        self._keys = {site: make_site(home, site, self.center) for site, home in self.homes.items()}
+        self.replies: dict[str, bytes] = {}
+        self.restart()
+        for site, agent in self.agents.items():
+            agent.handle("propose", self.center.proposal(study))
+            approvals.decide(self.homes[site], study, State.APPROVED, by="test")
+
+    def restart(self) -> None:
+        """New agents on the same folders, as after kill -9."""
+        self.agents = {
+            site: Agent(home, lambda study, table=self.tables[site]: table)
+            for site, home in self.homes.items()
+        }
+
+    def run(self, change: Change = lambda question, relayed: (question, relayed), run: str = "r1") -> Outcome:
+        """The outcome of the study; `change` is what the coordinator does to each message."""
+        keys = {site: keys.masking_key for site, keys in self.center.sites.items()}
+
+        def exchange(question: RoundQuestion) -> dict[str, RoundAnswer]:
+            changed, relayed = change(question, dict(self.replies) if question.round else {})
+            sealed = self.center.plain_question(changed, relayed)
+            self.replies = {site: self.agents[site].handle("round", sealed) for site in question.roster}
+            answers = {
+                site: RoundAnswer.decode(unseal(said, self._keys[site].public_key(), "answer"))
+                for site, said in self.replies.items()
+            }
+            honest = digest(question.encode())  # who changed the question passes the answers for those to it
+            return {site: replace(answer, question=honest) for site, answer in answers.items()}
+
+        return conduct(self.study, exchange, run=run, roster=tuple(self.tables), keys=keys)
