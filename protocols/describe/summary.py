@@ -5,6 +5,7 @@ cancels. What stands on fewer people than the study's floor is taken out of the 
 `per_site`, Table 1 by site in the clear: what stands on few people is suppressed at the site.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -86,6 +87,11 @@ class Numbers:
     sd: Floats
     cross: Array
 
+    def is_zero_or_one(self, group: int, variable: int) -> bool:
+        """Whether the values' squares have the values' own mean, as those of 0 and 1 do."""
+        n, mean, sd = (float(part[group, variable]) for part in (self.n, self.mean, self.sd))
+        return 0 < mean < 1 and math.isclose(sd**2 * (n - 1), n * mean * (1 - mean), rel_tol=1e-9)
+
 
 @dataclass(frozen=True)
 class SummaryResult(Result):
@@ -137,7 +143,7 @@ class SummaryResult(Result):
         if not panels:
             return NoFigure("fewer than two sites show a mean")
         more = f" The first {MOST_PANELS} of {len(panels)} variables." if len(panels) > MOST_PANELS else ""
-        return Figure(panels[:MOST_PANELS], f"Means with 95% intervals by hospital.{more}")
+        return Figure(panels[:MOST_PANELS], f"Means and shares with 95% intervals by hospital.{more}")
 
     def _sites(self, v: int) -> Estimates | None:
         """A forest of the means of a variable at the sites that show one, with how much the sites differ."""
@@ -149,8 +155,9 @@ class SummaryResult(Result):
         differ = heterogeneity(*zip(*found.values(), strict=True)) if found else None
         if differ is None:
             return None
-        title = f"{self.of[v]}: I² {differ.i_squared:.0%}, {shown_p(differ.p)} for equal means"
-        return site_panel(title, f"mean of {self.of[v]}", found, differ.mean)
+        what = "share" if self.total.is_zero_or_one(0, v) else "mean"
+        title = f"{self.of[v]}: I² {differ.i_squared:.0%}, {shown_p(differ.p)} for equal {what}s"
+        return site_panel(title, f"{what} of {self.of[v]}", found, differ.mean)
 
 
 def _enumerated(

@@ -20,6 +20,9 @@ from protocols.exchange.secure_sum import Member
 from protocols.exchange.site_answer import answer
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, digest
 
+LOCAL_RUN = "local"
+"""The name of a run over tables in one process."""
+
 
 @dataclass(frozen=True)
 class LocalSites:
@@ -86,4 +89,4 @@ def run_locally(
     if secure is None:
         secure = memory is None and len(tables) >= study.thresholds.min_sites_in_sum
     keys = sites.keys if secure else None
-    return conduct(study, sites, run="local", roster=tuple(sites.tables), keys=keys, memory=memory)
+    return conduct(study, sites, run=LOCAL_RUN, roster=tuple(sites.tables), keys=keys, memory=memory)

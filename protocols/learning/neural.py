@@ -56,6 +56,8 @@ from protocols.learning.neural_model import predicted, standardized
 
 _STEP = {"fedsgd": "gradient", "fedavg": "train", "fedprox": "train", "scaffold": "controlled"}
 
+STRATEGIES = {"fedsgd": "FedSGD", "fedavg": "FedAvg", "fedprox": "FedProx", "scaffold": "SCAFFOLD"}
+
 
 class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[NeuralSpec]):
     """Neural networks."""

@@ -279,7 +279,7 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         words = [
             f"Cox regression of {spec.outcome} on {listed(spec.covariates)}",
             f"stratified by {listed(strata)}" if strata else "with one baseline hazard for all hospitals",
-            f"ties after {spec.ties.capitalize()}",
+            f"ties by {spec.ties.capitalize()}'s method",
             "time-varying covariates" if spec.episodes else "",
             f"delayed entry at {spec.entry}" if spec.entry else "",
             f"case weights {spec.weight}" if spec.weight else "",

@@ -303,9 +303,9 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
     def method(self, spec: SurvivalValidationSpec) -> str:
         model = protocol(spec.model.protocol).method(spec.model)
         return (
-            f"Validation {spec.scheme}: nobody is judged by a model that was trained on them. Concordance "
-            "after Harrell (1982) and Uno (2011), time-dependent AUC, Brier score, and predicted beside "
-            f"observed shares at days {listed(map(str, spec.days))}. The model: {model}"
+            f"Validation {spec.scheme}: nobody is judged by a model that was trained on them. Harrell's "
+            "(1982) and Uno's (2011) concordance, time-dependent AUC, Brier score, and the predicted and "
+            f"observed shares with the event at days {listed(map(str, spec.days))}. The model: {model}"
         )
 
     def about(self, spec: SurvivalValidationSpec) -> str:

@@ -1,6 +1,7 @@
 """The pieces of a report's page: text, tables and figures, escaped where they are made."""
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -24,9 +25,14 @@ class Section:
 
 
 def text(words: str, kind: str = "") -> Markup:
-    """A paragraph."""
+    """A paragraph; words between backticks are code."""
     attribute = f' class="{kind}"' if kind else ""
-    return Markup(f"<p{attribute}>{html.escape(words)}</p>")
+    return Markup(f"<p{attribute}>{_with_code(words)}</p>")
+
+
+def _with_code(words: str) -> str:
+    """The escaped words, those between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(words))
 
 
 def heading(words: str) -> Markup:

@@ -83,7 +83,8 @@ def _legend(found: SummaryResult, medians: Mapping[str, tuple[float, ...]]) -> s
         "Mean (standard deviation); for a variable that is 0 or 1, the people with 1 and their share. n: "
         "people with a value, where some have none."
     )
-    if not medians:
+    many = [v for v in range(len(found.of)) if not found.total.is_zero_or_one(0, v)]
+    if many and not medians:
         words += (
             " Medians and quartiles are not shown: the study has no `quantiles` analysis of these variables."
         )
@@ -173,14 +174,9 @@ def _mean_and_sd(numbers: Numbers, g: int, v: int) -> Markup:
     if n == SUPPRESSED or math.isnan(mean):
         return blocks.WITHHELD
     known = Markup("") if n == numbers.people[g] else Markup(" <small>n\u202f{}</small>").format(n)
-    if _is_zero_or_one(n, mean, sd):
+    if numbers.is_zero_or_one(g, v):
         return Markup("{} ({:.0%}){}").format(round(n * mean), mean, known)
     return Markup("{} ({}){}").format(shown(mean), shown(sd), known)
-
-
-def _is_zero_or_one(n: int, mean: float, sd: float) -> bool:
-    """Whether the values' squares have the values' own mean, as those of 0 and 1 do."""
-    return 0 < mean < 1 and math.isclose(sd**2 * (n - 1), n * mean * (1 - mean), rel_tol=1e-9)
 
 
 def _count(count: Any) -> object:

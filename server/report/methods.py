@@ -6,6 +6,7 @@ import platform
 from protocols.core.protocol import protocol
 from protocols.core.study import Study
 from protocols.core.wording import listed
+from protocols.exchange.local import LOCAL_RUN
 from protocols.exchange.rounds import Outcome
 from server.report import blocks
 from server.report.blocks import Section
@@ -33,6 +34,12 @@ def methods(study: Study, outcome: Outcome) -> Section:
 
 
 def _design(study: Study, outcome: Outcome) -> str:
+    if outcome.run == LOCAL_RUN:
+        return (
+            f"The study ran in one process over the tables of {len(outcome.sites)} hospitals "
+            f"({listed(outcome.sites)}), without a network, signatures or approvals, in {outcome.rounds} "
+            "rounds."
+        )
     return (
         f"A federated study over {len(outcome.sites)} hospitals ({listed(outcome.sites)}). Each hospital "
         "mapped its own records to the OMOP Common Data Model and selected the cohort by the same "

@@ -31,7 +31,7 @@ def _cox(spec: CoxSpec, found: CoxResult) -> str:
     test = f"Likelihood ratio test against no covariate: {shown_p(found.likelihood_ratio_p)}."
     return (
         f"{found.n} people, {found.n_events} events; {baseline(spec)}; "
-        f"ties after {found.ties.capitalize()}. "
+        f"ties by {found.ties.capitalize()}'s method. "
         + (
             f"Shrunk by a penalty ({kind}, {shown(found.penalty)}), so there is no test."
             if penalized

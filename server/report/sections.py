@@ -25,7 +25,11 @@ from server.report.tables import summary_table
 def question(study: Study) -> Section:
     """Whom the study counts, and the variables that it reads."""
     variables = [
-        (name, variable.kind, _words(variable.model_dump(mode="json", by_alias=True, exclude={"kind"})))
+        (
+            name,
+            variable.kind.replace("_", " "),
+            _words(variable.model_dump(mode="json", by_alias=True, exclude={"kind"})) or "–",
+        )
         for name, variable in study.variables.items()
     ]
     return Section(

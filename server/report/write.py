@@ -110,8 +110,10 @@ def _released(study: Study, outcome: Outcome, left: Sequence[Left]) -> Section:
                 "finds the same digests in its audit."
             ),
             blocks.table(("hospital", "answers", "size"), by_site),
-            blocks.heading("What each analysis lets out"),
-            blocks.table(("analysis", "at each hospital"), _let_out(study)),
+            blocks.opening(
+                "What each analysis lets out",
+                [blocks.table(("analysis", "at each hospital"), _let_out(study))],
+            ),
             blocks.folded("Every answer, with the SHA-256 of its bytes", detail),
         ],
     )

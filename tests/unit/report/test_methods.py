@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,10 @@ def test_the_method_says_what_the_study_chose() -> None:
     )
     words = {a.name: protocol("cox").method(a.spec) for a in chosen.analyses}
     assert (
-        "Cox regression of os on age and idh1, stratified by hospital and sex, ties after Efron"
+        "Cox regression of os on age and idh1, stratified by hospital and sex, ties by Efron's method"
         in words["stratified"]
     )
-    assert "with one baseline hazard for all hospitals, ties after Breslow" in words["shared"]
+    assert "with one baseline hazard for all hospitals, ties by Breslow's method" in words["shared"]
     assert "a lasso penalty of 0.1" in words["lasso"]
 
 
@@ -60,16 +61,24 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         },
     }
     study = study_with(specs, thresholds={"min_count": 15}, purpose="Does age tell the gene?")
-    out: Path = tmp_path_factory.mktemp("methods")
-    return write_report(study, run_locally(study, hospitals("North", "South", "West")), [], out).read_text()
+    outcome = replace(run_locally(study, hospitals("North", "South", "West")), run="over-the-network")
+    return write_report(study, outcome, [], tmp_path_factory.mktemp("methods")).read_text()
 
 
 def test_methods_name_the_design_the_floors_and_the_versions(page: str) -> None:
     assert "A federated study over 3 hospitals (North, South and West)" in page
+    assert "each after its own approval" in page
     assert "A number in the clear stands on at least 15 people" in page
     for name in ("shadowgraph", "numpy", "scipy"):
         assert importlib.metadata.version(name) in page
     assert "Logistic regression of idh1 on age, Wald intervals" in page
+
+
+def test_a_run_in_one_process_is_not_called_approved(tmp_path: Path) -> None:
+    study = study_with({"table": {"protocol": "summary", "of": ["age"]}})
+    text = write_report(study, run_locally(study, hospitals()), [], tmp_path).read_text()
+    assert "in one process over the tables of 3 hospitals (a, b and c), without a network" in text
+    assert "each after its own approval" not in text
 
 
 def row(page: str, item: str) -> str:

@@ -104,7 +104,9 @@ def test_table_one_has_medians_where_the_study_asked_for_quantiles_and_else_says
     assert re.search(r"median \(quartiles\)", with_medians)
     assert re.search(r"<td[^>]*>age</td><td[^>]*>\d+\.\d \(\d+\.\d to \d+\.\d\)</td>", with_medians)
     without = sections(tmp_path / "b", {"table": table})["Table"]
-    assert "Medians and quartiles are not shown: the study has no `quantiles` analysis" in without
+    assert "Medians and quartiles are not shown: the study has no <code>quantiles</code> analysis" in without
+    genes = {"protocol": "summary", "of": ["idh1"]}  # 0 or 1: it has a share and no median
+    assert "Medians" not in sections(tmp_path / "c", {"genes": genes})["Genes"]
 
 
 def test_numbers_at_risk_are_those_of_the_intervals_that_begin_at_the_days() -> None:
