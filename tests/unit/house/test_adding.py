@@ -63,6 +63,9 @@ def test_a_study_with_it_is_parsed_described_and_drawn(added: ModuleType) -> Non
         "a0: Leaves in a sum over sites, once: people; people with a value of every variable.",
     ]
     assert run_locally(study, SPLITS[COMMON])["a0"].plot().has_data()
+    assert (
+        protocol(NEW).method(study.spec("a0")) == "People with a value of each of age and f_one were counted."
+    )
 
 
 def test_what_it_lets_out_is_written_by_the_command(added: ModuleType) -> None:

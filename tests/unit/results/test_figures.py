@@ -3,6 +3,7 @@
 import math
 import xml.etree.ElementTree as ET
 from dataclasses import FrozenInstanceError, fields
+from typing import get_args
 
 import pytest
 from matplotlib.figure import Figure as Canvas
@@ -83,6 +84,26 @@ def assert_drawn(panel: Panel) -> None:
     tables = numbers(panel)
     assert tables
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
+
+
+PANELS: tuple[Panel, ...] = (
+    Curves("c", Axis("x"), Axis("y"), (Curve("one", (0.0, 1.0), (0.0, 1.0)),)),
+    Estimates("e", Axis("ratio", log=True), (Estimate("age", 1.5, 1.1, 2.0),), 1.0),
+    Bars("b", Axis("people"), (Bar("a", 3.0),)),
+    Columns("h", Axis("age"), Axis("people"), (0.0, 1.0), (("all", (12.0,)),)),
+    HeatMap("m", ("a",), ("b",), ((0.5,),), "correlation"),
+)
+"""One of each kind."""
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: type(panel).__name__)
+def test_each_kind_of_panel_is_drawn_by_both_and_listed(panel: Panel) -> None:
+    assert_drawn(panel)
+    assert draw(Figure((panel,))).has_data()
+
+
+def test_no_kind_of_panel_is_left_out() -> None:
+    assert {type(panel) for panel in PANELS} == set(get_args(Panel))
 
 
 def texts(panel: Panel) -> list[str]:
