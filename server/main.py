@@ -102,7 +102,7 @@ def _in_words(error: Exception) -> ShadowgraphError:
     """What nobody foresaw, without the text of the exception, which may quote a row."""
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if isinstance(error.filename, str) else ""
-        return StudyError(Code.SITE_FAILED, f"the system says {error.strerror!r}{where}")
+        return StudyError(Code.SITE_FAILED, f"operating system error: {error.strerror}{where}")
     name, module = type(error).__name__, type(error).__module__
     if name == "OperationalError" and module.partition(".")[0] in ("sqlalchemy", "sqlite3"):
         return UnreachableError(
@@ -112,7 +112,7 @@ def _in_words(error: Exception) -> ShadowgraphError:
         )
     return StudyError(
         Code.SITE_FAILED,
-        f"an unforeseen {name}",
+        f"unexpected error: {name}",
         f"{TRACEBACK}=1 shows where; what it prints may quote rows, so do not pass it on unread",
     )
 

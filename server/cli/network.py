@@ -6,8 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from protocols.runtime.output import Output
-
-Home = Annotated[Path, typer.Option("--home", envvar="SHADOWGRAPH_HUB", help="the center's folder")]
+from server.cli.options import Home
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A consortium's center and its sites.")
 
@@ -57,7 +56,7 @@ def invite(
 def enrol(
     enrolment: Annotated[Path, typer.Argument(help="the file that `site join` wrote")], home: Home = Path(".")
 ) -> Output[Any]:
-    """Take a site's answer to its invitation: from now on its keys are known here.
+    """Enrol a site with its answer to the invitation: from now on its keys are known here.
 
     Example: shadowgraph network enrol oslo.enrolment.json --home /srv/center
     """

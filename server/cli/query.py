@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from protocols.runtime.output import Output
+from server.cli.options import Home
 
 app = typer.Typer(add_completion=False)
 
@@ -17,9 +18,7 @@ def query(
         str, typer.Option(help="with commas: age, female, gene:IDH1, LOINC:89243-0 (a measurement)")
     ] = "age,female",
     by: Annotated[str, typer.Option(help="a variable with two values, to make two groups")] = "",
-    home: Annotated[
-        Path, typer.Option("--home", envvar="SHADOWGRAPH_HUB", help="the center's folder")
-    ] = Path("."),
+    home: Home = Path("."),
 ) -> Output[Any]:
     """Count and summarize a cohort under the standing approvals.
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from protocols.runtime.output import Output
+from server.cli.options import Home
 
-Home = Annotated[Path, typer.Option("--home", envvar="SHADOWGRAPH_HUB", help="the center's folder")]
 File = Annotated[Path, typer.Argument(help="a study file, YAML or JSON")]
 Reference = Annotated[str, typer.Argument(help="a study's name, or the beginning of its hash or run")]
 

@@ -39,6 +39,7 @@ class StudyRun:
         may_begin: whether its rounds may begin now; false lets it wait for those of other studies.
         pause: seconds until its sites are asked for approval again; grows each time.
         in_rounds: whether its rounds have begun.
+        is_queued: whether it could begin, were there not other studies in their rounds.
     """
 
     store: Store
@@ -49,6 +50,7 @@ class StudyRun:
     may_begin: Callable[[], bool]
     pause: float = FIRST_PAUSE_SECONDS
     in_rounds: bool = False
+    is_queued: bool = False
 
     def way(self, due: Submission) -> Way:
         """The way of this submission from where it stands; replays the rounds that were joined before.
@@ -81,22 +83,26 @@ class StudyRun:
         standing = yield from self._ask_for_approval(due)
         approved = tuple(sorted(site for site, state in standing.items() if state == APPROVED))
         undecided = sorted(site for site, state in standing.items() if state in OPEN)
-        if (
-            undecided
-            and len(approved) + len(undecided) >= self.study.min_sites
-            and time.time() < due.deadline
-        ):
-            self.store.wait(self.run, time.time() + self.pause)
-            self.pause = min(self.pause * 1.2, LONGEST_PAUSE_SECONDS)
+        may_be_enough = len(approved) + len(undecided) >= self.study.min_sites
+        if undecided and may_be_enough and time.time() < due.deadline:
+            self._wait()
             return None
         if len(approved) < self.study.min_sites:
             raise self._too_few(
                 len(approved), {s: state for s, state in standing.items() if s not in approved}
             )
         if not self.may_begin():
-            self.store.wait(self.run, time.time() + FIRST_PAUSE_SECONDS)
+            self._wait(is_queued=True)
             return None
         return {site: keys.masking_key for site, keys in self._keys().items() if site in approved}
+
+    def _wait(self, *, is_queued: bool = False) -> None:
+        """Puts the study aside: its sites have not decided, or other studies are in their rounds."""
+        if is_queued and not self.is_queued:
+            self.store.note(self.run, "queued", "other studies are in their rounds")
+        self.is_queued = is_queued
+        self.store.wait(self.run, time.time() + (FIRST_PAUSE_SECONDS if is_queued else self.pause))
+        self.pause = min(self.pause * 1.2, LONGEST_PAUSE_SECONDS)
 
     def _too_few(self, approved: int, others: Mapping[str, str]) -> StudyError:
         stand = ", ".join(f"{site} {state}" for site, state in others.items()) or "no other"
@@ -104,10 +110,19 @@ class StudyRun:
         return StudyError(Code.TOO_FEW_SITES, text)
 
     def _ask_for_approval(self, due: Submission) -> Generator[Delivery, None, dict[str, str]]:
-        """How each site stands to the study; those that have not decided are asked."""
+        """How each site stands to the study; those that have not decided are asked, until it is queued."""
         keys = {name: k for name, k in self._keys().items() if not due.invited or name in due.invited}
         known = self.store.standing(self.run)
         ask = tuple(name for name in sorted(keys) if known.get(name, ("pending", None))[0] in OPEN)
+        if ask and not self.is_queued:
+            yield from self._propose(due, keys, ask)
+        now = self.store.standing(self.run)
+        return {name: now.get(name, ("unreachable", None))[0] for name in sorted(keys)}
+
+    def _propose(
+        self, due: Submission, keys: Mapping[str, SiteKeys], ask: tuple[str, ...]
+    ) -> Generator[Delivery, None, None]:
+        """Proposes the study to these sites, and notes what they say, or that they say nothing."""
         proposal = seal(Proposal(due.sealed, keys).encode(), self.key, "proposal")
         replies = Replies(self._site_key)
 
@@ -118,8 +133,6 @@ class StudyRun:
         yield delivery
         for site in delivery.silent:
             self._stand(site, "unreachable", None)
-        now = self.store.standing(self.run)
-        return {name: now.get(name, ("unreachable", None))[0] for name in sorted(keys)}
 
     def _stand(self, site: str, state: str, code: Code | None) -> None:
         if self.store.stand(self.run, site, state, code):

@@ -159,7 +159,7 @@ def test_the_text_of_what_nobody_foresaw_is_not_printed(
     monkeypatch.setattr(approvals, "inbox", failing)
     assert run(["inbox", "list", "--home", str(home)], as_json=False) == ExitCode.FAILED
     words = said(capsys)
-    assert "an unforeseen KeyError" in words
+    assert "unexpected error: KeyError" in words
     assert "Kanarienvogel" not in words
     monkeypatch.setenv("SHADOWGRAPH_TRACEBACK", "1")
     with pytest.raises(KeyError):
