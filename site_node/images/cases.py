@@ -143,7 +143,8 @@ def _is_older(one: IndexedRegions, other: IndexedRegions) -> bool:
     """Whether it is known that one was drawn before the other."""
     if not one.day or one.day != other.day:
         return bool(one.day) and one.day < other.day
-    return bool(one.time) and one.time < other.time
+    known = min(len(one.time), len(other.time))  # a time to the minute may be any of its seconds
+    return one.time[:known] < other.time[:known]
 
 
 def distinct_words(names: Iterable[str]) -> dict[str, str]:

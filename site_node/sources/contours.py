@@ -163,7 +163,8 @@ def _parts(planes: Sequence[tuple[float, Mask]]) -> list[list[int]]:
     """
     heights = np.array([height for height, _ in planes])
     gaps = np.diff(heights)
-    step = max(1.0, float(gaps.min(initial=np.inf))) if len(gaps) else 1.0
+    step = max(1.0, float(gaps.min())) if len(gaps) else 1.0
+    _check_dense(gaps)
     close = gaps <= CONTIGUOUS * step
     meet = [bool((one & other).any()) for (_, one), (_, other) in pairwise(planes)]
     if step > CONTIGUOUS and (not close.all() or not all(meet) or step > MOST_SLICES or len(gaps) < 2):
@@ -178,6 +179,15 @@ def _parts(planes: Sequence[tuple[float, Mask]]) -> list[list[int]]:
             raise DicomFault(Fault.CONTOUR_GAP)
         parts.append([i + 1])
     return parts
+
+
+def _check_dense(gaps: Floats) -> None:
+    """Raises where contours are closer than slices and not even: a hole may lie off its outline's plane."""
+    close = gaps[gaps <= CONTIGUOUS]
+    if len(close) and close.min() < 1 / CONTIGUOUS:
+        is_even = close.max() <= 2 * CONTIGUOUS * close.min()
+        if not is_even or (len(close) + 1) * close.mean() < 1:
+            raise DicomFault(Fault.CONTOUR_AMBIGUOUS)
 
 
 def _slices_of(heights: Sequence[float], depth: int) -> list[tuple[int, int]]:

@@ -22,7 +22,7 @@ from site_node.sources.dicom.frames import GROUPS, number, slices_of, value_of
 from site_node.sources.dicom.geometry import Slice
 from site_node.sources.dicom.meaning import IMAGES, MOSAIC_TAGS, image_fault
 from site_node.sources.dicom.parser import parse, reading
-from site_node.sources.dicom.screening import SCREENED, screen
+from site_node.sources.dicom.screening import SCREENED, screen_class, screen_pixels
 
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -61,6 +61,7 @@ TAGS: list[Any] = [
     # what says on which images a region is drawn, and its names
     "ReferencedFrameOfReferenceSequence", "ROIContourSequence", "StructureSetROISequence",
     "ReferencedSeriesSequence", "SegmentSequence", "SegmentationType", "PixelPaddingValue",
+    "PixelRepresentation",
     "SourceImageSequence",
 ]  # fmt: skip
 
@@ -114,11 +115,12 @@ def header_of(dataset: pydicom.Dataset, path: str) -> Header:
     Raises:
         DicomFault: it lacks what identifies it, or its pixels may name people.
     """
-    screen(dataset)
+    screen_class(dataset)
     sop_class = str(dataset.get("SOPClassUID", ""))
     is_image = sop_class in IMAGES
     if not is_image and sop_class not in REGIONS:
         raise DicomFault(Fault.UNSUPPORTED_OBJECT)
+    screen_pixels(dataset)
     return Header(
         path=path,
         sop_class=sop_class,
@@ -164,11 +166,11 @@ def _day(dataset: pydicom.Dataset, *keywords: str) -> date | None:
 
 
 def _time_drawn(dataset: pydicom.Dataset) -> str:
-    """The time that belongs to the date on which regions were drawn; empty where not told to the second."""
+    """The time that belongs to the date on which regions were drawn, as far as it is told."""
     for day, time in zip(DRAWN, DRAWN_AT, strict=False):
         if _day(dataset, day):
             text = str(dataset.get(time) or "").replace(":", "").strip()
-            return text if re.fullmatch(r"\d{6}(\.\d{1,6})?", text) else ""
+            return text if re.fullmatch(r"\d\d(\d\d(\d\d(\.\d{1,6})?)?)?", text) else ""
     return ""
 
 
@@ -268,7 +270,8 @@ def _regions(dataset: pydicom.Dataset) -> Regions:
     else:
         series = _items(dataset, "ReferencedSeriesSequence")
         images = [one for item in series for one in _items(item, "ReferencedInstanceSequence")]
-        images = images or _sources(dataset)
+        if len(series) != 1 or not images:
+            images = _sources(dataset) or images
     return Regions(
         names,
         tuple(dict.fromkeys(str(one.SeriesInstanceUID) for one in series)),

@@ -25,17 +25,17 @@ CAPTURED = {
 SCREENS = {"SCREEN SAVE", "SCREENSAVE", "SCREENSHOT", "SCREEN CAPTURE", "SECONDARY CAPTURE", "CAPTURE"}
 
 
-def screen(dataset: pydicom.Dataset) -> None:
-    """Nothing, if the pixels may be kept.
-
-    Raises:
-        DicomFault: the object is, or says that it holds, a picture with words in it.
-    """
+def screen_class(dataset: pydicom.Dataset) -> None:
+    """Raises DicomFault where an object is of a kind that holds a picture with words in it."""
     sop_class = str(dataset.get("SOPClassUID", ""))
     if _is_or_below(sop_class, SECONDARY_CAPTURE) or dataset.get("ConversionType") in CAPTURED:
         raise DicomFault(Fault.SECONDARY_CAPTURE)
     if any(_is_or_below(sop_class, root) for root in ULTRASOUND):
         raise DicomFault(Fault.ULTRASOUND)
+
+
+def screen_pixels(dataset: pydicom.Dataset) -> None:
+    """Raises DicomFault where an image or region says that its pixels may hold words."""
     image_type = dataset.get("ImageType") or []
     words = [image_type] if isinstance(image_type, str) else image_type
     if any(str(word).replace("_", " ").upper() in SCREENS for word in words):

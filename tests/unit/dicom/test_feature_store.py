@@ -207,7 +207,9 @@ def test_the_newest_object_with_a_name_counts() -> None:
         ("", "153000", False),
         ("090000", "090000", False),
         ("090000", "153000", True),
-        ("090000", "090000.5", True),
+        ("090000", "090000.5", False),
+        ("0900", "153000", True),
+        ("0900", "090030", False),
     ],
 )
 def test_of_one_day_the_time_decides_or_nothing_does(early: str, late: str, is_told: bool) -> None:

@@ -141,6 +141,12 @@ def test_heights_of_one_plane_may_differ_by_their_decimals() -> None:
     assert by_slice(drawn(box(0.5, 6.5, 1.0), box(2.5, 4.5, 1.03))) == [0, 36 - 4, 0, 0]
 
 
+def test_a_hole_too_far_off_its_outlines_plane_is_coded() -> None:
+    outlines = [box(0.5, 6.5, float(z)) for z in range(3)]
+    assert faulty(*outlines, box(2.5, 4.5, 1.2)) is Fault.CONTOUR_AMBIGUOUS
+    assert faulty(box(0.5, 6.5, 1.0), box(2.5, 4.5, 1.2)) is Fault.CONTOUR_AMBIGUOUS
+
+
 def test_contours_that_cross_are_coded_and_those_that_touch_are_joined() -> None:
     assert faulty(box(0.5, 4.5), box(2.5, 6.5)) is Fault.CONTOUR_AMBIGUOUS
     crossing = drawn(box(0.5, 4.5), box(2.5, 6.5), is_xor=True)
