@@ -59,12 +59,11 @@ class Declaration:
         object.__setattr__(self, "axes", axes)
         object.__setattr__(self, "what", what)
 
-    def words(self, sizes: Mapping[str, int]) -> str:
-        """What the array holds, and its axes with their sizes: "people at risk, by interval (50)"."""
-        if not self.axes:
-            return self.what
-        names, lengths = " x ".join(self.axes), " x ".join(str(sizes[axis]) for axis in self.axes)
-        return f"{self.what}, by {names.replace('_', ' ')} ({lengths})"
+    def by(self, sizes: Mapping[str, int]) -> str:
+        """Its axes and their sizes in words, "group x interval (2 x 50)", but for those of a single entry."""
+        long = [axis for axis in self.axes if sizes[axis] != 1]
+        lengths = " x ".join(str(sizes[axis]) for axis in long)
+        return f"{' x '.join(long).replace('_', ' ')} ({lengths})" if long else ""
 
     def stands_on(self) -> str | None:
         """The name of the count of people that it stands on, or is a part of; None for a count of its own."""

@@ -1,8 +1,9 @@
 """A site step: a pure function of a spec and a table, and all that it declares of its question and answer."""
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -78,8 +79,7 @@ class SiteStep:
             return []
         ways = ["Leaves in a sum over sites"] if self.summed else []
         ways += ["Leaves in the clear, for this site"] if self.clear(spec) else []
-        holding = [d for d in self.declares.values() if all(sizes[axis] for axis in d.axes)]
-        arrays = "; ".join(declared.words(sizes) for declared in holding)
+        arrays = "; ".join(_in_words(self.declares.values(), sizes))
         return [f"{way}, {times.words()}: {arrays}." for way in ways]
 
     def may_vary(self, name: str) -> bool:
@@ -95,6 +95,18 @@ class SiteStep:
         own = self.numbers[:-1] if self.open_ended else self.numbers
         if set(own) - set(names) or (not self.open_ended and set(names) - set(own)):
             raise SpecError(Code.INVALID_STUDY, f"step {self.run.__name__!r} is asked with other arrays")
+
+
+def _in_words(declared: Iterable[Declaration], sizes: Mapping[str, int]) -> Iterator[str]:
+    """What arrays hold, those that follow each other on equal axes together; empty arrays are left out."""
+    holding = [d for d in declared if all(sizes[axis] for axis in d.axes)]
+    for by, alike in groupby(holding, lambda d: d.by(sizes)):
+        what = [d.what for d in alike]
+        if not by:
+            yield from what
+        else:
+            listed = " and ".join(filter(None, (", ".join(what[:-1]), what[-1])))
+            yield f"{listed}, by {by}"
 
 
 def site_step(

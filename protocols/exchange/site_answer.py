@@ -60,7 +60,7 @@ def _said(step: SiteStep, spec: Spec, table: AnalysisTable, question: Ask) -> Ar
 def _check_way(spec: Spec, step: SiteStep, question: Ask) -> None:
     """Raises unless the step declares that it is asked so: in a sum, or of this site in the clear.
 
-    A question says itself which way it wants its answer, so without the declaration the coordinator of an
+    A question says itself how it is to be answered, so without the declaration the coordinator of an
     approved study could see each site's part of any sum in it.
 
     Raises:
@@ -78,7 +78,7 @@ def _check_way(spec: Spec, step: SiteStep, question: Ask) -> None:
 
 
 def _check_rows(study: Study, question: Ask) -> None:
-    """Nothing, if the study says that this analysis asks about such rows.
+    """Raises unless the study says that this analysis asks about such rows.
 
     Raises:
         SpecError: code `invalid-study`.
@@ -92,7 +92,7 @@ def _check_rows(study: Study, question: Ask) -> None:
 
 
 def _refuse_isolation(table: AnalysisTable, question: Ask, thresholds: Thresholds) -> None:
-    """Nothing, if this site may be left out of a sum over the others.
+    """Raises unless this site may be left out of a sum over the other sites.
 
     Raises:
         SiteError: code `withheld`. A sum with and a sum without this site differ by it, so it must have as

@@ -19,7 +19,7 @@ Reference: McMahan et al., AISTATS 2017 (FedSGD, FedAvg); Li et al., MLSys 2020 
 ICML 2020 (SCAFFOLD); Abadi et al., CCS 2016 (DP-SGD).
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ from protocols.core.protocol import (
 )
 from protocols.core.roles import ProbabilityModel
 from protocols.core.site_step import NEVER, Times
-from protocols.core.table import AnalysisTable, Floats
+from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
 from protocols.estimation.newton import covariate_moments, location_and_scale
 from protocols.estimation.person_draws import uniform
@@ -82,51 +82,64 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
 
     @site_step(
         times=lambda spec: _rounds_of(spec, "fedsgd"),
-        varies=("asked",),
+        varies=("weights", "round"),
         n=Count(),
         loss=Moment(what="sum of the loss"),
         still=Moment(what="parameters that too few people carry"),
         update=Update("parameter", what="gradient of the loss"),
     )
-    def gradient(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
+    def gradient(
+        spec: NeuralSpec, table: AnalysisTable, weights: Floats, shift: Floats, scale: Floats, round: Integers
+    ) -> Arrays:
         """The summed loss of this hospital's people and its gradient, downwards."""
-        people, _ = _people(spec, table, asked)
-        loss, gradient, free = loss_and_gradient(people, asked["weights"])
+        people, _ = _people(spec, table, shift, scale, round, weights)
+        loss, gradient, free = loss_and_gradient(people, weights)
         return _said(people, loss, free, -gradient)
 
     @site_step(
         times=lambda spec: _rounds_of(spec, "fedavg", "fedprox"),
-        varies=("asked",),
+        varies=("weights", "round"),
         n=Count(),
         loss=Moment(what="sum of the loss"),
         still=Moment(what="parameters that too few people carry"),
         update=Update("parameter", what="change of the parameters by training here, times people"),
     )
-    def train(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
+    def train(
+        spec: NeuralSpec, table: AnalysisTable, weights: Floats, shift: Floats, scale: Floats, round: Integers
+    ) -> Arrays:
         """How far training here leads from the weights, times this hospital's people."""
-        people, table = _people(spec, table, asked)
-        loss, _, free = loss_and_gradient(people, asked["weights"])
-        change = _change(spec, people, table, asked, free, np.zeros(len(free)))
+        people, table = _people(spec, table, shift, scale, round, weights)
+        loss, _, free = loss_and_gradient(people, weights)
+        change = _change(spec, people, table, round, weights, free, np.zeros(len(free)))
         return _said(people, loss, free, change)
 
     @site_step(
         times=lambda spec: _rounds_of(spec, "scaffold"),
-        varies=("asked",),
+        varies=("weights", "round", "before", "control"),
         n=Count(),
         loss=Moment(what="sum of the loss"),
         still=Moment(what="parameters that too few people carry"),
         update=Update("parameter", what="change of the parameters by training here, times people"),
         control=Update("parameter", what="gradient of the loss"),
     )
-    def controlled(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
+    def controlled(
+        spec: NeuralSpec,
+        table: AnalysisTable,
+        weights: Floats,
+        shift: Floats,
+        scale: Floats,
+        round: Integers,
+        before: Floats,
+        control: Floats,
+    ) -> Arrays:
         """The same with SCAFFOLD's correction, and the gradient: this hospital's next control variate."""
-        people, table = _people(spec, table, asked)
-        loss, gradient, free = loss_and_gradient(people, asked["weights"])
+        people, table = _people(spec, table, shift, scale, round, weights, before, control)
+        loss, gradient, free = loss_and_gradient(people, weights)
         own = np.zeros(len(free))
-        if asked["round"] > 0 and len(table):
-            _, before, was_free = loss_and_gradient(people, asked["before"])
-            own, free = before / len(table), free * was_free
-        change = _change(spec, people, table, asked, free, asked["control"] - own)
+        if round > 0 and len(table):
+            _, earlier, was_free = loss_and_gradient(people, before)
+            own, free = earlier / len(table), free * was_free
+        change = _change(spec, people, table, round, weights, free, control - own)
         return {**_said(people, loss, free, change), "control": gradient}
 
     @site_step(
@@ -141,26 +154,28 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
 
     @site_step(
         times=lambda spec: Times(spec.rounds, spec.rounds) if spec.privacy else NEVER,
-        varies=("asked",),
+        varies=("weights", "round"),
         n=Count(),
         update=Moment("parameter", what="shortened gradients of the people drawn, with noise"),
     )
-    def private(spec: NeuralSpec, table: AnalysisTable, **asked: Floats) -> Arrays:
+    def private(
+        spec: NeuralSpec, table: AnalysisTable, weights: Floats, shift: Floats, scale: Floats, round: Integers
+    ) -> Arrays:
         """The shortened gradients of the people drawn, downwards, and this hospital's share of the noise."""
         if spec.privacy is None:
             raise SiteError(Code.INVALID_STUDY, "the analysis has no privacy")
-        people, table = _people(spec, table, asked)
+        people, table = _people(spec, table, shift, scale, round, weights)
         drawn_for = {
             "spec": spec.model_dump(mode="json"),
             "people": table.persons,
             "x": people.x,
             "y": people.y,
         }
-        drawn_for |= {name: asked[name] for name in ("weights", "round")}
+        drawn_for |= {"weights": weights, "round": round}
         chance = site_noise.uniform(site_noise.key_for(table, ["drawn", drawn_for]), len(table))
         rows = chance < spec.privacy.sampling
         sampled = People(people.network, people.loss, people.x[rows], people.y[rows])
-        update = -clipped_gradient(sampled, asked["weights"], spec.privacy.clip)
+        update = -clipped_gradient(sampled, weights, spec.privacy.clip)
         noise = site_noise.normal(site_noise.key_for(table, ["noise", drawn_for]), len(update))
         return {"n": np.array(len(table)), "update": update + spec.privacy.deviation_at_a_site() * noise}
 
@@ -245,19 +260,19 @@ def _rounds_of(spec: NeuralSpec, *strategies: str) -> Times:
 
 
 def _people(
-    spec: NeuralSpec, table: AnalysisTable, asked: Mapping[str, Floats]
+    spec: NeuralSpec, table: AnalysisTable, shift: Floats, scale: Floats, round: Integers, *moving: Floats
 ) -> tuple[People, AnalysisTable]:
     """The complete people here as the network sees them.
 
     Raises:
         SiteError: budget-spent, the round is beyond the study's; withheld, a number asked with is not finite.
     """
-    if not 0 <= int(asked["round"]) < spec.rounds:
+    if not 0 <= int(round) < spec.rounds:
         raise SiteError(Code.BUDGET_SPENT, f"the study has {spec.rounds} rounds of training")
-    if not all(np.isfinite(array).all() for array in asked.values()):
+    if not all(np.isfinite(array).all() for array in (shift, scale, *moving)):
         raise SiteError(Code.NOT_CONVERGED, "weights that are not finite")
     table = table.complete(spec.variables())
-    return standardized(spec, table, asked["shift"], asked["scale"]), table
+    return standardized(spec, table, shift, scale), table
 
 
 def _said(people: People, loss: float, free: Floats, update: Floats) -> Arrays:
@@ -276,7 +291,8 @@ def _change(
     spec: NeuralSpec,
     people: People,
     table: AnalysisTable,
-    asked: Mapping[str, Floats],
+    round: Integers,
+    weights: Floats,
     free: Floats,
     correction: Floats,
 ) -> Floats:
@@ -286,10 +302,10 @@ def _change(
         return np.zeros(len(free))
     batches = []
     for epoch in range(spec.epochs):
-        order = np.argsort(uniform(table, spec.seed, int(asked["round"]), epoch), kind="stable")
+        order = np.argsort(uniform(table, spec.seed, int(round), epoch), kind="stable")
         batches += np.array_split(order, max(n // spec.batch, 1))
     local = Local(spec.rate, spec.l2, spec.mu if spec.strategy == "fedprox" else 0.0, batches)
-    change: Floats = n * (trained(people, asked["weights"], local, free, correction) - asked["weights"])
+    change: Floats = n * (trained(people, weights, local, free, correction) - weights)
     return change
 
 

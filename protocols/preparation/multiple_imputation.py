@@ -60,7 +60,8 @@ class MultipleImputationSpec(Spec):
         model: what is fitted on each completed data set.
         norm: numeric variables that are imputed by linear regression.
         logreg: 0/1 variables that are imputed by logistic regression.
-        predictors: complete columns that help, the model's outcome among them; who misses one is not imputed.
+        predictors: complete columns that help, the model's outcome among them; people without a value of
+            one are not imputed.
         imputations, iterations: completed data sets, and rounds through the variables for each.
         seed: of all draws.
     """
@@ -266,7 +267,9 @@ def _start(spec: MultipleImputationSpec, total: Arrays, floor: int) -> dict[str,
     few = [name for name, known in zip(spec.columns(), n, strict=True) if known < max(floor, 1)]
     if few:
         raise StudyError(
-            Code.WITHHELD, f"fewer than {floor} people have a value of: {', '.join(few)}", "take these out"
+            Code.WITHHELD,
+            f"fewer than {floor} people have a value of: {', '.join(few)}",
+            "remove these variables",
         )
     mean = total["sum"] / n
     variance = total["square"] / n - mean**2
@@ -276,7 +279,7 @@ def _start(spec: MultipleImputationSpec, total: Arrays, floor: int) -> dict[str,
         if v <= 1e-13 * square
     ]
     if still:
-        raise StudyError(Code.RANK_DEFICIENT, f"does not vary: {', '.join(still)}", "take these out")
+        raise StudyError(Code.RANK_DEFICIENT, f"does not vary: {', '.join(still)}", "remove these variables")
     return {"centre": mean, "scale": np.sqrt(variance)}
 
 

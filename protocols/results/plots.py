@@ -123,9 +123,7 @@ def _named(axes: "Axes", x: Axis, y: Axis | None) -> None:
 
 def _estimates(panel: Estimates, axes: "Axes") -> None:
     at = -np.arange(len(panel.rows))
-    value, low, high = (
-        np.array([getattr(row, name) for row in panel.rows]) for name in ("value", "low", "high")
-    )
+    value, low, high = np.array([(row.value, row.low, row.high) for row in panel.rows]).reshape(-1, 3).T
     with np.errstate(invalid="ignore"):
         spread = np.nan_to_num(np.abs([value - low, high - value]))
     known = np.isfinite(value)

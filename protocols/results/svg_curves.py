@@ -51,8 +51,7 @@ def _left(panel: Curves) -> float:
 
 
 def _all(curves: Sequence[Curve], axis: str) -> list[float]:
-    parts = ("x",) if axis == "x" else ("y", "low", "high")
-    return [value for curve in curves for part in parts for value in getattr(curve, part)]
+    return [v for c in curves for v in (c.x if axis == "x" else (*c.y, *c.low, *c.high))]
 
 
 def _legend_rows(names: Sequence[str], width: float) -> list[list[tuple[int, str]]]:

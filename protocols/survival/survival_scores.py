@@ -1,4 +1,4 @@
-"""How well scores and risks foretold survival: what a site adds up of one fold, and what the sums say."""
+"""How well scores and risks predicted survival: what a site adds up of one fold, and what the sums say."""
 
 import numpy as np
 from scipy.special import expit
@@ -41,7 +41,7 @@ def measures(
 
     Args:
         people: (n,) follow-up; edges: of the grid.
-        days: (T,) intervals by whose end survival is foretold.
+        days: (T,) intervals by whose end survival is predicted.
         score, risk: (n,) and (n, T).
         followed: shares not censored at each edge.
     """

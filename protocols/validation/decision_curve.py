@@ -62,7 +62,7 @@ class DecisionCurveSpec(ValidatedProbability):
     Attributes:
         models: by name, protocols that give probabilities of the same outcome.
         thresholds: probabilities from which on one would act.
-        reference: the model to which the others are compared; none compares none.
+        reference: the model to which the others are compared; without one, none is compared.
         categories: thresholds between the risk categories of net reclassification.
         bins: of equal width from 0 to 1, in which AUCs are compared.
     """
@@ -279,7 +279,7 @@ def result(spec: DecisionCurveSpec, total: Arrays) -> DecisionCurveResult:
         raise StudyError(
             Code.SEPARATION,
             f"everybody scored has the same {spec.outcome()}",
-            "take an outcome that varies among these people, or other people",
+            "choose an outcome that varies among these people, or other people",
         )
     cut = np.array(spec.thresholds)
     odds = cut / (1 - cut)

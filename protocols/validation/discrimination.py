@@ -348,7 +348,7 @@ def result(
         raise StudyError(
             Code.SEPARATION,
             f"everybody scored has the same {spec.outcome()}",
-            "take an outcome that varies among these people, or other people",
+            "choose an outcome that varies among these people, or other people",
         )
     auc, se = delong(histogram)
     shown = merged(histogram, spec.min_cell)

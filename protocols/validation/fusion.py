@@ -206,7 +206,7 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
             raise StudyError(
                 Code.SEPARATION,
                 f"{spec.outcome} is the same for everybody who is scored",
-                "take an outcome that varies among these people, or other people",
+                "choose an outcome that varies among these people, or other people",
             )
         kept = _kept(spec, total)
         shift, scale = np.zeros(2 * len(spec.experts)), np.ones(2 * len(spec.experts))
@@ -279,7 +279,7 @@ def _scores(spec: FusionSpec, table: AnalysisTable, arrays: Mapping[str, Array])
 
 
 def _covariates(p: Floats) -> Floats:
-    """The (n, 2 m) covariates of the meta-learner: log odds, 0 where missing, and who misses them."""
+    """The (n, 2 m) covariates of the meta-learner: log odds, 0 where missing, and its indicators."""
     missing = np.isnan(p)
     odds = np.where(missing, 0.0, logit(np.clip(np.where(missing, 0.5, p), _SURE, 1 - _SURE)))
     return np.hstack([odds, missing.astype(np.float64)])

@@ -7,7 +7,7 @@ together, so they cost the rounds of one. Scores of people never leave a site; s
 Sums over training sets differ by the people of folds. A combination of d sums that do not follow from each
 other is a weight for each person, in a space of d dimensions. One that is zero for all people but S needs the
 leverages of S to add up to 1 at least, and these are d / n on average. So with `min_count` times d people no
-difference of sums singles out fewer than about `min_count`; `check_people` wants so many.
+difference of sums singles out fewer than about `min_count`; `check_people` requires so many.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -161,7 +161,7 @@ def folds_of(scheme: Scheme, judged: Sequence[str]) -> Folds:
 
 
 def check_people(spec: Validated, n: int, floor: int) -> None:
-    """Nothing, if there are people enough for so many training sets; see above.
+    """Raises unless there are enough people for so many training sets; see above.
 
     Raises:
         StudyError: withheld.
@@ -171,7 +171,7 @@ def check_people(spec: Validated, n: int, floor: int) -> None:
         raise StudyError(
             Code.WITHHELD,
             f"{n} people are too few for so many folds: sums over them would differ by fewer than {floor}",
-            f"take fewer folds or repeats; these want {needed} people",
+            f"use fewer folds or repeats; these need {needed} people",
         )
 
 
@@ -222,8 +222,8 @@ def sites_to_leave_out(
     if len(judged) < 2:
         raise StudyError(
             Code.TOO_FEW_SITES,
-            "fewer than two sites have people enough to be left out in turn",
-            "take folds of people: `scheme: {kind: folds}`",
+            "fewer than two sites have enough people to be left out in turn",
+            "use folds of people: `scheme: {kind: folds}`",
         )
     withheld = dict.fromkeys(set(classes.answers) - set(judged), Code.WITHHELD)
     return tuple(sorted(judged)), {**classes.withheld, **withheld}

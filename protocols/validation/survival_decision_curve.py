@@ -1,8 +1,8 @@
 """What acting on the risk of an event by a day would be worth, where some people are censored before it.
 
-Models, and all that comes before them, are fitted inside folds; each site foretells its own people by models
-that never saw them. Among those above a threshold the share with the event is Kaplan-Meier's, on the models'
-grid of days, so life tables by threshold leave in sums. Exact for times rounded up to the grid.
+Models, and all that comes before them, are fitted inside folds; each site predicts for its own people by
+models that never saw them. Among those above a threshold the share with the event is Kaplan-Meier's, on the
+models' grid of days, so life tables by threshold leave in sums. Exact for times rounded up to the grid.
 
 Reference: Vickers et al., BMC Med Inform Decis Mak 8 (2008) 53; R dcurves, `dca(Surv(...) ~ ..., time)`.
 """
@@ -60,7 +60,7 @@ class SurvivalDecisionCurveSpec(Validated):
 
     Attributes:
         models: by name: cox, or tune over cox, each with the same `grid`.
-        day: by which the event is foretold; an edge of the grid.
+        day: by which the event is predicted; an edge of the grid.
         thresholds: risks from which on one would act.
     """
 
@@ -108,8 +108,8 @@ class SurvivalDecisionCurveResult(Result):
     """Net benefit of survival models by threshold, out of fold.
 
     Attributes:
-        models: (m,) names; thresholds: (t,); day: by which the event is foretold.
-        n: people foretold.
+        models: (m,) names; thresholds: (t,); day: by which the event is predicted.
+        n: people with a prediction.
         flagged: (m, t) of them above the threshold; fewer than `min_count` are shown as -1.
         event_share: (m, t) with the event by the day among these, by Kaplan-Meier; NaN where its curve ends
             before the day.
@@ -183,7 +183,7 @@ class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, Surviva
         at_risk, events = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         everybody = np.zeros((2, shape[2]), dtype=np.int64)
         n, edges = 0, spec.until_day()
-        for people, risk in _foretold(spec, table, folds, fits):
+        for people, risk in _predicted(spec, table, folds, fits):
             n += len(people.time)
             everybody += counted(people, edges)
             for t, cut in enumerate(spec.thresholds):
@@ -228,7 +228,7 @@ def spec_sizes(spec: SurvivalDecisionCurveSpec) -> dict[str, int]:
     return {"model": len(spec.models), "threshold": len(spec.thresholds), "interval": intervals}
 
 
-def _foretold(
+def _predicted(
     spec: SurvivalDecisionCurveSpec, table: AnalysisTable, folds: Integers, fits: Mapping[str, Array]
 ) -> Iterator[tuple[FollowUp, Floats]]:
     """For each fold the people here whom no model saw: follow-up, and (models, n) risks by the day."""
@@ -261,7 +261,7 @@ def result(spec: SurvivalDecisionCurveSpec, total: Arrays, min_count: int) -> Su
         raise StudyError(
             Code.WITHHELD,
             f"fewer than {min_count} people are at risk until day {spec.day}",
-            "take a sooner day",
+            "choose an earlier day",
         )
     flagged = np.asarray(total["flagged"], dtype=np.int64)
     shares = np.array(

@@ -1,4 +1,4 @@
-"""How well a Cox model that was fitted on other people foretells survival: C, AUC by day, Brier score.
+"""How well a Cox model that was fitted on other people predicts survival: C, AUC by day, Brier score.
 
 The model, and what is prepared before it, are fitted inside folds: k folds of people by keyed hash, or each
 hospital left out in turn. All folds advance together, so they cost the rounds of one.
@@ -87,7 +87,7 @@ class SurvivalValidationSpec(Validated):
 
     Attributes:
         model: cox, or tune over cox, with a `grid`, on which its baseline hazard and censoring are estimated.
-        days: at which survival is foretold; each is an edge of the grid.
+        days: at which survival is predicted; each is an edge of the grid.
     """
 
     protocol: Literal["survival_validation"] = "survival_validation"
@@ -133,8 +133,8 @@ class SurvivalValidationResult(Result):
         days: (T,).
         auc, auc_bound: (T,) cumulative cases against dynamic controls.
         brier: (T,); integrated_brier: its mean over the days by trapezoids, NaN for a single day.
-        observed, expected: (T,) share with the event by Kaplan-Meier, and the mean that was foretold.
-        by_site: site -> how its people were foretold by the model of the others.
+        observed, expected: (T,) share with the event by Kaplan-Meier, and the mean prediction.
+        by_site: site -> performance at the site of a model trained on the other sites.
         not_judged: site -> why it was not left out, or did not show its part.
         chosen: (fold,) the candidate that was chosen, where the model is tuned.
         by_repeat: measure -> (repeats, ...) of each, where folds are repeated; `MEASURES` are their means.
@@ -234,8 +234,8 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         harrell_squares=Moment("square", what="sums of squares for their standard error"),
         uno=Moment("pair", what="weighted pairs by how the score orders them"),
         uno_squares=Moment("square", what="sums of squares for their standard error"),
-        cases=Moment("day", "bin", what="weights of those with the event by then, by their score"),
-        controls=Moment("day", "bin", what="people without it, by their score"),
+        cases=Moment("day", "bin", what="weights of those with the event by then"),
+        controls=Moment("day", "bin", what="people without it"),
         squares=Moment("day", what="squared errors"),
         expected=Moment("day", what="sums of predicted risks"),
     )
@@ -357,7 +357,7 @@ def result(
         raise StudyError(
             Code.SEPARATION,
             f"nobody who was scored has an event of {spec.model.outcome_name()}",
-            "take a longer follow-up, or more people",
+            "use a longer follow-up, or more people",
         )
     harrell, uno = (_pairs(total, name) for name in ("harrell", "uno"))
     days = np.array(spec.days, dtype=np.float64)

@@ -75,7 +75,7 @@ class TuneSpec(PredictsProbability, PredictsSurvival, Tunes):
             raise ValueError("a candidate has folds of its own: it can not be chosen by folds")
         survival = self._cox()
         if survival and len(survival) < len(models):
-            raise ValueError("either all candidates are cox, or none is")
+            raise ValueError("all candidates are cox, or no candidate is")
         if any(model.episodes or model.weight for model in survival):
             raise ValueError("candidates have neither `episodes` nor a `weight`")
         if len({(m.entry, m.strata, m.stratify, m.ties, m.grid) for m in survival}) > 1:
@@ -130,7 +130,7 @@ class TuneSpec(PredictsProbability, PredictsSurvival, Tunes):
 
 @dataclass(frozen=True)
 class TuneResult(Applicable):
-    """The candidate that foretells best.
+    """The candidate that predicts best.
 
     Attributes:
         candidates: (m,) names; chosen: one of them.

@@ -22,9 +22,6 @@ from server.coordination.study_run import StudyRun, Way
 from server.home.config import HubConfig
 from server.home.store import Store
 
-QUERIES = frozenset({"attrition", "crosstab", "histogram", "summary"})
-"""Analyses of a round or two: a study of nothing else is a query, and waits for no other study."""
-
 MAX_DEATHS = 5
 """How often the process may die in the hands of one study; the others at work then are not to blame."""
 

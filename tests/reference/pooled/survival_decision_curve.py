@@ -14,7 +14,7 @@ from protocols.validation.survival_decision_curve import (
     SurvivalDecisionCurve,
     SurvivalDecisionCurveResult,
     SurvivalDecisionCurveSpec,
-    _foretold,
+    _predicted,
     result,
 )
 from tests.reference.pooled.fitted import pooled_fitted
@@ -36,7 +36,7 @@ def pooled(spec: SurvivalDecisionCurveSpec, tables: Sequence[AnalysisTable]) -> 
         steps = [SurvivalDecisionCurve.life_tables(spec, t, **question.arrays) for t in tables]
         total = {name: np.sum([s[name] for s in steps], axis=0) for name in steps[0]}
         found.append(result(spec, total, floor))
-        people = [p for table in tables for p in _foretold(spec, table, numbers, question.arrays)]
+        people = [p for table in tables for p in _predicted(spec, table, numbers, question.arrays)]
         on = [follow.on(spec.until_day()) for follow, _ in people]
         time, event = (np.concatenate([getattr(f, name) for f in on]) for name in ("time", "event"))
         entry = np.concatenate([np.zeros(len(f.time)) if f.entry is None else f.entry for f in on])
