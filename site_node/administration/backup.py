@@ -14,6 +14,7 @@ import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -28,7 +29,30 @@ _SQLITE = "sqlite:///"
 _OF_SQLITE = ("-wal", "-shm", "-journal")
 
 
-def back_up(home: Path, archive: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class BackedUp:
+    """A backup: `database` is the CDM's file in it, None where the CDM is elsewhere."""
+
+    site: str
+    archive: Path
+    files: int
+    bytes: int
+    database: str | None
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A site that was made again from a backup."""
+
+    site: str
+    home: Path
+    files: int
+    approvals_taken_back: int
+    schema_version: int = 1
+
+
+def back_up(home: Path, archive: Path) -> BackedUp:
     """What was written into `archive`: files, bytes, and where the CDM is, if it is elsewhere.
 
     The register is copied before the audit, as an answer is audited before it is remembered: so the copy,
@@ -48,15 +72,9 @@ def back_up(home: Path, archive: Path) -> dict[str, Any]:
             draft.replace(archive)
         finally:
             draft.unlink(missing_ok=True)
-    audit.record(settings.home, "backed-up", files=len(digests))
-    inside = _database_inside(settings)
-    return {
-        "site": settings.name,
-        "backup": str(archive),
-        "files": len(digests),
-        "bytes": archive.stat().st_size,
-        "database": f"{inside}, in the backup" if inside else "not in it: back it up by its own tools",
-    }
+    audit.act(settings.home, "backed-up", files=len(digests))
+    size = archive.stat().st_size
+    return BackedUp(settings.name, archive, len(digests), size, _database_inside(settings))
 
 
 def _write(settings: config.SiteConfig, draft: Path, archive: Path) -> dict[str, str]:
@@ -77,7 +95,7 @@ def _write(settings: config.SiteConfig, draft: Path, archive: Path) -> dict[str,
     return digests
 
 
-def restore(archive: Path, home: Path) -> dict[str, Any]:
+def restore(archive: Path, home: Path) -> Restored:
     """What was put into `home` from an archive; every approval is taken back.
 
     The site does not know what it answered after the backup was made, so a person has to approve again.
@@ -101,19 +119,13 @@ def restore(archive: Path, home: Path) -> dict[str, Any]:
             files = _extracted(archive, draft)
             settings = config.load(draft)
             taken_back = approvals.withdraw_all(draft)
-            audit.record(draft, "restored", files=files, approvals_taken_back=taken_back)
+            audit.act(draft, "restored", files=files, approvals_taken_back=taken_back)
             # The settings last: they make the folder a site.
             for path in sorted(draft.iterdir(), key=lambda path: path.name == config.SETTINGS):
                 path.replace(home / path.name)
         finally:
             shutil.rmtree(draft)
-    return {
-        "site": settings.name,
-        "home": str(home),
-        "files": files,
-        "approvals taken back": taken_back,
-        "next": "shadowgraph audit verify; shadowgraph site start; approve again what shall go on",
-    }
+    return Restored(settings.name, home, files, taken_back)
 
 
 @contextlib.contextmanager

@@ -7,21 +7,37 @@
 import argparse
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from protocols.core.errors import Code, InputError, UnreachableError
 from protocols.runtime import daemons
 from protocols.runtime.daemons import Service, Supervisor, accepts, environment, script
-from site_node.administration.enrolment import AGENT_READY, CONSORTIUM, RUNTIME_SECRET, consortium
+from site_node.administration.enrolment import AGENT_READY, RUNTIME_SECRET, consortium
+from site_node.governance import audit
 from site_node.home.config import SETTINGS, SiteConfig, load
 
 RUN = "run"
 
-_NOT_LET_IN = (
-    "does not know this site's key (shadowgraph network enrol, at the center), or has not yet noticed that "
-    "this site stopped (start again in a minute)"
-)
+
+class Reach(StrEnum):
+    """How far a site reaches its center."""
+
+    CONNECTED = "connected"
+    CONNECTING = "connecting"
+    RETRYING = "retrying"
+    NOT_LET_IN = "not-let-in"
+    NOT_CONNECTED = "not-connected"
+
+
+REACHED = {
+    Reach.CONNECTED: "connected",
+    Reach.CONNECTING: "connecting",
+    Reach.RETRYING: "not reached, trying again",
+    Reach.NOT_LET_IN: "does not know this site's key (shadowgraph network enrol, at the center), or has not "
+    "yet noticed that this site stopped (start again in a minute)",
+    Reach.NOT_CONNECTED: "not connected",
+}
 _QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 
 
@@ -102,36 +118,21 @@ def start(home: Path, *, stock: bool = False) -> None:
     try:
         daemons.start(run, supervisor(home, stock=stock))
     except UnreachableError as error:
-        raise UnreachableError(
-            error.code, error.text, f"the center: {_reached(run / 'supernode.log')}"
-        ) from None
+        center = REACHED[reached(settings)]
+        raise UnreachableError(error.code, error.text, f"the center: {center}") from None
 
 
-def status(home: Path) -> dict[str, Any]:
-    """A site's consortium, its processes, and whether the center is reached, for people."""
-    settings = load(home)
-    processes = daemons.services(settings.home / RUN)
-    joined = (settings.home / CONSORTIUM).is_file()
-    return {
-        "site": settings.name,
-        "consortium": consortium(home).consortium if joined else "none yet: shadowgraph site join INVITATION",
-        "state": "running" if processes else "stopped",
-        "center": _reached(settings.home / RUN / "supernode.log") if processes else "not connected",
-        "processes": [{"process": name, **service} for name, service in processes.items()],
-    }
-
-
-def _reached(log: Path) -> str:
+def reached(settings: SiteConfig) -> Reach:
     """What the SuperNode's log says last of its connection; Flower has no other word for it."""
     said = {
-        "SuperNode ID:": "connected",
-        "Connection successful": "connected",
-        "retrying in": "not reached, trying again",
-        "[code: 2004]": _NOT_LET_IN,
-        "Exit Code: 305": _NOT_LET_IN,
-        "Starting Flower SuperNode": "connecting",
+        "SuperNode ID:": Reach.CONNECTED,
+        "Connection successful": Reach.CONNECTED,
+        "retrying in": Reach.RETRYING,
+        "[code: 2004]": Reach.NOT_LET_IN,
+        "Exit Code: 305": Reach.NOT_LET_IN,
+        "Starting Flower SuperNode": Reach.CONNECTING,
     }
-    with open(log, "rb") as file:
+    with open(settings.home / RUN / "supernode.log", "rb") as file:
         file.seek(0, os.SEEK_END)
         file.seek(max(0, file.tell() - 65536))
         lines = file.read().decode(errors="replace").splitlines()
@@ -139,7 +140,7 @@ def _reached(log: Path) -> str:
         for words, meaning in said.items():
             if words in line:
                 return meaning
-    return "connected"
+    return Reach.CONNECTED
 
 
 def main() -> None:
@@ -153,6 +154,8 @@ def main() -> None:
         supervise(arguments.home, stock=arguments.stock)
         return
     known = services(arguments.home.resolve(), stock=arguments.stock)
+    if arguments.only == "agent":
+        audit.act(arguments.home, "started")
     one = next(service for service in known if service.name == arguments.only)
     os.execve(one.command[0], one.command, environment(one.environment))
 

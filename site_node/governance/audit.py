@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from protocols.core.errors import Code, StudyError
+from protocols.runtime.accounts import unix_user
 from site_node.home.register import now
 
 FILE = "audit.jsonl"
@@ -28,6 +29,15 @@ def record(home: Path, event: str, **facts: str | int | list[Any] | dict[str, An
         if torn := _cut_torn_line(file):
             _append(file, path, "torn-line-cut", {"bytes": torn})
         _append(file, path, event, facts)
+
+
+def act(home: Path, event: str, account: str = "", **facts: str | int | list[Any]) -> None:
+    """Appends what a person did: under which account, and by which Unix user's process.
+
+    At the command line the account is the Unix user; a page gives the one that signed in.
+    """
+    user = unix_user()
+    record(home, event, **facts, account=account or user, unix_user=user)
 
 
 def _append(file: BinaryIO, path: Path, event: str, facts: Mapping[str, object]) -> None:

@@ -6,8 +6,9 @@ here, who asked there, forgets the old one.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -16,6 +17,15 @@ from protocols.exchange.keys import check_masking_key, fingerprint, verifying_ke
 from protocols.exchange.proposal import SiteKeys
 from site_node.governance import audit
 from site_node.home.register import now, register
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another site, with the fingerprint of its signing key and when that was pinned."""
+
+    site: str
+    fingerprint: str
+    pinned_at: datetime
 
 
 def meet(home: Path, sites: Mapping[str, SiteKeys], own: str) -> None:
@@ -54,16 +64,12 @@ def masking_keys(home: Path) -> dict[str, str]:
         return {row["site"]: row["masking_key"] for row in db.execute("SELECT * FROM peer")}
 
 
-def listed(home: Path) -> list[dict[str, Any]]:
-    """The sites known here, with the fingerprints that people can compare."""
+def listed(home: Path) -> list[Peer]:
+    """The sites known here, by name."""
     with register(home) as db:
         rows = db.execute("SELECT * FROM peer ORDER BY site").fetchall()
     return [
-        {
-            "site": row["site"],
-            "fingerprint": fingerprint(row["signing_key"]),
-            "first seen": row["pinned_at"][:16],
-        }
+        Peer(row["site"], fingerprint(row["signing_key"]), datetime.fromisoformat(row["pinned_at"]))
         for row in rows
     ]
 
@@ -77,7 +83,7 @@ def forget(home: Path, site: str) -> None:
     with register(home) as db:
         if db.execute("DELETE FROM peer WHERE site = ?", (site,)).rowcount == 0:
             raise InputError(Code.NOT_FOUND, f"no site {site!r} is known here")
-    audit.record(home, "peer-forgotten", site=site)
+    audit.act(home, "peer-forgotten", site=site)
 
 
 def _pinned(home: Path) -> dict[str, str]:

@@ -46,8 +46,8 @@ def test_both_sides_show_each_others_fingerprint(shell: Shell) -> None:
     shell("site", "init", "--home", "oslo", "--name", "oslo", "--port", "0")
     _, joined = shell("site", "join", "oslo.invitation.json", "--home", "oslo")
     _, enrolled = shell("network", "enrol", "oslo.enrolment.json")
-    assert invited["coordinator_fingerprint"] == joined["coordinator's fingerprint"]
-    assert joined["this site's fingerprint"] == enrolled["fingerprint"]
+    assert invited["coordinator_fingerprint"] == joined["coordinator_fingerprint"]
+    assert joined["fingerprint"] == enrolled["fingerprint"]
 
 
 def test_a_study_goes_from_example_to_submission_and_back(consortium: Shell) -> None:
@@ -121,5 +121,5 @@ def test_status_of_a_side_that_is_not_running(consortium: Shell) -> None:
     said = [center[key] for key in ("superlink_answers", "is_coordinated", "processes")]
     assert said == [False, False, []]
     _, site = consortium("site", "status", "--home", "oslo")
-    assert (site["consortium"], site["state"], site["center"]) == ("Glioma", "stopped", "not connected")
-    assert consortium("site", "stop", "--home", "oslo")[1] == {"state": "was not running"}
+    assert (site["consortium"], site["is_running"], site["center"]) == ("Glioma", False, "not-connected")
+    assert consortium("site", "stop", "--home", "oslo")[1]["was_running"] is False

@@ -7,8 +7,10 @@ import pytest
 
 import site_node.actions
 import site_node.cli
+from protocols.runtime.accounts import unix_user
 from protocols.runtime.output import Output, plain
-from site_node.actions import audit, inbox, policy
+from server.administration.enrolment import invite, make_center
+from site_node.actions import audit, inbox, policy, site
 from site_node.cli.words import inbox as words
 from site_node.governance.approvals import State
 from tests.lib.actions import Action, actions, assert_versioned, called, commands
@@ -20,8 +22,8 @@ ACTIONS = list(actions(site_node.actions))
 
 
 def test_there_are_actions() -> None:
-    assert {noun for noun, _, _ in ACTIONS} >= {"inbox", "policy", "audit"}
-    assert len(ACTIONS) >= 15
+    assert {noun for noun, _, _ in ACTIONS} >= {"inbox", "policy", "audit", "site"}
+    assert len(ACTIONS) >= 25
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: f"{action[0]}.{action[1]}")
@@ -36,7 +38,7 @@ def test_an_action_is_documented_typed_and_within_reach(action: Action) -> None:
 
 def test_a_command_has_five_lines_at_most() -> None:
     lengths = list(commands(CLI))
-    assert len(lengths) >= 14
+    assert len(lengths) >= 22
     assert [name for name, lines in lengths if lines > 5] == []
 
 
@@ -46,8 +48,7 @@ def test_words_are_made_by_the_command_line_alone() -> None:
 
 
 def test_what_an_action_returns_is_json_as_it_stands(tmp_path: Path) -> None:
-    site = AttackedSite(tmp_path)
-    site.approve(a_study())
+    AttackedSite(tmp_path).approve(a_study())
     values = (
         inbox.listed(tmp_path),
         inbox.shown(tmp_path, a_study().name),
@@ -57,14 +58,15 @@ def test_what_an_action_returns_is_json_as_it_stands(tmp_path: Path) -> None:
         audit.shown(tmp_path),
         audit.verify(tmp_path),
         audit.releases(tmp_path),
+        site.status(tmp_path),
+        site.peers(tmp_path),
     )
     for value in values:
         assert plain(value)["schema_version"] == 1  # type: ignore[index]
 
 
 def test_a_refused_study_reads_so(tmp_path: Path) -> None:
-    site = AttackedSite(tmp_path)
-    site.propose(a_study())
+    AttackedSite(tmp_path).propose(a_study())
     made = inbox.refuse(tmp_path, a_study().name, by="Dr. Hansen", note="no vote")
     assert (made.state, made.by) == (State.REFUSED, "Dr. Hansen")
     assert Output(made, words.decision).words(made) == {
@@ -73,3 +75,21 @@ def test_a_refused_study_reads_so(tmp_path: Path) -> None:
         "hash": a_study().hash(),
     }
     assert audit.shown(tmp_path, last=1).lines[0].facts["by"] == "Dr. Hansen"
+
+
+def test_what_a_person_does_with_a_site_is_in_its_audit(tmp_path: Path) -> None:
+    make_center(tmp_path / "center", "Glioma", port=0)
+    invitation = tmp_path / "oslo.invitation.json"
+    invite(tmp_path / "center", "oslo").write(invitation)
+    home = tmp_path / "oslo"
+    site.init(home, "oslo", port=0)
+    joined = site.join(home, invitation, out=tmp_path / "answer")
+    site.stop(home)  # it did not run: nothing was done
+    site.backup(home, tmp_path / "oslo.tar")
+    site.restore(tmp_path / "again", tmp_path / "oslo.tar")
+    lines = audit.shown(tmp_path / "again").lines + audit.shown(home, last=1).lines
+    assert [line.event for line in lines] == ["site-made", "joined", "restored", "backed-up"]
+    assert lines[1].facts["coordinator"] == joined.coordinator_fingerprint
+    assert {(line.facts["account"], line.facts["unix_user"]) for line in lines} == {
+        (unix_user(), unix_user())
+    }

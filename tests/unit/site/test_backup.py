@@ -59,7 +59,7 @@ def test_a_site_comes_back_with_its_keys_its_answers_and_its_audit(
     site: AttackedSite, tmp_path: Path
 ) -> None:
     told = back_up(site.home, tmp_path / "a.tar")
-    assert told["database"] == "cdm.sqlite, in the backup"
+    assert told.database == "cdm.sqlite"
     before, answered = _files(site.home), ledger.released(site.home)
     restore(tmp_path / "a.tar", tmp_path / "again")
     after = _files(tmp_path / "again")
@@ -75,7 +75,7 @@ def test_a_site_comes_back_with_its_keys_its_answers_and_its_audit(
 def test_what_was_approved_is_approved_again_by_a_person(site: AttackedSite, tmp_path: Path) -> None:
     approvals.approve_standing(site.home, "summary", by="t", max_studies=9, max_variables=9, days=1)
     back_up(site.home, tmp_path / "a.tar")
-    assert restore(tmp_path / "a.tar", tmp_path / "again")["approvals taken back"] == 2
+    assert restore(tmp_path / "a.tar", tmp_path / "again").approvals_taken_back == 2
     site.home = tmp_path / "again"
     site.restart()
     assert site.ask(a_study(), FIRST, run="r2") == Code.APPROVAL_REVOKED

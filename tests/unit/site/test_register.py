@@ -85,7 +85,7 @@ def test_approvals_ledger_studies_and_peers_of_an_earlier_release_are_still_ther
     assert (approval.state, approval.max_runs) == (State.APPROVED, 2)
     assert [(left.run, left.round, left.bytes) for left in ledger.released(tmp_path)] == [("r0", 0, 2)]
     assert [one.protocol for one in approvals.standing(tmp_path)] == ["summary"]
-    assert [row["site"] for row in peers.listed(tmp_path)] == ["z"]
+    assert [peer.site for peer in peers.listed(tmp_path)] == ["z"]
     with register(tmp_path) as db:
         assert db.execute("PRAGMA user_version").fetchone()[0] == len(STEPS)
         assert db.execute("SELECT decided_by, unix_user FROM approval").fetchone()[:] == ("Dr. Hansen", "")

@@ -1,0 +1,208 @@
+"""What a person can do with the site: make it, join a consortium, start, stop, back up, know the others."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from protocols.runtime import daemons
+from site_node.administration import backup as archives
+from site_node.administration import enrolment, processes, setup
+from site_node.administration.backup import BackedUp, Restored
+from site_node.administration.processes import Reach
+from site_node.governance import audit
+from site_node.governance import peers as known_peers
+from site_node.governance.peers import Peer
+from site_node.home.cdm import open_cdm
+from site_node.home.config import load
+
+
+@dataclass(frozen=True)
+class MadeSite:
+    """A new site; its database without a password."""
+
+    name: str
+    home: Path
+    database: str
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class JoinedSite:
+    """A site of a consortium, and the file with which it answers the invitation."""
+
+    site: str
+    consortium: str
+    center: str
+    coordinator_fingerprint: str
+    fingerprint: str
+    answer: Path
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of a running site."""
+
+    name: str
+    pid: int | None
+    state: str
+    restarts: int
+
+
+@dataclass(frozen=True)
+class SiteStatus:
+    """A site's consortium (None before it has joined one), processes, and reach of the center."""
+
+    site: str
+    consortium: str | None
+    is_running: bool
+    center: Reach
+    processes: tuple[Process, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class StoppedSite:
+    """A site without processes."""
+
+    was_running: bool
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Peers:
+    """The other sites known here, by name."""
+
+    sites: tuple[Peer, ...]
+    schema_version: int = 1
+
+
+def init(home: Path, name: str, *, database: str = "sqlite:///cdm.sqlite", port: int = 9094) -> MadeSite:
+    """A new site in `home`: its folder and settings, and the tables of its CDM.
+
+    Args:
+        database: URL of its CDM.
+        port: where its two processes meet on loopback; 0 picks a free one.
+
+    Raises:
+        InputError: there is a site already, or the name is not valid. UnreachableError: the database is not.
+    """
+    settings = setup.make_site(home, name, database=database, runtime_port=port)
+    open_cdm(settings).dispose()
+    audit.act(settings.home, "site-made", site=name)
+    return MadeSite(settings.name, settings.home, settings.database.split("@")[-1])
+
+
+def join(home: Path, invitation: Path, *, out: Path | None = None) -> JoinedSite:
+    """The site as a member of a consortium, with its keys made and its answer written to `out`.
+
+    Raises:
+        InputError: the invitation is for another site, or the site belongs to another consortium.
+    """
+    answer = enrolment.join(home, invitation)
+    path = out or Path(f"{answer.site}.enrolment.json")
+    answer.write(path)
+    invited = enrolment.consortium(home)
+    audit.act(home, "joined", consortium=invited.consortium, coordinator=invited.fingerprint())
+    return JoinedSite(
+        site=answer.site,
+        consortium=invited.consortium,
+        center=invited.address,
+        coordinator_fingerprint=invited.fingerprint(),
+        fingerprint=answer.fingerprint(),
+        answer=path,
+    )
+
+
+def start(home: Path, *, stock: bool = False) -> SiteStatus:
+    """The site's status once its processes serve: the SuperNode, which meets the network, and the agent.
+
+    Args:
+        stock: Flower's own task runner in front of the agent; slower.
+
+    Raises:
+        InputError: the site has not joined a consortium, runs already, or its port is taken.
+        UnreachableError: a process did not come up.
+    """
+    enrolment.consortium(home)
+    processes.start(home, stock=stock)
+    audit.act(home, "started")
+    return status(home)
+
+
+def serve(home: Path, *, stock: bool = False) -> StoppedSite:
+    """The site after SIGTERM, until when its processes run as children of this one.
+
+    Raises:
+        InputError: the site has not joined a consortium.
+    """
+    enrolment.consortium(home)
+    audit.act(home, "started")
+    processes.supervise(home, stock=stock)
+    audit.act(home, "stopped")
+    return StoppedSite(was_running=True)
+
+
+def stop(home: Path) -> StoppedSite:
+    """The site after its processes were stopped.
+
+    Raises:
+        InputError: there is no site in `home`.
+    """
+    settings = load(home)
+    was_running = daemons.stop(settings.home / processes.RUN)
+    if was_running:
+        audit.act(home, "stopped")
+    return StoppedSite(was_running)
+
+
+def status(home: Path) -> SiteStatus:
+    """The site's consortium, its processes, and whether the center is reached.
+
+    Raises:
+        InputError: there is no site in `home`.
+    """
+    settings = load(home)
+    running = daemons.services(settings.home / processes.RUN)
+    joined = (settings.home / enrolment.CONSORTIUM).is_file()
+    return SiteStatus(
+        site=settings.name,
+        consortium=enrolment.consortium(home).consortium if joined else None,
+        is_running=bool(running),
+        center=processes.reached(settings) if running else Reach.NOT_CONNECTED,
+        processes=tuple(
+            Process(name, one["pid"], str(one["state"]), one["restarts"]) for name, one in running.items()
+        ),
+    )
+
+
+def backup(home: Path, archive: Path) -> BackedUp:
+    """The site's folder in one file, taken also while the site works; it holds patients' rows and keys.
+
+    Raises:
+        InputError: there is no site in `home`, or a file at `archive`. StudyError: it cannot be written.
+    """
+    return archives.back_up(home, archive)
+
+
+def restore(home: Path, archive: Path) -> Restored:
+    """The site's folder again from a backup. Every approval is taken back, for a person to renew.
+
+    Raises:
+        InputError: something is there already, or the archive is not whole.
+    """
+    return archives.restore(archive, home)
+
+
+def peers(home: Path) -> Peers:
+    """The other sites known here with their keys' fingerprints, which shared sums rely on."""
+    return Peers(tuple(known_peers.listed(home)))
+
+
+def forget_peer(home: Path, site: str) -> Peers:
+    """The other sites without one whose new key was confirmed by asking it.
+
+    Raises:
+        InputError: no such site is known here.
+    """
+    known_peers.forget(home, site)
+    return peers(home)

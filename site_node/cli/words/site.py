@@ -1,0 +1,86 @@
+"""What people read of a site."""
+
+from typing import Any
+
+from site_node.actions.site import JoinedSite, MadeSite, Peers, SiteStatus, StoppedSite
+from site_node.administration.backup import BackedUp, Restored
+from site_node.administration.processes import REACHED
+
+Row = dict[str, Any]
+
+
+def made(site: MadeSite) -> Row:
+    """A new site, and what comes next."""
+    return {
+        "site": site.name,
+        "home": str(site.home),
+        "database": site.database,
+        "next": "shadowgraph data add ..., and shadowgraph site join INVITATION",
+    }
+
+
+def joined(site: JoinedSite) -> Row:
+    """Both fingerprints, and what the coordinator does with the answer."""
+    name = site.answer.name
+    return {
+        "consortium": site.consortium,
+        "center": site.center,
+        "coordinator's fingerprint": site.coordinator_fingerprint,
+        "answer": str(site.answer),
+        "this site's fingerprint": site.fingerprint,
+        "next": f"hand {name} to the coordinator, who runs: shadowgraph network enrol {name}",
+    }
+
+
+def status(site: SiteStatus) -> Row:
+    """A site's consortium, its processes, and whether the center is reached."""
+    return {
+        "site": site.site,
+        "consortium": site.consortium or "none yet: shadowgraph site join INVITATION",
+        "state": "running" if site.is_running else "stopped",
+        "center": REACHED[site.center],
+        "processes": [
+            {"process": one.name, "pid": one.pid, "state": one.state, "restarts": one.restarts}
+            for one in site.processes
+        ],
+    }
+
+
+def stopped(site: StoppedSite) -> Row:
+    """A site without processes."""
+    return {"state": "stopped" if site.was_running else "was not running"}
+
+
+def backed_up(made: BackedUp) -> Row:
+    """A backup, and whether the CDM is in it."""
+    inside = made.database
+    return {
+        "site": made.site,
+        "backup": str(made.archive),
+        "files": made.files,
+        "bytes": made.bytes,
+        "database": f"{inside}, in the backup" if inside else "not in it: back it up by its own tools",
+    }
+
+
+def restored(made: Restored) -> Row:
+    """A restored site, and what comes next."""
+    return {
+        "site": made.site,
+        "home": str(made.home),
+        "files": made.files,
+        "approvals taken back": made.approvals_taken_back,
+        "next": "shadowgraph audit verify; shadowgraph site start; approve again what shall go on",
+    }
+
+
+def peers(known: Peers) -> list[Row]:
+    """One row per site."""
+    return [
+        {
+            "site": one.site,
+            "fingerprint": one.fingerprint,
+            "first seen": one.pinned_at.isoformat()[:16],
+        }
+        for one in known.sites
+    ]
