@@ -40,6 +40,7 @@ class Context:
         self.new_persons: dict[str, int] = {}
         self.unmapped: Counter[tuple[str, str, str]] = Counter()
         self.doubts: Counter[str] = Counter()  # of the record in hand, by kind
+        self.merges: dict[str, str] = {}  # of the record in hand: which patient ids it says are replaced
         self.today = today or datetime.now(UTC).date()
         self._identity = identity
         self._vocabulary = vocabulary
@@ -60,6 +61,17 @@ class Context:
             person_id = self._identity.person_id(self.source, patient_id)
             self._persons[patient_id] = self.new_persons[patient_id] = person_id
         return person_id
+
+    def merge(self, patient_id: str, survivor: str) -> None:
+        """Note that the record in hand says that one patient id is replaced by another."""
+        name, by = (self._identity.name(self.source, one) for one in (patient_id, survivor))
+        if name != by:
+            self.merges[name] = by
+
+    def is_merged(self, patient_id: str) -> bool:
+        """Whether a patient id of this source is replaced by another one, as far as is known yet."""
+        name = self._identity.name(self.source, patient_id)
+        return self._identity.survivor(name) != name
 
     def report_of(self, resource: Body) -> str | None:
         """`DiagnosticReport/id` of a report that lists the resource as its result."""

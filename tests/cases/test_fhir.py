@@ -192,3 +192,14 @@ def test_encounter_date(engine: Engine, case: Callable[..., LoadSummary]) -> Non
     days = rows(engine, measurement, "measurement_date") + rows(engine, observation, "observation_date")
     assert {str(day) for (day,) in days} == {"2020-05-01"}  # being alive is stated as of the last contact
     assert len(days) == 3
+
+
+def test_26_fhir_merged_patient(engine: Engine, case: Callable[..., LoadSummary]) -> None:
+    case("26_fhir_merged_patient")
+    assert len(table(engine, {})["age"]) == 1
+
+
+def test_27_fhir_deleted_patient(engine: Engine, case: Callable[..., LoadSummary]) -> None:
+    case("27_fhir_deleted_patient", "1.ndjson", "2.json")
+    assert table(engine, {})["age"] == []
+    assert people_without_a_person(engine) == 0

@@ -1,7 +1,7 @@
 """Patient: the person, the death, and what is known of being alive.
 
 Left out on purpose: identifier, name, telecom, address, contact, photo (f2o-020, f2o-022), communication,
-generalPractitioner, managingOrganization, maritalStatus, multipleBirth[x], link, active.
+generalPractitioner, managingOrganization, maritalStatus, multipleBirth[x], active.
 """
 
 from datetime import timedelta
@@ -10,7 +10,7 @@ from typing import Any
 from cdm.etl.context import Context
 from cdm.etl.fhir.words.coding import NOT_CODED, Coded, coded_value
 from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN, Instant, instant, last_date
-from cdm.etl.fhir.words.references import record_id, refuse_modifiers
+from cdm.etl.fhir.words.references import record_id, referenced_id, refuse_modifiers
 from cdm.etl.omop_concepts import EHR, IMPUTED, MORE_THAN_ONE_RACE, NO_CONCEPT, RACE_OBSERVATION
 from cdm.etl.person import UNKNOWN_YEAR
 from cdm.etl.record import Body, Row
@@ -29,12 +29,45 @@ DEAD = {"system": SNOMED, "code": "419099009"}
 def map_patient(patient: Body, context: Context) -> list[Row]:
     """The person; their death if it has a date, else an observation of the vital status if one is stated."""
     refuse_modifiers(patient)
+    survivor = _survivor(patient, context)
+    if survivor is not None or context.is_merged(patient["id"]):
+        return _merged(patient, survivor or patient["id"], context)
     person_id = context.person_id(patient["id"])
     birth = _birth(patient, context)
     races = _omb_categories(patient, "us-core-race", context)
     rows = [Row("person", _person(patient, person_id, birth, races, context))]
     rows += _races(patient, person_id, races, context)
     return rows + _vital_status(patient, person_id, birth, context)
+
+
+def _survivor(patient: Body, context: Context) -> str | None:
+    """The patient id that this record names as the one to use; the merges that its links state are noted.
+
+    All kinds of Patient.link mean one person: `replaced-by` (`replace` in DSTU2) and `refer` point to the
+    record to use, `replaces` from it; of two that only `seealso` each other the smaller id stands for both.
+    """
+    survivor, own = None, patient["id"]
+    for link in patient.get("link") or ():
+        other = referenced_id(link.get("other"), "Patient")
+        if other is None or other == own:
+            continue
+        kind = link.get("type")
+        if kind == "replaces" or (kind == "seealso" and own < other):
+            context.merge(other, own)
+        else:
+            context.merge(own, other)
+            survivor = other
+    return survivor
+
+
+def _merged(patient: Body, survivor: str, context: Context) -> list[Row]:
+    """What a replaced record still tells of its person: who it is, where the survivor is not here."""
+    context.doubt("person-merged")
+    person_id = context.person_id(survivor)
+    birth = _birth(patient, context)
+    rows = [Row("person", _person(patient, person_id, birth, [], context))]
+    rows += [row for row in _vital_status(patient, person_id, birth, context) if row.table == "death"]
+    return [row._replace(fallback=True) for row in rows]
 
 
 def _person(

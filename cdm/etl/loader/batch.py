@@ -10,13 +10,14 @@ import orjson
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError
 
-from cdm.database import RefusedRowError
+from cdm.database import RefusedRowError, chunks
 from cdm.etl import MAPPERS
 from cdm.etl.context import Context
 from cdm.etl.doubts import DOUBTS, DOUBTS_OF_READER
 from cdm.etl.fhir.words.plain_references import make_plain, names_of
 from cdm.etl.fhir.words.references import has_nested_modifier
 from cdm.etl.identity import Identity
+from cdm.etl.loader import settle
 from cdm.etl.loader.kept_resources import Place, Stored, kept_content
 from cdm.etl.loader.quarantine import Quarantine, Rejected
 from cdm.etl.loader.runs import mapping_fingerprint
@@ -32,6 +33,7 @@ REFUSED = (RefusedRowError, DataError, IntegrityError, InterfaceError, Programmi
 MISSHAPEN = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 CONTENT_DIGITS = 32  # of a content hash; what stands behind is the mapping's fingerprint
 CONDITIONAL = re.compile(rb'"reference":"[A-Za-z]*\?')  # a reference as orjson writes it
+AT_ONCE = 2_000  # records mapped anew in one transaction
 REMEMBERED = 5_000  # bodies of records that others look into
 Called = tuple[int, str]  # the key of a record that has a name, and its `Kind/id`
 
@@ -65,6 +67,8 @@ class Loading:
         self._vocabulary = Vocabulary(engine)
         self._profile = profile
         self._contexts: dict[str, Context] = {}
+        self._engine = engine
+        self._use_merges()
         self._batch: dict[int, Body | None] = {}
         self._bodies: dict[int, Body | None] = {}
         self._called: defaultdict[int, list[Called]] = defaultdict(list)
@@ -91,6 +95,23 @@ class Loading:
         """Map anew, in one transaction, records as they were kept."""
         candidates = [self._again(one) for one in stored]
         self._load(candidates, self.store.known([one.key for one in candidates]), [])
+
+    def settle(self) -> None:
+        """Give the rows to whom they belong (settle.py): merged patients are one, and nobody's rows wait."""
+        self._use_merges()
+        self._remap_records(settle.unsettled(self._engine, self._identity))
+        settle.mark_settled(self._engine)
+        self._remap_records(settle.arrived(self._engine))
+        self.summary.waiting = settle.set_aside(self._engine, self.store)
+
+    def _use_merges(self) -> None:
+        self._identity = self._identity.after(settle.merges(self._engine))
+        self._contexts.clear()
+
+    def _remap_records(self, keys: Iterable[int]) -> None:
+        for chunk in chunks(keys, AT_ONCE):
+            candidates = [self._again(one, counted=False) for one in self.store.bodies(chunk)]
+            self._load(candidates, self.store.known(chunk), [])
 
     def _candidate(self, record: SourceRecord) -> Candidate | Rejected:
         """The record with its hash, which is empty of one taken back."""
@@ -163,7 +184,7 @@ class Loading:
         reason = "deleted at the source" if record.deleted else ""
         self._needs = set()
         if not record.deleted:
-            context.kind, context.doubts = record.kind, Counter()
+            context.kind, context.doubts, context.merges = record.kind, Counter(), {}
             try:
                 if b'"modifierExtension"' in one.content and has_nested_modifier(record.body):
                     raise Unmappable("modifier-extension", "a modifier deep inside may change the meaning")
@@ -183,6 +204,7 @@ class Loading:
             names=set(one.names),
             counted=one.counted,
             doubts=_doubts(record, context.doubts),
+            merges={} if record.deleted else dict(context.merges),
         )
 
     def _context(self, source: str) -> Context:
@@ -238,7 +260,7 @@ class Loading:
     def _write(self, changes: list[Change], rejected: list[Rejected]) -> None:
         """Write a batch; a record that the database refuses goes to quarantine alone."""
         context = self._context(self._source)
-        persons, context.new_persons = context.new_persons, {}
+        persons = self._new_persons()
         unmapped = dict(context.unmapped)
         context.unmapped.clear()
         self.unmapped.update((system, code) for system, code, _ in unmapped)
@@ -252,6 +274,17 @@ class Loading:
                 self._count(change)
         for one in rejected:
             self.summary.kinds[one.kind].quarantined += 1
+
+    def _new_persons(self) -> dict[tuple[str, str], int]:
+        """(source, patient id) -> the person of everybody who was named for the first time."""
+        found = {
+            (source, name): person_id
+            for source, context in self._contexts.items()
+            for name, person_id in context.new_persons.items()
+        }
+        for context in self._contexts.values():
+            context.new_persons = {}
+        return found
 
     def _write_one_by_one(self, changes: list[Change]) -> list[Rejected]:
         """What the database refuses of a batch that it refused as a whole; `changes` keeps the rest."""

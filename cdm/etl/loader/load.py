@@ -106,6 +106,7 @@ def _running(engine: Engine, source: str, identity: Identity, profile: Profile) 
     with _collector_at_rest():
         yield loading
     if loading.summary.changed or interrupted:
+        loading.settle()
         derive(engine)
         compact(engine)
     loading.summary.unmapped_codes = len(loading.unmapped)

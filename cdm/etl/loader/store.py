@@ -1,5 +1,6 @@
 """What a load writes: the rows of a batch, whose they are, and what was left out, in one transaction."""
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from cdm.etl.record import Row, SourceRecord, Unmappable
 from cdm.schema import (
     metadata,
     person_link,
+    person_merge,
     record_doubt,
     source_name,
     source_need,
@@ -71,6 +73,7 @@ class Change:
     needs: set[int] = field(default_factory=set)
     names: set[int] = field(default_factory=set)
     doubts: Counter[str] = field(default_factory=Counter)
+    merges: dict[str, str] = field(default_factory=dict)
     had_rows: bool = False
     counted: bool = True  # False where another record's change made it be mapped anew
 
@@ -145,7 +148,7 @@ class Store:
         self,
         changes: list[Change],
         rejected: Iterable[Rejected],
-        persons: Mapping[str, int],
+        persons: Mapping[tuple[str, str], int],
         unmapped: Mapping[tuple[str, str, str], int],
     ) -> None:
         """Replace the rows of the changed records and note the rest, in one transaction."""
@@ -156,7 +159,8 @@ class Store:
             self._keep(connection, changes)
             upsert(connection, source_record, map(self._record_row, changes))
             self._quarantine.write(connection, rejected)
-            upsert(connection, person_link, (self._link(*item) for item in persons.items()))
+            _note_merges(connection, changes)
+            upsert(connection, person_link, itertools.starmap(_link, persons.items()))
             _count_unmapped(connection, unmapped)
         self._quarantine.loaded(change.key for change in changes)
 
@@ -233,8 +237,27 @@ class Store:
             "body_line": place.line if place else None,
         }
 
-    def _link(self, patient_id: str, person_id: int) -> dict[str, Any]:
-        return {"source": self._source, "source_person_id": patient_id, "person_id": person_id}
+
+def _link(named: tuple[str, str], person_id: int) -> dict[str, Any]:
+    return {"source": named[0], "source_person_id": named[1], "person_id": person_id}
+
+
+def _note_merges(connection: Connection, changes: list[Change]) -> None:
+    """Keep which patients these records say are replaced; what one no longer says is kept until settled."""
+    patients = {change.key: change for change in changes if change.record.kind == "Patient"}
+    columns = person_merge.c
+    before: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    statement = select(columns.source_record_id, columns.name, columns.survivor)
+    for chunk in chunks((key for key, change in patients.items() if change.known), CHUNK):
+        for key, name, survivor in connection.execute(statement.where(columns.source_record_id.in_(chunk))):
+            before[key][name] = survivor
+    rows = [
+        {"source_record_id": key, "name": name, "survivor": change.merges.get(name, name), "settled": False}
+        for key, change in patients.items()
+        for name in before[key].keys() | change.merges.keys()
+        if before[key].get(name) != change.merges.get(name, name)
+    ]
+    upsert(connection, person_merge, rows)
 
 
 def last_updated(record: SourceRecord) -> datetime | None:

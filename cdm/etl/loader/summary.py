@@ -32,7 +32,8 @@ class Counts:
 class LoadSummary:
     """What one load did, by kind of record.
 
-    `unmapped_codes` is how many codes met no standard concept, `doubts` what was not wholly understood.
+    `unmapped_codes` is how many codes met no standard concept, `doubts` what was not wholly understood,
+    `waiting` how many records lost or never got their rows, since their patient is not here.
     """
 
     source: str
@@ -40,6 +41,7 @@ class LoadSummary:
     kinds: defaultdict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
     unmapped_codes: int = 0
     doubts: Counter[str] = field(default_factory=Counter)
+    waiting: int = 0  # records whose patient is not here
 
     @property
     def records(self) -> int:
@@ -61,7 +63,8 @@ class LoadSummary:
         kinds = {kind: asdict(counts) for kind, counts in sorted(self.kinds.items())}
         return {
             "source": self.source,
-            "partial": self.quarantined > 0,
+            "partial": self.quarantined > 0 or self.waiting > 0,
+            "waiting": self.waiting,
             "unmapped_codes": self.unmapped_codes,
             "doubts": dict(sorted(self.doubts.items())),
             "kinds": kinds,

@@ -70,6 +70,9 @@ def record(kind: str, record_id: str, **elements: Any) -> SourceRecord:
     return SourceRecord(kind, record_id, f"{kind}.ndjson:{record_id}", body)
 
 
+PATIENT = record("Patient", "p0")
+
+
 def coded(code: str) -> dict[str, Any]:
     return {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}]}
 
@@ -147,7 +150,7 @@ def test_a_changed_record_replaces_its_rows(engine: Engine) -> None:
 def test_a_second_version_in_the_same_load_replaces_the_first(engine: Engine) -> None:
     first = record("Observation", "o1", subject={"reference": "Patient/p0"}, **measured("2010-01-05", 39))
     second = record("Observation", "o1", subject={"reference": "Patient/p0"}, **measured("2010-01-05", 40))
-    loaded(engine, [first, second])
+    loaded(engine, [PATIENT, first, second])
     assert values(engine) == [40]
 
 
@@ -158,7 +161,7 @@ def test_the_newer_version_stays_whichever_comes_first(engine: Engine, newer_fir
         record("Observation", "o1", **subject, **measured("2010-01-05", value), meta={"lastUpdated": updated})
         for value, updated in ((39, "2010-01-06T08:00:00+01:00"), (40, "2010-01-06T07:30:00Z"))
     ]
-    loaded(engine, reversed(versions) if newer_first else versions)
+    loaded(engine, [PATIENT, *(reversed(versions) if newer_first else versions)])
     assert values(engine) == [40]
 
 
@@ -193,7 +196,7 @@ def test_a_deletion_takes_back_what_is_older_whichever_comes_first(
     subject = {"subject": {"reference": "Patient/p0"}}
     told = version(record("Observation", "o1", **subject, **measured("2010-01-05", 39)), 2)
     gone = version(SourceRecord("Observation", "o1", "history.json:1", {}, deleted=True), deleted_at)
-    for one in (gone, told) if deletion_first else (told, gone):
+    for one in (PATIENT, gone, told) if deletion_first else (PATIENT, told, gone):
         loaded(engine, [one])
     assert values(engine) == ([] if deleted_at == 3 else [39])
 
@@ -255,7 +258,7 @@ def test_a_row_that_two_records_tell_of_outlives_one_of_them(engine: Engine) -> 
     study = {"status": "available", "subject": {"reference": "Patient/p0"}, "started": "2010-01-05"}
     one = record("ImagingStudy", "i1", **study, series=[{"uid": "1.2.3"}])
     two = record("ImagingStudy", "i2", **study, series=[{"uid": "1.2.3"}, {"uid": "1.2.4"}])
-    loaded(engine, [one, two])
+    loaded(engine, [PATIENT, one, two])
     assert len(rows(engine, image_occurrence)) == 2
     loaded(engine, [SourceRecord("ImagingStudy", "i1", "d:1", {}, deleted=True)])
     assert len(rows(engine, image_occurrence)) == 2
@@ -326,17 +329,18 @@ def test_a_partial_date_keeps_its_precision(engine: Engine) -> None:
     loaded(
         engine,
         [
+            PATIENT,
             record(
                 "Condition",
                 "c1",
-                subject={"reference": "Patient/p"},
+                subject={"reference": "Patient/p0"},
                 code=coded("C71"),
                 onsetDateTime="2008-06",
-            )
+            ),
         ],
     )
-    (row,) = rows(engine, source_row)
-    assert (row.table_name, row.date_precision) == ("condition_occurrence", "month")
+    precisions = {row.table_name: row.date_precision for row in rows(engine, source_row)}
+    assert precisions == {"person": None, "condition_occurrence": "month"}
 
 
 def test_no_identifier_of_a_patient_enters_the_cdm(engine: Engine) -> None:

@@ -27,6 +27,7 @@ from tests.lib.shared import shared
 
 IDENTITY = Identity(b"a site's secret")
 SUBJECT = {"subject": {"reference": "Patient/p0"}}
+PATIENT = record("Patient", "p0")
 SNOMED = "http://snomed.info/sct"
 
 
@@ -62,7 +63,7 @@ def test_a_code_that_is_mapped_moves_to_the_table_of_its_domain(engine: Engine, 
     finding = record(
         "Condition", "c1", **SUBJECT, code=coded("https://here", "X1"), onsetDateTime="2010-01-05"
     )
-    load(engine, [finding], "fhir", IDENTITY)
+    load(engine, [PATIENT, finding], "fhir", IDENTITY)
     assert len(rows(engine, condition_occurrence)) == 1
     (line,) = unmapped(engine, IDENTITY)
     assert (line["system"], line["code"], line["people"]) == ("https://here", "X1", 1)
@@ -76,7 +77,7 @@ def test_a_code_that_is_mapped_moves_to_the_table_of_its_domain(engine: Engine, 
 def test_a_text_is_a_pseudonym_also_after_the_site_has_mapped_it(engine: Engine, tmp_path: Path) -> None:
     load_athena(engine, shared("data/vocabulary/athena_mini.zip"))
     said = record("Condition", "c1", **SUBJECT, code={"text": "seen with Mrs CANARY"}, onsetDateTime="2010")
-    load(engine, [said], "fhir", IDENTITY)
+    load(engine, [PATIENT, said], "fhir", IDENTITY)
     (row,) = rows(engine, condition_occurrence)
     assert row.condition_source_value.startswith("text:")
     (line,) = unmapped(engine, IDENTITY)
@@ -117,7 +118,7 @@ def test_a_request_has_its_medication_whichever_arrives_first(engine: Engine, dr
         authoredOn="2010-01-06",
         medicationReference={"reference": "Medication/m1"},
     )
-    for one in (drug, request) if drug_first else (request, drug):
+    for one in (PATIENT, drug, request) if drug_first else (PATIENT, request, drug):
         load(engine, [one], "fhir", IDENTITY)
     assert sources(engine) == ["SNOMED:a-drug"]
     load(engine, [record("Medication", "m1", code=coded(SNOMED, "another"))], "fhir", IDENTITY)
