@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def heterogeneity(value: ArrayLike, se: ArrayLike) -> Heterogeneity | None:
     q, df = float(weight @ (x - mean) ** 2), int(known.sum()) - 1
     between = (q - df) / float(weight.sum() - (weight**2).sum() / weight.sum())
     i_squared = max(0.0, (q - df) / q) if q > 0 else 0.0
-    return Heterogeneity(mean, q, df, float(chi2.sf(q, df)), i_squared, float(np.sqrt(max(0.0, between))))
+    return Heterogeneity(mean, q, df, float(chdtrc(df, q)), i_squared, float(np.sqrt(max(0.0, between))))
 
 
 def auc_se(auc: float, n: int, n_events: int) -> float:

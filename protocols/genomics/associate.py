@@ -25,7 +25,7 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Curve, Curves, Figure, NoFigure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.site_step import NEVER, Times
-from protocols.core.table import AnalysisTable, Floats
+from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.moments import (
@@ -40,7 +40,7 @@ from protocols.estimation.moments import (
 from protocols.genomics import many_logistic
 from protocols.genomics.confounding import Unconfounded, unconfounded
 from protocols.genomics.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
-from protocols.results.figures import MOST_POINTS, floats
+from protocols.results.figures import MOST_OUTCOMES, MOST_POINTS, floats
 
 FEWEST_DF = 10
 """Residual degrees of freedom below which nothing is tested."""
@@ -129,25 +129,29 @@ class AssociateResult(Result):
         return frame.dropna(subset="p").sort_values("p", kind="stable")
 
     def figure(self) -> Figure | NoFigure:
-        """A volcano: effects against evidence, at most `MOST_POINTS` tests of each outcome."""
+        """A volcano: effects against evidence, at most the `MOST_POINTS` smallest p-values."""
         known = np.isfinite(self.beta) & np.isfinite(self.p)
         if not known.any():
             return NoFigure("nothing could be tested")
-        strength = -np.log10(np.maximum(self.p, np.finfo(float).tiny))
-        curves = []
-        for j, outcome in enumerate(self.outcomes):
-            best = np.flatnonzero(known[:, j])
-            best = np.sort(best[np.argsort(self.p[best, j], kind="stable")][:MOST_POINTS])
-            x, y = floats(self.beta[best, j]), floats(strength[best, j])
-            curves.append(Curve(outcome, x, y, marks="points"))
-        ends = (float(np.nanmin(self.beta[known])), float(np.nanmax(self.beta[known])))
+        p = np.where(known, self.p, np.inf)
+        drawn = known & (p <= np.sort(p, axis=None)[min(known.sum(), MOST_POINTS) - 1])
+        curves = [self._points(outcome, drawn[:, [j]], [j]) for j, outcome in enumerate(self.outcomes)]
+        if len(curves) > MOST_OUTCOMES:  # more than colours that are told apart
+            curves = [self._points("", drawn, list(range(len(self.outcomes))))]
         line = -np.log10(0.05 / self.tests)
+        ends = (float(self.beta[drawn].min()), float(self.beta[drawn].max()))
         curves.append(Curve("", ends, (line, line), marks="guide"))
-        few = f" The {MOST_POINTS} smallest p-values of each outcome." if len(known) > MOST_POINTS else ""
+        few = f" The {MOST_POINTS} smallest p-values are drawn." if known.sum() > MOST_POINTS else ""
         return Figure(
             (Curves("", Axis("effect per unit"), Axis("−log₁₀ p", low=0.0), tuple(curves)),),
             f"{self.tests} tests; above the dashed line p is below 0.05 after Bonferroni's correction.{few}",
         )
+
+    def _points(self, label: str, drawn: Mask, outcomes: list[int]) -> Curve:
+        """The tests of some outcomes that are drawn."""
+        beta, p = self.beta[:, outcomes][drawn], self.p[:, outcomes][drawn]
+        strength = -np.log10(np.maximum(p, np.finfo(float).tiny))
+        return Curve(label, floats(beta), floats(strength), marks="points")
 
 
 class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):

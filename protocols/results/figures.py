@@ -20,8 +20,8 @@ from protocols.core.figure import (
 from protocols.results.numerals import shown
 
 INTERCEPT = "(Intercept)"
-MOST_ROWS, MOST_PANELS, MOST_POINTS = 30, 6, 2000
-"""What a figure shows at most: rows of bars or of a matrix, panels, points of an outcome; captions say so."""
+MOST_ROWS, MOST_ESTIMATES, MOST_PANELS, MOST_POINTS, MOST_OUTCOMES = 30, 60, 6, 2000, 8
+"""What a figure shows at most: rows of bars or a matrix, of a forest, panels, points, outcomes."""
 
 
 def floats(values: ArrayLike) -> tuple[float, ...]:
@@ -54,7 +54,9 @@ def forest(
     rows = term_rows(terms, terms, value, low, high)
     if not rows:
         return NoFigure("the model has no covariates")
-    return Figure((estimates(rows, measure, ratio=ratio, title=title),), caption)
+    if len(rows) > MOST_ESTIMATES:
+        caption = f"{caption} The first {MOST_ESTIMATES} of {len(rows)} covariates.".strip()
+    return Figure((estimates(rows[:MOST_ESTIMATES], measure, ratio=ratio, title=title),), caption)
 
 
 def term_rows(

@@ -131,6 +131,7 @@ def _estimates(panel: Estimates, axes: "Axes") -> None:
     if panel.reference is not None:
         axes.axvline(panel.reference, linewidth=0.8, linestyle="--", color=MUTED)
     axes.set_yticks(at, [row.label for row in panel.rows])
+    axes.set_ylim(-len(at) + 0.4, 0.6)
     _named(axes, panel.axis, None)
     if panel.axis.log:
         low_end, high_end = axes.get_xlim()
@@ -155,18 +156,18 @@ def _bars(panel: Bars, axes: "Axes") -> None:
 
 def _columns(panel: Columns, axes: "Axes") -> None:
     edges, groups = np.asarray(panel.edges), len(panel.groups)
+    width = np.diff(edges) / groups
+    tallest = max((count or 0.0 for _, counts in panel.groups for count in counts), default=0.0) or 1.0
     for index, (name, counts) in enumerate(panel.groups):
-        width = np.diff(edges) / groups
+        left = edges[:-1] + index * width
         heights = [0.0 if count is None else count for count in counts]
-        axes.bar(
-            edges[:-1] + index * width,
-            heights,
-            width,
-            align="edge",
-            color=colour(index),
-            label=name,
-            alpha=0.85,
-        )
+        axes.bar(left, heights, width, align="edge", color=colour(index), label=name, alpha=0.85)
+        hidden = [i for i, count in enumerate(counts) if count is None]
+        look: dict[str, Any] = {"fill": False, "linestyle": "--", "edgecolor": MUTED}
+        axes.bar(left[hidden], 0.08 * tallest, width[hidden], align="edge", **look)
+        for i in hidden:
+            at = (left[i] + width[i] / 2, 0.04 * tallest)
+            axes.annotate(panel.hidden, at, ha="center", va="center", color=MUTED, fontsize=8)
     _named(axes, panel.x, panel.y)
     if groups > 1:
         axes.legend(frameon=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from protocols.core.figure import Axis, Curve, Curves, Estimate, Estimates
 from protocols.results.figures import floats
@@ -32,7 +32,8 @@ def roc_panel(curves: Sequence[Roc]) -> Curves:
     """Receiver operating characteristics; one without points is dotted, as normal scores would have it."""
     drawn = [_drawn(roc) for roc in curves]
     rates = (Axis("1 − specificity", low=0.0, high=1.0), Axis("sensitivity", low=0.0, high=1.0))
-    return Curves("Discrimination", *rates, (*drawn, DIAGONAL), square=True)
+    title = f"Discrimination, AUC {curves[0].auc:.2f}"
+    return Curves(title, *rates, (*drawn, DIAGONAL), square=True)
 
 
 def _drawn(roc: Roc) -> Curve:
@@ -42,7 +43,7 @@ def _drawn(roc: Roc) -> Curve:
         return Curve(label, x, y, marks="joined")
     grid = np.linspace(0, 1, 101)
     # Two normal distributions of one spread, d' = sqrt(2) z(AUC) apart: tpr = phi(d' + z(fpr)).
-    curve = norm.cdf(np.sqrt(2) * norm.ppf(roc.auc) + norm.ppf(grid))
+    curve = ndtr(np.sqrt(2) * ndtri(roc.auc) + ndtri(grid))
     return Curve(label, floats(grid), floats(curve), marks="dotted")
 
 
@@ -65,6 +66,6 @@ def site_panel(
     title: str, measure: str, by_site: Mapping[str, tuple[float, float]], reference: float | None = None
 ) -> Estimates:
     """A forest of one number per site with its 95 % interval: site -> (value, standard error or NaN)."""
-    z = float(norm.ppf(0.975))
+    z = float(ndtri(0.975))
     rows = tuple(Estimate(site, v, v - z * se, v + z * se) for site, (v, se) in sorted(by_site.items()))
     return Estimates(title, Axis(measure), rows, reference)

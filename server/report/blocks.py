@@ -85,7 +85,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
     body = [[_cell(cell) for cell in row] for row in rows]
     numeric = [bool(body) and all(row[i][1] for row in body) for i in range(len(columns))]
     head = "".join(
-        f"<th{_right(right)}>{html.escape(name)}</th>" for name, right in zip(columns, numeric, strict=True)
+        f'<th scope="col"{_right(right)}>{html.escape(name)}</th>'
+        for name, right in zip(columns, numeric, strict=True)
     )
     lines = [
         "<tr>" + "".join(f"<td{_right(r)}>{c[0]}</td>" for c, r in zip(row, numeric, strict=True)) + "</tr>"
@@ -93,11 +94,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
     ]
     inside = f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
     return Markup(f'<div class="scroll"><table>{inside}</table></div>')
-
-
-def frame(data: pd.DataFrame) -> Markup:
-    """A table of a data frame."""
-    return table([str(name) for name in data.columns], data.itertuples(index=False, name=None))
 
 
 WITHHELD = Markup('<span class="chip">withheld</span>')

@@ -9,8 +9,8 @@ from protocols.results.number_table import numbers
 from protocols.results.svg import svg
 from server.report import blocks
 
-MOST_NUMBERS = 300
-"""Rows of a figure's table on the page; all numbers are in the JSON."""
+MOST_NUMBERS, MOST_TABLES = 300, 20
+"""Rows of a figure's table on the page, and tables; all numbers are in the JSON."""
 
 
 def shown(figure: Figure | NoFigure) -> list[Markup]:
@@ -28,12 +28,12 @@ def drawn(panels: Sequence[Panel], caption: str) -> Markup:
 
 def folded_numbers(panels: Sequence[Panel]) -> list[Markup]:
     """The numbers of panels as tables that open on a click."""
-    tables = []
-    for panel in panels:
-        for table in numbers(panel):
-            if panel.title and len(panels) > 1:
-                tables.append(blocks.heading(panel.title))
-            tables.append(blocks.table(table.columns, table.rows[:MOST_NUMBERS]))
-            if len(table.rows) > MOST_NUMBERS:
-                tables.append(blocks.text(f"The first {MOST_NUMBERS} of {len(table.rows)} rows.", "note"))
-    return [blocks.opening("The numbers in this figure", tables)]
+    every = [(panel.title, table) for panel in panels for table in numbers(panel)]
+    drawn = []
+    for title, table in every[:MOST_TABLES]:
+        if title and len(panels) > 1:
+            drawn.append(blocks.heading(title))
+        drawn.append(blocks.table(table.columns, table.rows[:MOST_NUMBERS]))
+        if len(table.rows) > MOST_NUMBERS:
+            drawn.append(blocks.text(f"The first {MOST_NUMBERS} of {len(table.rows)} rows.", "note"))
+    return [blocks.opening("The numbers in this figure", drawn)]

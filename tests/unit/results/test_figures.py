@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import FrozenInstanceError, fields
 from typing import get_args
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure as Canvas
 
@@ -25,6 +26,8 @@ from protocols.core.figure import (
     Panel,
 )
 from protocols.exchange.local import run_locally
+from protocols.genomics.associate import AssociateResult
+from protocols.results.figures import forest
 from protocols.results.number_table import numbers
 from protocols.results.plots import draw
 from protocols.results.svg import svg
@@ -149,6 +152,8 @@ def test_what_is_not_shown_is_an_empty_dashed_mark_with_its_reason() -> None:
     assert numbers(bars)[0].rows == (("a", 40.0), ("b", "withheld"))
     columns = Columns("", Axis("age"), Axis("people"), (0.0, 1.0, 2.0), (("all", (12.0, None)),), "withheld")
     assert "withheld" in texts(columns)
+    for panel in (bars, columns):
+        assert "withheld" in [text.get_text() for text in draw(Figure((panel,))).texts]
 
 
 def test_a_title_is_text_and_no_markup() -> None:
@@ -171,3 +176,48 @@ def test_plot_without_axes_draws_all_panels_and_with_axes_the_first() -> None:
     given = Canvas().subplots()
     assert draw(Figure((panel, panel)), given) is given
     assert len(given.figure.axes) == 1
+
+
+def test_a_scan_of_many_tests_draws_the_strongest_and_says_so() -> None:
+    rng = np.random.default_rng(1)
+    shape = (3000, 20)
+    beta, p = rng.normal(size=shape), rng.uniform(size=shape)
+    p[5, 7], p[6] = 1e-300, np.nan
+    found = AssociateResult(
+        features=tuple(f"f{i}" for i in range(shape[0])),
+        outcomes=tuple(f"o{j}" for j in range(shape[1])),
+        beta=beta,
+        se=np.ones(shape),
+        statistic=beta,
+        p=p,
+        p_bonferroni=p,
+        q_bh=p,
+        q_by=p,
+        tests=59_980,
+        df=100,
+        aliased=(),
+        untested={},
+        not_converged=(),
+        n=120,
+        sites=3,
+        evaluations=0,
+    )
+    figure = found.figure()
+    assert isinstance(figure, Figure)
+    (panel,) = figure.panels
+    assert isinstance(panel, Curves)
+    points = panel.curves[0]
+    assert len(points.x) == 2000
+    assert max(points.y) == pytest.approx(300)
+    assert points.x[np.argmax(points.y)] == beta[5, 7]
+    assert "The 2000 smallest p-values are drawn." in figure.caption
+    assert len(svg(panel)) < 300_000
+
+
+def test_a_forest_of_very_many_covariates_is_cut_and_says_so() -> None:
+    names = [f"x{i}" for i in range(200)]
+    figure = forest(names, np.ones(200), np.ones(200), np.ones(200), measure="hazard ratio", ratio=True)
+    assert isinstance(figure, Figure)
+    assert isinstance(figure.panels[0], Estimates)
+    assert len(figure.panels[0].rows) == 60
+    assert figure.caption == "The first 60 of 200 covariates."
