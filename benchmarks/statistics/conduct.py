@@ -4,7 +4,7 @@
 
 For each example of the conformance suite, over three sites with some hundred people: the CPU seconds of one
 site's steps in a run, those of its copy (answers joined, the next question computed), their ratio, and the
-bytes of the questions and of the answers that are relayed with them. The copy's cost does not grow with people.
+bytes of the questions and of the answers relayed with them. The copy's cost does not grow with people.
 """
 
 import time
@@ -43,9 +43,8 @@ def copy_seconds(run: Watched) -> float:
 
 def main() -> None:
     """Prints the table."""
-    print(
-        f"{'protocol':26}{'rounds':>7}{'steps s':>9}{'copy s':>9}{'ratio':>7}{'question kB':>13}{'relayed kB':>12}"
-    )
+    heads = f"{'rounds':>7}{'steps s':>9}{'copy s':>9}{'ratio':>7}{'question kB':>13}{'relayed kB':>12}"
+    print(f"{'protocol':26}{heads}")
     total = [0.0, 0.0]
     for name in sorted(EXAMPLES):
         run = example_run(name)

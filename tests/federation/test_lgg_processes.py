@@ -111,7 +111,7 @@ def test_each_hospital_finds_what_left_in_its_own_audit(played: tuple[Play, str]
     sent = {(a["site"], a["round"]): a["sha256"] for a in Store(play.folder / "center").answers(run)}
     for name in HOSPITALS:
         home = ("--home", f"sites/{name}")
-        own = {a["round"]: a["sha256"] for a in play.command("audit", "releases", *home)}
+        own = {a["round"]: a["sha256"] for a in play.command("audit", "releases", *home)["answers"]}
         assert own == {number: digest for (site, number), digest in sent.items() if site == name}
         assert play.command("audit", "verify", *home)["chain"] == "whole"
 

@@ -9,7 +9,8 @@ import pytest
 from protocols.core.errors import Code
 from protocols.core.protocol import Ask, Transform
 from protocols.core.table import EVERYBODY
-from protocols.exchange.wire import pack, seal
+from protocols.exchange.proposal import Proposal
+from protocols.exchange.wire import pack, seal, unpack, unseal
 from site_node.governance.policy import Policy
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.sites import a_round
@@ -72,3 +73,17 @@ def test_a_harmonization_by_what_is_no_number_is_refused(tmp_path: Path, number:
     arrays = {"grand_mean": np.zeros(2), "effects": np.zeros((0, 2)), "variance": np.array([1.0, number])}
     ask = Ask("sums", analysis="mean", transforms=(Transform("same", (), EVERYBODY, arrays),))
     assert site.ask(study, ask) == (Code.INVALID_STUDY,)
+
+
+@pytest.mark.parametrize(
+    "study",
+    [b"[" * 100_000, b"- " * 100_000, b"[]" * 2_500_001, b'{"name": &a [*a]}'],
+    ids=["deep", "YAML", "large", "an alias"],
+)
+def test_a_study_that_is_no_small_json_is_refused_before_it_is_read(tmp_path: Path, study: bytes) -> None:
+    """YAML's reader took 37 s and 761 MB for two megabytes of brackets, at every round."""
+    site = AttackedSite(tmp_path)
+    proposal = Proposal(seal(study, site.center.key, "study"), site.center.sites).encode()
+    sealed = site.agent.handle("propose", seal(proposal, site.center.key, "proposal"))
+    said = unpack(unseal(sealed, site.key.public_key(), "status"))
+    assert said["code"] in (Code.INVALID_STUDY, Code.MALFORMED_MESSAGE)
