@@ -95,6 +95,8 @@ class CoxSpec(PredictsSurvival, Estimates):
         return self.grid.edges() if self.grid else np.zeros(1)
 
     def shortfall(self, role: type[Role]) -> str:
+        if role is Estimates and self.penalty and self.l1_ratio:
+            return "the lasso and the elastic net have no standard errors to pool: use `l1_ratio: 0`"
         if role is not PredictsSurvival:
             return ""
         if self.grid is None:

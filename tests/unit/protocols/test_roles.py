@@ -106,6 +106,12 @@ def test_imputations_are_pooled_over_models_with_a_covariance(model: Mapping[str
     assert "these protocols do: cox, glm, linear, logistic" in text
 
 
+def test_a_lasso_without_standard_errors_is_not_pooled_over_imputations() -> None:
+    lasso = {**COX, "penalty": 0.1, "l1_ratio": 1}
+    text = fault({"protocol": "multiple_imputation", "model": lasso, "norm": ["age"], "predictors": ["sex"]})
+    assert "model: cox cannot be used here: the lasso and the elastic net have no standard errors" in text
+
+
 def test_experts_and_candidates_are_models() -> None:
     assert "kaplan_meier does not give" in fault(
         {"protocol": "fusion", "outcome": "idh1", "experts": {"one": LOGISTIC, "two": CURVES}}
