@@ -22,6 +22,7 @@ CATALOGUE = {
     "impute": "protocols.preparation.impute:Impute",
     "kaplan_meier": "protocols.survival.kaplan_meier:KaplanMeier",
     "linear": "protocols.regression.linear:Linear",
+    "local_models": "protocols.learning.local_models:LocalModels",
     "log_rank": "protocols.survival.log_rank:LogRank",
     "logistic": "protocols.regression.logistic:Logistic",
     "mixed": "protocols.regression.mixed:Mixed",

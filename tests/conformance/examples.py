@@ -25,6 +25,8 @@ class Example:
 
 
 COX = {"protocol": "cox", "outcome": "os", "grid": {"step_days": 60, "until_days": 1200}}
+BALANCED = {"kind": "LogisticRegression", "C": 0.1, "class_weight": "balanced"}
+DISCRIMINANT = {"kind": "LinearDiscriminantAnalysis", "shrinkage": 0.2}
 TUNED_COX = {
     "protocol": "tune",
     "candidates": {
@@ -223,6 +225,12 @@ EXAMPLES: dict[str, Example] = {
                 "rate": 0.2,
                 "seed": 1,
             },
+        ]
+    ),
+    "local_models": Example(
+        [
+            {"outcome": "idh1", "covariates": ["age", "f_one"], "classifier": BALANCED},
+            {"outcome": "idh1", "covariates": ["age", "f_one", "f_two"], "classifier": DISCRIMINANT},
         ]
     ),
     "fusion": Example(
