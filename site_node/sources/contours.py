@@ -40,7 +40,7 @@ def contour_mask(contours: Sequence[Contour], shape: tuple[int, int, int]) -> Ma
         DicomFault: a contour lies in no plane or outside of the image, or the drawing has two readings.
     """
     mask = np.zeros(shape, dtype=bool)
-    planes = [(height, _filled(drawn, (shape[1], shape[2]))) for height, drawn in _planes(contours)]
+    planes = _trimmed([(z, _filled(drawn, (shape[1], shape[2]))) for z, drawn in _planes(contours)])
     for part in _parts(planes):
         for z, plane in _slices_of([planes[i][0] for i in part], shape[0]):
             mask[z] = planes[part[plane]][1]
@@ -69,6 +69,12 @@ def _planes(contours: Sequence[Contour]) -> list[tuple[float, list[Contour]]]:
     if any(group[-1][0] - group[0][0] > OFF_PLANE for group in groups):
         raise DicomFault(Fault.CONTOUR_AMBIGUOUS)  # planes too dense to tell which contours share one
     return [(float(np.mean([h for h, _ in group])), [contour for _, contour in group]) for group in groups]
+
+
+def _trimmed(planes: list[tuple[float, Mask]]) -> list[tuple[float, Mask]]:
+    """The planes from the first to the last that holds the centre of a pixel."""
+    some = [i for i, (_, plane) in enumerate(planes) if plane.any()]
+    return planes[some[0] : some[-1] + 1] if some else []
 
 
 def _filled(contours: Sequence[Contour], shape: tuple[int, int]) -> Mask:

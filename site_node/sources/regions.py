@@ -82,7 +82,7 @@ def names_in(path: Path) -> list[str]:
 def _drawn(dataset: pydicom.Dataset, grid: Grid, numbers: Collection[int]) -> Mapping[int, Mask | DicomFault]:
     """The mask of each contoured region by its number; its contours may stand in several items."""
     contours: dict[int, list[Contour]] = defaultdict(list)
-    for item in dataset.ROIContourSequence:
+    for item in dataset.get("ROIContourSequence") or []:
         number = int(item.ReferencedROINumber)
         if number in numbers and is_closed(item):
             contours[number] += [

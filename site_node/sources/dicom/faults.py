@@ -23,6 +23,7 @@ class Fault(StrEnum):
     NO_DATE = "dicom-no-date"
     MALFORMED_GEOMETRY = "dicom-malformed-geometry"
     MIXED_ORIENTATION = "dicom-mixed-orientation"
+    MIXED_FRAME = "dicom-mixed-frame-of-reference"
     MIXED_SIZE = "dicom-mixed-size"
     MIXED_SPACING = "dicom-mixed-pixel-spacing"
     DUPLICATE_POSITION = "dicom-duplicate-position"
@@ -75,6 +76,7 @@ REASONS: dict[Fault, str] = {
     Fault.NO_DATE: "no acquisition, series, study or content date",
     Fault.MALFORMED_GEOMETRY: "position, orientation, pixel spacing or size is missing or not valid",
     Fault.MIXED_ORIENTATION: "the slices of the series are not parallel",
+    Fault.MIXED_FRAME: "the slices of the series lie in several frames of reference",
     Fault.MIXED_SIZE: "the slices of the series differ in rows or columns",
     Fault.MIXED_SPACING: "the slices of the series differ in pixel spacing",
     Fault.DUPLICATE_POSITION: "several slices lie at the same position",

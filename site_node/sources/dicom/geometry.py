@@ -95,9 +95,7 @@ def grid_of(slices: Sequence[Slice]) -> Grid:
         spacing_mm=(spacing, *first.pixel_spacing),
         origin=first.position,
         direction=_rows_of(np.column_stack([row, column, along])),
-        frame_of_reference=first.frame_of_reference
-        if len({s.frame_of_reference for s in slices}) == 1
-        else "",
+        frame_of_reference=first.frame_of_reference,
     )
 
 
@@ -107,7 +105,9 @@ def _rows_of(matrix: Floats) -> tuple[Triple, Triple, Triple]:
 
 
 def _one_plane(slices: Sequence[Slice]) -> None:
-    """All slices share size, orientation and pixel spacing, and the orientation is orthonormal."""
+    """All slices share frame of reference, size, orientation and pixel spacing; these are orthonormal."""
+    if len({s.frame_of_reference for s in slices}) > 1:
+        raise DicomFault(Fault.MIXED_FRAME)
     orientations = np.array([s.orientation for s in slices])
     if np.abs(orientations - orientations[0]).max() > ANGLE_TOLERANCE:
         raise DicomFault(Fault.MIXED_ORIENTATION)

@@ -88,6 +88,14 @@ def test_jpeg_ls_of_twelve_signed_bits_keeps_its_sign(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_series(paths).array, values - 1000.0)
 
 
+def test_slices_of_several_frames_of_reference_are_no_stack(tmp_path: Path) -> None:
+    def other(z: int, dataset: Dataset) -> None:
+        dataset.FrameOfReferenceUID += f".{z // 2}"
+
+    paths = write_series(tmp_path, change=other)
+    assert fault_of(lambda: load_series(paths)) is Fault.MIXED_FRAME
+
+
 @pytest.mark.parametrize(("off_mm", "fault"), [(0.25, None), (0.7, Fault.IRREGULAR_SPACING)])
 def test_a_slice_may_lie_a_tenth_off_an_even_stack(
     tmp_path: Path, off_mm: float, fault: Fault | None

@@ -161,6 +161,13 @@ def test_an_island_in_a_hole_is_inside() -> None:
     assert contour_mask(rings, shape).sum() == 18**2 - 12**2 + 6**2
 
 
+def test_a_contour_at_an_end_that_holds_no_pixel_changes_nothing() -> None:
+    shape = (12, 8, 10)
+    sparse = [Drawn(np.array(box(0.5, 5.5, z))) for z in (2.0, 4.0, 6.0)]
+    tip = Drawn(np.array(box(3.1, 3.4, 8.0)))
+    np.testing.assert_array_equal(contour_mask([*sparse, tip], shape), contour_mask(sparse, shape))
+
+
 def test_a_point_or_line_that_claims_to_be_closed_is_nothing() -> None:
     assert by_slice(drawn(box(0.5, 5.5), [(3.0, 3.0, 3.0)], [(1.0, 1.0, 3.0), (4.0, 4.0, 3.0)])) == [
         0,
