@@ -32,6 +32,7 @@ from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
 from protocols.estimation.heterogeneity import heterogeneity
+from protocols.estimation.standards import SCALED, fitting, fitting_sums
 from protocols.results.figures import MOST_PANELS
 from protocols.results.numerals import shown_p
 from protocols.results.validation_figures import site_panel
@@ -174,24 +175,27 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
     spec_type = SummarySpec
 
     @site_step(
+        times=SCALED,
+        varies=("unit",),
         people=Count("group"),
         n=Count("group", "variable", what="people with a value"),
         missing=Count("group", "variable", of="people", what="people without a value"),
         sum=Moment("group", "variable", what="sums"),
         square=Moment("group", "variable", what="sums of squares"),
+        too_large=Moment("group", "variable", what="sites whose sum of squares does not fit"),
         paired=Count("pair", what="people with both values"),
         cross=Count("pair", "first", "second", of="paired", what="people with the combination"),
     )
-    def sums(spec: SummarySpec, table: AnalysisTable) -> Arrays:
-        """Counts, sums and sums of squares by group, and the cross tables."""
+    def sums(spec: SummarySpec, table: AnalysisTable, unit: Floats) -> Arrays:
+        """Counts, sums and sums of squares by group, times a power of two, and the cross tables."""
         x, known, members = _by_group(spec, table)
+        z = x * unit
         cross = _cross(spec, table)
         return {
             "people": members.sum(axis=1),
             "n": members.astype(np.int64) @ known,
             "missing": members.astype(np.int64) @ ~known,
-            "sum": members.astype(float) @ x,
-            "square": members.astype(float) @ x**2,
+            **fitting(members.astype(float) @ z, members.astype(float) @ z**2),
             "paired": cross.sum(axis=(1, 2)),
             "cross": cross,
         }
@@ -254,10 +258,9 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
 
     def coordinate(self, spec: SummarySpec) -> Coordination[SummaryResult]:
         by_site = PerSite({})
-        if spec.per_site:
-            sums, by_site = yield ask("sums"), ask("here", per_site=True)
-        else:
-            sums = yield ask("sums")
+        here = [ask("here", per_site=True)] if spec.per_site else []
+        sums, *shown = yield from fitting_sums(len(spec.of), *here, step="sums")
+        by_site = shown[0] if shown else by_site
         n = np.maximum(sums["n"], 1)
         mean = np.nan_to_num(sums["sum"] / n)
         # A power of two near the standard deviation: it changes no digit, and keeps those of small numbers.

@@ -29,7 +29,6 @@ from protocols.core.protocol import (
     Ask,
     Coordination,
     FederatedProtocol,
-    ask,
     site_step,
 )
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel, Role
@@ -37,6 +36,7 @@ from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
+from protocols.estimation.standards import SCALED, fitting_sums
 from protocols.learning.trees import (
     GRID_CELLS,
     Rules,
@@ -149,20 +149,23 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
     spec_type = BoostingSpec
 
     @site_step(
+        times=SCALED,
+        varies=("unit",),
         n=Count(),
         outcome=Moment(what="sum of the outcome"),
         known=Count("covariate", of="n", what="people with a value"),
         sum=Moment("covariate", behind="known", what="sums"),
         square=Moment("covariate", behind="known", what="sums of squares"),
+        too_large=Moment("covariate", behind="known", what="sites whose sum of squares does not fit"),
     )
-    def moments(spec: BoostingSpec, table: AnalysisTable) -> Arrays:
+    def moments(spec: BoostingSpec, table: AnalysisTable, unit: Floats) -> Arrays:
         """The sum of the outcome, and of each covariate its known values, their sum and sum of squares."""
         table = table.complete([spec.outcome])
         y = table.column(spec.outcome)
         return {
             "n": np.array(len(y)),
             "outcome": np.array(y.sum()),
-            **grid_moments(table.matrix(spec.covariates)),
+            **grid_moments(table.matrix(spec.covariates), unit),
         }
 
     @site_step(
@@ -210,7 +213,7 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
         return {"covariate": f, "cell": GRID_CELLS, "node": _nodes(spec), "bin": spec.bins + 1}
 
     def coordinate(self, spec: BoostingSpec) -> Coordination[BoostingResult]:
-        total = yield ask("moments")
+        (total,) = yield from fitting_sums(len(spec.covariates), step="moments", fine=True)
         n, mean = int(total["n"]), float(total["outcome"]) / int(total["n"])
         cuts = yield from chosen_cuts(spec.covariates, spec.cuts, spec.bins, spec.min_people, total.arrays)
         base = mean if spec.base_score is None else spec.base_score

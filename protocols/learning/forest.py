@@ -20,7 +20,7 @@ from scipy import stats
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, site_step
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
@@ -28,6 +28,7 @@ from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.person_draws import uniform
 from protocols.estimation.roc import bin_of, delong, histogram_of
+from protocols.estimation.standards import SCALED, fitting_sums
 from protocols.learning.trees import (
     GRID_CELLS,
     Rules,
@@ -142,15 +143,18 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
     spec_type = ForestSpec
 
     @site_step(
+        times=SCALED,
+        varies=("unit",),
         n=Count(),
         known=Count("covariate", of="n", what="people with a value"),
         sum=Moment("covariate", behind="known", what="sums"),
         square=Moment("covariate", behind="known", what="sums of squares"),
+        too_large=Moment("covariate", behind="known", what="sites whose sum of squares does not fit"),
     )
-    def moments(spec: ForestSpec, table: AnalysisTable) -> Arrays:
+    def moments(spec: ForestSpec, table: AnalysisTable, unit: Floats) -> Arrays:
         """Of each covariate its known values, their sum and sum of squares."""
         table = table.complete([spec.outcome])
-        return {"n": np.array(len(table)), **grid_moments(table.matrix(spec.covariates))}
+        return {"n": np.array(len(table)), **grid_moments(table.matrix(spec.covariates), unit)}
 
     @site_step(
         times=lambda spec: Times.where(set(spec.covariates) != set(spec.cuts)),
@@ -229,7 +233,7 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
         }
 
     def coordinate(self, spec: ForestSpec) -> Coordination[ForestResult]:
-        total = yield ask("moments")
+        (total,) = yield from fitting_sums(len(spec.covariates), step="moments", fine=True)
         n = int(total["n"])
         cuts = yield from chosen_cuts(spec.covariates, spec.cuts, spec.bins, spec.min_people, total.arrays)
         trees = Trees.blank(spec.trees, spec.depth)

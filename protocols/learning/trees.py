@@ -15,6 +15,7 @@ import numpy as np
 from protocols.core.disclosure import Array
 from protocols.core.protocol import Arrays, Coordination, ask
 from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.estimation.standards import fitting
 
 GRID_CELLS = 256
 """Cells from which automatic cuts are taken, four standard deviations to either side of the mean."""
@@ -97,11 +98,11 @@ class Trees:
         return total
 
 
-def grid_moments(x: Floats) -> Arrays:
-    """How many people have each of (n, f) columns, its sum and sum of squares."""
+def grid_moments(x: Floats, unit: Floats) -> Arrays:
+    """How many people have each of (n, f) columns, its sum and sum of squares, times a power of two."""
     known = ~np.isnan(x)
-    x = np.where(known, x, 0.0)
-    return {"known": known.sum(axis=0), "sum": x.sum(axis=0), "square": (x**2).sum(axis=0)}
+    z = np.where(known, x, 0.0) * unit
+    return {"known": known.sum(axis=0), **fitting(z.sum(axis=0), (z**2).sum(axis=0))}
 
 
 def grid(moments: Arrays) -> tuple[Floats, Floats]:

@@ -26,11 +26,11 @@ from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import Applicable, ColumnTransform, Transforms
-from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.newton import check_rank
+from protocols.estimation.standards import MOST, MUCH_SMALLER, SCALED, too_large
 from protocols.preparation.batches import (
     FEWEST,
     TOO_SMALL,
@@ -132,7 +132,7 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
     spec_type = CombatSpec
 
     @site_step(
-        times=Times(1, 2),
+        times=SCALED,
         varies=("x_scale", "y_scale"),
         n=Count(),
         left_out=Count(of="n", what="people of batches that are too small"),
@@ -146,6 +146,8 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
             what="sums of products of a covariate and a feature about their batch's mean",
         ),
         yy=Moment("feature", what="sums of squares of features about their batch's mean"),
+        x_too_large=Moment("covariate", what="sites whose sum of squares does not fit"),
+        y_too_large=Moment("feature", what="sites whose sum of squares does not fit"),
     )
     def moments(spec: CombatSpec, table: AnalysisTable, x_scale: Floats, y_scale: Floats) -> Arrays:
         """Plain totals, and moments centred within batches, of covariates and features times their scales."""
@@ -160,8 +162,12 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
         kept = batch >= 0
         x = table.matrix(spec.covariates)[kept] * x_scale
         y = table.matrix(spec.features)[kept] * y_scale
+        x_large, y_large = too_large(x), too_large(y)
+        x[:, x_large], y[:, y_large] = 0.0, 0.0
         x_within, y_within = about_batch_means(x, batch[kept]), about_batch_means(y, batch[kept])
         return {
+            "x_too_large": x_large.astype(np.float64),
+            "y_too_large": y_large.astype(np.float64),
             "n": np.array(kept.sum()),
             "left_out": np.array((batch == TOO_SMALL).sum()),
             "batches": np.array(float(len(np.unique(batch[kept])))),
@@ -197,9 +203,12 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
     def coordinate(self, spec: CombatSpec) -> Coordination[CombatResult]:
         x_scale, y_scale = np.ones(len(spec.covariates)), np.ones(len(spec.features))
         total = yield ask("moments", x_scale=x_scale, y_scale=y_scale)
-        fine_x, fine_y = _finer(np.diag(total["xx"])), _finer(total["yy"])
-        if (fine_x > 1).any() or (fine_y > 1).any():
-            x_scale, y_scale = fine_x, fine_y
+        for _ in range(MOST - 1):
+            x_finer = x_scale * _finer(np.diag(total["xx"]), total["x_too_large"], x_scale)
+            y_finer = y_scale * _finer(total["yy"], total["y_too_large"], y_scale)
+            if (x_finer == x_scale).all() and (y_finer == y_scale).all():
+                break
+            x_scale, y_scale = x_finer, y_finer
             total = yield ask("moments", x_scale=x_scale, y_scale=y_scale)
         found = _solved(spec, total.arrays, x_scale, y_scale)
         if spec.reference_site is None:
@@ -302,11 +311,11 @@ def _referred(spec: CombatSpec, found: CombatResult, shown: Arrays | None) -> Co
     return replace(found, grand_mean=mean, variance=variance)
 
 
-def _finer(squares: Floats) -> Floats:
-    """Powers of two that bring tiny sums of squares near 1, so that a sum of fixed resolution keeps them."""
-    return np.where(
-        squares < _RESOLUTION, np.exp2(-np.round(np.log2(np.maximum(squares, 2.0**-80)) / 2)), 1.0
-    )
+def _finer(squares: Floats, beyond: Floats, scale: Floats) -> Floats:
+    """Powers of two that bring tiny sums of squares near 1, and those too large for a sum far below."""
+    tiny = np.exp2(-np.round(np.log2(np.maximum(squares, 2.0**-80)) / 2))
+    is_tiny = (squares < _RESOLUTION) & ((squares > 0) | (scale == 1.0))
+    return np.where(beyond > 0, MUCH_SMALLER, np.where(is_tiny, tiny, 1.0))
 
 
 def _solved(spec: CombatSpec, total: Arrays, x_scale: Floats, y_scale: Floats) -> CombatResult:

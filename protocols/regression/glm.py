@@ -41,11 +41,10 @@ from protocols.estimation.newton import (
     Maximum,
     Point,
     check_rank,
-    covariate_moments,
-    location_and_scale,
     maximise,
     original_scale,
 )
+from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, plainly, refined, standard_moments
 from protocols.regression import families
 from protocols.results.figures import forest, interval_caption
 
@@ -188,26 +187,37 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
     spec_type = GlmSpec
 
     @site_step(
+        STANDARD_MOMENTS,
+        times=SCALED,
+        varies=("shift", "unit"),
         n=Count(),
-        sum=Moment("covariate", what="sums"),
-        square=Moment("covariate", what="sums of squares"),
         weighted=Moment("coefficient", "coefficient", what="weighted sums of products"),
         response=Moment("coefficient", what="weighted sums of the response"),
-        outcome=Moment("outcome", what="sums of the outcome that a model without covariates needs"),
+        outcome=Moment("outcome", what="sums of outcome and offset"),
     )
-    def start(spec: GlmSpec, table: AnalysisTable) -> Arrays:
-        """Sums that standardize the covariates, that start the search, and that give the null deviance."""
+    def start(spec: GlmSpec, table: AnalysisTable, shift: Floats, unit: Floats) -> Arrays:
+        """Sums that standardize the covariates, that start the search, and for the null deviance."""
         table = _checked(spec, table.complete(spec.columns()))
         y, offset = table.column(spec.outcome), _offset(spec, table)
         weight, response = families.working(spec.family, y)
-        x = np.column_stack([np.ones(len(table)), table.matrix(spec.covariates)])
+        x = table.matrix(spec.covariates)
+        moments = standard_moments(x, shift, unit)
+        z = np.where(moments["too_large"] > 0, 0.0, (x - shift) * unit)
+        design = np.column_stack([np.ones(len(table)), z])
         logs = np.log(np.maximum(y, 1.0))
         return {
-            **covariate_moments(table, spec.covariates),
-            "weighted": (x * weight[:, None]).T @ x,
-            "response": x.T @ (weight * (response - offset)),
-            "outcome": np.array([y.sum(), (y * logs).sum(), (y * offset).sum(), np.exp(offset).sum()]),
+            "n": np.array(len(table)),
+            **moments,
+            "weighted": (design * weight[:, None]).T @ design,
+            "response": design.T @ (weight * (response - offset)),
+            "outcome": np.array([y.sum(), (y * logs).sum(), (y * offset).sum(), offset.sum()]),
         }
+
+    @site_step(n=Count(), exposure=Moment(what="sum of exposures over their geometric mean"))
+    def exposures(spec: GlmSpec, table: AnalysisTable, centre: Floats) -> Arrays:
+        """The sum of exposures, offsets less their mean over all sites: what the null deviance needs."""
+        table = table.complete(spec.columns())
+        return {"n": np.array(len(table)), "exposure": np.exp(_offset(spec, table) - centre).sum()}
 
     @site_step(
         times=lambda spec: Times(
@@ -241,12 +251,13 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         }
 
     def coordinate(self, spec: GlmSpec) -> Coordination[GlmResult]:
-        total = yield ask("start")
-        shift, scale = location_and_scale(total, spec.covariates)
-        basis = original_scale(shift, scale)
-        weighted = basis.T @ total["weighted"] @ basis
+        first = yield plainly("start", len(spec.covariates))
+        known = yield from refined(first, spec.covariates, step="start")
+        total, shift, scale = known.total, known.location, known.scale
+        basis, summed = original_scale(shift, scale), known.basis()
+        weighted = summed.T @ total["weighted"] @ summed
         check_rank(weighted, spec.terms())
-        coef = np.linalg.solve(weighted, basis.T @ total["response"])
+        coef = np.linalg.solve(weighted, summed.T @ total["response"])
 
         def evaluate(at: Floats) -> Ask:
             if spec.family == "negative_binomial" and at[-1] > _NO_OVERDISPERSION:
@@ -260,12 +271,15 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         starts = [coef]
         if spec.family == "negative_binomial":
             starts = [np.append(coef, log_theta) for log_theta in _THETAS]
-        points = yield tuple(evaluate(at) for at in starts)
+        centre = total["outcome"][3] / total["n"]
+        *points, exposed = yield (*(evaluate(at) for at in starts), ask("exposures", centre=centre))
         best = max(
             (Point.of(at, p) for at, p in zip(starts, points, strict=True)), key=lambda point: point.loglik
         )
         found = yield from maximise(best, evaluate, spec.searched(), effects=len(spec.terms()))
-        null = _null_deviance(spec, total["outcome"], int(total["n"]))
+        null = _null_deviance(
+            spec, total["outcome"], int(total["n"]), float(centre + np.log(exposed["exposure"]))
+        )
         return result(spec, found, basis, null, int(total["n"]))
 
     def score(self, spec: GlmSpec, table: AnalysisTable, **arrays: Array) -> Floats:
@@ -322,10 +336,11 @@ def _checked(spec: GlmSpec, table: AnalysisTable) -> AnalysisTable:
     return table
 
 
-def _null_deviance(spec: GlmSpec, outcome: Floats, n: int) -> float:
-    total, logs, with_offset, exposure = outcome
+def _null_deviance(spec: GlmSpec, outcome: Floats, n: int, log_exposure: float) -> float:
+    """The deviance of the intercept alone; `log_exposure` is the logarithm of the sum of exposures."""
+    total, logs, with_offset, _ = outcome
     if spec.family == "poisson":
-        return float(2 * (logs - with_offset - total * np.log(total / exposure)))
+        return float(2 * (logs - with_offset - total * (np.log(total) - log_exposure)))
     if spec.family == "probit" and not (spec.offset or spec.exposure):
         return float(-2 * (total * np.log(total / n) + (n - total) * np.log(1 - total / n)))
     return float("nan")

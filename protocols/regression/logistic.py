@@ -21,14 +21,8 @@ from protocols.core.roles import Applicable, Estimates, PredictsProbability, Pro
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.newton import (
-    CLIMB,
-    Point,
-    covariate_moments,
-    location_and_scale,
-    maximise,
-    original_scale,
-)
+from protocols.estimation.newton import CLIMB, maximise, original_scale
+from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, standard_moments
 from protocols.regression.families import derivatives, probabilities
 from protocols.results.figures import forest, interval_caption
 
@@ -113,12 +107,11 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
     name = "logistic"
     spec_type = LogisticSpec
 
-    @site_step(
-        n=Count(), sum=Moment("covariate", what="sums"), square=Moment("covariate", what="sums of squares")
-    )
-    def moments(spec: LogisticSpec, table: AnalysisTable) -> Arrays:
+    @site_step(STANDARD_MOMENTS, times=SCALED, varies=("shift", "unit"), n=Count())
+    def moments(spec: LogisticSpec, table: AnalysisTable, shift: Floats, unit: Floats) -> Arrays:
         """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
-        return covariate_moments(table.complete(spec.variables()), spec.covariates)
+        x = table.complete(spec.variables()).matrix(spec.covariates)
+        return {"n": np.array(len(x)), **standard_moments(x, shift, unit)}
 
     @site_step(
         times=CLIMB,
@@ -145,12 +138,13 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
         return {"covariate": len(spec.covariates), "term": len(spec.terms())}
 
     def coordinate(self, spec: LogisticSpec) -> Coordination[LogisticResult]:
-        p = len(spec.covariates)
-        zero = np.zeros(p + 1)
-        moments, start = yield (
-            ask("moments"),
-            ask("derivatives", coef=zero, shift=np.zeros(p), scale=np.ones(p)),
-        )
+        zero = np.zeros(len(spec.covariates) + 1)
+
+        def at_zero(shift: Floats, scale: Floats) -> Ask:
+            return ask("derivatives", coef=zero, shift=shift, scale=scale)
+
+        begun = yield from begin(spec.covariates, at_zero)
+        start, shift, scale = begun.start, begun.location, begun.scale
         n, events = int(start["n"]), int(start["n_events"])
         if events in (0, n):
             raise StudyError(
@@ -158,13 +152,12 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
                 f"{spec.outcome} is the same for everybody with complete data",
                 "take an outcome that varies among these people, or other people",
             )
-        shift, scale = location_and_scale(moments, spec.covariates)
         basis = original_scale(shift, scale)
 
         def evaluate(coef: Floats) -> Ask:
             return ask("derivatives", coef=coef, shift=shift, scale=scale)
 
-        found = yield from maximise(Point.of(zero, start).in_basis(basis), evaluate, spec.terms())
+        found = yield from maximise(begun.point(zero, basis), evaluate, spec.terms())
         return result(
             spec,
             basis @ found.coef,

@@ -22,14 +22,8 @@ from protocols.core.roles import Classification, PredictsLevels
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.newton import (
-    CLIMB,
-    Point,
-    covariate_moments,
-    location_and_scale,
-    maximise,
-    original_scale,
-)
+from protocols.estimation.newton import CLIMB, maximise, original_scale
+from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, standard_moments
 from protocols.regression.families import blocks
 from protocols.results.figures import estimates, interval_caption, term_rows
 
@@ -139,12 +133,13 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
     spec_type = MultinomialSpec
 
     @site_step(
+        STANDARD_MOMENTS,
+        times=SCALED,
+        varies=("shift", "unit"),
         n=Count(),
         counts=Count("level", of="n", what="people with the level"),
-        sum=Moment("covariate", what="sums"),
-        square=Moment("covariate", what="sums of squares"),
     )
-    def moments(spec: MultinomialSpec, table: AnalysisTable) -> Arrays:
+    def moments(spec: MultinomialSpec, table: AnalysisTable, shift: Floats, unit: Floats) -> Arrays:
         """People of each level, and the sums and sums of squares of the covariates.
 
         Raises:
@@ -154,7 +149,8 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
         chosen = _chosen(spec, table)
         if not chosen.any(axis=0).all():
             raise SiteError(Code.INVALID_INPUT, f"{spec.outcome} has a level that the analysis does not name")
-        return {"counts": chosen.sum(axis=1), **covariate_moments(table, spec.covariates)}
+        sums = standard_moments(table.matrix(spec.covariates), shift, unit)
+        return {"n": np.array(len(table)), "counts": chosen.sum(axis=1), **sums}
 
     @site_step(
         times=CLIMB,
@@ -197,12 +193,13 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
         return {**sizes, "term": len(spec.searched())}
 
     def coordinate(self, spec: MultinomialSpec) -> Coordination[MultinomialResult]:
-        p = len(spec.covariates)
         zero = np.zeros(len(spec.searched()))
-        moments, start = yield (
-            ask("moments"),
-            ask("derivatives", coef=zero, shift=np.zeros(p), scale=np.ones(p)),
-        )
+
+        def at_zero(shift: Floats, scale: Floats) -> Ask:
+            return ask("derivatives", coef=zero, shift=shift, scale=scale)
+
+        begun = yield from begin(spec.covariates, at_zero)
+        moments, shift, scale = begun.moments, begun.location, begun.scale
         counts = np.asarray(moments["counts"], dtype=np.int64)
         few = [f"{v:g}" for v, count in zip(spec.levels, counts, strict=True) if count < moments.min_count]
         if few:
@@ -211,13 +208,12 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
                 f"fewer than {moments.min_count} people have level {', '.join(few)} of {spec.outcome}",
                 "take these levels together",
             )
-        shift, scale = location_and_scale(moments, spec.covariates)
         basis = _each_level(spec, original_scale(shift, scale))
 
         def evaluate(coef: Floats) -> Ask:
             return ask("derivatives", coef=coef, shift=shift, scale=scale)
 
-        found = yield from maximise(Point.of(zero, start).in_basis(basis), evaluate, spec.searched())
+        found = yield from maximise(begun.point(zero, basis), evaluate, spec.searched())
         covariance = basis @ found.point.covariance() @ basis.T
         return result(spec, basis @ found.coef, covariance, found.point.loglik, counts, found.evaluations + 1)
 

@@ -20,12 +20,14 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Curve, Curves, Figure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation import elastic_net
 from protocols.estimation.elastic_net import at_penalty
-from protocols.estimation.newton import CLIMB, covariate_moments, location_and_scale, original_scale
+from protocols.estimation.newton import CLIMB, original_scale
+from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, standard_moments
 from protocols.regression import families
 from protocols.regression.proximal_newton import Quadratic, minimise
 from protocols.results.figures import MOST_ROWS, floats, left_out
@@ -133,27 +135,26 @@ class PenalizedLogistic(
     name = "penalized_logistic"
     spec_type = PenalizedLogisticSpec
 
-    @site_step(
-        n=Count(), sum=Moment("covariate", what="sums"), square=Moment("covariate", what="sums of squares")
-    )
-    def moments(spec: PenalizedLogisticSpec, table: AnalysisTable) -> Arrays:
+    @site_step(STANDARD_MOMENTS, times=SCALED, varies=("shift", "unit"), n=Count())
+    def moments(spec: PenalizedLogisticSpec, table: AnalysisTable, shift: Floats, unit: Floats) -> Arrays:
         """The sums and sums of squares of the covariates."""
-        return covariate_moments(table.complete(spec.variables()), spec.covariates)
+        x = table.complete(spec.variables()).matrix(spec.covariates)
+        return {"n": np.array(len(x)), **standard_moments(x, shift, unit)}
 
     @site_step(
+        times=Times(1, 2),
+        varies=("shift", "scale"),
         n=Count(),
         n_events=Count(of="n", what="people with the outcome"),
         loglik=Moment(what="log-likelihood"),
         score=Moment("term", what="first derivatives of the log-likelihood"),
         information=Moment("term", "term", what="second derivatives of the log-likelihood"),
     )
-    def start(spec: PenalizedLogisticSpec, table: AnalysisTable) -> Arrays:
-        """The log-likelihood and its derivatives where every coefficient is 0."""
-        p = len(spec.covariates)
+    def start(spec: PenalizedLogisticSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
+        """The log-likelihood and its derivatives at 0, covariates less shift over scale."""
         table = table.complete(spec.variables())
-        found = families.derivatives(
-            "logit", table, spec.outcome, spec.covariates, np.zeros(p + 1), np.zeros(p), np.ones(p)
-        )
+        zero = np.zeros(len(spec.covariates) + 1)
+        found = families.derivatives("logit", table, spec.outcome, spec.covariates, zero, shift, scale)
         events = (table.column(spec.outcome) == 1).sum()
         names = ("loglik", "score", "information")
         return {"n": np.array(len(table)), "n_events": np.array(events), **{k: found[k] for k in names}}
@@ -183,7 +184,8 @@ class PenalizedLogistic(
         return {"covariate": p, "term": p + 1, "penalty": spec.size()}
 
     def coordinate(self, spec: PenalizedLogisticSpec) -> Coordination[PenalizedLogisticResult]:
-        moments, zero = yield ask("moments"), ask("start")
+        begun = yield from begin(spec.covariates, lambda shift, scale: ask("start", shift=shift, scale=scale))
+        zero, mean, sd = begun.start, begun.location, begun.scale
         n, events = int(zero["n"]), int(zero["n_events"])
         if events in (0, n):
             raise StudyError(
@@ -191,14 +193,14 @@ class PenalizedLogistic(
                 f"{spec.outcome} is the same for everybody with complete data",
                 "take an outcome that varies among these people, or other people",
             )
-        mean, sd = location_and_scale(moments, spec.covariates)
         shift, scale = mean, sd if spec.standardize else np.ones(len(sd))
         basis = original_scale(shift, scale)
+        asked = np.diag(np.append(1.0, sd / scale)) if begun.is_standardized else basis
         start = Quadratic(
             np.zeros(len(basis)),
             float(zero["loglik"]) / n,
-            basis.T @ zero["score"] / n,
-            basis.T @ zero["information"] @ basis / n,
+            asked.T @ zero["score"] / n,
+            asked.T @ zero["information"] @ asked / n,
         )
         lambdas = _lambdas(spec, start.gradient[1:])
 

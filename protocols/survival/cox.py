@@ -24,6 +24,7 @@ from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
 from protocols.estimation.newton import CLIMB
+from protocols.estimation.standards import SCALED, standard_moments
 from protocols.survival import cox_fit
 from protocols.survival import shared_baseline as shared
 from protocols.survival.cox_model import CoxResult, CoxSpec
@@ -43,19 +44,21 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
     spec_type = CoxSpec
 
     @site_step(
+        times=SCALED,
+        varies=("shift", "unit"),
         effective=Count(what="people in effect"),
         rows=Moment(behind="effective", what="sum of weights"),
         sum=Moment("covariate", behind="effective", what="sums"),
         square=Moment("covariate", behind="effective", what="sums of squares"),
+        too_large=Moment("covariate", behind="effective", what="sites whose sum of squares does not fit"),
     )
-    def moments(spec: CoxSpec, table: AnalysisTable) -> Arrays:
+    def moments(spec: CoxSpec, table: AnalysisTable, shift: Floats, unit: Floats) -> Arrays:
         """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
         rows = _design(spec, table)
         return {
             "effective": np.array(rows.effective),
             "rows": np.array(float(len(rows.x))),
-            "sum": rows.x.sum(axis=0),
-            "square": np.einsum("ij,ij->j", rows.x, rows.x),
+            **standard_moments(rows.x, shift, unit),
         }
 
     @site_step(

@@ -9,7 +9,8 @@ import numpy as np
 from protocols.core.errors import Code, StudyError
 from protocols.core.protocol import Ask, Coordination, Total
 from protocols.core.table import Floats, Integers
-from protocols.estimation.newton import Maximum, Point, location_and_scale, maximise
+from protocols.estimation.newton import Maximum, Point, maximise
+from protocols.estimation.standards import begin, plainly, refined
 from protocols.survival import shared_baseline as shared
 from protocols.survival.cox_model import Baseline, CoxResult, CoxSpec, result
 from protocols.survival.penalized import minimise
@@ -90,17 +91,18 @@ def _check_information(spec: CoxSpec, found: Maximum) -> None:
 
 
 def _begin_by_site(spec: CoxSpec) -> Coordination[_Fit]:
-    p = len(spec.covariates)
-    zero, one = np.zeros(p), np.ones(p)
-    questions = (Ask("moments"), Ask("derivatives", {"coef": zero, "scale": one}))
-    counts: Total | None = None
-    if spec.grid:
-        moments, null, counts = yield (*questions, Ask("intervals"))
-    else:
-        moments, null = yield questions
-    location, scale = _standards(moments, spec)
+    zero = np.zeros(len(spec.covariates))
+
+    def at_zero(_: Floats, scale: Floats) -> Ask:
+        return Ask("derivatives", {"coef": zero, "scale": scale})
+
+    others = [Ask("intervals")] if spec.grid else []
+    begun = yield from begin(spec.covariates, at_zero, others, people="rows")
+    counts = begun.others[0] if spec.grid else None
+    location, scale, null = begun.location, _sample_scale(begun.moments, begun.scale), begun.start
+    asked = begun.scale if begun.is_standardized else np.ones(len(scale))
     return _Fit(
-        start=Point.of(zero, null).in_basis(np.diag(1 / scale)),
+        start=Point.of(zero, null).in_basis(np.diag(asked / scale)),
         scale=scale,
         location=location,
         people=(int(null["n"]), int(null["n_events"])),
@@ -114,8 +116,9 @@ def _begin_by_site(spec: CoxSpec) -> Coordination[_Fit]:
 
 def _begin_shared(spec: CoxSpec) -> Coordination[_Fit]:
     zero = np.zeros(len(spec.covariates))
-    moments, counts = yield Ask("moments"), Ask("intervals")
-    location, scale = _standards(moments, spec)
+    moments, counts = yield plainly("moments", len(zero)), Ask("intervals")
+    known = yield from refined(moments, spec.covariates, step="moments", people="rows")
+    location, scale = known.location, _sample_scale(known.total, known.scale)
     number = _merged(spec, counts)
     common: dict[str, Any] = {"scale": scale, "location": location, "number": number}
 
@@ -142,12 +145,11 @@ def _begin_shared(spec: CoxSpec) -> Coordination[_Fit]:
     )
 
 
-def _standards(moments: Total, spec: CoxSpec) -> tuple[Floats, Floats]:
-    """The (p,) means and standard deviations (divisor n - 1) of the rows' covariates."""
+def _sample_scale(moments: Total, scale: Floats) -> Floats:
+    """The (p,) standard deviations with the divisor n - 1 of those with n, which are of rows."""
     rows = float(moments["rows"])
-    of_rows = Total({**moments.arrays, "n": np.array(rows)}, moments.sites, moments.min_count)
-    location, scale = location_and_scale(of_rows, spec.covariates)
-    return location, scale * np.sqrt(rows / (rows - 1))
+    sample: Floats = scale * np.sqrt(rows / (rows - 1))
+    return sample
 
 
 def _merged(spec: CoxSpec, counts: Total | None) -> Integers:

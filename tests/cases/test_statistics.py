@@ -127,3 +127,96 @@ def test_62_combat_fails_the_analysis_that_comes_after_it(secure: bool) -> None:
     failed = run_locally(study, tables_of(frame), secure=secure).results["after"]
     assert isinstance(failed, Failure)
     assert failed.code is Code.RANK_DEFICIENT
+
+
+@SECURE
+@pytest.mark.parametrize("features", [["f1", "f2", "energy"], ["f1", "energy"]])
+def test_63_features_of_very_large_numbers(secure: bool, features: list[str]) -> None:
+    """Energy of 1e11, as IBSI's of an MR region: the same as that of energy in another unit."""
+    case = "63_features_of_very_large_numbers"
+    found = found_in(case, secure=secure, features=features)
+    small = frame_of(case).assign(energy=lambda frame: frame.energy * 2.0**-36)
+    spec = {"protocol": "combat", "features": features}
+    same = run_locally(study_of(small, {"name": "it", "spec": spec}), tables_of(small), secure=False)["it"]
+    units = np.where(np.array(features) == "energy", 2.0**36, 1.0)
+    np.testing.assert_allclose(found.grand_mean, same.grand_mean * units, rtol=1e-9)
+    np.testing.assert_allclose(found.variance, same.variance * units**2, rtol=1e-9)
+
+
+GRID = {"step_days": 7, "until_days": 700}
+# spec of an analysis of `s`, and which of its numbers do not depend on the unit
+OF_ANY_UNIT: dict[str, tuple[dict[str, Any], str]] = {
+    "logistic": ({"outcome": "y", "covariates": ["f1", "s"]}, "z"),
+    "multinomial": ({"outcome": "y", "covariates": ["f1", "s"], "levels": [0, 1]}, "z"),
+    "penalized_logistic": ({"outcome": "y", "covariates": ["f1", "s"], "lambdas": [0.02]}, "loglik"),
+    "linear": ({"outcome": "f1", "covariates": ["s"]}, "t"),
+    "associate": ({"features": ["s"], "outcomes": ["f1"]}, "statistic"),
+    "cox": ({"outcome": "os", "covariates": ["f1", "s"]}, "z"),
+    "cox_shared": (
+        {
+            "outcome": "os",
+            "covariates": ["f1", "s"],
+            "stratify": "none",
+            "grid": {"step_days": 7, "until_days": 700},
+        },
+        "z",
+    ),
+    "boosting": ({"outcome": "y", "covariates": ["f1", "s"], "trees": 3}, "value"),
+    "glm": ({"outcome": "y", "covariates": ["f1", "s"], "family": "probit"}, "z"),
+}
+
+
+@SECURE
+@pytest.mark.parametrize("size", [1e-9, 1e-6, 1e11, 1e15])
+@pytest.mark.parametrize("protocol", OF_ANY_UNIT)
+def test_64_covariate_of_very_small_numbers_and_very_large_ones(
+    secure: bool, size: float, protocol: str
+) -> None:
+    """A test statistic does not depend on a covariate's unit."""
+    spec, number = OF_ANY_UNIT[protocol]
+    frame = frame_of("64_covariate_of_very_small_numbers")
+    found = []
+    for factor in (1e9, size * 1e9):
+        scaled = frame.assign(s=frame.s * factor)
+        analysis = {"name": "it", "spec": {"protocol": protocol.removesuffix("_shared"), **spec}}
+        result = run_locally(study_of(scaled, analysis), tables_of(scaled), secure=secure)["it"]
+        found.append(np.asarray(getattr(result, number), dtype=np.float64))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
+
+
+@SECURE
+def test_64_covariate_of_very_small_numbers(secure: bool) -> None:
+    """statsmodels 0.14: Logit on s in nanomoles; the coefficient is per mole."""
+    case = "64_covariate_of_very_small_numbers"
+    frame = frame_of(case)
+    design = np.column_stack([np.ones(len(frame)), frame.f1, frame.s * 1e9])
+    theirs = Logit(frame.y, design).fit(disp=0, tol=1e-12).params.to_numpy()
+    np.testing.assert_allclose(
+        found_in(case, secure=secure).coef, theirs * np.array([1.0, 1.0, 1e9]), rtol=1e-7
+    )
+
+
+@SECURE
+def test_a_summary_of_numbers_of_any_size(secure: bool) -> None:
+    frame = frame_of("63_features_of_very_large_numbers").assign(
+        small=lambda f: f.f1 * 1e-9, large=lambda f: f.energy * 1e4, still=3e-9
+    )
+    names = ["f1", "small", "energy", "large"]
+    study = study_of(frame, {"name": "it", "spec": {"protocol": "summary", "of": names}})
+    total = run_locally(study, tables_of(frame), secure=secure)["it"].total
+    np.testing.assert_allclose(total.mean[0], frame[names].mean(), rtol=1e-9)
+    np.testing.assert_allclose(total.sd[0], frame[names].std(), rtol=1e-9)
+
+
+@SECURE
+@pytest.mark.parametrize("offset", [500.0, -500.0])
+def test_a_poisson_offset_of_500_only_moves_the_intercept(secure: bool, offset: float) -> None:
+    frame = frame_of("61_logistic_scan_without_confounders").assign(none=0.0, far=offset)
+    fits = []
+    for name in ("none", "far"):
+        spec = {"protocol": "glm", "family": "poisson", "outcome": "yb", "covariates": ["x"], "offset": name}
+        study = study_of(frame, {"name": "it", "spec": spec})
+        fits.append(run_locally(study, tables_of(frame), secure=secure)["it"])
+    np.testing.assert_allclose(fits[1].coef, fits[0].coef - [offset, 0.0], rtol=1e-9)
+    np.testing.assert_allclose(fits[1].se, fits[0].se, rtol=1e-9)
+    np.testing.assert_allclose(fits[1].null_deviance, fits[0].null_deviance, rtol=1e-9)

@@ -1,0 +1,248 @@
+"""The location and scale of covariates over all sites, for numbers of any size: 1e-9 and 1e15 alike.
+
+A secure sum holds numbers up to 2^80 in steps of 2^-40: squares of large numbers do not fit, and those of
+small ones are lost. So the sums of a column are asked again on a binary scale of its own, which all sites
+share and which follows from sums over everybody: the root mean square or, where a site's sum does not fit,
+far less. Where the mean takes all digits of a square, the column is asked again about the mean.
+
+Most studies need none of this: their first round has the sums, and the model's start beside them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from protocols.core.disclosure import Declaration, Moment
+from protocols.core.errors import Code, StudyError
+from protocols.core.protocol import Arrays, Ask, Coordination, Total
+from protocols.core.site_step import Times
+from protocols.core.table import Floats, Mask
+from protocols.estimation.newton import Point
+
+MOST = 5
+SCALED = Times(1, MOST)
+"""How often the sums are asked: once, but for columns of very large or very small numbers."""
+
+STANDARD_MOMENTS: Mapping[str, Declaration] = {
+    "sum": Moment("covariate", what="sums"),
+    "square": Moment("covariate", what="sums of squares"),
+    "too_large": Moment("covariate", what="sites whose sum of squares does not fit"),
+}
+"""What a step declares of its `standard_moments`."""
+
+_LARGEST = 2.0**78  # a site's sum of squares; a secure sum takes numbers up to 2^80
+MUCH_SMALLER, MUCH_LARGER = 2.0**-40, 2.0**40
+_LOST = 2.0**-14  # a mean square of which a resolution of 2^-40 leaves too few digits
+_CANCELLED = 1e-9  # the share of a sum of squares that the mean must leave
+_CONSTANT = 2.0**-46  # a standard deviation, of the mean, that rounding of a constant may leave
+
+
+def standard_moments(x: Floats, shift: Floats, unit: Floats) -> Arrays:
+    """The sums, and sums of squares, of the (n, p) columns less `shift` times `unit`, powers of two.
+
+    A column whose sum of squares is beyond a secure sum is 0, and 1 in `too_large`.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = (x - shift) * unit
+        square = np.einsum("ij,ij->j", z, z)
+    return fitting(z.sum(axis=0), square)
+
+
+def fitting(total: Floats, square: Floats) -> Arrays:
+    """Sums and sums of squares as they fit into a secure sum: 0 where they do not, and 1 in `too_large`."""
+    too_large = ~(square < _LARGEST)
+    return {
+        "sum": np.where(too_large, 0.0, total),
+        "square": np.where(too_large, 0.0, square),
+        "too_large": too_large.astype(np.float64),
+    }
+
+
+def too_large(z: Floats) -> Mask:
+    """(p,) the columns of an (n, p) matrix whose sum of squares does not fit into a secure sum."""
+    with np.errstate(over="ignore"):
+        return np.asarray(~(np.einsum("ij,ij->j", z, z) < _LARGEST))
+
+
+@dataclass(frozen=True)
+class _Standards:
+    """Joined moments with the question that they answer; (p,) each."""
+
+    total: Total
+    shift: Floats
+    unit: Floats
+    people: float
+
+    def finer(self) -> tuple[Floats, Floats]:
+        """The shift and unit of a question that keeps the digits; the same where these do."""
+        total, n = self.total, self.people
+        mean, square = total["sum"] / n, total["square"] / n
+        variance = np.maximum(square - mean**2, 0.0)
+        shift, unit = self.shift.copy(), self.unit.copy()
+        beyond, lost = total["too_large"] > 0, square < _LOST
+        unit = np.where(beyond, unit * MUCH_SMALLER, unit)
+        size = np.exp2(-np.round(np.log2(np.where(square > 0, square, 1.0)) / 2))
+        unit = np.where(lost & ~beyond, unit * np.where(square > n * 2.0**-30, size, MUCH_LARGER), unit)
+        cancelled = ~beyond & ~lost & (variance <= _CANCELLED * square) & (shift == 0)
+        spread = np.sqrt(np.maximum(variance, 2.0**-50 * square))
+        shift = np.where(cancelled, mean / self.unit, shift)
+        unit = np.where(
+            cancelled, unit * np.exp2(-np.round(np.log2(np.where(spread > 0, spread, 1.0)))), unit
+        )
+        return shift, unit
+
+    def location_and_scale(self, names: Sequence[str]) -> tuple[Floats, Floats]:
+        """The means and standard deviations.
+
+        Raises:
+            StudyError: rank-deficient; names the covariates that do not vary.
+        """
+        mean, square = self.total["sum"] / self.people, self.total["square"] / self.people
+        variance = square - mean**2
+        constant = (variance <= 1e-13 * square) | (
+            np.sqrt(np.maximum(variance, 0.0)) <= _CONSTANT * np.abs(self.shift) * self.unit
+        )
+        if constant.any():
+            varies_not = ", ".join(name for name, c in zip(names, constant, strict=True) if c)
+            raise StudyError(
+                Code.RANK_DEFICIENT,
+                f"does not vary over all sites: {varies_not}",
+                "take it out of the analysis",
+            )
+        return self.shift + mean / self.unit, np.sqrt(variance) / self.unit
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Where a search begins.
+
+    Attributes:
+        moments: the joined answer with the covariates' sums, the last one.
+        others: the answers to the questions asked beside the first.
+        location, scale: (p,) of the covariates.
+        start: the likelihood where every coefficient is 0.
+        is_standardized: whether `start` is of standardized covariates, not of plain ones.
+    """
+
+    moments: Total
+    others: tuple[Total, ...]
+    location: Floats
+    scale: Floats
+    start: Total
+    is_standardized: bool
+
+    def point(self, coef: Floats, basis: Floats) -> Point:
+        """The likelihood at 0 in coefficients of standardized covariates; `basis` makes plain ones."""
+        point = Point.of(coef, self.start)
+        return point if self.is_standardized else point.in_basis(basis)
+
+
+def begin(
+    names: Sequence[str],
+    start: Callable[[Floats, Floats], Ask],
+    others: Sequence[Ask] = (),
+    *,
+    step: str = "moments",
+    people: str = "n",
+) -> Coordination[Begun]:
+    """The first rounds of a search: one, if the covariates' numbers fit into sums as they are.
+
+    Args:
+        start: the question for the likelihood at 0, of covariates less a shift over a scale.
+        others: what is asked beside it.
+        step: the step whose answer holds `standard_moments`, asked with `shift` and `unit`.
+        people: the name of the number of rows in that answer.
+
+    Raises:
+        StudyError: rank-deficient; names the covariates that do not vary.
+    """
+    zero, one = np.zeros(len(names)), np.ones(len(names))
+    first = plainly(step, len(names))
+    plain: Total | None
+    try:
+        moments, plain, *beside = yield (first, start(zero, one), *others)
+    except StudyError as error:
+        if error.code is not Code.SITE_FAILED:
+            raise
+        plain = None  # a sum of products does not fit
+        moments, *beside = yield (first, *others)
+    known = yield from refined(moments, names, step=step, people=people)
+    location, scale = known.location, known.scale
+    if plain is not None and known.is_plain:
+        return Begun(known.total, tuple(beside), location, scale, plain, is_standardized=False)
+    standardized = yield start(location, scale)
+    return Begun(known.total, tuple(beside), location, scale, standardized, is_standardized=True)
+
+
+def plainly(step: str, p: int) -> Ask:
+    """The question for the sums of p covariates as they are."""
+    return Ask(step, {"shift": np.zeros(p), "unit": np.ones(p)})
+
+
+@dataclass(frozen=True)
+class Refined:
+    """Location and scale of covariates, and the joined moments that they follow from, with their question.
+
+    Attributes:
+        total: the joined answer; shift, unit: (p,) with which it was asked.
+        location, scale: (p,).
+    """
+
+    total: Total
+    shift: Floats
+    unit: Floats
+    location: Floats
+    scale: Floats
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the covariates were summed as they are."""
+        return bool((self.shift == 0).all() and (self.unit == 1).all())
+
+    def basis(self) -> Floats:
+        """(p + 1, p + 1) of coefficients: times those of standardized columns, those of the summed ones."""
+        basis = np.diag(np.append(1.0, 1 / (self.scale * self.unit)))
+        basis[0, 1:] = (self.shift - self.location) / self.scale
+        return basis
+
+
+def refined(moments: Total, names: Sequence[str], *, step: str, people: str = "n") -> Coordination[Refined]:
+    """The moments that were asked `plainly`, asked again where digits are lost.
+
+    Raises:
+        StudyError: rank-deficient; names the covariates that do not vary.
+    """
+    found = _Standards(moments, np.zeros(len(names)), np.ones(len(names)), float(moments[people]))
+    for _ in range(MOST - 1):
+        shift, unit = found.finer()
+        if (shift == found.shift).all() and (unit == found.unit).all():
+            break
+        moments = yield Ask(step, {"shift": shift, "unit": unit})
+        found = replace(found, total=moments, shift=shift, unit=unit)
+    location, scale = found.location_and_scale(names)
+    return Refined(moments, found.shift, found.unit, location, scale)
+
+
+def fitting_sums(columns: int, *others: Ask, step: str, fine: bool = False) -> Coordination[tuple[Any, ...]]:
+    """The joined answer of a step asked with `unit`, its sums and squares in plain units; and the others'.
+
+    Columns whose squares do not fit are asked again on a smaller scale; with `fine` also those that are lost
+    in a sum's resolution, on a larger one. Arrays are (..., columns).
+
+    Args:
+        others: questions that are asked beside the first.
+    """
+    unit = np.ones(columns)
+    answers = yield (Ask(step, {"unit": unit}), *others)
+    total = answers[0]
+    for _ in range(MOST - 1 if columns else 0):
+        beyond, square = (total[name].reshape(-1, columns).max(axis=0) for name in ("too_large", "square"))
+        lost = fine & ~(beyond > 0) & (square < _LOST) & (unit < MUCH_LARGER**2)
+        if not (beyond > 0).any() and not lost.any():
+            break
+        unit = np.where(beyond > 0, unit * MUCH_SMALLER, np.where(lost, unit * 2.0**20, unit))
+        total = yield Ask(step, {"unit": unit})
+    plain = {"sum": total["sum"] / unit, "square": total["square"] / unit**2}
+    return (Total({**total.arrays, **plain}, total.sites, total.min_count), *answers[1:])
