@@ -124,12 +124,15 @@ def _placed(polygon: Floats, shape: tuple[int, int]) -> Mask:
     if (low < -shape[1] - shape[0]).any() or (high > 2 * (shape[0] + shape[1])).any():
         raise DicomFault(Fault.REGION_OUTSIDE)
     (top, left), found = inside(polygon)
-    y, x = np.nonzero(found)
-    y, x = y + top, x + left
-    if ((y < 0) | (y >= shape[0]) | (x < 0) | (x >= shape[1])).any():
-        raise DicomFault(Fault.REGION_OUTSIDE)
+    y, x = (np.flatnonzero(found.any(axis=axis)) for axis in (1, 0))
     area = np.zeros(shape, dtype=bool)
-    area[y, x] = True
+    if not len(y):
+        return area
+    rows, columns = slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1)
+    top, left, found = top + rows.start, left + columns.start, found[rows, columns]
+    if min(top, left) < 0 or top + len(found) > shape[0] or left + found.shape[1] > shape[1]:
+        raise DicomFault(Fault.REGION_OUTSIDE)
+    area[top : top + len(found), left : left + found.shape[1]] = found
     return area
 
 
