@@ -147,10 +147,10 @@ class CancerCellFraction(_Variable):
 
 
 class ImageFeature(_Variable):
-    """A reader-scored image feature, by its name in the site's files (`vasari_f5`)."""
+    """An image feature by its name in a site's table: a reader's score (`vasari_f5`) or another engine's."""
 
     kind: Literal["image_feature"]
-    feature: str = Field(max_length=50)
+    feature: str = Field(max_length=200)
 
 
 class Radiomic(_Variable):

@@ -1,11 +1,14 @@
-"""Image features that readers scored, from a CSV: one line a reading, one column a feature.
+"""Image features that readers scored or other engines computed, from a CSV: a line per reading, a column per
+feature.
 
     patient,series_uid,vasari_f1,vasari_f5,...
+    patient,series_uid,original_firstorder_Mean,log-sigma-3-0-mm-3D_gldm_LargeDependenceHighGrayLevelEmphasis,...
 
-`patient` is required. `series_uid` (which series was read), `date` (of the reading, ISO) and `reader` are
-known by their names, and by all four one reading is told from another: readings of several readers or days
-stay, also of several files. Every other column is a feature. An empty cell was not scored. A cell that is not
-a number is reported by line and column and is missing; the other cells of its line load.
+`patient` is required (CaPTk: SubjectID). `series_uid` (which series was read), `date` (of the reading,
+ISO) and `reader` are known by their names, and by all four one reading is told from another: readings of
+several readers or days stay, also of several files. Every other column is a feature, but pyradiomics'
+`diagnostics_...`; one whose name cannot be a feature's is left out and reported. An empty cell has no score.
+A cell that is not a number is reported by line and column and is missing; the other cells of its line load.
 """
 
 import csv
@@ -23,8 +26,12 @@ from site_node.sources.lines import CutShort, TooLong, numbered_lines
 KIND = "ImageReading"
 NOT_FEATURES = ("patient", "series_uid", "date", "reader")
 NOT_SCORED = ("", "na", "n/a", "nan", "null", "none", ".")
-FEATURE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,49}")
+FEATURE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,199}")
+PATIENT = ("patient", "subjectid", "patientid")  # in any case
+NOTES = "diagnostics_"  # how pyradiomics begins the names of columns that tell of its run
+MOST_CELLS = 10  # of one column that are reported one by one: a column of words is not one of numbers
 MAX_COLUMNS = 5000
+NAME_REASON = "the column's name is not a feature's: use letters, digits, _ . and -, at most 200"
 LINE_LIMIT = 1 << 20
 MAX_LINES = 1_000_000
 
@@ -38,9 +45,12 @@ def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
     if not path.is_file():
         raise InputError(Code.NOT_FOUND, f"there is no file {path.name}")
     readings: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
     lines = numbered_lines(path, LINE_LIMIT)
     try:
-        header = _header(_cells(next(lines, (0, ""))[1]), path.name)
+        header, left_out = _header(_cells(next(lines, (0, ""))[1]), path.name)
+        for place in left_out:
+            yield Unreadable(KIND, f"{path.name}:1:{place}", "feature-name", NAME_REASON)
         for number, text in lines:
             if number > MAX_LINES:
                 yield Unreadable(KIND, path.name, "too-many-lines", f"over {MAX_LINES} lines: split the file")
@@ -48,7 +58,7 @@ def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
             position = f"{path.name}:{number}"
             cells = _cells(text)
             if any(cells):
-                yield from _reading(header, cells, position, readings)
+                yield from _reading(header, cells, position, readings, faults)
             elif not cells and (text or isinstance(text, TooLong)):
                 yield Unreadable(KIND, position, "malformed-csv", "the line is not CSV")
     except CutShort:
@@ -63,25 +73,31 @@ def _cells(line: str) -> list[str]:
         return []
 
 
-def _header(cells: list[str], file: str) -> list[str]:
+def _header(cells: list[str], file: str) -> tuple[list[str], list[int]]:
+    """The name of each column, empty if it has no feature, and the places of names that cannot be used."""
     header = [cell.strip() for cell in cells]
-    faulty = [
-        str(place)
-        for place, name in enumerate(header, start=1)
-        if name not in NOT_FEATURES and not FEATURE_NAME.fullmatch(name)
-    ]
-    if "patient" not in header or faulty or len(set(header)) < len(header) or len(header) > MAX_COLUMNS:
-        what = f" (columns {', '.join(faulty[:8])})" if faulty else ""
+    if "patient" not in header:
+        header = ["patient" if name.lower() in PATIENT else name for name in header]
+    names = [name if _is_usable(name) and not name.startswith(NOTES) else "" for name in header]
+    faulty = [place for place, name in enumerate(header, start=1) if not _is_usable(name)]
+    has_feature = any(name and name not in NOT_FEATURES for name in names)
+    is_unique = len(set(header)) == len(header)
+    if "patient" not in header or not has_feature or not is_unique or len(header) > MAX_COLUMNS:
+        what = f" (columns {', '.join(map(str, faulty[:8]))})" if faulty else ""
         raise InputError(
             Code.INVALID_INPUT,
             f"the header of {file} does not name a patient and features{what}",
             "name patient, series_uid, then each feature once, in letters, digits and _, with commas between",
         )
-    return header
+    return names, faulty
+
+
+def _is_usable(name: str) -> bool:
+    return name in NOT_FEATURES or bool(FEATURE_NAME.fullmatch(name))
 
 
 def _reading(
-    header: list[str], cells: list[str], position: str, readings: Counter[str]
+    header: list[str], cells: list[str], position: str, readings: Counter[str], faults: Counter[str]
 ) -> Iterator[SourceRecord | Unreadable]:
     line = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
     patient = line["patient"]
@@ -91,13 +107,15 @@ def _reading(
         return
     features: dict[str, float] = {}
     for name, cell in line.items():
-        if name in NOT_FEATURES or cell.lower() in NOT_SCORED:
+        if not name or name in NOT_FEATURES or cell.lower() in NOT_SCORED:
             continue
         number = _number(cell)
-        if number is None:
-            yield Unreadable(KIND, f"{position}:{name}", "not-a-number", f"column {name} holds no number")
-        else:
+        if number is not None:
             features[name] = number
+            continue
+        faults[name] += 1
+        if faults[name] <= MOST_CELLS:
+            yield Unreadable(KIND, f"{position}:{name}", "not-a-number", f"column {name} holds no number")
     day = line.get("date", "")
     if day and not _is_date(day):
         yield Unreadable(KIND, f"{position}:date", "malformed-date", "column date holds no ISO date")

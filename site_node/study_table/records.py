@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from sqlalchemy import ColumnElement, case, exists, func, literal, or_, select, union_all
 
-from cdm.etl.imaging.image_feature import MEASUREMENT_TABLE
+from cdm.etl.imaging.image_feature import MEASUREMENT_TABLE, stored_name
 from cdm.schema import (
     death,
     image_acquisition,
@@ -132,7 +132,7 @@ def scores(people: People, feature: str) -> Floats:
     """(n,) the reader's score of that name; of several readings the earliest."""
     columns = measurement.c
     statement = select(columns.person_id, columns.measurement_date, columns.value_as_number).where(
-        columns.measurement_source_value == feature, people.are(columns.person_id)
+        columns.measurement_source_value == stored_name(feature), people.are(columns.person_id)
     )
     return clinical.one_each(people.events(statement), len(people), "first")
 

@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import Engine, select
 
 from cdm.etl import Identity
+from cdm.etl.imaging.image_feature import stored_name
 from cdm.etl.loader.load import load
 from cdm.schema import measurement
+from protocols.core.errors import InputError
 from site_node.features.radiomics import Settings
 from site_node.images.feature_store import Computed, compute, failures
 from site_node.sources import image_features
@@ -100,8 +102,26 @@ def test_a_reader_who_hands_in_a_file_of_their_own_replaces_nobody(
     assert scores(sqlite_engine) == [3, 5]
 
 
-def scores(engine: Engine) -> list[float]:
+def scores(engine: Engine, feature: str = "vasari_f1") -> list[float]:
     columns = measurement.c
-    statement = select(columns.value_as_number).where(columns.measurement_source_value == "vasari_f1")
+    statement = select(columns.value_as_number).where(columns.measurement_source_value == feature)
     with engine.connect() as connection:
         return sorted(connection.scalars(statement))
+
+
+@pytest.mark.parametrize("name", ["cdm/pyradiomics.csv"])
+def test_a_table_of_pyradiomics_loads_under_its_own_long_names(
+    name: str, sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    log = load(sqlite_engine, image_features.read(case(name)), "dicom", IDENTITY)
+    assert log.kinds["ImageReading"].quarantined == 0
+    long = "log-sigma-3-0-mm-3D_gldm_LargeDependenceHighGrayLevelEmphasis"
+    assert scores(sqlite_engine, "original_firstorder_Mean") == [1.5]
+    assert scores(sqlite_engine, stored_name(long)) == [2.5]
+
+
+@pytest.mark.parametrize("name", ["cdm/pyradiomics_native.csv"])
+def test_a_table_that_names_files_and_no_patient_is_refused_with_its_way_out(name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        list(image_features.read(case(name)))
+    assert "name patient" in caught.value.fix

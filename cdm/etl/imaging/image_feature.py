@@ -12,10 +12,11 @@ What it was measured on and by whom is a row of `image_feature` (MI-CDM), where 
                                     MEASUREMENT_TABLE and the measurement_id
     alg_system, alg_datetime        the engine, its version and the hash of its settings; or who read it
 
-Names are at most 50 characters. A reader's score keeps the column's name (`vasari_f5`). A radiomic feature is
-`modality:region:filter:tag`, made by `radiomic_name`, with IBSI's tag and aggregation, since one IBSI code
-may stand for several numbers: `CT:GTV:none:cm_joint_entr_3D_avg`. One image has one row per radiomic name:
-computing again with other settings replaces the number. Each reading of a reader has a row of its own.
+Names are at most 50 characters, longer ones end in their hash (`stored_name`). A reader's score keeps the
+column's name (`vasari_f5`). A radiomic feature is `modality:region:filter:tag`, made by `radiomic_name`, with
+IBSI's tag and aggregation, since one IBSI code may stand for several numbers: as in
+`CT:GTV:none:cm_joint_entr_3D_avg`. One image has one row per radiomic name: computing again with other
+settings replaces the number. Each reading of a reader has a row of its own.
 
 So a variable is read by
     SELECT person_id, value_as_number, measurement_date
@@ -72,7 +73,7 @@ def feature_rows(
             "value_as_number": None if missing else value,
             "unit_concept_id": unit_concept_id,
             "unit_source_value": unit or None,
-            "measurement_source_value": _within_length(name),
+            "measurement_source_value": stored_name(name),
             "measurement_source_concept_id": 0,
             "measurement_event_id": image_occurrence_id,
             "meas_event_field_concept_id": 0 if image_occurrence_id else None,
@@ -104,7 +105,7 @@ def radiomic_name(modality: str, region: str, tag: str, filter_name: str = "none
     `tag` is IBSI's, followed by the aggregation where there is one. What is too long ends in eight
     hexadecimal digits of its hash, so that two long names stay two.
     """
-    return _within_length(":".join(word_of(part) for part in (modality, region, filter_name, tag)))
+    return stored_name(":".join(word_of(part) for part in (modality, region, filter_name, tag)))
 
 
 def word_of(text: str) -> str:
@@ -112,7 +113,8 @@ def word_of(text: str) -> str:
     return re.sub(r"[\s:]+", "_", text.strip()) or "_"
 
 
-def _within_length(name: str) -> str:
+def stored_name(name: str) -> str:
+    """The name of a feature as measurement_source_value holds it: what is too long ends in its hash."""
     if len(name) <= NAME_LENGTH:
         return name
     return f"{name[: NAME_LENGTH - 9]}~{blake2b(name.encode(), digest_size=4).hexdigest()}"

@@ -1,5 +1,6 @@
 """Readers' scores from a CSV: every number is kept, every cell that is none is reported."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,14 @@ def test_an_empty_cell_is_missing_and_another_that_is_no_number_is_reported(tmp_
 def test_a_broken_line_is_reported_and_the_others_load(tmp_path: Path, line: str, code: str) -> None:
     features, faults = read(write(tmp_path / "v.csv", HEADER, line, f"p2,{UID},1,2"))
     assert (len(features), faults) == (1, [("v.csv:2", code)])
+
+
+def test_columns_that_are_no_features_are_left_out_and_words_are_told_ten_times(tmp_path: Path) -> None:
+    header = "SubjectID,good,two words,diagnostics_Versions_Numpy,maker"
+    features, faults = read(write(tmp_path / "v.csv", header, *("p1,1,2,1.26,ACME" for _ in range(30))))
+    assert features == [{"good": 1.0}] * 30
+    told = Counter((code, place.rpartition(":")[2]) for place, code in faults)
+    assert told == {("feature-name", "3"): 1, ("not-a-number", "maker"): 10}
 
 
 @pytest.mark.parametrize("header", ["subject,vasari_f5", "patient,vasari f5", "patient,f5,f5", ""])
