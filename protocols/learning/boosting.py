@@ -22,7 +22,6 @@ from pydantic import Field, model_validator
 from scipy.special import expit, logit
 
 from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
 from protocols.core.protocol import (
     Arrays,
@@ -36,6 +35,7 @@ from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
+from protocols.estimation.outcome import same_outcome
 from protocols.estimation.standards import SCALED, fitting_sums
 from protocols.learning.trees import (
     GRID_CELLS,
@@ -219,11 +219,7 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
         base = mean if spec.base_score is None else spec.base_score
         if spec.loss == "logistic":
             if mean in (0.0, 1.0):
-                raise StudyError(
-                    Code.SEPARATION,
-                    f"{spec.outcome} is the same for everybody",
-                    "take an outcome that varies among these people, or other people",
-                )
+                raise same_outcome(spec.outcome)
             base = float(logit(base))
         trees = Trees.blank(spec.trees, spec.depth)
         gain, splits = np.zeros(len(spec.covariates)), np.zeros(len(spec.covariates))

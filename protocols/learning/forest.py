@@ -18,7 +18,6 @@ from pydantic import Field, model_validator
 from scipy import stats
 
 from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, site_step
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
@@ -26,6 +25,7 @@ from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.core.wording import listed
+from protocols.estimation.outcome import same_outcome
 from protocols.estimation.person_draws import uniform
 from protocols.estimation.roc import bin_of, delong, histogram_of
 from protocols.estimation.standards import SCALED, fitting_sums
@@ -252,11 +252,7 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
         judged = yield Ask("out_of_bag", trees.arrays())
         histogram = np.asarray(judged["histogram"], dtype=np.int64)
         if 0 in histogram.sum(axis=1):
-            raise StudyError(
-                Code.SEPARATION,
-                f"{spec.outcome} is the same for everybody",
-                "take an outcome that varies among these people, or other people",
-            )
+            raise same_outcome(spec.outcome)
         auc, se = delong(histogram)
         return ForestResult(
             covariates=spec.covariates,

@@ -39,6 +39,7 @@ from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
 from protocols.estimation.newton import covariate_moments, location_and_scale
+from protocols.estimation.outcome import same_outcome
 from protocols.estimation.person_draws import uniform
 from protocols.learning import site_noise
 from protocols.learning.network_training import (
@@ -323,7 +324,7 @@ def _moments(spec: NeuralSpec) -> Coordination[tuple[int, int | None, Floats, Fl
     total = yield from _explained(Ask("moments"))
     n, events = int(total["n"]), int(total["n_events"])
     if spec.loss == "logistic" and events in (0, n):
-        raise StudyError(Code.SEPARATION, f"{spec.outcome} is the same for everybody with complete data")
+        raise same_outcome(spec.outcome, "everybody with complete data")
     return n, events if spec.loss == "logistic" else None, *_standards(spec, total)
 
 

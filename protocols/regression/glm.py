@@ -16,7 +16,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
-from scipy import stats
 from scipy.special import ndtr
 
 from protocols.core.disclosure import Array, Count, Moment
@@ -44,7 +43,9 @@ from protocols.estimation.newton import (
     maximise,
     original_scale,
 )
+from protocols.estimation.outcome import null_loglik
 from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, plainly, refined, standard_moments
+from protocols.estimation.wald import wald
 from protocols.regression import families
 from protocols.results.figures import forest, interval_caption
 
@@ -342,7 +343,7 @@ def _null_deviance(spec: GlmSpec, outcome: Floats, n: int, log_exposure: float) 
     if spec.family == "poisson":
         return float(2 * (logs - with_offset - total * (np.log(total) - log_exposure)))
     if spec.family == "probit" and not (spec.offset or spec.exposure):
-        return float(-2 * (total * np.log(total / n) + (n - total) * np.log(1 - total / n)))
+        return -2 * null_loglik(n, total)
     return float("nan")
 
 
@@ -352,8 +353,8 @@ def result(spec: GlmSpec, found: Maximum, basis: Floats, null_deviance: float, n
     expected = np.asarray(found.point.arrays["expected"], dtype=np.float64)
     information = Point(found.coef[:p], 0.0, np.zeros(p), expected[:p, :p])
     covariance = basis @ information.covariance() @ basis.T
-    coef, se = basis @ found.coef[:p], np.sqrt(np.diag(covariance))
-    half = stats.norm.ppf((1 + spec.level) / 2) * se
+    coef = basis @ found.coef[:p]
+    tested = wald(coef, covariance, spec.level)
     theta = theta_se = float("nan")
     if spec.family == "negative_binomial":
         theta = float(np.exp(found.coef[-1]))
@@ -361,11 +362,11 @@ def result(spec: GlmSpec, found: Maximum, basis: Floats, null_deviance: float, n
     return GlmResult(
         terms=spec.terms(),
         coef=coef,
-        se=se,
-        z=coef / se,
-        p=2 * stats.norm.sf(np.abs(coef / se)),
-        lower=coef - half,
-        upper=coef + half,
+        se=tested.se,
+        z=tested.z,
+        p=tested.p,
+        lower=tested.lower,
+        upper=tested.upper,
         rate_ratio=np.full(p, np.nan) if spec.family == "probit" else np.exp(coef),
         covariance=covariance,
         loglik=found.point.loglik,

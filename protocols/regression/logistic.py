@@ -11,10 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy import stats
 
 from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import Applicable, Estimates, PredictsProbability, ProbabilityModel
@@ -22,7 +20,9 @@ from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.newton import CLIMB, maximise, original_scale
+from protocols.estimation.outcome import null_loglik, same_outcome
 from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, standard_moments
+from protocols.estimation.wald import wald
 from protocols.regression.families import derivatives, probabilities
 from protocols.results.figures import forest, interval_caption
 
@@ -147,11 +147,7 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
         start, shift, scale = begun.start, begun.location, begun.scale
         n, events = int(start["n"]), int(start["n_events"])
         if events in (0, n):
-            raise StudyError(
-                Code.SEPARATION,
-                f"{spec.outcome} is the same for everybody with complete data",
-                "take an outcome that varies among these people, or other people",
-            )
+            raise same_outcome(spec.outcome, "everybody with complete data")
         basis = original_scale(shift, scale)
 
         def evaluate(coef: Floats) -> Ask:
@@ -197,25 +193,22 @@ def result(
     evaluations: int,
 ) -> LogisticResult:
     """The result of coefficients and their covariance, with Wald statistics and intervals."""
-    se = np.sqrt(np.diag(covariance))
-    half = stats.norm.ppf((1 + spec.level) / 2) * se
-    with np.errstate(over="ignore"):  # without information the interval is (0, inf)
-        ratio, lower, upper = np.exp(coef), np.exp(coef - half), np.exp(coef + half)
+    tested = wald(coef, covariance, spec.level)
+    ratio, lower, upper = tested.ratios()
     n, events = people
-    null = events * np.log(events / n) + (n - events) * np.log(1 - events / n)
     return LogisticResult(
         terms=spec.terms(),
         coef=coef,
-        se=se,
-        z=coef / se,
-        p=2 * stats.norm.sf(np.abs(coef / se)),
+        se=tested.se,
+        z=tested.z,
+        p=tested.p,
         odds_ratio=ratio,
         lower=lower,
         upper=upper,
         covariance=covariance,
         loglik=loglik,
         deviance=-2 * loglik,
-        null_deviance=float(-2 * null),
+        null_deviance=-2 * null_loglik(n, events),
         n=n,
         n_events=events,
         level=spec.level,

@@ -18,7 +18,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy import stats
 from scipy.optimize import brentq
 
 from protocols.core.disclosure import Count, Moment
@@ -30,6 +29,7 @@ from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.newton import check_rank
+from protocols.estimation.wald import wald
 from protocols.results.figures import estimates, term_rows
 from protocols.results.numerals import shown
 
@@ -302,17 +302,16 @@ def result(
     withheld: Mapping[str, Code],
 ) -> MixedResult:
     """The result of fixed effects and their covariance, with Wald statistics and intervals."""
-    se = np.sqrt(np.diag(covariance))
-    half = stats.norm.ppf((1 + spec.level) / 2) * se
+    tested = wald(coef, covariance, spec.level)
     residual, between = variances
     return MixedResult(
         terms=spec.terms(),
         coef=coef,
-        se=se,
-        z=coef / se,
-        p=2 * stats.norm.sf(np.abs(coef / se)),
-        lower=coef - half,
-        upper=coef + half,
+        se=tested.se,
+        z=tested.z,
+        p=tested.p,
+        lower=tested.lower,
+        upper=tested.upper,
         covariance=covariance,
         sigma=float(np.sqrt(residual)),
         site_sd=float(np.sqrt(between)),

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
-from scipy import stats
 from scipy.special import logsumexp, softmax, xlogy
 
 from protocols.core.disclosure import Count, Moment
@@ -24,6 +23,7 @@ from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.newton import CLIMB, maximise, original_scale
 from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, standard_moments
+from protocols.estimation.wald import wald
 from protocols.regression.families import blocks
 from protocols.results.figures import estimates, interval_caption, term_rows
 
@@ -256,19 +256,17 @@ def result(
     evaluations: int,
 ) -> MultinomialResult:
     """The result of coefficients and their covariance, with Wald statistics and intervals."""
-    se = np.sqrt(np.diag(covariance))
-    half = stats.norm.ppf((1 + spec.level) / 2) * se
+    tested = wald(coef, covariance, spec.level)
     shape = (len(spec.levels) - 1, len(spec.terms()))
     n = int(counts.sum())
-    with np.errstate(over="ignore"):  # without information the interval is (0, inf)
-        ratio, lower, upper = np.exp(coef), np.exp(coef - half), np.exp(coef + half)
+    ratio, lower, upper = tested.ratios()
     return MultinomialResult(
         levels=spec.levels[1:],
         terms=spec.terms(),
         coef=coef.reshape(shape),
-        se=se.reshape(shape),
-        z=(coef / se).reshape(shape),
-        p=(2 * stats.norm.sf(np.abs(coef / se))).reshape(shape),
+        se=tested.se.reshape(shape),
+        z=tested.z.reshape(shape),
+        p=tested.p.reshape(shape),
         odds_ratio=ratio.reshape(shape),
         lower=lower.reshape(shape),
         upper=upper.reshape(shape),

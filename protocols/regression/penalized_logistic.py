@@ -16,7 +16,6 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Curve, Curves, Figure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
@@ -27,6 +26,7 @@ from protocols.core.wording import listed
 from protocols.estimation import elastic_net
 from protocols.estimation.elastic_net import at_penalty
 from protocols.estimation.newton import CLIMB, original_scale
+from protocols.estimation.outcome import null_loglik, same_outcome
 from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, standard_moments
 from protocols.regression import families
 from protocols.regression.proximal_newton import Quadratic, minimise
@@ -188,11 +188,7 @@ class PenalizedLogistic(
         zero, mean, sd = begun.start, begun.location, begun.scale
         n, events = int(zero["n"]), int(zero["n_events"])
         if events in (0, n):
-            raise StudyError(
-                Code.SEPARATION,
-                f"{spec.outcome} is the same for everybody with complete data",
-                "take an outcome that varies among these people, or other people",
-            )
+            raise same_outcome(spec.outcome, "everybody with complete data")
         shift, scale = mean, sd if spec.standardize else np.ones(len(sd))
         basis = original_scale(shift, scale)
         asked = np.diag(np.append(1.0, sd / scale)) if begun.is_standardized else basis
@@ -271,7 +267,6 @@ def result(
         ]
     )
     bic = np.log(n) * (df + 1) - 2 * loglik
-    null = events * np.log(events / n) + (n - events) * np.log(1 - events / n)
     return PenalizedLogisticResult(
         terms=spec.covariates,
         lambdas=lambdas,
@@ -283,7 +278,7 @@ def result(
         deviance=-2 * loglik,
         bic=bic,
         chosen=int(np.argmin(bic)),
-        null_deviance=float(-2 * null),
+        null_deviance=-2 * null_loglik(n, events),
         n=n,
         n_events=events,
         evaluations=evaluations,

@@ -16,6 +16,7 @@ from protocols.core.roles import Applicable, Estimates, PredictsSurvival, Role
 from protocols.core.table import Floats
 from protocols.core.variables import Name
 from protocols.estimation.newton import Point
+from protocols.estimation.wald import wald
 from protocols.results.figures import forest, interval_caption
 from protocols.survival.life_table import Grid
 from protocols.survival.proportional_hazards import ProportionalHazards, Transform
@@ -240,10 +241,8 @@ def result(
 
     `null` is the likelihood at 0 in any coordinates; the others are of the covariates' original scale.
     """
-    se = np.sqrt(np.diag(covariance))
-    half = stats.norm.ppf((1 + spec.level) / 2) * se
-    with np.errstate(over="ignore"):  # without information the interval is (0, inf)
-        ratio, lower, upper = np.exp(coef), np.exp(coef - half), np.exp(coef + half)
+    tested = wald(coef, covariance, spec.level)
+    ratio, lower, upper = tested.ratios()
     chi_square = np.full(3, np.nan)
     if not spec.penalty:
         chi_square = np.array(
@@ -257,9 +256,9 @@ def result(
     return CoxResult(
         terms=spec.covariates,
         coef=coef,
-        se=se,
-        z=coef / se,
-        p=2 * stats.norm.sf(np.abs(coef / se)),
+        se=tested.se,
+        z=tested.z,
+        p=tested.p,
         hazard_ratio=ratio,
         lower=lower,
         upper=upper,

@@ -17,7 +17,6 @@ from pydantic import Field, model_validator
 from scipy import stats
 
 from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
@@ -32,6 +31,7 @@ from protocols.core.roles import Model, PredictsProbability
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.core.wording import listed
+from protocols.estimation.outcome import same_outcome
 from protocols.estimation.roc import bin_of, delong_difference, histogram_of
 from protocols.results.figures import net_benefit
 from protocols.validation.out_of_fold import (
@@ -276,11 +276,7 @@ def result(spec: DecisionCurveSpec, total: Arrays) -> DecisionCurveResult:
     """
     n, (without, events) = int(total["n"]), (int(x) for x in total["people"])
     if 0 in (without, events):
-        raise StudyError(
-            Code.SEPARATION,
-            f"everybody scored has the same {spec.outcome()}",
-            "choose an outcome that varies among these people, or other people",
-        )
+        raise same_outcome(spec.outcome(), "everybody scored")
     cut = np.array(spec.thresholds)
     odds = cut / (1 - cut)
     false, true = (np.asarray(counts, dtype=np.int64) for counts in total["positive"])

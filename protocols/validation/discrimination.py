@@ -21,7 +21,7 @@ import pandas as pd
 from pydantic import Field
 
 from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
-from protocols.core.errors import Code, StudyError
+from protocols.core.errors import Code
 from protocols.core.figure import Estimates, Figure, Panel
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
@@ -38,6 +38,7 @@ from protocols.core.roles import Model, PredictsProbability, Transforms
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.estimation.heterogeneity import auc_se, heterogeneity
+from protocols.estimation.outcome import same_outcome
 from protocols.estimation.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
 from protocols.preparation.combat import CombatSpec
 from protocols.results.numerals import shown_p
@@ -345,11 +346,7 @@ def result(
     negatives, positives = histogram
     n, events = int(histogram.sum()), int(positives.sum())
     if events in (0, n):
-        raise StudyError(
-            Code.SEPARATION,
-            f"everybody scored has the same {spec.outcome()}",
-            "choose an outcome that varies among these people, or other people",
-        )
+        raise same_outcome(spec.outcome(), "everybody scored")
     auc, se = delong(histogram)
     shown = merged(histogram, spec.min_cell)
     fpr, tpr = roc(shown)

@@ -21,11 +21,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
-from scipy import stats
 from scipy.special import expit, logit
 
 from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure, NoFigure
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
@@ -43,6 +41,8 @@ from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mas
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.newton import CLIMB, Point, location_and_scale, maximise, original_scale
+from protocols.estimation.outcome import null_loglik, same_outcome
+from protocols.estimation.wald import wald
 from protocols.regression import families
 from protocols.results.figures import forest
 from protocols.validation.out_of_fold import stacked
@@ -203,11 +203,7 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
         total = yield Ask("moments", folds)
         n, events = int(total["n"]), int(total["n_events"])
         if events in (0, n):
-            raise StudyError(
-                Code.SEPARATION,
-                f"{spec.outcome} is the same for everybody who is scored",
-                "choose an outcome that varies among these people, or other people",
-            )
+            raise same_outcome(spec.outcome, "everybody who is scored")
         kept = _kept(spec, total)
         shift, scale = np.zeros(2 * len(spec.experts)), np.ones(2 * len(spec.experts))
         columns = [j - 1 for j in kept[1:]]
@@ -344,23 +340,21 @@ def result(
     full, spread = np.full(size, np.nan), np.full((size, size), np.nan)
     full[kept] = coef
     spread[np.ix_(kept, kept)] = covariance
-    se = np.sqrt(np.diag(spread))
-    half = stats.norm.ppf((1 + spec.level) / 2) * se
+    tested = wald(full, spread, spec.level)
     n, events = people
-    null = events * np.log(events / n) + (n - events) * np.log(1 - events / n)
     return FusionResult(
         terms=(INTERCEPT, *spec.columns()),
         coef=full,
-        se=se,
-        z=full / se,
-        p=2 * stats.norm.sf(np.abs(full / se)),
-        lower=full - half,
-        upper=full + half,
+        se=tested.se,
+        z=tested.z,
+        p=tested.p,
+        lower=tested.lower,
+        upper=tested.upper,
         covariance=spread,
         modalities=spec.names(),
         known=known,
         loglik=loglik,
-        null_loglik=float(null),
+        null_loglik=null_loglik(n, events),
         n=n,
         n_events=events,
         experts=experts,
