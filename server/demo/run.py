@@ -108,7 +108,7 @@ class Demo:
         """Waits until the study is in the hospital's inbox, and approves it."""
         home = ("--home", f"sites/{name}")
         deadline = time.monotonic() + APPROVAL_SECONDS
-        while not self.command("inbox", "list", *home):
+        while not self.command("inbox", "list", *home)["studies"]:
             if time.monotonic() > deadline:
                 raise StudyError(Code.DEADLINE, f"the study did not reach {name}")
             time.sleep(0.5)
