@@ -165,7 +165,7 @@ def _zone(dataset: pydicom.Dataset, frame: int) -> timedelta | None:
 
     TimezoneOffsetFromUTC says so for all times without an offset of their own (PS3.5 6.2, PS3.3 C.12.1.1.8).
     Without it a DT that tells the same time of day as its DA and TM has their offset, and where all DT have
-    one offset and no other time stands beside them it does not matter which it is.
+    one offset and no other time is looked at beside them it does not matter which it is.
     """
     if (told := _offset(dataset.get("TimezoneOffsetFromUTC"))) is not None:
         return told
@@ -177,9 +177,10 @@ def _zone(dataset: pydicom.Dataset, frame: int) -> timedelta | None:
         return _offset_of(scan)
     if _wall_clock(start) and _time(beside) == _time_of_day(_wall_clock(start)):
         return _offset_of(start)
-    offsets = {_offset_of(one) for one in (start, scan, dataset.get("DecayCorrectionDateTime")) if one}
-    is_told_by_dt = bool(scan) and not dataset.get("AcquisitionTime") and not dataset.get("SeriesTime")
-    return offsets.pop() if len(offsets) == 1 and is_told_by_dt else None
+    clocks = (start, scan, dataset.get("DecayCorrectionDateTime"))
+    offsets = {_offset_of(one) for one in clocks if one}
+    has_others = not is_enhanced(dataset) and (dataset.get("AcquisitionTime") or dataset.get("SeriesTime"))
+    return offsets.pop() if len(offsets) == 1 and any(clocks[1:]) and not has_others else None
 
 
 def _offset_of(value: Any) -> timedelta | None:

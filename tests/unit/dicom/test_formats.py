@@ -72,15 +72,17 @@ def test_an_enhanced_object_is_the_stack_of_its_frames(tmp_path: Path, kind: str
     assert series["facts"]["slice_thickness_mm"] == 3.0
 
 
-def test_an_enhanced_pet_becomes_suv_by_its_real_world_values(tmp_path: Path) -> None:
+@pytest.mark.parametrize("offset", ["", "+0100", "-0330"])
+def test_an_enhanced_pet_becomes_suv_by_its_real_world_values(tmp_path: Path, offset: str) -> None:
     """370 MBq (an enhanced object counts in MBq) injected at 10:00, corrected to 11:00, 70 kg."""
 
     def pet(dataset: FileDataset) -> None:
         injected, unit, mapping = Dataset(), Dataset(), Dataset()
         injected.RadionuclideTotalDose, injected.RadionuclideHalfLife = "370", "6586.2"
-        injected.RadiopharmaceuticalStartDateTime = "20240305100000"
+        injected.RadiopharmaceuticalStartDateTime = "20240305100000" + offset
         dataset.RadiopharmaceuticalInformationSequence = [injected]
-        dataset.DecayCorrected, dataset.DecayCorrectionDateTime = "YES", "20240305110000"
+        dataset.DecayCorrected, dataset.DecayCorrectionDateTime = "YES", "20240305110000" + offset
+        dataset.SeriesTime = "113000"
         dataset.PatientWeight = "70"
         unit.CodeValue, unit.CodingSchemeDesignator, unit.CodeMeaning = "Bq/ml", "UCUM", "Bq/ml"
         mapping.MeasurementUnitsCodeSequence = [unit]
