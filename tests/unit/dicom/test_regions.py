@@ -106,6 +106,18 @@ def test_evenly_spaced_contours_keep_the_volume_that_they_stand_for(step: float,
     assert mask.sum() == round(4 * count * step) * 25
 
 
+@pytest.mark.parametrize("seed", range(100))
+def test_any_even_spacing_keeps_the_volume_to_a_slice_and_leaves_none_empty(seed: int) -> None:
+    """n contours stand for n times their distance, wherever they lie between the slices."""
+    rng = np.random.default_rng(seed)
+    step, count = rng.uniform(0.3, 4.0), int(rng.integers(4, 30))
+    heights = rng.uniform(5, 8) + step * np.arange(count) + rng.uniform(-0.03, 0.03, count) * min(step, 1)
+    mask = contour_mask([Drawn(np.array(box(0.5, 5.5, float(z)))) for z in heights], (140, 8, 10))
+    held = np.flatnonzero(mask.any(axis=(1, 2)))
+    assert abs(mask.sum() / 25 - count * step) <= 1
+    assert len(held) == held[-1] - held[0] + 1
+
+
 def test_contours_half_way_between_slices_fill_as_many_slices() -> None:
     assert by_slice(drawn(box(0.5, 5.5, 0.5), box(0.5, 5.5, 1.5001), box(0.5, 5.5, 2.4999))) == [
         25,
