@@ -10,10 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from site_node.features.arrays import Floats, Integers, Mask
+
 Days = NDArray[np.datetime64]  # datetime64[D]
-Mask = NDArray[np.bool_]
 Labels = NDArray[np.object_]
 Pick = Literal["first", "last", "nearest", "mean", "min", "max", "any"]
 

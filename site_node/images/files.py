@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from protocols.core.errors import Code, InputError
+from site_node.features.arrays import Mask
 from site_node.features.functional.maps import LACKS, Lack, NoMapError, Volumes
 from site_node.features.functional.settings import MAPS, SUV_KINDS, UM2_IN, Adc, OtherSuv
 from site_node.features.radiomics import ENGINE, VERSION, Feature, Settings, extract_regions, presets
@@ -20,7 +21,6 @@ from site_node.images.nifti_volumes import volumes_of
 from site_node.images.scan import Scan, scan_of
 from site_node.sources import nifti
 
-Mask = NDArray[np.bool_]
 FIXES = {
     Lack.T1: "Name t1_ms in the settings' map, or give images with several flip angles by --t1.",
     Lack.UNIT: "Name stored_unit in the settings' map: um2/s or mm2/s.",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from site_node.features.functional.maps import Box, Volumes, compute
+from site_node.features.arrays import Box, Mask
+from site_node.features.functional.maps import Volumes, compute
 from site_node.features.functional.settings import UNITS, Adc, SeriesMap
 from site_node.features.radiomics import Settings
 from site_node.features.radiomics.neighbours import union
@@ -15,7 +16,6 @@ from site_node.features.radiomics.neighbours import union
 if TYPE_CHECKING:  # pydicom loads with the first DICOM
     from site_node.sources.dicom.geometry import Grid
 
-Mask = NDArray[np.bool_]
 Spacing = tuple[float, float, float]
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from site_node.features.arrays import Mask
 from site_node.features.radiomics import ENGINE, VERSION, Settings, extract_regions
 from site_node.features.radiomics.processing import UnusableError, window_of
 from site_node.features.radiomics.stability import Perturbation, Perturbations, icc, perturbed
 from site_node.images.files import (
     Asked,
     Case,
-    Mask,
     announce_compilation,
     check_output,
     refusals,

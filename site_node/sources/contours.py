@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from site_node.features.arrays import Floats, Mask
 from site_node.sources.dicom.faults import DicomFault, Fault
-from site_node.sources.dicom.geometry import Floats
-
-Mask = NDArray[np.bool_]
 
 OFF_PLANE = 0.1  # slices: points of one plane differ by no more; a contour that does lies in no image plane
 CONTIGUOUS = 1.25  # of the distance between contours: a wider gap has no contour

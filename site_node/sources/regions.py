@@ -9,16 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
 
+from site_node.features.arrays import Mask
 from site_node.sources.contours import Contour, contour_mask
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Grid
 from site_node.sources.dicom.headers import REGIONS, RTSTRUCT, is_closed, region_names
 from site_node.sources.dicom.parser import parse, reading
 from site_node.sources.segmentation import segment_masks
-
-Mask = NDArray[np.bool_]
 
 HALF = 0.5  # fractional segments: the share of the maximum from which a voxel belongs
 

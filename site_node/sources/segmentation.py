@@ -12,12 +12,11 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
+from site_node.features.arrays import Floats, Mask
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.frames import number, slices_of, value_of
-from site_node.sources.dicom.geometry import POSITION_TOLERANCE_MM, Floats, Grid, Slice, normal
+from site_node.sources.dicom.geometry import POSITION_TOLERANCE_MM, Grid, Slice, normal
 from site_node.sources.dicom.pixels import frames
-
-Mask = NDArray[np.bool_]
 
 OFF_PLANE = 0.1  # of the distance between planes: one that is off by more lies in no regular stack
 OFF_EDGE = 0.1  # voxels that a pixel's centre may lie beyond the outer voxels' faces

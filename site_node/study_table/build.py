@@ -33,7 +33,8 @@ from protocols.core.variables import (
     Survival,
     columns_of,
 )
-from site_node.features.clinical import Events, Floats, one_each, spells
+from site_node.features.arrays import Floats
+from site_node.features.clinical import Events, one_each, spells
 from site_node.features.genomics.expression import log2_1p
 from site_node.features.genomics.methylation import m_value
 from site_node.study_table import cohort, genomic_records, records, sealing

@@ -23,7 +23,7 @@ from cdm.cohorts.cohort import (
 from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
 from cdm.schema import person
 from cdm.vocabulary.concepts import Vocabulary
-from site_node.features.clinical import Mask
+from site_node.features.arrays import Mask
 from site_node.study_table import atlas, consents, genomic_records, records
 from site_node.study_table.people import SOURCES, People, as_days, has_concept
 

@@ -19,7 +19,8 @@ from cdm.schema import genomic_profile, genomic_test, measurement, target_gene, 
 from cdm.vocabulary.consequences import OPEN
 from cdm.vocabulary.genes import Names, gene_names
 from site_node.features import clinical, genomics
-from site_node.features.clinical import Events, Floats, Integers
+from site_node.features.arrays import Floats, Integers
+from site_node.features.clinical import Events
 from site_node.features.genomics import burden, clonality, copy_number, mutation
 from site_node.study_table.people import People, as_numbers
 

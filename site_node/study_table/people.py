@@ -30,7 +30,8 @@ from cdm.schema import (
 from cdm.vocabulary.concepts import Vocabulary
 from cdm.vocabulary.names import ConceptCode, normal_code
 from protocols.core.errors import Code, SpecError
-from site_node.features.clinical import Days, Events, Floats, Integers
+from site_node.features.arrays import Floats, Integers
+from site_node.features.clinical import Days, Events
 
 LOCAL = "local"  # a hospital's own code system, which the ETL writes without a prefix
 SOURCE_VALUE_LENGTH = 50

@@ -18,7 +18,8 @@ from cdm.schema import (
 )
 from cdm.vocabulary.names import ConceptCode
 from site_node.features import clinical
-from site_node.features.clinical import Days, Events, Floats, Labels, Mask, Pick
+from site_node.features.arrays import Floats, Mask
+from site_node.features.clinical import Days, Events, Labels, Pick
 from site_node.study_table.people import (
     MEASUREMENT,
     OBSERVATION,

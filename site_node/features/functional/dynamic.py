@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from site_node.features.arrays import Floats
 
 KEP_RANGE, KEP_STEPS = (1e-3, 30.0), 64  # 1/min
 REFINEMENTS = 4  # each to about a sixteenth of the step before

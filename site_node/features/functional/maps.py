@@ -8,13 +8,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from site_node.features.arrays import Box, Floats
+
 from .dynamic import fit_extended_tofts, misfit, parker_input
 from .relaxation import adc, concentration, r1_from_flip_angles, r2_star
 from .settings import Adc, BloodVolume, Kinetics, R2Star, SeriesMap
 from .susceptibility import blood_volume, delta_r2_star
 
-Floats = NDArray[np.float64]
-Box = tuple[slice, slice, slice]
 Quantity = Literal["b_s_mm2", "time_s", "echo_time_ms", "flip_angle_degrees", "repetition_time_ms"]
 
 STEP_S = 0.5  # at which the arterial input is sampled: its first pass lasts 6 s

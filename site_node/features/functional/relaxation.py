@@ -1,9 +1,8 @@
 """Maps of exponentials: ADC from diffusion, R2* from echoes, T1 from flip angles, contrast agent."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from site_node.features.arrays import Floats
 
 
 def adc(signal: Floats, b_values: Floats) -> Floats:

@@ -3,11 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from site_node.features.arrays import Floats
 
 from .dynamic import integral
-
-Floats = NDArray[np.float64]
 
 
 class BloodVolume(NamedTuple):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from site_node.features.clinical import Floats, Integers
+from site_node.features.arrays import Floats, Integers
 
 # CNVkit's thresholds of `call` (-1.1, -0.25, 0.2, 0.7): the log2 ratios between 0, 1, 2, 3 and 4 copies of a
 # diploid genome, with room for the normal cells of a sample.

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from site_node.features.clinical import Floats
+from site_node.features.arrays import Floats
 
 Zone = Literal["no progression", "indeterminate", "progression"]
 

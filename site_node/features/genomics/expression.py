@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from site_node.features.clinical import Floats
+from site_node.features.arrays import Floats
 
 
 def tpm(counts: Floats, lengths: Floats) -> Floats:

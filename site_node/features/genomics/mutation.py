@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from site_node.features.arrays import Floats, Integers
 
 # The MAF Variant_Classification words that change the protein (maftools 2.x, `read.maf(vc_nonSyn = NULL)`).
 NONSYNONYMOUS = frozenset(

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from site_node.features.clinical import Floats
+from site_node.features.arrays import Floats
 from site_node.features.genomics.segmentation_kernels import arcs_by_chance, largest_arc, means_by_chance
 
 

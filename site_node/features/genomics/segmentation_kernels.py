@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 
-from site_node.features.clinical import Floats
+from site_node.features.arrays import Floats
 
 F = TypeVar("F", bound=Callable[..., Any])
 

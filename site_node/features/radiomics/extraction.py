@@ -8,6 +8,8 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from site_node.features.arrays import Box
+
 from . import (
     autocorrelation,
     glcm,
@@ -30,7 +32,7 @@ from .memory import keep_freed_memory
 from .model import Spacing
 from .neighbours import neighbours, union, within
 from .processing import Together, UnusableError, process_together, window_of
-from .region import Box, Region
+from .region import Region
 from .settings import FamilyName, Settings
 
 MODULES: Mapping[FamilyName, ModuleType] = {

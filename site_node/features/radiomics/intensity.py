@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .feature import Definition, Family
+from site_node.features.arrays import Floats
 
-Floats = NDArray[np.float64]
+from .feature import Definition, Family
 
 _STATISTICS = (
     ("mean", "Mean", "Q4LE", "I"),

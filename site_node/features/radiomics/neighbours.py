@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from .region import Box
+from site_node.features.arrays import Box
 
 
 @dataclass(frozen=True)

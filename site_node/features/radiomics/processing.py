@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from site_node.features.arrays import Box, Mask
+
 from .feature import Reason
 from .model import Spacing
-from .region import Box, Mask, Region, bounding_box
+from .region import Region, bounding_box
 from .resample import REACH, Axis, resample
 from .settings import Interpolation, Resegmentation, Settings
 

@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
+from site_node.features.arrays import Box, Mask
+
 from . import geometry_kernels
 from .model import Spacing
-
-Mask = NDArray[np.bool_]
-Box = tuple[slice, slice, slice]
 
 
 def bounding_box(mask: Mask) -> Box | None:

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from site_node.features.arrays import Mask
+
 from .model import Model, Spacing
-from .region import Mask, bounding_box
+from .region import bounding_box
 
 Image = NDArray[np.float64]
 

@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from site_node.features.arrays import Floats
 
 
 class Normal(NamedTuple):

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from site_node.features.arrays import Floats
 from site_node.sources.dicom.faults import DicomFault, Fault
 
-Floats = NDArray[np.float64]
 Triple = tuple[float, float, float]
 
 ANGLE_TOLERANCE = 1e-3  # of a direction cosine: 0.06 degrees

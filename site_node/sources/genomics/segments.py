@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cdm.etl.record import SourceRecord, Unreadable
-from site_node.features.clinical import Integers
+from site_node.features.arrays import Integers
 from site_node.features.genomics import copy_number
 from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.builds import MIXED_BUILDS, OTHER_BUILD

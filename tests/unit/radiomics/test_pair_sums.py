@@ -5,13 +5,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy import fft
 
+from site_node.features.arrays import Mask
 from site_node.features.radiomics import pair_sums as module
 from site_node.features.radiomics.autocorrelation import moran_geary
 from site_node.features.radiomics.model import Spacing
 from site_node.features.radiomics.pair_sums import PairSums, pair_sums
 from site_node.features.radiomics.region import Region
-
-Mask = NDArray[np.bool_]
 
 
 def ellipsoid(*shape: int) -> Mask:

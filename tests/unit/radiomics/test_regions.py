@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from site_node.features.arrays import Mask
 from site_node.features.radiomics import Reason, Settings, extract, extract_regions
 from site_node.features.radiomics.filters.mean import Mean
 from site_node.features.radiomics.neighbours import neighbours
 
 MM = (2.0, 1.0, 1.0)
 SHAPE = (20, 60, 60)
-Mask = NDArray[np.bool_]
 
 
 def image(seed: int = 0) -> NDArray[np.float64]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
+from site_node.features.arrays import Box
+
 from ..model import Spacing
 from . import Filter
-from .convolve import Box, Image, responses
+from .convolve import Image, responses
 from .wavelet import Wavelet
 
 

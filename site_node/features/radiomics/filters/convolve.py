@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from site_node.features.arrays import Box
+
 Boundary = Literal["zero", "nearest", "periodic", "mirror"]
 Pooling = Literal["max", "mean"]
 Image = NDArray[np.float32]
-Box = tuple[slice, slice, slice]  # what of a response is wanted, (z, y, x)
 WHOLE = slice(None)
 PAD_MODES: dict[Boundary, Literal["constant", "edge", "wrap", "symmetric"]] = {
     "zero": "constant",

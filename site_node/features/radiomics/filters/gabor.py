@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import fft
 
+from site_node.features.arrays import Box
+
 from ..model import Model, Positive, Spacing
-from .convolve import PAD_MODES, Boundary, Box, Image, cut
+from .convolve import PAD_MODES, Boundary, Image, cut
 
 
 class Gabor(Model):

@@ -4,8 +4,10 @@ from typing import Literal
 
 import numpy as np
 
+from site_node.features.arrays import Box
+
 from ..model import Model, Positive, Spacing
-from .convolve import WHOLE, Boundary, Box, Image, Taps, along
+from .convolve import WHOLE, Boundary, Image, Taps, along
 
 
 class LaplacianOfGaussian(Model):

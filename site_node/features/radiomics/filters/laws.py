@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from site_node.features.arrays import Box
+
 from ..model import Model, Spacing
-from .convolve import Boundary, Box, Image, Pooling, Taps, rotation_pooled, separable
+from .convolve import Boundary, Image, Pooling, Taps, rotation_pooled, separable
 
 KERNELS = {
     "L3": (1, 2, 1),

@@ -4,8 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from site_node.features.arrays import Box
+
 from ..model import Model, Spacing
-from .convolve import Boundary, Box, Image, Taps, separable
+from .convolve import Boundary, Image, Taps, separable
 
 
 class Mean(Model):

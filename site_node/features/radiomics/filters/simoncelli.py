@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import fft
 
+from site_node.features.arrays import Box
+
 from ..model import Model, Spacing
-from .convolve import Box, Image, cut
+from .convolve import Image, cut
 from .laplacian import LaplacianOfGaussian
 
 Order = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]

@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from site_node.features.arrays import Box
+
 from ..model import Model, Spacing
-from .convolve import Boundary, Box, Image, Pooling, Taps, rotation_pooled, separable
+from .convolve import Boundary, Image, Pooling, Taps, rotation_pooled, separable
 
 _R3, _R10, _R7 = np.sqrt([3, 10, 7])
 _D3 = np.sqrt(5 + 2 * _R10)
