@@ -1,14 +1,13 @@
 """`shadowgraph data`: the hospital's own files into the CDM, and what it holds and lacks."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from protocols.runtime.output import Output
 from site_node.cli import fhir, pacs
-from site_node.cli.progress import by_kind, counted
+from site_node.cli.progress import followed
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Load the hospital's files into its CDM.")
 add_app = typer.Typer(no_args_is_help=True, help="Load files; what is there already is not loaded twice.")
@@ -45,7 +44,7 @@ def add_genomics(
     ] = None,
     name: Annotated[str, typer.Option(help=NAME_HELP)] = "genomics",
     home: Home = Path("."),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Load variants, fusions, copy number, expression, methylation, purity or ctDNA, told by their headers.
 
     Without --panel a gene counts as tested only where it has a variant; without --panel-size (or a BED
@@ -53,13 +52,22 @@ def add_genomics(
 
     Example: shadowgraph data add genomics variants.maf --panel panel.bed
     """
-    from site_node.home.config import load
-    from site_node.ingest.loading import add_genomics
-    from site_node.sources.genomics import Told
+    from site_node.actions import loads
+    from site_node.cli.words import data as words
 
-    told = Told(panel, samples, panel_size, origin, build, genes, values)
-    with counted("samples") as progress:
-        return by_kind(add_genomics(load(home), source, name, told, progress))
+    events = loads.add_genomics(
+        home,
+        source,
+        name=name,
+        panel=panel,
+        samples=samples,
+        panel_size=panel_size,
+        origin=origin,
+        build=build,
+        genes=genes,
+        values=values,
+    )
+    return words.loaded(followed(events, "samples"))
 
 
 @add_app.command("image-features")
@@ -67,36 +75,30 @@ def add_image_features(
     source: Source,
     name: Annotated[str, typer.Option(help=NAME_HELP)] = "image-features",
     home: Home = Path("."),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Load image features that readers scored, from a CSV with the columns patient and series_uid.
 
     Example: shadowgraph data add image-features vasari.csv
     """
-    from site_node.home.config import load
-    from site_node.ingest.loading import add_image_features
+    from site_node.actions import loads
+    from site_node.cli.words import data as words
 
-    with counted("readings") as progress:
-        return by_kind(add_image_features(load(home), source, name, progress))
+    return words.loaded(followed(loads.add_image_features(home, source, name=name), "readings"))
 
 
 @app.command()
 def status(
     places: Annotated[bool, typer.Option("--places", help="list every place in quarantine")] = False,
     home: Home = Path("."),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Show rows per table, the newest loads, what was in doubt, and what could not be loaded, and why.
 
     Example: shadowgraph data status --places
     """
-    from cdm.etl.loader import report
+    from site_node.actions import data
+    from site_node.cli.words import data as words
 
-    with _cdm(home) as engine:
-        return {
-            "rows": report.table_counts(engine),
-            "loads": report.loads(engine),
-            "doubts": report.doubts(engine),
-            "quarantine": report.quarantined_places(engine) if places else report.quarantined(engine),
-        }
+    return Output(data.status(home, places=places), words.status)
 
 
 @app.command()
@@ -104,32 +106,27 @@ def quality(
     html: Annotated[Path | None, typer.Option(help="write the whole result as one page")] = None,
     every: Annotated[bool, typer.Option("--all", help="list every check, not only what failed")] = False,
     home: Home = Path("."),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Check conformance, completeness and plausibility, compare with the run before, and say what to do.
 
     Example: shadowgraph data quality --html quality.html
     """
-    from site_node.home.config import load
-    from site_node.quality import assess
-    from site_node.quality.page import write_page
+    from site_node.actions import data
+    from site_node.cli.words import data as words
 
-    with _cdm(home) as engine:
-        found = assess(engine, load(home).name, home)
-    if html is not None:
-        write_page(found, html)
-    return found.summary(every=every)
+    return Output(data.quality(home, html=html, every=every), words.quality)
 
 
 @app.command()
-def linkage(home: Home = Path(".")) -> list[dict[str, Any]]:
+def linkage(home: Home = Path(".")) -> Output[Any]:
     """Count the people with clinical, imaging and genomic data, and those who have all of it.
 
     Example: shadowgraph data linkage
     """
-    from cdm.linkage import funnel
+    from site_node.actions import data
+    from site_node.cli.words import data as words
 
-    with _cdm(home) as engine:
-        return [{"people with": kind, "people": people} for kind, people in funnel(engine).items()]
+    return Output(data.linkage(home), words.linkage)
 
 
 @app.command()
@@ -139,103 +136,66 @@ def unmapped(
         Path | None, typer.Option(help="write all of them, to be filled in or read by Usagi")
     ] = None,
     home: Home = Path("."),
-) -> list[dict[str, Any]]:
+) -> Output[Any]:
     """List the codes without a standard concept, those that touch most people first.
 
     Example: shadowgraph data unmapped --limit 20 --csv codes.csv
     """
-    from cdm.etl.loader import report
-    from cdm.vocabulary.csv_file import inert
-    from site_node.home.config import load
-    from site_node.home.identity import site_identity
+    from site_node.actions import data
+    from site_node.cli.words import data as words
 
-    with _cdm(home) as engine:
-        lines = report.unmapped(engine, site_identity(load(home)))
-    if csv is not None:
-        report.write_codes(lines, csv)
-    return [{**line, "system": inert(line["system"]), "code": inert(line["code"])} for line in lines[:limit]]
+    return Output(data.unmapped(home, limit=limit, csv=csv), words.unmapped)
 
 
 @app.command("map")
 def map_(
     file: Annotated[Path, typer.Argument(help="a CSV with the columns of source_to_concept_map")],
     home: Home = Path("."),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Load the site's own map of codes (Usagi's export) and map the records anew by it.
 
     Example: shadowgraph data map local-codes.csv
     """
-    from cdm.vocabulary.source_map import load_source_map
+    from site_node.actions import loads
+    from site_node.cli.words import data as words
 
-    with _cdm(home) as engine, _clear_errors(file):
-        mapped = load_source_map(engine, file)
-    return {"mapped": mapped, **remap(home)}
+    return words.remapped(followed(loads.map_codes(home, file), "records"))
 
 
 @app.command()
-def remap(home: Home = Path(".")) -> dict[str, Any]:
+def remap(home: Home = Path(".")) -> Output[Any]:
     """Map anew what is loaded, where the map, the vocabulary or the profile changed; needs no source.
 
     Example: shadowgraph data remap
     """
-    from site_node.home.config import load
-    from site_node.ingest.loading import remap
+    from site_node.actions import loads
+    from site_node.cli.words import data as words
 
-    with counted("records") as progress:
-        return remap(load(home), progress)
+    return words.remapped(followed(loads.remap(home), "records"))
 
 
 @app.command()
-def manifest() -> dict[str, Any]:
+def manifest() -> Output[Any]:
     """Show which FHIR this node accepts, and which tables of OMOP it fills from it.
 
     Example: shadowgraph data manifest --json
     """
-    from cdm.etl.loader.capabilities import manifest
+    from site_node.actions import data
+    from site_node.cli.words import data as words
 
-    return manifest()
+    return Output(data.manifest(), words.manifest)
 
 
 @vocabulary_app.command("load")
 def vocabulary_load(
     file: Annotated[Path, typer.Argument(help="the zip that athena.ohdsi.org sends, or a CSV of concepts")],
     home: Home = Path("."),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Load the vocabularies of an Athena export or a list of concepts, and map the records anew by it.
 
     Example: shadowgraph data vocabulary load vocabulary_download_v5.zip
     """
-    from cdm.vocabulary.athena import load_athena
-    from cdm.vocabulary.concept_list import load_concept_list
+    from site_node.actions import loads
+    from site_node.cli.words import data as words
 
-    is_list = file.name.lower().endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz"))
-    with _cdm(home) as engine, _clear_errors(file), counted("rows") as progress:
-        loaded = dict((load_concept_list if is_list else load_athena)(engine, file, progress))
-    return {**loaded, **remap(home)}
-
-
-@contextmanager
-def _cdm(home: Path) -> Iterator[Any]:
-    """The engine of the site's CDM."""
-    from site_node.home.cdm import open_cdm
-    from site_node.home.config import load
-
-    engine = open_cdm(load(home))
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def _clear_errors(file: Path) -> Iterator[None]:
-    """Turns what is wrong with a vocabulary file into an error with an exit code."""
-    from cdm.vocabulary.names import VocabularyFileError
-    from protocols.core.errors import Code, InputError
-
-    if not file.is_file():
-        raise InputError(Code.NOT_FOUND, f"there is no file {file.name}")
-    try:
-        yield
-    except VocabularyFileError as error:
-        raise InputError(Code.INVALID_INPUT, str(error)) from None
+    return words.remapped(followed(loads.load_vocabulary(home, file), "rows"))

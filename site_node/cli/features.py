@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from protocols.runtime.output import Output
 from site_node.cli.inbox import Home
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure the site's images and tests.")
@@ -21,82 +22,48 @@ def compute(
         Path | None, typer.Option(help="YAML, one for all; without: each modality's preset")
     ] = None,
     region: Annotated[list[str] | None, typer.Option(help="NAME=PATTERN, such as 'GTV=gtv*'; repeat")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="how many processes; without: one a core")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="how many processes; without: one per core")] = None,
     cluster: Annotated[
-        str | None, typer.Option(help="address of an engine Dask, such as tcp://10.0.0.5:8786; not --jobs")
+        str | None, typer.Option(help="address of a Dask cluster, such as tcp://10.0.0.5:8786; not --jobs")
     ] = None,
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Measure every region that is not measured yet with these settings; what fails goes to quarantine.
 
     Hospitals name regions differently: --region 'GTV=*gtv*' measures the one that fits as GTV.
 
     Example: shadowgraph features radiomics compute --region 'GTV=*gtv*'
     """
-    import os
-    from dataclasses import asdict
+    from site_node.actions import features
+    from site_node.cli.progress import followed
+    from site_node.cli.words import features as words
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from site_node.features.radiomics import Settings
-    from site_node.home import config
-    from site_node.home.cdm import open_cdm
-    from site_node.home.identity import site_identity
-    from site_node.images import feature_store
-
-    site = config.load(home)
-    engine = open_cdm(site)
-    columns = (TextColumn("images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("images", total=None)
-            done = feature_store.compute(
-                engine,
-                home,
-                site_identity(site),
-                settings=Settings.load(settings) if settings else None,
-                patterns=_patterns(region or []),
-                jobs=jobs or os.cpu_count() or 1,
-                cluster=cluster,
-                progress=lambda count, total: bar.update(task, completed=count, total=total),
-            )
-        return asdict(done) | {"failures": feature_store.failures(engine)}
-    finally:
-        engine.dispose()
+    regions = _patterns(region or [])
+    events = features.compute(home, settings=settings, regions=regions, jobs=jobs, cluster=cluster)
+    return Output(followed(events, "images"), words.measured)
 
 
 @radiomics.command()
-def status(home: Home = Path(".")) -> dict[str, Any]:
+def status(home: Home = Path(".")) -> Output[Any]:
     """Show how many images have regions and features, by modality, and what could not be measured.
 
     Example: shadowgraph features radiomics status
     """
-    from site_node.home import config
-    from site_node.home.cdm import open_cdm
-    from site_node.images import feature_store
+    from site_node.actions import features
+    from site_node.cli.words import features as words
 
-    engine = open_cdm(config.load(home))
-    try:
-        return {"modalities": feature_store.status(engine), "failures": feature_store.failures(engine)}
-    finally:
-        engine.dispose()
+    return Output(features.image_status(home), words.images)
 
 
 @genomics.command("status")
-def genomics_status(home: Home = Path(".")) -> list[dict[str, Any]]:
+def genomics_status(home: Home = Path(".")) -> Output[Any]:
     """Show people, samples and findings by kind of test; genomic features are computed when a study asks.
 
     Example: shadowgraph features genomics status
     """
-    from site_node.home import config
-    from site_node.home.cdm import open_cdm
-    from site_node.ingest import genomic_status
+    from site_node.actions import features
+    from site_node.cli.words import features as words
 
-    engine = open_cdm(config.load(home))
-    try:
-        return genomic_status.status(engine)
-    finally:
-        engine.dispose()
+    return Output(features.genomics_status(home), words.genomics)
 
 
 def _patterns(given: list[str]) -> dict[str, str]:

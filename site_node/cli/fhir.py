@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from protocols.runtime.output import Output
+
 Home = Annotated[Path, typer.Option("--home", envvar="SHADOWGRAPH_HOME", help="the site's folder")]
 
 
@@ -25,7 +27,7 @@ def add_fhir(
         Path | None, typer.Option(help="the private key: JSON Web Key, a set of them, PEM")
     ] = None,
     home: Home = Path("."),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Load FHIR R4: NDJSON and bundles, plain or gzip, below a folder; or pull them from a server.
 
     A second pull brings what changed since the first. With --key the server is asked for tokens as SMART
@@ -33,19 +35,12 @@ def add_fhir(
 
     Example: shadowgraph data add fhir 'https://fhir.example/r4/$export' --client-id node --key key.jwks
     """
-    from protocols.core.errors import Code, InputError
-    from site_node.cli.progress import by_kind, counted
-    from site_node.home.config import load
-    from site_node.ingest import fhir_servers
-    from site_node.ingest.loading import add_fhir
-    from site_node.sources.fhir import Validate
+    from site_node.actions import loads
+    from site_node.cli.progress import followed
+    from site_node.cli.words import data as words
 
-    if validate not in list(Validate):
-        raise InputError(Code.INVALID_INPUT, "--validate takes all, sample or none")
-    config, how = load(home), Validate(validate)
-    with counted("resources") as progress:
-        if not fhir_servers.is_url(source):
-            return by_kind(add_fhir(config, Path(source), name, how, progress))
-        wanted = tuple(kind for kind in kinds.split(",") if kind)
-        request = fhir_servers.Request(source, since, wanted, client_id, key)
-        return by_kind(fhir_servers.add_fhir_server(config, request, name, how, progress))
+    wanted = tuple(kind for kind in kinds.split(",") if kind)
+    events = loads.add_fhir(
+        home, source, name=name, validate=validate, since=since, kinds=wanted, client_id=client_id, key=key
+    )
+    return words.loaded(followed(events, "resources"))

@@ -1,9 +1,15 @@
 """`shadowgraph data add dicom`, `data listen` and `data deidentify`: images from folders and from a PACS."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any
 
 import typer
+
+from protocols.runtime.output import Output
 
 Home = Annotated[Path, typer.Option("--home", envvar="SHADOWGRAPH_HOME", help="the site's folder")]
 Bind = Annotated[str, typer.Option(help="the address to listen on")]
@@ -30,7 +36,7 @@ def add_dicom(
     ] = None,
     bind: Bind = "127.0.0.1",
     home: Home = Path("."),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Load CT, MR and PET series and the regions drawn on them (RTSTRUCT, SEG) from a folder or a PACS.
 
     A PACS is asked by DICOMweb (a URL) or DICOM messages (AETITLE@host:port); a second pull goes on where
@@ -38,27 +44,22 @@ def add_dicom(
 
     Example: shadowgraph data add dicom https://pacs.example/dicom-web --credentials token.txt
     """
-    from site_node.cli.progress import by_kind, counted
-    from site_node.home.config import load
-    from site_node.ingest.loading import add_dicom
-    from site_node.ingest.receiving import is_pacs, pacs_at, pull
+    from site_node.actions import loads
+    from site_node.cli.progress import followed
+    from site_node.cli.words import data as words
 
-    if orthanc and since not in (None, "all"):
-        raise typer.BadParameter("Orthanc's changes have numbers, not days: write --since all")
-    config = load(home)
-    if not is_pacs(source):
-        with counted("files") as progress:
-            return by_kind(add_dicom(config, Path(source), name or "dicom", progress))
-    pacs = pacs_at(
+    events = loads.add_dicom(
+        home,
         source,
+        name=name,
+        since=since,
         orthanc=orthanc,
         credentials=credentials,
         own_title=own_title,
         move_port=move_port,
         bind=bind,
     )
-    with counted("objects") as progress:
-        return by_kind(pull(config, pacs, name or "pacs", _position(since), progress))
+    return words.loaded(followed(events, "files or objects"))
 
 
 def listen(
@@ -68,68 +69,46 @@ def listen(
     own_title: OwnTitle = "SHADOWGRAPH",
     name: Annotated[str, typer.Option(help="what this source is called here")] = "pacs",
     home: Home = Path("."),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Receive images that a PACS or scanner sends (C-STORE), until SIGTERM or Ctrl-C; nobody may by default.
 
     Example: shadowgraph data listen --allow MAIN_PACS --bind 10.0.0.5
     """
-    import signal
-    from threading import Event
+    from site_node.actions import loads
+    from site_node.cli.progress import heard
+    from site_node.cli.words import data as words
 
-    from rich.console import Console
-
-    from site_node.cli.progress import counted
-    from site_node.home.config import load
-    from site_node.ingest.receiving import listen
-
-    stop = Event()
-    before = {n: signal.signal(n, lambda *_: stop.set()) for n in (signal.SIGINT, signal.SIGTERM)}
-    words = Console(stderr=True)
-    try:
-        with counted("objects") as progress:
-            return listen(
-                load(home),
-                name,
-                allow or [],
-                own_title=own_title,
-                bind=bind,
-                port=port,
-                stop=stop,
-                serves=lambda port: words.print(f"{own_title} listens on {bind}:{port}"),
-                progress=progress,
-            )
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with _stopped_by_signals() as stop:
+        senders = tuple(allow or ())
+        events = loads.listen(
+            home, allow=senders, port=port, bind=bind, own_title=own_title, name=name, stop=stop
+        )
+        return Output(heard(events, "objects"), words.received)
 
 
 def deidentify(
     source: Annotated[Path, typer.Argument(help="a file or a folder of DICOM")],
     out: Annotated[Path, typer.Argument(help="a new or empty folder")],
     home: Home = Path("."),
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Copy DICOM without identity, by the basic profile of PS3.15 under the site's key.
 
     Example: shadowgraph data deidentify images/ handed-on/
     """
-    from protocols.core.errors import Code, InputError
-    from site_node.cli.progress import counted
-    from site_node.home.config import load
-    from site_node.sources.dicom.copies import copy_folder
+    from site_node.actions import loads
+    from site_node.cli.progress import followed
+    from site_node.cli.words import data as words
 
-    if not source.exists():
-        raise InputError(Code.NOT_FOUND, f"there is no file or folder {source.name}")
-    with counted("files") as progress:
-        return copy_folder(source, out, load(home).pseudonym_key(), progress)
+    return Output(followed(loads.deidentify(home, source, out), "files"), words.copied)
 
 
-def _position(since: str | None) -> str | None:
-    """What `--since` means to a pull: None goes on, an empty position begins anew."""
-    if since is None or since == "all":
-        return "" if since else None
-    from datetime import date
-
+@contextmanager
+def _stopped_by_signals() -> Iterator[Event]:
+    """An event that SIGINT and SIGTERM set."""
+    stop = Event()
+    before = {n: signal.signal(n, lambda *_: stop.set()) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return date.fromisoformat(since).strftime("%Y%m%d")
-    except ValueError:
-        raise typer.BadParameter("write --since YYYY-MM-DD, or --since all") from None
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

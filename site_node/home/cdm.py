@@ -1,5 +1,8 @@
 """The site's own OMOP database."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, OperationalError
 
@@ -34,3 +37,17 @@ def open_cdm(config: SiteConfig) -> Engine:
             "is it running, is there space, and does the role in site.toml have the right to create tables?",
         ) from None
     return engine
+
+
+@contextmanager
+def opened_cdm(config: SiteConfig) -> Iterator[Engine]:
+    """The engine of the site's database, which is closed at the end.
+
+    Raises:
+        InputError, UnreachableError: as `open_cdm`.
+    """
+    engine = open_cdm(config)
+    try:
+        yield engine
+    finally:
+        engine.dispose()

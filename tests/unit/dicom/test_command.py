@@ -31,7 +31,14 @@ def test_images_are_added_measured_and_counted(home: Path, capsys: pytest.Captur
     answer(capsys, "data", "add", "dicom", home / "in", "--home", home)
     options = ("--home", home, "--settings", home / "few.yaml", "--region", "GTV=gtv*")
     done = answer(capsys, "features", "radiomics", "compute", *options)
-    assert done == {"computed": 1, "skipped": 0, "failed": 0, "features": 18, "failures": []}
+    assert done == {
+        "computed": 1,
+        "skipped": 0,
+        "failed": 0,
+        "features": 18,
+        "failures": [],
+        "schema_version": 1,
+    }
     shown = answer(capsys, "features", "radiomics", "status", "--home", home)
     assert shown["failures"] == []
 

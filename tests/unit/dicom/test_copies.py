@@ -59,7 +59,7 @@ def test_the_command_copies_what_may_be_handed_on(home: Path, capsys: pytest.Cap
     printed = capsys.readouterr()
     answer = json.loads(printed.out)
     assert answer["copied"] == 5
-    assert {one["code"]: one["files"] for one in answer["left out"]} == {
+    assert {one["code"]: one["files"] for one in answer["left_out"]} == {
         "dicom-burned-in": 4,
         "dicom-not-dicom": 1,
     }

@@ -315,4 +315,4 @@ def test_the_command_takes_what_the_files_do_not_say(
     kinds = {one["kind"]: one["loaded"] for one in json.loads(capsys.readouterr().out)["kinds"]}
     assert kinds == {"Segments": 1, "Profile": 1}
     assert run(["features", "genomics", "status", "--home", str(tmp_path)], as_json=True) == 0
-    assert json.loads(capsys.readouterr().out)[0]["findings"] == 1
+    assert json.loads(capsys.readouterr().out)["assays"][0]["findings"] == 1

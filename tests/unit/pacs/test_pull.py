@@ -249,7 +249,7 @@ def test_the_command_pulls_and_goes_on(
     assert "canary" not in (printed.out + printed.err).lower()
     assert run([*words, "--since", "all"], as_json=True) == ExitCode.DONE
     assert json.loads(capsys.readouterr().out)["received"] == 0
-    assert run([*words, "--orthanc", "--since", "2024-01-01"], as_json=True) == ExitCode.USAGE
+    assert run([*words, "--orthanc", "--since", "2024-01-01"], as_json=True) == ExitCode.INVALID_INPUT
 
 
 def test_files_are_as_large_as_they_were(site: SiteConfig, stored: OrthancServer, tmp_path: Path) -> None:

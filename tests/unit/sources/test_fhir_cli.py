@@ -75,7 +75,8 @@ def test_status_lists_rows_loads_and_quarantine(data: Command, export: Path) -> 
 
 def test_a_local_code_is_listed_mapped_and_gone(data: Command, export: Path, tmp_path: Path) -> None:
     data("add", "fhir", export)
-    _, (line,) = data("unmapped")
+    _, found = data("unmapped")
+    (line,) = found["codes"]
     assert (line["system"], line["code"], line["people"]) == (
         "https://hospital.example/classes",
         "day-clinic",
@@ -87,9 +88,9 @@ def test_a_local_code_is_listed_mapped_and_gone(data: Command, export: Path, tmp
         f"{line['code']},{line['system']},9202\n"  # Outpatient Visit, which the seed has
     )
     code, mapped = data("map", mapping)
-    assert (code, mapped["mapped"]) == (ExitCode.DONE, 1)
+    assert (code, mapped["mapped"]) == (ExitCode.DONE, {"mapped": 1})
     assert mapped["sources"] == [{"source": "fhir", "remapped": 2, "quarantined": 0}]
-    assert data("unmapped") == (ExitCode.DONE, [])
+    assert data("unmapped")[1]["codes"] == []
     _, summary = data("add", "fhir", export)
     assert {line["kind"]: line["unchanged"] for line in summary["kinds"]} == {"Encounter": 1, "Patient": 1}
     _, again = data("remap")
@@ -124,8 +125,8 @@ def test_the_list_of_codes_is_filled_in_and_loaded(data: Command, export: Path, 
         )
     )
     _, mapped = data("map", codes)
-    assert mapped["mapped"] == 1
-    assert [line["code"] for line in data("unmapped")[1]] == ["2nd"]
+    assert mapped["mapped"] == {"mapped": 1}
+    assert [line["code"] for line in data("unmapped")[1]["codes"]] == ["2nd"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,192 @@
+"""What a person can ask of the CDM: its rows, loads and quarantine, its quality, links and unmapped codes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdm.etl.loader import capabilities, report
+from cdm.linkage import funnel
+from site_node import quality as checked
+from site_node.home.cdm import opened_cdm
+from site_node.home.config import load
+from site_node.home.identity import site_identity
+from site_node.quality.page import write_page
+
+
+@dataclass(frozen=True)
+class LoadRun:
+    """One load: of what, when, and what became of the records."""
+
+    source: str
+    started: str
+    status: str
+    loaded: int
+    unchanged: int
+    replaced: int
+    removed: int
+    quarantined: int
+    not_mapped_yet: int
+    excluded: int
+
+
+@dataclass(frozen=True)
+class QuarantineGroup:
+    """What could not be loaded for one reason: how many places, and the first."""
+
+    source: str
+    kind: str
+    code: str
+    reason: str
+    places: int
+    first: str
+
+
+@dataclass(frozen=True)
+class QuarantinedPlace:
+    """One place that could not be loaded."""
+
+    source: str
+    position: str
+    kind: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DataStatus:
+    """Rows per table, the newest loads first, and what is in quarantine, in groups or place by place."""
+
+    rows: Mapping[str, int]
+    loads: tuple[LoadRun, ...]
+    quarantine: tuple[QuarantineGroup | QuarantinedPlace, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class QualityView:
+    """What the checks found.
+
+    Attributes:
+        matrix: a row per category and context of Kahn's frame, with checks passed and failed.
+        broken, mended: the checks that fail, or no longer fail, since the run before.
+        trend: a row per run, the newest last.
+        linkage: people by what there is of them.
+        findings: a row per check that failed, or per check.
+    """
+
+    site: str
+    checks: int
+    failed: int
+    matrix: tuple[Mapping[str, object], ...]
+    broken: tuple[str, ...]
+    mended: tuple[str, ...]
+    trend: tuple[Mapping[str, object], ...]
+    linkage: Mapping[str, int]
+    findings: tuple[Mapping[str, object], ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Linkage:
+    """The number of people by what there is of them, from everybody to all three kinds."""
+
+    people: Mapping[str, int]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class UnmappedCode:
+    """A code without a standard concept: where it stands, in how many rows, of how many people."""
+
+    system: str
+    code: str
+    source_value: str
+    column: str
+    rows: int
+    people: int
+
+
+@dataclass(frozen=True)
+class UnmappedCodes:
+    """The codes without a standard concept, those that touch most people first."""
+
+    codes: tuple[UnmappedCode, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Which FHIR this node accepts (a row per kind of resource), and which tables of OMOP it fills."""
+
+    software: str
+    mapping: str
+    fhir_versions: tuple[str, ...]
+    cdm_version: str
+    guide: str
+    use_cases: tuple[str, ...]
+    resources: tuple[Mapping[str, object], ...]
+    tables: tuple[Mapping[str, str], ...]
+    schema_version: int = 1
+
+
+def status(home: Path, *, places: bool = False) -> DataStatus:
+    """What the CDM holds, and what could not be loaded: by reason, or every place."""
+    with opened_cdm(load(home)) as engine:
+        rows, loads = report.table_counts(engine), report.loads(engine)
+        quarantine: list[QuarantineGroup | QuarantinedPlace] = (
+            [QuarantinedPlace(**line) for line in report.quarantined_places(engine)]
+            if places
+            else [QuarantineGroup(**line) for line in report.quarantined(engine)]
+        )
+    return DataStatus(rows, tuple(LoadRun(**line) for line in loads), tuple(quarantine))
+
+
+def quality(home: Path, *, html: Path | None = None, every: bool = False) -> QualityView:
+    """Conformance, completeness and plausibility now, compared with the run before.
+
+    Args:
+        html: where to write the whole result as one page.
+        every: list every check, not only what failed.
+    """
+    config = load(home)
+    with opened_cdm(config) as engine:
+        found = checked.assess(engine, config.name, home)
+    if html is not None:
+        write_page(found, html)
+    plain = found.summary(every=every)
+    return QualityView(
+        site=plain["site"],
+        checks=plain["checks"],
+        failed=plain["failed"],
+        matrix=tuple(plain["matrix"]),
+        broken=tuple(plain["broken since the run before"]),
+        mended=tuple(plain["mended since the run before"]),
+        trend=tuple(plain["trend"]),
+        linkage=plain["linkage"],
+        findings=tuple(plain["findings"]),
+    )
+
+
+def linkage(home: Path) -> Linkage:
+    """The people with clinical, imaging and genomic data, and those who have all of it."""
+    with opened_cdm(load(home)) as engine:
+        return Linkage(funnel(engine))
+
+
+def unmapped(home: Path, *, limit: int = 50, csv: Path | None = None) -> UnmappedCodes:
+    """The codes without a standard concept, at most `limit` of them; all are written to `csv`.
+
+    Args:
+        csv: where to write them to be filled in, or read by Usagi.
+    """
+    config = load(home)
+    with opened_cdm(config) as engine:
+        lines = report.unmapped(engine, site_identity(config))
+    if csv is not None:
+        report.write_codes(lines, csv)
+    return UnmappedCodes(tuple(UnmappedCode(**line) for line in lines[:limit]))
+
+
+def manifest() -> Manifest:
+    """The declaration of this transformation, for machines."""
+    return Manifest(**capabilities.manifest())

@@ -1,0 +1,375 @@
+"""What a person can load into the CDM: FHIR, images, genomics, readers' scores; and map it anew."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from cdm.vocabulary.athena import load_athena
+from cdm.vocabulary.concept_list import load_concept_list
+from cdm.vocabulary.names import VocabularyFileError
+from cdm.vocabulary.source_map import load_source_map
+from protocols.core.errors import Code, InputError
+from protocols.runtime.events import Progress, Tell, as_events, counted
+from site_node.governance import audit
+from site_node.home.cdm import opened_cdm
+from site_node.home.config import SiteConfig, load
+from site_node.ingest import fhir_servers, loading, receiving
+from site_node.sources.dicom.copies import copy_folder
+from site_node.sources.fhir import Validate
+from site_node.sources.genomics import Told
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of the records of one source.
+
+    Attributes:
+        partial: whether some could not be loaded, or wait for their patient.
+        waiting: records whose patient is not here.
+        unmapped_codes: codes that met no standard concept.
+        doubts: what was not wholly understood, by code.
+        kinds: a row per kind of record, with its counts.
+        received: objects that a PACS sent; None for files.
+        position: where the next pull from the server goes on; None for files.
+    """
+
+    source: str
+    partial: bool
+    waiting: int
+    unmapped_codes: int
+    doubts: Mapping[str, int]
+    kinds: tuple[Mapping[str, object], ...]
+    received: int | None = None
+    position: str | None = None
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class RemappedSource:
+    """How many records of one source were mapped anew, and how many could not be."""
+
+    source: str
+    remapped: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Remapped:
+    """What became of what was loaded; `mapped` counts the lines of a map or vocabulary by table."""
+
+    partial: bool
+    sources: tuple[RemappedSource, ...]
+    mapped: Mapping[str, int | str]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Listening:
+    """The listener is open to senders."""
+
+    title: str
+    bind: str
+    port: int
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Received:
+    """What came while the site listened."""
+
+    received: int
+    refused: int
+    studies: int
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Copied:
+    """Images that were copied without identity, and those left out: a row per reason."""
+
+    copied: int
+    left_out: tuple[Mapping[str, object], ...]
+    schema_version: int = 1
+
+
+def add_fhir(
+    home: Path,
+    source: str,
+    *,
+    name: str = "fhir",
+    validate: str = "none",
+    since: str | None = None,
+    kinds: tuple[str, ...] = (),
+    client_id: str | None = None,
+    key: Path | None = None,
+) -> Iterator[Progress | Loaded]:
+    """The resources loaded so far, and at the end what became of all.
+
+    Args:
+        source: a file, a folder, or a URL: a FHIR base, or its $export.
+        name: what this source is called here.
+        validate: the resources to validate first: all, sample or none.
+        since: pull from a server what changed since this instant; `all` for everything.
+        kinds: the kinds of resources to pull; all where it is empty.
+        client_id, key: how the server knows this site (SMART Backend Services).
+
+    Raises:
+        InputError: there is nothing to load, or an argument is not valid.
+        UnreachableError: the server does not answer.
+    """
+    if validate not in list(Validate):
+        raise InputError(Code.INVALID_INPUT, "--validate takes all, sample or none")
+    config, how = load(home), Validate(validate)
+    if not fhir_servers.is_url(source):
+        return _load(
+            config, "fhir", name, lambda more: loading.add_fhir(config, Path(source), name, how, more)
+        )
+    request = fhir_servers.Request(source, since, kinds, client_id, key)
+    return _load(
+        config, "fhir", name, lambda more: fhir_servers.add_fhir_server(config, request, name, how, more)
+    )
+
+
+def add_dicom(
+    home: Path,
+    source: str,
+    *,
+    name: str | None = None,
+    since: str | None = None,
+    orthanc: bool = False,
+    credentials: Path | None = None,
+    own_title: str = receiving.OWN_TITLE,
+    move_port: int | None = None,
+    bind: str = "127.0.0.1",
+) -> Iterator[Progress | Loaded]:
+    """The files or objects read so far, and at the end what became of all series and regions.
+
+    Args:
+        source: a file, a folder, a URL, or AETITLE@host:port.
+        since: pull from this day (YYYY-MM-DD) on, or `all`; None goes on where the last pull ended.
+        orthanc: the URL is an Orthanc's: follow its list of changes, whose positions are no days.
+
+    Raises:
+        InputError: there is nothing to load, or an argument is not valid.
+        UnreachableError: the PACS does not answer.
+    """
+    config, position = load(home), _position(since, orthanc)
+    if not receiving.is_pacs(source):
+        called = name or "dicom"
+        return _load(
+            config, "dicom", called, lambda more: loading.add_dicom(config, Path(source), called, more)
+        )
+    pacs = receiving.pacs_at(
+        source,
+        orthanc=orthanc,
+        credentials=credentials,
+        own_title=own_title,
+        move_port=move_port,
+        bind=bind,
+    )
+    called = name or "pacs"
+    return _load(config, "dicom", called, lambda more: receiving.pull(config, pacs, called, position, more))
+
+
+def add_genomics(
+    home: Path,
+    source: Path,
+    *,
+    name: str = "genomics",
+    panel: str | None = None,
+    samples: Path | None = None,
+    panel_size: float | None = None,
+    origin: str | None = None,
+    build: str | None = None,
+    genes: Path | None = None,
+    values: str | None = None,
+) -> Iterator[Progress | Loaded]:
+    """The samples loaded so far, and at the end what became of all.
+
+    Args:
+        source: a file or folder of variants, fusions, copy number, expression, methylation, purity or ctDNA.
+        panel: exome, genome, transcriptome, or a file of the genes tested.
+        samples: a list of the samples that were tested.
+        panel_size: megabases that the test reads, for the mutational burden.
+        origin: somatic or germline, where the files do not say.
+        build: genome build, such as GRCh38.
+        genes: GTF or BED: where genes lie and their lengths.
+        values: a table's numbers: counts, tpm, fpkm, log2-tpm, beta, m.
+
+    Raises:
+        InputError: there is nothing to load, or an argument is not valid.
+    """
+    config, told = load(home), Told(panel, samples, panel_size, origin, build, genes, values)
+    return _load(
+        config, "genomics", name, lambda more: loading.add_genomics(config, source, name, told, more)
+    )
+
+
+def add_image_features(
+    home: Path, source: Path, *, name: str = "image-features"
+) -> Iterator[Progress | Loaded]:
+    """The readings loaded so far, and at the end what became of all rows of a CSV of readers' scores.
+
+    Raises:
+        InputError: there is nothing to load.
+    """
+    config = load(home)
+    return _load(
+        config, "image-features", name, lambda more: loading.add_image_features(config, source, name, more)
+    )
+
+
+def listen(
+    home: Path,
+    *,
+    allow: tuple[str, ...] = (),
+    port: int = 11112,
+    bind: str = "127.0.0.1",
+    own_title: str = receiving.OWN_TITLE,
+    name: str = "pacs",
+    stop: Event,
+) -> Iterator[Progress | Listening | Received]:
+    """What comes from allowed senders (C-STORE) until `stop`: when the port is open, objects so far, the sum.
+
+    Raises:
+        SiteError: no sender is allowed. InputError: the extra for DICOM messages is not installed.
+    """
+    config = load(home)
+    audit.act(home, "listening", source=name, allowed=len(allow))
+
+    def work(tell: Callable[[Any], None]) -> Received:
+        counts = receiving.listen(
+            config,
+            name,
+            allow,
+            own_title=own_title,
+            bind=bind,
+            port=port,
+            stop=stop,
+            serves=lambda opened: tell(Listening(own_title, bind, opened)),
+            progress=counted(tell),
+        )
+        return Received(**counts)
+
+    return as_events(work)
+
+
+def deidentify(home: Path, source: Path, out: Path) -> Iterator[Progress | Copied]:
+    """The files read so far, and at the end how many were copied without identity (PS3.15, the site's key).
+
+    Raises:
+        InputError: `source` does not exist, or `out` is not empty or lies inside of it.
+    """
+    config = load(home)
+    if not source.exists():
+        raise InputError(Code.NOT_FOUND, f"there is no file or folder {source.name}")
+
+    def work(tell: Tell) -> Copied:
+        found = copy_folder(source, out, config.pseudonym_key(), counted(tell))
+        audit.act(home, "deidentified", copied=found["copied"])
+        return Copied(found["copied"], tuple(found["left out"]))
+
+    return as_events(work)
+
+
+def map_codes(home: Path, file: Path) -> Iterator[Progress | Remapped]:
+    """The records mapped anew so far by the site's own map of codes, and at the end what became of all.
+
+    Args:
+        file: a CSV with the columns of source_to_concept_map (Usagi's export).
+
+    Raises:
+        InputError: there is no such file, or it is not such a map.
+    """
+    return _mapped(home, "codes-mapped", file, lambda engine, more: {"mapped": load_source_map(engine, file)})
+
+
+def load_vocabulary(home: Path, file: Path) -> Iterator[Progress | Remapped]:
+    """The rows and records read so far, and at the end what was loaded and mapped anew.
+
+    Args:
+        file: the zip that Athena sends, or a CSV of concepts.
+
+    Raises:
+        InputError: there is no such file, or it is neither.
+    """
+    is_list = file.name.lower().endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz"))
+    read = load_concept_list if is_list else load_athena
+    return _mapped(home, "vocabulary-loaded", file, lambda engine, more: dict(read(engine, file, more)))
+
+
+def remap(home: Path) -> Iterator[Progress | Remapped]:
+    """The records mapped anew so far by a changed map, vocabulary or profile, and at the end their sum."""
+    config = load(home)
+
+    def work(tell: Tell) -> Remapped:
+        return _remapped(config, counted(tell), {})
+
+    return as_events(work)
+
+
+def _load(
+    config: SiteConfig, kind: str, name: str, read: Callable[[loading.Progress], dict[str, Any]]
+) -> Iterator[Progress | Loaded]:
+    def work(tell: Tell) -> Loaded:
+        outcome = "failed"
+        try:
+            summary = read(counted(tell))
+            outcome = "partial" if summary["partial"] else "done"
+        finally:  # what was committed before an error or an interruption stays loaded
+            audit.act(config.home, "loaded", kind=kind, source=name, outcome=outcome)
+        return _loaded(summary)
+
+    return as_events(work)
+
+
+def _loaded(summary: dict[str, Any]) -> Loaded:
+    kinds = [
+        {"kind": kind, **counts, "excluded": counts["excluded"] or 0}
+        for kind, counts in summary["kinds"].items()
+    ]
+    return Loaded(**{**summary, "kinds": tuple(kinds)})
+
+
+def _mapped(
+    home: Path, event: str, file: Path, read: Callable[[Any, loading.Progress], dict[str, int | str]]
+) -> Iterator[Progress | Remapped]:
+    config = load(home)
+    if not file.is_file():
+        raise InputError(Code.NOT_FOUND, f"there is no file {file.name}")
+
+    def work(tell: Tell) -> Remapped:
+        more = counted(tell)
+        try:
+            with opened_cdm(config) as engine:
+                mapped = read(engine, more)
+        except VocabularyFileError as error:
+            raise InputError(Code.INVALID_INPUT, str(error)) from None
+        audit.act(home, event, rows=sum(count for count in mapped.values() if isinstance(count, int)))
+        return _remapped(config, more, mapped)
+
+    return as_events(work)
+
+
+def _remapped(config: SiteConfig, more: loading.Progress, mapped: dict[str, int | str]) -> Remapped:
+    found = loading.remap(config, more)
+    sources = tuple(RemappedSource(**line) for line in found["sources"])
+    audit.act(config.home, "remapped", records=sum(one.remapped for one in sources))
+    return Remapped(found["partial"], sources, mapped)
+
+
+def _position(since: str | None, orthanc: bool) -> str | None:
+    """What `since` means to a pull: None goes on, an empty position begins anew."""
+    if since is None or since == "all":
+        return "" if since else None
+    if orthanc:
+        raise InputError(Code.INVALID_INPUT, "Orthanc's changes have numbers, not days", "write --since all")
+    try:
+        return date.fromisoformat(since).strftime("%Y%m%d")
+    except ValueError:
+        raise InputError(
+            Code.INVALID_INPUT, "--since is not a valid day", "write --since YYYY-MM-DD, or --since all"
+        ) from None

@@ -1,0 +1,26 @@
+"""What people read of what was measured."""
+
+from typing import Any
+
+from site_node.actions.features import GenomicStatus, ImageStatus, Measured
+
+Row = dict[str, Any]
+
+
+def measured(done: Measured) -> Row:
+    """What was computed, skipped and failed, and why."""
+    counts = {name: getattr(done, name) for name in ("computed", "skipped", "failed", "features")}
+    return {**counts, "failures": [vars(one) for one in done.failures]}
+
+
+def images(found: ImageStatus) -> Row:
+    """One row per modality, and per reason why regions could not be measured."""
+    return {
+        "modalities": [dict(row) for row in found.modalities],
+        "failures": [vars(one) for one in found.failures],
+    }
+
+
+def genomics(found: GenomicStatus) -> list[Row]:
+    """One row per kind of test."""
+    return [dict(row) for row in found.assays]
