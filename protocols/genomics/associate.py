@@ -143,7 +143,7 @@ class AssociateResult(Result):
         curves.append(Curve("", ends, (line, line), marks="guide"))
         few = f" The {MOST_POINTS} smallest p-values are drawn." if known.sum() > MOST_POINTS else ""
         return Figure(
-            (Curves("", Axis("effect per unit"), Axis("−log₁₀ p", low=0.0), tuple(curves)),),
+            (Curves("", Axis("effect per unit"), Axis("−log10 p", low=0.0), tuple(curves)),),
             f"{self.tests} tests; above the dashed line p is below 0.05 after Bonferroni's correction.{few}",
         )
 

@@ -23,12 +23,14 @@ from scipy.special import expit
 
 from protocols.core.disclosure import Array, Count, Moment, Thresholds, Update
 from protocols.core.errors import Code, StudyError
-from protocols.core.figure import NoFigure
+from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
+from protocols.core.wording import listed
 from protocols.estimation.newton import covariate_moments, location_and_scale, original_scale
+from protocols.results.figures import forest
 
 INTERCEPT = "(Intercept)"
 
@@ -151,8 +153,14 @@ class LocalModelsResult(Applicable):
     def summary(self) -> pd.DataFrame:
         return pd.DataFrame({"coef": self.coef, "odds_ratio": np.exp(self.coef)}, index=list(self.terms))
 
-    def figure(self) -> NoFigure:
-        return NoFigure("the mean of models has no standard errors to draw")
+    def figure(self) -> Figure | NoFigure:
+        """Odds ratios as points: a mean of models has no standard errors."""
+        unknown = np.full(len(self.terms), np.nan)
+        caption = (
+            f"Odds ratios of the mean of {self.models} hospitals' models, {self.n} people; without intervals."
+        )
+        values = (np.exp(self.coef), unknown, unknown)
+        return forest(self.terms, *values, measure="odds ratio", ratio=True, caption=caption)
 
     def transform_arrays(self) -> dict[str, Array]:
         return {"coef": self.coef}
@@ -225,6 +233,17 @@ class LocalModels(FederatedProtocol[LocalModelsSpec, LocalModelsResult], Probabi
         from protocols.results import estimators  # scikit-learn loads with it
 
         return estimators.logistic_regression(spec.covariates, result.coef)
+
+    def method(self, spec: LocalModelsSpec) -> str:
+        kind = {
+            "LogisticRegression": "logistic regression with an L2 penalty",
+            "LinearDiscriminantAnalysis": "linear discriminant analysis",
+        }[spec.classifier.kind]
+        return (
+            f"Each hospital trained a model of {spec.outcome} on {listed(spec.covariates)} by {kind} "
+            "(scikit-learn), covariates standardized over all hospitals; the models were averaged, "
+            "weighted by people (Zhang, Duchi & Wainwright 2013)."
+        )
 
     def about(self, spec: LocalModelsSpec) -> str:
         names = ", ".join(spec.covariates)

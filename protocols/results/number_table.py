@@ -59,7 +59,7 @@ def _curves(panel: Curves) -> tuple[NumberTable, ...]:
         drawn = [curve for curve in drawn if curve.x != together[0].x]
         tables.append(_one_table(panel, together))
     if panel.at_risk:
-        at_risk = zip_longest(panel.at_risk.x, *(counts for _, counts in panel.at_risk.groups))
+        at_risk = zip_longest(_whole(panel.at_risk.x), *(counts for _, counts in panel.at_risk.groups))
         columns = (panel.x.text, *(f"{name}, at risk" for name, _ in panel.at_risk.groups))
         tables.append(NumberTable(columns, tuple(at_risk)))
     return tuple(tables)
@@ -72,7 +72,14 @@ def _one_table(panel: Curves, curves: Sequence[Curve]) -> NumberTable:
         named = (("", curve.y), (", lower limit", curve.low), (", upper limit", curve.high))
         columns += [name + word for word, part in named if part]
         parts += [part for _, part in named if part]
-    return NumberTable(tuple(columns), tuple(zip(*parts, strict=True)))
+    return NumberTable(tuple(columns), tuple(zip(*(_whole(part) for part in parts), strict=True)))
+
+
+def _whole(values: Sequence[float]) -> Sequence[float | int]:
+    """Days and rounds as whole numbers; what has a fraction anywhere, or no number above 1, stays."""
+    if all(value.is_integer() for value in values) and max(values, default=0.0) > 1:
+        return [int(value) for value in values]
+    return values
 
 
 def described(panel: Panel) -> str:

@@ -39,7 +39,8 @@ def roc_panel(curves: Sequence[Roc]) -> Curves:
 def _drawn(roc: Roc) -> Curve:
     label = f"{roc.label}, AUC {roc.auc:.2f}"
     if roc.has_points:
-        x, y = floats(roc.false_positive_rate), floats(roc.true_positive_rate)
+        points = zip(floats(roc.false_positive_rate), floats(roc.true_positive_rate), strict=True)
+        x, y = zip(*dict.fromkeys(points), strict=True)  # a merged bin repeats the point before it
         return Curve(label, x, y, marks="joined")
     grid = np.linspace(0, 1, 101)
     # Two normal distributions of one spread, d' = sqrt(2) z(AUC) apart: tpr = phi(d' + z(fpr)).

@@ -41,6 +41,8 @@ WORDS = {
     "odds_ratio": "odds ratio",
     "rate_ratio": "rate ratio",
     "beta": "effect",
+    "singular_value": "singular value",
+    "grand_mean": "grand mean",
     "auc_bound": "AUC known to within",
     "loglik_null": "log-likelihood without covariates",
 }
@@ -77,6 +79,8 @@ def words(name: str) -> str:
     if match := QUANTILE.match(name):
         share = f"{float(match[2]):.0%} had the event"
         return f"day by which {share}" if match[1] == "day" else f"its interval ({share})"
+    if name.startswith("r_squared_"):
+        return f"R² of {name.removeprefix('r_squared_')}"
     return WORDS.get(name, name)
 
 

@@ -31,6 +31,7 @@ from protocols.results.figures import forest
 from protocols.results.number_table import numbers
 from protocols.results.plots import draw
 from protocols.results.svg import svg
+from protocols.results.validation_figures import Roc, roc_panel
 from tests.lib.everything import examples, hospitals, study_with
 from tests.lib.extras import NEEDS_TORCH
 
@@ -221,3 +222,16 @@ def test_a_forest_of_very_many_covariates_is_cut_and_says_so() -> None:
     assert isinstance(figure.panels[0], Estimates)
     assert len(figure.panels[0].rows) == 60
     assert figure.caption == "The first 60 of 200 covariates."
+
+
+def test_a_roc_curve_does_not_repeat_the_points_of_merged_bins() -> None:
+    rates = np.array([0.0, 0.0, 0.0, 0.2, 0.2, 1.0])
+    panel = roc_panel([Roc("all", rates, np.array([0.0, 0.0, 0.0, 0.6, 0.6, 1.0]), 0.7)])
+    assert panel.curves[0].x == (0.0, 0.2, 1.0)
+    assert panel.curves[0].y == (0.0, 0.6, 1.0)
+
+
+def test_days_and_rounds_are_whole_in_the_table_of_numbers() -> None:
+    panel = Curves("", Axis("day"), Axis("share"), (Curve("", (0.0, 30.0), (1.0, 0.5)),))
+    assert numbers(panel)[0].rows == ((0, 1.0), (30, 0.5))
+    assert isinstance(numbers(panel)[0].rows[1][0], int)
