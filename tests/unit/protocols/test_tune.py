@@ -243,8 +243,9 @@ def test_a_site_whose_inner_fold_is_small_is_not_left_out_alone() -> None:
     small = sites((150, 120, 60))[2]
     inner = Rows(keep="train", fold=0, of=10, inner=True, inside=Rows(keep="train", sites=("c",)))
     part = ("model", "candidates", "weak")
+    numbers = {"shift": np.zeros(1), "unit": np.ones(1)}
     with pytest.raises(SiteError) as caught:
-        answer(study, small, Ask("moments", analysis="a0", part=part, rows=inner), Thresholds())
+        answer(study, small, Ask("moments", numbers, analysis="a0", part=part, rows=inner), Thresholds())
     assert caught.value.code == Code.WITHHELD
     assert Discrimination.classes(parse_spec(spec), small)["smaller"] < 10
 
@@ -253,7 +254,7 @@ def test_candidates_that_can_not_be_compared_are_refused() -> None:
     cox = {"protocol": "cox", "outcome": "os", "covariates": ["age"]}
     for candidates, word in (
         ({"a": MODEL, "b": {**MODEL, "outcome": "sex"}}, "different outcomes"),
-        ({"a": {**MODEL, "outcome": "os"}, "b": cox}, "either all"),
+        ({"a": {**MODEL, "outcome": "os"}, "b": cox}, "all candidates are cox"),
         ({"a": cox, "b": {**cox, "ties": "breslow"}}, "penalty and covariates"),
         ({"a": cox, "b": {**cox, "episodes": True}}, "episodes"),
         ({"a": MODEL, "b": {**TUNED, "candidates": {"c": MODEL, "d": MODEL}}}, "folds of its own"),
