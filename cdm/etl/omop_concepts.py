@@ -25,6 +25,7 @@ RACE_OBSERVATION = 4013886
 INPATIENT_VISIT = 9201
 
 # FHIR's Quantity.comparator; no comparator is no operator.
+EQUAL = 4172703
 OPERATOR = {"<": 4171756, "<=": 4171754, ">=": 4171755, ">": 4172704}
 YES, NO = 4188539, 4188540
 

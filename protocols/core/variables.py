@@ -1,9 +1,9 @@
 """How a study picks its variables from the CDM, each by its standard. The site's table builder obeys."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 ConceptCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+:[^\s]{1,60}$")]
 """VOCABULARY:code, such as `LOINC:89243-0`; a trailing % in the code means everything that begins so."""
@@ -14,6 +14,10 @@ GeneSymbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,20}$")]
 
 Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}(\.time|\.event)?$")]
 """A numeric variable, or `NAME.time` or `NAME.event` of a survival variable."""
+
+
+ADDED = ("unit", "comparator")
+"""Fields of a measurement that came later, and are written only where they are used."""
 
 
 class _Variable(BaseModel):
@@ -41,12 +45,26 @@ class Sex(_Variable):
 
 
 class Measurement(_Variable):
-    """The number of a measurement or observation; `pick` says how several become one."""
+    """The number of a measurement or observation; `pick` says how several become one.
+
+    unit: in UCUM (`kg`, `10*9/L`). Numbers of other units are converted; what has no unit, or none that
+        converts, is left out. Without it a site whose records are of several units refuses the study.
+    comparator: what a bound such as `<0.1` becomes: nothing (`leave_out`, as without it), for `<` and `<=`
+        half of the limit (`half`), or the limit itself.
+    """
 
     kind: Literal["measurement"]
     concept: ConceptCode
     pick: Literal["first", "last", "mean", "min", "max"] = "first"
     window: Window = Window()
+    unit: Annotated[str, Field(pattern=r"^[!-~]{1,40}$")] | None = None
+    comparator: Literal["leave_out", "half", "limit"] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The variable without the fields that it does not use: studies from before them keep their hash."""
+        content: dict[str, Any] = dump(self)
+        return {name: one for name, one in content.items() if one is not None or name not in ADDED}
 
 
 class Finding(_Variable):

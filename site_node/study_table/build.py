@@ -1,7 +1,7 @@
 """From the CDM to the table that a study computes on: one column a variable, one query each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import singledispatch
 
 import numpy as np
@@ -39,16 +39,21 @@ from site_node.features.genomics.expression import log2_1p
 from site_node.features.genomics.methylation import m_value
 from site_node.study_table import cohort, genomic_records, records, sealing
 from site_node.study_table.people import People
+from site_node.study_table.quantities import measured
 
 Columns = tuple[Floats, ...]
 
 
 @dataclass(frozen=True)
 class Built:
-    """A study's table, and how many people were left after each step of its cohort."""
+    """A study's table, and how many people were left after each step of its cohort.
+
+    `doubts` says of a variable how many records were left out or read by a policy, by kind of doubt.
+    """
 
     table: AnalysisTable
     attrition: list[tuple[str, int]]
+    doubts: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def build_table(
@@ -66,12 +71,13 @@ def build_table(
         else:
             found = sealing.opened(connection, sealed, vocabulary)
         people = found.people
-        columns = {
-            column: values
-            for name, variable in study.variables.items()
-            if not isinstance(variable, Scanner)
-            for column, values in zip(columns_of(name, variable), read(variable, people), strict=True)
-        }
+        columns: dict[str, Floats] = {}
+        doubts: dict[str, dict[str, int]] = {}
+        for name, variable in study.variables.items():
+            if not isinstance(variable, Scanner):
+                columns |= zip(columns_of(name, variable), read(variable, people), strict=True)
+                doubts |= {name: dict(people.doubts)} if people.doubts else {}
+                people.doubts.clear()
         labels = {
             name: records.scanners(people, variable.modality, variable.by)
             for name, variable in study.variables.items()
@@ -81,7 +87,7 @@ def build_table(
     hashes = fold_hashes(people.persons, bytes.fromhex(study.hash()))
     attrition = dict(found.attrition)
     table = AnalysisTable(site_name, people.persons, columns, labels, hashes, attrition, changing)
-    return Built(table, found.attrition)
+    return Built(table, found.attrition, doubts)
 
 
 @singledispatch
@@ -114,7 +120,7 @@ def dated(variable: Dated, people: People) -> Events:
     """The dated values in its window that a variable is made of."""
     match variable:
         case Measurement():
-            events = records.numbers(people, [variable.concept])
+            return measured(people, variable)
         case Finding():
             events = records.findings(people, [variable.concept], variable.values)
         case Occurrence():

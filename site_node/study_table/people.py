@@ -1,7 +1,8 @@
 """The people of a cohort, and the way from their rows in the CDM to arrays: one query for all of them."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -70,12 +71,14 @@ class People:
         vocabulary: what codes mean at this site.
         persons: (n,) distinct person_ids, ascending.
         index: (n,) datetime64[D], the index dates.
+        doubts: records that the variable in hand left out or read by a policy, by kind of doubt.
     """
 
     connection: Connection
     vocabulary: Vocabulary
     persons: Integers
     index: Days
+    doubts: Counter[str] = field(default_factory=Counter, compare=False)
 
     def __len__(self) -> int:
         return len(self.persons)

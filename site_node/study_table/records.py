@@ -76,22 +76,6 @@ def sex_is(people: People, sex: str) -> Floats:
     return found
 
 
-def numbers(people: People, concepts: Sequence[str]) -> Events:
-    """Every number that a measurement or observation of one of the concepts holds."""
-    return people.events(
-        union_all(
-            *(
-                select(table.c.person_id, table.c[day], table.c.value_as_number, table.c[f"{day}time"]).where(
-                    has_concept((table, prefix, day), concepts, people.vocabulary),
-                    table.c.value_as_number.is_not(None),
-                    people.are(table.c.person_id),
-                )
-                for table, prefix, day in (MEASUREMENT, OBSERVATION)
-            )
-        )
-    )
-
-
 def findings(people: People, concepts: Sequence[str], values: Sequence[str]) -> Events:
     """1 for every measurement or observation of the concepts with one of the values, 0 with another."""
     vocabulary = people.vocabulary

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, Table, func, select
 
 from cdm.etl.identity import Identity
 from cdm.etl.loader.load import load
-from cdm.etl.loader.report import quarantined, unmapped, write_codes
+from cdm.etl.loader.report import doubts, quarantined, unmapped, write_codes
 from cdm.etl.loader.summary import LoadSummary
 from cdm.schema import (
     condition_occurrence,
@@ -24,6 +24,7 @@ from cdm.schema import (
     source_to_concept_map,
 )
 from cdm.vocabulary.source_map import load_source_map
+from protocols.core.errors import SpecError
 from protocols.core.study import Study
 from site_node.sources import fhir
 from site_node.study_table.build import build_table
@@ -203,3 +204,19 @@ def test_27_fhir_deleted_patient(engine: Engine, case: Callable[..., LoadSummary
     case("27_fhir_deleted_patient", "1.ndjson", "2.json")
     assert table(engine, {})["age"] == []
     assert people_without_a_person(engine) == 0
+
+
+def test_21_fhir_mixed_units(engine: Engine, case: Callable[..., LoadSummary]) -> None:
+    """A study that names a unit has every weight in it; one that names none is refused."""
+    case("21_fhir_mixed_units")
+    assert table(engine, measured("LOINC:29463-7", unit="kg"))["x"] == pytest.approx([70, 70, 70], rel=1e-3)
+    with pytest.raises(SpecError, match="several units"):
+        table(engine, measured("LOINC:29463-7"))
+
+
+def test_22_fhir_comparator_in_a_study(engine: Engine, case: Callable[..., LoadSummary]) -> None:
+    case("22_fhir_comparator_in_a_study")
+    assert table(engine, measured("LOINC:2857-1"))["x"] == [None]
+    assert table(engine, measured("LOINC:2857-1", comparator="half"))["x"] == [0.05]
+    assert table(engine, measured("LOINC:2857-1", comparator="limit"))["x"] == [0.1]
+    assert [(one["doubt"], one["records"]) for one in doubts(engine)] == [("comparator", 1)]

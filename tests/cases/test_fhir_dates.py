@@ -23,11 +23,12 @@ from cdm.schema import (
     visit_occurrence,
 )
 from cdm.vocabulary.concepts import Vocabulary
+from protocols.core.variables import Measurement
 from site_node.features.clinical import one_each
 from site_node.sources import fhir
 from site_node.study_table.cohort import evaluate
 from site_node.study_table.people import People, as_days
-from site_node.study_table.records import numbers
+from site_node.study_table.quantities import measured
 from tests.lib.fhir_resources import (
     ENCOUNTER,
     PATIENT,
@@ -177,5 +178,5 @@ def test_the_time_of_day_decides_first_and_last(
     with sqlite_engine.connect() as connection:
         persons = np.array(connection.scalars(select(person.c.person_id)).all())
         people = People(connection, Vocabulary(sqlite_engine), persons, as_days(["2015-01-01"]))
-        events = numbers(people, ["LOINC:8867-4"])
+        events = measured(people, Measurement(kind="measurement", concept="LOINC:8867-4"))
     assert (one_each(events, 1, "first")[0], one_each(events, 1, "last")[0]) == (first, last)

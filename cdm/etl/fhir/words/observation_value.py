@@ -70,9 +70,12 @@ def _string(text: str, context: Context, is_measurement: bool) -> dict[str, Any]
 
 def _quantity(quantity: Body, context: Context, is_measurement: bool) -> dict[str, Any]:
     columns: dict[str, Any] = {"value_as_number": _number(quantity.get("value"))}
-    if is_measurement and quantity.get("comparator"):
-        columns["operator_concept_id"] = OPERATOR.get(quantity["comparator"], NO_CONCEPT)
     code, unit = quantity.get("code"), quantity.get("unit")
+    if quantity.get("comparator"):
+        context.doubt("comparator")
+        columns |= _bound(quantity, is_measurement)
+    if quantity.get("value") is not None and not code:
+        context.doubt("unit-unknown" if unit else "unit-missing")
     if code:
         known = coded_value({"system": quantity.get("system") or UCUM, "code": code}, context)
         columns["unit_concept_id"] = known.concept_id
@@ -83,6 +86,15 @@ def _quantity(quantity: Body, context: Context, is_measurement: bool) -> dict[st
     if code or unit:
         columns["unit_source_value"] = str(code or unit)[:SOURCE_VALUE_LENGTH]
     return columns
+
+
+def _bound(quantity: Body, is_measurement: bool) -> dict[str, Any]:
+    """A bound (`<0.1`): its operator, or where the table has no column for one, a text and no number."""
+    comparator = str(quantity["comparator"])
+    if is_measurement:
+        return {"operator_concept_id": OPERATOR.get(comparator, NO_CONCEPT)}
+    text = f"{comparator}{quantity.get('value')}"
+    return {"value_as_number": None, "value_as_string": text[:STRING_LENGTH], "value_source_value": text[:50]}
 
 
 def _number(value: object) -> float | None:
