@@ -187,8 +187,10 @@ def plotted(name: str, figure: Figure | NoFigure, axes: Any) -> Any:
     """The axes on which the renderer has drawn the figure of a kind of result.
 
     Raises:
-        InputError: not-found; the result has no figure.
+        InputError: not-found; the result has no figure, or nothing that draws is loaded.
     """
     if isinstance(figure, NoFigure):
         raise InputError(Code.NOT_FOUND, f"{name} has no figure: {figure.reason}", "its summary() is a table")
+    if not _renderer:
+        raise InputError(Code.NOT_FOUND, "nothing that draws figures is loaded", "import protocols.results")
     return _renderer[0](figure, axes)

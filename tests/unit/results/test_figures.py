@@ -24,6 +24,7 @@ from protocols.core.figure import (
     HeatMap,
     NoFigure,
     Panel,
+    plotted,
 )
 from protocols.exchange.local import run_locally
 from protocols.genomics.associate import AssociateResult
@@ -235,3 +236,10 @@ def test_days_and_rounds_are_whole_in_the_table_of_numbers() -> None:
     panel = Curves("", Axis("day"), Axis("share"), (Curve("", (0.0, 30.0), (1.0, 0.5)),))
     assert numbers(panel)[0].rows == ((0, 1.0), (30, 0.5))
     assert isinstance(numbers(panel)[0].rows[1][0], int)
+
+
+def test_a_plot_without_a_renderer_names_what_to_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocols.core.figure._renderer", [])
+    with pytest.raises(InputError) as caught:
+        plotted("SomeResult", Figure((PANELS[2],)), None)
+    assert caught.value.fix == "import protocols.results"
