@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from protocols.runtime.output import Output
+
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
@@ -37,7 +39,7 @@ def radiomics(
     stability: Annotated[
         bool, typer.Option("--stability", help="How well each feature repeats, in place of its values.")
     ] = False,
-) -> dict[str, Any]:
+) -> Output[Any]:
     """Compute the features of an image by the IBSI standard.
 
     IMAGE is a NIfTI file or the folder of one DICOM series; MASK a NIfTI with labels, an RTSTRUCT or a SEG.
@@ -49,13 +51,17 @@ def radiomics(
 
     Example: shadowgraph radiomics ct.nii.gz tumour.nii.gz --preset ct --json
     """
-    from site_node.images.files import Asked, features_of_files
+    from site_node.actions import radiomics
+    from site_node.cli.words import radiomics as words
+    from site_node.images.files import Asked
 
+    _check_alone(stability, picture)
     asked = Asked(image, mask, config, preset, region or [], map_name, t1, table)
     if stability:
-        if picture is not None:
-            raise typer.BadParameter("--picture and --stability do not go together")
-        from site_node.images.stability import stability_of_files
+        return words.stability(radiomics.stability(asked, csv=csv))
+    return words.features(radiomics.measure(asked, csv=csv, picture=picture))
 
-        return stability_of_files(asked, csv)
-    return features_of_files(asked, csv, picture)
+
+def _check_alone(stability: bool, picture: Path | None) -> None:
+    if stability and picture is not None:
+        raise typer.BadParameter("--picture and --stability cannot be combined")

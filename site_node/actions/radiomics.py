@@ -1,0 +1,74 @@
+"""What a person can measure on files alone, without a site: IBSI features, and how well they repeat."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from site_node.images.files import Asked, features_of_files
+from site_node.images.stability import stability_of_files
+
+
+@dataclass(frozen=True)
+class RegionFeatures:
+    """The features of each region, a row each.
+
+    Attributes:
+        settings: the digest of the settings.
+        refused: the regions that could not be measured, with code and reason.
+        partial: whether there are any of those.
+    """
+
+    engine: str
+    version: str
+    settings: str
+    features: tuple[Mapping[str, object], ...]
+    refused: tuple[Mapping[str, str], ...] = ()
+    partial: bool = False
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class FeatureStability:
+    """How well each feature repeats over `regions`, the least stable first; the rest as above."""
+
+    engine: str
+    version: str
+    settings: str
+    perturbations: Mapping[str, object]
+    regions: int
+    features: tuple[Mapping[str, object], ...]
+    refused: tuple[Mapping[str, str], ...] = ()
+    partial: bool = False
+    schema_version: int = 1
+
+
+def measure(asked: Asked, *, csv: Path | None = None, picture: Path | None = None) -> RegionFeatures:
+    """The features of every region that was asked for.
+
+    Args:
+        csv: where to write them too.
+        picture: a PNG of image and regions, to check.
+
+    Raises:
+        InputError: a file cannot be read, grids differ, no region fits, or the settings are wrong.
+    """
+    found = features_of_files(asked, csv, picture)
+    return RegionFeatures(**_frozen(found))
+
+
+def stability(asked: Asked, *, csv: Path | None = None) -> FeatureStability:
+    """The intraclass correlation of each feature under noise, shifts, turns and redrawn contours.
+
+    Args:
+        csv: where to write it too.
+
+    Raises:
+        InputError: as `measure`.
+    """
+    found = stability_of_files(asked, csv)
+    return FeatureStability(**_frozen(found))
+
+
+def _frozen(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
