@@ -32,7 +32,7 @@ from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
 from protocols.estimation.heterogeneity import heterogeneity
-from protocols.estimation.standards import SCALED, fitting, fitting_sums
+from protocols.estimation.standards import SCALED, fitting, fitting_sums, shift_and_unit
 from protocols.results.figures import MOST_PANELS
 from protocols.results.numerals import shown_p
 from protocols.results.validation_figures import site_panel
@@ -176,7 +176,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
 
     @site_step(
         times=SCALED,
-        varies=("unit",),
+        varies=("about",),
         people=Count("group"),
         n=Count("group", "variable", what="people with a value"),
         missing=Count("group", "variable", of="people", what="people without a value"),
@@ -186,10 +186,10 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         paired=Count("pair", what="people with both values"),
         cross=Count("pair", "first", "second", of="paired", what="people with the combination"),
     )
-    def sums(spec: SummarySpec, table: AnalysisTable, unit: Floats) -> Arrays:
+    def sums(spec: SummarySpec, table: AnalysisTable, **about: Array) -> Arrays:
         """Counts, sums and sums of squares by group, times a power of two, and the cross tables."""
         x, known, members = _by_group(spec, table)
-        z = x * unit
+        z = x * shift_and_unit(about, len(spec.of))[1]
         cross = _cross(spec, table)
         return {
             "people": members.sum(axis=1),

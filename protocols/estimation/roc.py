@@ -20,10 +20,16 @@ def exact_auc(y: Floats, score: Floats) -> float:
         y: (n,) 0 or 1, both present.
         score: (n,).
     """
+    every, won = pairs_of(y, score)
+    return float(won / every)
+
+
+def pairs_of(y: Floats, score: Floats) -> Floats:
+    """(2,) the pairs of a 1 and a 0, and those of them in which the 1 has the higher score, ties half."""
     ranks = stats.rankdata(score)
     positives = int((y == 1).sum())
     wins = ranks[y == 1].sum() - positives * (positives + 1) / 2
-    return float(wins / (positives * (len(y) - positives)))
+    return np.array([positives * (len(y) - positives), wins], dtype=np.float64)
 
 
 def merged(cells: Integers, fewest: int) -> Integers:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from protocols.core.disclosure import Declaration, Moment
-from protocols.core.errors import Code, StudyError
+from protocols.core.disclosure import Array, Declaration, Moment
+from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.protocol import Arrays, Ask, Coordination, Total
 from protocols.core.site_step import Times
 from protocols.core.table import Floats, Mask
@@ -39,15 +39,36 @@ _CANCELLED = 1e-9  # the share of a sum of squares that the mean must leave
 _CONSTANT = 2.0**-46  # a standard deviation, of the mean, that rounding of a constant may leave
 
 
-def standard_moments(x: Floats, shift: Floats, unit: Floats) -> Arrays:
-    """The sums, and sums of squares, of the (n, p) columns less `shift` times `unit`, powers of two.
+def standard_moments(x: Floats, about: Mapping[str, Array]) -> Arrays:
+    """The sums, and sums of squares, of the (n, p) columns less the question's shift, times its unit.
 
     A column whose sum of squares is beyond a secure sum is 0, and 1 in `too_large`.
+
+    Raises:
+        SiteError: see `shift_and_unit`.
     """
+    shift, unit = shift_and_unit(about, x.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
         z = (x - shift) * unit
         square = np.einsum("ij,ij->j", z, z)
     return fitting(z.sum(axis=0), square)
+
+
+def shift_and_unit(about: Mapping[str, Array], columns: int) -> tuple[Floats, Floats]:
+    """(columns,) of a question that may have a `shift` and a `unit`; 0 and 1 where it has none.
+
+    Raises:
+        SiteError: withheld; the question has other arrays, or units that are no powers of two.
+    """
+    if about.keys() - {"shift", "unit"}:
+        raise SiteError(Code.WITHHELD, "sums are asked with other arrays than a shift and a unit")
+    shift, unit = (
+        np.asarray(about.get(name, np.full(columns, default)), dtype=np.float64)
+        for name, default in (("shift", 0.0), ("unit", 1.0))
+    )
+    if shift.shape != (columns,) or unit.shape != (columns,) or (np.frexp(unit)[0] != 0.5).any():
+        raise SiteError(Code.WITHHELD, "sums are asked with units that are no powers of two")
+    return shift, unit
 
 
 def fitting(total: Floats, square: Floats) -> Arrays:
@@ -152,14 +173,14 @@ def begin(
     Args:
         start: the question for the likelihood at 0, of covariates less a shift over a scale.
         others: what is asked beside it.
-        step: the step whose answer holds `standard_moments`, asked with `shift` and `unit`.
+        step: the step whose answer holds `standard_moments`, asked `plainly` first.
         people: the name of the number of rows in that answer.
 
     Raises:
         StudyError: rank-deficient; names the covariates that do not vary.
     """
     zero, one = np.zeros(len(names)), np.ones(len(names))
-    first = plainly(step, len(names))
+    first = plainly(step)
     plain: Total | None
     try:
         moments, plain, *beside = yield (first, start(zero, one), *others)
@@ -176,9 +197,9 @@ def begin(
     return Begun(known.total, tuple(beside), location, scale, standardized, is_standardized=True)
 
 
-def plainly(step: str, p: int) -> Ask:
-    """The question for the sums of p covariates as they are."""
-    return Ask(step, {"shift": np.zeros(p), "unit": np.ones(p)})
+def plainly(step: str) -> Ask:
+    """The question for the sums of covariates as they are."""
+    return Ask(step)
 
 
 @dataclass(frozen=True)
@@ -235,7 +256,7 @@ def fitting_sums(columns: int, *others: Ask, step: str, fine: bool = False) -> C
         others: questions that are asked beside the first.
     """
     unit = np.ones(columns)
-    answers = yield (Ask(step, {"unit": unit}), *others)
+    answers = yield (plainly(step), *others)
     total = answers[0]
     for _ in range(MOST - 1 if columns else 0):
         beyond, square = (total[name].reshape(-1, columns).max(axis=0) for name in ("too_large", "square"))

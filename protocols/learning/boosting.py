@@ -150,7 +150,7 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
 
     @site_step(
         times=SCALED,
-        varies=("unit",),
+        varies=("about",),
         n=Count(),
         outcome=Moment(what="sum of the outcome"),
         known=Count("covariate", of="n", what="people with a value"),
@@ -158,14 +158,14 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
         square=Moment("covariate", behind="known", what="sums of squares"),
         too_large=Moment("covariate", behind="known", what="sites whose sum of squares does not fit"),
     )
-    def moments(spec: BoostingSpec, table: AnalysisTable, unit: Floats) -> Arrays:
+    def moments(spec: BoostingSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """The sum of the outcome, and of each covariate its known values, their sum and sum of squares."""
         table = table.complete([spec.outcome])
         y = table.column(spec.outcome)
         return {
             "n": np.array(len(y)),
             "outcome": np.array(y.sum()),
-            **grid_moments(table.matrix(spec.covariates), unit),
+            **grid_moments(table.matrix(spec.covariates), about),
         }
 
     @site_step(

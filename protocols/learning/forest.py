@@ -144,17 +144,17 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
 
     @site_step(
         times=SCALED,
-        varies=("unit",),
+        varies=("about",),
         n=Count(),
         known=Count("covariate", of="n", what="people with a value"),
         sum=Moment("covariate", behind="known", what="sums"),
         square=Moment("covariate", behind="known", what="sums of squares"),
         too_large=Moment("covariate", behind="known", what="sites whose sum of squares does not fit"),
     )
-    def moments(spec: ForestSpec, table: AnalysisTable, unit: Floats) -> Arrays:
+    def moments(spec: ForestSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """Of each covariate its known values, their sum and sum of squares."""
         table = table.complete([spec.outcome])
-        return {"n": np.array(len(table)), **grid_moments(table.matrix(spec.covariates), unit)}
+        return {"n": np.array(len(table)), **grid_moments(table.matrix(spec.covariates), about)}
 
     @site_step(
         times=lambda spec: Times.where(set(spec.covariates) != set(spec.cuts)),

@@ -15,7 +15,7 @@ import numpy as np
 from protocols.core.disclosure import Array
 from protocols.core.protocol import Arrays, Coordination, ask
 from protocols.core.table import AnalysisTable, Floats, Integers
-from protocols.estimation.standards import fitting
+from protocols.estimation.standards import fitting, shift_and_unit
 
 GRID_CELLS = 256
 """Cells from which automatic cuts are taken, four standard deviations to either side of the mean."""
@@ -98,10 +98,10 @@ class Trees:
         return total
 
 
-def grid_moments(x: Floats, unit: Floats) -> Arrays:
+def grid_moments(x: Floats, about: Mapping[str, Array]) -> Arrays:
     """How many people have each of (n, f) columns, its sum and sum of squares, times a power of two."""
     known = ~np.isnan(x)
-    z = np.where(known, x, 0.0) * unit
+    z = np.where(known, x, 0.0) * shift_and_unit(about, x.shape[1])[1]
     return {"known": known.sum(axis=0), **fitting(z.sum(axis=0), (z**2).sum(axis=0))}
 
 

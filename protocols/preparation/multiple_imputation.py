@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 from scipy.special import expit
 
 from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.errors import Code, StudyError
+from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.figure import Figure, NoFigure
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
@@ -199,6 +199,8 @@ class MultipleImputation(
     ) -> Arrays:
         """The logistic likelihood of the target on the others' current values, and its derivatives."""
         x, y = _regressed(spec, table, int(target), chain)
+        if not ((y == 0) | (y == 1)).all():
+            raise SiteError(Code.INVALID_INPUT, f"{spec.columns()[int(target)]} is not 0 or 1 for everybody")
         found = logit(y, x @ coef, 0.0)
         return {
             "n": np.array(len(y)),

@@ -31,15 +31,36 @@ def regression_draw(products: Floats, n: int, rng: np.random.Generator) -> Float
 
 
 def inverse(matrix: Floats) -> Floats:
-    """The inverse of a symmetric (k, k) matrix, symmetric itself."""
-    inverted = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+    """The inverse of a symmetric (k, k) matrix, symmetric itself.
+
+    Raises:
+        StudyError: rank-deficient; it is singular.
+    """
+    try:
+        inverted = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        raise _singular() from None
+    if not np.isfinite(inverted).all():
+        raise _singular()
     return (inverted + inverted.T) / 2
 
 
 def scattered(covariance: Floats, rng: np.random.Generator) -> Floats:
     """A (k,) draw from the normal distribution of this covariance about 0."""
-    draw: Floats = np.linalg.cholesky(covariance) @ rng.standard_normal(len(covariance))
+    normal = rng.standard_normal(len(covariance))
+    try:
+        draw: Floats = np.linalg.cholesky(covariance) @ normal
+    except np.linalg.LinAlgError:
+        raise _singular() from None
     return draw
+
+
+def _singular() -> StudyError:
+    return StudyError(
+        Code.RANK_DEFICIENT,
+        "an imputation's predictors do not vary, or are combinations of each other",
+        "remove one of them from the imputation",
+    )
 
 
 def logistic_mode(target: int, coef: Floats, chain: dict[str, Array]) -> Coordination[tuple[Floats, Floats]]:
@@ -56,7 +77,7 @@ def logistic_mode(target: int, coef: Floats, chain: dict[str, Array]) -> Coordin
             continue
         best, value = at, objective
         information = total["information"] + np.diag(prior)
-        step = np.linalg.solve(information, total["score"] - prior * best)
+        step = inverse(information) @ (total["score"] - prior * best)
         if np.abs(step).max() < _CONVERGED:
             return best + step, information
     raise StudyError(

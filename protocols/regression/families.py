@@ -15,6 +15,7 @@ from scipy.special import digamma, expit, gammaln, log_ndtr, ndtr, ndtri, polyga
 
 from protocols.core.disclosure import Array
 from protocols.core.dominance import refuse_dominance
+from protocols.core.errors import Code, SiteError
 from protocols.core.protocol import Arrays
 from protocols.core.table import AnalysisTable, Floats
 
@@ -115,12 +116,14 @@ def derivatives(
         coef: the intercept, one a covariate (less its shift, over its scale), and log theta if there is one.
 
     Raises:
-        SiteError: separation; at `coef` a few people carry the sums.
+        SiteError: separation; at `coef` a few people carry the sums. invalid-input; a 0/1 outcome is neither.
     """
     shaped = family == "negative_binomial"
     terms, k = len(covariates) + 1, len(coef)
     assert k == terms + shaped
     y = table.column(outcome)
+    if family in ("logit", "probit") and not ((y == 0) | (y == 1)).all():
+        raise SiteError(Code.INVALID_INPUT, f"{outcome} is not 0 or 1 for everybody here")
     loglik = deviance = 0.0
     weight = np.zeros(len(table))
     score, information, expected = np.zeros(k), np.zeros((k, k)), np.zeros((k, k))

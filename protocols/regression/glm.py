@@ -44,7 +44,14 @@ from protocols.estimation.newton import (
     original_scale,
 )
 from protocols.estimation.outcome import null_loglik
-from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, plainly, refined, standard_moments
+from protocols.estimation.standards import (
+    SCALED,
+    STANDARD_MOMENTS,
+    plainly,
+    refined,
+    shift_and_unit,
+    standard_moments,
+)
 from protocols.estimation.wald import wald
 from protocols.regression import families
 from protocols.results.figures import forest, interval_caption
@@ -190,19 +197,20 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
     @site_step(
         STANDARD_MOMENTS,
         times=SCALED,
-        varies=("shift", "unit"),
+        varies=("about",),
         n=Count(),
         weighted=Moment("coefficient", "coefficient", what="weighted sums of products"),
         response=Moment("coefficient", what="weighted sums of the response"),
         outcome=Moment("outcome", what="sums of outcome and offset"),
     )
-    def start(spec: GlmSpec, table: AnalysisTable, shift: Floats, unit: Floats) -> Arrays:
+    def start(spec: GlmSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """Sums that standardize the covariates, that start the search, and for the null deviance."""
         table = _checked(spec, table.complete(spec.columns()))
         y, offset = table.column(spec.outcome), _offset(spec, table)
         weight, response = families.working(spec.family, y)
         x = table.matrix(spec.covariates)
-        moments = standard_moments(x, shift, unit)
+        moments = standard_moments(x, about)
+        shift, unit = shift_and_unit(about, x.shape[1])
         z = np.where(moments["too_large"] > 0, 0.0, (x - shift) * unit)
         design = np.column_stack([np.ones(len(table)), z])
         logs = np.log(np.maximum(y, 1.0))
@@ -252,7 +260,7 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         }
 
     def coordinate(self, spec: GlmSpec) -> Coordination[GlmResult]:
-        first = yield plainly("start", len(spec.covariates))
+        first = yield plainly("start")
         known = yield from refined(first, spec.covariates, step="start")
         total, shift, scale = known.total, known.location, known.scale
         basis, summed = original_scale(shift, scale), known.basis()

@@ -107,11 +107,11 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
     name = "logistic"
     spec_type = LogisticSpec
 
-    @site_step(STANDARD_MOMENTS, times=SCALED, varies=("shift", "unit"), n=Count())
-    def moments(spec: LogisticSpec, table: AnalysisTable, shift: Floats, unit: Floats) -> Arrays:
+    @site_step(STANDARD_MOMENTS, times=SCALED, varies=("about",), n=Count())
+    def moments(spec: LogisticSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
         x = table.complete(spec.variables()).matrix(spec.covariates)
-        return {"n": np.array(len(x)), **standard_moments(x, shift, unit)}
+        return {"n": np.array(len(x)), **standard_moments(x, about)}
 
     @site_step(
         times=CLIMB,

@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 from scipy.special import logsumexp, softmax, xlogy
 
-from protocols.core.disclosure import Count, Moment
+from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
@@ -135,11 +135,11 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
     @site_step(
         STANDARD_MOMENTS,
         times=SCALED,
-        varies=("shift", "unit"),
+        varies=("about",),
         n=Count(),
         counts=Count("level", of="n", what="people with the level"),
     )
-    def moments(spec: MultinomialSpec, table: AnalysisTable, shift: Floats, unit: Floats) -> Arrays:
+    def moments(spec: MultinomialSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """People of each level, and the sums and sums of squares of the covariates.
 
         Raises:
@@ -149,7 +149,7 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
         chosen = _chosen(spec, table)
         if not chosen.any(axis=0).all():
             raise SiteError(Code.INVALID_INPUT, f"{spec.outcome} has a level that the analysis does not name")
-        sums = standard_moments(table.matrix(spec.covariates), shift, unit)
+        sums = standard_moments(table.matrix(spec.covariates), about)
         return {"n": np.array(len(table)), "counts": chosen.sum(axis=1), **sums}
 
     @site_step(

@@ -135,11 +135,11 @@ class PenalizedLogistic(
     name = "penalized_logistic"
     spec_type = PenalizedLogisticSpec
 
-    @site_step(STANDARD_MOMENTS, times=SCALED, varies=("shift", "unit"), n=Count())
-    def moments(spec: PenalizedLogisticSpec, table: AnalysisTable, shift: Floats, unit: Floats) -> Arrays:
+    @site_step(STANDARD_MOMENTS, times=SCALED, varies=("about",), n=Count())
+    def moments(spec: PenalizedLogisticSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """The sums and sums of squares of the covariates."""
         x = table.complete(spec.variables()).matrix(spec.covariates)
-        return {"n": np.array(len(x)), **standard_moments(x, shift, unit)}
+        return {"n": np.array(len(x)), **standard_moments(x, about)}
 
     @site_step(
         times=Times(1, 2),

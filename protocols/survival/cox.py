@@ -45,20 +45,20 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
 
     @site_step(
         times=SCALED,
-        varies=("shift", "unit"),
+        varies=("about",),
         effective=Count(what="people in effect"),
         rows=Moment(behind="effective", what="sum of weights"),
         sum=Moment("covariate", behind="effective", what="sums"),
         square=Moment("covariate", behind="effective", what="sums of squares"),
         too_large=Moment("covariate", behind="effective", what="sites whose sum of squares does not fit"),
     )
-    def moments(spec: CoxSpec, table: AnalysisTable, shift: Floats, unit: Floats) -> Arrays:
+    def moments(spec: CoxSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
         rows = _design(spec, table)
         return {
             "effective": np.array(rows.effective),
             "rows": np.array(float(len(rows.x))),
-            **standard_moments(rows.x, shift, unit),
+            **standard_moments(rows.x, about),
         }
 
     @site_step(

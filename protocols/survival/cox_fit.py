@@ -116,7 +116,7 @@ def _begin_by_site(spec: CoxSpec) -> Coordination[_Fit]:
 
 def _begin_shared(spec: CoxSpec) -> Coordination[_Fit]:
     zero = np.zeros(len(spec.covariates))
-    moments, counts = yield plainly("moments", len(zero)), Ask("intervals")
+    moments, counts = yield plainly("moments"), Ask("intervals")
     known = yield from refined(moments, spec.covariates, step="moments", people="rows")
     location, scale = known.location, _sample_scale(known.total, known.scale)
     number = _merged(spec, counts)

@@ -39,7 +39,16 @@ from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.estimation.heterogeneity import auc_se, heterogeneity
 from protocols.estimation.outcome import same_outcome
-from protocols.estimation.roc import bin_of, delong, exact_auc, histogram_of, merged, recalibration, roc
+from protocols.estimation.roc import (
+    bin_of,
+    delong,
+    exact_auc,
+    histogram_of,
+    merged,
+    pairs_of,
+    recalibration,
+    roc,
+)
 from protocols.preparation.combat import CombatSpec
 from protocols.results.numerals import shown_p
 from protocols.results.validation_figures import Roc, calibration_panel, roc_panel, site_panel
@@ -54,6 +63,7 @@ from protocols.validation.out_of_fold import (
     mean_of_repeats,
     once_per_repeat,
     scored,
+    scored_by_fold,
     sites_are_left_out,
     sites_to_leave_out,
     smaller_class,
@@ -63,6 +73,7 @@ from protocols.validation.schemes import ByFold
 MEASURES = (
     "auc",
     "auc_bound",
+    "auc_by_fold",
     "auc_se",
     "auc_lower",
     "auc_upper",
@@ -130,7 +141,9 @@ class DiscriminationResult(Result):
         n, n_events: people scored, and those of them with the outcome.
         edges: (bins + 1,) of the score histogram; negatives, positives: (bins,) people, neighbours merged
             into the first until each has `min_cell` of both classes, the rest 0.
-        auc: ties half; auc_bound: how far the AUC of the unbinned scores can be from it.
+        auc: ties half; auc_bound: how far the AUC of the unbinned scores can be from it. That of a weak model
+            is biased downwards, since a fold with more cases has a lower rate in its training set.
+        auc_by_fold: of pairs within a fold and a hospital, over all of them: without that bias; or NaN.
         auc_se, auc_lower, auc_upper: DeLong, 95 %.
         false_positive_rate, true_positive_rate: (bins + 1,) of the merged ROC, from (0, 0) to (1, 1).
         brier: mean squared difference of probability and outcome.
@@ -155,6 +168,7 @@ class DiscriminationResult(Result):
     positives: Integers
     auc: float
     auc_bound: float
+    auc_by_fold: float
     auc_se: float
     auc_lower: float
     auc_upper: float
@@ -230,12 +244,16 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         histogram=Count("class", "bin", of="n", what="people with a score in the bin"),
         predicted=Moment("bin", what="sums of scores"),
         squares=Moment(what="sum of squared errors"),
+        pairs=Moment("pair", what="pairs within a fold and a hospital, and those in the right order"),
     )
     def scores(spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
         """The histogram of out-of-fold scores by class, their sums by bin, and the sum of squared errors."""
-        y, (p,) = scored(spec, table, folds, fits)
+        parts = [(y, p) for y, (p,) in scored_by_fold(spec, table, folds, fits)]
+        y = np.concatenate([np.zeros(0), *(outcome for outcome, _ in parts)])
+        p = np.concatenate([np.zeros(0), *(chance for _, chance in parts)])
         bins = bin_of(p, spec.bins)
         return {
+            "pairs": np.sum([pairs_of(y, p) for y, p in parts], axis=0) + np.zeros(2),
             "n": np.array(len(y)),
             "histogram": histogram_of(y, bins, spec.bins),
             "predicted": np.bincount(bins, p, minlength=spec.bins).astype(float),
@@ -271,7 +289,7 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         }
 
     def axes(self, spec: DiscriminationSpec) -> dict[str, int]:
-        return {"class": 2, "bin": spec.bins, "cell": spec.cells}
+        return {"class": 2, "bin": spec.bins, "cell": spec.cells, "pair": 2}
 
     def coordinate(self, spec: DiscriminationSpec) -> Coordination[DiscriminationResult]:
         judged: tuple[str, ...] = ()
@@ -367,6 +385,7 @@ def result(
         positives=shown[1],
         auc=auc,
         auc_bound=float(0.5 * (positives @ negatives) / (events * (n - events))),
+        auc_by_fold=float(total["pairs"][1] / total["pairs"][0]) if total["pairs"][0] else float("nan"),
         auc_se=se,
         auc_lower=max(auc - 1.959963984540054 * se, 0.0),
         auc_upper=min(auc + 1.959963984540054 * se, 1.0),

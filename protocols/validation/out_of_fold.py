@@ -263,15 +263,23 @@ def scored(
 
     Who has no outcome, or no probability by one of the models, is left out.
     """
+    outcomes, scores = [np.zeros(0)], [np.zeros((len(spec.fitted_models()), 0))]
+    for y, p in scored_by_fold(spec, table, folds, arrays):
+        outcomes.append(y)
+        scores.append(p)
+    return np.concatenate(outcomes), np.concatenate(scores, axis=1)
+
+
+def scored_by_fold(
+    spec: ValidatedProbability, table: AnalysisTable, folds: Integers, arrays: Mapping[str, Array]
+) -> Iterator[tuple[Floats, Floats]]:
+    """The same of each fold by itself."""
     models = spec.fitted_models()
-    outcomes, scores = [np.zeros(0)], [np.zeros((len(models), 0))]
     for people, fits in tested(spec, table, folds, arrays):
         p = np.array([score(model, people, fits[part]) for part, model in models.items()])
         y = people.column(spec.outcome())
         known = ~(np.isnan(p).any(axis=0) | np.isnan(y))
-        outcomes.append(y[known])
-        scores.append(p[:, known])
-    return np.concatenate(outcomes), np.concatenate(scores, axis=1)
+        yield y[known], p[:, known]
 
 
 def tested(

@@ -175,7 +175,7 @@ def test_one_person_with_all_the_weight_is_no_crowd() -> None:
 def test_episodes_that_are_not_there_are_named() -> None:
     spec = CoxSpec(outcome="os", covariates=("age",), episodes=True)
     with pytest.raises(SpecError, match="os has no episodes"):
-        Cox.moments(spec, TABLES[0], shift=np.zeros(2), unit=np.ones(2))
+        Cox.moments(spec, TABLES[0])
 
 
 def test_episodes_of_one_value_are_the_people_themselves() -> None:
