@@ -15,13 +15,27 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 Public = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 Answer = tuple[int, dict[str, str], bytes]
 CLIENT_ID = "shadowgraph-node"
+PATIENTS = [{"resourceType": "Patient", "id": f"p{number}", "birthDate": "1970"} for number in range(5)]
+VISIT = {
+    "resourceType": "Encounter",
+    "id": "e1",
+    "status": "finished",
+    "subject": {"reference": "Patient/p1"},
+    "period": {"start": "2010-01-05"},
+    "meta": {"lastUpdated": "2026-01-01T00:00:00Z"},
+}
+DELETED = {
+    "resourceType": "Bundle",
+    "type": "transaction",
+    "entry": [{"request": {"method": "DELETE", "url": "Patient/p4"}}],
+}
 
 
 class FhirSite:
@@ -201,3 +215,9 @@ def _json(value: dict[str, Any], status: int = 200) -> Answer:
 
 def _decoded(text: str) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
