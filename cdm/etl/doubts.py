@@ -46,6 +46,10 @@ DOUBTS: dict[str, Doubt] = {
         "a record is about a patient who is not here: it waits, and no study counts it",
         "load the Patient; look for it in the quarantine (`data status --places`)",
     ),
+    "person-without-patient": Doubt(
+        "people of this source have no Patient here, while others have: their ids may be another system's",
+        "compare the patient ids of the two sources; name the pairs in the site's linkage file",
+    ),
     "unit-missing": Doubt(
         "a number has no unit",
         "give the unit in the source: a study that names a unit leaves the number out",

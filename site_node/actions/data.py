@@ -30,6 +30,19 @@ class LoadRun:
 
 
 @dataclass(frozen=True)
+class DoubtGroup:
+    """What was read and not wholly understood: how many records, how often, what it means, what to do."""
+
+    source: str
+    kind: str
+    doubt: str
+    records: int
+    times: int
+    means: str
+    way_out: str
+
+
+@dataclass(frozen=True)
 class QuarantineGroup:
     """What could not be loaded for one reason: how many places, and the first."""
 
@@ -54,10 +67,11 @@ class QuarantinedPlace:
 
 @dataclass(frozen=True)
 class DataStatus:
-    """Rows per table, the newest loads first, and what is in quarantine, in groups or place by place."""
+    """Rows per table, the newest loads first, what is in doubt, and the quarantine in groups or places."""
 
     rows: Mapping[str, int]
     loads: tuple[LoadRun, ...]
+    doubts: tuple[DoubtGroup, ...]
     quarantine: tuple[QuarantineGroup | QuarantinedPlace, ...]
     schema_version: int = 1
 
@@ -133,12 +147,13 @@ def status(home: Path, *, places: bool = False) -> DataStatus:
     """What the CDM holds, and what could not be loaded: by reason, or every place."""
     with opened_cdm(load(home)) as engine:
         rows, loads = report.table_counts(engine), report.loads(engine)
+        doubts = tuple(DoubtGroup(**line) for line in report.doubts(engine))
         quarantine: list[QuarantineGroup | QuarantinedPlace] = (
             [QuarantinedPlace(**line) for line in report.quarantined_places(engine)]
             if places
             else [QuarantineGroup(**line) for line in report.quarantined(engine)]
         )
-    return DataStatus(rows, tuple(LoadRun(**line) for line in loads), tuple(quarantine))
+    return DataStatus(rows, tuple(LoadRun(**line) for line in loads), doubts, tuple(quarantine))
 
 
 def quality(home: Path, *, html: Path | None = None, every: bool = False) -> QualityView:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from cdm import linkage
+from cdm.etl.loader import report
 from cdm.quality import CHECK_TYPES, Finding, check, history
 from protocols.core.errors import Code, InputError
 from site_node.home.register import now
@@ -24,6 +25,7 @@ class Quality:
     Attributes:
         funnel: people by what there is of them.
         runs: the newest runs of the checks, this one last.
+        doubts: what was read and not wholly understood, with the way out (`report.doubts`).
         change: what fails, or no longer fails, since the run before.
     """
 
@@ -33,6 +35,7 @@ class Quality:
     funnel: dict[str, int]
     runs: list[history.Run]
     change: history.Change
+    doubts: list[dict[str, Any]] = field(default_factory=list)
 
     def failing(self) -> list[Finding]:
         """The findings that did not pass, the largest share first."""
@@ -66,6 +69,7 @@ class Quality:
             "mended since the run before": [" ".join(key).strip() for key in self.change.mended],
             "trend": [asdict(run) | {"checked_at": run.checked_at.isoformat()[:16]} for run in self.runs],
             "linkage": self.funnel,
+            "doubts": self.doubts,
             "findings": [_line(one) for one in listed],
         }
 
@@ -92,7 +96,8 @@ def assess(
     findings = check(engine, at.date(), thresholds(home))
     if keep:
         history.keep(engine, findings, at)
-    return Quality(site, at, findings, linkage.funnel(engine), history.runs(engine), history.change(engine))
+    runs, change, doubts = history.runs(engine), history.change(engine), report.doubts(engine)
+    return Quality(site, at, findings, linkage.funnel(engine), runs, change, doubts)
 
 
 def thresholds(home: Path) -> dict[str, float]:

@@ -82,7 +82,7 @@ def test_whose_patient_is_not_here_waits(engine: Engine) -> None:
     assert (cohort_of(engine), count(engine, condition_occurrence)) == (1, 1)
     (line,) = report.doubts(engine)
     assert (line["doubt"], line["kind"], line["records"]) == ("person-not-here", "Condition", 1)
-    assert line["way out"]
+    assert line["way_out"]
     assert loads(engine, ill("a")).kinds["Condition"].unchanged == 1
     assert loads(engine, patient("a")).waiting == 0
     assert (cohort_of(engine), count(engine, condition_occurrence)) == (2, 2)
@@ -122,3 +122,23 @@ def test_a_patient_taken_back_by_one_source_whose_images_stay(sqlite_engine: Eng
     assert count(sqlite_engine, measurement) == 1
     loads(sqlite_engine, patient("a", deceasedBoolean=False))
     assert cohort_of(sqlite_engine) == 1
+
+
+def test_people_whom_no_patient_record_knows_are_told(engine: Engine) -> None:
+    """A source of another numbering: all its people are new, and somebody must hear of it."""
+    loads(engine, patient("a"), ill("a"))
+    readings = [
+        {
+            "id": f"{name}#1",
+            "patient": name,
+            "series_uid": "",
+            "date": None,
+            "reader": None,
+            "features": {"f": 1.0},
+        }
+        for name in ("a", "x", "y")
+    ]
+    records = [SourceRecord("ImageReading", str(one["id"]), "f:2", one) for one in readings]
+    load(engine, records, "readers", Identity(b"k" * 32))
+    (line,) = report.doubts(engine)
+    assert (line["source"], line["doubt"], line["records"]) == ("readers", "person-without-patient", 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, Table, func, select
+from sqlalchemy import Connection, Engine, Table, exists, func, select
 
 from cdm.etl.doubts import DOUBTS
 from cdm.etl.fhir.words.coding import source_value
@@ -21,11 +21,13 @@ from cdm.schema import (
     measurement,
     metadata,
     observation,
+    person,
     person_link,
     procedure_occurrence,
     quarantine,
     record_doubt,
     source_record,
+    source_row,
     unmapped_code,
     visit_occurrence,
 )
@@ -98,17 +100,25 @@ def doubts(engine: Engine) -> list[dict[str, Any]]:
     statement = select(*what, records, func.sum(columns.occurrences).label("times"))
     with engine.connect() as connection:
         found = connection.execute(statement.select_from(joined).group_by(*what).order_by(*what)).all()
+        lines = [(source, kind, code, records, int(times)) for source, kind, code, records, times in found]
+        lines += _without_patient(connection)
+    names = ("source", "kind", "doubt", "records", "times")
+    return [{**dict(zip(names, line, strict=True)), **DOUBTS[line[2]]._asdict()} for line in lines]
+
+
+def _without_patient(connection: Connection) -> list[tuple[str, str, str, int, int]]:
+    """Of each source the people who have no Patient here, where others have one: their ids may be wrong."""
+    is_patient = (source_row.c.table_name == "person", source_row.c.fallback.is_(False))
+    if connection.scalar(select(source_row.c.row_id).where(*is_patient).limit(1)) is None:
+        return []
+    link = person_link.c
+    people = func.count(link.person_id.distinct())
+    known = exists().where(*is_patient, source_row.c.row_id == link.person_id)
+    here = exists().where(person.c.person_id == link.person_id)
+    statement = select(link.source, people).where(here, ~known).group_by(link.source).order_by(link.source)
     return [
-        {
-            "source": row.source,
-            "kind": row.kind,
-            "doubt": row.code,
-            "records": row.records,
-            "times": int(row.times),
-            "means": DOUBTS[row.code].means if row.code in DOUBTS else "",
-            "way out": DOUBTS[row.code].way_out if row.code in DOUBTS else "",
-        }
-        for row in found
+        (source, "person", "person-without-patient", count, count)
+        for source, count in connection.execute(statement)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cdm.vocabulary.csv_file import inert
 from protocols.core.errors import ExitCode
 from protocols.runtime.output import Output
 from site_node.actions.data import DataStatus, Linkage, Manifest, QualityView, UnmappedCodes
@@ -60,6 +61,7 @@ def status(found: DataStatus) -> Row | str:
     return {
         "rows": dict(found.rows),
         "loads": [vars(one) for one in found.loads],
+        "doubts": [vars(one) for one in found.doubts],
         "quarantine": [vars(one) for one in found.quarantine],
     }
 
@@ -86,7 +88,7 @@ def linkage(found: Linkage) -> list[Row]:
 
 def unmapped(found: UnmappedCodes) -> list[Row]:
     """One row per code."""
-    return [vars(code) for code in found.codes]
+    return [{**vars(one), "system": inert(one.system), "code": inert(one.code)} for one in found.codes]
 
 
 def manifest(found: Manifest) -> Row:
