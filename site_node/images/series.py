@@ -133,8 +133,9 @@ def _geometry(datasets: Sequence[pydicom.FileDataset]) -> tuple[list[Slice], Gri
 
 
 def patient_of(datasets: Sequence[pydicom.FileDataset]) -> str:
-    """The PatientID of the objects; empty where they have none."""
-    return str(datasets[0].get("PatientID") or "").strip()
+    """The PatientID of the objects; empty where they have none. Raises DicomFault where it cannot be read."""
+    with reading(Fault.UNREADABLE):
+        return str(datasets[0].get("PatientID") or "").strip()
 
 
 def frame_slices(datasets: Sequence[pydicom.FileDataset]) -> list[Slice]:

@@ -76,9 +76,12 @@ def _is_copy(one: Header, other: Header, folder: Path) -> bool:
     paths = folder / one.path, folder / other.path
     if not all(path.is_file() for path in paths) or cmp(*paths, shallow=False):
         return True
-    with reading(Fault.UNREADABLE):
-        first, second = (parse(path) for path in paths)
-        return all(first.get(keyword) == second.get(keyword) for keyword in CONTENT)
+    try:
+        with reading(Fault.UNREADABLE):
+            first, second = (parse(path) for path in paths)
+            return all(first.get(keyword) == second.get(keyword) for keyword in CONTENT)
+    except DicomFault:  # a damaged one is not the other
+        return False
 
 
 def check_image(series: Series) -> Grid:

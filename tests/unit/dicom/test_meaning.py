@@ -176,7 +176,11 @@ def test_a_copy_that_was_written_anew_is_the_same_object_and_other_pixels_are_no
     copy.InstitutionName = "Elsewhere"
     copy.save_as(tmp_path / "in" / "copy.dcm")
     assert [one for one in read(tmp_path / "in", tmp_path) if isinstance(one, Unreadable)] == []
+    whole = (tmp_path / "in" / "copy.dcm").read_bytes()
     copy.PixelData = bytes(len(copy.PixelData))
     copy.save_as(tmp_path / "in" / "copy.dcm")
+    codes = [one.code for one in read(tmp_path / "in", tmp_path) if isinstance(one, Unreadable)]
+    assert codes == [Fault.REPEATED_UID]
+    (tmp_path / "in" / "copy.dcm").write_bytes(whole[:-50])
     codes = [one.code for one in read(tmp_path / "in", tmp_path) if isinstance(one, Unreadable)]
     assert codes == [Fault.REPEATED_UID]
