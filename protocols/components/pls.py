@@ -2,6 +2,8 @@
 
 - regression: PLS1 and PLS2. The components of NIPALS, found from second moments alone by Dayal & MacGregor's
   kernel algorithm. At most 0.33 x columns a person, since their second moments leave.
+  With several y columns these are not SIMPLS's (de Jong, Chemom Intell Lab Syst 18 (1993) 251; R's
+  `method = "simpls"`), which agree with NIPALS for one y column only.
 - svd: the singular vectors of the correlations between the blocks (PLS-SVD, PLSC), or sparse ones. Only
   products of an x with a y column leave, so there may be more columns than people.
 
@@ -245,7 +247,9 @@ class Pls(FederatedProtocol[PlsSpec, PlsResult], ColumnTransform[PlsSpec]):
 
     def method(self, spec: PlsSpec) -> str:
         sparse = ", sparse (Witten, Tibshirani & Hastie 2009)" if spec.sparsity_x or spec.sparsity_y else ""
-        kind = "regression" if spec.method == "regression" else "correlation"
+        kind = "correlation"
+        if spec.method == "regression":
+            kind = "regression (PLS1)" if len(spec.y) == 1 else "regression (PLS2 by NIPALS, not SIMPLS)"
         return (
             f"Partial least squares {kind}{sparse} of {listed(spec.x)} with {listed(spec.y)}, "
             f"{spec.components} component{'s' * (spec.components != 1)}."

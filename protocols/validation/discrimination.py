@@ -39,16 +39,7 @@ from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.estimation.heterogeneity import auc_se, heterogeneity
 from protocols.estimation.outcome import same_outcome
-from protocols.estimation.roc import (
-    bin_of,
-    delong,
-    exact_auc,
-    histogram_of,
-    merged,
-    pairs_of,
-    recalibration,
-    roc,
-)
+from protocols.estimation.roc import bin_of, delong, histogram_of, merged, pairs_of, recalibration, roc
 from protocols.preparation.combat import CombatSpec
 from protocols.results.numerals import shown_p
 from protocols.results.validation_figures import Roc, calibration_panel, roc_panel, site_panel
@@ -279,12 +270,13 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         y, (p,) = scored(spec, table, folds, fits)
         people = np.array([(y == 0).sum(), (y == 1).sum()])
         judged = people.min() > 0
+        every, ordered = pairs_of(y, p)
         cells = histogram_of(y, bin_of(p, spec.cells), spec.cells)
         return {
             "smaller": np.array(people.min()),
             "people": people,
             "cells": merged(cells, spec.min_cell),
-            "auc": np.array(exact_auc(y, p) if judged else 0.5),
+            "auc": np.array(ordered / every if judged else 0.5),
             "mean_predicted": np.array(p.mean() if judged else 0.5),
         }
 

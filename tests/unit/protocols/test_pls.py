@@ -8,7 +8,7 @@ from sklearn.cross_decomposition import PLSRegression
 from protocols.components.penalized_matrix import bounded, decompose
 from protocols.components.pls import Pls, PlsSpec
 from protocols.core.errors import Code, StudyError
-from protocols.core.table import EVERYBODY, AnalysisTable
+from protocols.core.table import EVERYBODY, AnalysisTable, Floats
 from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome
 from tests.lib.agreement import differences
@@ -160,3 +160,52 @@ def test_sparsity_belongs_to_svd_and_leaves_a_column() -> None:
         spec_of(sparsity_x=0.5)
     with pytest.raises(ValueError, match="leaves no column"):
         spec_of(method="svd", sparsity_x=0.2)
+
+
+def test_with_several_outcomes_the_components_are_nipals_and_not_simpls() -> None:
+    """SIMPLS (de Jong 1993) deflates the covariances by the loadings, which orthogonalizes other scores."""
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(90, 4))
+    y = np.column_stack([x @ rng.normal(size=4), x[:, 0] ** 2 + x[:, 1]]) + rng.normal(size=(90, 2))
+    columns = {f"x{j}": x[:, j] for j in range(4)} | {f"y{j}": y[:, j] for j in range(2)}
+    tables = [
+        AnalysisTable(site, np.arange(30) + 30 * i, {k: v[30 * i : 30 * i + 30] for k, v in columns.items()})
+        for i, site in enumerate("abc")
+    ]
+    spec = {"protocol": "pls", "x": [f"x{j}" for j in range(4)], "y": ["y0", "y1"], "components": 2}
+    ours = run_locally(a_study_of(tuple(columns), {"name": "it", "spec": spec}), tables)["it"].coef[-1]
+    z = (x - x.mean(axis=0)) / x.std(axis=0, ddof=1)
+    v = (y - y.mean(axis=0)) / y.std(axis=0, ddof=1)
+    assert np.allclose(ours, nipals(z, v, 2) / x.std(axis=0, ddof=1)[:, None] * y.std(axis=0, ddof=1))
+    assert not np.allclose(ours, simpls(z, v, 2) / x.std(axis=0, ddof=1)[:, None] * y.std(axis=0, ddof=1))
+
+
+def nipals(x: Floats, y: Floats, components: int) -> Floats:
+    """(p, q) coefficients of PLS2: x and y are deflated by each score (Wold et al. 2001)."""
+    W, P, Q = [], [], []
+    e, f = x.copy(), y.copy()
+    for _ in range(components):
+        w = np.linalg.svd(e.T @ f, full_matrices=False)[0][:, 0]
+        t = e @ w
+        W, P, Q = [*W, w], [*P, e.T @ t / (t @ t)], [*Q, f.T @ t / (t @ t)]
+        e, f = e - np.outer(t, P[-1]), f - np.outer(t, Q[-1])
+    w, p, q = (np.column_stack(found) for found in (W, P, Q))
+    coef: Floats = w @ np.linalg.solve(p.T @ w, q.T)
+    return coef
+
+
+def simpls(x: Floats, y: Floats, components: int) -> Floats:
+    """(p, q) coefficients of SIMPLS (de Jong 1993, table 1)."""
+    s, R, Q, V = x.T @ y, [], [], []
+    for _ in range(components):
+        r = np.linalg.svd(s, full_matrices=False)[0][:, 0]
+        t = x @ r
+        t, r = t / np.linalg.norm(t), r / np.linalg.norm(t)
+        v = x.T @ t
+        for before in V:
+            v = v - before * (before @ v)
+        v = v / np.linalg.norm(v)
+        R, Q, V = [*R, r], [*Q, y.T @ t], [*V, v]
+        s = s - np.outer(v, v @ s)
+    coef: Floats = np.column_stack(R) @ np.column_stack(Q).T
+    return coef
