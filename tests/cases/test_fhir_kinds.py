@@ -12,6 +12,7 @@ from cdm.etl.loader.load import load
 from cdm.schema import (
     condition_occurrence,
     drug_exposure,
+    measurement,
     observation,
     procedure_occurrence,
     visit_occurrence,
@@ -27,6 +28,7 @@ from tests.lib.fhir_resources import (
     count,
     diagnoses,
     loaded,
+    observation_of,
 )
 
 __all__ = ["loaded"]
@@ -236,3 +238,14 @@ def test_a_search_result_deletes_nothing(sqlite_engine: Engine, loaded: Load, tm
     (tmp_path / "b.json").write_text(json.dumps(bundle))
     assert load(sqlite_engine, fhir.read(tmp_path / "b.json"), "fhir", Identity(b"k" * 32)).quarantined == 1
     assert diagnoses(sqlite_engine) == 1
+
+
+def test_a_panel_makes_no_row_beside_its_members(sqlite_engine: Engine, loaded: Load) -> None:
+    code = {"coding": [{"system": "http://loinc.org", "code": "85353-1"}]}
+    panel = {"resourceType": "Observation", "id": "panel", "status": "final", **SUBJECT, "code": code}
+    member = observation_of(effectiveDateTime="2020-05-01")
+    loaded(
+        {**panel, "effectiveDateTime": "2020-05-01", "hasMember": [{"reference": "Observation/o1"}]}, member
+    )
+    assert count(sqlite_engine, measurement) == 1
+    assert count(sqlite_engine, observation) == 0

@@ -28,7 +28,7 @@ from cdm.etl.fhir.words.references import (
 )
 from cdm.etl.fhir.words.sampled_data import points
 from cdm.etl.omop_concepts import CONDITION_OCCURRENCE_ID_FIELD, EHR, LABORATORY, PATIENT_SELF_REPORT
-from cdm.etl.record import Body, Row, Unmappable
+from cdm.etl.record import Body, Excluded, Row, Unmappable
 
 REALIZED = {"final", "amended", "corrected"}
 MEASURED = {"laboratory", "vital-signs"}
@@ -40,6 +40,8 @@ def map_observation(observation: Body, context: Context) -> list[Row]:
     refuse_modifiers(observation)
     if not observation.get("code"):
         raise Unmappable("no-code", "an observation without a code says nothing")
+    if observation.get("hasMember") and not has_value(observation) and not observation.get("component"):
+        raise Excluded("a panel: its members are Observations")
     if is_implication(observation):
         return implication_rows(observation, context)
     categories = _categories(observation)
