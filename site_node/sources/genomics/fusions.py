@@ -7,6 +7,7 @@ from cdm.etl.record import SourceRecord, Unreadable
 from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.builds import MIXED_BUILDS
 from site_node.sources.genomics.columns import Cells, Table
+from site_node.sources.genomics.naming import symbol_of
 from site_node.sources.genomics.panel import SYMBOL
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
@@ -101,7 +102,7 @@ class _Line(Cells):
     def _gene(self, column: str) -> str | None:
         """The symbol, without STAR-Fusion's identifier and Arriba's distance to a break between genes."""
         symbol = self[column].split("^")[0].split(",")[0].split("(")[0]
-        return symbol if SYMBOL.fullmatch(symbol) else None
+        return symbol_of(symbol) if SYMBOL.fullmatch(symbol) else None
 
     def _place(self, side: str) -> tuple[str, int]:
         chromosome, position = self[f"chromosome{side}"], self[f"position{side}"]

@@ -16,6 +16,7 @@ from cdm.etl.record import SourceRecord, Unreadable
 from site_node.features.genomics import expression
 from site_node.sources.genomics.asked import Asked, Values
 from site_node.sources.genomics.columns import Split, splitter
+from site_node.sources.genomics.naming import DATE, is_date
 from site_node.sources.genomics.profiles import Profile
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
@@ -141,6 +142,8 @@ class _Table:
         feature = VERSION.sub(r"\1", cells[self._feature])
         if not 0 < len(feature) <= NAME_LENGTH:
             raise Malformed("malformed-feature", "the line does not begin with the name of a gene or probe")
+        if not feature.isdecimal() and is_date(feature):
+            raise Malformed(*DATE)
         if not feature.startswith(("N_", "__")):  # STAR's and HTSeq's counts of what is in no gene
             self._add(feature, cells)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cdm.etl.record import SourceRecord, Unreadable
 from site_node.sources import genomics
 from site_node.sources.genomics import matrix
 from tests.unit.genomics.test_segments import read, values_of, write
@@ -130,3 +131,11 @@ def test_two_identifiers_of_one_gene_add_up(tmp_path: Path) -> None:
 def test_a_table_that_says_too_little_is_refused(tmp_path: Path, lines: list[str], code: str) -> None:
     bodies, faults = read(write(tmp_path / "t.tsv", *lines))
     assert ([fault.code for fault in faults], bodies) == ([code], {})
+
+
+def test_a_genes_name_that_a_spreadsheet_made_a_date_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("gene\tS1\nIDH1\t1\n9-Sep\t2\n43891\t3\n")  # the last is NCBI's number of a gene
+    found = list(genomics.read(path, values="tpm"))
+    assert [one.code for one in found if isinstance(one, Unreadable)] == ["gene-name-date"]
+    assert len([one for one in found if isinstance(one, SourceRecord)]) == 1
