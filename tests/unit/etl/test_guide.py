@@ -93,6 +93,8 @@ def loaded(sqlite_engine: Engine) -> Engine:
         for path in sorted(HERE.glob("*.in.json"))
         for number, one in enumerate(json.loads(path.read_text()).values())
     ]
+    named = sorted(set(re.findall(r'"Patient/([^"/]+)"', json.dumps(resources))))
+    resources += [{"resourceType": "Patient", "id": name} for name in named]
     records = [SourceRecord(one["resourceType"], one["id"], "f:1", one) for one in resources]
     load(sqlite_engine, records, "fhir", IDENTITY)
     return sqlite_engine
