@@ -17,6 +17,7 @@ from cdm.vocabulary.concepts import Vocabulary
 from site_node.sources import genomics
 from site_node.study_table import genomic_records
 from site_node.study_table.people import People
+from tests.lib.patients import patient
 from tests.lib.shared import shared
 from tests.unit.genomics.test_maf import HEADER, IDH1, TP53, write
 from tests.unit.genomics.test_vcf import COLUMNS, CSQ, HEAD, MISSENSE
@@ -78,7 +79,7 @@ def test_laml_loads_whole_and_twice_changes_nothing(engine: Engine) -> None:
 def test_fhir_maf_and_vcf_answer_the_same_question(engine: Engine, tmp_path: Path) -> None:
     reports = [observation("F1", "IDH1", "LA9633-4"), observation("F2", "IDH1", "LA9634-2")]
     reports.append(observation("F3", "IDH1", "LA11884-6"))  # indeterminate
-    load(engine, reports, "fhir", IDENTITY)
+    load(engine, [*map(patient, ("F1", "F2", "F3")), *reports], "fhir", IDENTITY)
     panel = write(tmp_path / "panel.txt", "IDH1")
     maf = write(tmp_path / "a.maf", HEADER, IDH1, TP53)
     line = f"2\t10\t.\tC\tT\t.\tPASS\t{MISSENSE}\tGT\t0/1\t0/0"
