@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
 from sqlalchemy import Engine, select
 
 from cdm.etl.identity import Identity
@@ -14,14 +13,12 @@ from cdm.etl.loader.load import load
 from cdm.etl.record import SourceRecord, Unreadable
 from cdm.schema import genomic_test, target_gene, variant_occurrence
 from cdm.vocabulary.concepts import Vocabulary
-from protocols.core.variables import Variable
 from site_node.sources import fhir, genomics
-from site_node.study_table.build import read
 from site_node.study_table.people import People
+from tests.lib.columns_read import columns_read
 from tests.lib.shared import shared
 
 IDENTITY = Identity(b"k" * 32)
-VARIABLE: TypeAdapter[Any] = TypeAdapter(Variable)
 MUTATED, NOT_MUTATED, MISSING = 1.0, 0.0, np.nan
 
 
@@ -30,9 +27,7 @@ def value(engine: Engine, variable: dict[str, Any], patient: str) -> float:
     ids = np.array([IDENTITY.person_id("", patient)], dtype=np.int64)
     index = np.full(1, np.datetime64(date(2024, 1, 1)), dtype="datetime64[D]")
     with engine.connect() as connection:
-        (found,) = read(
-            VARIABLE.validate_python(variable), People(connection, Vocabulary(engine), ids, index)
-        )
+        (found,) = columns_read(variable, People(connection, Vocabulary(engine), ids, index))
     return float(found[0])
 
 

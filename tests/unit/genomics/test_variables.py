@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
 from sqlalchemy import Engine, func, select
 
 from cdm.etl.identity import Identity
@@ -16,19 +15,17 @@ from cdm.etl.record import Unreadable
 from cdm.schema import genomic_profile, genomic_test, person, variant_occurrence
 from cdm.vocabulary.concepts import Vocabulary
 from protocols.core.errors import InputError
-from protocols.core.variables import Variable
 from server.main import run
 from site_node.ingest import genomic_status
 from site_node.sources import genomics
-from site_node.study_table.build import read
 from site_node.study_table.people import People
+from tests.lib.columns_read import columns_read
 from tests.lib.shared import shared
 from tests.unit.genomics.test_fusions import ARRIBA
 from tests.unit.genomics.test_maf import HEADER, IDH1, TP53, write
 from tests.unit.genomics.test_vcf import COLUMNS, CSQ, HEAD, MISSENSE
 
 IDENTITY = Identity(b"k" * 32)
-VARIABLE: TypeAdapter[Any] = TypeAdapter(Variable)
 NAN = np.nan
 SEG = "ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean"
 
@@ -46,7 +43,7 @@ def values(engine: Engine, variable: dict[str, Any], *patients: str) -> list[flo
     index = np.full(len(ids), np.datetime64(date(2024, 1, 1)), dtype="datetime64[D]")
     with engine.connect() as connection:
         people = People(connection, Vocabulary(engine), ids[order], index)
-        (found,) = read(VARIABLE.validate_python(variable), people)
+        (found,) = columns_read(variable, people)
     back = np.empty_like(found)
     back[order] = found
     return list(back)
@@ -287,7 +284,7 @@ def test_laml_with_its_segments_loads_whole(sqlite_engine: Engine, tmp_path: Pat
         ids = np.sort(np.array(connection.scalars(select(person.c.person_id)).all(), dtype=np.int64))
         index = np.full(len(ids), np.datetime64("2020-01-01"), dtype="datetime64[D]")
         people = People(connection, Vocabulary(sqlite_engine), ids, index)
-        (calls,) = read(VARIABLE.validate_python({"kind": "copy_number", "gene": "EZH2"}), people)
+        (calls,) = columns_read({"kind": "copy_number", "gene": "EZH2"}, people)
     # awk '$2==7 && $3<=148504463 && $4>=148581441' LAML_CBS_segments.tsv: 191 lines, 6 of them <= -0.25
     assert np.isnan(calls).sum() == 9
     assert (calls < 0).sum() == 6

@@ -135,8 +135,8 @@ def test_nobody_followed_has_no_spell() -> None:
 @pytest.mark.parametrize(
     ("changing", "word"),
     [
-        (["nothing"], "nothing is no variable of dated records"),
-        (["gene"], "gene is no variable of dated records"),
+        (["nothing"], "nothing is not a variable of dated records"),
+        (["gene"], "gene is not a variable of dated records"),
         (["age"], "age changes, so its `pick` is last"),
     ],
 )

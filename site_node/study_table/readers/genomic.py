@@ -1,0 +1,80 @@
+"""Readers of the genomic kinds: variants, fusions, copies, expression, methylation, and what sums them up."""
+
+from protocols.core.variables.genomic import (
+    CancerCellFraction,
+    CirculatingDna,
+    CopyNumber,
+    Expression,
+    Fusion,
+    Gene,
+    Methylation,
+    MutationalBurden,
+    Purity,
+)
+from site_node.features.arrays import Floats
+from site_node.features.clinical import Events, one_each
+from site_node.features.genomics.expression import log2_1p
+from site_node.features.genomics.methylation import m_value
+from site_node.study_table import genomic_records
+from site_node.study_table.people import People
+from site_node.study_table.readers.reader import ColumnReader, Columns, DatedReader
+
+
+def gene(variable: Gene, people: People) -> Columns:
+    return (genomic_records.gene_states(people, variable.gene, variable.origin),)
+
+
+def fusion(variable: Fusion, people: People) -> Columns:
+    return (genomic_records.fusion_states(people, variable.gene, variable.partner, variable.least_reads),)
+
+
+def copy_number(variable: CopyNumber, people: People) -> Columns:
+    if variable.unit == "call":
+        return (genomic_records.copy_number_calls(people, variable.gene),)
+    return (genomic_records.profile(people, "log2 ratio", variable.gene),)
+
+
+def expression(variable: Expression, people: People) -> Columns:
+    values = genomic_records.profile(people, variable.unit.removeprefix("log2_"), variable.gene)
+    return (log2_1p(values) if variable.unit.startswith("log2_") else values,)
+
+
+def methylation(variable: Methylation, people: People) -> Columns:
+    beta = genomic_records.profile(people, "beta", variable.probe)
+    return (m_value(beta) if variable.unit == "m" else beta,)
+
+
+def mutational_burden(variable: MutationalBurden, people: People) -> Columns:
+    synonymous, least_vaf = variable.synonymous, variable.least_vaf
+    return (genomic_records.mutational_burden(people, synonymous=synonymous, least_vaf=least_vaf),)
+
+
+def ctdna(variable: CirculatingDna, people: People) -> Events:
+    found = genomic_records.ctdna(people, variable.gene)
+    return found.within(variable.window.from_days, variable.window.to_days)
+
+
+def picked(variable: CirculatingDna, events: Events, n: int) -> Floats:
+    """(n,) the one value per person that the variable picks; NaN without one."""
+    return one_each(events, n, variable.pick)
+
+
+def purity(variable: Purity, people: People) -> Columns:
+    return (genomic_records.purity(people),)
+
+
+def cancer_cell_fraction(variable: CancerCellFraction, people: People) -> Columns:
+    return (genomic_records.cancer_cell_fractions(people, variable.gene),)
+
+
+READERS = (
+    ColumnReader(Gene, gene),
+    ColumnReader(Fusion, fusion),
+    ColumnReader(CopyNumber, copy_number),
+    ColumnReader(Expression, expression),
+    ColumnReader(Methylation, methylation),
+    ColumnReader(MutationalBurden, mutational_burden),
+    DatedReader(CirculatingDna, ctdna, picked),
+    ColumnReader(Purity, purity),
+    ColumnReader(CancerCellFraction, cancer_cell_fraction),
+)
