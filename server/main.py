@@ -99,7 +99,7 @@ def _tell(value: object, as_json: bool) -> int:
 
 
 def _in_words(error: Exception) -> ShadowgraphError:
-    """What nobody foresaw, without the text of the exception, which may quote a row."""
+    """An unexpected error, without the text of the exception, which may quote a row."""
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if isinstance(error.filename, str) else ""
         return StudyError(Code.SITE_FAILED, f"operating system error: {error.strerror}{where}")

@@ -4,7 +4,7 @@ The variates are computed at each site from its own rows and stay there, as colu
 largest entry of each x weight is positive.
 
 At most 0.33 columns of both blocks a person: their second moments are one matrix, and as wide as there are
-people it gives rows back up to a rotation. Take fewer columns, or `pls` with `method: svd`, whose products
+people it gives rows back up to a rotation. Use fewer columns, or `pls` with `method: svd`, whose products
 between the blocks alone do not.
 
 References: Hotelling, Biometrika 28 (1936) 321; R `cancor`. Ridge: Vinod, J Econometrics 4 (1976) 147;
@@ -55,7 +55,7 @@ class CcaSpec(Transforms):
     @model_validator(mode="after")
     def _is_possible(self) -> "CcaSpec":
         if len({*self.x, *self.y}) != len(self.x) + len(self.y):
-            raise ValueError("a variable stands twice among x and y")
+            raise ValueError("a variable is listed twice in x and y")
         if self.components > min(len(self.x), len(self.y)):
             raise ValueError("more components than columns in the smaller block")
         return self
@@ -103,7 +103,7 @@ class CcaResult(Applicable):
     sites: int
 
     def summary(self) -> pd.DataFrame:
-        """One row a pair of variates."""
+        """One row per pair of variates."""
         k = len(self.correlation)
         return pd.DataFrame(
             {"correlation": self.correlation, "singular_value": self.singular_values[:k], "p": self.p[:k]},
@@ -135,7 +135,7 @@ class CcaResult(Applicable):
                 ),
             ),
             f"Canonical correlations of {self.n} people, and how each variable correlates with the variates "
-            "of its own block.",
+            "of the same block.",
         )
 
     def transform_arrays(self) -> Arrays:
@@ -172,7 +172,7 @@ class Cca(FederatedProtocol[CcaSpec, CcaResult], ColumnTransform[CcaSpec]):
         return _solved(spec, R, moments.mean, moments.sd, (moments.n, moments.sites))
 
     def transform(self, spec: CcaSpec, table: AnalysisTable, rows: Mask, **arrays: Array) -> AnalysisTable:
-        """The table with a column for each variate, missing for who misses a column of its block."""
+        """The table with a column for each variate, missing for people without all columns of its block."""
         variates = [
             standardized(table, names, arrays[f"{block}_mean"], arrays[f"{block}_sd"])
             @ arrays[f"{block}_weights"]

@@ -4,8 +4,8 @@ The correlations (or covariances) over all sites give the components at the coor
 computed at each site from its own rows and stay there, as columns `pc1`, `pc2`, … that analyses after this
 one may read (`after: [components]`). The largest entry of each component is positive.
 
-At most 0.33 columns a person: a second-moment matrix as wide as there are people gives their rows back up to
-a rotation. Take fewer columns, or a PCA for each group of them.
+At most 0.33 columns per person: a second-moment matrix as wide as there are people gives their rows back
+up to a rotation. Use fewer columns, or a PCA for each group of them.
 
 Reference: Jolliffe, Principal Component Analysis (2002), ch. 2; R `prcomp(scale. = TRUE)`.
 """
@@ -52,7 +52,7 @@ class PcaSpec(Transforms):
     @model_validator(mode="after")
     def _is_possible(self) -> "PcaSpec":
         if len(set(self.features)) != len(self.features):
-            raise ValueError("a feature stands twice")
+            raise ValueError("a feature is listed twice")
         if self.components > len(self.features):
             raise ValueError("more components than features")
         return self
@@ -89,7 +89,7 @@ class PcaResult(Applicable):
     sites: int
 
     def summary(self) -> pd.DataFrame:
-        """One row a component, with its loadings."""
+        """One row per component, with its loadings."""
         frame = pd.DataFrame(self.loadings.T, list(self.components), list(self.features))
         frame.insert(0, "explained", self.explained)
         frame.insert(0, "variance", self.variance)
@@ -144,7 +144,7 @@ class Pca(FederatedProtocol[PcaSpec, PcaResult], ColumnTransform[PcaSpec]):
             raise StudyError(
                 Code.RANK_DEFICIENT,
                 f"the columns span {rank} components, fewer than were asked for",
-                "take fewer components",
+                "use fewer components",
             )
         return PcaResult(
             features=spec.features,
@@ -160,7 +160,7 @@ class Pca(FederatedProtocol[PcaSpec, PcaResult], ColumnTransform[PcaSpec]):
         )
 
     def transform(self, spec: PcaSpec, table: AnalysisTable, rows: Mask, **arrays: Array) -> AnalysisTable:
-        """The table with a column of scores for each component, missing for who misses a feature."""
+        """The table with a column of scores for each component, missing for people without all features."""
         z = standardized(table, spec.features, arrays["mean"], arrays["scale"])
         return table.with_columns(dict(zip(spec.makes(), (z @ arrays["loadings"]).T, strict=True)))
 

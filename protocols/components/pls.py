@@ -1,4 +1,4 @@
-"""Partial least squares: components of one block of columns that go with another. Exact, in one round.
+"""Partial least squares: components of one block of columns that vary with another. Exact, in one round.
 
 - regression: PLS1 and PLS2. The components of NIPALS, found from second moments alone by Dayal & MacGregor's
   kernel algorithm. At most 0.33 x columns a person, since their second moments leave.
@@ -76,9 +76,9 @@ class PlsSpec(Transforms, Predicts):
     def _is_possible(self) -> "PlsSpec":
         p, q = len(self.x), len(self.y)
         if len({*self.x, *self.y}) != p + q:
-            raise ValueError("a variable stands twice among x and y")
+            raise ValueError("a variable is listed twice in x and y")
         if self.method == "regression" and p > _WIDEST:
-            raise ValueError(f"more than {_WIDEST} x columns for regression: take fewer, or method: svd")
+            raise ValueError(f"more than {_WIDEST} x columns for regression: use fewer, or method: svd")
         if self.components > (p if self.method == "regression" else min(p, q)):
             raise ValueError("more components than columns")
         for sparsity, size in ((self.sparsity_x, p), (self.sparsity_y, q)):
@@ -134,7 +134,7 @@ class PlsResult(Applicable, Regression):
     sites: int
 
     def summary(self) -> pd.DataFrame:
-        """One row a component."""
+        """One row per component."""
         index = pd.RangeIndex(1, len(self.covariance) + 1, name="component")
         frame = pd.DataFrame({"covariance": self.covariance}, index)
         for name, explained in zip(self.y, self.r_squared.T, strict=False):
@@ -175,7 +175,7 @@ class PlsResult(Applicable, Regression):
 
 
 class Pls(FederatedProtocol[PlsSpec, PlsResult], ColumnTransform[PlsSpec]):
-    """Components of one block that go with another."""
+    """Components of one block that vary with another."""
 
     name = "pls"
     spec_type = PlsSpec
@@ -221,7 +221,7 @@ class Pls(FederatedProtocol[PlsSpec, PlsResult], ColumnTransform[PlsSpec]):
         return _regression(spec, within, between, moments)
 
     def transform(self, spec: PlsSpec, table: AnalysisTable, rows: Mask, **arrays: Array) -> AnalysisTable:
-        """The table with a column for each score, missing for who misses a column of its block."""
+        """The table with a column for each score, missing for people without all columns of its block."""
         scores = [
             standardized(table, spec.x, arrays["x_mean"], arrays["x_sd"]) @ arrays["x_weights"],
             standardized(table, spec.y, arrays["y_mean"], arrays["y_sd"]) @ arrays["y_weights"],
@@ -289,8 +289,8 @@ def _regression(spec: PlsSpec, within: Floats, between: Floats, about: Moments |
         if square < _NOTHING * len(within) or np.abs(rest).max() < _NOTHING:
             raise StudyError(
                 Code.RANK_DEFICIENT,
-                f"after {k} components nothing in x goes with y",
-                "take fewer components",
+                f"after {k} components no association between x and y is left",
+                "use fewer components",
             )
         R[:, k], P[:, k], Q[:, k] = r, along / square, rest.T @ r / square
         rest = rest - square * np.outer(P[:, k], Q[:, k])

@@ -1,1 +1,1 @@
-"""What every analysis stands on: the table, the protocol, the gate, the wire, the rounds, the study."""
+"""What every analysis builds on: the table, the protocol, the gate, the wire, the rounds, the study."""

@@ -5,9 +5,10 @@ Two ways out (docs/security.md):
 - in the clear: a count below `min_count` people is suppressed, and so is one whose complement is below it;
   a true zero looks the same. The axis `group` parts people, so what is left of them by a suppressed group is
   suppressed with it. A sum that stands on fewer people is missing (NaN). A site with fewer people
-  than that says nothing.
-- in a sum over sites: nobody sees this site's part, so a site takes part from `min_count_in_sum` people on;
-  what stands on fewer contributes zero, to the count and to the sum alike. The total must reach `min_count`.
+  than that reports no numbers.
+- in a sum over sites: nobody sees this site's part, so a site takes part if it has at least
+  `min_count_in_sum` people; what stands on fewer contributes zero, to the count and to the sum alike. The
+  total must reach `min_count`.
 """
 
 from collections.abc import Mapping
@@ -105,7 +106,7 @@ class Update(Moment):
 
 @dataclass(frozen=True, init=False)
 class Statistic(Moment):
-    """A number that is no sum (an AUC, say): it leaves in the clear only, by `behind` as a moment does."""
+    """A number that is not a sum (an AUC, say): it leaves in the clear only, by `behind` as a moment does."""
 
 
 _GATE = object()
@@ -152,7 +153,7 @@ def release(
         _check_form(name, array, declared[name], axes)
     if way == "sum":
         if any(isinstance(declaration, Statistic) for declaration in declared.values()):
-            raise SiteError(Code.WITHHELD, "a statistic that is no sum cannot be summed over sites")
+            raise SiteError(Code.WITHHELD, "a statistic that is not a sum cannot be summed over sites")
         floor = thresholds.min_count_in_sum
         return Release({name: _in_a_sum(name, declared, arrays, floor) for name in arrays}, way, _GATE)
     floor = thresholds.min_count
@@ -169,10 +170,10 @@ def check_total(
     axes: Mapping[str, int],
     thresholds: Thresholds,
 ) -> dict[str, Array]:
-    """The joined sum with what stands on fewer than `min_count` people over all sites taken out.
+    """The joined sum without what is based on fewer than `min_count` people over all sites.
 
     Raises:
-        StudyError: everything stands on fewer, or there are too many parameters for the people.
+        StudyError: everything is based on fewer, or there are too many parameters for the people.
     """
     floor = thresholds.min_count
     counts = (totals[name] for name, d in declared.items() if isinstance(d, Count) and d.of is None)
@@ -181,7 +182,7 @@ def check_total(
         raise StudyError(
             Code.WITHHELD,
             f"over all sites fewer than {floor} people have complete data",
-            "take fewer variables, impute those that many people miss, or widen the cohort",
+            "use fewer variables, impute those that many people lack, or widen the cohort",
         )
     try:
         for count in whole:
@@ -219,7 +220,7 @@ def _check_parameters(
                 Code.WITHHELD,
                 f"array {name!r} has {axes[square[0]]} {square[0]}s, more than "
                 f"{thresholds.max_parameters_per_person} for each person, which could show rows: "
-                "take fewer variables, or more people",
+                "use fewer variables, or include more people",
             )
 
 

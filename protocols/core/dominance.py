@@ -12,7 +12,7 @@ from protocols.core.table import Floats
 
 
 def refuse_dominance(weight: Floats, fewest: int) -> None:
-    """Nothing, if at least `fewest` people carry these (n,) weights, or a third of them where they are few.
+    """Raises unless `fewest` people carry these (n,) weights, or a third of them where they are few.
 
     Who is fewer than that gives nothing to a sum anyway (`Thresholds.min_count_in_sum`).
 

@@ -33,7 +33,7 @@ def on_grid(x: Floats) -> Floats:
     """
     places = DIGITS - 1 - _magnitude(x)
     large, small = _power(np.maximum(-places, 0)), _power(np.clip(places, 0, 308))
-    rest = _power(np.maximum(places - 308, 0))  # of numbers below 1e-297, whose factor is no double
+    rest = _power(np.maximum(places - 308, 0))  # of numbers below 1e-297, whose factor is not a double
     rounded = np.rint(x / large * small * rest) / rest / small * large
     short = np.ldexp(np.frexp(x)[0], _SHORT_BITS)
     return np.asarray(np.where((short == np.rint(short)) | ~np.isfinite(rounded), x, rounded))

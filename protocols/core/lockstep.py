@@ -12,7 +12,7 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True)
 class Failure:
-    """An analysis that could not be done, with its code and a way out; the others of the study go on."""
+    """An analysis that could not be done, with its code and a way out; the study's other analyses go on."""
 
     code: Code
     text: str
@@ -57,13 +57,13 @@ class Lockstep(Generic[K, R]):
         except ShadowgraphError as error:
             self.results[key] = error
         except Exception as error:  # one analysis must not stop the others
-            self.results[key] = _unforeseen(error)
+            self.results[key] = _unexpected(error)
         else:
             self._waiting[key] = (coordination, asked)
 
 
-def _unforeseen(error: Exception) -> StudyError:
-    """The failure of a coordination that met what it does not foresee; its text might hold a number."""
+def _unexpected(error: Exception) -> StudyError:
+    """The failure of a coordination that met an unexpected error; its text might hold a number."""
     failure = StudyError(
         Code.CENTER_FAILED,
         f"the analysis met numbers that it cannot handle: {type(error).__name__}",

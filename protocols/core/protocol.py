@@ -107,7 +107,7 @@ class Result:
     """What an analysis found; frozen, and plain enough to be stored, compared and drawn."""
 
     def summary(self) -> pd.DataFrame:
-        """One row a quantity of interest, as an analyst would print it."""
+        """One row per quantity of interest, as an analyst would print it."""
         raise NotImplementedError
 
     def as_dict(self) -> dict[str, Any]:

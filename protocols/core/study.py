@@ -118,7 +118,7 @@ class Study(BaseModel):
         """The analysis of that name.
 
         Raises:
-            SpecError: there is none.
+            SpecError: the study has no such analysis.
         """
         for analysis in self.analyses:
             if analysis.name == name:

@@ -1,4 +1,4 @@
-"""Cells of a published table that are not shown, and those that go with them so that none can be worked out.
+"""Cells of a published table that are not shown, and those hidden with them so that none can be worked out.
 
 The total is known, so one hidden cell alone would follow from the others; hidden cells together hold at least
 the floor, so that each may be anything from 0 to that (RT04).

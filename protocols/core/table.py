@@ -60,7 +60,7 @@ class Episodes:
 
 @dataclass(frozen=True)
 class AnalysisTable:
-    """One row a person, at one site; a missing value is NaN in a column and None in a label.
+    """One row per person, at one site; a missing value is NaN in a column and None in a label.
 
     Attributes:
         site: the name of the site whose people these are.

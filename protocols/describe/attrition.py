@@ -50,7 +50,7 @@ class AttritionResult(Result):
     withheld: Mapping[str, Code]
 
     def summary(self) -> pd.DataFrame:
-        """One row a step, a column a site; a suppressed count is missing."""
+        """One row per step, one column per site; a suppressed count is missing."""
         frame = pd.DataFrame({"all sites": self.total, **self.by_site}, index=list(self.steps))
         return frame.mask(frame == SUPPRESSED)
 

@@ -37,7 +37,7 @@ class CorrelationSpec(Spec):
     @classmethod
     def _stand_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):
-            raise ValueError("a variable stands twice")
+            raise ValueError("a variable is listed twice")
         return value
 
     def variables(self) -> tuple[str, ...]:

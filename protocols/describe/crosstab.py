@@ -31,7 +31,7 @@ class CrosstabSpec(Spec):
     """Two variables, by their values.
 
     Attributes:
-        rows, columns: the variables; who misses one, or has another value, is not counted.
+        rows, columns: the variables; people without one, or with another value, are not counted.
         row_levels, column_levels: their values.
         correct: chi-square with Yates' correction, of two by two.
     """
@@ -155,7 +155,7 @@ def result(spec: CrosstabSpec, counts: Integers, min_count: int) -> CrosstabResu
         raise StudyError(
             Code.WITHHELD,
             f"fewer than {min_count} people in cells of {spec.rows} by {spec.columns}",
-            "merge levels, or take fewer of them",
+            "merge levels, or use fewer of them",
         )
     nothing = float("nan")
     if (shown == SUPPRESSED).any():

@@ -27,8 +27,8 @@ class HistogramSpec(Spec):
     Attributes:
         of: a numeric variable, over the people who have it.
         edges: ascending; a bin is [edge, next), the last one holds its upper edge too.
-        by: a variable that makes groups; who misses it is in none.
-        levels: the values of `by`, one a group.
+        by: a variable that makes groups; people without a value are left out.
+        levels: the values of `by`, one per group.
     """
 
     protocol: Literal["histogram"] = "histogram"
@@ -69,7 +69,7 @@ class HistogramResult(Result):
     counts: Integers
 
     def summary(self) -> pd.DataFrame:
-        """One row a bin, one column a group; what is not shown is missing."""
+        """One row per bin, one column per group; what is not shown is missing."""
         inner = [f"[{a:g}, {b:g})" for a, b in zip(self.edges[:-1], self.edges[1:], strict=True)]
         inner[-1] = inner[-1][:-1] + "]"
         index = [f"< {self.edges[0]:g}", *inner, f"> {self.edges[-1]:g}"]
@@ -143,14 +143,14 @@ def result(spec: HistogramSpec, counts: Integers, min_count: int) -> HistogramRe
     """The result of joined counts.
 
     Raises:
-        StudyError: withheld; no group has people enough.
+        StudyError: withheld; no group has enough people.
     """
     n = np.asarray(counts, dtype=np.int64).sum(axis=1)
     if (n < min_count).all():
         raise StudyError(
             Code.WITHHELD,
             f"no group of {spec.by or spec.of} has {min_count} people with a known {spec.of}",
-            "take fewer groups",
+            "use fewer groups",
         )
     shown = np.array([suppressed(row, min_count) for row in counts])
     return HistogramResult(

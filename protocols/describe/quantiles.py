@@ -81,7 +81,9 @@ class QuantilesSpec(Spec):
     @classmethod
     def _are_not_extreme(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if not all(0.05 <= share <= 0.95 for share in value):
-            raise ValueError("quantiles go from 0.05 to 0.95: beyond are too few people to hide among")
+            raise ValueError(
+                "quantiles must lie between 0.05 and 0.95: more extreme ones could identify individuals"
+            )
         return value
 
     def most_rounds(self) -> int:

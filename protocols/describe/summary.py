@@ -1,8 +1,8 @@
 """Counts, means, standard deviations and missing counts of variables; cross tables of 0/1 variables.
 
 Exact: sums over sites in two rounds, the second about the mean that the first found, so that nothing
-cancels. What stands on fewer people than the study's floor is taken out of the result as well. With
-`per_site`, Table 1 by site in the clear: what stands on few people is suppressed at the site.
+cancels. What is based on fewer people than the study's floor is removed from the result as well. With
+`per_site`, Table 1 by site in the clear: results based on few people are suppressed at the site.
 """
 
 import math
@@ -43,8 +43,8 @@ class SummarySpec(Spec):
 
     Attributes:
         of: numeric columns; each is summarized over the people who have it.
-        by: a 0/1 variable that makes two groups; who misses it is in neither.
-        cross: pairs of 0/1 variables whose joint counts are wanted.
+        by: a 0/1 variable that makes two groups; people without a value are in neither.
+        cross: pairs of 0/1 variables whose joint counts are asked for.
         per_site: also each site's own numbers, in the clear.
     """
 
@@ -71,7 +71,7 @@ class SummarySpec(Spec):
 
 @dataclass(frozen=True)
 class Numbers:
-    """What is known of the variables in the groups; NaN or -1 where it stands on too few people.
+    """What is known of the variables in the groups; NaN or -1 where it is based on too few people.
 
     Attributes:
         people: (group,) people.
@@ -112,7 +112,7 @@ class SummaryResult(Result):
     withheld: Mapping[str, Code]
 
     def summary(self) -> pd.DataFrame:
-        """One row a site (or "all sites"), group and variable, then one a cell of a cross table.
+        """One row per site (or "all sites"), group and variable, then one per cell of a cross table.
 
         A suppressed number is missing.
         """
@@ -230,7 +230,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
 
         The mean of a 0/1 variable is a count, so it stands on the rarer of its values; a cross table stands
         on its smallest cell, since the others with the margins would give that away. How many people lack a
-        value is no secret: n may be close to the number of people.
+        value is not a secret: n may be close to the number of people.
         """
         x, known, members = _by_group(spec, table)
         mean, sd = np.zeros((2, len(members), len(spec.of)))
@@ -291,7 +291,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         return " ".join([*of, *([f"How many people have each combination of {pairs}."] if pairs else [])])
 
     def notes(self, spec: SummarySpec) -> Sequence[str]:
-        return ["What stands on few people is suppressed in the clear."] if spec.per_site else []
+        return ["Results based on few people are suppressed in the clear."] if spec.per_site else []
 
 
 def _by_group(spec: SummarySpec, table: AnalysisTable) -> tuple[Floats, Mask, Mask]:

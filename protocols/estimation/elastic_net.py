@@ -104,7 +104,7 @@ def _solution(R: Floats, gradient: Floats, l1: float, l2: float, start: Floats) 
         if _violation(R, gradient, l1, l2, coef) <= tolerance:
             return coef
     raise StudyError(
-        Code.NOT_CONVERGED, f"no elastic net after {_MAX_SWEEPS} sweeps", "take a larger penalty"
+        Code.NOT_CONVERGED, f"no elastic net after {_MAX_SWEEPS} sweeps", "choose a larger penalty"
     )
 
 

@@ -59,10 +59,10 @@ def column_moments(
     the power of four below that sum.
 
     Raises:
-        SiteError: withheld; a scale is no power of two.
+        SiteError: withheld; a scale is not a power of two.
     """
     if (np.frexp(scale)[0] != 0.5).any():
-        raise SiteError(Code.WITHHELD, "a scale of columns that is no power of two")
+        raise SiteError(Code.WITHHELD, "a scale of columns that is not a power of two")
     z = x * scale if intercepts == "common" else _about_own_means(x) * scale
     with np.errstate(over="ignore"):
         square = np.einsum("ij,ij->j", z, z)
@@ -92,7 +92,7 @@ def _about_own_means(x: Floats) -> Floats:
 
 
 def complete_rows(table: AnalysisTable, columns: Sequence[str]) -> Floats:
-    """The (n, k) numbers of the people who miss none of the columns."""
+    """The (n, k) numbers of the people who have all of the columns."""
     x = table.matrix(columns)
     missing = np.isnan(x).any(axis=1)
     return x[~missing] if missing.any() else x
@@ -171,7 +171,7 @@ class Moments:
         return found
 
     def check(self) -> None:
-        """Nothing, if all columns are sound.
+        """Raises unless all columns are sound.
 
         Raises:
             StudyError: rank-deficient or withheld; names the columns and the rule.
@@ -180,7 +180,7 @@ class Moments:
         for code in (Code.RANK_DEFICIENT, Code.WITHHELD):
             names = [name for name, (found, _) in faults.items() if found is code]
             if names:
-                raise StudyError(code, f"{faults[names[0]][1]}: {', '.join(names)}", "take these columns out")
+                raise StudyError(code, f"{faults[names[0]][1]}: {', '.join(names)}", "remove these columns")
 
     def keeps_digits(self) -> bool:
         """Whether no column's digits cancelled about its mean, or drown in a secure sum's resolution."""

@@ -1,4 +1,4 @@
-"""Newton's method as a coordination: one round an evaluation, half the step where the likelihood falls.
+"""Newton's method as a coordination: one round per evaluation, half the step where the likelihood falls.
 
 Coordinates are standardized: the covariates' location and scale over all sites are public numbers of the
 question, so that information is well conditioned, a secure sum of fixed resolution keeps its digits, and
@@ -26,7 +26,7 @@ The step is then taken: what is left is its square.
 MAX_EVALUATIONS = 40
 CLIMB = Times(1, 1 + MAX_EVALUATIONS)  # the start, which many ask in their first round, and the climb
 
-_FLAT = 1e3  # how many times its standard error at the start a coefficient that runs away has
+_FLAT = 1e3  # how many times its standard error at the start a coefficient that diverges has
 _SUM_ERROR = 2.0**-38  # of a secure sum over many sites, each rounded to 2^-40
 _ALIASED = 1e-9  # the share of a covariate's information that the others before it leave
 
@@ -110,12 +110,12 @@ def maximise(
         step, error = _step(point, terms)
         _check_information(error[:effects] / at_start, terms)
     raise StudyError(
-        Code.NOT_CONVERGED, f"no maximum after {MAX_EVALUATIONS} evaluations", "take fewer covariates"
+        Code.NOT_CONVERGED, f"no maximum after {MAX_EVALUATIONS} evaluations", "use fewer covariates"
     )
 
 
 def check_rank(matrix: Floats, terms: Sequence[str]) -> None:
-    """Nothing, if no term of a (p, p) moment or information matrix follows from those before it.
+    """Raises if a term of a (p, p) moment or information matrix follows from those before it.
 
     Raises:
         StudyError: rank-deficient; names the aliased terms.
@@ -126,7 +126,7 @@ def check_rank(matrix: Floats, terms: Sequence[str]) -> None:
         raise StudyError(
             Code.RANK_DEFICIENT,
             f"constant, or a combination of the terms before: {names}",
-            "take these out of the analysis",
+            "remove these from the analysis",
         )
 
 
@@ -149,7 +149,7 @@ def location_and_scale(total: Total, names: Sequence[str]) -> tuple[Floats, Floa
     if constant.any():
         varies_not = ", ".join(name for name, c in zip(names, constant, strict=True) if c)
         raise StudyError(
-            Code.RANK_DEFICIENT, f"does not vary over all sites: {varies_not}", "take it out of the analysis"
+            Code.RANK_DEFICIENT, f"does not vary over all sites: {varies_not}", "remove it from the analysis"
         )
     return on_grid(mean), on_grid(np.sqrt(variance))
 
@@ -196,7 +196,7 @@ def _separated(size: Floats, terms: Sequence[str]) -> StudyError:
     return StudyError(
         Code.SEPARATION,
         f"the outcome is separated: the likelihood grows without end in {names}",
-        "take these out, or use fewer covariates",
+        "remove these, or use fewer covariates",
     )
 
 

@@ -58,7 +58,7 @@ def shift_and_unit(about: Mapping[str, Array], columns: int) -> tuple[Floats, Fl
     """(columns,) of a question that may have a `shift` and a `unit`; 0 and 1 where it has none.
 
     Raises:
-        SiteError: withheld; the question has other arrays, or units that are no powers of two.
+        SiteError: withheld; the question has other arrays, or units that are not powers of two.
     """
     if about.keys() - {"shift", "unit"}:
         raise SiteError(Code.WITHHELD, "sums are asked with other arrays than a shift and a unit")
@@ -67,7 +67,7 @@ def shift_and_unit(about: Mapping[str, Array], columns: int) -> tuple[Floats, Fl
         for name, default in (("shift", 0.0), ("unit", 1.0))
     )
     if shift.shape != (columns,) or unit.shape != (columns,) or (np.frexp(unit)[0] != 0.5).any():
-        raise SiteError(Code.WITHHELD, "sums are asked with units that are no powers of two")
+        raise SiteError(Code.WITHHELD, "sums are asked with units that are not powers of two")
     return shift, unit
 
 
@@ -130,7 +130,7 @@ class _Standards:
             raise StudyError(
                 Code.RANK_DEFICIENT,
                 f"does not vary over all sites: {varies_not}",
-                "take it out of the analysis",
+                "remove it from the analysis",
             )
         return self.shift + mean / self.unit, np.sqrt(variance) / self.unit
 

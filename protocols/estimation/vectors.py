@@ -30,6 +30,6 @@ def upright(vectors: Floats) -> Floats:
 
 
 def standardized(table: AnalysisTable, names: Sequence[str], mean: Array, scale: Array) -> Floats:
-    """The (n, p) columns less a (p,) mean over a (p,) scale; missing where a person misses one."""
+    """The (n, p) columns less a (p,) mean over a (p,) scale; missing where a person lacks one."""
     z: Floats = (table.matrix(names) - mean) / scale
     return z

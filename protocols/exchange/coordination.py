@@ -26,10 +26,10 @@ from protocols.exchange.secure_sum import unmask
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent
 
 _WAYS_OUT = {
-    Code.SEPARATION: "too few people carry the likelihood there: take fewer covariates, or a penalty",
-    Code.WITHHELD: "too few people there for this: take fewer covariates or folds, or leave the site out",
-    Code.RANK_DEFICIENT: "a variable does not vary there: take it out, or pool it by another batch",
-    Code.INVALID_INPUT: "a value there is none that the analysis takes: check the outcome's coding",
+    Code.SEPARATION: "too few people carry the likelihood there: use fewer covariates, or a penalty",
+    Code.WITHHELD: "too few people there for this: use fewer covariates or folds, or leave the site out",
+    Code.RANK_DEFICIENT: "a variable does not vary there: remove it, or pool it by another batch",
+    Code.INVALID_INPUT: "a value there is not valid for this analysis: check how the outcome is coded",
     Code.SITE_FAILED: "a number there is not finite, or too large for a sum: use another unit for it",
     Code.UNKNOWN_VARIABLE: "the site's table has no such column",
 }
@@ -149,7 +149,7 @@ def _join(
 
 
 def _open(study: Study, ask: Ask, joined: Mapping[str, Any]) -> Total | PerSite | StudyError:
-    """The joined answer as the coordination receives it; what stands on too few people is taken out."""
+    """The joined answer as the coordination receives it; what is based on too few people is removed."""
     if "refused" in joined:
         site, code = next(iter(joined["refused"].items()))
         variables = ", ".join(study.spec(ask.analysis, ask.part).variables()[:20])

@@ -88,7 +88,7 @@ def verifying_key(text: str) -> Ed25519PublicKey:
     """The Ed25519 public key of a base64 text.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a valid public key.
     """
     try:
         return Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))

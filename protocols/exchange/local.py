@@ -34,7 +34,7 @@ class LocalSites:
 
     @cached_property
     def keys(self) -> dict[str, str]:
-        """The public masking key of each site, as `conduct` wants them for secure sums."""
+        """The public masking key of each site, as `conduct` needs them for secure sums."""
         return {site: public_text(key.public_key()) for site, key in self._keys.items()}
 
     @cached_property
@@ -79,7 +79,7 @@ def run_locally(
     secure: bool | None = None,
     memory: Memory | None = None,
 ) -> Outcome:
-    """The outcome of a study over tables in this process, one a site.
+    """The outcome of a study over tables in this process, one per site.
 
     Args:
         secure: whether sums are masked; None masks them where there are sites enough.

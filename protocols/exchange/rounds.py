@@ -1,4 +1,4 @@
-"""How a study runs: its coordinations in lockstep, one message a round, joined, remembered, replayed.
+"""How a study runs: its coordinations in lockstep, one message per round, joined, remembered, replayed.
 
 `conducted` knows no transport. It yields each round's question and receives every site's answer, and it is
 given a memory of rounds: what is in it is not asked again, so a run that was killed is finished
@@ -70,7 +70,7 @@ def conduct(
         memory: rounds that were joined before; new ones are added.
 
     Raises:
-        StudyError: fewer sites than the study wants, or a site was lost on the way.
+        StudyError: fewer sites than the study requires, or a site was lost on the way.
     """
     running = conducted(study, run=run, roster=roster, keys=keys, memory=memory)
     try:
@@ -93,10 +93,10 @@ def conducted(
     """The same as a generator, for whoever carries the rounds of several studies at once.
 
     Raises:
-        StudyError: fewer sites than the study wants, or answers that are not to the question.
+        StudyError: fewer sites than the study requires, or answers that are not to the question.
     """
     if len(roster) < study.min_sites:
-        raise StudyError(Code.TOO_FEW_SITES, f"{len(roster)} sites; the study wants {study.min_sites}")
+        raise StudyError(Code.TOO_FEW_SITES, f"{len(roster)} sites; the study requires {study.min_sites}")
     if keys and len(roster) < study.thresholds.min_sites_in_sum:
         raise StudyError(Code.TOO_FEW_SITES, f"{len(roster)} sites are too few for a secure sum")
     memory = {} if memory is None else memory

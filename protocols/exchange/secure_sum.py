@@ -175,7 +175,7 @@ def encode(array: Array, name: str = "array") -> Limbs:
         out[..., 0] = whole.view(np.uint64)
         out[..., 1] = (whole >> np.int64(63)).view(np.uint64)
         return out
-    # The size first: 2^64 less a little, the low limb of a small negative number, is no double.
+    # The size first: 2^64 less a little, the low limb of a small negative number, is not a double.
     units = np.rint(np.abs(array) * 2.0**FRACTIONAL_BITS)
     high = np.floor(units / _WORD)
     out[..., 0] = (units - high * _WORD).astype(np.uint64)

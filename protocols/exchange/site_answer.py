@@ -47,7 +47,7 @@ def _said(step: SiteStep, spec: Spec, table: AnalysisTable, question: Ask) -> Ar
     """The step's arrays.
 
     Raises:
-        SiteError: what the step raises; site-failed where it met numbers that it does not foresee.
+        SiteError: what the step raises; site-failed where its numbers were not expected.
     """
     try:
         return step(spec, table, **question.arrays)
@@ -96,8 +96,8 @@ def _refuse_isolation(table: AnalysisTable, question: Ask, thresholds: Threshold
 
     Raises:
         SiteError: code `withheld`. A sum with and a sum without this site differ by it, so it must have as
-            many people as the clear wants, and in an inner fold too. Sites that are left out together are a
-            sum themselves.
+            many people as the clear requires, and in an inner fold too. Sites that are left out together are
+            a sum themselves.
     """
     rows, left_out = question.rows, question.rows.sites_left_out()
     if table.site not in left_out or len(left_out) >= thresholds.min_sites_in_sum:

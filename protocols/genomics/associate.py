@@ -5,7 +5,7 @@ follow from the correlations that the confounders leave (Frisch-Waugh). Only pro
 outcome leave a site, never of two features or of two outcomes. Logistic: all models evaluated in one message
 a round, 8 rounds at most if not asked otherwise.
 
-Who misses any of the variables takes no part. A feature or outcome that does not vary, is rare, or follows
+People without one of the variables are left out. A feature or outcome that does not vary, is rare, or follows
 from the confounders is not tested, and named.
 
 Reference: R `lm`, `glm(family = binomial)` and `p.adjust`; Shabalin, Bioinformatics 28 (2012) 1353.
@@ -72,12 +72,12 @@ class AssociateSpec(Spec):
     def _is_possible(self) -> "AssociateSpec":
         names = self.variables()
         if len(set(names)) != len(names):
-            raise ValueError("a variable stands twice among features, outcomes and confounders")
+            raise ValueError("a variable is listed twice in features, outcomes and confounders")
         if self.model == "logistic" and self.intercepts == "site":
-            raise ValueError("logistic models have a common intercept; take indicators as confounders")
+            raise ValueError("logistic models have a common intercept; use indicators as confounders")
         numbers = len(self.features) * len(self.outcomes) * (len(self.confounders) + 2) ** 2
         if self.model == "logistic" and numbers > _MOST_DERIVATIVES:
-            raise ValueError("too many second derivatives for a message: take fewer models or confounders")
+            raise ValueError("too many second derivatives for a message: use fewer models or confounders")
         return self
 
     def variables(self) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ class AssociateResult(Result):
     evaluations: int
 
     def summary(self) -> pd.DataFrame:
-        """One row a test, the smallest p-value first."""
+        """One row per test, the smallest p-value first."""
         columns = ("beta", "se", "statistic", "p", "p_bonferroni", "q_bh", "q_by")
         frame = pd.DataFrame(
             {name: np.ravel(x) for name, x in self.named(*columns).items()},
@@ -155,7 +155,7 @@ class AssociateResult(Result):
 
 
 class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
-    """Which features go with which outcomes."""
+    """Which features are associated with which outcomes."""
 
     name = "associate"
     spec_type = AssociateSpec
@@ -250,7 +250,7 @@ def _linear(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Associ
         raise StudyError(
             Code.WITHHELD,
             f"{df} residual degrees of freedom are left; the rule is at least {FEWEST_DF}",
-            "take fewer confounders, or more people",
+            "use fewer confounders, or include more people",
         )
     norm_x, norm_y = _norms(spec, moments)
     x, y = (np.where(share > 0, share, np.nan) for share in (left.x_left, left.y_left))
@@ -283,7 +283,7 @@ def _logistic(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Coor
         raise StudyError(
             Code.INVALID_STUDY,
             f"values other than 0 and 1 in an outcome of a logistic model: {', '.join(spec.outcomes[:20])}",
-            "take 0/1 outcomes, or `model: linear`",
+            "use 0/1 outcomes, or `model: linear`",
         )
     tested = (left.x_left > 0)[:, None] & (left.y_left > 0)
     share = np.where(left.y_left > 0, ones / moments.n, 0.5)

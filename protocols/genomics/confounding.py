@@ -20,7 +20,7 @@ class Unconfounded:
     """Correlations of f features and o outcomes after c confounders were taken out.
 
     Attributes:
-        kept: the (k,) positions of confounders with an effect of their own; aliased: the others' names.
+        kept: the (k,) positions of confounders that are estimated; aliased: the others' names.
         confounders: c.
         factor: (k, k) Cholesky factor of the kept ones' correlations.
         x, y: (k, f), (k, o) what of each feature and outcome lies along the confounders.
@@ -74,7 +74,7 @@ def unconfounded(
     faults = moments.faults()
     for name in confounders:
         if name in faults:
-            raise StudyError(faults[name][0], f"confounder {name}: {faults[name][1]}", "take it out")
+            raise StudyError(faults[name][0], f"confounder {name}: {faults[name][1]}", "remove it")
     R = moments.correlation("confounding", at_c, at_c)
     out = aliased(R)
     kept = [j for j in range(len(R)) if j not in out]

@@ -1,6 +1,6 @@
 """Many small logistic models at once: each of f features, with c confounders, on each of o outcomes.
 
-All likelihoods are evaluated in one message a round, and each model takes its own Newton step, half of it
+All likelihoods are evaluated in one message per round, and each model takes its own Newton step, half of it
 where its likelihood fell. The start costs no round: one step from the model of the intercept alone, whose
 derivatives are the linear moments. Models that are done are not evaluated again (their coefficients are asked
 as missing).
@@ -84,7 +84,7 @@ def maximise(
         start: (f, o, t) coefficients to begin with, missing for a model that is not wanted.
         null: (f, o, t) coefficients with known log-likelihoods (f, o), to go back towards if they are better.
         evaluate: the question whose joined answer is `derivatives` at (f, o, t) coefficients.
-        kept: the positions among t of terms with a coefficient of their own; others stay 0.
+        kept: the positions among t of terms with their own coefficient; others stay 0.
         max_rounds: models that have not converged after these have no maximum, or none near.
     """
     f, o, _ = start.shape

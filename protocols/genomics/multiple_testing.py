@@ -1,4 +1,4 @@
-"""p-values adjusted for how many tests there were; a missing p-value is no test and stays missing.
+"""p-values adjusted for how many tests there were; a missing p-value counts as no test and stays missing.
 
 References: Benjamini & Hochberg, J R Stat Soc B 57 (1995) 289; Benjamini & Yekutieli, Ann Stat 29 (2001)
 1165; R `p.adjust`.

@@ -86,7 +86,7 @@ class BoostingSpec(PredictsProbability):
     def _agree(self) -> "BoostingSpec":
         unknown = set(self.cuts) - set(self.covariates)
         if unknown:
-            raise ValueError(f"cuts of what is no covariate: {', '.join(sorted(unknown))}")
+            raise ValueError(f"`cuts` names columns that are not covariates: {', '.join(sorted(unknown))}")
         if any(len(cuts) >= self.bins for cuts in self.cuts.values()):
             raise ValueError("more cuts than `bins` allows")
         if self.loss == "logistic" and self.base_score is not None and not 0 < self.base_score < 1:
@@ -130,7 +130,7 @@ class BoostingResult(Applicable):
     n: int
 
     def summary(self) -> pd.DataFrame:
-        """One row a covariate, the most useful first."""
+        """One row per covariate, the most useful first."""
         frame = pd.DataFrame({"gain": self.gain, "splits": self.splits}, index=list(self.covariates))
         return frame.sort_values("gain", ascending=False, kind="stable")
 

@@ -74,11 +74,11 @@ class ForestSpec(PredictsProbability):
     @model_validator(mode="after")
     def _agree(self) -> "ForestSpec":
         if set(self.cuts) - set(self.covariates):
-            raise ValueError("cuts of what is no covariate")
+            raise ValueError("`cuts` names columns that are not covariates")
         if any(len(cuts) >= self.bins for cuts in self.cuts.values()):
             raise ValueError("more cuts than `bins` allows")
         if self.trees * self.nodes() * self.columns_tried() * (self.bins + 1) > _MOST_NUMBERS:
-            raise ValueError("too large for one message: take fewer trees, bins, tried columns or less depth")
+            raise ValueError("too large for one message: use fewer trees, bins, tried columns or less depth")
         return self
 
     def variables(self) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ class ForestResult(Applicable):
     n: int
 
     def summary(self) -> pd.DataFrame:
-        """One row a covariate, the most useful first."""
+        """One row per covariate, the most useful first."""
         frame = pd.DataFrame({"gain": self.gain, "splits": self.splits}, index=list(self.covariates))
         return frame.sort_values("gain", ascending=False, kind="stable")
 

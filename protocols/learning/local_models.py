@@ -217,7 +217,7 @@ class LocalModels(FederatedProtocol[LocalModelsSpec, LocalModelsResult], Probabi
         if not people > 0:
             raise StudyError(
                 Code.WITHHELD,
-                "no site has enough people of both classes for a model of its own",
+                "no site has enough people of both classes to train its own model",
                 "use fewer covariates, or a model that is fitted over all sites",
             )
         return result(spec, original_scale(shift, scale) @ (total["coef"] / people), people, total["models"])

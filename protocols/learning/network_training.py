@@ -166,7 +166,7 @@ def _carried(torch: Any, inputs: Any, deltas: Any, people: int) -> Floats:
     """
     a = torch.cat([inputs.detach().abs(), torch.ones(people, 1, dtype=torch.float64)], dim=1)
     d = deltas.abs()
-    # The largest is taken out first, so that squares of tiny numbers are no zeros.
+    # The largest is taken out first, so that squares of tiny numbers do not become zeros.
     a = a / torch.clamp(a.amax(dim=0, keepdim=True), min=1e-300) if people else a
     d = d / torch.clamp(d.amax(dim=0, keepdim=True), min=1e-300) if people else d
     first, second = a.T @ d, (a**2).T @ (d**2)

@@ -280,10 +280,10 @@ def _said(people: People, loss: float, free: Floats, update: Floats) -> Arrays:
     """What a training step answers.
 
     Raises:
-        SiteError: not-converged; training here ran away.
+        SiteError: not-converged; training diverged here.
     """
     if not (np.isfinite(update).all() and np.isfinite(loss)):
-        raise SiteError(Code.NOT_CONVERGED, "training ran away")
+        raise SiteError(Code.NOT_CONVERGED, "training diverged")
     still = np.array((free == 0).sum().astype(np.float64))
     return {"n": np.array(len(people.y)), "loss": np.array(loss), "still": still, "update": update}
 
@@ -345,10 +345,10 @@ def _count(spec: NeuralSpec) -> Coordination[tuple[int, int | None, Floats, Floa
     if round(float(total["sites"])) < spec.privacy.honest_sites:
         raise StudyError(
             Code.TOO_FEW_SITES,
-            f"fewer than {spec.privacy.honest_sites} sites have people enough to add noise",
+            f"fewer than {spec.privacy.honest_sites} sites have enough people to add noise",
         )
     if spec.privacy.delta * n >= 1:
-        raise StudyError(Code.INVALID_STUDY, "delta is a chance for each person: take it below 1 / people")
+        raise StudyError(Code.INVALID_STUDY, "delta is a chance for each person: choose it below 1 / people")
     shift, scale = np.array([spec.standardize[name] for name in spec.columns()], dtype=np.float64).T
     return n, None, shift.copy(), scale.copy()
 
@@ -361,7 +361,7 @@ def _explained(ask: Ask) -> Generator[Ask, Any, Total]:
         if error.code is Code.MISSING_EXTRA:
             raise StudyError(error.code, f"{error.text}: no torch is installed there", INSTALL) from None
         if error.code is Code.NOT_CONVERGED:
-            raise StudyError(error.code, "training ran away", "take a smaller `rate`") from None
+            raise StudyError(error.code, "training diverged", "choose a smaller `rate`") from None
         raise
     return total
 

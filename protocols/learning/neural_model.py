@@ -62,12 +62,12 @@ class NeuralSpec(PredictsProbability):
         if any(not 1 <= units <= 256 for units in self.hidden):
             raise ValueError("hidden: 1 to 256 units a layer")
         if set(self.standardize) - set(self.columns()):
-            raise ValueError("standardize: what is no column of the network")
+            raise ValueError("`standardize` names columns that the network does not have")
         if any(not scale > 0 for _, scale in self.standardize.values()):
             raise ValueError("standardize: a scale is above 0")
         if self.privacy is not None:
             if self.strategy != "fedsgd":
-                raise ValueError("privacy is that of gradient steps: take `strategy: fedsgd`")
+                raise ValueError("privacy is that of gradient steps: use `strategy: fedsgd`")
             if lacking := [name for name in self.columns() if name not in self.standardize]:
                 raise ValueError(
                     f"means are not private: give the public center and scale of {', '.join(lacking)}"
@@ -125,7 +125,7 @@ class NeuralResult(Applicable):
     delta: float | None
 
     def summary(self) -> pd.DataFrame:
-        """One row a covariate: its connection weight (Olden & Jackson 2002), the largest first."""
+        """One row per covariate: its connection weight (Olden & Jackson 2002), the largest first."""
         network = Network(len(self.covariates), self.hidden, self.activation)
         found = network.connections(self.weights)
         frame = pd.DataFrame({"connection": found}, index=list(self.covariates))

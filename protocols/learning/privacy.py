@@ -37,7 +37,7 @@ class Privacy(BaseModel):
         return accountant.spent(self.noise, self.sampling, steps, self.delta)
 
     def check(self, steps: int) -> None:
-        """Nothing, if so many steps keep to the budget.
+        """Raises unless so many steps stay within the budget.
 
         Raises:
             ValueError: they do not; it names the noise that would.
@@ -48,7 +48,7 @@ class Privacy(BaseModel):
         way = f"noise: {np.ceil(noise * 100) / 100:g}" if noise else "fewer rounds"
         raise ValueError(
             f"{steps} rounds would spend an epsilon of {self.spent(steps):.2f}, more than {self.epsilon:g}: "
-            f"take {way}"
+            f"choose {way}"
         )
 
     def deviation_at_a_site(self) -> float:

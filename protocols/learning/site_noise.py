@@ -3,7 +3,7 @@
 They come from the secret of the site's table and from all that a step depends on, people and values included,
 by HMAC-SHA256 and ChaCha20. So a step stays pure: the same question about the same rows gives the same bytes,
 and another question never meets the same noise, which could be taken out by subtraction. The seed of a spec
-would be known to the coordinator, who could take the noise out himself.
+would be known to the coordinator, who could then remove the noise.
 
 Normal numbers are rounded to 2^-40 by the secure sum, so the low bits of a double tell nothing of what was
 added (Mironov, CCS 2012).

@@ -1,7 +1,7 @@
 """Decision trees from histograms: sums by node, column and bin at the sites, splits at the coordinator.
 
 A tree of depth d has 2^(d+1) - 1 places; place i has the children 2i + 1 and 2i + 2. A person with
-x < threshold goes left; who misses the column goes where the training people who missed it were better off.
+x < threshold goes left; people without a value go where the training people without one were better off.
 
 Reference: Chen & Guestrin, KDD 2016, eq. 6 and 7, algorithm 3 for missing values.
 """
@@ -31,7 +31,7 @@ class Trees:
 
     Attributes:
         feature: (T, places) column that splits; threshold: (T, places) left below it.
-        missing_left: (T, places) 1 where who misses the column goes left.
+        missing_left: (T, places) 1 where people without a value go left.
         value: (T, places) of those who end there; places that are not reached have 0.
     """
 
@@ -173,7 +173,7 @@ def with_last(cuts: Floats) -> Floats:
 
 
 def binned(x: Floats, cuts: Floats) -> Integers:
-    """The (n, f) bins of people: how many cuts are not above; one more for who misses the column."""
+    """The (n, f) bins of people: how many cuts are not above; one more for people without a value."""
     bins = np.empty(x.shape, dtype=np.int64)
     for j in range(x.shape[1]):
         bins[:, j] = np.searchsorted(cuts[j], x[:, j], side="right")
@@ -242,7 +242,7 @@ def best_split(gradient: Floats, weight: Floats, people: Floats, rules: Rules) -
     Gain is half of G²/(W + l2) of the children less that of the node (Chen & Guestrin, eq. 7). Of ties the
     first column, missing to the right, and the lowest cut win.
     """
-    # The last cut is above everybody who has the column: it parts them from those who miss it.
+    # The last cut is above everybody who has the column: it separates them from those without a value.
     below = [np.cumsum(sums[:, :-1], axis=1) for sums in (gradient, weight, people)]
     missing = [sums[:, -1:] for sums in (gradient, weight, people)]
     whole = [sums.sum(axis=1, keepdims=True) for sums in (gradient, weight, people)]

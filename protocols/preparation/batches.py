@@ -1,4 +1,4 @@
-"""Batches inside a site: which of them has people enough, moments about their means, ComBat's posteriors.
+"""Batches inside a site: which of them have enough people, moments about their means, ComBat's posteriors.
 
 Reference: Johnson, Li & Rabinovic, Biostatistics 8 (2007) 118; the numbers of neuroCombat 0.2.12.
 """
@@ -45,7 +45,7 @@ def about_batch_means(values: Floats, batch: Integers) -> Floats:
 
 
 def refuse_constant(method: str, values: Floats, features: Sequence[str]) -> None:
-    """Raises if without empirical Bayes one of a batch's (n, g) features has no spread of its own.
+    """Raises if without empirical Bayes one of a batch's (n, g) features does not vary within the batch.
 
     It is looked for before covariates are taken out: what they explain would pass for spread.
 

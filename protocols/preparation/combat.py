@@ -49,7 +49,7 @@ class CombatSpec(Transforms):
     """Which features, harmonized over which batches.
 
     Attributes:
-        features: numeric variables; who misses one takes no part in the estimates.
+        features: numeric variables; people without one of them are left out of the estimates.
         batch: a label variable such as a scanner, within each site; None makes each site one batch.
         covariates: numeric variables whose effect on the features is kept.
         method: parametric or non_parametric empirical Bayes; mean_only (location alone); no_eb (each feature
@@ -71,9 +71,9 @@ class CombatSpec(Transforms):
     @model_validator(mode="after")
     def _has_features_for_priors(self) -> "CombatSpec":
         if self.method != "no_eb" and len(self.features) < 2:
-            raise ValueError("empirical Bayes needs two features at least; take method: no_eb for one")
+            raise ValueError("empirical Bayes needs two features at least; use method: no_eb for one")
         if (self.reference_batch is None) != (self.batch is None or self.reference_site is None):
-            raise ValueError("a `reference_batch` goes with `batch` and `reference_site`, and these with it")
+            raise ValueError("`reference_batch`, `batch` and `reference_site` must be given together")
         return self
 
     def variables(self) -> tuple[str, ...]:
@@ -157,7 +157,7 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
             raise SiteError(
                 Code.WITHHELD,
                 f"{spec.batch or 'the site'} has a batch with fewer than {FEWEST} people",
-                "take `small_batches: leave_out`",
+                "use `small_batches: leave_out`",
             )
         kept = batch >= 0
         x = table.matrix(spec.covariates)[kept] * x_scale
@@ -219,8 +219,8 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
     def transform(self, spec: CombatSpec, table: AnalysisTable, rows: Mask, **arrays: Array) -> AnalysisTable:
         """The table with its features harmonized; a batch's location and scale are those of its `rows`.
 
-        Who misses a covariate or the batch, or whose batch has too few people in `rows`, misses the features
-        afterwards.
+        The features become missing for people without a covariate or the batch, or whose batch has too few
+        people in `rows`.
 
         Raises:
             SiteError: rank-deficient; a feature does not vary within a batch (no_eb alone).
@@ -297,7 +297,7 @@ def _referred(spec: CombatSpec, found: CombatResult, shown: Arrays | None) -> Co
     if shown is None or shown["n"] == SUPPRESSED or np.isnan(shown["mean"]).any():
         raise StudyError(
             Code.WITHHELD,
-            f"{spec.reference_site} has no reference batch {spec.reference_batch or ''} of people enough",
+            f"{spec.reference_site} has no reference batch {spec.reference_batch or ''} with enough people",
             "name another, or none: then all batches are brought to their common mean",
         )
     mean, variance = (np.asarray(shown[name], dtype=np.float64) for name in ("mean", "variance"))
@@ -306,7 +306,7 @@ def _referred(spec: CombatSpec, found: CombatResult, shown: Arrays | None) -> Co
         raise StudyError(
             Code.RANK_DEFICIENT,
             f"does not vary within the reference batch: {names}",
-            "take these features out",
+            "remove these features",
         )
     return replace(found, grand_mean=mean, variance=variance)
 
@@ -322,7 +322,7 @@ def _solved(spec: CombatSpec, total: Arrays, x_scale: Floats, y_scale: Floats) -
     """The global result from the joined moments.
 
     Raises:
-        StudyError: rank-deficient; names the covariates without an effect of their own within batches, or the
+        StudyError: rank-deficient; names the covariates that add nothing within batches, or the
             features that do not vary.
     """
     n = int(total["n"])
@@ -335,7 +335,7 @@ def _solved(spec: CombatSpec, total: Arrays, x_scale: Floats, y_scale: Floats) -
     if still.any():
         names = ", ".join(name for name, s in zip(spec.features, still, strict=True) if s)
         raise StudyError(
-            Code.RANK_DEFICIENT, f"does not vary within batches: {names}", "take these features out"
+            Code.RANK_DEFICIENT, f"does not vary within batches: {names}", "remove these features"
         )
     return CombatResult(
         spec.features,

@@ -5,7 +5,7 @@ of each batch are taken out of the scores of the first components, and all is pu
 round after ComBat's. The components and the scores' pooled spread follow from the products of the residuals,
 over all sites and within batches; each batch's location and scale of the scores stay at its site.
 
-At most 0.33 features a person, since their products leave.
+At most 0.33 features per person, since their products leave.
 
 Reference: Chen et al., Hum Brain Mapp 43 (2022) 1179; covbat.py of CovBat_Harmonization, which rounds the
 explained share to four digits.
@@ -82,7 +82,7 @@ class CovbatResult(Applicable):
     n: int
 
     def summary(self) -> pd.DataFrame:
-        """One row a harmonized component."""
+        """One row per harmonized component."""
         index = pd.RangeIndex(1, len(self.variance) + 1, name="component")
         columns = {"variance": self.variance, "explained": self.explained, "within": self.within}
         return pd.DataFrame(columns, index)

@@ -1,10 +1,10 @@
-"""Fills missing values with the mean or median over all sites, and marks who missed them: a transform.
+"""Fills missing values with the mean or median over all sites, and marks where they are: a transform.
 
 The mean is exact. A median is found on a grid between the mean less and plus one standard deviation, where it
 always lies; the grid is refined while enough people are in a cell, and what is left is interpolated in a
 cell of at least `min_count` people, so nobody's own value is shown: `bound` tells how far it can be off.
 
-For standard errors that know of the missing values, take `multiple_imputation`.
+For standard errors that know of the missing values, use `multiple_imputation`.
 
 Reference: Little & Rubin, Statistical Analysis with Missing Data (2002), ch. 4; where a median lies:
 Hotelling & Solomons, Ann Math Stat 3 (1932) 141.
@@ -40,7 +40,7 @@ class ImputeSpec(Transforms):
 
     Attributes:
         mean, median: variables whose missing values become that.
-        indicators: variables for which a column NAME_missing tells who missed it (1) and who did not (0).
+        indicators: variables for which a column NAME_missing tells who had no value (1) and who had one (0).
         zero_is_missing: variables whose 0 is a code for missing (a cholesterol of 0).
     """
 
@@ -179,7 +179,7 @@ class Impute(FederatedProtocol[ImputeSpec, ImputeResult], ColumnTransform[Impute
             raise StudyError(
                 Code.WITHHELD,
                 f"fewer than {total.min_count} people have a value of: {', '.join(few)}",
-                "take these out, or mark them with indicators alone",
+                "remove these, or mark them with indicators alone",
             )
         k, mean = len(spec.mean), total["sum"] / n
         spread = np.sqrt(np.maximum(total["square"] / n - mean**2, 0.0))

@@ -111,7 +111,7 @@ class MultipleImputationResult(Result):
         riv, fmi: (p,) relative increase in variance, and fraction of information that is missing.
         within, between, total: (p,) variances.
         coefs: (m, p) of each completed data set.
-        columns: the imputed variables; missing: (k,) people who missed each.
+        columns: the imputed variables; missing: (k,) people without a value of each.
         means: (iterations, m, k) of the imputed variables' intercept draws, on the standardized scale: chains
             that mixed have no trend.
         n: people in the model.

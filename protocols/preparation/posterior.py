@@ -83,5 +83,5 @@ def logistic_mode(target: int, coef: Floats, chain: dict[str, Array]) -> Coordin
     raise StudyError(
         Code.NOT_CONVERGED,
         f"no maximum after {MAX_NEWTON} evaluations of an imputation",
-        "take fewer predictors",
+        "use fewer predictors",
     )

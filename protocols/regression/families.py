@@ -113,7 +113,7 @@ def derivatives(
     """The sums over complete rows at `coef`: loglik, deviance, score, information, expected.
 
     Args:
-        coef: the intercept, one a covariate (less its shift, over its scale), and log theta if there is one.
+        coef: the intercept, one per covariate (less its shift, over its scale), and log theta if any.
 
     Raises:
         SiteError: separation; at `coef` a few people carry the sums. invalid-input; a 0/1 outcome is neither.
@@ -160,7 +160,7 @@ def derivatives(
 def probabilities(
     covariates: Sequence[str], table: AnalysisTable, coef: Array, link: str = "logit"
 ) -> Floats:
-    """The (n,) probabilities that an outcome is 1, by an intercept and one coefficient a covariate."""
+    """The (n,) probabilities that an outcome is 1, by an intercept and one coefficient per covariate."""
     eta = coef[0] + table.matrix(covariates) @ coef[1:]
     probability: Floats = expit(eta) if link == "logit" else ndtr(eta)
     return probability

@@ -141,7 +141,7 @@ class GlmResult(Applicable, Regression):
             probit with an offset.
         theta, theta_se: of the negative binomial, variance mu + mu²/theta; missing for the others.
         n: people with complete data.
-        evaluations: of the likelihood, one a round.
+        evaluations: of the likelihood, one per round.
     """
 
     terms: tuple[str, ...]
@@ -273,7 +273,7 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
                 raise StudyError(
                     Code.NOT_CONVERGED,
                     f"{spec.outcome} varies no more than Poisson counts do: theta has no maximum",
-                    "take `family: poisson`",
+                    "use `family: poisson`",
                 )
             return ask("derivatives", coef=at, shift=shift, scale=scale)
 

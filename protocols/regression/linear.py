@@ -69,7 +69,7 @@ class LinearSpec(Predicts, Estimates):
     @model_validator(mode="after")
     def _names_differ(self) -> "LinearSpec":
         if len(set(self.variables())) != len(self.variables()):
-            raise ValueError("a variable stands twice among outcome and covariates")
+            raise ValueError("a variable is listed twice in outcome and covariates")
         return self
 
     def variables(self) -> tuple[str, ...]:
@@ -218,7 +218,7 @@ def _fit(spec: LinearSpec, moments: Moments, R: Floats, r: Floats) -> LinearResu
         raise StudyError(
             Code.WITHHELD,
             f"{df} residual degrees of freedom are left; the rule is at least {FEWEST_DF}",
-            "take fewer covariates",
+            "use fewer covariates",
         )
     factor = cho_factor(R[np.ix_(kept, kept)])
     b = cho_solve(factor, r[kept])

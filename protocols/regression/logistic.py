@@ -65,7 +65,7 @@ class LogisticResult(Applicable):
         covariance: (p, p) of coef.
         loglik: at coef; deviance and null_deviance: minus twice it, and that of the intercept alone.
         n, n_events: people with complete data, and those of them whose outcome is 1.
-        evaluations: of the likelihood, one a round.
+        evaluations: of the likelihood, one per round.
     """
 
     terms: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 Its likelihood needs each site's own moments: they leave every site in the clear, by design, and a site with
 fewer people than its floor, or with too few for so many covariates, is left out and named. Where that is not
-wanted, `linear` with `intercepts: site` needs sums alone.
+needed, `linear` with `intercepts: site` needs sums alone.
 
 With V = I + r J within a site (r the ratio of variances, J all ones), X'V^-1 X is X'X less r / (1 + n r)
 times the outer product of column sums; so one number is searched, at the coordinator.
@@ -181,7 +181,7 @@ class Mixed(FederatedProtocol[MixedSpec, MixedResult]):
         still = variance <= 1e-13 * total["square"] / total["n"]
         if still.any():
             names = ", ".join(v for v, s in zip(spec.variables(), still, strict=True) if s)
-            raise StudyError(Code.RANK_DEFICIENT, f"does not vary over all sites: {names}", "take it out")
+            raise StudyError(Code.RANK_DEFICIENT, f"does not vary over all sites: {names}", "remove it")
         scale = np.sqrt(variance)
         answers = yield ask("moments", per_site=True, shift=shift, scale=scale)
         shown = {site: a for site, a in answers.answers.items() if np.isfinite(a["products"]).all()}
@@ -190,7 +190,7 @@ class Mixed(FederatedProtocol[MixedSpec, MixedResult]):
             raise StudyError(
                 Code.TOO_FEW_SITES,
                 f"{len(shown)} sites show their moments; the variance between sites needs {_FEWEST_SITES}",
-                "take `linear` with `intercepts: site`, or fewer covariates",
+                "use `linear` with `intercepts: site`, or fewer covariates",
             )
         return _fitted(spec, shown, shift, scale, {**answers.withheld, **withheld})
 

@@ -35,7 +35,7 @@ class MultinomialSpec(PredictsLevels):
 
     Attributes:
         outcome: a variable of codes.
-        levels: its codes; the first is what the others are compared with.
+        levels: its codes; the first is the reference level.
         covariates: numeric variables, complete cases are used.
         level: of the confidence intervals.
     """
@@ -49,7 +49,7 @@ class MultinomialSpec(PredictsLevels):
     @model_validator(mode="after")
     def _levels_differ(self) -> "MultinomialSpec":
         if len(set(self.levels)) != len(self.levels):
-            raise ValueError("a level stands twice")
+            raise ValueError("a level is listed twice")
         return self
 
     def variables(self) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ class MultinomialResult(Classification):
         covariance: (k p, k p) of coef, level by level.
         loglik, deviance, null_deviance: at coef; minus twice it; that of the intercepts alone.
         n: people with complete data; counts: (k + 1,) of each level, the first one first.
-        evaluations: of the likelihood, one a round.
+        evaluations: of the likelihood, one per round.
     """
 
     levels: tuple[float, ...]
@@ -103,7 +103,7 @@ class MultinomialResult(Classification):
     evaluations: int
 
     def summary(self) -> pd.DataFrame:
-        """One row a level and term."""
+        """One row per level and term."""
         columns = ("coef", "se", "z", "p", "odds_ratio", "lower", "upper")
         index = pd.MultiIndex.from_product([self.levels, self.terms], names=["level", "term"])
         return pd.DataFrame({name: np.ravel(x) for name, x in self.named(*columns).items()}, index=index)
@@ -206,7 +206,7 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
             raise StudyError(
                 Code.WITHHELD,
                 f"fewer than {moments.min_count} people have level {', '.join(few)} of {spec.outcome}",
-                "take these levels together",
+                "merge these levels",
             )
         basis = _each_level(spec, original_scale(shift, scale))
 

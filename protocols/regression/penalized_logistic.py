@@ -58,7 +58,7 @@ class PenalizedLogisticSpec(PredictsProbability):
     @model_validator(mode="after")
     def _fits_a_message(self) -> "PenalizedLogisticSpec":
         if self.size() * (len(self.covariates) + 1) ** 2 > _MOST_NUMBERS:
-            raise ValueError("too many penalties for so many covariates: take a smaller `number`")
+            raise ValueError("too many penalties for so many covariates: choose a smaller `number`")
         return self
 
     def variables(self) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ class PenalizedLogisticResult(Applicable):
         chosen: the position of the least BIC.
         null_deviance: of the intercept alone.
         n, n_events: people with complete data, and those of them whose outcome is 1.
-        evaluations: of the likelihoods, one a round.
+        evaluations: of the likelihoods, one per round.
     """
 
     terms: tuple[str, ...]
@@ -104,7 +104,7 @@ class PenalizedLogisticResult(Applicable):
     evaluations: int
 
     def summary(self) -> pd.DataFrame:
-        """One row a penalty: what it leaves."""
+        """One row per penalty: what it leaves."""
         names = ("nonzero", "df", "deviance", "bic")
         frame = pd.DataFrame(self.named(*names), index=self.lambdas)
         return frame.assign(chosen=np.arange(len(frame)) == self.chosen)

@@ -90,5 +90,5 @@ def minimise(
                 value, score, curvature = (total[name][k] / n for name in ("loglik", "score", "information"))
                 search.receive(Quadratic(search.asked, float(value), score, curvature))
     raise StudyError(
-        Code.NOT_CONVERGED, f"no minimum after {MAX_EVALUATIONS} rounds", "take larger penalties"
+        Code.NOT_CONVERGED, f"no minimum after {MAX_EVALUATIONS} rounds", "choose larger penalties"
     )

@@ -28,7 +28,7 @@ from protocols.core.table import AnalysisTable, Floats, Integers
 class Fitted:
     """An analysis and its result, for people in a frame: one row each, columns by the names of variables.
 
-    Missing values are NaN; who misses what a model needs has a missing prediction.
+    Missing values are NaN; the prediction is missing for people without what a model needs.
 
     Attributes:
         spec: of the analysis.
@@ -73,12 +73,12 @@ class Fitted:
         return x.assign(**dict(table.columns))
 
     def predict_survival_function(self, x: pd.DataFrame, days: Sequence[float]) -> pd.DataFrame:
-        """The probabilities of no event until these days: one row a day, one column a person (lifelines).
+        """The probabilities of no event until these days: one row per day, one column per person (lifelines).
 
         `days` are edges of the model's grid.
 
         Raises:
-            SpecError: invalid-study; the analysis foretells no survival, or a day is not on its grid.
+            SpecError: invalid-study; the analysis does not predict survival, or a day is not on its grid.
         """
         edges = self._survival().edges()
         at = np.searchsorted(edges, np.asarray(days, dtype=np.float64))

@@ -22,7 +22,7 @@ Tell = Callable[[Progress], None]
 
 
 class _Abandoned(BaseException):
-    """Nobody follows any more. No Exception, so that no loader takes it for a bad record."""
+    """Nobody follows any more. Not an Exception, so that no loader mistakes it for a bad record."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class _Failed:
 
 
 def as_events(work: Callable[[Tell], T]) -> Iterator[Progress | T]:
-    """What `work` tells while it works in a thread of its own, and at the end what it returns.
+    """What `work` tells while it works in its own thread, and at the end what it returns.
 
     Who closes the iterator, or is interrupted, ends the work at the next thing that it tells.
 

@@ -55,7 +55,7 @@ def fitted(spec: CoxSpec) -> Coordination[CoxResult]:
         raise StudyError(
             Code.SEPARATION,
             f"nobody with complete data has an event of {spec.outcome}",
-            "take a longer follow-up, or more people",
+            "use a longer follow-up, or include more people",
         )
 
     def evaluate(coef: Floats) -> Ask:
@@ -74,7 +74,7 @@ def fitted(spec: CoxSpec) -> Coordination[CoxResult]:
 
 
 def _check_information(spec: CoxSpec, found: Maximum) -> None:
-    """Nothing, if no coefficient ran away until the likelihood was flat: rounding then ends the search.
+    """Raises if a coefficient diverged until the likelihood was flat, where rounding ends the search.
 
     Raises:
         StudyError: separation; names the covariates.
@@ -86,7 +86,7 @@ def _check_information(spec: CoxSpec, found: Maximum) -> None:
         raise StudyError(
             Code.SEPARATION,
             f"events of {spec.outcome} are separated: the likelihood grows without end in {names}",
-            "take these out, or give the model a `penalty`",
+            "remove these, or give the model a `penalty`",
         )
 
 
@@ -176,7 +176,7 @@ def _translated(
 
 
 def _finished(spec: CoxSpec, fit: _Fit, found: Maximum) -> Coordination[CoxResult]:
-    """The result, after one more round where residuals, tests of the hazards or a baseline are wanted."""
+    """The result, after one more round where residuals, tests of the hazards or a baseline are asked for."""
     scale, outer = fit.scale, np.outer(fit.scale, fit.scale)
     model = _covariance(spec, found.point, fit.people[0])
     joined = shared.Joined.of(found.point.arrays, spec.ties) if spec.stratify == "none" else None
@@ -201,7 +201,7 @@ def _finished(spec: CoxSpec, fit: _Fit, found: Maximum) -> Coordination[CoxResul
             raise StudyError(
                 Code.RANK_DEFICIENT,
                 f"{spec.cluster or spec.outcome} has no more clusters than there are covariates",
-                "take a cluster with more values, or `robust` alone",
+                "use a cluster variable with more values, or `robust` alone",
             )
         covariance = model @ answers["residuals"]["products"] @ model
     return result(

@@ -33,10 +33,10 @@ class CoxSpec(PredictsSurvival, Estimates):
         entry: a variable, the day from which a person was at risk (delayed entry).
         episodes: whether covariates change over the outcome's (start, stop] episodes.
         weight: a variable with positive case weights.
-        strata: variables each of whose combinations has a baseline hazard of its own.
+        strata: variables each of whose combinations has its own baseline hazard.
         stratify: by site, or not: then risk sets on the grid leave in a sum over sites.
         grid: of days, for `stratify: none`, for a baseline hazard, and for the transforms km and rank.
-        penalty: of the elastic net on covariates in standard deviations (glmnet's lambda); 0 is none.
+        penalty: of the elastic net on covariates in standard deviations (glmnet's lambda); 0 for no penalty.
         l1_ratio: of the penalty; 0 is ridge, 1 the lasso.
         robust: standard errors by score residuals of people (Lin & Wei).
         cluster: a label or variable, all of whose people at a site are one cluster; implies `robust`.
@@ -69,9 +69,9 @@ class CoxSpec(PredictsSurvival, Estimates):
             and self.stratify == "none"
             and self.grid.bins() * len(self.covariates) ** 2 > 20_000_000
         ):
-            raise ValueError("too many intervals for so many covariates: take a wider step_days")
+            raise ValueError("too many intervals for so many covariates: choose a wider step_days")
         if self.strata and self.stratify == "none":
-            raise ValueError("`strata` go with `stratify: site`")
+            raise ValueError("`strata` needs `stratify: site`")
         if self.entry and self.episodes:
             raise ValueError("episodes have their own entry: leave out `entry`")
         if self.penalty and (self.is_robust() or self.proportional_hazards):
@@ -148,7 +148,7 @@ class CoxResult(Applicable):
         likelihood_ratio_p, wald_p, score_p: their p-values; NaN for a penalized fit.
         n, n_events: people and events with complete data.
         ties, level, penalty, l1_ratio: of the spec.
-        evaluations: of the likelihood, one a round.
+        evaluations: of the likelihood, one per round.
         proportional_hazards: its tests, where asked for.
         baseline: the baseline hazard, where there is a grid.
     """

@@ -41,11 +41,11 @@ class KaplanMeierSpec(Spec):
 
     Attributes:
         outcome: a survival variable; its columns are `outcome.time` and `outcome.event`.
-        by: a variable that makes the groups; who misses it is in none.
-        levels: the values of `by`, one a group.
+        by: a variable that makes the groups; people without a value are left out.
+        levels: the values of `by`, one per group.
         entry: a variable, the day from which a person was at risk (delayed entry).
         grid: of days.
-        quantiles: shares of people with the event whose day is wanted; 0.5 is the median.
+        quantiles: shares of people with the event whose day is asked for; 0.5 is the median.
         level: of the confidence intervals.
         interval: the scale of survival on which they are symmetric.
     """
@@ -108,7 +108,7 @@ class KaplanMeierResult(Result):
     level: float
 
     def summary(self) -> pd.DataFrame:
-        """One row a group: people, events until the curve ends, and the days of the quantiles."""
+        """One row per group: people, events until the curve ends, and the days of the quantiles."""
         frame = pd.DataFrame({"n": self.n}, index=list(self.groups))
         frame["n_events"] = np.where(self.events >= 0, self.events, 0).sum(axis=1)
         for j, share in enumerate(self.quantiles):
@@ -209,7 +209,7 @@ def result(spec: KaplanMeierSpec, counts: Arrays, min_count: int) -> KaplanMeier
     """The result of joined counts.
 
     Raises:
-        StudyError: withheld; no group has people enough.
+        StudyError: withheld; no group has enough people.
     """
     n = np.asarray(counts["people"], dtype=np.int64)
     if (n < min_count).all():

@@ -34,8 +34,8 @@ class LogRankSpec(Spec):
 
     Attributes:
         outcome: a survival variable; its columns are `outcome.time` and `outcome.event`.
-        by: the variable that makes the groups; who misses it is in none.
-        levels: the values of `by`, one a group.
+        by: the variable that makes the groups; people without a value are left out.
+        levels: the values of `by`, one per group.
         rho: weight survival^rho of each time; 0 is the log-rank test, 1 Peto & Peto's.
         strata: variables within whose combinations people are compared.
         stratify: by site, or not: then risk sets on the grid leave in a sum over sites.
@@ -56,9 +56,9 @@ class LogRankSpec(Spec):
     @model_validator(mode="after")
     def _grid_where_it_is_used(self) -> "LogRankSpec":
         if (self.stratify == "none") != (self.grid is not None):
-            raise ValueError("`grid` goes with `stratify: none`: sites then share risk sets on it")
+            raise ValueError("`grid` needs `stratify: none`: sites then share risk sets on it")
         if self.strata and self.stratify == "none":
-            raise ValueError("`strata` go with `stratify: site`")
+            raise ValueError("`strata` needs `stratify: site`")
         return self
 
     def variables(self) -> tuple[str, ...]:
@@ -290,7 +290,7 @@ def result(
         raise StudyError(
             Code.SEPARATION,
             f"nobody in these groups has an event of {spec.outcome}",
-            "take a longer follow-up, or more people",
+            "use a longer follow-up, or include more people",
         )
     compared = np.flatnonzero(np.diag(sums.covariance) > 0)[1:]  # they sum to 0: one of them follows
     difference = (sums.observed - sums.expected)[compared]

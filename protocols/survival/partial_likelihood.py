@@ -220,7 +220,7 @@ class RiskSums:
     def __post_init__(self) -> None:
         K = len(self.deaths)
         if self.ties == "efron":
-            # One row an event: the l-th of d tied ones sees the risk set less l/d of those that share it.
+            # One row per event: the l-th of d tied ones sees the risk set less l/d of those that share it.
             number = self.deaths.astype(np.int64)
             at = np.repeat(np.arange(K), number)
             share = (np.arange(len(at)) - (np.cumsum(number) - number)[at]) / number[at]

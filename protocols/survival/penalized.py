@@ -1,4 +1,4 @@
-"""The elastic net of a likelihood, as a coordination: proximal Newton, one round an evaluation.
+"""The elastic net of a likelihood, as a coordination: proximal Newton, one round per evaluation.
 
     minimise  -loglik / n + penalty * ((1 - a)/2 |b|² + a |b|_1)
 
@@ -63,5 +63,5 @@ def minimise(
     raise StudyError(
         Code.NOT_CONVERGED,
         f"no penalized fit after {MAX_EVALUATIONS} evaluations",
-        "take a larger penalty",
+        "choose a larger penalty",
     )

@@ -49,7 +49,7 @@ def merged_intervals(left: Integers, events: Integers, beyond: int, ties: Ties, 
 
 
 def check_intervals(number: Integers, bins: int) -> None:
-    """Nothing, if these are intervals of the study's grid, or unions of neighbours.
+    """Raises unless these are intervals of the study's grid, or unions of neighbours.
 
     Raises:
         SpecError: they are not.

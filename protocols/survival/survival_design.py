@@ -108,12 +108,12 @@ def _of_people(
 def _of_episodes(
     table: AnalysisTable, outcome: str, covariates: Sequence[str], others: Sequence[str]
 ) -> tuple[AnalysisTable, Integers, Floats, FollowUp]:
-    """A covariate that episodes lack is the person's. As in R, episodes that miss a value are left out."""
+    """A covariate that episodes lack is the person's. As in R, episodes without a value are left out."""
     if outcome not in table.episodes:
         raise SpecError(
             Code.UNKNOWN_VARIABLE,
             f"{outcome} has no episodes",
-            "name its `changing` variables, or take `episodes` out of the analysis",
+            "name its `changing` variables, or remove `episodes` from the analysis",
         )
     names = [name for name in covariates if name in table.episodes[outcome].columns]
     table = table.complete((*(name for name in covariates if name not in names), *others))

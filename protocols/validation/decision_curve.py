@@ -161,7 +161,7 @@ class DecisionCurveResult(Result):
     by_repeat: Mapping[str, Floats] = field(default_factory=dict)
 
     def summary(self) -> pd.DataFrame:
-        """One row a threshold, one column a model."""
+        """One row per threshold, one column per model."""
         frame = pd.DataFrame(self.net_benefit.T, index=self.thresholds, columns=list(self.models))
         return frame.assign(treat_all=self.treat_all, treat_none=0.0)
 

@@ -104,7 +104,7 @@ class DiscriminationSpec(ValidatedProbability):
 
 @dataclass(frozen=True)
 class LeftOut:
-    """How the model of the others did at one site, from what the site shows in the clear.
+    """How the model trained on the other sites did at one site, from what the site shows in the clear.
 
     Attributes:
         n, n_events: people scored.
@@ -142,7 +142,7 @@ class DiscriminationResult(Result):
         calibration_intercept, calibration_slope: of the outcome on the score's log odds (bin means).
         calibration_n, calibration_predicted, calibration_observed: (10,) the calibration curve by tenths; of
             one with fewer people than `min_cell` the number is -1 and the others are NaN.
-        by_site: site -> how its people were told apart by the model of the others.
+        by_site: site -> how the model trained on the other sites did there.
         not_judged: site -> why it was not left out, or did not show its part.
         chosen: (fold,) the candidate that was chosen, where the model is tuned.
         by_repeat: measure -> (repeats,) of each, where folds are repeated; `MEASURES` are their means then,
@@ -262,7 +262,7 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         mean_predicted=Statistic(behind="smaller", what="mean score"),
     )
     def left_out(spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
-        """How this site's people were scored by the model of the others, for the clear.
+        """How this site's people were scored by the model trained on the other sites, for the clear.
 
         Neighbouring cells are merged until each has `min_cell` people of either class; the sum stands in
         the first of them, and the others are 0, which the gate shows as suppressed.

@@ -1,4 +1,4 @@
-"""Late fusion: one expert a modality, and a meta-learner that lives with missing modalities. Exact.
+"""Late fusion: one expert per modality, and a meta-learner that lives with missing modalities. Exact.
 
 An expert is any protocol that gives probabilities (logistic, penalized, trees, ...), fitted on the people who
 have its modality. The meta-learner is a logistic regression on the experts' log odds, 0 where the modality is

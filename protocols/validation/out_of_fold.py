@@ -57,8 +57,8 @@ class Validated(Spec):
         specs = [spec for before in self.preparations().values() for spec in specs_in(before)]
         if any(step.clear(spec) for spec in specs for step in protocol(spec.protocol).steps.values()):
             raise ValueError(
-                "a reference batch is shown in the clear, which no fold may be: harmonize in an analysis of "
-                "its own, and name it in `after`"
+                "a reference batch is shown in the clear, which no fold may be: harmonize in a separate "
+                "analysis, and name it in `after`"
             )
         return self
 
@@ -290,7 +290,7 @@ def tested(
         test = spec.scheme.held_out(table, int(number))
         if not test.any():
             continue
-        # A site left out has no training rows: its own part of a transform is that of its own people.
+        # A site left out has no training rows: its part of a transform is that of its own people.
         rows = ~test if not test.all() else test
         changed = table
         for part, before in spec.preparations().items():

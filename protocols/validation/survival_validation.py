@@ -114,7 +114,7 @@ class SurvivalValidationSpec(Validated):
 
 @dataclass(frozen=True)
 class LeftOutSurvival:
-    """How the model of the others did at one site, in the clear: people, events, Harrell's C."""
+    """How the model trained on the other sites did at one site, in the clear: people, events, Harrell's C."""
 
     n: int
     n_events: int
@@ -162,7 +162,7 @@ class SurvivalValidationResult(Result):
     by_repeat: Mapping[str, Floats] = field(default_factory=dict)
 
     def summary(self) -> pd.DataFrame:
-        """One row a day."""
+        """One row per day."""
         names = ("auc", "auc_bound", "brier", "observed", "expected")
         frame = pd.DataFrame(self.named(*names), index=self.days)
         return frame.assign(harrell=self.harrell, uno=self.uno)
@@ -261,7 +261,7 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
     def left_out(
         spec: SurvivalValidationSpec, table: AnalysisTable, folds: Integers, **fits: Array
     ) -> Arrays:
-        """People, events and Harrell's C of this site by the model of the others, for the clear."""
+        """People, events and Harrell's C of this site by the model trained on the other sites."""
         n = events = smaller = 0
         harrell = 0.5
         for people, score, _ in _scored(spec, table, folds, fits):

@@ -72,7 +72,7 @@ class TuneSpec(PredictsProbability, PredictsSurvival, Tunes):
         if len({model.outcome_name() for model in models}) > 1:
             raise ValueError("the candidates have different outcomes")
         if any(model.inner_folds() > 1 for model in models):
-            raise ValueError("a candidate has folds of its own: it can not be chosen by folds")
+            raise ValueError("a candidate has its own folds: it cannot be chosen by folds")
         survival = self._cox()
         if survival and len(survival) < len(models):
             raise ValueError("all candidates are cox, or no candidate is")
@@ -146,7 +146,7 @@ class TuneResult(Applicable):
     models: Mapping[str, Array]
 
     def summary(self) -> pd.DataFrame:
-        """One row a candidate."""
+        """One row per candidate."""
         frame = pd.DataFrame({"loglik": self.loglik}, index=list(self.candidates))
         return frame.assign(deviance=-2 * self.loglik, chosen=frame.index == self.chosen)
 

@@ -1,4 +1,4 @@
-"""The center's keys: a small certificate authority of its own for TLS, and the coordinator's key."""
+"""The center's keys: its own small certificate authority for TLS, and the coordinator's key."""
 
 import ipaddress
 import secrets

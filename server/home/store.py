@@ -146,7 +146,7 @@ class Store:
         """The latest submission whose run or study hash begins so, or whose study has that name.
 
         Raises:
-            InputError: there is none.
+            InputError: the store has no such study.
         """
         # From the reference up to what sorts after all that begin with it: a range, which an index answers.
         end = reference + chr(0x10FFFF)
@@ -323,5 +323,5 @@ class Store:
         return (row["flower_run"], time.time() - row["beat_at"]) if row else None
 
     def memory(self, run: str) -> RoundMemory:
-        """The joined answers of a run's rounds, as `conduct` wants them."""
+        """The joined answers of a run's rounds, as `conduct` needs them."""
         return RoundMemory(self._open, run)

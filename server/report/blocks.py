@@ -102,8 +102,8 @@ WITHHELD = Markup('<span class="chip">withheld</span>')
 def why_withheld(min_count: int) -> Markup:
     """What "withheld" means in a table, by the study's own floor."""
     return text(
-        f"“Withheld”: the number, or what it leaves of a whole, stands on fewer than {min_count} people, or "
-        "on fewer than a hospital's own stricter floor. It is not zero.",
+        f"“Withheld”: the number, or what it leaves of a whole, is based on fewer than {min_count} people, "
+        "or on fewer than a hospital's own stricter floor. It is not zero.",
         "note",
     )
 

@@ -190,8 +190,8 @@ def _explained(drawn: list[Markup], study: Study) -> list[Markup]:
 
 
 def withheld(codes: Mapping[str, Code]) -> list[Markup]:
-    """A line on the hospitals that gave no numbers of their own."""
+    """A line on the hospitals that reported no numbers separately."""
     if not codes:
         return []
     named = ", ".join(f"{site} ({code})" for site, code in codes.items())
-    return [blocks.text(f"Hospitals that show no numbers of their own: {named}.", "note")]
+    return [blocks.text(f"Hospitals that do not report their own numbers: {named}.", "note")]

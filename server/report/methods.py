@@ -51,7 +51,7 @@ def _design(study: Study, outcome: Outcome) -> str:
 def _disclosure(study: Study) -> str:
     floors = study.thresholds
     return (
-        f"A number in the clear stands on at least {floors.min_count} people. A sum over hospitals was "
+        f"A number in the clear is based on at least {floors.min_count} people. A sum over hospitals was "
         "joined under pairwise masks, so that nobody saw a single hospital's part; it needs at least "
         f"{floors.min_sites_in_sum} hospitals, {floors.min_count_in_sum} people at each that contributes, "
         f"and {floors.min_count} in all. A hospital may have set stricter floors."

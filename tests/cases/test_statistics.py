@@ -102,7 +102,7 @@ def test_61_logistic_scan_without_confounders(secure: bool) -> None:
 
 @SECURE
 def test_62_combat_feature_constant_in_a_batch(secure: bool) -> None:
-    """No value is made up of a feature without a spread of its own; empirical Bayes borrows one."""
+    """No value is made up of a feature that does not vary; empirical Bayes borrows one."""
     case = "62_combat_feature_constant_in_a_batch"
     content = json.loads(shared(f"cases/{case}/analysis.json").read_text())
     spec, frame = CombatSpec.model_validate(content), frame_of(case)

@@ -1,4 +1,4 @@
-"""What steps declare of their questions and ways out, held to what the examples' runs really ask."""
+"""What steps declare of their questions and ways out, compared with what the examples' runs really ask."""
 
 import hashlib
 from collections import Counter

@@ -9,5 +9,5 @@ from tests.reference.pooled import time_by_time
 
 
 def pooled(spec: CoxSpec, tables: Sequence[AnalysisTable]) -> CoxResult:
-    """The fit of sums over risk sets one event time after another, held to statsmodels' PHReg."""
+    """The fit of sums over risk sets one event time after another, compared with statsmodels' PHReg."""
     return time_by_time.fitted(spec, [_design(spec, table) for table in tables])

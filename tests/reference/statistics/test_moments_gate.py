@@ -74,7 +74,7 @@ def test_pls_svd_passes(data: Multiomics) -> None:
 def test_a_moment_matrix_wider_than_a_third_of_the_people_is_refused(
     data: Multiomics, spec: dict[str, Any]
 ) -> None:
-    with pytest.raises(StudyError, match=r"more than 0.33 for each person.*: take fewer variables") as failed:
+    with pytest.raises(StudyError, match=r"more than 0.33 for each person.*: use fewer variables") as failed:
         through_the_gate(data, spec)
     assert failed.value.code == Code.WITHHELD
 

@@ -147,7 +147,7 @@ def test_logistic_outcomes_must_be_zero_or_one() -> None:
 def test_products_of_two_features_never_leave() -> None:
     declared = {d.axes for step in Associate.steps.values() for d in step.declares.values()}
     assert not any(axes.count("feature") > 1 or axes.count("outcome") > 1 for axes in declared)
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="listed twice"):
         spec_of(outcomes=("f0", "o0"))
 
 

@@ -89,5 +89,5 @@ def test_both_blocks_together_count_against_the_people() -> None:
 
 
 def test_a_variable_in_both_blocks_is_refused() -> None:
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="listed twice"):
         spec_of(y=("y0", "x0"))

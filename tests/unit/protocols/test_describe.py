@@ -55,7 +55,7 @@ def test_edges_that_do_not_ascend_are_refused() -> None:
 def test_extreme_quantiles_are_refused(share: float) -> None:
     """RT06."""
     scale = {"variable": "age", "low": 0, "high": 120, "resolution": 1}
-    with pytest.raises(ValidationError, match=r"from 0\.05 to 0\.95"):
+    with pytest.raises(ValidationError, match=r"between 0\.05 and 0\.95"):
         QuantilesSpec.model_validate({"of": [scale], "shares": [share]})
 
 

@@ -166,7 +166,7 @@ def test_a_study_may_raise_the_floor_for_carriers() -> None:
 
 
 def test_too_many_covariates_for_the_people_are_refused() -> None:
-    """0.33 columns a person over all sites: the outcome counts, since its products leave too."""
+    """0.33 columns per person over all sites: the outcome counts, since its products leave too."""
     names = tuple(f"x{j}" for j in range(20))
     rng = np.random.default_rng(1)
     sites = [
@@ -200,5 +200,5 @@ def test_one_covariate_is_enough() -> None:
 
 
 def test_a_variable_that_stands_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="listed twice"):
         spec_of(covariates=("a", "y"))

@@ -61,4 +61,4 @@ def test_a_refusal_at_a_site_names_the_variables_and_the_way_out() -> None:
     with pytest.raises(StudyError, match="step 'moments' about response, age") as caught:
         run(asked)["a0"]
     assert caught.value.code == Code.INVALID_INPUT
-    assert "coding" in caught.value.fix
+    assert "coded" in caught.value.fix

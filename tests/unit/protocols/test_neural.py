@@ -272,7 +272,7 @@ def test_training_that_runs_away_is_an_error_that_names_the_rate() -> None:
     study = a_study_of([*COLUMNS, "u"], {"name": "a0", "spec": raw})
     with pytest.raises(StudyError) as caught:
         run_locally(study, UNLIKE)["a0"]
-    assert (caught.value.code, caught.value.fix) == (Code.NOT_CONVERGED, "take a smaller `rate`")
+    assert (caught.value.code, caught.value.fix) == (Code.NOT_CONVERGED, "choose a smaller `rate`")
 
 
 @NEEDS_TORCH

@@ -67,23 +67,23 @@ def asked(spec: NeuralSpec, number: int = 0, moved: float = 0.0) -> dict[str, An
 
 
 def test_a_plan_beyond_its_budget_is_no_study_and_the_error_names_the_noise() -> None:
-    with pytest.raises(ValidationError, match=r"more than 1: take noise: \d") as caught:
+    with pytest.raises(ValidationError, match=r"more than 1: choose noise: \d") as caught:
         NeuralSpec.model_validate(private(epsilon=1.0))
-    advised = float(str(caught.value).split("take noise: ")[1].split()[0])
+    advised = float(str(caught.value).split("choose noise: ")[1].split()[0])
     NeuralSpec.model_validate(private(epsilon=1.0, noise=advised))
     with pytest.raises(ValidationError):
         NeuralSpec.model_validate(private(epsilon=1.0, noise=advised - 0.02))
 
 
 def test_a_plan_that_no_noise_saves_says_so() -> None:
-    with pytest.raises(ValidationError, match="take fewer rounds"):
+    with pytest.raises(ValidationError, match="choose fewer rounds"):
         NeuralSpec.model_validate(private(epsilon=1e-3, delta=1e-9, sampling=1.0))
 
 
 def test_what_would_leave_without_noise_is_refused() -> None:
     with pytest.raises(ValidationError, match="public center and scale of z"):
         NeuralSpec.model_validate(a_spec(standardize={"x": [0, 1]}))
-    with pytest.raises(ValidationError, match="take `strategy: fedsgd`"):
+    with pytest.raises(ValidationError, match="use `strategy: fedsgd`"):
         NeuralSpec.model_validate(a_spec(strategy="fedavg"))
 
 

@@ -155,7 +155,7 @@ def test_c_in_blocks_is_c_in_one() -> None:
     assert found.tied_score == (later & (score[None] == score[:, None])).sum()
 
 
-def test_a_good_model_foretells_better_than_none() -> None:
+def test_a_good_model_predicts_better_than_none() -> None:
     spec = {"protocol": "survival_validation", "model": MODEL, "days": [180, 360, 720]}
     good = found(**spec)
     assert good.harrell > 0.55

@@ -257,13 +257,13 @@ def test_candidates_that_can_not_be_compared_are_refused() -> None:
         ({"a": {**MODEL, "outcome": "os"}, "b": cox}, "all candidates are cox"),
         ({"a": cox, "b": {**cox, "ties": "breslow"}}, "penalty and covariates"),
         ({"a": cox, "b": {**cox, "episodes": True}}, "episodes"),
-        ({"a": MODEL, "b": {**TUNED, "candidates": {"c": MODEL, "d": MODEL}}}, "folds of its own"),
+        ({"a": MODEL, "b": {**TUNED, "candidates": {"c": MODEL, "d": MODEL}}}, "its own folds"),
     ):
         with pytest.raises(ValidationError, match=word):
             parse_spec({"protocol": "tune", "candidates": candidates})
 
 
-def test_a_cox_penalty_is_chosen_and_foretells() -> None:
+def test_a_cox_penalty_is_chosen_and_predicts() -> None:
     grid = {"step_days": 60, "until_days": 1200}
     cox = {"protocol": "cox", "outcome": "os", "covariates": ["age", "idh1", "f_two"], "grid": grid}
     tuned = {

@@ -68,7 +68,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_methods_name_the_design_the_floors_and_the_versions(page: str) -> None:
     assert "A federated study over 3 hospitals (North, South and West)" in page
     assert "each after its own approval" in page
-    assert "A number in the clear stands on at least 15 people" in page
+    assert "A number in the clear is based on at least 15 people" in page
     for name in ("shadowgraph", "numpy", "scipy"):
         assert importlib.metadata.version(name) in page
     assert "Logistic regression of idh1 on age, Wald intervals" in page

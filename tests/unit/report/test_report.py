@@ -130,7 +130,7 @@ def test_a_small_count_is_shown_as_suppressed_and_not_as_zero(folder: Path, outc
     assert list(outcome["before"].by_site["small"].n[0]) == [30, -1]
     page = by_title(folder)["Before"]
     assert '<span class="chip">withheld</span>' in page
-    assert "stands on fewer than 10 people, or on fewer than a hospital" in page
+    assert "is based on fewer than 10 people, or on fewer than a hospital" in page
 
 
 def test_the_json_and_csv_hold_the_very_numbers(folder: Path, outcome: Outcome) -> None:
