@@ -26,6 +26,9 @@ def make_center(home: Path, consortium: str, *, address: str | None = None, port
     if (home / SETTINGS).exists():
         raise InputError(Code.ALREADY_EXISTS, "there is a center in this folder already")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.chmod(
+        0o700
+    )  # what was there before may have been open to others; the coordinator's key will lie in it
     port = port or free_port()
     settings = HubConfig(
         consortium=consortium, address=address or f"127.0.0.1:{port}", port=port, home=home.resolve()

@@ -9,12 +9,14 @@ stock runner (site_node/agent/flower_app.py).
 """
 
 import argparse
+import fcntl
 import logging
 import signal
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import httpx
 from flwr.common.constant import SubStatus
@@ -29,12 +31,13 @@ from flwr.supercore.run import RunNotRunningException
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, push_task_output
 
-from protocols.core.errors import Code
+from protocols.core.errors import Code, InputError
 from site_node.administration.enrolment import AGENT_READY, RUNTIME_SECRET
 from site_node.agent.agent import Agent
 from site_node.agent.agent_socket import serve_socket
 from site_node.agent.flower_app import Handle, reply_to
 
+LOCK = "run/agent.lock"
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
 ARRIVAL_SECONDS = 20.0
@@ -124,6 +127,24 @@ def _heartbeat(client: RuntimeHttpClient, done: threading.Event) -> None:
             continue
 
 
+def only_agent(home: Path) -> IO[bytes]:
+    """The lock of the home's agent, held while it stays open: two agents would answer past one ledger.
+
+    Raises:
+        InputError: already-exists; another agent works on this home.
+    """
+    (home / LOCK).parent.mkdir(exist_ok=True, mode=0o700)
+    lock = (home / LOCK).open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise InputError(
+            Code.ALREADY_EXISTS, "another agent works on this site's folder", "shadowgraph site stop"
+        ) from None
+    return lock
+
+
 def run(agent_of: Callable[[Path], Handle]) -> None:
     """Serves the agent of the site that the command line names, until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m site_node.agent.executor")
@@ -139,6 +160,7 @@ def run(agent_of: Callable[[Path], Handle]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     home = arguments.home.resolve()
+    lock = only_agent(home)
     handle = agent_of(home)
     log.info("agent ready")
     (home / AGENT_READY).touch()
@@ -146,6 +168,7 @@ def run(agent_of: Callable[[Path], Handle]) -> None:
         serve_socket(arguments.socket, handle, stop)
     else:
         serve_runtime(arguments.runtime, (home / RUNTIME_SECRET).read_bytes(), handle, stop)
+    lock.close()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """NIfTI-1 volumes: the few fields that a volume needs, without a library (nifti.nimh.nih.gov, nifti1.h)."""
 
 import gzip
+import io
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +12,9 @@ from numpy.typing import NDArray
 
 from protocols.core.errors import Code, InputError
 from site_node.features.radiomics.model import Spacing
+
+MAX_BYTES = 2**30
+"""Of a compressed file's content: a body in voxels of 1 mm has half of it."""
 
 HEADER = np.dtype(
     [
@@ -55,10 +60,10 @@ def read(path: Path, several: bool = False) -> Volume:
     """
     try:
         data = path.read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        data = _inflated(data, path) if data[:2] == b"\x1f\x8b" else data
     except FileNotFoundError:
         raise InputError(Code.NOT_FOUND, f"no file {path.name}") from None
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         raise InputError(Code.INVALID_INPUT, f"{path.name} cannot be read: damaged or truncated") from None
     header = _header(data, path)
     array = _voxels(data, header, path, several)
@@ -101,6 +106,23 @@ def labels(volume: Volume) -> dict[str, NDArray[np.bool_]]:
 def _printed(label: np.number) -> str:
     is_whole = float(label) == round(float(label))
     return str(int(label)) if is_whole else f"{float(label):.6g}"
+
+
+def _inflated(data: bytes, path: Path) -> bytes:
+    """The content of a gzip file, as long as it is one volume's.
+
+    Raises:
+        InputError: it is larger than `MAX_BYTES`; seven megabytes can become three gigabytes.
+    """
+    with gzip.open(io.BytesIO(data)) as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise InputError(
+            Code.INVALID_INPUT,
+            f"{path.name} holds more than {MAX_BYTES // 2**20} MiB",
+            "decompress it, or cut the volume to the region and its surroundings",
+        )
+    return content
 
 
 def _header(data: bytes, path: Path) -> np.void:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from protocols.core.errors import Code
+from protocols.core.errors import Code, InputError
 from protocols.core.protocol import ask
+from site_node.agent.executor import only_agent
 from site_node.governance import audit, ledger
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.sites import a_round
@@ -66,3 +67,13 @@ def test_a_line_torn_by_a_power_cut_is_cut_and_said(tmp_path: Path) -> None:
     assert not isinstance(site.ask(study, FIRST), Code)
     audit.verify(tmp_path)
     assert [line["event"] for line in audit.lines(tmp_path)][-2:] == ["torn-line-cut", "answered"]
+
+
+def test_a_second_agent_does_not_start_on_one_home(tmp_path: Path) -> None:
+    """Two agents would each admit what the other one's ledger does not know yet."""
+    first = only_agent(tmp_path)
+    with pytest.raises(InputError) as caught:
+        only_agent(tmp_path)
+    assert caught.value.code == Code.ALREADY_EXISTS
+    first.close()
+    only_agent(tmp_path).close()

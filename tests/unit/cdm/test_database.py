@@ -224,3 +224,10 @@ def _has_key(name: str) -> bool:
         return bool(key_columns(metadata.tables[name]))
     except ValueError:
         return False
+
+
+def test_a_new_sqlite_file_is_its_owners_alone(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'cdm.sqlite'}")
+    migrate(engine)
+    engine.dispose()
+    assert {file.stat().st_mode & 0o077 for file in tmp_path.iterdir()} == {0}
