@@ -1,20 +1,29 @@
 """docs/adding.md is followed to the letter: what it says to add is added, and everything works with it."""
 
 import importlib
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
 import protocols.describe
+import protocols.results
+from cdm.etl import MAPPERS
+from cdm.etl.loader.capabilities import RESOURCES
 from protocols import CATALOGUE
 from protocols.core.protocol import protocol
 from protocols.core.study import parse_study
+from protocols.core.variables import KINDS
 from protocols.exchange.local import run_locally
+from site_node.features.radiomics.extraction import MODULES
+from site_node.features.radiomics.filters import Filter
+from site_node.features.radiomics.settings import FAMILIES, RESPONSE_FAMILIES
 from tests import adding
 from tests.conformance import what_may_leave
 from tests.conformance.examples import EXAMPLES, Example
@@ -85,8 +94,60 @@ def test_every_protocol_lies_at_the_places_of_the_page(name: str) -> None:
     assert (adding.ROOT / pooled.replace(NEW, name)).is_file()
 
 
+POINTS = adding.points()
+PLACES = [(point.name, place) for point in POINTS for place in point.places if NEW not in place]
+
+
+@pytest.mark.parametrize(("point", "place"), PLACES, ids=lambda part: part.partition(":")[0].strip("`"))
+def test_a_place_of_the_page_holds_what_stands_beside_it(point: str, place: str) -> None:
+    file, *names = re.findall(r"`([^`]+)`", place)
+    text = (adding.ROOT / file).read_text()
+    lost = [name for name in names if not re.search(rf"\b{re.escape(name)}\b", text)]
+    assert not lost or all((adding.ROOT / file).with_name(name).is_file() for name in lost), (point, lost)
+
+
+def test_every_point_has_its_places() -> None:
+    assert len(POINTS) >= 14
+    assert all(len(point.places) >= 2 for point in POINTS), [point.name for point in POINTS]
+
+
+@pytest.mark.parametrize("kind", sorted(RESOURCES.keys() - {"MedicationUsage"}))  # R5's other name
+def test_every_fhir_mapper_lies_at_the_places_of_the_page(kind: str) -> None:
+    module = MAPPERS[kind].__module__
+    stem = module.removeprefix("cdm.etl.fhir.")
+    assert (adding.ROOT / "cdm" / "etl" / "fhir" / f"{stem}.py").is_file()
+    cases, rows = (
+        json.loads((adding.ROOT / "tests" / "unit" / "etl" / f"{stem}.{way}.json").read_text())
+        for way in ("in", "out")
+    )
+    assert kind in {resource["resourceType"] for resource in cases.values()}
+    assert cases.keys() == rows.keys()
+
+
+def test_every_radiomic_family_lies_at_the_places_of_the_page() -> None:
+    assert tuple(MODULES) == FAMILIES
+    assert [Path(module.__file__ or "").stem for module in MODULES.values()] == list(FAMILIES)
+    assert all(module.FAMILY.code and callable(module.compute) for module in MODULES.values())
+    shown = re.findall(r"^ *families: \[(.+)\]$", (adding.ROOT / "docs" / "radiomics.md").read_text(), re.M)
+    assert [tuple(line.split(", ")) for line in shown] == [FAMILIES, RESPONSE_FAMILIES]
+
+
+def test_every_filter_lies_at_the_places_of_the_page() -> None:
+    guide = (adding.ROOT / "docs" / "radiomics.md").read_text()
+    for one in get_args(get_args(Filter)[0]):
+        assert f"{{filter: {one.model_fields['filter'].default}," in guide
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_kind_of_variable_is_read_in_a_test(kind: str) -> None:
+    unit = adding.ROOT / "tests" / "unit"
+    tests = [unit / "genomics" / "test_variables.py", *(unit / "table").glob("test_*.py")]
+    assert any(f'"kind": "{kind}"' in test.read_text() for test in tests)
+
+
 def test_the_command_prints_the_places() -> None:
     said = subprocess.run(
         [sys.executable, "-m", "tests.adding"], cwd=adding.ROOT, check=True, capture_output=True, text=True
     ).stdout
     assert "A protocol\n  1. `protocols/" in said
+    assert all(point.name in said.splitlines() for point in POINTS)

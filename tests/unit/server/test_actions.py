@@ -5,7 +5,6 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
-import re
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ from protocols.core.errors import Code, ExitCode
 from server.actions import runs, studies
 from server.cli.words import studies as words
 from server.home.submissions import State
-from tests import adding
 from tests.lib.consortium import Consortium
 from tests.lib.federation import logistic_study
 
@@ -93,14 +91,6 @@ def test_a_command_has_five_lines_at_most() -> None:
         body = [line for line in command.body if not isinstance(line, ast.ImportFrom)][1:]
         assert body[-1].end_lineno is not None
         assert body[-1].end_lineno - body[0].lineno < 5, command.name
-
-
-def test_the_page_of_extension_points_names_places_that_are_there() -> None:
-    for name in ("An action at the center", "A check of `doctor`", "A change of the center's store"):
-        (point,) = [one for one in adding.points() if one.name == name]
-        assert len(point.places) >= 2
-        for place in point.places:
-            assert (adding.ROOT / re.findall(r"`([^`]+)`", place)[0]).is_file(), place
 
 
 @pytest.mark.parametrize("package", ["actions", "coordination", "administration", "home"])
