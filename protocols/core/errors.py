@@ -1,6 +1,7 @@
 """The coded errors of both sides. A code crosses the wire; a text never does and holds no row's value."""
 
 from enum import IntEnum, StrEnum
+from pathlib import PurePath
 
 
 class ExitCode(IntEnum):
@@ -76,6 +77,11 @@ class InputError(ShadowgraphError):
     """What a person or a file gave is not usable."""
 
     exit_code = ExitCode.INVALID_INPUT
+
+
+def not_found(path: PurePath, what: str = "file", fix: str = "") -> InputError:
+    """The error that there is no such file; it names the file without its folders."""
+    return InputError(Code.NOT_FOUND, f"there is no {what} {path.name}", fix)
 
 
 class SpecError(InputError):

@@ -19,7 +19,7 @@ from pydantic import (
 
 from cdm.cohorts.cohort import Cohort
 from protocols.core.disclosure import Thresholds
-from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError
+from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError, not_found
 from protocols.core.protocol import Spec, parse_spec, protocol, specs_in
 from protocols.core.roles import Transforms, check_role
 from protocols.core.variables import Name, Variable, check_changing
@@ -226,7 +226,7 @@ def read_study(path: Path) -> Study:
         InputError: there is no such file, or it is not a valid study.
     """
     if not path.is_file():
-        raise InputError(Code.NOT_FOUND, f"there is no study file {path.name}")
+        raise not_found(path, "study file")
     content = _loaded(path.read_bytes())
     cohort = content.get("cohort") if isinstance(content, dict) else None
     if isinstance(cohort, dict) and isinstance(cohort.get("circe"), str):
@@ -241,7 +241,7 @@ def read_circe(path: Path) -> object:
         InputError: there is no such file, or it is not JSON.
     """
     if not path.is_file():
-        raise InputError(Code.NOT_FOUND, f"there is no cohort file {path.name}")
+        raise not_found(path, "cohort file")
     try:
         content: object = json.loads(path.read_bytes())
     except ValueError:

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, not_found
 from protocols.exchange.keys import fingerprint
 
 SiteName = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
@@ -32,7 +32,7 @@ class _Document(BaseModel):
             InputError: there is no such file, or it is another kind of document.
         """
         if not path.is_file():
-            raise InputError(Code.NOT_FOUND, f"there is no file {path.name}")
+            raise not_found(path)
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:

@@ -11,7 +11,7 @@ from cdm.vocabulary.athena import load_athena
 from cdm.vocabulary.concept_list import load_concept_list
 from cdm.vocabulary.names import VocabularyFileError
 from cdm.vocabulary.source_map import load_source_map
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, not_found
 from protocols.runtime.events import Progress, Tell, as_events, counted
 from site_node.governance import audit
 from site_node.home.cdm import opened_cdm
@@ -265,7 +265,7 @@ def deidentify(home: Path, source: Path, out: Path) -> Iterator[Progress | Copie
     """
     config = load(home)
     if not source.exists():
-        raise InputError(Code.NOT_FOUND, f"there is no file or folder {source.name}")
+        raise not_found(source, "file or folder")
 
     def work(tell: Tell) -> Copied:
         found = copy_folder(source, out, config.pseudonym_key(), counted(tell))
@@ -339,7 +339,7 @@ def _mapped(
 ) -> Iterator[Progress | Remapped]:
     config = load(home)
     if not file.is_file():
-        raise InputError(Code.NOT_FOUND, f"there is no file {file.name}")
+        raise not_found(file)
 
     def work(tell: Tell) -> Remapped:
         more = counted(tell)

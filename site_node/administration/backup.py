@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from protocols.core.errors import Code, InputError, StudyError
+from protocols.core.errors import Code, InputError, StudyError, not_found
 from site_node.administration.processes import RUN
 from site_node.governance import approvals, audit
 from site_node.home import config
@@ -105,7 +105,7 @@ def restore(archive: Path, home: Path) -> Restored:
         StudyError: the folder cannot be written; nothing is left of it.
     """
     if not archive.is_file():
-        raise InputError(Code.NOT_FOUND, f"there is no file {archive}")
+        raise not_found(archive)
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise InputError(
             Code.ALREADY_EXISTS, "there is something in this folder already", "give an empty one with --home"

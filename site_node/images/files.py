@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, not_found
 from site_node.features.arrays import Mask
 from site_node.features.functional.maps import LACKS, Lack, NoMapError, Volumes
 from site_node.features.functional.settings import MAPS, SUV_KINDS, UM2_IN, Adc, OtherSuv
@@ -198,7 +198,7 @@ def _open_dicom(asked: Asked, settings: Settings) -> tuple[Scan, "Regions"]:
     from site_node.sources.regions import each_region, names_in
 
     if asked.flips is not None and not asked.flips.is_dir():
-        raise InputError(Code.NOT_FOUND, f"no folder {asked.flips.name}")
+        raise not_found(asked.flips, "folder")
     try:
         scan = open_scan(files_in(asked.image), settings, files_in(asked.flips) if asked.flips else ())
     except DicomFault as error:
@@ -209,7 +209,7 @@ def _open_dicom(asked: Asked, settings: Settings) -> tuple[Scan, "Regions"]:
         found = each_region(path, scan.grid, lambda name: _fits(name, asked.patterns))
         others = () if found else tuple(names_in(path))
     except FileNotFoundError:
-        raise InputError(Code.NOT_FOUND, f"no file {asked.mask.name}") from None
+        raise not_found(asked.mask) from None
     except DicomFault as error:
         raise InputError(Code.INVALID_INPUT, f"{asked.mask.name}: {REASONS[error.fault]}") from None
     masks = {name: mask for name, mask in found.items() if not isinstance(mask, DicomFault)}

@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, not_found
 from site_node.features.functional.maps import Quantity, Volumes
 from site_node.sources.nifti import Volume
 
@@ -41,7 +41,7 @@ def _read(table: Path) -> dict[Quantity, NDArray[np.float64]]:
     try:
         text = table.read_text("utf-8-sig")
     except FileNotFoundError:
-        raise InputError(Code.NOT_FOUND, f"no file {table.name}") from None
+        raise not_found(table) from None
     except (OSError, UnicodeDecodeError):
         raise InputError(Code.INVALID_INPUT, f"{table.name} cannot be read") from None
     if table.suffix == ".bval":

@@ -7,7 +7,7 @@ from typing import Any
 from cdm.etl import SourceRecord, Unreadable
 from cdm.etl.loader.load import BATCH, load
 from cdm.etl.loader.load import remap as etl_remap
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, not_found
 from site_node.home.cdm import open_cdm
 from site_node.home.config import SiteConfig
 from site_node.home.identity import site_identity
@@ -106,6 +106,4 @@ def _something(summary: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _must_exist(path: Path) -> None:
     if not path.exists():
-        raise InputError(
-            Code.NOT_FOUND, f"there is no file or folder {path.name}", "give the path of what to load"
-        )
+        raise not_found(path, "file or folder", "give the path of what to load")

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from cdm.etl import SourceRecord, Unreadable
 from cdm.etl.loader.load import load
 from cdm.etl.loader.sync_position import position_of, reach
-from protocols.core.errors import Code, InputError, SiteError
+from protocols.core.errors import Code, InputError, SiteError, not_found
 from site_node.home.cdm import open_cdm
 from site_node.home.config import SiteConfig
 from site_node.home.identity import site_identity
@@ -48,7 +48,7 @@ def pacs_at(
         InputError: they name none, the credentials are not there, or the extra for PACS is not installed.
     """
     if credentials and not credentials.is_file():
-        raise InputError(Code.NOT_FOUND, f"there is no file {credentials.name}")
+        raise not_found(credentials)
     if WEB.fullmatch(source):
         from site_node.sources.pacs.dicomweb import DicomWeb
         from site_node.sources.pacs.orthanc import Orthanc

@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, not_found
 from site_node.sources.lines import CutShort, TooLong, numbered_lines
 
 KIND = "ImageReading"
@@ -43,7 +43,7 @@ def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
         InputError: there is no such file, or its header does not name the patient and the features.
     """
     if not path.is_file():
-        raise InputError(Code.NOT_FOUND, f"there is no file {path.name}")
+        raise not_found(path)
     readings: Counter[str] = Counter()
     faults: Counter[str] = Counter()
     lines = numbered_lines(path, LINE_LIMIT)

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, not_found
 from site_node.features.radiomics.model import Spacing
 
 MAX_BYTES = 2**30
@@ -62,7 +62,7 @@ def read(path: Path, several: bool = False) -> Volume:
         data = path.read_bytes()
         data = _inflated(data, path) if data[:2] == b"\x1f\x8b" else data
     except FileNotFoundError:
-        raise InputError(Code.NOT_FOUND, f"no file {path.name}") from None
+        raise not_found(path) from None
     except (OSError, EOFError, zlib.error):
         raise InputError(Code.INVALID_INPUT, f"{path.name} cannot be read: damaged or truncated") from None
     header = _header(data, path)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self, get_args
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, not_found
 
 from ..functional.settings import FunctionalMap
 from .filters import Filter
@@ -152,7 +152,7 @@ class Settings(Model):
         try:
             return cls.model_validate(yaml.safe_load(path.read_text("utf-8")) or {})
         except FileNotFoundError:
-            raise InputError(Code.NOT_FOUND, f"no settings file {path.name}") from None
+            raise not_found(path, "settings file") from None
         except yaml.YAMLError:
             raise InputError(Code.INVALID_INPUT, f"{path.name} is not YAML") from None
         except ValidationError as error:

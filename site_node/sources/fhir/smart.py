@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from protocols.core.errors import Code, InputError, UnreachableError
+from protocols.core.errors import Code, InputError, UnreachableError, not_found
 
 ASSERTION_SECONDS = 300  # the longest that the standard allows
 RENEW_SECONDS = 30  # before its end a token is not used any more
@@ -64,7 +64,7 @@ def read_keys(path: Path) -> list[SigningKey]:
         InputError: the file is no RSA or P-384 private key, nor a set of them.
     """
     if not path.is_file():
-        raise InputError(Code.NOT_FOUND, f"there is no key file {path.name}")
+        raise not_found(path, "key file")
     content = path.read_bytes()
     try:
         keys = [_from_pem(content)] if content.lstrip().startswith(b"-----") else _from_json(content)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, not_found
 from site_node.sources.files import files_below
 from site_node.sources.genomics import fusions, maf, matrix, numbers, segments, vcf
 from site_node.sources.genomics.asked import Asked, origin_of, values_of
@@ -81,7 +81,7 @@ def read(
         InputError: there is no such file, or an option is not one.
     """
     if not path.exists():
-        raise InputError(Code.NOT_FOUND, f"there is no file or folder {path.name}")
+        raise not_found(path, "file or folder")
     build = build_name(build) if build else None
     asked = Asked(
         read_panel(panel, panel_size),

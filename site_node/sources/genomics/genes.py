@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, not_found
 from site_node.sources.genomics.builds import build_name
 from site_node.sources.genomics.intervals import covered
 from site_node.sources.lines import CutShort, numbered_lines
@@ -45,7 +45,7 @@ def read_genes(path: Path | None) -> Genes | None:
     if path is None:
         return None
     if not path.is_file():
-        raise InputError(Code.NOT_FOUND, f"there is no gene annotation {path.name}")
+        raise not_found(path, "gene annotation")
     genes = _Genes(path.name)
     try:
         for _, text in numbered_lines(path):

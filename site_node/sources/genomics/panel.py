@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from cdm.vocabulary.genes import gene_names
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, not_found
 from site_node.sources.genomics.intervals import covered
 from site_node.sources.lines import numbered_lines
 
@@ -104,7 +104,7 @@ def read_samples(path: Path | None) -> Mapping[str, str]:
     if path is None:
         return {}
     if not path.is_file():
-        raise InputError(Code.NOT_FOUND, f"there is no sample list {path.name}")
+        raise not_found(path, "sample list")
     patients: dict[str, str] = {}
     sample_column, patient_column = None, None
     for _, cells in _table(path):
