@@ -7,6 +7,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, case, exists, func, literal, or_, select, union_all
 
 from cdm.etl.imaging.image_feature import MEASUREMENT_TABLE, stored_name
+from cdm.etl.person import UNKNOWN_YEAR
 from cdm.schema import (
     death,
     image_acquisition,
@@ -17,6 +18,7 @@ from cdm.schema import (
     person,
 )
 from cdm.vocabulary.names import ConceptCode
+from cdm.vocabulary.outcomes import ALIVE, DISEASE_STATUS, VITAL_STATUS, WORSE
 from site_node.features import clinical
 from site_node.features.arrays import Floats, Mask
 from site_node.features.clinical import Days, Events, Labels, Pick
@@ -30,11 +32,6 @@ from site_node.study_table.people import (
     has_value,
 )
 
-UNKNOWN_YEAR = 0
-VITAL_STATUS, ALIVE = "LOINC:67162-8", "SNOMED:438949009"
-# mCODE's disease status: LOINC's question and the answers of its value set that are an assessment.
-DISEASE_STATUS = ("LOINC:97509-4", "LOINC:88040-1")
-WORSE = ("SNOMED:271299001",)
 SCANNER_COLUMNS = {
     "manufacturer": "manufacturer",
     "model": "manufacturer_model_name",
@@ -44,7 +41,8 @@ SCANNER_COLUMNS = {
     "kvp": "kvp",
     "contrast": "contrast_bolus_agent",
 }
-ASSESSED = (*WORSE, "SNOMED:359746009", "SNOMED:268910001", "SNOMED:260415000")
+# The answers to mCODE's disease status that are an assessment.
+ASSESSED = (str(WORSE), "SNOMED:359746009", "SNOMED:268910001", "SNOMED:260415000")
 
 
 def ages(people: People) -> Floats:
@@ -202,15 +200,16 @@ def _is_measured() -> ColumnElement[bool]:
 
 def overall_survival(people: People) -> tuple[Floats, Floats]:
     """(n,) days and (n,) events: death, or alive at the last contact."""
-    alive = clinical.one_each(findings(people, [VITAL_STATUS], [ALIVE]), len(people), "last") == 1
+    alive = clinical.one_each(findings(people, [str(VITAL_STATUS)], [str(ALIVE)]), len(people), "last") == 1
     return clinical.overall_survival(people.index, deaths(people), last_contacts(people), alive)
 
 
 def progression_free_survival(people: People) -> tuple[Floats, Floats]:
     """(n,) days and (n,) events: progression or death, or neither at the last assessment of the disease."""
-    after = findings(people, DISEASE_STATUS, ASSESSED).within(0, None)
+    asked = [str(question) for question in DISEASE_STATUS]
+    after = findings(people, asked, ASSESSED).within(0, None)
     after = after.where(after.values == 1)
-    worse = findings(people, DISEASE_STATUS, WORSE).within(0, None)
+    worse = findings(people, asked, [str(WORSE)]).within(0, None)
     worse = worse.where(worse.values == 1)
     return clinical.progression_free_survival(
         people.index, deaths(people), _day_of(people, worse, "min"), _day_of(people, after, "max")

@@ -20,12 +20,12 @@ from cdm.etl.fhir.words.observation_value import value_columns
 from cdm.etl.fhir.words.references import referenced_id
 from cdm.etl.omop_concepts import CONDITION_OCCURRENCE_ID_FIELD, NO_CONCEPT, PROCEDURE_OCCURRENCE_ID_FIELD
 from cdm.etl.record import Body, Row
+from cdm.vocabulary.outcomes import DISEASE_STATUS, WORSE
 
 MCODE = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-"
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
-DISEASE_STATUS = ("97509-4", "88040-1")
 # SNOMED code of the status -> code of the episode in OMOP's vocabulary of episodes (vocabulary_map.csv)
-EPISODES = {"271299001": "progression", "260415000": "remission", "103338009": "remission"}
+EPISODES = {WORSE.code: "progression", "260415000": "remission", "103338009": "remission"}
 RADIOTHERAPY = ("1217123003", "1287742003")
 SESSIONS = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-radiotherapy-sessions"
 DOSES = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-radiotherapy-dose-delivered-to-volume"
@@ -41,7 +41,7 @@ def is_cancer_measurement(observation: Body) -> bool:
 
 def disease_episode(observation: Body, event: Event, context: Context) -> Iterator[Row]:
     """The episode that begins with a progression or remission, of any other observation nothing."""
-    if not has_code(observation.get("code"), LOINC, *DISEASE_STATUS):
+    if not has_code(observation.get("code"), LOINC, *(question.code for question in DISEASE_STATUS)):
         return
     answer = observation.get("valueCodeableConcept")
     names = {name for code, name in EPISODES.items() if has_code(answer, SNOMED, code)}

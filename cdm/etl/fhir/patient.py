@@ -15,15 +15,13 @@ from cdm.etl.omop_concepts import EHR, IMPUTED, MORE_THAN_ONE_RACE, NO_CONCEPT, 
 from cdm.etl.person import UNKNOWN_YEAR
 from cdm.etl.record import Body, Row
 from cdm.vocabulary.names import UNMAPPED
+from cdm.vocabulary.outcomes import ALIVE, DEAD, VITAL_STATUS
 
 OLDEST = 125  # years; nobody has become older
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
 
 GENDER = "http://hl7.org/fhir/administrative-gender"
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
-VITAL_STATUS = {"system": LOINC, "code": "67162-8"}
-ALIVE = {"system": SNOMED, "code": "438949009"}
-DEAD = {"system": SNOMED, "code": "419099009"}
 
 
 def map_patient(patient: Body, context: Context) -> list[Row]:
@@ -166,7 +164,9 @@ def _vital_status(patient: Body, person_id: int, birth: Instant | None, context:
     dead = patient.get("deceasedBoolean")
     if not isinstance(dead, bool):
         return []
-    question, answer = coded_value(VITAL_STATUS, context), coded_value(DEAD if dead else ALIVE, context)
+    status = DEAD if dead else ALIVE
+    question = coded_value({"system": LOINC, "code": VITAL_STATUS.code}, context)
+    answer = coded_value({"system": SNOMED, "code": status.code}, context)
     # Alive or dead without a date: `derived` moves the statement to the last contact, where it was true.
     row = _observation(
         context.row_id(record_id(patient), "observation", "vital-status"),

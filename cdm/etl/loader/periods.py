@@ -49,8 +49,7 @@ from cdm.schema import (
     procedure_occurrence,
     visit_occurrence,
 )
-
-VITAL_STATUS = "LOINC:67162-8"
+from cdm.vocabulary.outcomes import VITAL_STATUS
 
 
 def derive(engine: Engine, today: date | None = None) -> None:
@@ -143,7 +142,7 @@ def _last_visits(latest: date) -> Subquery:
 def _undated_status() -> ColumnElement[bool]:
     columns = observation.c
     return and_(
-        func.coalesce(columns.observation_source_value, "") == VITAL_STATUS,
+        func.coalesce(columns.observation_source_value, "") == str(VITAL_STATUS),
         columns.observation_type_concept_id == IMPUTED,
     )
 
