@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, Table, and_, delete, select
 
 from cdm.database import Cell, Item, RefusedRowError, append, upsert, writing
+from cdm.progress import Progress
 from cdm.schema import (
     concept,
     concept_ancestor,
@@ -49,8 +50,6 @@ REPLACED = {
     drug_strength: ("drug_concept_id", "ingredient_concept_id"),
 }
 MERGED = (vocabulary, domain, concept_class, relationship)
-
-Progress = Callable[[int], None]
 
 
 def load_athena(engine: Engine, zip_path: Path, progress: Progress | None = None) -> dict[str, int | str]:

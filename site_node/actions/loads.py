@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from cdm import progress
 from cdm.vocabulary.athena import load_athena
 from cdm.vocabulary.concept_list import load_concept_list
 from cdm.vocabulary.names import VocabularyFileError
@@ -312,7 +313,7 @@ def remap(home: Path) -> Iterator[Progress | Remapped]:
 
 
 def _load(
-    config: SiteConfig, kind: str, name: str, read: Callable[[loading.Progress], dict[str, Any]]
+    config: SiteConfig, kind: str, name: str, read: Callable[[progress.Progress], dict[str, Any]]
 ) -> Iterator[Progress | Loaded]:
     def work(tell: Tell) -> Loaded:
         outcome = "failed"
@@ -335,7 +336,7 @@ def _loaded(summary: dict[str, Any]) -> Loaded:
 
 
 def _mapped(
-    home: Path, event: str, file: Path, read: Callable[[Any, loading.Progress], dict[str, int | str]]
+    home: Path, event: str, file: Path, read: Callable[[Any, progress.Progress], dict[str, int | str]]
 ) -> Iterator[Progress | Remapped]:
     config = load(home)
     if not file.is_file():
@@ -354,7 +355,7 @@ def _mapped(
     return as_events(work)
 
 
-def _remapped(config: SiteConfig, more: loading.Progress, mapped: dict[str, int | str]) -> Remapped:
+def _remapped(config: SiteConfig, more: progress.Progress, mapped: dict[str, int | str]) -> Remapped:
     found = loading.remap(config, more)
     sources = tuple(RemappedSource(**line) for line in found["sources"])
     audit.act(config.home, "remapped", records=sum(one.remapped for one in sources))

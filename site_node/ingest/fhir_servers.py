@@ -15,10 +15,11 @@ from cdm.etl.fhir.words.dates import instant
 from cdm.etl.loader.capabilities import RESOURCES
 from cdm.etl.loader.sync_position import position_of, reach
 from cdm.etl.record import SourceRecord, Unmappable, Unreadable
+from cdm.progress import Progress
 from protocols.core.errors import Code, InputError
 from site_node.home.cdm import open_cdm
 from site_node.home.config import SiteConfig
-from site_node.ingest.loading import Progress, load_records
+from site_node.ingest.loading import load_records
 from site_node.sources import fhir
 from site_node.sources.fhir.bulk import BulkExport, split_export_url
 from site_node.sources.fhir.search import REFUSED, search, supported

@@ -1,19 +1,19 @@
 """From a hospital's files into its CDM: one function a kind of file, all through the one loader."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from cdm.etl import SourceRecord, Unreadable
 from cdm.etl.loader.load import BATCH, load
 from cdm.etl.loader.load import remap as etl_remap
+from cdm.progress import Progress
 from protocols.core.errors import Code, InputError, not_found
 from site_node.home.cdm import open_cdm
 from site_node.home.config import SiteConfig
 from site_node.home.identity import site_identity
 from site_node.sources import dicom, fhir, genomics, image_features
 
-Progress = Callable[[int], None]
 SAMPLES_AT_ONCE = 8  # the methylation of one sample is 6 MB, and stands in memory more than once
 
 

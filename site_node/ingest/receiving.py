@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from cdm.etl import SourceRecord, Unreadable
 from cdm.etl.loader.load import load
 from cdm.etl.loader.sync_position import position_of, reach
+from cdm.progress import Progress
 from protocols.core.errors import Code, InputError, SiteError, not_found
 from site_node.home.cdm import open_cdm
 from site_node.home.config import SiteConfig
@@ -25,7 +26,6 @@ ENTITY = re.compile(
 )
 OWN_TITLE = "SHADOWGRAPH"
 QUIET_S = 10.0  # without a new object of a study before it is loaded
-Progress = Callable[[int], None]
 
 
 def is_pacs(source: str) -> bool:

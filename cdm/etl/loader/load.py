@@ -6,7 +6,7 @@ before the transaction begins, so that the write lock is held for the writing al
 """
 
 import gc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 
@@ -20,13 +20,12 @@ from cdm.etl.loader.runs import begin_run, finish_run, was_interrupted
 from cdm.etl.loader.summary import LoadSummary
 from cdm.etl.profile import Profile
 from cdm.etl.record import SourceRecord, Unreadable
+from cdm.progress import Progress
 from cdm.schema import source_record
 
 BATCH = 2000
 BATCH_BYTES = 32 * 1024 * 1024  # parsed, a batch of this size takes about 200 MB
 USUAL = Profile()
-
-Progress = Callable[[int], None]
 
 
 def load(
