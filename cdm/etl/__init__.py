@@ -1,4 +1,4 @@
-"""From a source's record to rows of the CDM: one mapper a kind of record, and MAPPERS is their list."""
+"""From a source's record to rows of the CDM: one mapper per kind of record, and MAPPERS is their list."""
 
 from cdm.etl.context import Context, Mapper
 from cdm.etl.fhir.allergy_intolerance import map_allergy_intolerance

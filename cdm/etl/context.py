@@ -122,7 +122,7 @@ class Context:
 
 
 def _require_name(text: object, what: str) -> None:
-    """Nothing, if the text can stand in the tables that hold the sources' own names."""
+    """Raises unless the text can stand in the tables that hold the sources' own names."""
     if not isinstance(text, str) or not text or len(text) > NAME_LENGTH or "\x00" in text:
         raise Unmappable("malformed-name", f"{what} is not a text of 1 to {NAME_LENGTH} characters")
 

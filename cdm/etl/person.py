@@ -1,6 +1,6 @@
-"""The person whom a file names that is no patient record: a DICOM header, a tested sample, a reader's score.
+"""The person named by a file that is not a patient record: a DICOM header, a tested sample, a reader's score.
 
-OMOP wants a row in `person` for everybody with any other row. Such a row says that nothing more is known, and
+OMOP needs a row in `person` for everybody with any other row. Such a row says that nothing more is known, and
 gives way to the Patient, whichever comes first.
 """
 
@@ -8,7 +8,7 @@ from cdm.etl.context import Context, Mapper
 from cdm.etl.omop_concepts import NO_CONCEPT
 from cdm.etl.record import Body, Row
 
-UNKNOWN_YEAR = 0  # OMOP requires a year of birth; 0 is no year and says "not known"
+UNKNOWN_YEAR = 0  # OMOP requires a year of birth; 0 is not a year and says "not known"
 
 
 def with_person(mapper: Mapper) -> Mapper:

@@ -1,4 +1,4 @@
-"""The history of the schema, one revision a change; `cdm.database.migrate` brings a database to its end.
+"""The history of the schema, one revision per change; `cdm.database.migrate` brings a database to its end.
 
 A new revision, after the tables in `cdm.schema` were changed:
 

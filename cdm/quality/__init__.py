@@ -38,7 +38,7 @@ def check(
 
     Args:
         tolerated: check type -> the share of rows that may violate it here, in place of the type's own.
-        workers: how many tables are read at the same time; one a core unless told otherwise.
+        workers: how many tables are read at the same time; one per core unless told otherwise.
     """
     shares = tolerated or {}
     structure = list(_structure(engine))

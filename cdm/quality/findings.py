@@ -55,13 +55,13 @@ CHECK_TYPES: dict[str, CheckType] = {
     "fkDomain": CheckType(
         "conformance",
         "validation",
-        "a concept is of the domain that the column wants",
+        "a concept is of the domain that the column requires",
         "map the code to a concept of this domain: `data map`",
     ),
     "fkClass": CheckType(
         "conformance",
         "validation",
-        "a concept is of the class that the column wants",
+        "a concept is of the class that the column requires",
         "map to an ingredient; load the whole RxNorm",
     ),
     "isStandardValidConcept": CheckType(
@@ -96,7 +96,7 @@ CHECK_TYPES: dict[str, CheckType] = {
     "sourceConceptRecordCompleteness": CheckType(
         "completeness",
         "verification",
-        "a source's code has a concept of its own",
+        "a source's code has its own concept",
         "load the vocabulary of these codes: `data vocabulary load`",
         0.1,
     ),

@@ -73,7 +73,7 @@ def references(table: Table) -> Iterator[Check]:
 def concepts(table: Table) -> Iterator[Check]:
     """A concept is of its column's domain and class, standard and valid; unknown ones are not judged."""
     if table in IMAGING:
-        return  # MI-CDM is a draft: it wants a procedure for a modality, and its vocabulary has measurements
+        return  # MI-CDM is a draft: it needs a procedure for a modality, and its vocabulary has measurements
     for column in table.c:
         if column.info.get("references") != "concept":
             continue
@@ -96,7 +96,7 @@ def _concept_is(column: ColumnElement[int], so: ColumnElement[bool]) -> ColumnEl
 
 
 def mapped(table: Table) -> Iterator[Check]:
-    """What a row is has a standard concept, and its source's code is kept and has a concept of its own."""
+    """What a row is has a standard concept, and its source's code is kept and has its own concept."""
     for column in table.c:
         if not (column.index and column.info.get("references") == "concept"):
             continue

@@ -1,4 +1,4 @@
-"""The clinical data tables of OMOP CDM 5.4: what happened to a person, one row an event."""
+"""The clinical data tables of OMOP CDM 5.4: what happened to a person, one row per event."""
 
 from sqlalchemy import Table, UniqueConstraint
 

@@ -35,7 +35,7 @@ def reference(name: str, table: str, *, required: bool = False, index: bool = Fa
 def concept_id(
     name: str, *, domain: str = "", concept_class: str = "", required: bool = False, index: bool = False
 ) -> Column[int]:
-    """A concept_id; `domain` and `concept_class` are what the standard wants the concept to be of."""
+    """A concept_id; `domain` and `concept_class` are what the standard requires of the concept."""
     info = {"references": "concept", "domain": domain, "concept_class": concept_class}
     return Column(name, Integer, nullable=not required, index=index, info=info)
 

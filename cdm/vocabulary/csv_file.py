@@ -23,7 +23,7 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[Line]]:
     """The names of the columns, and the number and cells of each line; a cell that is missing is empty.
 
     Raises:
-        VocabularyFileError: not a text, too large, or a line (when it is reached) that is none of this table.
+        VocabularyFileError: not a text, too large, or a line (when it is reached) that is not of this table.
     """
     text = _text(path)
     first = text.partition("\n")[0]

@@ -25,7 +25,7 @@ def load_source_map(engine: Engine, csv_path: Path) -> int:
     that a vocabulary knows as well wins over the vocabulary.
 
     Raises:
-        VocabularyFileError: a needed column or cell is missing, or lines whose target is no standard concept
+        VocabularyFileError: a needed column or cell is missing, or a target is not a standard concept
             here.
     """
     columns, read = read_csv(csv_path)
@@ -60,7 +60,7 @@ def _targets(connection: Connection, name: str, lines: Sequence[Line]) -> dict[i
     if wrong:
         shown = ", ".join(map(str, wrong[:10])) + (" and more" if len(wrong) > 10 else "")
         raise VocabularyFileError(
-            f"{name}: the target is no standard concept of the vocabulary here, line {shown}"
+            f"{name}: the target is not a standard concept of the vocabulary here, line {shown}"
         )
     return found
 

@@ -5,8 +5,9 @@
     conversion("[iU]/L", "U/L")             # None: arbitrary units are units of their own procedure
 
 The grammar is UCUM's (https://ucum.org/ucum, version 2.2, sections 1 to 3), in its case-sensitive form; the
-table holds what laboratories and wards use. Moles, equivalents, osmoles and arbitrary units are dimensions of
-their own: UCUM counts a mole as a number, by which 48 mmol/mol would be 4.8 %. Logarithmic units are no part.
+table holds what laboratories and wards use. Moles, equivalents, osmoles and arbitrary units are separate
+dimensions: UCUM counts a mole as a number, by which 48 mmol/mol would be 4.8 %. Logarithmic units
+are left out.
 """
 
 import re
@@ -155,7 +156,7 @@ def parse(text: str) -> Unit | None:
         return None
     if tokens:
         return None
-    # mol/mol is no plain number either: the power of 0 stays.
+    # mol/mol is not a plain number either: the power of 0 stays.
     kept = tuple(sorted((name, power) for name, power in dimensions.items() if power or name in OWN))
     return Unit(factor, kept, is_count=re.sub(r"\{[^{}]*\}", "", plain) == "")
 

@@ -88,11 +88,11 @@ def maximise(
         start: the likelihood where the search begins, already known.
         evaluate: the question whose joined answer is the likelihood at a (p,) coefficient vector.
         terms: the (p,) names, for errors.
-        effects: how many of the first coefficients can run away; all if None.
+        effects: how many of the first coefficients can diverge; all if None.
 
     Raises:
         StudyError: rank-deficient (names the aliased terms), separation (names the terms whose coefficients
-            run away), not-converged.
+            diverge), not-converged.
     """
     check_rank(start.information, terms)
     point, (step, error) = start, _step(start, terms)

@@ -83,7 +83,7 @@ class Fitted:
         edges = self._survival().edges()
         at = np.searchsorted(edges, np.asarray(days, dtype=np.float64))
         if not set(days) <= set(edges[1:]):
-            raise SpecError(Code.INVALID_STUDY, "a day is not on the model's grid", "take edges of the grid")
+            raise SpecError(Code.INVALID_STUDY, "a day is not on the model's grid", "use edges of the grid")
         return pd.DataFrame(1 - self._risks(x, at)[1].T, index=list(days), columns=x.index)
 
     def predict_partial_hazard(self, x: pd.DataFrame) -> pd.Series:

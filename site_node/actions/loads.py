@@ -151,7 +151,7 @@ def add_dicom(
     Args:
         source: a file, a folder, a URL, or AETITLE@host:port.
         since: pull from this day (YYYY-MM-DD) on, or `all`; None goes on where the last pull ended.
-        orthanc: the URL is an Orthanc's: follow its list of changes, whose positions are no days.
+        orthanc: the URL is an Orthanc's: follow its list of changes, whose positions are not days.
 
     Raises:
         InputError: there is nothing to load, or an argument is not valid.

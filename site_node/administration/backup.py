@@ -160,7 +160,7 @@ def _copied(database: Path) -> Iterator[IO[bytes]]:
 
 
 def _other_files(home: Path, databases: list[str], archives: set[Path]) -> Iterator[Path]:
-    """The files of the folder that are no database, Flower's own, or this backup; links are not followed."""
+    """The files of the folder except databases, Flower's own, and this backup; links are not followed."""
     skipped = {name + tail for name in databases for tail in ("", *_OF_SQLITE)}
     for path in sorted(home.rglob("*")):
         name = path.relative_to(home)
@@ -210,7 +210,7 @@ def _extracted(archive: Path, into: Path) -> int:
             return _extract(tar, into)
     except (tarfile.TarError, KeyError, TypeError, ValueError):
         raise InputError(
-            Code.TAMPERED, f"{archive.name} is not a whole backup of a site", "take an earlier one"
+            Code.TAMPERED, f"{archive.name} is not a whole backup of a site", "use an earlier one"
         ) from None
 
 

@@ -50,7 +50,7 @@ def _check_roster(roster: tuple[str, ...], site: str, min_sites: int) -> None:
     if site not in roster:
         raise SiteError(Code.REFUSED_BY_POLICY, "this site is not in the run's roster")
     if len(set(roster)) < min_sites:
-        raise SiteError(Code.TOO_FEW_SITES, "the run has fewer sites than this site wants")
+        raise SiteError(Code.TOO_FEW_SITES, "the run has fewer sites than this site requires")
 
 
 def _check_size(question: RoundQuestion, policy: Policy) -> None:

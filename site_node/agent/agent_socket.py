@@ -70,6 +70,6 @@ def _target(path: Path) -> str:
         raise InputError(
             Code.INVALID_INPUT,
             f"the path of the agent's socket is longer than {_LONGEST_PATH} bytes",
-            "lay the site's folder nearer to the root",
+            "move the site folder to a shorter path",
         )
     return f"unix:{path}"

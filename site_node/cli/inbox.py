@@ -95,7 +95,7 @@ def refuse(study: Reference, home: Home = Path("."), note: Note = "") -> Output[
 
 @app.command()
 def revoke(study: Reference, home: Home = Path("."), note: Note = "") -> Output[Any]:
-    """Take an approval back: from now on no question of the study is answered.
+    """Withdraw an approval: from now on no question of the study is answered.
 
     Example: shadowgraph inbox revoke lgg-survival
     """
@@ -112,7 +112,7 @@ def standing(
     studies: Annotated[int, typer.Option(min=1, help="how many studies")] = 100,
     variables: Annotated[int, typer.Option(min=1, help="how many variables a study may have")] = 20,
     days: Annotated[int, typer.Option(min=1, max=366, help="how long it holds")] = 90,
-    revoke: Annotated[bool, typer.Option("--revoke", help="take that protocol's standing approval back")] = (
+    revoke: Annotated[bool, typer.Option("--revoke", help="withdraw that protocol's standing approval")] = (
         False
     ),
 ) -> Output[Any]:

@@ -57,7 +57,7 @@ class Events:
 
 
 def one_each(events: Events, n: int, pick: Pick) -> Floats:
-    """(n,) one number a person, NaN for a person without an event.
+    """(n,) one number per person, NaN for a person without an event.
 
     Of several on the day that counts, `first` and `last` go by the time of day, where all of them have one.
     Else `first` and `nearest` take the smallest number and `last` the largest, so that the choice does not

@@ -77,7 +77,7 @@ def receive(home: Path, canonical: bytes) -> Study:
     """The study of these canonical bytes, now in the inbox; a study that is there already stays as it is.
 
     Raises:
-        InputError: the bytes are no valid study, or not in canonical form.
+        InputError: the bytes are not a valid study, or not in canonical form.
     """
     study = parse_study(canonical)
     if study.canonical() != canonical:
@@ -258,7 +258,7 @@ def _approval(db: Connection, study_hash: str, study: Study) -> Approval:
 
 
 def _passes_by_standing_approvals(db: Connection, study_hash: str, study: Study) -> bool:
-    """Whether standing approvals cover every protocol in a study that has no decision of its own."""
+    """Whether standing approvals cover every protocol in a study that has no decision yet."""
     rows = {row["protocol"]: row for row in db.execute("SELECT * FROM standing_approval")}
     others = db.execute(
         "SELECT count(DISTINCT study) AS n FROM run WHERE standing AND study <> ?", (study_hash,)

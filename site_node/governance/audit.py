@@ -1,4 +1,4 @@
-"""The site's audit: one line a decision or an answer, each bound to the one before it by its hash.
+"""The site's audit: one line per decision or answer, each bound to the one before it by its hash.
 
 A line holds names, counts, codes and digests, never a value. Whoever alters, removes or reorders a line
 breaks the chain from there on; `verify` says where.

@@ -90,7 +90,7 @@ def admit_run(home: Path, question: RoundQuestion, approval: Approval) -> None:
 
 
 def _refuse_nearly_the_same_sites(db: Connection, question: RoundQuestion) -> None:
-    """Nothing, unless the difference of this run's sums and an earlier one's would be of few sites.
+    """Raises if the difference of this run's sums and an earlier one's would be of few sites.
 
     Raises:
         SiteError: already-answered; a run that was answered has one or two sites more, less, or others.
@@ -196,7 +196,7 @@ def keep_people(home: Path, people: Integers) -> None:
 
 
 def refuse_few_apart(home: Path, people: Integers, min_count: int) -> None:
-    """Nothing, if the (n,) people are those of an earlier answer, or `min_count` apart from those of each.
+    """Raises unless the (n,) people are those of an earlier answer, or `min_count` apart from each.
 
     Raises:
         SiteError: withheld; the text does not say from which answer, nor how far.

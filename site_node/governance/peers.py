@@ -1,4 +1,4 @@
-"""The other sites of the consortium, as this one knows them: by signing keys pinned at the first sight.
+"""The other sites of the consortium, as this one knows them: by signing keys pinned on first use.
 
 A secure sum hides a site's part only if the others are who they are said to be. So a peer's masking key is
 taken only with its own signature, and a peer whose signing key changed is refused until a person

@@ -48,7 +48,7 @@ class Policy(BaseModel):
                 elif allowed != version:
                     found.append(f"{analysis.name}: {spec.protocol!r} is admitted in version {allowed} only")
         if study.min_sites < self.min_sites:
-            found.append(f"the study may run over {study.min_sites} sites; this site wants {self.min_sites}")
+            found.append(f"the study may run over {study.min_sites} sites; this site needs {self.min_sites}")
         return found
 
     def admit(self, study: Study) -> None:
@@ -62,7 +62,7 @@ class Policy(BaseModel):
 
 
 def read_policy(home: Path) -> Policy:
-    """The policy of the site in `home`; the shipped one where it has none of its own.
+    """The policy of the site in `home`; the shipped one where it has none.
 
     Raises:
         InputError: a key is unknown, or a floor is below the shipped one.

@@ -17,7 +17,7 @@ def open_cdm(config: SiteConfig) -> Engine:
 
     Raises:
         InputError: the settings name no database that is supported here.
-        UnreachableError: it does not answer, or does not let us in.
+        UnreachableError: the database does not respond or refuses the login.
     """
     try:
         engine = connect(config.database_url)
@@ -26,7 +26,7 @@ def open_cdm(config: SiteConfig) -> Engine:
     except (ArgumentError, ModuleNotFoundError, ValueError):
         raise InputError(
             Code.INVALID_INPUT,
-            "the site's database is none that can be opened here",
+            "cannot open the site's database: unsupported URL",
             "write sqlite:///cdm.sqlite or postgresql://ROLE@HOST/NAME as `database` in site.toml; "
             "PostgreSQL needs `pip install 'shadowgraph[postgresql]'`",
         ) from None

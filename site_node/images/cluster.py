@@ -1,4 +1,4 @@
-"""Work spread over the machines of an existing engine Dask: the package `distributed`, the extra `cluster`.
+"""Work spread over the machines of an existing Dask cluster: the package `distributed`, the extra `cluster`.
 
 Items and results pass between the scheduler and its workers, so the engine must be the site's own. Workers
 need this package and the files under the same paths, and no database.
@@ -32,7 +32,7 @@ def run_on_cluster(
     `function` and the items must be importable and picklable; `function` itself handles what it can.
 
     Raises:
-        InputError: the extra `cluster` is not installed, or the address is none.
+        InputError: the extra `cluster` is not installed, or the address is not valid.
         ClusterError: no scheduler or worker answers, or the workers lack this package.
     """
     dask = _distributed()
@@ -56,7 +56,7 @@ def run_on_cluster(
 
 
 def _distributed() -> Any:
-    """The package, which has no types of its own."""
+    """The package, which ships no types."""
     try:
         return import_module("distributed")
     except ImportError:
@@ -70,7 +70,7 @@ def _client(dask: Any, address: str) -> Any:
     try:
         client = dask.Client(address, timeout=TIMEOUT_S, set_as_default=False)
     except ValueError:
-        raise InputError(Code.INVALID_INPUT, "the cluster's address is none", fix) from None
+        raise InputError(Code.INVALID_INPUT, "the cluster address is not valid", fix) from None
     except OSError:
         raise ClusterError(Code.SOURCE_UNREACHABLE, "no scheduler answers at this address", fix) from None
     try:

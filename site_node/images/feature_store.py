@@ -54,7 +54,7 @@ def compute(
     """What was computed, skipped and failed, after every region on every image of the site has been visited.
 
     `settings` None stands for each modality's preset; `patterns` says under which names regions are measured,
-    None all under their own; `cluster`, an engine Dask's address, stands in place of `jobs` processes;
+    None all under their own; `cluster`, the address of a Dask cluster, stands in place of `jobs` processes;
     `progress` is told images done and images to do.
     """
     done = _algorithms(engine)
@@ -137,7 +137,7 @@ def _record(case: Case, outcome: Outcome) -> SourceRecord | Unreadable:
 
 
 def status(engine: Engine) -> list[dict[str, Any]]:
-    """A row a modality: image series, how many have regions and features, and how many numbers there are."""
+    """One row per modality: image series, how many have regions and features, and how many numbers."""
     columns = image_feature.c
     with_region = func.count(distinct(observation.c.observation_id))
     rows = []
@@ -168,7 +168,7 @@ def status(engine: Engine) -> list[dict[str, Any]]:
 
 
 def failures(engine: Engine) -> list[dict[str, Any]]:
-    """How many regions could not be measured, a row a reason."""
+    """How many regions could not be measured, one row per reason."""
     columns = quarantine.c
     statement = (
         select(columns.code, columns.reason, func.count().label("regions"))

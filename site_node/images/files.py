@@ -30,7 +30,7 @@ FIXES = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What a person wants measured: the files, the settings, and the regions by patterns of their names.
+    """What a person asks to be measured: the files, the settings, and the regions by patterns of their names.
 
     `preset` None stands for the modality's; `map_name` is of functional imaging; `flips` are images with
     several flip angles, for T1; `table` tells what each volume of a NIfTI was taken with.

@@ -41,7 +41,7 @@ def open_scan(files: Sequence[Path], settings: Settings, flips: Sequence[Path] =
     """The series of these files, or the map of it that the settings name; `flips` are for kinetics' T1.
 
     Raises:
-        DicomFault: the files are no regular stack, PET has no SUV, or the pixels cannot be decoded.
+        DicomFault: the files are not a regular stack, PET has no SUV, or the pixels cannot be decoded.
         NoMapError: the files do not tell what the map needs.
     """
     chosen = settings.map
@@ -64,7 +64,7 @@ def load_volumes(files: Sequence[Path], settings: SeriesMap) -> tuple[Volumes, G
     """The volumes that a map is made of; a stored ADC map is one, in um2/s.
 
     Raises:
-        DicomFault: the files are no regular stacks, or the pixels cannot be decoded.
+        DicomFault: the files are not regular stacks, or the pixels cannot be decoded.
         NoMapError: they do not tell what the map needs.
     """
     datasets = [read_object(path) for path in files]

@@ -19,7 +19,7 @@ COLUMNS: tuple[Quantity, ...] = get_args(Quantity)
 def volumes_of(volume: Volume, path: Path, table: Path | None) -> Volumes:
     """The volumes of a file with their table: `table`, else the file of its name that ends in .csv or .bval.
 
-    A .csv has a line a volume, and columns named after `Quantity`; a .bval holds b-values alone (FSL).
+    A .csv has one line per volume, and columns named after `Quantity`; a .bval holds b-values alone (FSL).
 
     Raises:
         InputError: the table cannot be read, or does not fit.
@@ -27,7 +27,8 @@ def volumes_of(volume: Volume, path: Path, table: Path | None) -> Volumes:
     found = table or _beside(path)
     taken = _read(found) if found else {}
     if any(values.size != len(volume.array) for values in taken.values()):
-        raise InputError(Code.INVALID_INPUT, f"{found.name if found else ''} has not one line a volume")
+        name = found.name if found else ""
+        raise InputError(Code.INVALID_INPUT, f"{name} does not have exactly one line per volume")
     return Volumes(volume.array.astype(np.float32), taken)
 
 
@@ -50,7 +51,7 @@ def _read(table: Path) -> dict[Quantity, NDArray[np.float64]]:
     names = list(rows[0]) if rows else []
     if not names or not set(names) <= set(COLUMNS):
         fix = "Its first line names columns of these: " + ", ".join(COLUMNS)
-        raise InputError(Code.INVALID_INPUT, f"{table.name} is no table of volumes", fix)
+        raise InputError(Code.INVALID_INPUT, f"{table.name} is not a table of volumes", fix)
     return {name: _numbers((row[name] for row in rows), table) for name in COLUMNS if name in names}
 
 
@@ -58,4 +59,4 @@ def _numbers(values: Iterable[str | None], table: Path) -> NDArray[np.float64]:
     try:
         return np.array([float(value or "nan") for value in values])
     except ValueError:
-        raise InputError(Code.INVALID_INPUT, f"{table.name} holds what is no number") from None
+        raise InputError(Code.INVALID_INPUT, f"{table.name} contains a value that is not a number") from None

@@ -36,7 +36,7 @@ class Scan:
     def near(self, masks: Iterable[Mask], settings: Settings, grow: float = 0.0) -> NDArray[np.number]:
         """The numbers that a value of these regions can depend on.
 
-        `grow` is the share of a region's extent that is wanted around it too, and four voxels.
+        `grow` is the share of a region's extent that is needed around it too, and four voxels.
         """
         if not self.is_map:
             return self.make((slice(None), slice(None), slice(None)))

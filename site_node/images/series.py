@@ -59,7 +59,7 @@ def load_series(files: Sequence[Path], kind: Kind = "body weight") -> Image:
     `kind` is what SUV is relative to; by body surface its unit is cm2/mL.
 
     Raises:
-        DicomFault: the files are no regular stack, PET has no SUV, or the pixels cannot be decoded.
+        DicomFault: the files are not a regular stack, PET has no SUV, or the pixels cannot be decoded.
     """
     datasets = [read_object(path) for path in files]
     with reading(Fault.UNREADABLE):
@@ -94,13 +94,13 @@ def load_folder(folder: Path) -> Image:
     """The image of a folder that holds one series of CT, MR or PET and nothing else.
 
     Raises:
-        DicomFault: a file is no such image, or they are no regular stack.
+        DicomFault: a file is not such an image, or they are not a regular stack.
     """
     return load_series(files_in(folder))
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The files of a folder, in the order of their names, without what is no image by its name."""
+    """The files of a folder, in the order of their names, without what is not an image by its name."""
     return sorted(
         path
         for path in folder.iterdir()

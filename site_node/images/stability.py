@@ -60,7 +60,7 @@ def stability_of_files(asked: Asked, csv_file: Path | None) -> dict[str, Any]:
 def _repeats(
     case: Case, mask: Mask, settings: Settings, changes: Perturbations
 ) -> dict[tuple[str, str], list[float]]:
-    """A region's values by (image, tag), one a perturbation, NaN where missing; none where it is empty."""
+    """A region's values by (image, tag), one per perturbation, NaN where missing; none where it is empty."""
     values: dict[tuple[str, str], list[float]] = {}
     for changed in _perturbed(case, mask, settings, changes):
         for feature in extract_regions(changed.image, {"": changed.mask}, case.spacing_mm, settings)[""]:

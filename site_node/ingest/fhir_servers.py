@@ -60,7 +60,7 @@ def add_fhir_server(
     one begins.
 
     Raises:
-        InputError: a key without a client id, or what is no instant.
+        InputError: a key without a client id, or what is not a valid date or time.
         UnreachableError: the server does not answer.
     """
     with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True) as http:
@@ -166,14 +166,16 @@ def _server(http: httpx.Client, request: Request, base_url: str) -> FhirServer:
 
 
 def _told(since: str) -> str | None:
-    """The instant that a person wrote, as servers want it; None for everything."""
+    """The instant that a person wrote, as servers expect it; None for everything."""
     if since == EVERYTHING:
         return None
     try:
         found = instant(since)
     except Unmappable:
         raise InputError(
-            Code.INVALID_INPUT, "--since is no instant", "write 2026-11-20 or 2026-11-20T08:00:00Z, or all"
+            Code.INVALID_INPUT,
+            "--since is not a valid date or time",
+            "write 2026-11-20 or 2026-11-20T08:00:00Z, or all",
         ) from None
     return f"{found.time.isoformat()}Z" if found.time else f"{found.day.isoformat()}T00:00:00Z"
 

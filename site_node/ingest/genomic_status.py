@@ -10,7 +10,7 @@ SMALL_VARIANTS = "small variants"
 
 
 def status(engine: Engine) -> list[dict[str, Any]]:
-    """A row a kind of test: people, samples, findings, and what is kept of each gene or probe."""
+    """One row per kind of test: people, samples, findings, and what is kept of each gene or probe."""
     test, variant, profile = genomic_test.c, variant_occurrence.c, genomic_profile.c
     assay = func.coalesce(test.assay, SMALL_VARIANTS).label("assay")
     tests = select(

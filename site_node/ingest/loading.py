@@ -1,4 +1,4 @@
-"""From a hospital's files into its CDM: one function a kind of file, all through the one loader."""
+"""From a hospital's files into its CDM: one function per kind of file, all through the one loader."""
 
 from collections.abc import Iterable
 from pathlib import Path

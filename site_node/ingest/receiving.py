@@ -109,7 +109,7 @@ def listen(
     if not allowed:
         raise SiteError(
             Code.REFUSED_BY_POLICY,
-            "the listener takes objects from nobody until their AE titles are named",
+            "the listener rejects all senders until you allow their AE titles",
             "name each sender: shadowgraph data listen --allow ITS_AE_TITLE",
         )
     inbox = _inbox(config, name)

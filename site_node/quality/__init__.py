@@ -104,7 +104,7 @@ def thresholds(home: Path) -> dict[str, float]:
     """The shares of rows that may violate a check at this site, from `quality.toml`, if it is there.
 
     Raises:
-        InputError: the file names no check, or a share that is none.
+        InputError: the file names no check, or a share that is not valid.
     """
     path = home / THRESHOLDS
     if not path.is_file():

@@ -37,7 +37,7 @@ MAX_LINES = 1_000_000
 
 
 def read(path: Path) -> Iterator[SourceRecord | Unreadable]:
-    """One record a line of the file, and what of it could not be read.
+    """One record per line of the file, and what of it could not be read.
 
     Raises:
         InputError: there is no such file, or its header does not name the patient and the features.

@@ -79,7 +79,7 @@ def _lines_of(path: Path) -> IO[bytes]:
 
 
 def _skip(file: IO[bytes], line: bytes, limit: int) -> None:
-    """Read on to the end of the line; one that has none for so long is a bomb, and the file ends there."""
+    """Skips to the end of the line; a line longer than BOMB is treated as an attack and ends the file."""
     skipped = len(line)
     while not line.endswith(b"\n") and (line := _read(file, limit)):
         skipped += len(line)

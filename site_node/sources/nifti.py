@@ -56,7 +56,7 @@ def read(path: Path, several: bool = False) -> Volume:
     Values are scaled by slope and intercept unless the slope is 0 or not finite, as nibabel reads them;
     lengths are mm whatever unit the file tells, as ITK reads them.
 
-    Raises InputError for what is no orthogonal 3D NIfTI-1 volume.
+    Raises InputError for what is not an orthogonal 3D NIfTI-1 volume.
     """
     try:
         data = path.read_bytes()
@@ -132,7 +132,7 @@ def _header(data: bytes, path: Path) -> np.void:
             header: np.void = np.frombuffer(data, HEADER.newbyteorder(order), count=1)[0]
             if header["sizeof_hdr"] == HEADER.itemsize and header["magic"][:3] == b"n+1":
                 return header
-    raise InputError(Code.INVALID_INPUT, f"{path.name} is no single-file NIfTI-1 volume")
+    raise InputError(Code.INVALID_INPUT, f"{path.name} is not a single-file NIfTI-1 volume")
 
 
 def _voxels(data: bytes, header: np.void, path: Path, several: bool) -> NDArray[np.number]:

@@ -28,7 +28,7 @@ def segment_masks(
     """The mask (z, y, x) of each of these segments, which may overlap, or its fault if it leaves the image.
 
     Raises:
-        DicomFault: the frames are no parallel, evenly spaced planes.
+        DicomFault: the frames are not parallel, evenly spaced planes.
     """
     slices = slices_of(dataset)
     planes = _planes(dataset, slices, grid)

@@ -1,1 +1,1 @@
-"""From the CDM to the table of a study: who is in it, and one column a variable."""
+"""From the CDM to the table of a study: who is in it, and one column per variable."""

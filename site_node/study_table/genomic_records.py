@@ -310,7 +310,7 @@ def _copies_at(people: People, places: list[tuple[str, str | None, str, int]]) -
 def _each(
     people: People, rows: Integers, numbers: Floats, pick: Literal["mean", "max", "first_row"]
 ) -> Floats:
-    """(n,) one number a person of numbers without a day."""
+    """(n,) one number per person of numbers without a day."""
     if pick == "first_row":
         found = np.full(len(people), np.nan)
         first, place = np.unique(rows, return_index=True)

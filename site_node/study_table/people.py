@@ -119,7 +119,7 @@ class People:
         return (as_days(days) - self.index[rows]).astype(np.int64)
 
     def dates(self, rows: Integers, days: Sequence[Any]) -> Days:
-        """(n,) one date a person, NaT where there is none, from at most one answer a person."""
+        """(n,) one date per person, NaT where there is none, from at most one answer per person."""
         dates = np.full(len(self), np.datetime64("NaT"), dtype="datetime64[D]")
         dates[rows] = as_days(days)
         return dates
@@ -155,7 +155,7 @@ def has_concept(source: Source, concepts: Sequence[str], vocabulary: Vocabulary)
 
 
 def _is_stated() -> ColumnElement[bool]:
-    """Whether an observation is none of a diagnosis that was ruled out, or only considered."""
+    """Whether an observation is not of a diagnosis that was ruled out, or only considered."""
     qualifier = observation.c.qualifier_source_value
     return or_(qualifier.is_(None), qualifier.not_in(CONSIDERED))
 
@@ -204,7 +204,7 @@ def parse_concept(text: str) -> ConceptCode:
     try:
         found = ConceptCode.parse(text)
     except ValueError as error:
-        raise SpecError(Code.INVALID_STUDY, f"{text!r} is no concept: {error}") from None
+        raise SpecError(Code.INVALID_STUDY, f"{text!r} is not a concept: {error}") from None
     if found.stem.endswith("."):  # `C71.%` leaves C71 itself out
         return found
     stem = normal_code(found.vocabulary_id, found.stem)

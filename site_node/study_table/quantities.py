@@ -32,7 +32,7 @@ COUNTS = "1"
 def measured(people: People, variable: Measurement) -> Events:
     """The numbers of a measurement in its window and unit; what is left out is counted in `people.doubts`.
 
-    A bound (`<0.1`) is no value: it is left out unless `comparator` says what to make of it. With `unit` each
+    A bound (`<0.1`) is not a value: left out unless `comparator` says what to make of it. With `unit` each
     number is converted by UCUM, and one without a unit, or of a unit that does not convert, is left out.
     Without `unit` the numbers are as the site has them, if they are all of one unit.
 

@@ -1,4 +1,4 @@
-"""What the CDM says of people, as arrays with one entry a person: one query each."""
+"""What the CDM says of people, as arrays with one entry per person: one query each."""
 
 from collections.abc import Sequence
 from dataclasses import replace

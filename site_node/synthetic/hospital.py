@@ -1,7 +1,7 @@
 """Write synthetic hospitals: the files that a real one would export, laid out as it would export them.
 
     OUT/ground_truth.json                        what was planted (truth.py); no hospital knows it
-    OUT/<hospital>/fhir/<ResourceType>.ndjson    FHIR R4, one type a file, as Bulk Data does
+    OUT/<hospital>/fhir/<ResourceType>.ndjson    FHIR R4, one type per file, as Bulk Data does
     OUT/<hospital>/imaging/<patient>/CT/*.dcm    one CT series, 20 slices of 64 x 64
     OUT/<hospital>/imaging/<patient>/RTSTRUCT.dcm
     OUT/<hospital>/genomics/                     a MAF, its panel, its samples (maf.py)

@@ -22,7 +22,7 @@ from site_node.synthetic.patients import PANEL, Patient
 GENOME = "GRCh37"
 MAF_FILE, PANEL_FILE, SAMPLES_FILE = "mutations.maf", "panel.tsv", "samples.tsv"
 _ENTREZ = {"BRAF": 673, "EGFR": 1956, "IDH1": 3417, "PIK3CA": 5290, "PTEN": 5728, "TERT": 7015, "TP53": 7157}
-_SILENT_SHARE = 0.08  # of the unmutated who carry a synonymous variant, which is no mutation
+_SILENT_SHARE = 0.08  # of the unmutated who carry a synonymous variant, which is not a mutation
 
 
 @dataclass(frozen=True)

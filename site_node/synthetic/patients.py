@@ -82,7 +82,7 @@ class Patient:
 
 @dataclass(frozen=True)
 class _Draws:
-    """One column a quantity, so that the whole hospital is drawn before any patient is made."""
+    """One column per quantity, so that the whole hospital is drawn before any patient is made."""
 
     age: NDArray[np.float64]
     idh1: NDArray[np.bool_]

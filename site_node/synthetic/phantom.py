@@ -50,7 +50,7 @@ def scan(lesion: Lesion, scanner: Scanner, rng: np.random.Generator) -> HeadCT:
     """The head with this lesion as this scanner shows it.
 
     Before the scanner acts, mean and standard deviation inside the contour are exactly the planted ones, so
-    that both can be foretold: mean -> 35 + gain (mean - 35) + offset, variance -> gain^2 variance + noise^2.
+    that both can be predicted: mean -> 35 + gain (mean - 35) + offset, variance -> gain^2 variance + noise^2.
     """
     brain, anatomy = _anatomy()
     tissue = anatomy + _BRAIN_TEXTURE_HU * _texture(SHAPE, 6.0, rng) * brain

@@ -4,7 +4,7 @@ A condition that is only considered, or ruled out, is an observation with that q
 so is a German one whose code says that it is suspected (V), ruled out (A) or past (Z).
 Its stages, mCODE's histology, and the body site become rows beside it that point to it.
 
-Left out on purpose: identifier, severity, stage.assessment (an Observation of its own), evidence, note,
+Left out on purpose: identifier, severity, stage.assessment (a separate Observation), evidence, note,
 asserter, recorder, onsetRange and onsetString (the date of the diagnosis stands in).
 """
 

@@ -1,7 +1,7 @@
 """Encounter: the visit.
 
 Left out on purpose: identifier, all participants but the first, location, length, diagnosis, reasonCode,
-partOf (a stay on a ward is a visit of its own), statusHistory, classHistory.
+partOf (a stay on a ward is a separate visit), statusHistory, classHistory.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""ImagingStudy: one procedure a study and one image_occurrence a series.
+"""ImagingStudy: one procedure per study and one image_occurrence per series.
 
 A study is loaded as a whole or reported as a whole: with one malformed SeriesInstanceUID the study goes to
 quarantine, since a study that quietly lacks a series would look complete. Where DICOM files of the same

@@ -24,7 +24,7 @@ def is_implication(observation: Body) -> bool:
 
 
 def implication_rows(observation: Body, context: Context) -> list[Row]:
-    """One annotation a component, for each variant that the implication is derived from."""
+    """One annotation per component, for each variant that the implication is derived from."""
     sources = (referenced_id(one, "Observation") for one in observation.get("derivedFrom") or ())
     variants = [one for one in sources if one]
     if not variants:

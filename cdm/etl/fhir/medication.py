@@ -16,12 +16,12 @@ from cdm.etl.record import Body, Row
 
 
 def map_medication(medication: Body, context: Context) -> list[Row]:
-    """No row: a drug in a list is no exposure."""
+    """No row: a drug in a list is not an exposure."""
     return []
 
 
 def drug_code(resource: Body, context: Context) -> Coded:
-    """The drug: a concept, or the code of a Medication that is contained or a record of its own.
+    """The drug: a concept, or the code of a Medication that is contained or a separate record.
 
     R4 says medication[x], R5 medication with a concept or a reference inside.
     """

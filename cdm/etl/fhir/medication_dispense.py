@@ -1,6 +1,6 @@
 """MedicationDispense: a drug that a pharmacy handed over.
 
-Beside the request that it fills it is a record of its own, told apart by its type concept.
+Beside the request that it fills it is a separate record, told apart by its type concept.
 
 Left out on purpose: identifier, statusReason, category, performer, authorizingPrescription, type, location,
 destination, receiver, note, substitution, detectedIssue, eventHistory.

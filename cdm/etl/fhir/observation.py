@@ -1,4 +1,4 @@
-"""Observation: a measurement or observation by the domain of its code, one row for it and one a component.
+"""Observation: a measurement or observation by the domain of its code, one row for it and one per component.
 
 An observation whose code no vocabulary knows is a measurement if it carries a number or comes from a
 laboratory or vital sign, else an observation. Variants (LOINC 69548-6) are read by `genomic_observation`.

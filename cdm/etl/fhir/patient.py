@@ -94,7 +94,7 @@ def _person(
 
 
 def _of_domain(code: Coded, domain_id: str) -> int:
-    """The concept where it is of the domain that the column wants; a site's map may say otherwise."""
+    """The concept where it is of the domain that the column requires; a site's map may say otherwise."""
     return next((one.concept_id for one in code.standard if one.domain_id == domain_id), NO_CONCEPT)
 
 
@@ -110,7 +110,7 @@ def _omb_categories(patient: Body, name: str, context: Context) -> list[Coded]:
 
 
 def _races(patient: Body, person_id: int, races: list[Coded], context: Context) -> list[Row]:
-    """One observation a race for a person of several, whom `person` can only call "more than one race"."""
+    """One observation per race for a person of several, whom `person` can only call "more than one race"."""
     if len(races) < 2:
         return []
     return [

@@ -1,9 +1,9 @@
 """One sample's numbers of many thousand genes or probes: expression, methylation, copy number.
 
     genomic_test       one row: that the sample was measured, and by what
-    genomic_profile    one row a block of features, compressed
+    genomic_profile    one row per block of features, compressed
 
-A feature's block follows from its name alone, so a reader asks for one block a sample and finds the feature
+A feature's block follows from its name alone, so a reader asks for one block per sample and finds the feature
 there or not at all. Blocks stay small enough to be opened quickly (80 genes, or 2,000 CpG probes), and one
 transaction writes test and blocks. A column of a database a gene was rejected: they take 2,000 at most.
 """

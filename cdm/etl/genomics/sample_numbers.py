@@ -18,7 +18,7 @@ CTDNA = "ctdna_vaf"  # of all variants of one blood sample the largest fraction;
 
 
 def map_sample_numbers(body: Body, context: Context) -> list[Row]:
-    """One measurement a number."""
+    """One measurement per number."""
     specimen_id = context.specimen_id(body["patient"], body["sample"])
     day = date.fromisoformat(body["date"]) if body["date"] else DAY_NOT_KNOWN
     record_id = f"Specimen/{specimen_id}"

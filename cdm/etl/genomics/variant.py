@@ -1,8 +1,8 @@
 """One sample's test, read from a genomic file: what it reached, and every change that it found.
 
     genomic_test          one row; target_scope is `exome`, `genome` or `panel`
-    target_gene           one row a gene of a panel
-    variant_occurrence    one row a change, under the names that the reader gave its fields:
+    target_gene           one row per gene of a panel
+    variant_occurrence    one row per change, under the names that the reader gave its fields:
                           a variant, once for each gene that it affects; a fusion; a copy number segment
 
 The rows are those that a genomics-reporting Observation makes, so one query does for both: a gene is tested

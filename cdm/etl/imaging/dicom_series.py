@@ -7,7 +7,7 @@ region an observation with its name and an image_feature that joins this name to
 *image* it is drawn on. They are dated by the image's study: who draws a region meets no patient.
 
 The acquisition parameters are stored twice, since they are asked for in two ways. `image_acquisition` (ours)
-has a column a parameter, named after DICOM's keyword with its unit: a batch label needs several of one image
+has a column per parameter, named after DICOM's keyword with its unit: a batch label needs several of an image
 side by side, so a scanner is read by joining it on image_occurrence_id. A `measurement` a parameter is how
 the MI-CDM guide has it: its concept and source value are the DICOM attribute's (`DICOM:00180060`), which a
 study can name, and measurement_event_id is the image_occurrence_id.

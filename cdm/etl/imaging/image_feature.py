@@ -16,7 +16,7 @@ Names are at most 50 characters, longer ones end in their hash (`stored_name`). 
 column's name (`vasari_f5`). A radiomic feature is `modality:region:filter:tag`, made by `radiomic_name`, with
 IBSI's tag and aggregation, since one IBSI code may stand for several numbers: as in
 `CT:GTV:none:cm_joint_entr_3D_avg`. One image has one row per radiomic name: computing again with other
-settings replaces the number. Each reading of a reader has a row of its own.
+settings replaces the number. Each reading of a reader has its own row.
 
 So a variable is read by
     SELECT person_id, value_as_number, measurement_date

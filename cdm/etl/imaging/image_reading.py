@@ -1,6 +1,6 @@
-"""A reader's scores of one image: a measurement a feature, and the image_feature that ties it to the series.
+"""A reader's scores of one image: a measurement per feature, and the image_feature that ties it to a series.
 
-MI-CDM requires of an image_feature that it names its series. Where the file names none, or what is no DICOM
+MI-CDM requires of an image_feature that it names its series. Where the file names none, or not a DICOM
 UID, the scores load as measurements alone: they are known to be the person's, and no image is invented.
 A file without dates gives the day by which this CDM says "not known", 1 January 1900, with the precision of a
 year; no query of a reader's score looks at the day.
@@ -16,7 +16,7 @@ from cdm.etl.record import Body, Row
 
 
 def map_image_reading(body: Body, context: Context) -> list[Row]:
-    """Two rows a feature where the series is known, else one."""
+    """Two rows per feature where the series is known, else one."""
     series_uid = body["series_uid"]
     rows = [
         row

@@ -8,7 +8,7 @@ from cdm.etl.record import Body, Row
 
 
 def map_radiomic_features(body: Body, context: Context) -> list[Row]:
-    """Two rows a feature: its measurement, and the image_feature that names its series and engine."""
+    """Two rows per feature: its measurement, and the image_feature that names its series and engine."""
     return [
         row
         for feature in body["features"]

@@ -129,7 +129,7 @@ def _collector_at_rest() -> Iterator[None]:
 def _batches(
     records: Iterable[SourceRecord | Unreadable], size: int
 ) -> Iterator[list[SourceRecord | Unreadable]]:
-    """Batches in which no record stands twice: its second version waits for the next transaction."""
+    """Batches in which no record appears twice: its second version waits for the next transaction."""
     upcoming, left = iter(records), True
     waiting: list[SourceRecord | Unreadable] = []
     while left or waiting:

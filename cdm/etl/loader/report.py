@@ -80,7 +80,7 @@ def _totals(counts: str | None) -> dict[str, int]:
 
 
 def quarantined(engine: Engine) -> list[dict[str, Any]]:
-    """What is in quarantine now, a line a source, kind and reason: how many places, and the first."""
+    """What is in quarantine now, one line per source, kind and reason: how many places, and the first."""
     columns = quarantine.c
     what = (columns.source, columns.kind, columns.code, columns.reason)
     places, first = func.count().label("places"), func.min(columns.position).label("first")

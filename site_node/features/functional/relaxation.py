@@ -46,7 +46,7 @@ def r1_from_flip_angles(signal: Floats, flip_rad: Floats, tr_s: float, iteration
     """R1 = 1/T1 in 1/s, (...), of spoiled gradient echoes (flip, ...): DESPOT1, then Gauss-Newton on the
     signal.
 
-    NaN where the signal is no such decay.
+    NaN where the signal is not such a decay.
     """
     flips = flip_rad.reshape(-1, *[1] * (signal.ndim - 1))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -237,7 +237,7 @@ def _from_other_mass(pet: Pet) -> float:
         return 1.0
     if pet.units == "CM2ML" and kind == "BSA":
         return 1000 * _weight_kg(pet.body) / body_surface_cm2(pet.body)
-    if pet.units == "GML" and kind == "LBM":  # PS3.3 C.8.9.1 has a term of its own for the multiplier 128
+    if pet.units == "GML" and kind == "LBM":  # PS3.3 C.8.9.1 has its own term for the multiplier 128
         return _weight_kg(pet.body) / lean_body_mass_kg(pet.body, "morgan")
     if pet.units == "GML" and kind == "LBMJAMES128":
         return _weight_kg(pet.body) / lean_body_mass_kg(pet.body, "james")

@@ -6,7 +6,7 @@ seldom, its ends are change points, each tested once more against its neighbour 
 the end of the chromosome has one change point, not two), and the parts are treated in the same way.
 
 The published procedure is kept, without the later approximation of the tail (Venkatraman and Olshen 2007):
-the exact search for the largest arc is fast enough for 10,000 markers a chromosome.
+the exact search for the largest arc is fast enough for 10,000 markers per chromosome.
 """
 
 from dataclasses import dataclass

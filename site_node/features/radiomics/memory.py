@@ -11,7 +11,7 @@ LARGEST_KEPT_BYTES = 32 * 2**20  # the most that glibc takes from its heap
 
 @cache
 def keep_freed_memory() -> None:
-    """Tells the C library, once a process, not to return the memory of arrays that will soon be made again.
+    """Tells the C library, once per process, not to return the memory of arrays that will soon be made again.
 
     An extraction makes and frees arrays of a few megabytes; to fault their pages in anew costs a sixth of its
     time. Other C libraries than glibc are left as they are.

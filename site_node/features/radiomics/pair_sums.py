@@ -92,7 +92,7 @@ def _near(fields: Fields, spacing_mm: Spacing, radius: float) -> NDArray[np.floa
     shape = _even([n + r - 1 for n, r in zip(sizes, reach, strict=True)])
     distance = _distances(reach, spacing_mm)
     smooth = smooth_part(distance, radius)
-    distance[0, 0, 0] = np.inf  # a voxel is no pair with itself
+    distance[0, 0, 0] = np.inf  # a voxel is not a pair with itself
     octant = np.zeros([n // 2 + 1 for n in shape], dtype=fields[0].dtype)
     octant[: reach[0], : reach[1], : reach[2]] = np.where(distance < radius, 1 / distance - smooth, 0)
     octant[0, 0, 0] = -smooth[0, 0, 0]

@@ -123,7 +123,7 @@ class Region:
 def _convex_ends(extents: NDArray[np.int64]) -> NDArray[np.float64]:
     """The first and last voxels of rows, (n, 3), without those that lie between their neighbours' ends.
 
-    A point on or inside the segment from one neighbouring row's end to the other's is no corner of the hull.
+    A point on or inside the segment from one neighbouring row's end to the other's is no hull corner.
     """
     filled = extents[:, :, 0] < extents[:, :, 1]
     ends = []

@@ -84,7 +84,7 @@ def count_pairs_and_runs(
 
     pairs[slice, direction, a, b]: voxels of level a whose predecessor along the direction has another level
     b. later[slice, direction, a, k]: voxels of level a with k >= 1 predecessors in their run. Together they
-    say all: one increment a voxel and direction, at spread addresses, and no branch.
+    say all: one increment per voxel and direction, at spread addresses, and no branch.
     """
     n_z, n_y, n_x = levels.shape
     n, longest = later.shape[2], later.shape[3]
@@ -169,7 +169,7 @@ def find_root(parent: NDArray[np.int32], i: np.int32) -> np.int32:
 
 @kernel
 def unite(parent: NDArray[np.int32], a: np.int32, b: np.int32) -> np.int32:
-    """One label for two zones that touch: their smaller root. A label of -1 is none."""
+    """One label for two zones that touch: their smaller root. A label of -1 means no zone."""
     if a < 0 or a == b:
         return b
     a, b = find_root(parent, a), find_root(parent, b)

@@ -1,4 +1,4 @@
-"""A folder of DICOM files as records for the loader: one a study, an image series, a series of regions.
+"""A folder of DICOM files as records for the loader: one per study, image series and series of regions.
 
 Pixels stay where they are. What the site keeps is the record and, in its image index, where the files lie.
 """
@@ -52,7 +52,7 @@ def _read(source: Path, home: Path, progress: Callable[[int], None] | None) -> I
     for count, path in enumerate(files_below(source), start=1):
         try:
             if header := read_header(path, folder):
-                shared = facts.setdefault(header.series_uid, header.facts)  # one copy a series, not a file
+                shared = facts.setdefault(header.series_uid, header.facts)  # one copy per series, not file
                 headers.append(replace(header, facts=shared) if shared == header.facts else header)
         except DicomFault as error:
             yield _refused("DicomFile", place(path.relative_to(folder).as_posix()), error.fault)
@@ -129,7 +129,7 @@ def _region_records(
 
 
 def _study_records(records: list[Found], found: dict[str, Series]) -> Iterator[SourceRecord]:
-    """One record a study that has a series to load."""
+    """One record per study that has a series to load."""
     seen: set[str] = set()
     for record in records:
         if isinstance(record, SourceRecord) and record.body["study_uid"] not in seen:

@@ -107,7 +107,7 @@ REASONS: dict[Fault, str] = {
     Fault.OTHER_PATIENT: "image and regions name different patients",
     Fault.REPEATED_NUMBER: "two regions of the file have one number",
     Fault.REGION_OUTSIDE: "the region reaches beyond the image: cut it, or draw it on an image that holds it",
-    Fault.SEG_OTHER_GRID: "the segmentation's frames are no evenly spaced parallel planes",
+    Fault.SEG_OTHER_GRID: "the segmentation's frames are not evenly spaced parallel planes",
     Fault.EMPTY_REGION: "the region contains no voxel centre",
 }
 

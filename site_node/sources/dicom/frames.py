@@ -2,7 +2,7 @@
 
 An enhanced object (PS3.3 C.7.6.16) keeps what differs between frames in functional groups: an attribute is
 looked for in the frame's own group, then in the group that all frames share, then at the top. A legacy
-object that was converted keeps what has no group in groups of its own (C.7.6.16.2.25).
+object that was converted keeps what has no group in its own groups (C.7.6.16.2.25).
 """
 
 import math
@@ -74,7 +74,7 @@ def mappings_of(dataset: pydicom.Dataset, frame: int) -> list[pydicom.Dataset]:
 
 
 def number(value: Any) -> float | None:
-    """A value as a finite number; None if it is none."""
+    """A value as a finite number, or None."""
     try:
         found = float(value)
     except (TypeError, ValueError):

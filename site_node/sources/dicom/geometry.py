@@ -78,7 +78,7 @@ def grid_of(slices: Sequence[Slice]) -> Grid:
     """The grid of a stack, whatever the order its slices come in.
 
     Raises:
-        DicomFault: the slices are no regular stack; the code says which rule they break.
+        DicomFault: the slices are not a regular stack; the code says which rule they break.
     """
     _one_plane(slices)
     stack = [slices[i] for i in order(slices)]

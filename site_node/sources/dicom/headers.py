@@ -196,7 +196,7 @@ def region_names(dataset: pydicom.Dataset) -> dict[int, str]:
     """The names of the regions with an inside, by ROI number (RTSTRUCT) or segment number (SEG).
 
     Each name stands once: of two with one name the second is `name (2)`. One that repeats the patient's name
-    or id becomes `region-3`, after its number. The background of a label map is no region.
+    or id becomes `region-3`, after its number. The background of a label map is not a region.
 
     Raises:
         DicomFault: two regions have one number.

@@ -87,7 +87,7 @@ def _pet(dataset: pydicom.Dataset, frame: int, earliest: datetime | None) -> Pet
 
 
 def ucum_unit(mapping: pydicom.Dataset) -> tuple[str, str]:
-    """The Units and SUVType of a real world value mapping; empty where its unit is none of a PET."""
+    """The Units and SUVType of a real world value mapping; empty where its unit is not one of a PET."""
     codes = mapping.get("MeasurementUnitsCodeSequence")
     return UCUM_UNITS.get(str(codes[0].get("CodeValue")).strip().lower(), ("", "")) if codes else ("", "")
 
@@ -163,7 +163,7 @@ def _day_and_time(dataset: pydicom.Dataset, which: str) -> datetime | None:
 def _zone(dataset: pydicom.Dataset, frame: int) -> timedelta | None:
     """How far the object's clocks are ahead of UTC; None where it does not tell.
 
-    TimezoneOffsetFromUTC says so for all times without an offset of their own (PS3.5 6.2, PS3.3 C.12.1.1.8).
+    TimezoneOffsetFromUTC says so for all times without an offset (PS3.5 6.2, PS3.3 C.12.1.1.8).
     Without it a DT that tells the same time of day as its DA and TM has their offset, and where all DT have
     one offset and no other time is looked at beside them it does not matter which it is.
     """
@@ -200,7 +200,7 @@ def _offset(value: Any) -> timedelta | None:
 def _moment(value: Any, zone: timedelta | None) -> datetime | None:
     """A DT with a day and a time on the object's clocks, which are ahead of UTC by `zone`.
 
-    None if it has an offset of its own and the clocks' is not known.
+    None if it has an offset and the clocks' is not known.
     """
     moment, own = _wall_clock(value), _offset_of(value)
     if moment is None or own is None:

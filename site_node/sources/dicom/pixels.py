@@ -59,7 +59,7 @@ def _decoded(dataset: pydicom.FileDataset, transfer_syntax: UID, count: int) -> 
 
 
 def _bits(dataset: pydicom.FileDataset, count: int) -> Iterator[NDArray[np.generic]]:
-    """Frames of one bit a pixel, which follow each other without a gap, also within a byte (PS3.5 8.1.1)."""
+    """Frames of one bit per pixel, which follow each other without gaps, also within a byte (PS3.5 8.1.1)."""
     size = int(dataset.Rows) * int(dataset.Columns)
     packed = np.frombuffer(dataset.PixelData, dtype=np.uint8)
     if len(packed) < math.ceil(count * size / 8):

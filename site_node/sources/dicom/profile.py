@@ -1,7 +1,7 @@
 """The Basic Application Level Confidentiality Profile (PS3.15 table E.1-1), and what it is silent on.
 
-`basic_profile.csv` holds an attribute a line, its action in the basic profile, and the option under which we
-keep it: `dates` (moved by whole days a patient, so that intervals stay true) and `characteristics` (sex, age,
+`basic_profile.csv` holds one attribute per line, its action in the basic profile, and the option under which
+we keep it: `dates` (moved by whole days per patient, so that intervals hold) and `characteristics` (sex, age,
 size and weight, without which a PET has no SUV). A composite action such as X/Z/D leaves the choice to the
 attribute's type in its object; the last letter is the one that is allowed by every type.
 """

@@ -57,7 +57,7 @@ def stack_of(slices: Sequence[Slice]) -> tuple[Grid, list[int]]:
     """The grid of volumes of one place, and the height in it of each slice.
 
     Raises:
-        DicomFault: the positions are no regular stack.
+        DicomFault: the positions are not a regular stack.
     """
     along = normal(slices[0].orientation)
     first_of: list[int] = []
@@ -76,7 +76,7 @@ def frames_of(datasets: Sequence[pydicom.Dataset], heights: Sequence[int]) -> li
     """The frames that hold a signal; ADC and phase images that came along are left out.
 
     Raises:
-        DicomFault: the frames are tiles of mosaics, which have no geometry of their own.
+        DicomFault: the frames are tiles of mosaics, which have no geometry.
     """
     if any(is_mosaic(dataset) for dataset in datasets):
         raise DicomFault(Fault.MOSAIC)

@@ -1,7 +1,7 @@
 """FHIR files as records: Bulk Data folders of NDJSON, bundles and single resources, each plain or gzip.
 
-A file that ends too early, and a line that is no resource, is reported where it stands; all else is read.
-A byte order mark is no part of the JSON behind it, and a file in UTF-16, which begins with one, is read too.
+A file that ends too early, and a line that is not a resource, is reported where it stands; all else is read.
+A byte order mark is not part of the JSON behind it, and a file in UTF-16, which begins with one, is read too.
 """
 
 import gzip

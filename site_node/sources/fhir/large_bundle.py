@@ -39,7 +39,7 @@ class Entries(Sequence[Any]):
 
 
 def read_large_bundle(content: bytes) -> Body | None:
-    """The bundle with its entries unparsed; None where the content is no bundle, or no JSON.
+    """The bundle with its entries unparsed; None where the content is not a bundle, or not JSON.
 
     Only the elements that tell what the bundle is are kept beside the entries.
     """

@@ -1,4 +1,4 @@
-"""A FHIR server as its clients must take it: tokens that end, limits of the rate, and faults that pass."""
+"""A FHIR server as its clients must handle it: tokens that end, limits of the rate, and faults that pass."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ Taken = TypeVar("Taken")
 class FhirServer:
     """The server at `base_url`: every request waits and tries again as the server asks.
 
-    `tokens` are None where the server wants none. A token goes to the server's own origin and nowhere else.
+    `tokens` are None where the server needs none. A token goes to the server's own origin and nowhere else.
     `wait` is what sleeps.
     """
 
@@ -40,7 +40,7 @@ class FhirServer:
     def get(
         self, url: str, parameters: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        """The answer, whatever its status, once it is no passing fault.
+        """The answer, whatever its status, once it is not a passing fault.
 
         Raises:
             UnreachableError: no answer, or still a passing fault after the last attempt.
@@ -74,7 +74,7 @@ class FhirServer:
         headers: Mapping[str, str] | None = None,
         with_token: bool = True,
     ) -> Taken:
-        """What `take` makes of the first answer that is no passing fault; a body cut off is one."""
+        """What `take` makes of the first answer that is not a passing fault; a body cut off is one."""
         url = urljoin(self.base_url + "/", url)
         renewed = False
         for attempt in range(ATTEMPTS):

@@ -175,7 +175,7 @@ def discover_token_url(http: httpx.Client, base_url: str) -> str:
     except (httpx.HTTPError, KeyError, TypeError, ValueError):
         raise UnreachableError(
             Code.SOURCE_UNREACHABLE,
-            "the FHIR server does not tell where it gives tokens",
+            "the FHIR server does not advertise a token endpoint",
             "is the address that of the FHIR base, and does it have .well-known/smart-configuration?",
         ) from None
 

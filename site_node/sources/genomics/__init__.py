@@ -30,7 +30,7 @@ PACKED = (".xlsx", ".xls", ".zip", ".tar", ".tgz", ".bcf", ".7z", ".rar")
 PACKED_BY = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BCF\x02")
 UNKNOWN = (
     "unknown-format",
-    "the file is of no genomic format that is read; a list of samples, genes or a panel goes with its option",
+    "the file is of no genomic format that is read; a list of samples, genes or a panel has its own option",
 )
 UNPACK = ("packed-file", "an archive, a spreadsheet or a BCF: unpack it, or save it as text (TSV, CSV, VCF)")
 GIVEN_UP = ("too-many-faults", f"over {MOST_REPORTS} lines could not be read; the others are not listed")
@@ -63,7 +63,7 @@ def read(
     genes: Path | None = None,
     values: str | None = None,
 ) -> Iterator[SourceRecord | Unreadable]:
-    """One record a sample of a file, or of every genomic file below a folder, and what could not be read.
+    """One record per sample of a file, or of every genomic file below a folder, and what could not be read.
 
     Args:
         path: a file or a folder.

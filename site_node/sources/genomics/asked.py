@@ -40,7 +40,7 @@ def origin_of(text: str | None) -> Origin | None:
     """The origin that `--origin` names.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not valid.
     """
     if text is None or text == "somatic" or text == "germline":
         return text  # type: ignore[return-value]
@@ -51,7 +51,7 @@ def values_of(text: str | None) -> Values | None:
     """The quantity that `--values` names.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not valid.
     """
     if text is None or text in get_args(Values):
         return text  # type: ignore[return-value]

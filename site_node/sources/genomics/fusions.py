@@ -1,4 +1,4 @@
-"""Gene fusions as STAR-Fusion, Arriba and cBioPortal write them: one line a fusion of one sample."""
+"""Gene fusions as STAR-Fusion, Arriba and cBioPortal write them: one line per fusion of one sample."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +45,7 @@ REQUIRED = ("gene1", "gene2")
 
 
 def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
-    """One record a sample of the file, and a report of every line without a fusion."""
+    """One record per sample of the file, and a report of every line without a fusion."""
     samples, table = Samples(KIND, name, asked, ASSAY), Table(path, _Line, COLUMNS, REQUIRED)
     builds: set[str] = set()
     whole = True

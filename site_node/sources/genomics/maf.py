@@ -1,7 +1,7 @@
 """MAF, the Mutation Annotation Format of the GDC: one line per variant of one tumour sample.
 
 A line whose status says that there is no mutation (None, Wildtype, LOH, Invalid) or whose alleles are the
-reference is no variant, and a normal sample is no tumour: they are reported, and the sample counts as tested.
+reference is not a variant, and a normal sample is not a tumour: they are reported, the sample is tested.
 A status that the format does not have leaves the gene open.
 """
 

@@ -1,4 +1,4 @@
-"""Tables of numbers a gene or probe: expression, methylation, copy number; a column a sample, or one sample.
+"""Tables of numbers per gene or probe: expression, methylation, copy number; one or more samples as columns.
 
 Counts become TPM and FPKM, which needs the lengths of genes: of the file (featureCounts) or of a GTF. M
 becomes beta, and log2(1 + TPM) becomes TPM: one quantity is kept, the transforms are made where it is read.
@@ -83,7 +83,7 @@ def is_matrix(header: list[str]) -> bool:
 
 
 def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
-    """One record a sample and quantity, and a report of what could not be read."""
+    """One record per sample and quantity, and a report of what could not be read."""
     table = _Table(name, asked)
     try:
         for number, text in numbered_lines(path):
@@ -186,7 +186,7 @@ class _Table:
                 continue
             if sample in self._samples or len(sample) > 200:
                 raise Malformed(
-                    "malformed-header", "a sample stands twice in the header, or its name is too long"
+                    "malformed-header", "a sample is listed twice in the header, or its name is too long"
                 )
             self._samples[sample] = column
         if not self._samples:
@@ -216,7 +216,7 @@ class _Table:
         return value
 
     def records(self) -> Iterator[SourceRecord | Unreadable]:
-        """One record a sample and quantity."""
+        """One record per sample and quantity."""
         if not self.features:
             raise Malformed("no-features", "the table has no gene or probe")
         numbers = np.frombuffer(self._numbers, dtype=np.float32).reshape(-1, len(self._samples))

@@ -45,7 +45,7 @@ def is_ctdna(header: set[str]) -> bool:
 
 
 def read_purity(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
-    """One record a sample with its purity and, where the file has it, its ploidy."""
+    """One record per sample with its purity and, where the file has it, its ploidy."""
     numbers: Numbers = {}
     lines: dict[tuple[str, str], int] = {}
     for number, line in _lines(path, name, PURITY_COLUMNS, ("sample", "purity")):
@@ -65,7 +65,7 @@ def read_purity(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | 
 
 
 def read_ctdna(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
-    """One record a blood sample: the largest fraction of all its variants, and of each gene."""
+    """One record per blood sample: the largest fraction of all its variants, and of each gene."""
     numbers: Numbers = defaultdict(dict)
     lines: dict[tuple[str, str], int] = {}
     for number, line in _lines(path, name, CTDNA_COLUMNS, ("patient", "date")):

@@ -2,7 +2,7 @@
 
 `##PEDIGREE=<ID=T1,Original=N1>` (VCF 4.3), `<Derived=T1,Original=N1>` (4.1), `##normal_sample=N1` (Mutect2),
 `##SAMPLE=<ID=N1,Genomes=Germline>` (4.1). An original that is itself derived, or that the header calls a
-tumour, is the tumour before a relapse. Mother, Father and Child are people of their own.
+tumour, is the tumour before a relapse. Mother, Father and Child are separate people.
 """
 
 import re

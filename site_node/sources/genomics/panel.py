@@ -41,7 +41,7 @@ NOTHING_STATED = Panel("panel")
 def read_panel(panel: str | Path | None, megabases: float | None = None) -> Panel:
     """The panel that `--panel` names: `exome`, `genome`, `transcriptome`, or a file.
 
-    The file is one gene a line, a table with a column of gene symbols, or a BED whose fourth column begins
+    The file has one gene per line, a table with a column of gene symbols, or a BED whose fourth column begins
     with the symbol; a BED also says how many megabases are read, unless they are stated.
 
     Raises:
@@ -96,7 +96,7 @@ def _symbols(path: Path) -> Iterator[str]:
 def read_samples(path: Path | None) -> Mapping[str, str]:
     """Sample -> patient of every sample that was tested, those without any variant too.
 
-    One sample a line, or a table whose header names a sample column and, where they differ, a patient column.
+    One sample per line, or a table whose header names a sample column and, if it differs, a patient column.
 
     Raises:
         InputError: there is no such file.

@@ -29,7 +29,7 @@ class Profile:
         ]
 
     def record(self, sample: str, position: str, values: NDArray[np.float32]) -> SourceRecord:
-        """The record of one sample; `values` has one number a feature, NaN where there is none."""
+        """The record of one sample; `values` has one number per feature, NaN where there is none."""
         packed = {str(block): pack(names, values[at]) for block, names, at in self._blocks}
         asked = self._asked
         body: Body = {

@@ -86,7 +86,7 @@ def position_number(text: str, column: str) -> int:
     """A 1-based position on a chromosome.
 
     Raises:
-        Malformed: it is none.
+        Malformed: it is not valid.
     """
     if not (text.isascii() and text.isdigit() and 0 < len(text) <= 10):
         raise Malformed("malformed-position", f"column {column} holds no position")
@@ -97,7 +97,7 @@ def chromosome_name(text: str, column: str) -> str:
     """The chromosome without the prefix `chr`, the mitochondrial one as MT.
 
     Raises:
-        Malformed: it is none.
+        Malformed: it is not valid.
     """
     name = text[3:] if text[:3].lower() == "chr" else text
     if not 0 < len(name) <= 25 or " " in name:
@@ -178,7 +178,7 @@ class Samples:
         return gene.doubt if is_new else None
 
     def records(self, build: str | None, *, negatives: bool) -> Iterator[SourceRecord | Unreadable]:
-        """One record a sample; without `negatives` its test reaches only genes with a finding."""
+        """One record per sample; without `negatives` its test reaches only genes with a finding."""
         asked = self._asked
         if not asked.builds.admits(build):
             yield self.unreadable(0, *OTHER_BUILD)

@@ -129,7 +129,7 @@ class _File:
         ratio = line.number("mean")
         if end < start or not LEAST_RATIO <= ratio <= LARGEST_RATIO:
             raise Malformed(
-                "malformed-segment", "the segment ends before it begins, or its ratio is no log2 ratio"
+                "malformed-segment", "the segment ends before it begins, or its ratio is not a log2 ratio"
             )
         chromosome = chromosome_name(line["chromosome"], "chromosome")
         self._parts += chromosome not in chromosomes
@@ -155,7 +155,7 @@ class _File:
 
 
 def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
-    """One record a sample with its segments, one with its genes, and a report of what could not be read."""
+    """One record per sample with its segments, one with its genes, and a report of what could not be read."""
     samples = Samples(KIND, name, asked, ASSAY)
     file = _File(path, name, samples)
     try:

@@ -106,7 +106,7 @@ class _Header:
 
 
 def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
-    """One record a sample of the file, which is called `name`, and a report of what could not be read.
+    """One record per sample of the file, which is called `name`, and a report of what could not be read.
 
     Without gene annotation no test states a gene as tested: it would make "not mutated" out of "not known".
     """

@@ -82,7 +82,7 @@ class DicomWeb:
 
 
 def _uid(item: dict[str, Any], tag: str) -> str:
-    """A UID in DICOM's JSON; TransferError where it is none, since it becomes part of an address."""
+    """A UID in DICOM's JSON; TransferError where it is not valid, since it becomes part of an address."""
     uid = _value(item, tag)
     if not is_uid(uid):
         raise TransferError

@@ -361,7 +361,7 @@ def test_a_map_to_what_is_no_standard_concept_is_refused_with_its_lines(
 ) -> None:
     load_athena(engine, icd_export(tmp_path))
     with pytest.raises(
-        VocabularyFileError, match=r"no standard concept of the vocabulary here, line 3, 4, 5$"
+        VocabularyFileError, match=r"not a standard concept of the vocabulary here, line 3, 4, 5$"
     ):
         load_source_map(engine, source_map(tmp_path, "a,x,101", "b,x,104", "c,x,7", "d,x,canary"))
     with engine.connect() as connection:

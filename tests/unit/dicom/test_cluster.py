@@ -1,4 +1,4 @@
-"""An archive over the machines of an engine Dask: here one worker process, on loopback alone."""
+"""An archive over the machines of a Dask cluster: here one worker process, on loopback alone."""
 
 import os
 import sys

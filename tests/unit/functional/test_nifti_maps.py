@@ -60,12 +60,12 @@ def test_a_table_tells_the_b_values(
     ("text", "said"),
     [
         (None, "map-no-b-values"),
-        ("b_s_mm2\n0\n100\n", "one line a volume"),
-        ("b_s_mm2\n0\nhigh\n800\n", "no number"),
+        ("b_s_mm2\n0\n100\n", "one line per volume"),
+        ("b_s_mm2\n0\nhigh\n800\n", "not a number"),
         ("b\n0\n100\n800\n", "b_s_mm2, time_s"),
-        ("b_s_mm2\n0\n\n800\n", "one line a volume"),
+        ("b_s_mm2\n0\n\n800\n", "one line per volume"),
         ("time_s\n0\n5\n10\n", "map-no-b-values"),
-        ("", "no table"),
+        ("", "not a table"),
     ],
 )
 def test_a_table_that_does_not_fit_is_named(

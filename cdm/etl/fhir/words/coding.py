@@ -20,7 +20,7 @@ UNKNOWN = (StandardConcept(NO_CONCEPT, "", False),)
 class Coded(NamedTuple):
     """What the source wrote, its source concept, and the standard concepts that it maps to.
 
-    `standard` has one concept a row to write, at least concept 0; `value_concept_id` is what the code "maps
+    `standard` has one concept per row to write, at least concept 0; `value_concept_id` is what the code "maps
     to value", as an ICD code of a positive test does.
     """
 
@@ -141,5 +141,5 @@ def status_code(concept: object, known: Container[str]) -> str | None:
         if code in known:
             return code
     if codes:
-        raise Unmappable("unknown-status", "a status is none of FHIR's")
+        raise Unmappable("unknown-status", "a status is not one of FHIR's")
     return None

@@ -36,7 +36,7 @@ def instant(text: str) -> Instant:
     """The day and time that a FHIR date, dateTime or instant names.
 
     Raises:
-        Unmappable: it is none of them.
+        Unmappable: it is not one of them.
     """
     try:
         match len(text):
@@ -63,7 +63,7 @@ def _with_time(text: str) -> Instant:
 def first_date(context: Context, resource: Body, *elements: str, planned: bool = False) -> Instant | None:
     """The first of the named elements that is there and can be, of a Period its start; None where none is.
 
-    A date that cannot be counts as a doubt: placeholders as 9999 and 0001 are no dates. `planned` lets it
+    An impossible date counts as a doubt: placeholders as 9999 and 0001 are not dates. `planned` lets it
     lie in the future.
     """
     for element in elements:

@@ -1,4 +1,4 @@
-"""When an event was that has no date of its own: its specimen, its report or its visit is dated.
+"""When an event was that has no date: its specimen, its report or its visit is dated.
 
 Only a record without a date looks there. What stands in is imputed (f2o-071), and counted as a doubt.
 """

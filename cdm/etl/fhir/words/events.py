@@ -75,7 +75,7 @@ class Event(NamedTuple):
 
 
 def event_rows(event: Event, code: Coded, default: Names, context: Context, part: str = "") -> Iterator[Row]:
-    """One row a standard concept of the code, in the table of its domain; `default` where it has none."""
+    """One row per standard concept of the code, in the table of its domain; `default` where it has none."""
     for number, concept in enumerate(code.standard):
         names = BY_DOMAIN.get(concept.domain_id, default)
         row_part = f"{part}#{number}" if number else part

@@ -107,7 +107,7 @@ def _number(value: object) -> float | None:
 
 
 def _text(part: Body) -> str | None:
-    """What a value without a column of its own reads as."""
+    """What a value without its own column reads as."""
     for name in ("valueDateTime", "valueTime", "valueDate"):
         if name in part:
             return str(part[name])

@@ -13,7 +13,7 @@ NOT_DONE = ("notPerformed", "notDone", "wasNotGiven", "notGiven", "wasNotTaken")
 
 
 def require_status(status: object, realized: Container[object], element: str = "status") -> None:
-    """Nothing, if the status is one of those that make a row (f2o-060).
+    """Raises unless the status is one of those that make a row (f2o-060).
 
     Raises:
         Excluded: the event was not realized; the status is the reason.

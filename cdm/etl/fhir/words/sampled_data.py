@@ -1,4 +1,4 @@
-"""SampledData: a wearable's or a monitor's series as one value a point in time.
+"""SampledData: a wearable's or a monitor's series as one value per point in time.
 
 A point every second or slower is a measurement each, dated where it was taken. A faster series is a waveform,
 whose points mean nothing alone: it keeps one row without a value.

@@ -1,4 +1,4 @@
-"""The settings that come with the engine, one file a modality: the only place where a default is chosen."""
+"""The settings that come with the engine, one file per modality: the only place where a default is chosen."""
 
 from functools import cache
 from pathlib import Path
