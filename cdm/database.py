@@ -245,7 +245,7 @@ def _upsert_statement(table: Table, dialect: str, source: Select[Any] | None = N
 def delete_rows(connection: Connection, table: Table, ids: Iterable[int]) -> int:
     """The number of rows deleted: those whose key is among `ids`.
 
-    Of a key of several columns `ids` are the values of the first: an `episode_event` goes with its episode.
+    Of a key of several columns `ids` are the values of the first: an `episode_event` belongs to its episode.
     """
     column = table.c[key_columns(table)[0]]
     statement = delete(table).where(column.in_(bindparam("ids", expanding=True)))

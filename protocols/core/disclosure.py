@@ -225,7 +225,7 @@ def _check_parameters(
 
 
 def _behind(name: str, declared: Mapping[str, Declaration], arrays: Mapping[str, Array]) -> Array:
-    """The counts of people on which each entry of an array stands, shaped to broadcast over it."""
+    """The counts of people on which each entry of an array is based, shaped to broadcast over it."""
     counts = arrays[declared[name].stands_on() or name]
     return counts.reshape(counts.shape + (1,) * (arrays[name].ndim - counts.ndim))
 

@@ -219,7 +219,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         summed=False,
         people=Count("group"),
         n=Count("group", "variable", what="people with a value"),
-        smallest=Count("group", "variable", what="people on whom the mean stands"),
+        smallest=Count("group", "variable", what="people on whom the mean is based"),
         mean=Statistic("group", "variable", behind="smallest", what="means"),
         sd=Statistic("group", "variable", behind="smallest", what="standard deviations"),
         smallest_cell=Count("pair", what="people in the smallest cell"),

@@ -155,7 +155,7 @@ class Agent:
             return error.code
 
     def _table(self, study: Study, decided_at: str) -> AnalysisTable:
-        """The study's table, built once an approval: all its rounds see the same people and values."""
+        """The study's table, built once per approval: all its rounds see the same people and values."""
         key = study.hash(), decided_at
         if key not in self._tables:
             table_of = self.table_of or cdm_tables(self.home)

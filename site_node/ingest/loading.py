@@ -93,7 +93,7 @@ def _something(summary: dict[str, Any], path: Path) -> dict[str, Any]:
     """The summary of a load that met a record, be it good or bad.
 
     Raises:
-        InputError: there was none, which seldom is what somebody meant who named a file or a folder.
+        InputError: nothing was found to load, which is rarely intended when a path is given.
     """
     if not summary["kinds"]:
         raise InputError(

@@ -2,7 +2,7 @@
 
 A report's words hold names, so by default the note says that there is a text, of which kind and day, and the
 text stays in the provenance tables (`notes` of profile.py). A report without a text makes no row: its results
-are Observations of their own.
+are separate Observations.
 
 Left out on purpose: identifier, performer, resultsInterpreter, specimen, result, media, conclusionCode,
 category beyond telling the kind; author, custodian, relatesTo, securityLabel, attachments without data.

@@ -80,7 +80,7 @@ class Header:
     day: date | None  # of the acquisition, or the nearest that the header has; of regions, of their study
     study_day: date | None
     facts: dict[str, str | float]
-    slices: tuple[Slice, ...]  # one a frame; none where the geometry of one is missing
+    slices: tuple[Slice, ...]  # one per frame; empty where the geometry of one is missing
     fault: Fault | None  # of its intensities or its geometry, which keeps it from being an image with units
     drawn: date | None  # when regions were: the newest drawing counts
     regions: "Regions | None" = None

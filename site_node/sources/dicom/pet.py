@@ -96,7 +96,7 @@ def real_world_mapping(dataset: pydicom.Dataset, frame: int) -> pydicom.Dataset 
     """The real world value mapping that gives the unit and the slope of a PET's frame; None: Units and
     RescaleSlope do.
 
-    The two ways stand beside each other in an object; a slope of one goes with the unit of the same alone
+    The two ways stand beside each other in an object; a slope of one belongs to the unit of the same alone
     (PS3.3 C.7.6.16.2.11, C.8.9.1). A mapping whose unit is not known counts where there is no other way.
     """
     mappings = mappings_of(dataset, frame)
