@@ -90,7 +90,7 @@ class Federation:
     def approve(self, study: Study, *names: str) -> None:
         """Approves a study at these sites, as soon as it is in their inbox; at all where none is named."""
         for name in names or tuple(self.sites):
-            until(lambda name=name: _is_in_inbox(self.sites[name], study), 60)
+            until(lambda name=name: _is_in_inbox(self.sites[name], study), 150)
             approvals.decide(self.sites[name], study, approvals.State.APPROVED, by="test")
 
     def ended(self, submission: Submission, within: float = 180) -> Submission:
