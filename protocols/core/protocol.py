@@ -137,13 +137,13 @@ class FederatedProtocol(Generic[S, R]):
     Attributes:
         name, version: of the protocol; a change of what it asks or answers is a new version.
         is_query: whether it is over in a round or two: a study of such analyses alone waits for no other.
-        library: the module that a site needs beside the base installation; empty where it needs none.
+        needs_module: the module that a site needs beside the base installation; empty where it needs none.
     """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     is_query: ClassVar[bool] = False
-    library: ClassVar[str] = ""
+    needs_module: ClassVar[str] = ""
     spec_type: ClassVar[type[Spec]]
     steps: ClassVar[Mapping[str, SiteStep]]
 

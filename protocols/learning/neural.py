@@ -64,7 +64,7 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
     """Neural networks."""
 
     name = "neural"
-    library = "torch"
+    needs_module = "torch"
     spec_type = NeuralSpec
 
     @site_step(

@@ -12,7 +12,7 @@ NEEDS_TORCH = pytest.mark.skipif(
 
 
 def marks_of(name: str) -> list[pytest.MarkDecorator]:
-    """The marks of a test that runs a protocol: skipped, where the library that it needs is not installed."""
-    library = protocol(name).library
-    missing = bool(library) and find_spec(library) is None
-    return [pytest.mark.skipif(missing, reason=f"{library} is not installed")]
+    """The marks of a test that runs a protocol: skipped, where the module that it needs is not installed."""
+    module = protocol(name).needs_module
+    missing = bool(module) and find_spec(module) is None
+    return [pytest.mark.skipif(missing, reason=f"{module} is not installed")]

@@ -125,6 +125,24 @@ def test_answers_that_are_not_those_of_their_sites_are_refused(agents: Agents) -
     assert refusal(agents) in (Code.BAD_SIGNATURE, Code.TAMPERED)
 
 
+def test_a_second_attempt_at_a_round_proves_its_answers_anew(agents: Agents) -> None:
+    honest: list[Message] = []
+
+    def chosen(question: RoundQuestion, relayed: Relayed) -> Message:
+        if question.round == 2:
+            honest.append((question, dict(relayed)))
+        return in_round(2, CHOSEN["another center"])(question, relayed)
+
+    with pytest.raises(WireError):
+        agents.run(chosen)
+    question, relayed = honest[0]
+    for swapped in ({**relayed, "b": relayed["c"]}, {}):
+        agents.replies = {
+            "a": agents.agents["a"].handle("round", agents.center.plain_question(question, swapped))
+        }
+        assert refusal(agents) in (Code.BAD_SIGNATURE, Code.TAMPERED)
+
+
 def test_answers_of_another_run_are_refused(agents: Agents) -> None:
     earlier: dict[str, bytes] = {}
 
