@@ -6,7 +6,7 @@ import pytest
 
 pytest_plugins = ["tests.lib.databases"]
 
-WANTED = ("torch", "Orthanc", "PostgreSQL", "Chromium", "nginx", "caddy", "shared input")
+WANTED = ("torch", "Orthanc", "PostgreSQL", "nginx", "caddy", "shared input")
 """What a machine may lack, by the word that names it in the reason of a skipped test."""
 
 
