@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cdm.etl.doubts import DOUBTS
 from protocols.core.lockstep import Failure
 from protocols.exchange.local import run_locally
 from protocols.runtime.accounts import unix_user
@@ -23,17 +24,34 @@ class Attrition:
 
 
 @dataclass(frozen=True)
+class Doubtful:
+    """How many records a variable left out, or read by a policy, since they were not wholly understood.
+
+    Attributes:
+        doubt: its kind, as in `cdm.etl.doubts.DOUBTS`.
+        way_out: what the data steward can do.
+    """
+
+    variable: str
+    doubt: str
+    records: int
+    way_out: str
+
+
+@dataclass(frozen=True)
 class Simulation:
     """Whom a study finds at this site alone.
 
     Attributes:
         missing: column -> people without a value.
+        doubts: what of each variable rests on doubt, in the order of the study's variables.
         analyses: name -> None, or the code with which it could not be answered here alone.
     """
 
     people: int
     attrition: tuple[Attrition, ...]
     missing: Mapping[str, int]
+    doubts: tuple[Doubtful, ...]
     analyses: Mapping[str, str | None]
     schema_version: int = 1
 
@@ -55,6 +73,12 @@ def simulate(home: Path, reference: str) -> Simulation:
         attrition=tuple(Attrition(rule, count) for rule, count in built.attrition),
         # NaN is the one value that differs from itself
         missing={name: int((column != column).sum()) for name, column in built.table.columns.items()},
+        doubts=tuple(
+            Doubtful(variable, kind, records, DOUBTS[kind].way_out)
+            for variable, kinds in built.doubts.items()
+            for kind, records in kinds.items()
+            if records
+        ),
         analyses={
             name: str(found.code) if isinstance(found, Failure) else None
             for name, found in outcome.results.items()

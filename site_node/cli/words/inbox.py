@@ -46,6 +46,7 @@ def simulation(found: Simulation) -> Row:
         "people in the cohort": found.people,
         "attrition": [{"rule": one.rule, "people": one.people} for one in found.attrition],
         "missing values": dict(found.missing),
+        "doubts": [vars(one) for one in found.doubts],
         "analyses": {
             name: "ok" if code is None else f"could not be answered here alone: {code}"
             for name, code in found.analyses.items()
