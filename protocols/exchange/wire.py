@@ -186,7 +186,7 @@ class RoundQuestion:
     def decode(cls, data: bytes) -> Self:
         """The question of canonical bytes. Raises WireError."""
         kinds = {"study": str, "run": str, "round": int, "roster": list, "keys": dict, "asks": list}
-        content = _message(data, kinds | {"previous": dict})
+        content = message_fields(data, kinds | {"previous": dict})
         try:
             asks = tuple(_ask_of_data(a) for a in content["asks"])
             roster = tuple(str(site) for site in content["roster"])
@@ -227,7 +227,7 @@ class RoundMessage:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The message of canonical bytes. Raises WireError."""
-        content = _message(data, {"question": np.ndarray, "relayed": dict})
+        content = message_fields(data, {"question": np.ndarray, "relayed": dict})
         try:
             message = cls(
                 content["question"].tobytes(),
@@ -273,7 +273,7 @@ class RoundAnswer:
     def decode(cls, data: bytes) -> Self:
         """The answer of canonical bytes. Raises WireError."""
         kinds = {"study": str, "run": str, "round": int, "site": str, "question": str, "answers": list}
-        content = _message(data, kinds)
+        content = message_fields(data, kinds)
         try:
             answers = tuple(
                 Code(a["code"]) if "code" in a else _arrays_of_data(a["arrays"]) for a in content["answers"]
@@ -286,7 +286,7 @@ class RoundAnswer:
         return answer
 
 
-def _message(data: bytes, kinds: Mapping[str, type]) -> dict[str, Any]:
+def message_fields(data: bytes, kinds: Mapping[str, type]) -> dict[str, Any]:
     """The fields of a message, each of its kind; who decodes them compares their bytes with the message."""
     content = unpack(data)
     if not isinstance(content, dict) or content.keys() != kinds.keys() | {"schema_version"}:
