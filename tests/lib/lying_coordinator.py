@@ -1,0 +1,94 @@
+"""A coordinator who asks what he likes inside an approved study, over real agents."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+
+from protocols.core.disclosure import Count
+from protocols.core.errors import Code
+from protocols.core.protocol import Arrays, Ask, PerSite, protocol
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable, Floats
+from protocols.exchange.secure_sum import unmask
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, WireError, unpack, unseal
+from tests.lib.agents import Agents
+from tests.lib.attacked_site import Obedient
+
+Answer = Arrays | PerSite | Code
+
+
+class LyingCoordinator:
+    """Asks questions of his own choice, one round after the other.
+
+    `obedient` sites do not conduct the study themselves: they show that an attack is real.
+
+    Attributes:
+        agents: the sites, each of which has approved the study.
+    """
+
+    def __init__(
+        self, folder: Path, study: Study, tables: Mapping[str, AnalysisTable], *, obedient: bool
+    ) -> None:
+        self.study, self.agents, self._rounds = study, Agents(folder, study, tables), 0
+        self._obedient = obedient
+        self._weaken()
+
+    def _weaken(self) -> None:
+        for site, agent in self.agents.agents.items():
+            if self._obedient:
+                agent.conductor = Obedient(self.agents.homes[site], site, agent.conductor.key)
+
+    def ask(self, *asks: Ask) -> tuple[Answer, ...]:
+        """What each question gives: the sum, what each site said in the clear, or the code of a refusal."""
+        center = self.agents.center
+        keys = {site: center.sites[site].masking_key for site in self.agents.tables}
+        question = RoundQuestion(
+            self.study.hash(), "r1", self._rounds, tuple(sorted(self.agents.tables)), asks, keys
+        )
+        sealed = center.plain_question(question)
+        said = {site: agent.handle("round", sealed) for site, agent in self.agents.agents.items()}
+        answers = {site: self._read(site, reply) for site, reply in said.items()}
+        refused = [answer for answer in answers.values() if isinstance(answer, Code)]
+        if refused:
+            return tuple(refused[0] for _ in asks)
+        self._rounds += 1
+        return tuple(
+            self._joined(ask, {site: a[i] for site, a in answers.items()}) for i, ask in enumerate(asks)
+        )
+
+    def _read(self, site: str, reply: bytes) -> tuple[Sent | Code, ...] | Code:
+        key = self.agents.agents[site].conductor.key
+        try:
+            return RoundAnswer.decode(unseal(reply, key, "answer")).answers
+        except WireError:
+            return Code(str(unpack(unseal(reply, key, "status"))["code"]))
+
+    def _joined(self, ask: Ask, sent: Mapping[str, Sent | Code]) -> Answer:
+        codes = {site: said for site, said in sent.items() if isinstance(said, Code)}
+        arrays = {site: said for site, said in sent.items() if not isinstance(said, Code)}
+        if ask.per_site:
+            return PerSite(arrays, codes)
+        if codes:
+            return next(iter(codes.values()))
+        declares = protocol(self.study.spec(ask.analysis, ask.part).protocol).steps[ask.step].declares
+        return unmask(arrays, {name: isinstance(d, Count) for name, d in declares.items()})
+
+
+def read_rows(found: Floats, truth: Floats, tolerance: float = 1e-4) -> tuple[int, float]:
+    """How many of the (m, p) people's rows are among the (k, p) found ones, and the largest error of these.
+
+    A row counts if each of its numbers is within `tolerance` of the true one.
+    """
+    if not len(found):
+        return 0, 0.0
+    apart = np.abs(truth[:, None, :] - found[None, :, :]).max(axis=2).min(axis=1)
+    hits = apart[apart <= tolerance]
+    return len(hits), float(hits.max(initial=0.0))
+
+
+def weaken(target: object, name: str, by: object, weakened: bool) -> AbstractContextManager[object]:
+    """Replaces a defence for the time of an attack, where the site is to be weakened."""
+    return patch.object(target, name, by) if weakened else nullcontext()
