@@ -8,6 +8,8 @@ from protocols.core.errors import Code, ShadowgraphError, StudyError
 from protocols.core.protocol import Ask, Asks, Coordination, R
 
 K = TypeVar("K", bound=Hashable)
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,17 @@ def together(coordinations: Sequence[Coordination[R]]) -> Coordination[list[R]]:
         if isinstance(result, ShadowgraphError):
             raise result
     return [result for result in results if not isinstance(result, ShadowgraphError)]
+
+
+def both(first: Coordination[A], second: Coordination[B]) -> Coordination[tuple[A, B]]:
+    """The results of two different coordinations that share their rounds.
+
+    Raises:
+        ShadowgraphError: of the first that cannot go on, when the other has ended too.
+    """
+    pair: Sequence[Coordination[Any]] = (first, second)
+    one, other = yield from together(pair)
+    return one, other
 
 
 def settled(coordinations: Sequence[Coordination[R]]) -> Coordination[list[R | ShadowgraphError]]:

@@ -9,7 +9,7 @@ Reference: Vickers & Elkin, Med Decis Making 26 (2006) 565, eq. 1; Pencina et al
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,13 +18,11 @@ from scipy import stats
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.figure import Figure
-from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
     Coordination,
     FederatedProtocol,
     Result,
-    ask,
     site_step,
 )
 from protocols.core.roles import Model, PredictsProbability
@@ -34,26 +32,20 @@ from protocols.core.wording import listed
 from protocols.estimation.outcome import same_outcome
 from protocols.estimation.roc import bin_of, delong_difference, histogram_of
 from protocols.results.figures import net_benefit
+from protocols.validation.left_out import chosen_folds, clear_notes, sites_are_left_out, smaller_class
+from protocols.validation.net_benefit import THRESHOLDS, Threshold, ascend, net_benefit_table
 from protocols.validation.out_of_fold import (
     Part,
     ValidatedProbability,
     check_people,
-    clear_notes,
-    fitted,
-    folds_of,
+    fitted_by_fold,
     mean_of_repeats,
     once_per_repeat,
     scored,
-    sites_are_left_out,
-    sites_to_leave_out,
-    smaller_class,
 )
-from protocols.validation.schemes import ByFold
 
 MEASURES = ("net_benefit", "treat_all", "standardized", "avoided")
 """What is averaged over repeated folds."""
-
-Threshold = Annotated[float, Field(gt=0, lt=1)]
 
 
 class DecisionCurveSpec(ValidatedProbability):
@@ -69,9 +61,7 @@ class DecisionCurveSpec(ValidatedProbability):
 
     protocol: Literal["decision_curve"] = "decision_curve"
     models: dict[Name, Model[PredictsProbability]] = Field(min_length=1, max_length=10)
-    thresholds: tuple[Threshold, ...] = Field(
-        default=tuple(round(0.05 * k, 2) for k in range(1, 20)), min_length=1, max_length=99
-    )
+    thresholds: tuple[Threshold, ...] = Field(default=THRESHOLDS, min_length=1, max_length=99)
     reference: Name | None = None
     categories: tuple[Threshold, ...] = Field(default=(0.5,), min_length=1, max_length=9)
     bins: int = Field(default=100, ge=10, le=200)
@@ -82,9 +72,7 @@ class DecisionCurveSpec(ValidatedProbability):
             raise ValueError(f"there is no model {self.reference}")
         if len({model.outcome_name() for model in self.models.values()}) > 1:
             raise ValueError("the models have different outcomes")
-        for name, cuts in (("thresholds", self.thresholds), ("categories", self.categories)):
-            if list(cuts) != sorted(set(cuts)):
-                raise ValueError(f"{name} ascend")
+        ascend(thresholds=self.thresholds, categories=self.categories)
         return self
 
     def names(self) -> tuple[str, ...]:
@@ -162,8 +150,7 @@ class DecisionCurveResult(Result):
 
     def summary(self) -> pd.DataFrame:
         """One row per threshold, one column per model."""
-        frame = pd.DataFrame(self.net_benefit.T, index=self.thresholds, columns=list(self.models))
-        return frame.assign(treat_all=self.treat_all, treat_none=0.0)
+        return net_benefit_table(self.models, self.thresholds, self.net_benefit, self.treat_all)
 
     def figure(self) -> Figure:
         return Figure(
@@ -245,11 +232,8 @@ class DecisionCurve(FederatedProtocol[DecisionCurveSpec, DecisionCurveResult]):
         }
 
     def coordinate(self, spec: DecisionCurveSpec) -> Coordination[DecisionCurveResult]:
-        judged: tuple[str, ...] = ()
-        if not isinstance(spec.scheme, ByFold):
-            judged, _ = sites_to_leave_out(spec.scheme, (yield ask("classes", per_site=True)))
-        folds = folds_of(spec.scheme, judged)
-        fits = yield from together([fitted(spec, rows) for rows in folds.training])
+        folds, _ = yield from chosen_folds(spec)
+        fits = yield from fitted_by_fold(spec, folds)
         totals = yield folds.questions("counts", fits)
         check_people(spec, int(totals[0]["n"]), totals[0].min_count)
         return mean_of_repeats([result(spec, total.arrays) for total in totals], MEASURES)

@@ -13,7 +13,7 @@ Reference: see `protocols/estimation/roc.py`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -23,14 +23,11 @@ from pydantic import Field
 from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
 from protocols.core.errors import Code
 from protocols.core.figure import Estimates, Figure, Panel
-from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
     Coordination,
     FederatedProtocol,
-    PerSite,
     Result,
-    ask,
     protocol,
     site_step,
 )
@@ -43,23 +40,24 @@ from protocols.estimation.roc import bin_of, delong, histogram_of, merged, pairs
 from protocols.preparation.combat import CombatSpec
 from protocols.results.numerals import shown_p
 from protocols.results.validation_figures import Roc, calibration_panel, roc_panel, site_panel
+from protocols.validation.left_out import (
+    chosen_folds,
+    clear_notes,
+    scored_sites,
+    sites_are_left_out,
+    smaller_class,
+)
 from protocols.validation.out_of_fold import (
     Part,
     ValidatedProbability,
     check_people,
     chosen_by,
-    clear_notes,
-    fitted,
-    folds_of,
+    fitted_by_fold,
     mean_of_repeats,
     once_per_repeat,
     scored,
     scored_by_fold,
-    sites_are_left_out,
-    sites_to_leave_out,
-    smaller_class,
 )
-from protocols.validation.schemes import ByFold
 
 MEASURES = (
     "auc",
@@ -284,21 +282,11 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         return {"class": 2, "bin": spec.bins, "cell": spec.cells, "pair": 2}
 
     def coordinate(self, spec: DiscriminationSpec) -> Coordination[DiscriminationResult]:
-        judged: tuple[str, ...] = ()
-        not_judged: Mapping[str, Code] = {}
-        if not isinstance(spec.scheme, ByFold):
-            judged, not_judged = sites_to_leave_out(spec.scheme, (yield ask("classes", per_site=True)))
-        folds = folds_of(spec.scheme, judged)
-        fits = yield from together([fitted(spec, rows) for rows in folds.training])
-        questions = folds.questions("scores", fits)
-        by_site: dict[str, LeftOut] = {}
-        if judged:
-            *totals, shown = yield (*questions, replace(questions[0], step="left_out", per_site=True))
-            by_site, withheld = _shown(shown, judged)
-            not_judged = {**not_judged, **withheld}
-        else:
-            totals = yield questions
+        folds, not_judged = yield from chosen_folds(spec)
+        fits = yield from fitted_by_fold(spec, folds)
+        totals, by_site, silent = yield from scored_sites(folds, fits, _left_out)
         check_people(spec, int(totals[0]["n"]), totals[0].min_count)
+        not_judged = {**not_judged, **silent}
         found = [result(spec, folds.names, fits, total.arrays, by_site, not_judged) for total in totals]
         return mean_of_repeats(found, MEASURES)
 
@@ -317,25 +305,15 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         return clear_notes(spec)
 
 
-def _shown(shown: PerSite, judged: tuple[str, ...]) -> tuple[dict[str, LeftOut], dict[str, Code]]:
-    """What the left-out sites showed; a site whose gate took anything out of it is withheld."""
-    by_site, withheld = {}, {}
-    for site in judged:
-        arrays = shown.answers.get(site)
-        if arrays is None:
-            withheld[site] = shown.withheld.get(site, Code.WITHHELD)
-            continue
-        cells = np.where(arrays["cells"] == SUPPRESSED, 0, arrays["cells"]).astype(np.int64)
-        people = arrays["people"].astype(np.int64)
-        if np.isnan(arrays["auc"]) or (cells.sum(axis=1) != people).any():
-            withheld[site] = Code.WITHHELD
-            continue
-        groups = cells[:, cells.sum(axis=0) > 0]
-        fpr, tpr = roc(groups)
-        n, events = int(people.sum()), int(people[1])
-        mean = float(arrays["mean_predicted"])
-        by_site[site] = LeftOut(n, events, float(arrays["auc"]), mean, events / n, fpr, tpr)
-    return by_site, withheld
+def _left_out(shown: Arrays) -> LeftOut | None:
+    """What a left-out site showed; None where its gate removed anything from it."""
+    cells = np.where(shown["cells"] == SUPPRESSED, 0, shown["cells"]).astype(np.int64)
+    people = shown["people"].astype(np.int64)
+    if np.isnan(shown["auc"]) or (cells.sum(axis=1) != people).any():
+        return None
+    fpr, tpr = roc(cells[:, cells.sum(axis=0) > 0])
+    n, events = int(people.sum()), int(people[1])
+    return LeftOut(n, events, float(shown["auc"]), float(shown["mean_predicted"]), events / n, fpr, tpr)
 
 
 def result(

@@ -17,14 +17,12 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from pydantic import Field, model_validator
 
-from protocols.core.disclosure import SUPPRESSED, Array, Thresholds
+from protocols.core.disclosure import Array
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
-    Arrays,
     Ask,
     Coordination,
-    PerSite,
     Result,
     Spec,
     Transform,
@@ -35,7 +33,7 @@ from protocols.core.protocol import (
 from protocols.core.roles import Model, PredictsProbability, Transforms, Tunes, score, transformed
 from protocols.core.site_step import Times
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Rows
-from protocols.validation.schemes import ByFold, BySite, External, Scheme, site_number
+from protocols.validation.schemes import ByFold, External, Scheme, site_number
 
 Part = tuple[str, ...]
 """Where a spec stands inside the spec of an analysis."""
@@ -102,22 +100,10 @@ class ValidatedProbability(Validated):
         return name
 
 
-def sites_are_left_out(spec: Validated) -> bool:
-    """Whether sites are left out: each of them is then judged by itself, and shows its part in the clear."""
-    return isinstance(spec.scheme, BySite | External)
-
-
 def once_per_repeat(spec: Validated) -> Times:
     """How often everybody is scored."""
     repeats = spec.scheme.repeats if isinstance(spec.scheme, ByFold) else 1
     return Times(repeats, repeats)
-
-
-def clear_notes(spec: Validated) -> Sequence[str]:
-    """What a site that is left out should know."""
-    if not sites_are_left_out(spec):
-        return []
-    return ["With few people of either class nothing leaves in the clear, and this site is not left out."]
 
 
 @dataclass(frozen=True)
@@ -129,12 +115,14 @@ class Folds:
         numbers: (f,) by which a site knows them.
         training: their rows.
         repeats: how often everybody is scored; folds of one repeat stand together.
+        judged: the sites that are left out.
     """
 
     names: tuple[str, ...]
     numbers: Integers
     training: list[Rows]
     repeats: int = 1
+    judged: tuple[str, ...] = ()
 
     def questions(self, step: str, fits: Sequence[Mapping[str, Array]], **others: Array) -> tuple[Ask, ...]:
         """The question that scores everybody once, for each repeat."""
@@ -145,7 +133,7 @@ class Folds:
         )
 
 
-def folds_of(scheme: Scheme, judged: Sequence[str]) -> Folds:
+def folds_of(scheme: Scheme, judged: tuple[str, ...]) -> Folds:
     """The folds of a scheme; `judged` are the sites that are left out in turn."""
     if isinstance(scheme, ByFold):
         k, again = scheme.of, scheme.repeats
@@ -155,9 +143,10 @@ def folds_of(scheme: Scheme, judged: Sequence[str]) -> Folds:
         names = tuple(f"{fold + 1} of {k}{time}" for (_, fold), time in zip(both, times, strict=True))
         return Folds(names, np.arange(len(rows)), rows, again)
     if isinstance(scheme, External):
-        return Folds(("external",), np.zeros(1, dtype=np.int64), [Rows(keep="train", sites=scheme.sites)])
+        rows = [Rows(keep="train", sites=scheme.sites)]
+        return Folds(("external",), np.zeros(1, dtype=np.int64), rows, judged=judged)
     keys = np.array([site_number(site) for site in judged], dtype=np.int64)
-    return Folds(tuple(judged), keys, [Rows(keep="train", sites=(site,)) for site in judged])
+    return Folds(judged, keys, [Rows(keep="train", sites=(site,)) for site in judged], judged=judged)
 
 
 def check_people(spec: Validated, n: int, floor: int) -> None:
@@ -194,39 +183,9 @@ def mean_of_repeats(results: Sequence[R], measures: Sequence[str]) -> R:
     return cast("R", replace(cast("Any", results[0]), **changes))
 
 
-def sites_to_leave_out(
-    scheme: BySite | External, classes: PerSite
-) -> tuple[tuple[str, ...], dict[str, Code]]:
-    """The sites that are judged by themselves, and why others are not, from each one's `smaller` class.
-
-    Raises:
-        StudyError: too-few-sites; fewer than two can be left out, or than three train or judge.
-    """
-    judged = [site for site, arrays in classes.answers.items() if arrays["smaller"] != SUPPRESSED]
-    if isinstance(scheme, External):
-        everywhere, own = {*classes.answers, *classes.withheld}, set(scheme.sites)
-        if unknown := own - everywhere:
-            raise StudyError(
-                Code.INVALID_STUDY,
-                f"no site of this run is named {', '.join(sorted(unknown))}",
-                "name sites of the run",
-            )
-        if len(everywhere - own) < Thresholds().min_sites_in_sum:
-            raise StudyError(
-                Code.TOO_FEW_SITES,
-                "fewer than three sites are left to train",
-                "name fewer `sites`, or leave out one site after another: `scheme: {kind: sites}`",
-            )
-        hidden = own - set(judged)
-        return tuple(sorted(own & set(judged))), dict.fromkeys(sorted(hidden), Code.WITHHELD)
-    if len(judged) < 2:
-        raise StudyError(
-            Code.TOO_FEW_SITES,
-            "fewer than two sites have enough people to be left out in turn",
-            "use folds of people: `scheme: {kind: folds}`",
-        )
-    withheld = dict.fromkeys(set(classes.answers) - set(judged), Code.WITHHELD)
-    return tuple(sorted(judged)), {**classes.withheld, **withheld}
+def fitted_by_fold(spec: Validated, folds: Folds) -> Coordination[list[dict[str, Array]]]:
+    """What `fitted` gives of each fold; all advance together."""
+    return together([fitted(spec, rows) for rows in folds.training])
 
 
 def fitted(spec: Validated, rows: Rows) -> Coordination[dict[str, Array]]:
@@ -296,14 +255,6 @@ def tested(
         for part, before in spec.preparations().items():
             changed = transformed(before, changed, rows, _of(part, arrays, f))
         yield changed.select(test), {part: _of(part, arrays, f) for part in spec.fitted_models()}
-
-
-def smaller_class(spec: ValidatedProbability, table: AnalysisTable) -> Arrays:
-    """How many people are in the smaller class here: whether this site can be left out and judged."""
-    changed = {name for before in spec.preparations().values() for name in before.variables()}
-    used = {name for model in spec.fitted_models().values() for name in model.variables()}
-    y = table.complete((used - changed) & table.columns.keys()).column(spec.outcome())
-    return {"smaller": np.array(min((y == 0).sum(), (y == 1).sum(), smallest_inner_fold(spec, table)))}
 
 
 def smallest_inner_fold(spec: Validated, table: AnalysisTable) -> int:

@@ -9,7 +9,7 @@ Reference: Vickers et al., BMC Med Inform Decis Mak 8 (2008) 53; R dcurves, `dca
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,44 +18,35 @@ from pydantic import Field, model_validator
 from protocols.core.disclosure import SUPPRESSED, Array, Count
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
-from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
     Coordination,
     FederatedProtocol,
     Result,
-    ask,
     site_step,
 )
-from protocols.core.roles import Model, PredictsSurvival, risks
+from protocols.core.roles import Model, PredictsSurvival
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.results.figures import net_benefit
-from protocols.survival.life_table import FollowUp, counted, curve, follow_up, known_follow_up
+from protocols.survival.life_table import FollowUp, counted, curve
+from protocols.validation.followed import ValidatedSurvival, fewer_of_both, followed_by_fold
+from protocols.validation.left_out import chosen_folds, clear_notes, sites_are_left_out
+from protocols.validation.net_benefit import THRESHOLDS, Threshold, ascend, net_benefit_table
 from protocols.validation.out_of_fold import (
     Part,
-    Validated,
     check_people,
-    clear_notes,
-    fitted,
-    folds_of,
+    fitted_by_fold,
     mean_of_repeats,
     once_per_repeat,
-    sites_are_left_out,
-    sites_to_leave_out,
-    smallest_inner_fold,
-    tested,
 )
-from protocols.validation.schemes import ByFold
 
 MEASURES = ("net_benefit", "treat_all", "avoided")
 """What is averaged over repeated folds."""
 
-Threshold = Annotated[float, Field(gt=0, lt=1)]
 
-
-class SurvivalDecisionCurveSpec(Validated):
+class SurvivalDecisionCurveSpec(ValidatedSurvival):
     """Survival models of one outcome, and the risks at which one would act.
 
     Attributes:
@@ -67,9 +58,7 @@ class SurvivalDecisionCurveSpec(Validated):
     protocol: Literal["survival_decision_curve"] = "survival_decision_curve"
     models: dict[Name, Model[PredictsSurvival]] = Field(min_length=1, max_length=10)
     day: int
-    thresholds: tuple[Threshold, ...] = Field(
-        default=tuple(round(0.05 * k, 2) for k in range(1, 20)), min_length=1, max_length=99
-    )
+    thresholds: tuple[Threshold, ...] = Field(default=THRESHOLDS, min_length=1, max_length=99)
 
     @model_validator(mode="after")
     def _agree(self) -> "SurvivalDecisionCurveSpec":
@@ -78,8 +67,7 @@ class SurvivalDecisionCurveSpec(Validated):
             raise ValueError("the models have different outcomes, entries or grids")
         if self.day not in set(self.edges()[1:]):
             raise ValueError("`day` is an edge of the models' grid")
-        if list(self.thresholds) != sorted(set(self.thresholds)):
-            raise ValueError("thresholds ascend")
+        ascend(thresholds=self.thresholds)
         return self
 
     def names(self) -> tuple[str, ...]:
@@ -88,14 +76,6 @@ class SurvivalDecisionCurveSpec(Validated):
 
     def fitted_models(self) -> Mapping[Part, PredictsSurvival]:
         return {("models", name): self.models[name] for name in self.names()}
-
-    def one(self) -> PredictsSurvival:
-        """Any of the models, for what they share."""
-        return self.models[self.names()[0]]
-
-    def edges(self) -> Floats:
-        """The edges of the models' grid."""
-        return self.one().edges()
 
     def until_day(self) -> Floats:
         """The edges of the grid up to the day."""
@@ -132,8 +112,7 @@ class SurvivalDecisionCurveResult(Result):
 
     def summary(self) -> pd.DataFrame:
         """One row per threshold, one column per model."""
-        frame = pd.DataFrame(self.net_benefit.T, index=self.thresholds, columns=list(self.models))
-        return frame.assign(treat_all=self.treat_all, treat_none=0.0)
+        return net_benefit_table(self.models, self.thresholds, self.net_benefit, self.treat_all)
 
     def figure(self) -> Figure:
         return Figure(
@@ -156,10 +135,7 @@ class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, Surviva
     )
     def classes(spec: SurvivalDecisionCurveSpec, table: AnalysisTable) -> Arrays:
         """How many events there are here: whether this site can be left out and judged."""
-        model = spec.one()
-        table = known_follow_up(table, model.outcome_name(), model.entry_name())
-        event = follow_up(table, model.outcome_name()).event
-        return {"smaller": np.array(min(event.sum(), (~event).sum(), smallest_inner_fold(spec, table)))}
+        return fewer_of_both(spec, table)
 
     @site_step(
         times=once_per_repeat,
@@ -199,11 +175,8 @@ class SurvivalDecisionCurve(FederatedProtocol[SurvivalDecisionCurveSpec, Surviva
         return spec_sizes(spec)
 
     def coordinate(self, spec: SurvivalDecisionCurveSpec) -> Coordination[SurvivalDecisionCurveResult]:
-        judged: tuple[str, ...] = ()
-        if not isinstance(spec.scheme, ByFold):
-            judged, _ = sites_to_leave_out(spec.scheme, (yield ask("classes", per_site=True)))
-        folds = folds_of(spec.scheme, judged)
-        fits = yield from together([fitted(spec, rows) for rows in folds.training])
+        folds, _ = yield from chosen_folds(spec)
+        fits = yield from fitted_by_fold(spec, folds)
         totals = yield folds.questions("life_tables", fits)
         check_people(spec, int(totals[0]["n"]), totals[0].min_count)
         found = [result(spec, total.arrays, total.min_count) for total in totals]
@@ -233,15 +206,10 @@ def _predicted(
 ) -> Iterator[tuple[FollowUp, Floats]]:
     """For each fold the people here whom no model saw: follow-up, and (models, n) risks by the day."""
     at = np.array([len(spec.until_day()) - 1])
-    outcome, entry = spec.one().outcome_name(), spec.one().entry_name()
-    for people, found in tested(spec, table, folds, fits):
-        part = known_follow_up(people, outcome, entry)
-        risk = np.array(
-            [risks(model, part, at, found[where])[1][:, 0] for where, model in spec.fitted_models().items()]
-        )
-        there = follow_up(part, outcome, entry)
-        judged = ~np.isnan(risk).any(axis=0) & there.on(spec.until_day()).ever_at_risk()
-        yield there.select(judged), risk[:, judged]
+    for people, _, risks in followed_by_fold(spec, table, folds, fits, at):
+        risk = risks[:, :, 0]
+        judged = ~np.isnan(risk).any(axis=0) & people.on(spec.until_day()).ever_at_risk()
+        yield people.select(judged), risk[:, judged]
 
 
 def result(spec: SurvivalDecisionCurveSpec, total: Arrays, min_count: int) -> SurvivalDecisionCurveResult:

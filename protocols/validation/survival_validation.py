@@ -14,7 +14,7 @@ Reference: Harrell et al., JAMA 247 (1982) 2543; Uno et al., Stat Med 30 (2011) 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -24,25 +24,24 @@ from pydantic import Field, model_validator
 from protocols.core.disclosure import Array, Count, Moment, Statistic
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
-from protocols.core.lockstep import together
+from protocols.core.lockstep import both
 from protocols.core.protocol import (
     Arrays,
     Ask,
     Coordination,
     FederatedProtocol,
-    PerSite,
     Result,
     Total,
     protocol,
     site_step,
 )
-from protocols.core.roles import Model, PredictsSurvival, risks
+from protocols.core.roles import Model, PredictsSurvival
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
 from protocols.results.validation_figures import by_day_panel, site_panel
 from protocols.survival.concordance import Pairs, pairs
-from protocols.survival.life_table import FollowUp, counted, ended, follow_up, known_follow_up
+from protocols.survival.life_table import FollowUp, counted, ended, known_follow_up
 from protocols.survival.survival_scores import (
     BINS,
     COUNTS,
@@ -51,22 +50,16 @@ from protocols.survival.survival_scores import (
     measures,
     nothing,
 )
+from protocols.validation.followed import ValidatedSurvival, fewer_of_both, followed_by_fold
+from protocols.validation.left_out import chosen_folds, clear_notes, scored_sites, sites_are_left_out
 from protocols.validation.out_of_fold import (
     Part,
-    Validated,
     check_people,
     chosen_by,
-    clear_notes,
-    fitted,
-    folds_of,
+    fitted_by_fold,
     mean_of_repeats,
     once_per_repeat,
-    sites_are_left_out,
-    sites_to_leave_out,
-    smallest_inner_fold,
-    tested,
 )
-from protocols.validation.schemes import ByFold
 
 MEASURES = (
     "harrell",
@@ -82,7 +75,7 @@ MEASURES = (
 """What is averaged over repeated folds."""
 
 
-class SurvivalValidationSpec(Validated):
+class SurvivalValidationSpec(ValidatedSurvival):
     """A Cox model and how it is validated.
 
     Attributes:
@@ -102,10 +95,6 @@ class SurvivalValidationSpec(Validated):
 
     def fitted_models(self) -> Mapping[Part, PredictsSurvival]:
         return {("model",): self.model}
-
-    def edges(self) -> Floats:
-        """The edges of the model's grid."""
-        return self.model.edges()
 
     def at(self) -> Integers:
         """(T,) which of the grid's intervals the days end, from 1."""
@@ -196,9 +185,7 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
     )
     def classes(spec: SurvivalValidationSpec, table: AnalysisTable) -> Arrays:
         """How many events there are here: whether this site can be left out and judged."""
-        table = known_follow_up(table, spec.model.outcome_name(), spec.model.entry_name())
-        event = follow_up(table, spec.model.outcome_name()).event
-        return {"smaller": np.array(min(event.sum(), (~event).sum(), smallest_inner_fold(spec, table)))}
+        return fewer_of_both(spec, table)
 
     @site_step(n=Count(what="people with a known follow-up"))
     def people(spec: SurvivalValidationSpec, table: AnalysisTable) -> Arrays:
@@ -275,28 +262,13 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         return sizes | {"bin": BINS, "pair": len(COUNTS), "square": 3}
 
     def coordinate(self, spec: SurvivalValidationSpec) -> Coordination[SurvivalValidationResult]:
-        judged: tuple[str, ...] = ()
-        not_judged: Mapping[str, Code] = {}
-        if isinstance(spec.scheme, ByFold):
-            known = yield Ask("people")
-        else:
-            known, classes = yield Ask("people"), Ask("classes", per_site=True)
-            judged, not_judged = sites_to_leave_out(spec.scheme, classes)
+        known, (folds, not_judged) = yield from both(_number_known(), chosen_folds(spec))
         check_people(spec, int(known["n"]), known.min_count)
-        folds = folds_of(spec.scheme, judged)
-        fits = yield from together([fitted(spec, rows) for rows in folds.training])
+        fits = yield from fitted_by_fold(spec, folds)
         counts = yield folds.questions("life_table", fits)[0]  # every repeat judges the same people
         followed, observed = censoring_and_survival(counts.arrays)
-        questions = folds.questions("scores", fits, followed=followed)
-        by_site: dict[str, LeftOutSurvival] = {}
-        if judged:
-            (alone,) = folds.questions("left_out", fits)
-            *totals, shown = yield (*questions, replace(alone, per_site=True))
-            by_site, withheld = _shown(shown, judged)
-            not_judged = {**not_judged, **withheld}
-        else:
-            totals = yield questions
-        at = observed[spec.at()]
+        totals, by_site, silent = yield from scored_sites(folds, fits, _left_out, followed=followed)
+        at, not_judged = observed[spec.at()], {**not_judged, **silent}
         found = [result(spec, folds.names, fits, total, at, by_site, not_judged) for total in totals]
         return mean_of_repeats(found, MEASURES)
 
@@ -319,24 +291,22 @@ def _scored(
     spec: SurvivalValidationSpec, table: AnalysisTable, folds: Integers, fits: Mapping[str, Array]
 ) -> Iterator[tuple[FollowUp, Floats, Floats]]:
     """For each fold the people here whom its model never saw: follow-up, (n,) score, (n, T) risk by day."""
-    model = spec.model
-    for people, found in tested(spec, table, folds, fits):
-        part = known_follow_up(people, model.outcome_name(), model.entry_name())
-        score, risk = risks(model, part, spec.at(), found["model",])
-        people_here = follow_up(part, model.outcome_name(), model.entry_name())
-        judged = ~np.isnan(score) & people_here.on(spec.edges()).ever_at_risk()
-        yield people_here.select(judged), score[judged], risk[judged]
+    for people, (score,), (risk,) in followed_by_fold(spec, table, folds, fits, spec.at()):
+        judged = ~np.isnan(score) & people.on(spec.edges()).ever_at_risk()
+        yield people.select(judged), score[judged], risk[judged]
 
 
-def _shown(shown: PerSite, judged: tuple[str, ...]) -> tuple[dict[str, LeftOutSurvival], dict[str, Code]]:
-    by_site, withheld = {}, {}
-    for site in judged:
-        found = shown.answers.get(site)
-        if found is None or np.isnan(found["harrell"]):
-            withheld[site] = shown.withheld.get(site, Code.WITHHELD)
-        else:
-            by_site[site] = LeftOutSurvival(int(found["n"]), int(found["events"]), float(found["harrell"]))
-    return by_site, withheld
+def _number_known() -> Coordination[Total]:
+    """How many people's follow-up is known."""
+    known: Total = yield Ask("people")
+    return known
+
+
+def _left_out(shown: Arrays) -> LeftOutSurvival | None:
+    """What a left-out site showed; None where its gate removed anything from it."""
+    if np.isnan(shown["harrell"]):
+        return None
+    return LeftOutSurvival(int(shown["n"]), int(shown["events"]), float(shown["harrell"]))
 
 
 def result(

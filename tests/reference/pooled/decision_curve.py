@@ -13,7 +13,8 @@ from protocols.validation.decision_curve import (
     DecisionCurveSpec,
     result,
 )
-from protocols.validation.out_of_fold import folds_of, mean_of_repeats, smaller_class
+from protocols.validation.left_out import smaller_class
+from protocols.validation.out_of_fold import folds_of, mean_of_repeats
 from protocols.validation.schemes import BySite
 from tests.reference.pooled.fitted import pooled_fitted, scored_by
 
