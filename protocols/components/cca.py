@@ -82,6 +82,14 @@ class CcaResult(Applicable):
             (Bartlett's chi-square). Both missing with ridge.
         x_mean, x_sd, y_mean, y_sd: of the columns.
         n: people with complete data; sites: that have any of them.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="cca", x=["age", "female"], y=["volume", "entropy"])
+    >>> found.summary().round(3)
+               correlation  singular_value      p
+    component
+    1                0.254           0.254  0.000
+    2                0.015           0.015  0.786
     """
 
     x: tuple[str, ...]

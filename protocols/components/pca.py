@@ -75,6 +75,13 @@ class PcaResult(Applicable):
         total_variance: of all p columns, p if they are scaled.
         mean, scale: (p,) what is taken from a column, and what it is divided by.
         n: people with complete data; sites: that have any of them.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="pca", features=["age", "volume", "entropy"], components=2)
+    >>> found.summary().round(2)
+         variance  explained   age  volume  entropy
+    pc1      1.64       0.55  0.39    0.63     0.67
+    pc2      0.90       0.30  0.90   -0.41    -0.15
     """
 
     features: tuple[str, ...]

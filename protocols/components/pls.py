@@ -113,6 +113,13 @@ class PlsResult(Applicable, Regression):
         r_squared: (k, q) share of y's variance explained after as many; x_explained: (k,) share of x's.
         x_mean, x_sd, y_mean, y_sd: of the columns.
         n: people with complete data; sites: that have any of them.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="pls", x=["age", "volume", "entropy"], y=["idh1"], components=1)
+    >>> found.summary().round(2)
+               covariance  r_squared_idh1
+    component
+    1                 0.4             0.4
     """
 
     x: tuple[str, ...]

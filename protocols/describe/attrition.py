@@ -42,6 +42,13 @@ class AttritionResult(Result):
         total: (s,) over all sites.
         by_site: site -> (s,) its own, -1 where fewer than the site's floor.
         withheld: site -> the code with which it gave none.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="attrition", steps=["glioma", "MRI"])
+    >>> found.summary()
+            all sites
+    glioma        400
+    MRI           340
     """
 
     steps: tuple[str, ...]

@@ -52,6 +52,14 @@ class CorrelationResult(Result):
         of: (p,) names; n: people with complete data.
         correlation: (p, p); lower, upper: its interval at `level` by Fisher's z; p: two-sided, t with n - 2.
         level: of the intervals.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="correlation", of=["age", "volume", "entropy"])
+    >>> found.summary().round(2)
+              age  volume  entropy
+    age      1.00    0.13     0.25
+    volume   0.13    1.00     0.52
+    entropy  0.25    0.52     1.00
     """
 
     of: tuple[str, ...]

@@ -64,6 +64,15 @@ class CrosstabResult(Result):
         chi_square, df, p: the test of that; NaN where a cell is not shown.
         odds_ratio, fisher_p: of two by two, the sample's odds ratio and Fisher's exact p-value, else NaN.
         withheld: why there are no tests, empty where there are.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="crosstab", rows="female", columns="idh1")
+    >>> found.summary()
+              idh1=0  idh1=1
+    female=0      97      85
+    female=1      78      80
+    >>> round(found.p, 2)
+    0.47
     """
 
     rows: tuple[str, ...]

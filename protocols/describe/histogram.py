@@ -60,6 +60,15 @@ class HistogramResult(Result):
         of: the variable; groups: (G,) names; edges: (bins + 1,).
         n: (G,) people who have the variable.
         counts: (G, bins + 2): below the first edge, in each bin, above the last; -1 where not shown.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="histogram", of="age", edges=[40, 50, 60])
+    >>> found.summary()
+              all
+    < 40       57
+    [40, 50)   98
+    [50, 60]  105
+    > 60       80
     """
 
     of: str

@@ -103,6 +103,14 @@ class QuantilesResult(Result):
         n: (V,) people who have the variable; -1 below 50.
         quantiles: (V, Q); NaN where there are too few people or it lies outside the public range.
         resolution: (V,) of each.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(
+    ...     protocol="quantiles", of=[{"variable": "age", "low": 18, "high": 90, "resolution": 0.1}]
+    ... )
+    >>> found.summary().round(1)
+         0.25   0.5  0.75
+    age  43.2  51.5  59.6
     """
 
     of: tuple[str, ...]

@@ -102,6 +102,15 @@ class SummaryResult(Result):
         of: the variables; groups: the groups; pairs: the pairs of the cross tables.
         total: over all sites.
         by_site: site -> its own numbers; withheld: site -> the code with which it gave none.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="summary", of=["age", "volume"], by="idh1")
+    >>> found.summary().drop(columns="site").round(1)
+        group variable      n  missing  mean    sd
+    0  idh1=0      age  175.0      0.0  57.4  11.0
+    1  idh1=0   volume  165.0     10.0  64.7  18.8
+    2  idh1=1      age  165.0      0.0  44.9  10.5
+    3  idh1=1   volume  157.0      8.0  48.9  21.9
     """
 
     of: tuple[str, ...]

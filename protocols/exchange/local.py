@@ -84,6 +84,13 @@ def run_locally(
     Args:
         secure: whether sums are masked; None masks them where there are sites enough.
         memory: rounds that were joined before; with it sums are plain, for the keys of a masked run are gone.
+
+    >>> from protocols.exchange.example import example_study, example_tables
+    >>> study = example_study(ages={"protocol": "summary", "of": ["age"]})
+    >>> outcome = run_locally(study, example_tables())
+    >>> outcome["ages"].summary()[["n", "mean", "sd"]].round(1)
+           n  mean    sd
+    0  340.0  51.3  12.5
     """
     sites = LocalSites(study, {table.site: table for table in tables}, thresholds or Thresholds())
     if secure is None:

@@ -99,6 +99,14 @@ class AssociateResult(Result):
         untested: feature or outcome -> why. not_converged: (feature, outcome) with no maximum in max_rounds,
             mostly since the outcome is separated.
         n: people with complete data; sites: that have any of them. evaluations: of the likelihoods.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="associate", features=["volume", "entropy"], outcomes=["age"])
+    >>> found.summary()[["beta", "se", "q_bh"]].round(3)
+                      beta     se   q_bh
+    feature outcome
+    entropy age      4.642  0.989  0.000
+    volume  age      0.074  0.031  0.018
     """
 
     features: tuple[str, ...]

@@ -143,6 +143,15 @@ class LocalModelsResult(Applicable):
         terms: (p,) "(Intercept)" and the covariates.
         coef: (p,) log odds, on the original scale.
         n: people that the models were trained on; models: sites that have one.
+
+    >>> from protocols.exchange.example import run_example
+    >>> data = {"outcome": "idh1", "covariates": ["age", "entropy"]}
+    >>> found = run_example(protocol="local_models", classifier={"kind": "LogisticRegression"}, **data)
+    >>> found.summary()["coef"].round(2)
+    (Intercept)    13.59
+    age            -0.11
+    entropy        -1.85
+    Name: coef, dtype: float64
     """
 
     terms: tuple[str, ...]

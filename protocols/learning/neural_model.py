@@ -109,6 +109,14 @@ class NeuralResult(Applicable):
         still: (rounds,) parameters that too few people of a site carried, summed over sites.
         n, n_events: people with complete data, and those whose 0/1 outcome is 1, where that was asked.
         epsilon, delta: what was spent of the privacy of a person's values.
+
+    >>> from protocols.exchange.example import run_example
+    >>> data = {"outcome": "idh1", "covariates": ["age", "entropy"], "hidden": [2], "seed": 1}
+    >>> found = run_example(protocol="neural", strategy="fedsgd", rounds=2, rate=0.5, **data)
+    >>> found.summary().round(1)
+             connection
+    age            -0.6
+    entropy        -0.2
     """
 
     covariates: tuple[str, ...]

@@ -90,6 +90,13 @@ class CombatResult(Applicable):
         effects: (p, g) of the covariates on the features.
         variance: (g,) pooled within batches, covariates taken out, divisor n.
         n: people; batches: over all sites; left_out: people of batches too small to be estimated.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="combat", features=["volume", "entropy"], covariates=["idh1"])
+    >>> found.summary().round(1)
+             grand_mean    sd  effect_idh1
+    volume         64.7  20.2        -15.9
+    entropy         4.8   0.6         -0.7
     """
 
     features: tuple[str, ...]

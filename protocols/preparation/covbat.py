@@ -70,6 +70,14 @@ class CovbatResult(Applicable):
         loadings: (g, k) of the harmonized components on residuals over their spread.
         variance: (k,) of their scores; explained: (k,) share of all; within: (k,) pooled within batches.
         n: people.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="covbat", combat={"features": ["volume", "entropy"]})
+    >>> found.summary().round(2)
+               variance  explained  within
+    component
+    1              1.52       0.76    1.52
+    2              0.48       0.24    0.48
     """
 
     combat: CombatResult

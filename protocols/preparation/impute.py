@@ -82,6 +82,12 @@ class ImputeResult(Applicable):
         values: (k,) what fills them.
         bound: (k,) how far a median can be from the exact one; 0 for a mean.
         n, missing: (k,) people with a value, and without.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="impute", mean=["volume"])
+    >>> found.summary().round(1)
+           kinds  values  bound    n  missing
+    volume  mean    57.0    0.0  322       18
     """
 
     columns: tuple[str, ...]

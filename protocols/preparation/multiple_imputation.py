@@ -115,6 +115,15 @@ class MultipleImputationResult(Result):
         means: (iterations, m, k) of the imputed variables' intercept draws, on the standardized scale: chains
             that mixed have no trend.
         n: people in the model.
+
+    >>> from protocols.exchange.example import run_example
+    >>> model = {"protocol": "linear", "outcome": "entropy", "covariates": ["volume"]}
+    >>> filled = {"norm": ["volume"], "predictors": ["entropy"], "imputations": 2, "iterations": 1}
+    >>> found = run_example(protocol="multiple_imputation", model=model, **filled)
+    >>> found.summary()[["coef", "se", "fmi"]].round(2)
+                 coef    se   fmi
+    (Intercept)  3.56  0.09  0.01
+    volume       0.02  0.00  0.01
     """
 
     terms: tuple[str, ...]

@@ -142,6 +142,13 @@ class GlmResult(Applicable, Regression):
         theta, theta_se: of the negative binomial, variance mu + mu²/theta; missing for the others.
         n: people with complete data.
         evaluations: of the likelihood, one per round.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="glm", outcome="seizures", family="poisson", covariates=["idh1"])
+    >>> found.summary()[["coef", "se", "rate_ratio"]].round(2)
+                 coef    se  rate_ratio
+    (Intercept)  0.38  0.06        1.46
+    idh1         0.54  0.08        1.71
     """
 
     terms: tuple[str, ...]

@@ -98,6 +98,16 @@ class LinearResult(Regression):
         f, f_p: of all covariates against none.
         n: people with complete data; sites: that have any of them.
         path: penalized fits, if asked for.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="linear", outcome="entropy", covariates=["age", "volume"])
+    >>> found.summary()[["coef", "se", "lower", "upper"]].round(3)
+                  coef     se  lower  upper
+    (Intercept)  3.073  0.149  2.780  3.365
+    age          0.010  0.003  0.005  0.015
+    volume       0.015  0.001  0.012  0.018
+    >>> round(found.r_squared, 2)
+    0.31
     """
 
     terms: tuple[str, ...]

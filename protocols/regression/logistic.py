@@ -66,6 +66,13 @@ class LogisticResult(Applicable):
         loglik: at coef; deviance and null_deviance: minus twice it, and that of the intercept alone.
         n, n_events: people with complete data, and those of them whose outcome is 1.
         evaluations: of the likelihood, one per round.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="logistic", outcome="idh1", covariates=["age", "entropy"])
+    >>> found.summary()[["odds_ratio", "lower", "upper"]].drop("(Intercept)").round(2)
+             odds_ratio  lower  upper
+    age            0.89   0.87   0.92
+    entropy        0.15   0.09   0.26
     """
 
     terms: tuple[str, ...]

@@ -81,6 +81,13 @@ class MixedResult(Regression):
         loglik: restricted log-likelihood with reml, else the log-likelihood.
         site_effects: site -> its level less the mean (best linear unbiased prediction).
         n: people; withheld: site -> why it takes no part.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="mixed", outcome="entropy", covariates=["idh1"])
+    >>> found.summary()[["coef", "se", "lower", "upper"]].round(2)
+                 coef    se  lower  upper
+    (Intercept)  4.81  0.09   4.64   4.99
+    idh1        -0.66  0.06  -0.78  -0.53
     """
 
     terms: tuple[str, ...]

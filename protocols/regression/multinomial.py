@@ -82,6 +82,18 @@ class MultinomialResult(Classification):
         loglik, deviance, null_deviance: at coef; minus twice it; that of the intercepts alone.
         n: people with complete data; counts: (k + 1,) of each level, the first one first.
         evaluations: of the likelihood, one per round.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(
+    ...     protocol="multinomial", outcome="grade", levels=[0, 1, 2], covariates=["age"]
+    ... )
+    >>> found.summary()[["coef", "se", "odds_ratio"]].round(2)
+                       coef    se  odds_ratio
+    level term
+    1.0   (Intercept) -0.81  0.55        0.44
+          age          0.02  0.01        1.02
+    2.0   (Intercept) -1.84  0.59        0.16
+          age          0.03  0.01        1.03
     """
 
     levels: tuple[float, ...]

@@ -86,6 +86,14 @@ class PenalizedLogisticResult(Applicable):
         null_deviance: of the intercept alone.
         n, n_events: people with complete data, and those of them whose outcome is 1.
         evaluations: of the likelihoods, one per round.
+
+    >>> from protocols.exchange.example import run_example
+    >>> data = {"outcome": "idh1", "covariates": ["age", "entropy"]}
+    >>> found = run_example(protocol="penalized_logistic", lambdas=[0.1, 0.01], **data)
+    >>> found.summary()[["nonzero", "bic", "chosen"]].round(1)
+          nonzero    bic  chosen
+    0.10        2  362.5   False
+    0.01        2  319.4    True
     """
 
     terms: tuple[str, ...]

@@ -33,6 +33,19 @@ class Fitted:
     Attributes:
         spec: of the analysis.
         result: what the study found with it.
+
+    >>> from protocols.core.protocol import parse_spec
+    >>> from protocols.exchange.example import run_example
+    >>> spec = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age", "entropy"]}
+    >>> fitted = Fitted(parse_spec(spec), run_example(**spec))
+    >>> people = pd.DataFrame({"age": [35, 70], "entropy": [4.0, 5.5]})
+    >>> fitted.predict_proba(people).round(2)
+    array([[0.07, 0.93],
+           [0.98, 0.02]])
+    >>> fitted.predict(people)
+    array([1., 0.])
+    >>> fitted.estimator().classes_
+    array([0., 1.])
     """
 
     spec: Spec
@@ -67,6 +80,15 @@ class Fitted:
 
         Raises:
             SpecError: invalid-study; the analysis changes no columns.
+
+        >>> from protocols.core.protocol import parse_spec
+        >>> from protocols.exchange.example import run_example
+        >>> spec = {"protocol": "impute", "mean": ["volume"]}
+        >>> fitted = Fitted(parse_spec(spec), run_example(**spec))
+        >>> fitted.transform(pd.DataFrame({"volume": [40.0, np.nan]})).round(1)
+           volume
+        0    40.0
+        1    57.0
         """
         rows = np.ones(len(x), dtype=bool)
         table = transformed(self.spec, table_of(x, site), rows, arrays_of(self.result))
@@ -79,6 +101,19 @@ class Fitted:
 
         Raises:
             SpecError: invalid-study; the analysis does not predict survival, or a day is not on its grid.
+
+        >>> from protocols.core.protocol import parse_spec
+        >>> from protocols.exchange.example import run_example
+        >>> spec = {"protocol": "cox", "outcome": "os", "covariates": ["age"], "grid": {"step_days": 90}}
+        >>> fitted = Fitted(parse_spec(spec), run_example(**spec))
+        >>> fitted.predict_survival_function(pd.DataFrame({"age": [35, 70]}), [360, 720]).round(2)
+                0     1
+        360  0.86  0.49
+        720  0.77  0.28
+        >>> fitted.fitter().predict_partial_hazard(pd.DataFrame({"age": [35, 70]})).round(2)
+        0    0.48
+        1    2.33
+        dtype: float64
         """
         edges = self._survival().edges()
         at = np.searchsorted(edges, np.asarray(days, dtype=np.float64))

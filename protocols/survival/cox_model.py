@@ -151,6 +151,13 @@ class CoxResult(Applicable):
         evaluations: of the likelihood, one per round.
         proportional_hazards: its tests, where asked for.
         baseline: the baseline hazard, where there is a grid.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="cox", outcome="os", covariates=["age", "idh1"])
+    >>> found.summary()[["hazard_ratio", "lower", "upper"]].round(2)
+          hazard_ratio  lower  upper
+    age           1.03   1.02   1.05
+    idh1          0.44   0.31   0.62
     """
 
     terms: tuple[str, ...]

@@ -88,6 +88,13 @@ class KaplanMeierResult(Result):
         hazard, hazard_se: (G, K) Nelson-Aalen.
         quantiles: (Q,) shares with the event; quantile_days, quantile_lower, quantile_upper: (G, Q) when.
         level: of the intervals.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="kaplan_meier", outcome="os", by="idh1", quantiles=[0.5])
+    >>> found.summary()[["n", "n_events", "day_0.5"]]
+              n  n_events  day_0.5
+    idh1=0  175       127    480.0
+    idh1=1  165        64   1410.0
     """
 
     groups: tuple[str, ...]

@@ -80,6 +80,15 @@ class LogRankResult(Result):
         covariance: (G, G) of observed less expected.
         chi_square, df, p: of the test.
         rho: of the weights.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="log_rank", outcome="os", by="idh1")
+    >>> found.summary()[["n", "observed", "expected"]].round(1)
+              n  observed  expected
+    idh1=0  175     129.0      78.5
+    idh1=1  165      64.0     114.5
+    >>> found.p < 1e-9
+    True
     """
 
     groups: tuple[str, ...]

@@ -133,6 +133,14 @@ class DecisionCurveResult(Result):
         reclassified: model -> beside the reference.
         by_repeat: measure -> (repeats, ...) of each, where folds are repeated; `MEASURES` are their means
             then, counts and reclassification those of the first.
+
+    >>> from protocols.exchange.example import run_example
+    >>> model = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age"]}
+    >>> found = run_example(protocol="decision_curve", models={"model": model}, thresholds=[0.3, 0.5])
+    >>> found.summary().round(2)
+         model  treat_all  treat_none
+    0.3   0.33       0.26         0.0
+    0.5   0.21      -0.03         0.0
     """
 
     models: tuple[str, ...]

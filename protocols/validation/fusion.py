@@ -115,6 +115,18 @@ class FusionResult(Applicable):
         loglik, null_loglik: of the meta-learner, and of its intercept alone.
         n, n_events: people with a known outcome and any modality.
         experts: their arrays, fitted on everybody, NAME.array.
+
+    >>> from protocols.exchange.example import run_example
+    >>> clinic = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age"]}
+    >>> experts = {"clinic": clinic, "image": {**clinic, "covariates": ["entropy"]}}
+    >>> found = run_example(protocol="fusion", outcome="idh1", experts=experts, folds=3)
+    >>> found.summary()[["coef", "se"]].round(2)
+                    coef    se
+    (Intercept)    -0.01  0.14
+    clinic          0.96  0.14
+    image           0.92  0.13
+    clinic_missing   NaN   NaN
+    image_missing    NaN   NaN
     """
 
     terms: tuple[str, ...]

@@ -97,6 +97,17 @@ class SurvivalDecisionCurveResult(Result):
         avoided: (m, t) needless actions avoided for 100 people, beside acting on everybody.
         by_repeat: measure -> (repeats, ...) of each, where folds are repeated; `MEASURES` are their means
             then, the rest is of the first.
+
+    >>> from protocols.exchange.example import run_example
+    >>> grid = {"step_days": 90, "until_days": 1800}
+    >>> cox = {"protocol": "cox", "outcome": "os", "covariates": ["age"], "grid": grid}
+    >>> found = run_example(
+    ...     protocol="survival_decision_curve", models={"cox": cox}, day=360, thresholds=[0.2, 0.4]
+    ... )
+    >>> found.summary().round(2)
+          cox  treat_all  treat_none
+    0.2  0.16       0.13         0.0
+    0.4  0.04      -0.16         0.0
     """
 
     models: tuple[str, ...]

@@ -127,6 +127,15 @@ class SurvivalValidationResult(Result):
         not_judged: site -> why it was not left out, or did not show its part.
         chosen: (fold,) the candidate that was chosen, where the model is tuned.
         by_repeat: measure -> (repeats, ...) of each, where folds are repeated; `MEASURES` are their means.
+
+    >>> from protocols.exchange.example import run_example
+    >>> grid = {"step_days": 90, "until_days": 1800}
+    >>> cox = {"protocol": "cox", "outcome": "os", "covariates": ["age"], "grid": grid}
+    >>> found = run_example(protocol="survival_validation", model=cox, days=[360, 720])
+    >>> found.summary()[["auc", "brier", "harrell"]].round(2)
+            auc  brier  harrell
+    360.0  0.70   0.19     0.67
+    720.0  0.71   0.22     0.67
     """
 
     folds: tuple[str, ...]

@@ -137,6 +137,15 @@ class TuneResult(Applicable):
         loglik: (m,) of people by candidates that were not fitted on them.
         n: people (Cox: with complete data) who judged.
         models: the candidates' arrays, fitted on everybody, NAME.array.
+
+    >>> from protocols.exchange.example import run_example
+    >>> age = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age"]}
+    >>> candidates = {"age": age, "both": {**age, "covariates": ["age", "entropy"]}}
+    >>> found = run_example(protocol="tune", candidates=candidates, folds=3)
+    >>> found.summary().round(1)
+          loglik  deviance  chosen
+    age   -185.7     371.5   False
+    both  -152.9     305.8    True
     """
 
     candidates: tuple[str, ...]
