@@ -8,7 +8,7 @@ fold, to a part of a larger analysis, or to harmonized columns, without its know
 
 import dataclasses
 import importlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -274,6 +274,16 @@ def within(
                 asked = coordination.throw(error)
             else:
                 asked = coordination.send(answer)
+    except StopIteration as done:
+        return cast("R", done.value)
+
+
+def reading(coordination: Coordination[R], read: Callable[[Total], Total]) -> Coordination[R]:
+    """The coordination of single sums, with each of its answers changed before it sees them."""
+    try:
+        asked = next(coordination)
+        while True:
+            asked = coordination.send(read((yield asked)))
     except StopIteration as done:
         return cast("R", done.value)
 

@@ -15,7 +15,7 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.grid import on_grid
 from protocols.core.protocol import Arrays, Ask, Coordination, Total
 from protocols.core.site_step import Times
-from protocols.core.table import AnalysisTable, Floats
+from protocols.core.table import Floats
 
 TOLERANCE = 1e-10
 """Converged when the next step is smaller, in every coefficient, on the scale of its standard deviation.
@@ -128,40 +128,6 @@ def check_rank(matrix: Floats, terms: Sequence[str]) -> None:
             f"constant, or a combination of the terms before: {names}",
             "remove these from the analysis",
         )
-
-
-def covariate_moments(table: AnalysisTable, names: Sequence[str]) -> Arrays:
-    """The sums and sums of squares of the named columns, each (p,), and n, for `location_and_scale`."""
-    x = table.matrix(names)
-    return {"n": np.array(len(table)), "sum": x.sum(axis=0), "square": (x**2).sum(axis=0)}
-
-
-def location_and_scale(total: Total, names: Sequence[str]) -> tuple[Floats, Floats]:
-    """The (p,) means and standard deviations over all sites of joined `covariate_moments`, on the grid.
-
-    Raises:
-        StudyError: rank-deficient; names the covariates that do not vary.
-    """
-    n = int(total["n"])
-    mean = total["sum"] / n
-    variance = total["square"] / n - mean**2
-    constant = variance <= 1e-13 * total["square"] / n  # what is left is rounding
-    if constant.any():
-        varies_not = ", ".join(name for name, c in zip(names, constant, strict=True) if c)
-        raise StudyError(
-            Code.RANK_DEFICIENT, f"does not vary over all sites: {varies_not}", "remove it from the analysis"
-        )
-    return on_grid(mean), on_grid(np.sqrt(variance))
-
-
-def original_scale(shift: Floats, scale: Floats) -> Floats:
-    """The (p+1, p+1) matrix that takes coefficients of standardized covariates to the original scale.
-
-    The intercept is the first.
-    """
-    basis = np.diag(np.append(1.0, 1 / scale))
-    basis[0, 1:] = -shift / scale
-    return basis
 
 
 def _step(point: Point, terms: Sequence[str]) -> tuple[Floats, Floats]:

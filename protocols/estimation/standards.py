@@ -16,9 +16,10 @@ import numpy as np
 
 from protocols.core.disclosure import Array, Declaration, Moment
 from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.grid import on_grid
 from protocols.core.protocol import Arrays, Ask, Coordination, Total
 from protocols.core.site_step import Times
-from protocols.core.table import Floats, Mask
+from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.estimation.newton import Point
 
 MOST = 5
@@ -133,6 +134,33 @@ class _Standards:
                 "remove it from the analysis",
             )
         return self.shift + mean / self.unit, np.sqrt(variance) / self.unit
+
+
+def covariate_moments(table: AnalysisTable, names: Sequence[str]) -> Arrays:
+    """The plain sums and sums of squares of the named columns, each (p,), and n, for `location_and_scale`."""
+    x = table.matrix(names)
+    return {"n": np.array(len(table)), "sum": x.sum(axis=0), "square": (x**2).sum(axis=0)}
+
+
+def location_and_scale(total: Total, names: Sequence[str]) -> tuple[Floats, Floats]:
+    """The (p,) means and standard deviations over all sites of joined `covariate_moments`, on the grid.
+
+    Raises:
+        StudyError: rank-deficient; names the covariates that do not vary.
+    """
+    plain = _Standards(total, np.zeros(len(names)), np.ones(len(names)), float(total["n"]))
+    location, scale = plain.location_and_scale(names)
+    return on_grid(location), on_grid(scale)
+
+
+def original_scale(shift: Floats, scale: Floats) -> Floats:
+    """The (p+1, p+1) matrix that takes coefficients of standardized covariates to the original scale.
+
+    The intercept is the first.
+    """
+    basis = np.diag(np.append(1.0, 1 / scale))
+    basis[0, 1:] = -shift / scale
+    return basis
 
 
 @dataclass(frozen=True)

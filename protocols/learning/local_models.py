@@ -29,7 +29,7 @@ from protocols.core.roles import Applicable, PredictsProbability, ProbabilityMod
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.newton import covariate_moments, location_and_scale, original_scale
+from protocols.estimation.standards import covariate_moments, location_and_scale, original_scale
 from protocols.results.figures import forest
 
 INTERCEPT = "(Intercept)"

@@ -38,9 +38,9 @@ from protocols.core.roles import ProbabilityModel
 from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
-from protocols.estimation.newton import covariate_moments, location_and_scale
 from protocols.estimation.outcome import same_outcome
 from protocols.estimation.person_draws import uniform
+from protocols.estimation.standards import covariate_moments, location_and_scale
 from protocols.learning import site_noise
 from protocols.learning.network_training import (
     INSTALL,

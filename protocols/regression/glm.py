@@ -35,18 +35,12 @@ from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
-from protocols.estimation.newton import (
-    MAX_EVALUATIONS,
-    Maximum,
-    Point,
-    check_rank,
-    maximise,
-    original_scale,
-)
+from protocols.estimation.newton import MAX_EVALUATIONS, Maximum, Point, check_rank, maximise
 from protocols.estimation.outcome import null_loglik
 from protocols.estimation.standards import (
     SCALED,
     STANDARD_MOMENTS,
+    original_scale,
     plainly,
     refined,
     shift_and_unit,

@@ -19,9 +19,9 @@ from protocols.core.roles import Applicable, Estimates, PredictsProbability, Pro
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.newton import CLIMB, maximise, original_scale
+from protocols.estimation.newton import CLIMB, maximise
 from protocols.estimation.outcome import null_loglik, same_outcome
-from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, standard_moments
+from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, original_scale, standard_moments
 from protocols.estimation.wald import wald
 from protocols.regression.families import derivatives, probabilities
 from protocols.results.figures import forest, interval_caption

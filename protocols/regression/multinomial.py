@@ -21,8 +21,8 @@ from protocols.core.roles import Classification, PredictsLevels
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.newton import CLIMB, maximise, original_scale
-from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, standard_moments
+from protocols.estimation.newton import CLIMB, maximise
+from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, original_scale, standard_moments
 from protocols.estimation.wald import wald
 from protocols.regression.families import blocks
 from protocols.results.figures import estimates, interval_caption, term_rows

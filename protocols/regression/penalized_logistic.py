@@ -25,9 +25,9 @@ from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation import elastic_net
 from protocols.estimation.elastic_net import at_penalty
-from protocols.estimation.newton import CLIMB, original_scale
+from protocols.estimation.newton import CLIMB
 from protocols.estimation.outcome import null_loglik, same_outcome
-from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, standard_moments
+from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, original_scale, standard_moments
 from protocols.regression import families
 from protocols.regression.proximal_newton import Quadratic, minimise
 from protocols.results.figures import MOST_ROWS, floats, left_out

@@ -1,13 +1,13 @@
 """The coordinator's half of a Cox model: where its search begins, the search, what is asked at its end."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from protocols.core.errors import Code, StudyError
-from protocols.core.protocol import Ask, Coordination, Total
+from protocols.core.protocol import Ask, Coordination, Total, reading
 from protocols.core.table import Floats, Integers
 from protocols.estimation.newton import Maximum, Point, maximise
 from protocols.estimation.standards import begin, plainly, refined
@@ -15,9 +15,6 @@ from protocols.survival import shared_baseline as shared
 from protocols.survival.cox_model import Baseline, CoxResult, CoxSpec, result
 from protocols.survival.penalized import minimise
 from protocols.survival.proportional_hazards import ProportionalHazards, of_counts, of_times, score_test
-
-_AWAY = 10.0  # a hazard ratio of e^10 for one standard deviation
-_FLAT = 1e3  # the standard error of a coefficient without information
 
 
 @dataclass(frozen=True)
@@ -67,27 +64,8 @@ def fitted(spec: CoxSpec) -> Coordination[CoxResult]:
         search = minimise(fit.start, evaluate, penalty=spec.penalty, l1_ratio=spec.l1_ratio, n=n)
     else:
         search = maximise(fit.start, evaluate, spec.covariates)
-    found = yield from _translated(search, fit.read)
-    if not spec.penalty:
-        _check_information(spec, found)
+    found = yield from reading(search, fit.read)
     return (yield from _finished(spec, fit, found))
-
-
-def _check_information(spec: CoxSpec, found: Maximum) -> None:
-    """Raises if a coefficient diverged until the likelihood was flat, where rounding ends the search.
-
-    Raises:
-        StudyError: separation; names the covariates.
-    """
-    se = np.sqrt(np.diag(found.point.covariance()))
-    away = (np.abs(found.coef) > _AWAY) & (se > _FLAT)
-    if away.any():
-        names = ", ".join(name for name, a in zip(spec.covariates, away, strict=True) if a)
-        raise StudyError(
-            Code.SEPARATION,
-            f"events of {spec.outcome} are separated: the likelihood grows without end in {names}",
-            "remove these, or give the model a `penalty`",
-        )
 
 
 def _begin_by_site(spec: CoxSpec) -> Coordination[_Fit]:
@@ -160,19 +138,6 @@ def _merged(spec: CoxSpec, counts: Total | None) -> Integers:
     left, events = (np.asarray(counts[name], dtype=np.int64) for name in ("left", "events"))
     beyond = int(counts["at_risk"][-1] - left[-1])
     return shared.merged_intervals(left, events, beyond, ties, counts.min_count)
-
-
-def _translated(
-    coordination: Coordination[Maximum], read: Callable[[Total], Total]
-) -> Generator[Any, Any, Maximum]:
-    """The coordination with its answers read as a log-likelihood and its derivatives."""
-    try:
-        asked = next(coordination)
-        while True:
-            asked = coordination.send(read((yield asked)))
-    except StopIteration as done:
-        found: Maximum = done.value
-        return found
 
 
 def _finished(spec: CoxSpec, fit: _Fit, found: Maximum) -> Coordination[CoxResult]:

@@ -16,7 +16,7 @@ Reference: Wolpert, Neural Networks 5 (1992) 241; Breiman, Mach Learn 24 (1996) 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -25,27 +25,26 @@ from scipy.special import expit, logit
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.figure import Figure, NoFigure
-from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
     Ask,
     Coordination,
     FederatedProtocol,
     Total,
-    protocol,
+    reading,
     site_step,
-    within,
 )
 from protocols.core.roles import Applicable, Model, PredictsProbability, ProbabilityModel, score
-from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
+from protocols.core.table import AnalysisTable, Floats, Integers, Rows
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.newton import CLIMB, Point, location_and_scale, maximise, original_scale
+from protocols.estimation.newton import CLIMB, Point, maximise
 from protocols.estimation.outcome import null_loglik, same_outcome
+from protocols.estimation.standards import location_and_scale, original_scale
 from protocols.estimation.wald import wald
 from protocols.regression import families
 from protocols.results.figures import forest
-from protocols.validation.out_of_fold import stacked
+from protocols.validation.inner_folds import arrays_named, fitted_in_folds, is_asked_in, tested_in_folds
 
 INTERCEPT = "(Intercept)"
 
@@ -91,15 +90,10 @@ class FusionSpec(PredictsProbability):
         return self.outcome
 
     def admits(self, rows: Rows) -> bool:
-        """Everybody, or the training rows of an inner fold."""
-        return rows == EVERYBODY or rows in self.training()
+        return is_asked_in(self.folds, rows)
 
     def inner_folds(self) -> int:
         return self.folds
-
-    def training(self) -> list[Rows]:
-        """On whom the experts of each fold are fitted."""
-        return [Rows(keep="train", fold=f, of=self.folds, inner=True) for f in range(self.folds)]
 
 
 @dataclass(frozen=True)
@@ -210,8 +204,7 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
         return {"modality": m, "column": 2 * m, "term": 2 * m + 1}
 
     def coordinate(self, spec: FusionSpec) -> Coordination[FusionResult]:
-        fits = yield from together([_experts(spec, rows) for rows in (*spec.training(), None)])
-        folds, whole = stacked(fits[:-1]), fits[-1]
+        folds, whole = yield from fitted_in_folds("experts", spec.experts, spec.folds)
         total = yield Ask("moments", folds)
         n, events = int(total["n"]), int(total["n_events"])
         if events in (0, n):
@@ -228,9 +221,10 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
             return Ask("derivatives", {"coef": full, "shift": shift, "scale": scale, **folds})
 
         zero = np.zeros(len(kept))
-        start = _of(zero, (yield evaluate(zero)), kept)
+        start = Point.of(zero, _restricted((yield evaluate(zero)), kept))
         terms = [(INTERCEPT, *spec.columns())[j] for j in kept]
-        found = yield from _restricted(maximise(start, evaluate, terms), kept)
+        search = maximise(start, evaluate, terms)
+        found = yield from reading(search, lambda total: _restricted(total, kept))
         basis = original_scale(shift[columns], scale[columns])
         covariance = basis @ found.point.covariance() @ basis.T
         known = n - np.asarray(total["missing"], dtype=np.int64)
@@ -256,34 +250,10 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
         return f"Late fusion of {', '.join(spec.names())}: experts in {spec.folds} folds and on everybody."
 
 
-def _experts(spec: FusionSpec, rows: Rows | None) -> Coordination[dict[str, Array]]:
-    """The arrays of all experts fitted on these rows."""
-    fits = yield from together(
-        [
-            within(protocol(expert.protocol).coordinate(expert), part=("experts", name), rows=rows)
-            for name, expert in ((name, spec.experts[name]) for name in spec.names())
-        ]
-    )
-    arrays: dict[str, Array] = {}
-    for name, fit in zip(spec.names(), fits, strict=True):
-        arrays |= _named(name, fit.transform_arrays())
-    return arrays
-
-
-def _named(name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    return {f"{name}.{key}": array for key, array in arrays.items()}
-
-
 def _scores(spec: FusionSpec, table: AnalysisTable, arrays: Mapping[str, Array]) -> Floats:
     """The (n, m) probabilities by the experts; missing where the modality is."""
-    scores = []
-    for name in spec.names():
-        expert, start = spec.experts[name], f"{name}."
-        own: dict[str, Any] = {
-            key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)
-        }
-        scores.append(score(expert, table, own))
-    return np.column_stack(scores)
+    own = {name: arrays_named(name, arrays) for name in spec.names()}
+    return np.column_stack([score(spec.experts[name], table, own[name]) for name in spec.names()])
 
 
 def _covariates(p: Floats) -> Floats:
@@ -299,11 +269,8 @@ def _out_of_fold(
     """Covariates and outcomes of the people here, each scored by experts that never saw them."""
     y = table.column(spec.outcome)
     p = np.full((len(table), len(spec.experts)), np.nan)
-    for f, rows in enumerate(spec.training()):
-        test: Mask = ~rows.mask(table)
-        if test.any():
-            own = {name: array[f] for name, array in arrays.items()}
-            p[test] = _scores(spec, table.select(test), own)
+    for test, own in tested_in_folds(spec.folds, table, arrays):
+        p[test] = _scores(spec, table.select(test), own)
     used = ~np.isnan(y) & ~np.isnan(p).all(axis=1)
     return _covariates(p[used]), y[used]
 
@@ -316,25 +283,11 @@ def _kept(spec: FusionSpec, total: Total) -> list[int]:
     return [*range(m + 1), *(m + 1 + np.flatnonzero(enough)).tolist()]
 
 
-def _of(coef: Floats, total: Total, kept: list[int]) -> Point:
+def _restricted(total: Total, kept: list[int]) -> Total:
+    """The answer cut to the terms that are estimated."""
     score, information = total["score"][kept], total["information"][np.ix_(kept, kept)]
-    return Point(coef, float(total["loglik"]), score, information)
-
-
-def _restricted(coordination: Coordination[Any], kept: list[int]) -> Coordination[Any]:
-    """The coordination with the answers cut to the terms that are estimated."""
-    try:
-        asked = next(coordination)
-        while True:
-            total = yield asked
-            arrays = {
-                **total.arrays,
-                "score": total["score"][kept],
-                "information": total["information"][np.ix_(kept, kept)],
-            }
-            asked = coordination.send(Total(arrays, total.sites, total.min_count))
-    except StopIteration as done:
-        return done.value
+    cut = {**total.arrays, "score": score, "information": information}
+    return Total(cut, total.sites, total.min_count)
 
 
 def result(

@@ -33,6 +33,7 @@ from protocols.core.protocol import (
 from protocols.core.roles import Model, PredictsProbability, Transforms, Tunes, score, transformed
 from protocols.core.site_step import Times
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Rows
+from protocols.validation.inner_folds import arrays_named, named, stacked
 from protocols.validation.schemes import ByFold, External, Scheme, site_number
 
 Part = tuple[str, ...]
@@ -196,7 +197,7 @@ def fitted(spec: Validated, rows: Rows) -> Coordination[dict[str, Array]]:
         coordination = protocol(before.protocol).coordinate(before)
         found = yield from within(coordination, part=part, rows=rows, transforms=transforms)
         transforms += (Transform("", part, rows, found.transform_arrays()),)
-        arrays |= _named(part, found.transform_arrays())
+        arrays |= named(".".join(part), found.transform_arrays())
     models = spec.fitted_models()
     fits = yield from together(
         [
@@ -205,14 +206,8 @@ def fitted(spec: Validated, rows: Rows) -> Coordination[dict[str, Array]]:
         ]
     )
     for part, fit in zip(models, fits, strict=True):
-        arrays |= _named(part, fit.transform_arrays())
+        arrays |= named(".".join(part), fit.transform_arrays())
     return arrays
-
-
-def stacked(fits: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    """The arrays of all folds, the fold as their first axis."""
-    folds: dict[str, Any] = {name: np.stack([fit[name] for fit in fits]) for name in fits[0]}
-    return folds
 
 
 def scored(
@@ -251,10 +246,11 @@ def tested(
             continue
         # A site left out has no training rows: its part of a transform is that of its own people.
         rows = ~test if not test.all() else test
-        changed = table
+        own, changed = {name: array[f] for name, array in arrays.items()}, table
         for part, before in spec.preparations().items():
-            changed = transformed(before, changed, rows, _of(part, arrays, f))
-        yield changed.select(test), {part: _of(part, arrays, f) for part in spec.fitted_models()}
+            changed = transformed(before, changed, rows, arrays_named(".".join(part), own))
+        models = {part: arrays_named(".".join(part), own) for part in spec.fitted_models()}
+        yield changed.select(test), models
 
 
 def smallest_inner_fold(spec: Validated, table: AnalysisTable) -> int:
@@ -262,12 +258,3 @@ def smallest_inner_fold(spec: Validated, table: AnalysisTable) -> int:
     size = spec.inner_folds()
     folds = [Rows(keep="test", fold=f, of=size, inner=True) for f in range(size)]
     return len(table) if size == 1 else min(int(rows.mask(table).sum()) for rows in folds)
-
-
-def _named(part: Part, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    return {f"{'.'.join(part)}.{name}": array for name, array in arrays.items()}
-
-
-def _of(part: Part, arrays: Mapping[str, Array], fold: int) -> dict[str, Any]:
-    start = f"{'.'.join(part)}."
-    return {name.removeprefix(start): array[fold] for name, array in arrays.items() if name.startswith(start)}

@@ -20,15 +20,12 @@ from pydantic import Field, model_validator
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.figure import Axis, Bar, Bars, Figure
-from protocols.core.lockstep import together
 from protocols.core.protocol import (
     Arrays,
     Ask,
     Coordination,
     FederatedProtocol,
-    protocol,
     site_step,
-    within,
 )
 from protocols.core.roles import (
     Applicable,
@@ -42,14 +39,14 @@ from protocols.core.roles import (
     risks,
     score,
 )
-from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask, Rows
+from protocols.core.table import AnalysisTable, Floats, Integers, Mask, Rows
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.results.figures import MOST_ROWS, left_out
 from protocols.results.numerals import shown
 from protocols.survival.cox import CoxSpec
 from protocols.survival.survival_design import design
-from protocols.validation.out_of_fold import stacked
+from protocols.validation.inner_folds import arrays_named, fitted_in_folds, is_asked_in, tested_in_folds
 
 _SURE = 1e-12  # a probability nearer to 0 or 1 is taken for this
 
@@ -117,15 +114,10 @@ class TuneSpec(PredictsProbability, PredictsSurvival, Tunes):
         return tuple(dict.fromkeys(name for model in self.candidates.values() for name in model.variables()))
 
     def admits(self, rows: Rows) -> bool:
-        """Everybody, or the training rows of an inner fold."""
-        return rows == EVERYBODY or rows in self.training()
+        return is_asked_in(self.folds, rows)
 
     def inner_folds(self) -> int:
         return self.folds
-
-    def training(self) -> list[Rows]:
-        """On whom the candidates of each fold are fitted."""
-        return [Rows(keep="train", fold=f, of=self.folds, inner=True) for f in range(self.folds)]
 
 
 @dataclass(frozen=True)
@@ -194,9 +186,9 @@ class Tune(FederatedProtocol[TuneSpec, TuneResult], ProbabilityModel[TuneSpec], 
         return {"candidate": len(spec.candidates)}
 
     def coordinate(self, spec: TuneSpec) -> Coordination[TuneResult]:
-        fits = yield from together([_candidates(spec, rows) for rows in (*spec.training(), None)])
-        total = yield Ask("held_out", stacked(fits[:-1]))
-        return _result(spec, int(total["n"]), total["loglik"], fits[-1])
+        folds, whole = yield from fitted_in_folds("candidates", spec.candidates, spec.folds)
+        total = yield Ask("held_out", folds)
+        return _result(spec, int(total["n"]), total["loglik"], whole)
 
     def score(self, spec: TuneSpec, table: AnalysisTable, **arrays: Array) -> Floats:
         """The (n,) probabilities by the candidate that was chosen."""
@@ -225,47 +217,19 @@ class Tune(FederatedProtocol[TuneSpec, TuneResult], ProbabilityModel[TuneSpec], 
         )
 
 
-def _candidates(spec: TuneSpec, rows: Rows | None) -> Coordination[dict[str, Array]]:
-    """The arrays of all candidates fitted on these rows."""
-    models = [(name, spec.candidates[name]) for name in spec.names()]
-    fits = yield from together(
-        [
-            within(protocol(model.protocol).coordinate(model), part=("candidates", name), rows=rows)
-            for name, model in models
-        ]
-    )
-    arrays: dict[str, Array] = {}
-    for name, fit in zip(spec.names(), fits, strict=True):
-        arrays |= _named(name, fit.transform_arrays())
-    return arrays
-
-
-def _named(name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    return {f"{name}.{key}": array for key, array in arrays.items()}
-
-
-def _of(name: str, arrays: Mapping[str, Array]) -> dict[str, Any]:
-    start = f"{name}."
-    return {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
-
-
 def _chosen(
     spec: TuneSpec, arrays: Mapping[str, Array]
 ) -> tuple[PredictsProbability | CoxSpec, dict[str, Any]]:
     name = spec.names()[int(arrays["chosen"])]
-    return spec.candidates[name], _of(name, arrays)
+    return spec.candidates[name], arrays_named(name, arrays)
 
 
 def _judged(spec: TuneSpec, table: AnalysisTable, fits: Mapping[str, Array]) -> tuple[int, Floats]:
     """The people here who judge, and the (m,) log-likelihoods of them by fits that never saw them."""
     if spec.is_survival():
         table = _complete(spec, table)
-    tests: list[Mask] = [~rows.mask(table) for rows in spec.training()]
     people, loglik = 0, np.zeros(len(spec.candidates))
-    for f, test in enumerate(tests):
-        if not test.any():
-            continue
-        own = {name: array[f] for name, array in fits.items()}
+    for test, own in tested_in_folds(spec.folds, table, fits):
         if spec.is_survival():
             loglik += [_added(spec, name, table, test, own) for name in spec.names()]
         else:
@@ -277,10 +241,8 @@ def _judged(spec: TuneSpec, table: AnalysisTable, fits: Mapping[str, Array]) -> 
 def _of_people(spec: TuneSpec, table: AnalysisTable, fits: Mapping[str, Array]) -> tuple[int, Floats]:
     """How many have an outcome and every candidate's probability, and the (m,) log-likelihoods of these."""
     y = table.column(spec.outcome_name())
-    models = [(name, spec.candidates[name]) for name in spec.names()]
-    p = np.array(
-        [score(m, table, _of(name, fits)) for name, m in models if isinstance(m, PredictsProbability)]
-    )
+    models = [(arrays_named(name, fits), spec.candidates[name]) for name in spec.names()]
+    p = np.array([score(m, table, own) for own, m in models if isinstance(m, PredictsProbability)])
     known = ~(np.isnan(p).any(axis=0) | np.isnan(y))
     chance = np.clip(np.where(y == 1, p, 1 - p)[:, known], _SURE, 1.0)
     return int(known.sum()), np.log(chance).sum(axis=1)

@@ -7,7 +7,8 @@ import numpy as np
 from protocols.core.disclosure import Array
 from protocols.core.protocol import Ask, protocol
 from protocols.core.table import AnalysisTable, Floats, Rows
-from protocols.validation.out_of_fold import Validated, _named, scored
+from protocols.validation.inner_folds import named
+from protocols.validation.out_of_fold import Validated, scored
 from tests.reference.pooled import reference
 
 
@@ -20,10 +21,10 @@ def pooled_fitted(spec: Validated, rows: Rows, tables: Sequence[AnalysisTable]) 
         train = [table.select(mask) for table, mask in zip(tables, masks, strict=True)]
         found = reference(before, train).transform_arrays()
         tables = [step.transform(before, t, mask, **found) for t, mask in zip(tables, masks, strict=True)]
-        arrays |= _named(part, found)
+        arrays |= named(".".join(part), found)
     train = [table.select(mask) for table, mask in zip(tables, masks, strict=True)]
     for part, model in spec.fitted_models().items():
-        arrays |= _named(part, reference(model, train).transform_arrays())
+        arrays |= named(".".join(part), reference(model, train).transform_arrays())
     return arrays
 
 

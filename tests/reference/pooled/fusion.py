@@ -8,21 +8,21 @@ from statsmodels.discrete.discrete_model import Logit
 from protocols.core.disclosure import Array
 from protocols.core.protocol import Total
 from protocols.core.table import EVERYBODY, AnalysisTable
-from protocols.estimation.newton import original_scale
-from protocols.validation.fusion import FusionResult, FusionSpec, _kept, _named, _out_of_fold, result
-from protocols.validation.out_of_fold import stacked
+from protocols.estimation.standards import original_scale
+from protocols.validation.fusion import FusionResult, FusionSpec, _kept, _out_of_fold, result
+from protocols.validation.inner_folds import named, stacked, training_rows
 from tests.reference.pooled import reference
 
 
 def pooled(spec: FusionSpec, tables: Sequence[AnalysisTable]) -> FusionResult:
     """The experts' pooled fits in the same folds, and statsmodels' Logit on their out-of-fold scores."""
     fits = []
-    for rows in (*spec.training(), EVERYBODY):
+    for rows in (*training_rows(spec.folds), EVERYBODY):
         train = [table.select(rows.mask(table)) for table in tables]
         arrays: dict[str, Array] = {}
         for name in spec.names():
             expert = spec.experts[name]
-            arrays |= _named(name, reference(expert, train).transform_arrays())
+            arrays |= named(name, reference(expert, train).transform_arrays())
         fits.append(arrays)
     folds = stacked(fits[:-1])
     parts = [_out_of_fold(spec, table, folds) for table in tables]

@@ -10,7 +10,8 @@ from statsmodels.genmod.generalized_linear_model import GLM
 
 from protocols.core.protocol import Arrays
 from protocols.core.table import AnalysisTable, Floats
-from protocols.estimation.newton import Maximum, Point, original_scale
+from protocols.estimation.newton import Maximum, Point
+from protocols.estimation.standards import original_scale
 from protocols.regression.glm import GlmResult, GlmSpec, _offset, result
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from statsmodels.discrete.discrete_model import Logit
 
 from protocols.core.table import AnalysisTable
-from protocols.estimation.newton import original_scale
+from protocols.estimation.standards import original_scale
 from protocols.regression.logistic import LogisticResult, LogisticSpec, result
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from protocols.core.table import AnalysisTable, Floats
-from protocols.estimation.newton import original_scale
+from protocols.estimation.standards import original_scale
 from protocols.regression.penalized_logistic import (
     PenalizedLogisticResult,
     PenalizedLogisticSpec,

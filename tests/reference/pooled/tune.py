@@ -9,20 +9,20 @@ from protocols.core.disclosure import Array
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats
 from protocols.survival.cox import CoxSpec
 from protocols.survival.survival_design import design
-from protocols.validation.out_of_fold import stacked
-from protocols.validation.tune import TuneResult, TuneSpec, _at_risk, _complete, _judged, _named, _result
+from protocols.validation.inner_folds import named, stacked, training_rows
+from protocols.validation.tune import TuneResult, TuneSpec, _at_risk, _complete, _judged, _result
 from tests.reference.pooled import reference
 
 
 def pooled(spec: TuneSpec, tables: Sequence[AnalysisTable]) -> TuneResult:
     """Pooled fits in the same folds; statsmodels' partial likelihood for Cox models."""
     fits = []
-    for rows in (*spec.training(), EVERYBODY):
+    for rows in (*training_rows(spec.folds), EVERYBODY):
         train = [table.select(rows.mask(table)) for table in tables]
         arrays: dict[str, Array] = {}
         for name in spec.names():
             model = spec.candidates[name]
-            arrays |= _named(name, reference(model, train).transform_arrays())
+            arrays |= named(name, reference(model, train).transform_arrays())
         fits.append(arrays)
     if spec.is_survival():
         n, loglik = _survival(spec, tables, fits[:-1])
@@ -49,7 +49,7 @@ def _survival(
     n, found = 0, np.zeros(len(spec.candidates))
     for table in (_complete(spec, table) for table in tables):
         n += _at_risk(spec, table)
-        for fit, training in zip(fits, spec.training(), strict=True):
+        for fit, training in zip(fits, training_rows(spec.folds), strict=True):
             for k, name in enumerate(spec.names()):
                 model, coef = spec.candidates[name], np.asarray(fit[f"{name}.coef"], dtype=np.float64)
                 assert isinstance(model, CoxSpec)
