@@ -1,6 +1,6 @@
 """A coordinator who asks what he likes inside an approved study, over real agents."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from unittest.mock import patch
@@ -42,7 +42,7 @@ class LyingCoordinator:
                 agent.conductor = Obedient(self.agents.homes[site], site, agent.conductor.key)
 
     def ask(self, *asks: Ask) -> tuple[Answer, ...]:
-        """What each question gives: the sum, what each site said in the clear, or the code of a refusal."""
+        """What each question gives: the sum, what each site said for itself, or the code of a refusal."""
         center = self.agents.center
         keys = {site: center.sites[site].masking_key for site in self.agents.tables}
         question = RoundQuestion(
@@ -72,7 +72,7 @@ class LyingCoordinator:
         if ask.per_site:
             return PerSite(arrays, codes)
         if codes:
-            return next(iter(codes.values()))
+            return PerSite({}, codes)
         declares = protocol(self.study.spec(ask.analysis, ask.part).protocol).steps[ask.step].declares
         return unmask(arrays, {name: isinstance(d, Count) for name, d in declares.items()})
 
@@ -87,6 +87,25 @@ def read_rows(found: Floats, truth: Floats, tolerance: float = 1e-4) -> tuple[in
     apart = np.abs(truth[:, None, :] - found[None, :, :]).max(axis=2).min(axis=1)
     hits = apart[apart <= tolerance]
     return len(hits), float(hits.max(initial=0.0))
+
+
+def by_thresholds(
+    count: Callable[[Floats], Floats | None], people: int, low: float, high: float, rounds: int = 34
+) -> Floats:
+    """The values of `people`, ascending, each closed in on by halves; none where nobody counts.
+
+    Args:
+        count: of (k,) thresholds how many people are at or below each, or None if that is refused.
+    """
+    lows, highs = np.full(people, low), np.full(people, high)
+    for _ in range(rounds):
+        middle = (lows + highs) / 2
+        below = count(middle)
+        if below is None:
+            return np.zeros(0)
+        reached = below >= np.arange(1, people + 1)
+        lows, highs = np.where(reached, lows, middle), np.where(reached, middle, highs)
+    return (lows + highs) / 2
 
 
 def weaken(target: object, name: str, by: object, weakened: bool) -> AbstractContextManager[object]:

@@ -27,14 +27,17 @@ def a_table(site: str = "a", n: int = 40, seed: int = 0) -> AnalysisTable:
     return AnalysisTable(site, np.arange(n, dtype=np.int64), {"age": rng.normal(50, 10, n)})
 
 
-def a_study_of(columns: Sequence[str], *analyses: dict[str, Any], **changes: Any) -> Study:
-    """A study of numeric columns by their names, with these analyses."""
+def a_study_of(
+    columns: Sequence[str], *analyses: dict[str, Any], survival: Sequence[str] = (), **changes: Any
+) -> Study:
+    """A study of numeric columns, and of survival outcomes, by their names, with these analyses."""
     return Study.model_validate(
         {
             "name": "of-columns",
             "title": "Columns",
             "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C50%"}},
-            "variables": {name: {"kind": "measurement", "concept": f"LOCAL:{name}"} for name in columns},
+            "variables": {name: {"kind": "measurement", "concept": f"LOCAL:{name}"} for name in columns}
+            | {name: {"kind": "survival", "endpoint": "overall"} for name in survival},
             "analyses": list(analyses),
             **changes,
         }
