@@ -11,13 +11,15 @@ from protocols.core.disclosure import Count
 from protocols.core.errors import Code
 from protocols.core.protocol import Arrays, Ask, PerSite, protocol
 from protocols.core.study import Study
-from protocols.core.table import AnalysisTable, Floats
+from protocols.core.table import AnalysisTable, Floats, fold_hashes
 from protocols.exchange.secure_sum import unmask
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, WireError, unpack, unseal
+from site_node.governance.policy import Policy
 from tests.lib.agents import Agents
 from tests.lib.attacked_site import Obedient
 
 Answer = Arrays | PerSite | Code
+MOST_ALIKE = Policy().max_alike
 
 
 class LyingCoordinator:
@@ -43,6 +45,15 @@ class LyingCoordinator:
 
     def ask(self, *asks: Ask) -> tuple[Answer, ...]:
         """What each question gives: the sum, what each site said for itself, or the code of a refusal."""
+        parts = (asks[i : i + MOST_ALIKE] for i in range(0, len(asks), MOST_ALIKE))
+        return tuple(answer for part in parts for answer in self._round(part))
+
+    def sums(self, *asks: Ask) -> list[Arrays] | None:
+        """The sums of all of these questions, or None if one is not answered."""
+        found = [answer for answer in self.ask(*asks) if isinstance(answer, Mapping)]
+        return found if len(found) == len(asks) else None
+
+    def _round(self, asks: tuple[Ask, ...]) -> tuple[Answer, ...]:
         center = self.agents.center
         keys = {site: center.sites[site].masking_key for site in self.agents.tables}
         question = RoundQuestion(
@@ -89,23 +100,46 @@ def read_rows(found: Floats, truth: Floats, tolerance: float = 1e-4) -> tuple[in
     return len(hits), float(hits.max(initial=0.0))
 
 
-def by_thresholds(
-    count: Callable[[Floats], Floats | None], people: int, low: float, high: float, rounds: int = 34
+Counted = tuple[Floats, Floats]
+"""(people, k) edges, and how many people are below each."""
+
+
+def closed_in(
+    count: Callable[[Floats, Floats], Counted | None], people: int, low: float, high: float, rounds: int
 ) -> Floats:
-    """The values of `people`, ascending, each closed in on by halves; none where nobody counts.
+    """The values of `people`, ascending, each closed in on round by round; none where nobody counts.
 
     Args:
-        count: of (k,) thresholds how many people are at or below each, or None if that is refused.
+        count: of (people,) lows and highs, edges between each and how many people are below these; None if
+            the sites do not say.
     """
     lows, highs = np.full(people, low), np.full(people, high)
     for _ in range(rounds):
-        middle = (lows + highs) / 2
-        below = count(middle)
-        if below is None:
+        counted = count(lows, highs)
+        if counted is None:
             return np.zeros(0)
-        reached = below >= np.arange(1, people + 1)
-        lows, highs = np.where(reached, lows, middle), np.where(reached, middle, highs)
+        edges, below = counted
+        reached = below >= np.arange(1, people + 1)[:, None]
+        lows = np.maximum(lows, np.where(reached, -np.inf, edges).max(axis=1))
+        highs = np.minimum(highs, np.where(reached, edges, np.inf).min(axis=1))
     return (lows + highs) / 2
+
+
+def drawn(
+    columns: Callable[[np.random.Generator, int], Mapping[str, Floats]], people: int, *, sites: str = "abc"
+) -> dict[str, AnalysisTable]:
+    """Sites' tables of so many people each, with columns drawn from a seed of each."""
+    tables = {}
+    for seed, site in enumerate(sites):
+        draw, persons = np.random.default_rng(seed), 10_000 * seed + np.arange(people)
+        hashes = fold_hashes(persons, b"redteam")
+        tables[site] = AnalysisTable(site, persons, columns(draw, people), fold_hashes=hashes)
+    return tables
+
+
+def pooled(tables: Mapping[str, AnalysisTable], *names: str) -> Floats:
+    """The true (n, p) rows of all sites."""
+    return np.concatenate([table.matrix(names) for table in tables.values()])
 
 
 def weaken(target: object, name: str, by: object, weakened: bool) -> AbstractContextManager[object]:

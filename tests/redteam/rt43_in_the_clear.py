@@ -9,7 +9,7 @@ from protocols.core.errors import Code
 from protocols.core.protocol import Ask, PerSite
 from protocols.core.table import AnalysisTable, Floats
 from protocols.validation.schemes import site_number
-from tests.lib.lying_coordinator import Answer, LyingCoordinator, by_thresholds, read_rows
+from tests.lib.lying_coordinator import Answer, Counted, LyingCoordinator, closed_in, read_rows
 from tests.lib.studies import a_study_of
 from tests.redteam.attack import Figure, attack
 
@@ -51,15 +51,12 @@ def validation_clear(folder: Path, weakened: bool) -> Figure:
             for a in coordinator.ask(*(Ask("left_out", f, per_site=True, analysis="a") for f in fits))
         ]
 
-    def below(thresholds: Floats) -> Floats | None:
-        said = judged(thresholds)
-        return (
-            None
-            if None in said
-            else PEOPLE - np.rint(PEOPLE * np.array([a["mean_predicted"] for a in said if a]))
-        )
+    def below(lows: Floats, highs: Floats) -> Counted | None:
+        middle = (lows + highs) / 2
+        ones = [PEOPLE * a["mean_predicted"] for a in judged(middle) if a]
+        return (middle[:, None], PEOPLE - np.rint(ones)[:, None]) if len(ones) == PEOPLE else None
 
-    x = by_thresholds(below, PEOPLE, -6, 6)
+    x = closed_in(below, PEOPLE, -6, 6, 34)
     rows = np.zeros((0, 2))
     if len(x):
         between = np.concatenate([x[:1] - 1, (x[1:] + x[:-1]) / 2, x[-1:] + 1])
@@ -109,12 +106,15 @@ def survival_clear(folder: Path, weakened: bool) -> Figure:
         said = [_of_a(answer) for answer in coordinator.ask(*asks)]
         return None if None in said else np.array([float(a["n"]) for a in said if a])
 
-    def below(thresholds: Floats) -> Floats | None:
-        under, over = scored(thresholds, 1.0), scored(thresholds, -1.0)
-        return None if under is None or over is None else np.where(under >= 0, under, PEOPLE - over)
+    def below(lows: Floats, highs: Floats) -> Counted | None:
+        middle = (lows + highs) / 2
+        under, over = scored(middle, 1.0), scored(middle, -1.0)
+        if under is None or over is None:
+            return None
+        return middle[:, None], np.where(under >= 0, under, PEOPLE - over)[:, None]
 
     with np.errstate(all="ignore"):
-        found = by_thresholds(below, PEOPLE, 20, 100)
+        found = closed_in(below, PEOPLE, 20, 100, 34)
     hits, error = read_rows(found[:, None], tables["a"].column("age")[:, None], 1e-6)
     return Figure(hits, f"of {PEOPLE} ages of a named site, error {error:.0e}")
 
