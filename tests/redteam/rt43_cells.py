@@ -1,6 +1,6 @@
-"""RT43: cuts, grids, trees, fits and transforms of the coordinator's choosing, between which one person stands.
+"""RT43: cuts, grids, trees, fits and transforms of choice, between which one person stands.
 
-All these are counts in secure sums over three sites: no site's part is seen, and a person is read all the same.
+All these are counts in secure sums over three sites: a person is read though no site's part is seen.
 """
 
 from collections.abc import Sequence
