@@ -59,7 +59,7 @@ def _layer(K: Floats, v: Floats, c_u: float, c_v: float) -> tuple[Floats, Floats
 
 
 def bounded(a: Floats, c: float) -> Floats:
-    """The unit vector of absolute sum at most c (from 1 up) that has the largest product with `a`.
+    """The (p,) unit vector of absolute sum at most c (from 1 up) that has the largest product with (p,) `a`.
 
     It is `a` soft-thresholded. With m the mean of the k entries above the threshold and S their sum of
     squares about it, entry i is c / k + (a_i - m) sqrt((k - c^2) / (k S)). Where the largest entries are

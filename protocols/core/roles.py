@@ -144,9 +144,13 @@ class Coefficients(Protocol):
     @property
     def terms(self) -> tuple[str, ...]: ...
     @property
-    def coef(self) -> Floats: ...
+    def coef(self) -> Floats:
+        """(p,) the intercept first, where there is one."""
+
     @property
-    def covariance(self) -> Floats: ...
+    def covariance(self) -> Floats:
+        """(p, p) of `coef`."""
+
     @property
     def n(self) -> int: ...
 

@@ -46,11 +46,11 @@ class Point:
 
     @classmethod
     def of(cls, coef: Floats, total: Total) -> "Point":
-        """The point of a joined answer with arrays loglik, score and information."""
+        """The point at (p,) `coef` of a joined answer with loglik, (p,) score and (p, p) information."""
         return cls(coef, float(total["loglik"]), total["score"], total["information"], total.arrays)
 
     def in_basis(self, basis: Floats) -> "Point":
-        """The same point in coefficients `new`, where the old ones are `basis @ new`."""
+        """The same point in coefficients `new`, where the old ones are `basis @ new`; basis is (p, p)."""
         return replace(
             self,
             coef=np.asarray(np.linalg.solve(basis, self.coef), dtype=np.float64),

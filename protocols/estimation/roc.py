@@ -67,7 +67,11 @@ def roc(histogram: Integers) -> tuple[Floats, Floats]:
 
 
 def delong(histogram: Integers) -> tuple[float, float]:
-    """The AUC of binned scores, ties half, and its standard error after DeLong et al. (1988)."""
+    """The AUC of binned scores, ties half, and its standard error after DeLong et al. (1988).
+
+    Args:
+        histogram: (2, bins) people by class, 0 then 1, and bin.
+    """
     auc, (above, below) = _placements(histogram)
     negatives, positives = histogram.astype(float)
     variance = 0.0
@@ -101,7 +105,11 @@ def _placements(histogram: Integers) -> tuple[float, tuple[Floats, Floats]]:
 
 
 def recalibration(histogram: Integers, predicted: Floats) -> tuple[float, float]:
-    """Intercept and slope of the outcome on the log odds of the bins' mean scores; NaN: no maximum."""
+    """Intercept and slope of the outcome on the log odds of the bins' mean scores; NaN: no maximum.
+
+    Args:
+        histogram: (2, bins) people by class, 0 then 1, and bin; predicted: (bins,) sums of scores.
+    """
     used = histogram.sum(axis=0) > 0
     negatives, positives = histogram[:, used].astype(float)
     n = negatives + positives

@@ -73,7 +73,7 @@ def shift_and_unit(about: Mapping[str, Array], columns: int) -> tuple[Floats, Fl
 
 
 def fitting(total: Floats, square: Floats) -> Arrays:
-    """Sums and sums of squares as they fit into a secure sum: 0 where they do not, and 1 in `too_large`."""
+    """(..., p) sums and sums of squares as they fit into a secure sum: 0, and 1 in `too_large`, where not."""
     too_large = ~(square < _LARGEST)
     return {
         "sum": np.where(too_large, 0.0, total),
@@ -183,7 +183,7 @@ class Begun:
     is_standardized: bool
 
     def point(self, coef: Floats, basis: Floats) -> Point:
-        """The likelihood at 0 in coefficients of standardized covariates; `basis` makes plain ones."""
+        """The likelihood at 0 in (p,) standardized coefficients; the (p, p) basis makes plain ones."""
         point = Point.of(coef, self.start)
         return point if self.is_standardized else point.in_basis(basis)
 

@@ -16,12 +16,12 @@ def bonferroni(p: Floats) -> Floats:
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
-    """The least false discovery rate at which each is found, if tests depend positively or not at all."""
+    """The least false discovery rate to find each; tests depend positively or not at all; any shape."""
     return _step_up(p, 1.0)
 
 
 def benjamini_yekutieli(p: Floats) -> Floats:
-    """The least false discovery rate at which each is found, however the tests depend."""
+    """The least false discovery rate at which each is found, however the tests depend; any shape."""
     return _step_up(p, float((1 / np.arange(1, np.count_nonzero(~np.isnan(p)) + 1)).sum()))
 
 

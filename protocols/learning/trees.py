@@ -182,7 +182,7 @@ def binned(x: Floats, cuts: Floats) -> Integers:
 
 
 def binned_rows(table: AnalysisTable, covariates: Sequence[str], cuts: Floats) -> Integers:
-    """The bins of a table's people, kept for the next round."""
+    """The (n, f) bins of a table's people between (f, bins - 1) cuts, kept for the next round."""
     key = ("bins", tuple(covariates), cuts.tobytes())
     return table.derived(key, lambda: binned(table.matrix(covariates), cuts))
 

@@ -64,7 +64,7 @@ def _singular() -> StudyError:
 
 
 def logistic_mode(target: int, coef: Floats, chain: dict[str, Array]) -> Coordination[tuple[Floats, Floats]]:
-    """The posterior mode of a logistic regression, and its information there."""
+    """The (p,) posterior mode of a logistic regression from (p,) `coef` on, and its (p, p) information."""
     best, step, value = coef, np.zeros(len(coef)), -np.inf
     prior = np.full(len(coef), _PRIOR)
     prior[-1] = 0.0  # the intercept's

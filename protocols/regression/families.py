@@ -113,7 +113,8 @@ def derivatives(
     """The sums over complete rows at `coef`: loglik, deviance, score, information, expected.
 
     Args:
-        coef: the intercept, one per covariate (less its shift, over its scale), and log theta if any.
+        coef: (k,) the intercept, one per covariate (less its shift, over its scale), and log theta if any.
+        shift, scale: (p,) of the covariates; offset: (n,) added to the linear predictor.
 
     Raises:
         SiteError: separation; at `coef` a few people carry the sums. invalid-input; a 0/1 outcome is neither.

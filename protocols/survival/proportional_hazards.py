@@ -55,7 +55,7 @@ def of_times(transform: Transform, days: Floats) -> Floats:
 
 
 def of_counts(transform: Transform, at_risk: Floats, events: Floats, left: Floats) -> Floats:
-    """g of K times from people at risk, events and ends of follow-up over all sites."""
+    """(K,) g of K times from the (K,) people at risk, events and ends of follow-up over all sites."""
     if transform == "rank":
         ranks: Floats = np.cumsum(left) - left + (left + 1) / 2
         return ranks

@@ -49,7 +49,7 @@ def merged_intervals(left: Integers, events: Integers, beyond: int, ties: Ties, 
 
 
 def check_intervals(number: Integers, bins: int) -> None:
-    """Raises unless these are intervals of the study's grid, or unions of neighbours.
+    """Raises unless these (bins,) numbers are intervals of the study's grid, or unions of neighbours.
 
     Raises:
         SpecError: they are not.
@@ -79,7 +79,7 @@ def risk_of(stratum: Stratum, coef: Floats) -> tuple[Floats, Floats]:
 
 
 def risk_set_arrays(stratum: Stratum, coef: Floats, ties: Ties, bins: int) -> dict[str, Floats]:
-    """A site's sums over risk sets in at most `bins` intervals, 0 beyond the last."""
+    """A site's (bins, ...) sums over risk sets at (p,) `coef`, 0 beyond its last interval."""
     eta, risk = risk_of(stratum, coef)
     sums = stratum.sums(risk, ties)
     s2, d2 = stratum.second_moments(risk, ties)
@@ -132,7 +132,7 @@ class Joined:
         return np.asarray(within - self.sums.outer(g))
 
     def point(self, coef: Floats) -> Point:
-        """The log partial likelihood and its derivatives."""
+        """The log partial likelihood and its derivatives, of the (p,) `coef` that was asked."""
         score = self.observed - self.sums.total_mean.sum(axis=0)
         loglik = self.observed_eta - float(self.sums.log.sum())
         return Point(coef, loglik, score, self.information(np.ones(len(self.s2))))

@@ -227,7 +227,7 @@ def scored(
 def scored_by_fold(
     spec: ValidatedProbability, table: AnalysisTable, folds: Integers, arrays: Mapping[str, Array]
 ) -> Iterator[tuple[Floats, Floats]]:
-    """The same of each fold by itself."""
+    """Outcomes (n,) and probabilities (models, n) of each fold's people by themselves."""
     models = spec.fitted_models()
     for people, fits in tested(spec, table, folds, arrays):
         p = np.array([score(model, people, fits[part]) for part, model in models.items()])

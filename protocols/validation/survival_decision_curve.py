@@ -78,7 +78,7 @@ class SurvivalDecisionCurveSpec(ValidatedSurvival):
         return {("models", name): self.models[name] for name in self.names()}
 
     def until_day(self) -> Floats:
-        """The edges of the grid up to the day."""
+        """(intervals + 1,) the edges of the grid up to the day."""
         edges = self.edges()
         return edges[edges <= self.day]
 

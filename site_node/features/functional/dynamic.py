@@ -21,7 +21,7 @@ class Kinetics(NamedTuple):
 
 
 def parker_input(time_min: Floats) -> Floats:
-    """The blood concentration in mM of Parker et al. 2006 (eq. 1, table 1), `time_min` from the bolus."""
+    """Blood concentrations in mM of Parker et al. 2006 (eq. 1, table 1), at (n,) minutes from the bolus."""
     scale, centre, width = np.array([0.809, 0.330]), np.array([0.17046, 0.365]), np.array([0.0563, 0.132])
     alpha, beta, s, tau = 1.050, 0.1685, 38.078, 0.483
     t = time_min[..., None]
@@ -31,7 +31,11 @@ def parker_input(time_min: Floats) -> Floats:
 
 
 def extended_tofts(time_min: Floats, plasma: Floats, ktrans: float, ve: float, vp: float) -> Floats:
-    """The tissue concentration vp Cp + Ktrans ∫ Cp(u) exp(-kep (t - u)) du with kep = Ktrans / ve."""
+    """The (n,) tissue concentration vp Cp + Ktrans ∫ Cp(u) exp(-kep (t - u)) du with kep = Ktrans / ve.
+
+    Args:
+        time_min, plasma: (n,) times and Cp.
+    """
     kep = np.array([ktrans / max(ve, 1e-9)])
     return np.asarray(vp * plasma + ktrans * _washed_out(time_min, plasma, kep)[:, 0])
 
@@ -58,7 +62,11 @@ def fit_extended_tofts(
 
 
 def misfit(time_min: Floats, plasma: Floats, curve: Floats, at: NDArray[np.intp]) -> float:
-    """The squares that the best kep of the grid leaves of a curve, less its own: to compare inputs."""
+    """The squares that the grid's best kep leaves of an (images,) curve, less its own: to compare inputs.
+
+    Args:
+        time_min, plasma: (n,) times and Cp; at: (images,) which of these the curve is of.
+    """
     grid = np.geomspace(*KEP_RANGE, KEP_STEPS)
     basis = _washed_out(time_min, plasma, grid)[at]
     moments = _Moments((basis**2).sum(axis=0), plasma[at] @ basis, basis.T @ curve)
@@ -156,5 +164,6 @@ def _weights(step: float, kep: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def integral(time: Floats, curves: Floats) -> Floats:
+    """(n, voxels) the integrals of (n, voxels) curves from the first of (n,) times on, by trapezoids."""
     area = np.diff(time)[:, None] * (curves[1:] + curves[:-1]) / 2
     return np.concatenate([np.zeros((1, curves.shape[1])), np.cumsum(area, axis=0)])

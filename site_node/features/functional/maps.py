@@ -97,7 +97,7 @@ class Volumes:
     taken: Mapping[Quantity, Floats]
 
     def each(self, quantity: Quantity) -> Floats:
-        """The quantity for every volume. Raises NoMapError where one is not told."""
+        """The quantity for every volume, (volume,). Raises NoMapError where one is not known."""
         values = self.taken.get(quantity)
         if values is None or not np.all(np.isfinite(values)):
             raise lack_of(quantity)

@@ -37,7 +37,7 @@ def _decay(signal: Floats, x: Floats) -> Floats:
 
 
 def spoiled_gradient_echo(m0: Floats, r1: Floats, flip_rad: Floats, tr_s: float) -> Floats:
-    """The steady-state signal M0 sin α (1 - E) / (1 - cos α E) with E = exp(-TR R1), broadcast."""
+    """The steady-state signal M0 sin α (1 - E) / (1 - cos α E) with E = exp(-TR R1); any shape, broadcast."""
     e = np.exp(-tr_s * r1)
     return np.asarray(m0 * np.sin(flip_rad) * (1 - e) / (1 - np.cos(flip_rad) * e))
 

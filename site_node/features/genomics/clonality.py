@@ -20,7 +20,7 @@ def cancer_cell_fraction(
     NaN where one of them is not a number that a tumour can have.
 
     Args:
-        vaf: fraction of reads with the variant.
+        vaf: (n,) fraction of reads with the variant; the others are (n,) as well.
         purity: fraction of the sample's cells that are tumour, above 0.
         tumour_copies: copies of the locus in a tumour cell.
         multiplicity: copies that carry the variant, at least 1.
@@ -33,6 +33,6 @@ def cancer_cell_fraction(
 
 
 def likely_multiplicity(vaf: Floats, purity: Floats, tumour_copies: Floats) -> Floats:
-    """Copies with the variant: VAF / purity (purity CN_t + 2 (1 - purity)) as a whole number, >= 1."""
+    """(n,) copies with the variant: VAF / purity (purity CN_t + 2 (1 - purity)), a whole number, >= 1."""
     one_copy = cancer_cell_fraction(vaf, purity, tumour_copies, np.ones_like(vaf))
     return np.maximum(1.0, np.rint(one_copy))

@@ -26,13 +26,13 @@ class Segments(NamedTuple):
 
 
 def calls(log2_ratio: Floats) -> Floats:
-    """-2 deep loss, -1 loss, 0 neutral, 1 gain, 2 amplification; NaN of NaN."""
+    """-2 deep loss, -1 loss, 0 neutral, 1 gain, 2 amplification, of any shape; NaN of NaN."""
     found = np.digitize(log2_ratio, (DEEP_LOSS, LOSS, GAIN, AMPLIFICATION), right=True) - 2.0
     return np.where(np.isnan(log2_ratio), np.nan, found)
 
 
 def copies(log2_ratio: Floats, purity: Floats | float = 1.0) -> Floats:
-    """Copies in a tumour cell: (2 2^r - 2 (1 - purity)) / purity, at least 0."""
+    """Copies in a tumour cell: (2 2^r - 2 (1 - purity)) / purity, at least 0; of any shape, broadcast."""
     total = DIPLOID * np.exp2(log2_ratio)
     return np.maximum(0.0, (total - DIPLOID * (1.0 - purity)) / purity)
 

@@ -10,17 +10,17 @@ Zone = Literal["no progression", "indeterminate", "progression"]
 
 
 def log2_change(first: Floats, later: Floats, detectable: float) -> Floats:
-    """log2(later / first), with both taken as at least the smallest fraction that the assay detects."""
+    """(n,) log2(later / first), both at least the smallest fraction that the assay detects."""
     return np.log2(np.maximum(later, detectable) / np.maximum(first, detectable))
 
 
 def cleared(first: Floats, later: Floats, detectable: float) -> Floats:
-    """1 where a fraction that was detectable no longer is, 0 where it still is, NaN where it never was."""
+    """(n,) 1 where a detectable fraction is no longer so, 0 where it still is, NaN where it never was."""
     return np.where(first >= detectable, (later < detectable) * 1.0, np.nan) + 0.0 * later
 
 
 def progression_probability(prior: Floats, *likelihood_ratios: Floats) -> Floats:
-    """Posterior of progression: prior odds times P(finding | progression) / P(finding | none) of each.
+    """(n,) posterior of progression: prior odds times P(finding | progression) / P(finding | none) of each.
 
     The findings (RECIST category, ctDNA result) are taken as independent given progression or none.
     """

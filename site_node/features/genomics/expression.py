@@ -27,7 +27,7 @@ def fpkm(counts: Floats, lengths: Floats) -> Floats:
 
 
 def log2_1p(values: Floats) -> Floats:
-    """log2(1 + x), in which a gene without a read is 0."""
+    """log2(1 + x) of any shape, in which a gene without a read is 0."""
     return np.log2(1.0 + values)
 
 

@@ -65,7 +65,7 @@ def largest_arc(sums: Floats, least: int, known: float, first_only: bool) -> tup
 
 @kernel
 def arcs_by_chance(values: Floats, least: int, observed: float, draws: int, most: int, seed: int) -> int:
-    """In how many of `draws` orders of the centred values an arc reaches `observed`; stops above `most`."""
+    """In how many of `draws` orders of (n,) centred values an arc reaches `observed`; stops above `most`."""
     np.random.seed(seed)
     shuffled = values.copy()
     sums = np.zeros(len(values) + 1)
@@ -83,7 +83,7 @@ def arcs_by_chance(values: Floats, least: int, observed: float, draws: int, most
 
 @kernel
 def means_by_chance(values: Floats, n_left: int, draws: int, most: int, seed: int) -> int:
-    """In how many orders of the values the first `n_left` have a mean as far from the others' as observed."""
+    """In how many orders of (n,) values the mean of the first `n_left` is as far from the others' as here."""
     np.random.seed(seed)
     shuffled = values - values.mean()
     observed = abs(shuffled[:n_left].sum()) * (1.0 - 1e-12)

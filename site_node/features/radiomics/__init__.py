@@ -38,7 +38,7 @@ def extract_regions(
     spacing_mm: tuple[float, float, float],
     settings: Settings,
 ) -> dict[str, list[Feature]]:
-    """The features of several regions of one image, by their names, as `extract` gives them one by one.
+    """The features of several regions of one image (z, y, x), by their names, as `extract` gives each.
 
     Regions may overlap; those near each other share the resampled image and the filters' responses.
     """

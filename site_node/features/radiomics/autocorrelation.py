@@ -18,13 +18,13 @@ FAMILY = Family(
 
 
 def compute(intensities: NDArray[np.float64], region: Region) -> dict[str, float]:
-    """The features by tag, of the intensity mask's intensities."""
+    """The features by tag, of the (n,) intensities of the intensity mask's voxels."""
     moran, geary = moran_geary(intensities, region)
     return {"morph_moran_i": moran, "morph_geary_c": geary}
 
 
 def moran_geary(intensities: NDArray[np.float64], region: Region) -> tuple[float, float]:
-    """Moran's I (N365) and Geary's C (NPT7) of a region's intensities; NaN for constant ones."""
+    """Moran's I (N365) and Geary's C (NPT7) of a region's (n,) intensities; NaN for constant ones."""
     n = intensities.size
     centred = intensities - intensities.mean() if n else intensities
     spread = float(centred.std()) if n else 0.0

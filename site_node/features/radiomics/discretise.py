@@ -9,7 +9,7 @@ from .settings import Discretisation, FixedBinNumber, FixedBinSize, Resegmentati
 def grey_levels(
     intensities: NDArray[np.float64], method: Discretisation, resegmentation: Resegmentation
 ) -> NDArray[np.int64]:
-    """The grey level, from 1, of each of the region's intensities; all 1 where they are constant."""
+    """The grey level, from 1, of each of the region's (n,) intensities; all 1 where they are constant."""
     if intensities.size == 0:
         return np.empty(0, dtype=np.int64)
     if isinstance(method, FixedBinNumber):
@@ -23,7 +23,7 @@ def grey_levels(
 def bin_start(
     intensities: NDArray[np.float64], method: FixedBinSize, resegmentation: Resegmentation
 ) -> float:
-    """Where the first bin begins: as set, else the re-segmentation range's lower end, else the minimum."""
+    """Where the first bin begins: as set, or the low end of re-segmentation or of (n,) intensities."""
     low = resegmentation.range[0] if resegmentation.range else None
     if method.start is not None:
         return method.start

@@ -71,7 +71,7 @@ def extract_regions(
     spacing_mm: Spacing,
     settings: Settings,
 ) -> dict[str, list[Feature]]:
-    """The features of each region, as `extract` gives them one by one; regions may overlap.
+    """The features of each region of an image (z, y, x), as `extract` gives them; regions may overlap.
 
     Regions near each other share the resampled image and the filters' responses.
     """
@@ -143,7 +143,7 @@ class Measured:
 
 
 def measure(near: NDArray[np.float64], region: Region, settings: Settings) -> Measured:
-    """What the asked families say of the image in the region's padded box."""
+    """What the asked families say of the image (z, y, x) in the region's padded box."""
     asked = settings.families
     intensities = near.ravel()[region.index]
     measured = Measured({}, _missing_reason(intensities, region))
@@ -170,7 +170,7 @@ def measure(near: NDArray[np.float64], region: Region, settings: Settings) -> Me
 
 
 def standardised(intensities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The intensities with mean 0 and variance 1 over the region; constant ones become 0."""
+    """The (n,) intensities with mean 0 and variance 1 over the region; constant ones become 0."""
     centred = intensities - intensities.mean()
     spread = centred.std()
     return centred / spread if spread > 0 else np.zeros_like(centred)

@@ -24,7 +24,7 @@ def row_extents(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 @kernel
 def moments(mask: NDArray[np.bool_], extents: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sums over the true voxels of 1, z, y, x, z², y², x², zy, zx, yx."""
+    """(10,) the sums over the true voxels of 1, z, y, x, z², y², x², zy, zx, yx."""
     n_z, n_y, _ = mask.shape
     total = np.zeros(10)
     for z in range(n_z):
@@ -45,7 +45,7 @@ def moments(mask: NDArray[np.bool_], extents: NDArray[np.int64]) -> NDArray[np.f
 def weighted_sums(
     mask: NDArray[np.bool_], extents: NDArray[np.int64], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Sums over the true voxels of the weight times 1, z, y, x."""
+    """(4,) the sums over the true voxels of the weight (z, y, x) times 1, z, y, x."""
     n_z, n_y, _ = mask.shape
     total = np.zeros(4)
     for z in range(n_z):
@@ -61,14 +61,14 @@ def weighted_sums(
 
 @inlined
 def approach(row: NDArray[np.int16], above: NDArray[np.int16], behind: NDArray[np.int16]) -> None:
-    """Lowers the distances of one row to one more than those of two neighbouring rows."""
+    """Lowers the (x,) distances of one row to one more than those of two neighbouring rows."""
     for x in range(row.size):
         row[x] = min(row[x], np.int16(min(above[x], behind[x]) + np.int16(1)))
 
 
 @kernel
 def border_distance(mask: NDArray[np.bool_], depth: int) -> NDArray[np.int16]:
-    """Steps over faces to leave the mask, 1 at its border; within the slice where `depth` is 0."""
+    """Steps (z, y, x) over faces to leave the mask, 1 at its border; within the slice where `depth` is 0."""
     n_z, n_y, n_x = mask.shape
     distance = mask.astype(np.int16) * np.int16(32000)
     for z in range(1, n_z - 1):
@@ -112,7 +112,7 @@ def count_cubes(
 
 @kernel
 def largest_distance(points: NDArray[np.float64]) -> float:
-    """The greatest distance between two of the points."""
+    """The greatest distance between two of (n, 3) points."""
     greatest = 0.0
     for i in range(points.shape[0]):
         for j in range(i):
@@ -125,24 +125,26 @@ def largest_distance(points: NDArray[np.float64]) -> float:
 
 @inlined
 def add(total: NDArray[np.float32], part: NDArray[np.float32]) -> None:
+    """Adds (n,) `part` to (n,) `total`."""
     for i in range(total.size):
         total[i] += part[i]
 
 
 @inlined
 def add_both(total: NDArray[np.float32], one: NDArray[np.float32], other: NDArray[np.float32]) -> None:
+    """Adds (n,) `one` and `other` to (n,) `total`: one pass where two would wait for memory."""
     for i in range(total.size):
         total[i] += one[i] + other[i]
 
 
 @kernel
 def sphere_sums(image: NDArray[np.float32], half: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The sum over the sphere around each voxel of an image padded by the sphere's reach, without the
-    padding.
+    """The sum over the sphere around each voxel of an image (z, y, x), which the sphere's reach pads.
 
-    half[dz, dy] is how far the sphere extends along x in that row, -1 for not at all. Rows of equal length
-    are summed once for a plane, then discs, which serve the planes above and below. Planes are flat, so that
-    the loops are long; what they carry from one row to the next falls into the padding.
+    What is returned has no padding. half[dz, dy] is how far the sphere extends along x in that row, -1 for
+    not at all. Rows of equal length are summed once for a plane, then discs, which serve the planes above and
+    below. Planes are flat, so that the loops are long; what they carry from one row to the next falls into
+    the padding.
     """
     n_z, n_y, n_x = image.shape
     reach_z, reach_y, reach_x = half.shape[0] // 2, half.shape[1] // 2, half.max()
@@ -180,7 +182,7 @@ def sphere_sums(image: NDArray[np.float32], half: NDArray[np.int64]) -> NDArray[
 def peaks(
     means: NDArray[np.float32], image: NDArray[np.float64], mask: NDArray[np.bool_]
 ) -> tuple[float, float]:
-    """The greatest mean at a brightest voxel of the mask, and at any of its voxels."""
+    """The greatest mean (z, y, x) at a brightest voxel of the mask, and at any of its voxels."""
     n_z, n_y, n_x = mask.shape
     brightest, local, everywhere = -np.inf, -np.inf, -np.inf
     for z in range(n_z):
@@ -202,8 +204,9 @@ def weighted_products(
     squares: NDArray[np.complex64] | NDArray[np.complex128],
     values: NDArray[np.complex64] | NDArray[np.complex128],
 ) -> NDArray[np.float64]:
-    """The sums over half spectra of weight times Re(a b*), for a, b = ones, ones; ones, squares; values,
-    values.
+    """(3,) the sums of weight times Re(a b*), for a, b = ones, ones; ones, squares; values, values.
+
+    The spectra are halves, (z, y, x).
 
     The weight at a frequency beyond the octant is that of its mirror image.
     """

@@ -44,7 +44,7 @@ FAMILY = Family(
 
 
 def compute(counts: NDArray[np.int64]) -> dict[str, float]:
-    """The family's values by tag, of the voxels at each grey level 1..n."""
+    """The family's values by tag, of the (n,) voxels at each grey level 1..n."""
     levels = np.arange(1, counts.size + 1, dtype=np.float64)
     filled = np.flatnonzero(counts)
     values = intensity.statistics(intensity.Sample(levels[filled], counts[filled]))

@@ -58,7 +58,7 @@ class Sample:
         return Sample(self.values[part], None if self.counts is None else self.counts[part])
 
     def mean_product(self, a: Floats, b: Floats) -> float:
-        """The mean of a times b, each given for every value."""
+        """The mean of a times b, each (values,)."""
         if self.counts is not None:
             return float(np.sum(a * b * self.counts)) / self.n
         return float(np.einsum("i,i->", a, b)) / self.n  # not BLAS: it wakes threads that cost more
@@ -112,5 +112,5 @@ def statistics(sample: Sample) -> dict[str, float]:
 
 
 def compute(ordered: Floats) -> dict[str, float]:
-    """The family's values by tag, of the intensity mask's sorted intensities."""
+    """The family's values by tag, of the intensity mask's (n,) sorted intensities."""
     return {f"stat_{tag}": value for tag, value in statistics(Sample(ordered)).items()}

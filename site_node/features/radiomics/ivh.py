@@ -24,7 +24,7 @@ FAMILY = Family(
 
 
 def compute(ordered: NDArray[np.float64], settings: Settings) -> dict[str, float]:
-    """The family's values by tag, of the intensity mask's sorted intensities.
+    """The family's values by tag, of the intensity mask's (n,) sorted intensities.
 
     With FBS an intensity is the centre of its bin; with FBN it is the grey level itself.
     """

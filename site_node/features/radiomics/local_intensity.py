@@ -19,7 +19,7 @@ RADIUS_MM = 10 * (3 / (4 * np.pi)) ** (1 / 3)  # 6.2 mm
 
 
 def compute(image: NDArray[np.float64], region: Region) -> dict[str, float]:
-    """The family's values by tag; the spheres see the whole image, not the region alone."""
+    """The family's values by tag; the spheres see the whole image (z, y, x), not the region alone."""
     inside = region.intensity[1:-1, 1:-1, 1:-1]
     local, everywhere = geometry_kernels.peaks(_sphere_means(image, region), image[region.box], inside)
     return {"loc_peak_loc": local, "loc_peak_glob": everywhere}

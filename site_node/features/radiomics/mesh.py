@@ -109,7 +109,7 @@ def _case_tables(spacing_mm: Spacing) -> tuple[NDArray[np.float64], NDArray[np.f
 
 
 def area_and_volume(mask: NDArray[np.bool_], spacing_mm: Spacing) -> tuple[float, float]:
-    """Surface area in mm² (C0JK) and enclosed volume in mm³ (RNU0) of a mask padded with background."""
+    """Surface area in mm² (C0JK), enclosed volume in mm³ (RNU0) of a mask (z, y, x) with a border of 0."""
     count, position = geometry_kernels.count_cubes(mask)
     area, volume, vector = _case_tables(spacing_mm)
     # det(o+a, o+b, o+c) / 6 summed over a cell = its local term + o . (vector area) / 3

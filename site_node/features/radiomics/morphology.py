@@ -45,7 +45,7 @@ FAMILY = Family(
 
 
 def compute(image: NDArray[np.float64], region: Region) -> dict[str, float]:
-    """The family's values by tag. `image` is the padded crop of the region's box."""
+    """The family's values by tag. `image` (z, y, x) is the padded crop of the region's box."""
     area, volume = area_and_volume(region.morphological, region.spacing_mm)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {

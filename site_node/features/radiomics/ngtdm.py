@@ -19,7 +19,7 @@ FAMILY = Family(
 
 
 def compute(voxels: NDArray[np.float64], differences: NDArray[np.float64]) -> dict[str, float]:
-    """The family's values by tag, of n_i and s_i for levels 1..n; NaN where no voxel has a neighbour.
+    """The family's values by tag, of (n,) n_i and s_i for levels 1..n; NaN: no voxel has a neighbour.
 
     Where every voxel equals its neighbourhood, coarseness is 10⁶ and busyness and strength are 0 (IBSI 3.10).
     """

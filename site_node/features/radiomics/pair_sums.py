@@ -32,6 +32,7 @@ from . import geometry_kernels
 from .model import Spacing
 
 Volume = NDArray[np.float32]
+"""Numbers (z, y, x)."""
 Spectrum = NDArray[np.complex64] | NDArray[np.complex128]
 Field = NDArray[np.float32] | NDArray[np.float64]
 Fields = tuple[Field, Field, Field]
@@ -69,7 +70,7 @@ def pair_sums(values: Volume, mask: NDArray[np.bool_], spacing_mm: Spacing) -> P
 
 
 def smooth_part(r: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
-    """g(r), which is 1/r from the radius on; 0 for an infinite radius."""
+    """g(r), of any shape, which is 1/r from the radius on; 0 for an infinite radius."""
     if np.isinf(radius):
         return np.zeros_like(r)
     nodes, weights = leggauss(16)

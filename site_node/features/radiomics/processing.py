@@ -15,6 +15,7 @@ from .resample import REACH, Axis, resample
 from .settings import Interpolation, Resegmentation, Settings
 
 Image = NDArray[np.float64]
+"""A volume (z, y, x)."""
 
 LARGEST = 1e30  # what single precision and fourth powers bear; beyond it a voxel has no number
 MAX_VOXELS = 2**28  # of a resampled grid: 2 GB, and several of them are needed at once
@@ -47,9 +48,9 @@ class Together:
 def process(
     image: NDArray[np.number], mask: NDArray[np.generic], spacing_mm: Spacing, settings: Settings
 ) -> Processed:
-    """The interpolated image with the region's morphological and intensity masks. Raises UnusableError.
+    """The interpolated image with the region's morphological and intensity masks, (z, y, x) each.
 
-    Only as much of the region's surroundings is processed as a value can depend on.
+    Raises UnusableError. Only as much of the region's surroundings is processed as a value can depend on.
     """
     window = window_of(image, mask, spacing_mm, settings)
     found = process_together(window, image, {"": mask}, spacing_mm, settings)
@@ -65,10 +66,10 @@ def process_together(
     spacing_mm: Spacing,
     settings: Settings,
 ) -> Together:
-    """The window of the image interpolated once, with every region that lies in it. Raises UnusableError.
+    """The window of the image (z, y, x) interpolated once, with every region that lies in it.
 
-    Of several regions an image with voxels that have no number is refused: what takes their place is a matter
-    of the one region.
+    Raises UnusableError. Of several regions an image with voxels that have no number is refused: what takes
+    their place is a matter of the one region.
     """
     drawn = {name: mask[window] != 0 for name, mask in masks.items()}
     intensities = np.asarray(image[window], dtype=np.float64)
@@ -96,7 +97,7 @@ def process_together(
 def window_of(
     image: NDArray[np.number], mask: NDArray[np.generic], spacing_mm: Spacing, settings: Settings
 ) -> Box:
-    """The box of old voxels that a value of the region can depend on. Raises UnusableError."""
+    """The box of old voxels (z, y, x) that a value of the region can depend on. Raises UnusableError."""
     window = _window(_checked(image, mask, spacing_mm), spacing_mm, settings)
     z, y, x = (slice(*side.indices(size)) for side, size in zip(window, image.shape, strict=True))
     return z, y, x
@@ -160,7 +161,7 @@ class Grid:
         return np.rint(image) if self.settings.round_intensities else image
 
     def mask(self, mask: Mask) -> Mask:
-        """The mask of the voxels that lie inside for at least the settings' share."""
+        """The mask (z, y, x) of the voxels that lie inside for at least the settings' share."""
         if self.axes is None:
             return mask
         share = resample(mask.astype(np.float64), self.axes, self.settings.mask)
@@ -169,7 +170,7 @@ class Grid:
 
 
 def resegment(image: Image, mask: Mask, settings: Resegmentation) -> Mask:
-    """The mask without the voxels out of range and without outliers; both are judged on the mask as given."""
+    """The mask (z, y, x) without voxels out of range and outliers; both are judged on the mask as given."""
     kept = mask.copy()
     low, high = settings.range or (None, None)
     if low is not None:

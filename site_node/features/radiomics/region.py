@@ -14,7 +14,7 @@ from .model import Spacing
 
 
 def bounding_box(mask: Mask) -> Box | None:
-    """The smallest box around the true voxels, None where there are none."""
+    """The smallest box around the true voxels of a mask (z, y, x), None where there are none."""
     z = _extent(mask, (1, 2))
     if z.stop == 0:
         return None
@@ -42,7 +42,7 @@ class Region:
 
     @classmethod
     def of(cls, morphological: Mask, intensity: Mask, spacing_mm: Spacing) -> "Region | None":
-        """The region of two masks on the image's grid; None where the morphological one is empty."""
+        """The region of two masks (z, y, x) on the image's grid; None if the morphological one is empty."""
         box = bounding_box(morphological)
         if box is None:
             return None
@@ -50,7 +50,7 @@ class Region:
 
     @cached_property
     def index(self) -> NDArray[np.intp]:
-        """Flat positions of the intensity mask's voxels in the padded box."""
+        """(n_voxels,) the flat positions of the intensity mask's voxels in the padded box."""
         return np.flatnonzero(self.intensity)
 
     @cached_property
@@ -59,7 +59,7 @@ class Region:
         return int(self.index.size)
 
     def padded(self, image: NDArray[np.floating]) -> NDArray[np.float64]:
-        """An image of the box with the region's border of padding, 0."""
+        """An image (z, y, x) of the box with the region's border of padding, 0."""
         result = np.zeros(self.intensity.shape)
         result[1:-1, 1:-1, 1:-1] = image
         return result
@@ -71,7 +71,7 @@ class Region:
 
     @cached_property
     def morphological_extents(self) -> NDArray[np.int64]:
-        """As `extents`, of the morphological mask."""
+        """As `extents`, of the morphological mask, (z, y, 2)."""
         return geometry_kernels.row_extents(self.morphological)
 
     @cached_property
@@ -85,7 +85,7 @@ class Region:
 
     @cached_property
     def principal_variances_mm(self) -> NDArray[np.float64]:
-        """The eigenvalues of the positions' sample covariance in mm², largest first; 0 for one voxel."""
+        """(3,) the eigenvalues of the positions' sample covariance in mm², largest first; 0 for one voxel."""
         n, zz, yy, xx, zy, zx, yx = self._moments[[0, 4, 5, 6, 7, 8, 9]]
         if n < 2:
             return np.zeros(3)
@@ -96,12 +96,12 @@ class Region:
 
     @cached_property
     def distance_3d(self) -> NDArray[np.int16]:
-        """Steps over faces to leave the morphological mask: 1 at its border (IBSI 3.9)."""
+        """Steps (z, y, x) over faces to leave the morphological mask: 1 at its border (IBSI 3.9)."""
         return geometry_kernels.border_distance(self.morphological, 1)
 
     @cached_property
     def distance_2d(self) -> NDArray[np.int16]:
-        """As `distance_3d`, each slice by itself."""
+        """As `distance_3d`, (z, y, x), each slice by itself."""
         return geometry_kernels.border_distance(self.morphological, 0)
 
     @cached_property

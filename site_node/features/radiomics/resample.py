@@ -9,6 +9,7 @@ from scipy import ndimage
 
 Method = Literal["nearest", "linear", "cubic"]
 Volume = NDArray[np.floating]
+"""Numbers (z, y, x)."""
 
 # How many old voxels around a place may be seen; the cubic spline's prefilter forgets a voxel by 0.268 a
 # step, so that 24 voxels away it weighs 2e-14.

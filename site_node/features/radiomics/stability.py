@@ -16,6 +16,7 @@ from .model import Model, Spacing
 from .region import bounding_box
 
 Image = NDArray[np.float64]
+"""A volume (z, y, x)."""
 
 
 class Perturbation(NamedTuple):
@@ -39,7 +40,7 @@ class Perturbations(Model):
 def perturbed(
     image: Image, mask: Mask, spacing_mm: Spacing, settings: Perturbations
 ) -> Iterator[Perturbation]:
-    """The case as it is, then each change of it, on the same grid."""
+    """The case as it is, then each change of it, on the same grid (z, y, x)."""
     yield Perturbation("none", image, mask)
     rng = np.random.default_rng(settings.seed)
     spread = noise_of(image)

@@ -34,6 +34,7 @@ class Discretised:
     region: Region
 
     def voxels_by_slice(self) -> NDArray[np.int64]:
+        """(z,) voxels of each slice of the unpadded box."""
         return np.asarray(np.count_nonzero(self.levels[1:-1], axis=(1, 2)), dtype=np.int64)
 
 

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from .compiled import inlined, kernel
 
 Levels = NDArray[np.int16]
+"""Grey levels (z, y, x), padded."""
 
 
 @inlined
 def flush_pairs_and_runs(
     table: NDArray[np.uint32], pairs: NDArray[np.uint32], later: NDArray[np.uint32]
 ) -> None:
-    """Moves one direction's table into its matrices and empties it."""
+    """Moves one direction's table into its matrices, (n, n) and (n, longest), and empties it."""
     n, longest = later.shape
     for a in range(n):
         for b in range(n):
@@ -35,7 +36,7 @@ def measure_runs(
     ours: NDArray[np.int16],
     along_x: bool,
 ) -> None:
-    """Fills `ours` with how many predecessors of equal level each voxel of a row has in an unbroken line."""
+    """Fills (x,) `ours` with how many predecessors of equal level each voxel has in an unbroken line."""
     if along_x:
         k = np.int16(0)
         for x in range(row.size):
@@ -56,7 +57,7 @@ def count_row(
     place: NDArray[np.int32],
     table: NDArray[np.uint32],
 ) -> None:
-    """Counts each voxel of a row in one place: in its run if it continues one, else as a pair."""
+    """Counts each voxel of an (x,) row in one place: in its run if it continues one, else as a pair."""
     n, longest = shape
     for x in range(row.size):
         level = np.int32(row[x])
@@ -80,11 +81,12 @@ def count_pairs_and_runs(
     pairs: NDArray[np.uint32],
     later: NDArray[np.uint32],
 ) -> None:
-    """Fills `pairs` and `later` for each direction, and for each slice where `per_slice`.
+    """Fills `pairs` (slice, direction, n, n) and `later` (slice, direction, n, longest).
 
-    pairs[slice, direction, a, b]: voxels of level a whose predecessor along the direction has another level
-    b. later[slice, direction, a, k]: voxels of level a with k >= 1 predecessors in their run. Together they
-    say all: one increment per voxel and direction, at spread addresses, and no branch.
+    Slot 0 holds all slices unless `per_slice`. pairs[slice, direction, a, b]: voxels of level a whose
+    predecessor along the direction has another level b. later[slice, direction, a, k]: voxels of level a with
+    k >= 1 predecessors in their run. Together they say all: one increment per voxel and direction, at spread
+    addresses, and no branch.
     """
     n_z, n_y, n_x = levels.shape
     n, longest = later.shape[2], later.shape[3]
@@ -121,7 +123,7 @@ def count_neighbours(
     differences: NDArray[np.float64],
     dependences: NDArray[np.uint32],
 ) -> None:
-    """Fills the NGTDM's n and s and the NGLDM for each slice, or in slot 0.
+    """Fills the NGTDM's (slice, n) n and s, and the NGLDM, for each slice or in slot 0.
 
     The neighbourhood is 3 x 3 in the plane and reaches `depth` (0 or 1) planes up and down.
     dependences[slice, level, k]: voxels with k neighbours within `coarseness` of their own level.
@@ -160,7 +162,7 @@ def count_neighbours(
 
 @kernel
 def find_root(parent: NDArray[np.int32], i: np.int32) -> np.int32:
-    """The root of i's tree, which the walk makes flatter."""
+    """The root of i's tree in (labels,) `parent`, which the walk makes flatter."""
     while parent[i] != i:
         parent[i] = parent[parent[i]]
         i = parent[i]
@@ -169,7 +171,7 @@ def find_root(parent: NDArray[np.int32], i: np.int32) -> np.int32:
 
 @kernel
 def unite(parent: NDArray[np.int32], a: np.int32, b: np.int32) -> np.int32:
-    """One label for two zones that touch: their smaller root. A label of -1 means no zone."""
+    """One label for two zones that touch: their smaller root in (labels,) `parent`. -1 means no zone."""
     if a < 0 or a == b:
         return b
     a, b = find_root(parent, a), find_root(parent, b)
@@ -183,8 +185,7 @@ def unite(parent: NDArray[np.int32], a: np.int32, b: np.int32) -> np.int32:
 def label_zones(  # noqa: C901
     flat: NDArray[np.int16], shape: tuple[int, int, int], depth: int, parent: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], np.int32]:
-    """A label for each voxel, linked by `parent` to the other labels of its zone, and how many labels there
-    are.
+    """(voxels,) labels, linked by (labels,) `parent` to the others of their zone, and how many there are.
 
     Of a voxel's 13 predecessors many touch each other: one of its level answers for all that touch it.
     """
@@ -245,7 +246,7 @@ def label_zones(  # noqa: C901
 def find_zones(
     levels: Levels, distance: NDArray[np.int16], depth: int
 ) -> tuple[NDArray[np.int16], NDArray[np.int32], NDArray[np.int16], NDArray[np.int16]]:
-    """Level, size, distance to the border and slice of every zone of linked voxels of one level.
+    """(zones,) level, size, distance to the border and slice of every zone of linked voxels of one level.
 
     Voxels are linked over faces, edges and corners within `depth` (0 or 1) planes.
     """

@@ -40,7 +40,7 @@ def bayes_threshold(background: Normal, tumour: Normal, purity: float) -> float:
 
 
 def entropy_of_bins(intensities: Floats, width: float) -> float:
-    """The entropy in bits of the intensities in bins of one width, counted from their minimum."""
+    """The entropy in bits of (n,) intensities in bins of one width, counted from their minimum."""
     bins = np.floor((intensities - intensities.min()) / width).astype(np.int64)
     counts = np.unique(bins, return_counts=True)[1]
     p = counts / counts.sum()
@@ -48,11 +48,10 @@ def entropy_of_bins(intensities: Floats, width: float) -> float:
 
 
 def width_for_entropy(intensities: Floats, bits: float, steps: int = 60) -> float:
-    """The bin width with which the intensities' entropy comes nearest to `bits`, such as that of a tumour's
-    clones.
+    """The bin width with which the entropy of (n,) intensities comes nearest to `bits`.
 
-    Entropy falls as bins widen, so the width is found by halving. Raises ValueError for constant intensities
-    or an entropy that their number cannot reach.
+    Bits may be those of a tumour's clones. Entropy falls as bins widen, so the width is found by halving.
+    Raises ValueError for constant intensities or an entropy that their number cannot reach.
     """
     span = float(np.ptp(intensities))
     if span == 0 or not 0 < bits <= np.log2(intensities.size):

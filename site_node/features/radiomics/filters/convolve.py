@@ -13,6 +13,7 @@ from site_node.features.arrays import Box
 Boundary = Literal["zero", "nearest", "periodic", "mirror"]
 Pooling = Literal["max", "mean"]
 Image = NDArray[np.float32]
+"""A volume (z, y, x) in single precision."""
 WHOLE = slice(None)
 PAD_MODES: dict[Boundary, Literal["constant", "edge", "wrap", "symmetric"]] = {
     "zero": "constant",
@@ -73,7 +74,7 @@ def along(image: Image, axis: int, taps: Taps, boundary: Boundary, keep: slice =
 
 
 def boundary_index(places: NDArray[np.int64], size: int, boundary: Boundary) -> NDArray[np.int64]:
-    """Which voxel stands for each place on an axis, -1 for none."""
+    """Which voxel stands for each of (n,) places on an axis, -1 for none."""
     if boundary == "zero":
         return np.where((places >= 0) & (places < size), places, -1)
     if boundary == "nearest":
@@ -143,5 +144,5 @@ def rotation_pooled(
 
 
 def cut(response: NDArray[np.floating], box: Box | None) -> Image:
-    """The box of a response that had to be computed whole."""
+    """The box of a response (z, y, x) that had to be computed whole."""
     return np.ascontiguousarray(response[box or ...], dtype=np.float32)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..compiled import inlined, kernel
 
 Image = NDArray[np.float32]
+"""A volume in single precision, (z, y, x) or (outer, axis, inner)."""
 CHUNK = 2048  # voxels of a line that stay in the first cache with the lines they are made of
 
 
@@ -23,6 +24,7 @@ def add_weighted(
     d: NDArray[np.float32],
     weights: NDArray[np.float32],
 ) -> None:
+    """Adds to (n,) `into` four (n,) lines by their (4,) weights."""
     p, q, r, s = weights[0], weights[1], weights[2], weights[3]
     for i in range(into.size):
         into[i] += p * a[i] + q * b[i] + r * c[i] + s * d[i]
