@@ -36,6 +36,7 @@ class Code(StrEnum):
     ALREADY_ANSWERED = "already-answered"
     WITHHELD = "withheld"
     SITE_FAILED = "site-failed"
+    AUDIT_DAMAGED = "audit-damaged"
     # the study cannot go on
     TOO_FEW_SITES = "too-few-sites"
     SITE_UNREACHABLE = "site-unreachable"

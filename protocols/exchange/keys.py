@@ -59,9 +59,14 @@ def masking_key(path: Path) -> X25519PrivateKey:
 
 def noise_secret(path: Path) -> bytes:
     """The 32 bytes of a file from which a site's noise comes; made at the first call."""
-    if not path.exists():
-        write_secret(path, os.urandom(32))
-    return path.read_bytes()
+    return path.read_bytes() if path.exists() else new_secret(path)
+
+
+def new_secret(path: Path) -> bytes:
+    """32 random bytes, now in a file of their own. Raises FileExistsError."""
+    secret = os.urandom(32)
+    write_secret(path, secret)
+    return secret
 
 
 def _make_key(path: Path, generate: Callable[[], Ed25519PrivateKey | X25519PrivateKey]) -> None:

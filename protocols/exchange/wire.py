@@ -28,8 +28,8 @@ Limbs = NDArray[np.uint64]
 Sent = Mapping[str, Array] | Mapping[str, Limbs]
 """What a site says to one question: arrays in the clear, or masked."""
 
-SCHEMA_VERSION = 3
-"""3 is the first in which sites compute the questions themselves; no side speaks an older one."""
+SCHEMA_VERSION = 4
+"""4 is the first in which answers bear heads of audits; no side speaks an older one."""
 MAX_BYTES = 256 * 2**20
 _MAGIC = b"SGW1"
 _DTYPES = {"<f8": 8, "<i8": 8, "<u8": 8, "|u1": 1}
@@ -244,7 +244,9 @@ class RoundMessage:
 class RoundAnswer:
     """What one site says in one round: for each question its released arrays, or a code.
 
-    `question` is the digest of the question's bytes, so that an answer fits one question only.
+    Attributes:
+        question: the digest of the question's bytes, so that an answer fits one question only.
+        audit: site -> head of its audit: the answering site's, and those that it keeps of the other sites.
     """
 
     study: str
@@ -253,6 +255,7 @@ class RoundAnswer:
     site: str
     question: str
     answers: tuple[Sent | Code, ...]
+    audit: Mapping[str, str] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """The canonical bytes."""
@@ -266,19 +269,21 @@ class RoundAnswer:
                 "site": self.site,
                 "question": self.question,
                 "answers": answers,
+                "audit": self.audit,
             }
         )
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The answer of canonical bytes. Raises WireError."""
-        kinds = {"study": str, "run": str, "round": int, "site": str, "question": str, "answers": list}
-        content = message_fields(data, kinds)
+        kinds = {"study": str, "run": str, "round": int, "site": str, "question": str}
+        content = message_fields(data, kinds | {"answers": list, "audit": dict})
         try:
             answers = tuple(
                 Code(a["code"]) if "code" in a else _arrays_of_data(a["arrays"]) for a in content["answers"]
             )
-            answer = cls(**{name: content[name] for name in kinds if name != "answers"}, answers=answers)
+            heads = {str(site): str(head) for site, head in content["audit"].items()}
+            answer = cls(**{name: content[name] for name in kinds}, answers=answers, audit=heads)
             if answer.encode() != data:
                 raise ValueError
         except (AttributeError, KeyError, TypeError, ValueError):

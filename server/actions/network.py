@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from protocols.core.errors import Code, InputError
+from protocols.exchange.documents import KeptHeads
 from protocols.runtime import daemons
 from server.administration import enrolment, processes
 from server.home.config import load
@@ -39,6 +41,16 @@ class EnrolledSite:
 
     name: str
     fingerprint: str
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class WrittenHeads:
+    """What the center keeps of a site's audit, in a file with which the site compares it."""
+
+    site: str
+    heads: int
+    path: Path
     schema_version: int = 1
 
 
@@ -130,6 +142,21 @@ def sites(home: Path) -> SiteList:
     """The sites: invited or enrolled, online or not, and the fingerprint of each one's key."""
     load(home)
     return SiteList(tuple(_entry(site) for site in Store(home).sites()))
+
+
+def heads(home: Path, site: str, *, out: Path | None = None) -> WrittenHeads:
+    """The heads of a site's audit that came with its answers, written to `out` or SITE.heads.json.
+
+    Raises:
+        InputError: none is kept here.
+    """
+    settings = load(home)
+    kept = tuple(Store(home).audit_heads(site))
+    if not kept:
+        raise InputError(Code.NOT_FOUND, f"no head of the audit of site {site!r} is kept here")
+    path = out or Path(f"{site}.heads.json")
+    KeptHeads(site=site, kept_by=settings.consortium, heads=kept).write(path)
+    return WrittenHeads(site, len(kept), path)
 
 
 def start(home: Path) -> CenterStatus:

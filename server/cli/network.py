@@ -79,6 +79,22 @@ def sites(home: Home = Path(".")) -> Output[Any]:
 
 
 @app.command()
+def heads(
+    site: Annotated[str, typer.Argument(help="the site whose audit is in question")],
+    home: Home = Path("."),
+    out: Annotated[Path | None, typer.Option(help="where to write them; SITE.heads.json")] = None,
+) -> Output[Any]:
+    """Write what the center keeps of a site's audit, for `audit verify --heads` there.
+
+    Example: shadowgraph network heads oslo --home /srv/center
+    """
+    from server.actions import network
+    from server.cli.words import network as words
+
+    return Output(network.heads(home, site, out=out), words.heads)
+
+
+@app.command()
 def start(
     home: Home = Path("."),
     foreground: Annotated[bool, typer.Option(help="stay, until SIGTERM; for systemd and containers")] = False,

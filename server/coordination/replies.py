@@ -14,6 +14,7 @@ _WHY = {
     Code.WITHHELD: ": it may have answered about nearly the same people before, and does not say about which",
     Code.BUDGET_SPENT: ": its approval allows no more runs, rounds or questions",
     Code.ALREADY_ANSWERED: ": it answered this study before, for other sites or questions",
+    Code.AUDIT_DAMAGED: ": its audit is not as it was written; people there have to look and to mend it",
     Code.SITE_FAILED: ": something failed there, and its own audit and log say what; submit the study again",
 }
 """What a refusal's code may mean; the site's own audit says more, to the site alone."""

@@ -163,6 +163,7 @@ class StudyRun:
             answers[site] = replies.answer(site, reply, question)
             if not isinstance(reply, Code):
                 self.store.received(self.run, question.round, site, reply)
+                self.store.keep_head(self.run, site, answers[site].audit.get(site, ""))
 
         relayed = self.store.sealed_answers(self.run, question.round - 1)
         sealed = seal(RoundMessage(question.encode(), relayed).encode(), self.key, "question")

@@ -68,4 +68,12 @@ CREATE TABLE relay (
 );
 """
 
-STEPS = (_FIRST, _SECOND, _say_what_failed, _RELAY)
+# The head of a site's audit, as it told it with its latest answer in each run.
+_AUDIT_HEADS = """
+CREATE TABLE audit_head (
+    site TEXT NOT NULL, run TEXT NOT NULL REFERENCES submission (run), head TEXT NOT NULL,
+    PRIMARY KEY (site, run)
+);
+"""
+
+STEPS = (_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS)

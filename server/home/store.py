@@ -283,6 +283,17 @@ class Store:
             )
             return [dict(row) for row in rows]
 
+    def keep_head(self, run: str, site: str, head: str) -> None:
+        """Keeps the head of a site's audit, as its latest answer in a run told it."""
+        with self._open() as db:
+            insert(db, "audit_head", "replace", run=run, site=site, head=head)
+
+    def audit_heads(self, site: str) -> list[str]:
+        """The heads of a site's audit that it told, the latest of each run."""
+        with self._open() as db:
+            rows = db.execute("SELECT head FROM audit_head WHERE site = ? ORDER BY rowid", (site,))
+            return [row["head"] for row in rows]
+
     # What happened, for people who watch
 
     def note(self, run: str, what: str, detail: str = "") -> None:

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from site_node.governance import audit, ledger
+from protocols.core.errors import Code, InputError
+from protocols.exchange.documents import KeptHeads
+from site_node.governance import audit, audit_check, audit_heads, ledger
+from site_node.governance.audit_check import Mended
 from site_node.governance.ledger import ReleasedAnswer
+from site_node.home import config
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,27 @@ class AuditLines:
 
 @dataclass(frozen=True)
 class Chain:
-    """An audit whose chain is whole; a broken one is an error."""
+    """An audit that is whole; a broken one is an error. `heads` is how many of others' it was compared with."""
 
     lines: int
+    heads: int
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class MendedAudit:
+    """An audit after it was mended."""
+
+    mended: Mended
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Site -> how many heads of its audit are kept here; the file with those of one site."""
+
+    kept: Mapping[str, int]
+    file: Path | None
     schema_version: int = 1
 
 
@@ -57,13 +79,45 @@ def shown(home: Path, *, last: int = 20) -> AuditLines:
     return AuditLines(tuple(_line(line) for line in kept))
 
 
-def verify(home: Path) -> Chain:
-    """The number of lines, none of which was altered, removed or put in another order.
+def verify(home: Path, heads: Path | None = None) -> Chain:
+    """The number of lines, none of which was altered, removed or put in another order, at the end either.
+
+    Args:
+        heads: a file of what another site or the center keeps of this audit.
 
     Raises:
-        StudyError: tampered; the text says at which line the chain breaks.
+        StudyError: audit-damaged; the text says at which line the chain breaks, or what is not in it.
+        InputError: not a file of heads, or one of another site's.
     """
-    return Chain(audit.verify(home))
+    kept = KeptHeads.read(heads) if heads else None
+    if kept and kept.site != (own := config.load(home).name):
+        raise InputError(Code.INVALID_INPUT, f"these are heads of site {kept.site}, and this is {own}")
+    others = kept.heads if kept else ()
+    return Chain(audit_check.verify(home, others), len({*others, *audit_heads.unknown(home)}))
+
+
+def mend(home: Path) -> MendedAudit:
+    """The audit that goes on after damage; what is lost of it stands in its next line.
+
+    Raises:
+        InputError: already-exists; nothing is damaged.
+    """
+    return MendedAudit(audit_check.mend(home))
+
+
+def heads(home: Path, site: str = "", out: Path | None = None) -> Heads:
+    """How many heads of each other site's audit are kept here; those of one site in a file for it.
+
+    Raises:
+        InputError: no head of that site is kept here.
+    """
+    kept = audit_heads.kept(home)
+    if site and site not in kept:
+        raise InputError(Code.NOT_FOUND, f"no head of site {site!r} is kept here", "shadowgraph audit heads")
+    if site:
+        out = out or Path(f"{site}.heads.json")
+        KeptHeads(site=site, kept_by=config.load(home).name, heads=tuple(kept[site])).write(out)
+    return Heads({name: len(those) for name, those in sorted(kept.items())}, out)
 
 
 def releases(home: Path) -> Releases:
@@ -77,11 +131,11 @@ def export(home: Path, file: Path) -> ExportedAudit:
     Raises:
         StudyError: tampered; nothing is written.
     """
-    count = audit.verify(home)
+    count = audit_check.verify(home)
     file.write_bytes((home / audit.FILE).read_bytes() if count else b"")
     return ExportedAudit(count, file)
 
 
 def _line(line: Mapping[str, object]) -> AuditLine:
-    facts = {name: fact for name, fact in line.items() if name not in ("at", "event", "after", "hash")}
+    facts = {name: fact for name, fact in line.items() if name not in ("at", "event", "after", "hash", "mac")}
     return AuditLine(datetime.fromisoformat(str(line["at"])), str(line["event"]), facts)

@@ -15,7 +15,7 @@ from protocols.runtime import daemons
 from protocols.runtime.checks import Check
 from site_node.administration.enrolment import consortium
 from site_node.administration.processes import REACHED, RUN, Reach, reached
-from site_node.governance import audit
+from site_node.governance import audit_check
 from site_node.governance.policy import read_policy
 from site_node.home.config import SETTINGS, SiteConfig, load
 from site_node.home.register import register
@@ -37,7 +37,9 @@ def checks(home: Path) -> Iterator[Check]:
     yield _sound("register", lambda: _opens(settings.home), "restore register.sqlite from a backup")
     yield _sound("policy", lambda: _reads(settings.home), "mend policy.toml, or remove it")
     yield _sound(
-        "audit", lambda: f"{audit.verify(settings.home)} lines, the chain is whole", "find out who changed it"
+        "audit",
+        lambda: f"{audit_check.verify(settings.home)} lines, the chain is whole",
+        "find out who changed it",
     )
     yield _disk(settings.home)
     yield from _membership(settings)

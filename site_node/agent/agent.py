@@ -4,6 +4,7 @@ It accepts nothing but sealed bytes, and answers with sealed bytes or a sealed c
 leaves as a code; the text of an exception never does.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,11 +25,13 @@ from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, Se
 from site_node.administration.enrolment import consortium
 from site_node.agent.admission import Admission, admit
 from site_node.agent.conduct import Conductor
-from site_node.governance import approvals, audit, ledger, peers
+from site_node.governance import approvals, audit, audit_check, audit_heads, ledger, peers
 from site_node.governance.policy import Policy, read_policy
 from site_node.home import config
 
 TableOf = Callable[[Study], AnalysisTable]
+
+log = logging.getLogger("shadowgraph.agent")
 
 
 def cdm_tables(home: Path) -> TableOf:
@@ -61,6 +64,7 @@ class Agent:
     table_of: TableOf | None = None
     _tables: dict[tuple[str, str], AnalysisTable] = field(default_factory=dict)
     _members: dict[tuple[str, str], Member] = field(default_factory=dict)
+    _audit_is_whole: bool = False
 
     def __post_init__(self) -> None:
         self.site = config.load(self.home).name
@@ -93,6 +97,7 @@ class Agent:
 
     def _round(self, sealed: bytes) -> bytes:
         """Answers one round of an approved study."""
+        self._look_at_audit()
         message = RoundMessage.decode(unseal(sealed, self._coordinator, "question"))
         question, asked = RoundQuestion.decode(message.question), digest(message.question)
         admission = admit(self.home, self.site, question)
@@ -106,7 +111,10 @@ class Agent:
         ledger.refuse_few_apart(self.home, people, admission.floors.min_count)
         said = [self._answer(admission, ask, masked=member is not None) for ask in question.asks]
         answers = tuple(_protected(s, member, asked, position) for position, s in enumerate(said))
-        body = RoundAnswer(question.study, question.run, question.round, self.site, asked, answers).encode()
+        heads = audit_heads.told(self.home, question, self.site)
+        body = RoundAnswer(
+            question.study, question.run, question.round, self.site, asked, answers, heads
+        ).encode()
         reply = seal(body, self._key, "answer")
         if any(isinstance(s, Release) for s in said):
             ledger.keep_people(self.home, people)
@@ -114,6 +122,16 @@ class Agent:
         # After the audit: who is killed in between gives the same bytes again, and no answer is unaudited.
         ledger.remember(self.home, question, asked, reply)
         return reply
+
+    def _look_at_audit(self) -> None:
+        """Raises unless the audit that this agent found when it began is whole; every line since follows it.
+
+        Raises:
+            StudyError: audit-damaged.
+        """
+        if not self._audit_is_whole:
+            audit_check.refuse_damaged(self.home)
+            self._audit_is_whole = True
 
     def _member(self, question: RoundQuestion, policy: Policy) -> Member | None:
         """This site's part in the run's secure sums; None if this site's policy lets the sums be plain.
@@ -175,7 +193,14 @@ class Agent:
         )
 
     def _refusal(self, kind: str, code: Code, text: str) -> bytes:
-        audit.record(self.home, "refused", kind=kind, code=str(code), reason=text)
+        """The sealed code; it leaves also where the audit cannot be written, as nothing else then does."""
+        try:
+            audit.record(self.home, "refused", kind=kind, code=str(code), reason=text)
+        except ShadowgraphError as error:
+            log.error("not audited: refused %s with %s; %s", kind, code, error)
+            code = error.code
+        except OSError as error:
+            log.error("not audited: refused %s with %s; %s", kind, code, type(error).__name__)
         return self._status("", "refused", code)
 
     def _status(self, study: str, state: str, code: Code | None) -> bytes:

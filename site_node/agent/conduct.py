@@ -17,7 +17,7 @@ from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.exchange.coordination import StudyCoordination, join_round
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, digest, unseal
-from site_node.governance import ledger, peers
+from site_node.governance import audit_heads, ledger, peers
 
 MOST_RUNS = 8
 """Runs whose copies stay in memory; another one is made again from what the register keeps of it."""
@@ -80,6 +80,7 @@ class Conductor:
         answers = {site: self._signed(site, keys, before, relayed[site]) for site in question.roster}
         if any(digest(answer.encode()) != question.previous[site] for site, answer in answers.items()):
             raise SiteError(Code.TAMPERED, "an answer to the round before is not the one that others saw")
+        audit_heads.keep(self.home, self.site, answers)
         try:
             return join_round(study, before, ledger.question_of(self.home, before), answers)
         except StudyError as error:

@@ -28,15 +28,48 @@ def show(
 
 
 @app.command()
-def verify(home: Home = Path(".")) -> Output[Any]:
-    """Check that no line was altered, removed or put in another order.
+def verify(
+    home: Home = Path("."),
+    heads: Annotated[
+        Path | None, typer.Option(help="what another site or the center keeps of this audit: SITE.heads.json")
+    ] = None,
+) -> Output[Any]:
+    """Check that no line was altered, removed or put in another order, and that the end is not cut.
 
-    Example: shadowgraph audit verify
+    Example: shadowgraph audit verify --heads oslo.heads.json
     """
     from site_node.actions import audit
     from site_node.cli.words import audit as words
 
-    return Output(audit.verify(home), words.chain)
+    return Output(audit.verify(home, heads), words.chain)
+
+
+@app.command()
+def heads(
+    site: Annotated[str, typer.Argument(help="the site whose heads to write into a file")] = "",
+    home: Home = Path("."),
+    out: Annotated[Path | None, typer.Option(help="where to write them; SITE.heads.json")] = None,
+) -> Output[Any]:
+    """Show of which sites this one keeps heads of the audit; for one site, write them into a file for it.
+
+    Example: shadowgraph audit heads bergen --out bergen.heads.json
+    """
+    from site_node.actions import audit
+    from site_node.cli.words import audit as words
+
+    return Output(audit.heads(home, site, out), words.heads)
+
+
+@app.command()
+def mend(home: Home = Path(".")) -> Output[Any]:
+    """Go on after the audit was damaged: cut it where its chain breaks, and write down what is lost.
+
+    Example: shadowgraph audit mend --home /srv/shadowgraph
+    """
+    from site_node.actions import audit
+    from site_node.cli.words import audit as words
+
+    return Output(audit.mend(home), words.mended)
 
 
 @app.command()

@@ -1,34 +1,51 @@
-"""The site's audit: one line per decision or answer, each bound to the one before it by its hash.
+"""The site's audit: one line per decision or answer, each bound to the one before it under a key of the site.
 
-A line holds names, counts, codes and digests, never a value. Whoever alters, removes or reorders a line
-breaks the chain from there on; `verify` says where.
+A line holds names, counts, codes and digests, never a value. Its MAC (HMAC-SHA256, `keys/audit.key`) covers
+the line and the MAC before it, so whoever lacks the key cannot alter, remove, reorder or add a line. Whoever
+has the key can make the whole chain again; against that the last MAC, the audit's head, goes with every
+answer to the other sites and the center, who keep it (`audit_heads.py`, `audit_check.py`).
 """
 
 import fcntl
 import hashlib
+import hmac
 import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from protocols.core.errors import Code, StudyError
+from protocols.exchange.keys import new_secret
 from protocols.runtime.accounts import unix_user
 from site_node.home.register import now
 
 FILE = "audit.jsonl"
-_FIRST = "0" * 64
+KEY = "audit.key"
+KEYED = "audit-keyed"
+FIRST = "0" * 64
 _LONGEST_LINE = 2**22
+_MEND = "shadowgraph audit mend"
+
+Facts = Mapping[str, object]
+
+
+class ChainLine(NamedTuple):
+    """A line of a whole chain: where it ends in the file, its head, and what it says."""
+
+    end: int
+    head: str
+    content: dict[str, Any]
 
 
 def record(home: Path, event: str, **facts: str | int | list[Any] | dict[str, Any] | None) -> None:
-    """Appends a line to the audit of the site in `home`."""
-    path = home / FILE
-    with open(path, "a+b", opener=_private) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if torn := _cut_torn_line(file):
-            _append(file, path, "torn-line-cut", {"bytes": torn})
-        _append(file, path, event, facts)
+    """Appends a line to the audit of the site in `home`.
+
+    Raises:
+        StudyError: audit-damaged; the last line is not one that this site wrote.
+    """
+    with locked(home) as file:
+        append(file, home, event, facts)
 
 
 def act(home: Path, event: str, account: str = "", **facts: str | int | list[Any]) -> None:
@@ -40,17 +57,125 @@ def act(home: Path, event: str, account: str = "", **facts: str | int | list[Any
     record(home, event, **facts, account=account or user, unix_user=user)
 
 
-def _append(file: BinaryIO, path: Path, event: str, facts: Mapping[str, object]) -> None:
-    """Writes one line through to the disk; where it does not fit, it leaves none."""
-    line = {"at": now().isoformat(timespec="seconds"), "event": event, **facts, "after": _last(str(path))}
+def locked(home: Path) -> BinaryIO:
+    """The audit's file, locked against every other writer until it is closed."""
+    file = open(home / FILE, "a+b", opener=_private)  # noqa: SIM115 who locks it closes it
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def append(file: BinaryIO, home: Path, event: str, facts: Facts, *, is_restarted: bool = False) -> None:
+    """Appends a line to the locked file; to an empty one that had lines before if it `is_restarted`.
+
+    Raises:
+        StudyError: audit-damaged; the last line is not one that this site wrote.
+    """
+    torn = _cut_torn_line(file)
+    known = _key(file, home, is_restarted=is_restarted)
+    before = _last(file, known)
+    key = known or new_secret(home / "keys" / KEY)
+    try:
+        if known is None and before != FIRST:
+            before = _write(file, key, KEYED, {}, before)
+        if torn:
+            before = _write(file, key, "torn-line-cut", {"bytes": torn}, before)
+        _write(file, key, event, facts, before)
+    except OSError:
+        if known is None and _last_is_unkeyed(file):
+            (home / "keys" / KEY).unlink()
+        raise
+
+
+def lines(home: Path) -> Iterator[dict[str, Any]]:
+    """The audit's lines, oldest first."""
+    path = home / FILE
+    if path.exists():
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                yield _read(line, number)
+
+
+def whole_lines(home: Path) -> Iterator[ChainLine]:
+    """The lines of the chain, each checked.
+
+    Raises:
+        StudyError: audit-damaged; the text says at which line the chain breaks.
+    """
+    path, key_file = home / FILE, home / "keys" / KEY
+    key = key_file.read_bytes() if key_file.exists() else None
+    before, end, is_keyed = FIRST, 0, False
+    with path.open("rb", opener=_private) if path.exists() else open(os.devnull, "rb") as file:
+        for number, data in enumerate(file, start=1):
+            line = _read(data, number)
+            is_keyed = _changes_to_keyed(line, number, is_keyed=is_keyed)
+            head = _checked(line, key if is_keyed else None, before)
+            if head is None:
+                raise damaged(number)
+            before, end = head, end + len(data)
+            yield ChainLine(end, head, line)
+    if key is not None and not is_keyed:
+        raise StudyError(Code.AUDIT_DAMAGED, "no line of the audit bears this site's key", _MEND)
+
+
+def head(home: Path) -> str:
+    """The MAC of the last line, which stands for all lines before it.
+
+    Raises:
+        StudyError: audit-damaged.
+    """
+    with locked(home) as file:
+        return _last(file, _key(file, home))
+
+
+def damaged(number: int) -> StudyError:
+    """The error that the chain breaks at a line."""
+    return StudyError(Code.AUDIT_DAMAGED, f"the audit's chain breaks at line {number}", _MEND)
+
+
+def _changes_to_keyed(line: Mapping[str, Any], number: int, *, is_keyed: bool) -> bool:
+    """Whether lines bear the site's key from here on; earlier releases wrote hashes without a key."""
+    if "mac" in line and not is_keyed and number > 1 and line.get("event") != KEYED:
+        raise damaged(number)
+    return is_keyed or "mac" in line
+
+
+def _key(file: BinaryIO, home: Path, *, is_restarted: bool = False) -> bytes | None:
+    """The site's audit key; None before the first line, and for the audit of an earlier release.
+
+    Raises:
+        StudyError: audit-damaged; lines bear a key that is not there, or a key is there but no line.
+    """
+    path, is_empty = home / "keys" / KEY, not file.seek(0, os.SEEK_END)
+    if path.exists():
+        if is_empty and not is_restarted:
+            raise StudyError(Code.AUDIT_DAMAGED, "the audit is empty, and was not", _MEND)
+        return path.read_bytes()
+    if not _last_is_unkeyed(file):
+        raise StudyError(Code.AUDIT_DAMAGED, f"the key {KEY} is missing", "restore it from a backup")
+    return None
+
+
+def _last_is_unkeyed(file: BinaryIO) -> bool:
+    return not file.seek(0, os.SEEK_END) or b'"mac"' not in _tail(file)[-1]
+
+
+def _write(file: BinaryIO, key: bytes, event: str, facts: Facts, before: str) -> str:
+    """The head after one line, which is written through to the disk; where it does not fit, it leaves none."""
+    line = {"at": now().isoformat(timespec="seconds"), "event": event, **facts, "after": before}
+    line["mac"] = mac = _mac(key, line)
     size = file.seek(0, os.SEEK_END)
     try:
-        file.write(json.dumps(line | {"hash": _hash(line)}, sort_keys=True).encode() + b"\n")
+        file.write(json.dumps(line, sort_keys=True).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
     except OSError:
         os.ftruncate(file.fileno(), size)
         raise
+    return mac
 
 
 def _private(path: str, flags: int) -> int:
@@ -68,44 +193,57 @@ def _cut_torn_line(file: BinaryIO) -> int:
     return torn
 
 
-def lines(home: Path) -> Iterator[dict[str, Any]]:
-    """The audit's lines, oldest first."""
-    path = home / FILE
-    if path.exists():
-        with path.open("rb") as file:
-            yield from (json.loads(line) for line in file)
-
-
-def verify(home: Path) -> int:
-    """The number of lines, when the chain is whole.
+def _last(file: BinaryIO, key: bytes | None) -> str:
+    """The head of the file, whose last line this site wrote.
 
     Raises:
-        StudyError: code `tampered`; the text says at which line the chain breaks.
+        StudyError: audit-damaged.
     """
-    before, count = _FIRST, 0
+    if not file.seek(0, os.SEEK_END):
+        return FIRST
     try:
-        for line in lines(home):
-            claimed = line.pop("hash")
-            if line["after"] != before or _hash(line) != claimed:
-                raise ValueError
-            before, count = claimed, count + 1
-    except (ValueError, KeyError):
-        raise StudyError(Code.TAMPERED, f"the audit's chain breaks at line {count + 1}") from None
-    return count
+        line = json.loads(_tail(file)[-1])
+        found = _checked(line, key, str(line["after"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        found = None
+    if found is None:
+        raise StudyError(Code.AUDIT_DAMAGED, "the last line of the audit is not one that this site wrote", _MEND)
+    return found
 
 
-def _hash(line: dict[str, Any]) -> str:
+def _tail(file: BinaryIO) -> list[bytes]:
+    """The last line of a file that is not empty, whole, and what was read before it."""
+    size = file.seek(0, os.SEEK_END)
+    tail, step = b"", 4096
+    while size > 0 and tail.count(b"\n") < 2:
+        step = min(step, size)
+        size = file.seek(size - step)
+        tail = file.read(step) + tail
+    return tail.splitlines()
+
+
+def _read(data: bytes, number: int) -> dict[str, Any]:
+    try:
+        line = json.loads(data)
+    except ValueError:
+        raise damaged(number) from None
+    if not isinstance(line, dict):
+        raise damaged(number)
+    return line
+
+
+def _checked(line: dict[str, Any], key: bytes | None, before: str) -> str | None:
+    """A line's head, if it follows that one and is what was written under the key; without a key, hashed."""
+    name = "hash" if key is None else "mac"
+    content = {field: value for field, value in line.items() if field != name}
+    made = _hash(content) if key is None else _mac(key, content)
+    is_whole = line.get("after") == before and hmac.compare_digest(str(line.get(name)), made)
+    return made if is_whole else None
+
+
+def _mac(key: bytes, line: Mapping[str, object]) -> str:
+    return hmac.new(key, json.dumps(line, sort_keys=True).encode(), hashlib.sha256).hexdigest()
+
+
+def _hash(line: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(line, sort_keys=True).encode()).hexdigest()
-
-
-def _last(path: str) -> str:
-    """The hash of the last line, read from the end of the file."""
-    with open(path, "rb") as file:
-        size = file.seek(0, 2)
-        tail, step = b"", 4096
-        while size > 0 and tail.count(b"\n") < 2:
-            step = min(step, size)
-            size = file.seek(size - step)
-            tail = file.read(step) + tail
-    last = tail.splitlines()[-1:] or [b""]
-    return str(json.loads(last[0])["hash"]) if last[0] else _FIRST

@@ -67,7 +67,24 @@ CREATE TABLE joined_round (
 );
 """
 
-STEPS = (_FIRST, _UNIX_USERS, _JOINED_ROUNDS)
+# Heads of audits (site_node/governance/audit_heads.py): this site's as it told them, the other sites' as they
+# did, and those that others keep of this site though it told none such.
+_AUDIT_HEADS = """
+CREATE TABLE told_head (
+    study TEXT NOT NULL, run TEXT NOT NULL, round INTEGER NOT NULL, head TEXT NOT NULL,
+    PRIMARY KEY (study, run, round)
+);
+CREATE INDEX told_head_by_head ON told_head (head);
+CREATE TABLE kept_head (
+    site TEXT NOT NULL, study TEXT NOT NULL, run TEXT NOT NULL, head TEXT NOT NULL,
+    PRIMARY KEY (site, study, run)
+);
+CREATE TABLE unknown_head (
+    site TEXT NOT NULL, head TEXT NOT NULL, noticed_at TEXT NOT NULL, PRIMARY KEY (site, head)
+);
+"""
+
+STEPS = (_FIRST, _UNIX_USERS, _JOINED_ROUNDS, _AUDIT_HEADS)
 
 
 @contextmanager

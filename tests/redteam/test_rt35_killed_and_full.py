@@ -9,7 +9,7 @@ import pytest
 from protocols.core.errors import Code, InputError
 from protocols.core.protocol import ask
 from site_node.agent.executor import only_agent
-from site_node.governance import audit, ledger
+from site_node.governance import audit, audit_check, ledger
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.sites import a_round
 from tests.lib.studies import a_study
@@ -55,7 +55,7 @@ def test_what_cannot_be_audited_does_not_leave(tmp_path: Path, monkeypatch: pyte
         with pytest.raises(OSError, match="No space"):
             site.agent.handle("round", site.center.question(a_round(study, FIRST)))
     assert ledger.released(tmp_path) == []
-    audit.verify(tmp_path)
+    audit_check.verify(tmp_path)
     assert not isinstance(site.ask(study, FIRST), Code)
 
 
@@ -65,7 +65,7 @@ def test_a_line_torn_by_a_power_cut_is_cut_and_said(tmp_path: Path) -> None:
     with (tmp_path / audit.FILE).open("ab") as file:
         file.write(b'{"after": "12')
     assert not isinstance(site.ask(study, FIRST), Code)
-    audit.verify(tmp_path)
+    audit_check.verify(tmp_path)
     assert [line["event"] for line in audit.lines(tmp_path)][-2:] == ["torn-line-cut", "answered"]
 
 

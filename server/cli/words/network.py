@@ -10,6 +10,7 @@ from server.actions.network import (
     SiteEntry,
     SiteList,
     StoppedCenter,
+    WrittenHeads,
     WrittenInvitation,
 )
 
@@ -39,6 +40,16 @@ def invitation(written: WrittenInvitation) -> Row:
 def enrolled(site: EnrolledSite) -> Row:
     """A site that was enrolled."""
     return {"site": site.name, "state": "enrolled", "fingerprint": site.fingerprint}
+
+
+def heads(written: WrittenHeads) -> Row:
+    """What is kept of a site's audit, and what the site does with it."""
+    return {
+        "site": written.site,
+        "heads": written.heads,
+        "file": str(written.path),
+        "next": f"at the site: shadowgraph audit verify --heads {written.path.name}",
+    }
 
 
 def sites(listed: SiteList) -> list[Row]:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from site_node.actions.audit import AuditLines, Chain, ExportedAudit, Releases
+from site_node.actions.audit import AuditLines, Chain, ExportedAudit, Heads, MendedAudit, Releases
 
 Row = dict[str, Any]
 
@@ -18,7 +18,24 @@ def lines(shown: AuditLines) -> list[Row]:
 
 def chain(whole: Chain) -> Row:
     """A chain that is whole."""
-    return {"lines": whole.lines, "chain": "whole"}
+    return {"lines": whole.lines, "chain": "whole", "heads of other sites found in it": whole.heads}
+
+
+def mended(audit: MendedAudit) -> Row:
+    """What is lost, and where the file as found is."""
+    mended = audit.mended
+    return {
+        "lines kept": mended.kept,
+        "lines dropped": mended.dropped,
+        "heads and answers lost": mended.lost,
+        "file as found": str(mended.copy or "the same"),
+        "next": "find out who changed it",
+    }
+
+
+def heads(kept: Heads) -> list[Row]:
+    """One row per other site."""
+    return [{"site": site, "heads": count, "file": str(kept.file or "")} for site, count in kept.kept.items()]
 
 
 def releases(left: Releases) -> list[Row]:

@@ -15,7 +15,7 @@ from protocols.core.table import AnalysisTable
 from protocols.exchange.wire import RoundAnswer, unpack, unseal
 from site_node.agent import admission, agent
 from site_node.agent.agent import Agent
-from site_node.governance import approvals, audit, ledger, peers
+from site_node.governance import approvals, audit, audit_check, ledger, peers
 from site_node.governance.approvals import State
 from site_node.governance.policy import Policy, read_policy
 from tests.lib.sites import Coordinator, a_round, make_site
@@ -276,7 +276,7 @@ def test_every_answer_and_refusal_is_audited(site: Site) -> None:
     events = [line["event"] for line in audit.lines(site.home)]
     pinned = ["peer-pinned"] * 3
     assert events == ["refused", "study-received", *pinned, "study-approved", "answered"]
-    assert audit.verify(site.home) == 7
+    assert audit_check.verify(site.home) == 7
 
 
 def test_an_altered_audit_is_found_out(site: Site) -> None:
@@ -286,7 +286,7 @@ def test_an_altered_audit_is_found_out(site: Site) -> None:
     altered = json.loads(lines[0]) | {"name": "another"}
     path.write_text("\n".join([json.dumps(altered, sort_keys=True), *lines[1:]]) + "\n")
     with pytest.raises(Exception, match="line 1"):
-        audit.verify(site.home)
+        audit_check.verify(site.home)
 
 
 def test_a_round_reads_policy_and_study_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from protocols.core.errors import Code, ExitCode, ShadowgraphError
 from protocols.core.protocol import ask
 from server.main import run
 from site_node.administration.backup import MANIFEST, back_up, restore
-from site_node.governance import approvals, audit, ledger
+from site_node.governance import approvals, audit, audit_check, ledger
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.studies import a_study
 
@@ -67,7 +67,7 @@ def test_a_site_comes_back_with_its_keys_its_answers_and_its_audit(
     assert {name for name in after if after[name] != before[name]} == {"audit.jsonl"}
     assert ledger.released(tmp_path / "again") == answered
     assert [line["event"] for line in audit.lines(tmp_path / "again")][-2:] == ["answered", "restored"]
-    audit.verify(tmp_path / "again")
+    audit_check.verify(tmp_path / "again")
     with _cdm(tmp_path / "again") as db:
         assert db.execute("SELECT person_id FROM person").fetchall() == [(1,)]  # type: ignore[attr-defined]
 
