@@ -1,4 +1,4 @@
-"""Files of public content that people hand over between sites and the center: JSON, checked when it is read."""
+"""Files of public content that people hand over between sites and the center: JSON, checked when read."""
 
 from pathlib import Path
 from typing import Literal, Self

@@ -33,7 +33,7 @@ SCHEMA_VERSION = 4
 MAX_BYTES = 256 * 2**20
 _MAGIC = b"SGW1"
 _DTYPES = {"<f8": 8, "<i8": 8, "<u8": 8, "|u1": 1}
-_SIGNATURE_BYTES = 64
+SIGNATURE_BYTES = 64
 
 
 class WireError(ShadowgraphError):
@@ -127,9 +127,9 @@ def unseal(sealed: bytes, key: Ed25519PublicKey, context: str) -> bytes:
     Raises:
         WireError: it does not bear that key's signature for that kind of message.
     """
-    body = sealed[_SIGNATURE_BYTES:]
+    body = sealed[SIGNATURE_BYTES:]
     try:
-        key.verify(sealed[:_SIGNATURE_BYTES], _signed(body, context))
+        key.verify(sealed[:SIGNATURE_BYTES], _signed(body, context))
     except InvalidSignature:
         raise WireError(Code.BAD_SIGNATURE, "the signature is not the expected sender's") from None
     return body

@@ -32,7 +32,11 @@ class AuditLines:
 
 @dataclass(frozen=True)
 class Chain:
-    """An audit that is whole; a broken one is an error. `heads` is how many of others' it was compared with."""
+    """An audit that is whole; a broken one is an error.
+
+    Attributes:
+        heads: how many heads that others keep of it are in it.
+    """
 
     lines: int
     heads: int

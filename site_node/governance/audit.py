@@ -92,11 +92,8 @@ def append(file: BinaryIO, home: Path, event: str, facts: Facts, *, is_restarted
 
 def lines(home: Path) -> Iterator[dict[str, Any]]:
     """The audit's lines, oldest first."""
-    path = home / FILE
-    if path.exists():
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                yield _read(line, number)
+    for number, line in enumerate(_lines(home), start=1):
+        yield _read(line, number)
 
 
 def whole_lines(home: Path) -> Iterator[ChainLine]:
@@ -105,18 +102,17 @@ def whole_lines(home: Path) -> Iterator[ChainLine]:
     Raises:
         StudyError: audit-damaged; the text says at which line the chain breaks.
     """
-    path, key_file = home / FILE, home / "keys" / KEY
+    key_file = home / "keys" / KEY
     key = key_file.read_bytes() if key_file.exists() else None
     before, end, is_keyed = FIRST, 0, False
-    with path.open("rb", opener=_private) if path.exists() else open(os.devnull, "rb") as file:
-        for number, data in enumerate(file, start=1):
-            line = _read(data, number)
-            is_keyed = _changes_to_keyed(line, number, is_keyed=is_keyed)
-            head = _checked(line, key if is_keyed else None, before)
-            if head is None:
-                raise damaged(number)
-            before, end = head, end + len(data)
-            yield ChainLine(end, head, line)
+    for number, data in enumerate(_lines(home), start=1):
+        line = _read(data, number)
+        is_keyed = _changes_to_keyed(line, number, is_keyed=is_keyed)
+        found = _checked(line, key if is_keyed else None, before)
+        if found is None:
+            raise damaged(number)
+        before, end = found, end + len(data)
+        yield ChainLine(end, found, line)
     if key is not None and not is_keyed:
         raise StudyError(Code.AUDIT_DAMAGED, "no line of the audit bears this site's key", _MEND)
 
@@ -149,9 +145,9 @@ def _key(file: BinaryIO, home: Path, *, is_restarted: bool = False) -> bytes | N
     Raises:
         StudyError: audit-damaged; lines bear a key that is not there, or a key is there but no line.
     """
-    path, is_empty = home / "keys" / KEY, not file.seek(0, os.SEEK_END)
+    path = home / "keys" / KEY
     if path.exists():
-        if is_empty and not is_restarted:
+        if not _last_line(file) and not is_restarted:
             raise StudyError(Code.AUDIT_DAMAGED, "the audit is empty, and was not", _MEND)
         return path.read_bytes()
     if not _last_is_unkeyed(file):
@@ -160,11 +156,11 @@ def _key(file: BinaryIO, home: Path, *, is_restarted: bool = False) -> bytes | N
 
 
 def _last_is_unkeyed(file: BinaryIO) -> bool:
-    return not file.seek(0, os.SEEK_END) or b'"mac"' not in _tail(file)[-1]
+    return b'"mac"' not in _last_line(file)
 
 
 def _write(file: BinaryIO, key: bytes, event: str, facts: Facts, before: str) -> str:
-    """The head after one line, which is written through to the disk; where it does not fit, it leaves none."""
+    """The head after one line, which is written through to the disk; what does not fit leaves none."""
     line = {"at": now().isoformat(timespec="seconds"), "event": event, **facts, "after": before}
     line["mac"] = mac = _mac(key, line)
     size = file.seek(0, os.SEEK_END)
@@ -199,27 +195,38 @@ def _last(file: BinaryIO, key: bytes | None) -> str:
     Raises:
         StudyError: audit-damaged.
     """
-    if not file.seek(0, os.SEEK_END):
+    last = _last_line(file)
+    if not last:
         return FIRST
     try:
-        line = json.loads(_tail(file)[-1])
+        line = json.loads(last)
         found = _checked(line, key, str(line["after"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         found = None
     if found is None:
-        raise StudyError(Code.AUDIT_DAMAGED, "the last line of the audit is not one that this site wrote", _MEND)
+        raise StudyError(
+            Code.AUDIT_DAMAGED, "the last line of the audit is not one that this site wrote", _MEND
+        )
     return found
 
 
-def _tail(file: BinaryIO) -> list[bytes]:
-    """The last line of a file that is not empty, whole, and what was read before it."""
+def _last_line(file: BinaryIO) -> bytes:
+    """The last line that has its end; empty where there is none."""
     size = file.seek(0, os.SEEK_END)
     tail, step = b"", 4096
     while size > 0 and tail.count(b"\n") < 2:
         step = min(step, size)
         size = file.seek(size - step)
         tail = file.read(step) + tail
-    return tail.splitlines()
+    return tail[: tail.rfind(b"\n") + 1].rstrip(b"\n").rpartition(b"\n")[2]
+
+
+def _lines(home: Path) -> Iterator[bytes]:
+    """The lines as bytes; one without its end was torn by a power cut, and the next writer cuts it off."""
+    path = home / FILE
+    if path.exists():
+        with path.open("rb") as file:
+            yield from (line for line in file if line.endswith(b"\n"))
 
 
 def _read(data: bytes, number: int) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Whether an audit is the one that was written: its chain, the heads that it told, the answers that left.
 
-A chain that was made again, or whose end was cut, is whole in itself. So `verify` also looks for the heads that
-this site told and that others keep, and for every answer of the register. `mend` is the way on after damage: it
-hides nothing, for what is lost stands in the line that says so.
+A chain that was made again, or whose end was cut, is whole in itself. So `verify` also looks for the heads
+that this site told and that others keep, and for every answer of the register. `mend` is the way on after
+damage: it hides nothing, for what is lost stands in the line that says so.
 """
 
 import hashlib
@@ -47,9 +47,9 @@ def verify(home: Path, heads: Collection[str] = ()) -> int:
     chain = list(audit.whole_lines(home))
     told, kept, left = _missing(home, chain, heads)
     found = [
-        f"{len(missing)} {what}"
+        f"{what}: {len(missing)}"
         for missing, what in (
-            (told, "heads that this site told"),
+            (told, "heads that this site gave out"),
             (kept, "heads that others keep"),
             (left, "answers that left"),
         )
@@ -58,7 +58,7 @@ def verify(home: Path, heads: Collection[str] = ()) -> int:
     if found:
         raise StudyError(
             Code.AUDIT_DAMAGED,
-            f"the audit's chain is whole, but not in it are {' and '.join(found)}: it was cut or made again",
+            f"the audit was cut or made again; missing are {', '.join(found)}",
             "find out who changed it; then shadowgraph audit mend",
         )
     return len(chain)
@@ -103,9 +103,13 @@ def _missing(
     """Heads that were told, heads that others keep, and digests of answers, which are not in the chain."""
     known = _known(chain)
     answered = {line.content["sha256"] for line in chain if line.content["event"] == "answered"}
-    left = {answer.sha256 for answer in ledger.released(home)}
     kept = {*heads, *audit_heads.unknown(home)}
-    return audit_heads.own(home) - known, kept - known, left - answered - known
+    return audit_heads.own(home) - known, kept - known, _left(home) - answered - known
+
+
+def _left(home: Path) -> set[str]:
+    """The digests of the answers in the register."""
+    return {answer.sha256 for answer in ledger.released(home)}
 
 
 def _known(chain: Collection[ChainLine]) -> set[str]:
@@ -118,11 +122,11 @@ def _known(chain: Collection[ChainLine]) -> set[str]:
 
 
 def _whole_part(home: Path) -> tuple[list[ChainLine], int]:
-    """The lines before the first damage, and where they end; none where a key is there that they do not bear."""
+    """The lines before the first damage, and where they end; none if they do not bear the site's key."""
     chain: list[ChainLine] = []
     try:
         for line in audit.whole_lines(home):
-            chain.append(line)  # noqa: PERF402 an error keeps those before it
+            chain += [line]  # not all at once: an error keeps those before it
     except StudyError:
         is_keyed = any("mac" in line.content for line in chain)
         if (home / "keys" / audit.KEY).exists() and not is_keyed:

@@ -1,7 +1,7 @@
 """Heads of audits, exchanged with every answer: each site and the center keep those of all the others.
 
-The head is the MAC of an audit's last line. Who makes an audit again, with its key or from an old copy, cannot
-take back the heads that others keep: one that is not in the chain shows it, and nobody learns more from it.
+The head is the MAC of an audit's last line. Who makes an audit again, with its key or from an old
+copy, cannot take back the heads that others keep: one that is not in the chain shows it. A head says no more.
 """
 
 import re
@@ -21,12 +21,11 @@ def told(home: Path, question: RoundQuestion, site: str) -> dict[str, str]:
 
     The own one is chosen once per round, so that an answer that is computed again has the same bytes.
     """
-    place = {"study": question.study, "run": question.run, "round": question.round}
-    head = audit.head(home)
+    study, run, number, head = question.study, question.run, question.round, audit.head(home)
     with register(home) as db:
-        insert(db, "told_head", "ignore", **place, head=head)
+        insert(db, "told_head", "ignore", study=study, run=run, round=number, head=head)
         own = db.execute(
-            "SELECT head FROM told_head WHERE study = :study AND run = :run AND round = :round", place
+            "SELECT head FROM told_head WHERE study = ? AND run = ? AND round = ?", (study, run, number)
         ).fetchone()
         kept = db.execute("SELECT site, head FROM kept_head ORDER BY rowid").fetchall()
     others = {row["site"]: row["head"] for row in kept if row["site"] in question.roster}
@@ -34,7 +33,7 @@ def told(home: Path, question: RoundQuestion, site: str) -> dict[str, str]:
 
 
 def keep(home: Path, site: str, answers: Mapping[str, RoundAnswer]) -> None:
-    """Keeps the heads in the other sites' answers; one of this site that it never told is noted and audited."""
+    """Keeps the heads in the other sites' answers; one of this site that it never told is audited."""
     heads = {name: answer.audit for name, answer in answers.items() if name != site}
     unknown = []
     with register(home) as db:
@@ -43,9 +42,10 @@ def keep(home: Path, site: str, answers: Mapping[str, RoundAnswer]) -> None:
             if _HEAD.fullmatch(own := told_here.get(name, "")):
                 insert(db, "kept_head", "replace", site=name, **place, head=own)
             of_us = told_here.get(site, "")
-            if not _HEAD.fullmatch(of_us) or db.execute(
-                "SELECT 1 FROM told_head WHERE head = ?", (of_us,)
-            ).fetchone():
+            if (
+                not _HEAD.fullmatch(of_us)
+                or db.execute("SELECT 1 FROM told_head WHERE head = ?", (of_us,)).fetchone()
+            ):
                 continue
             if insert(db, "unknown_head", "ignore", site=name, head=of_us, noticed_at=now().isoformat()):
                 unknown.append(name)

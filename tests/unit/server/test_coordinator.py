@@ -12,10 +12,12 @@ from protocols.core.lockstep import Failure
 from protocols.core.study import Study
 from protocols.exchange.local import run_locally
 from protocols.exchange.wire import RoundAnswer, pack, seal, unseal
+from server.actions import network
 from server.actions.studies import report
 from server.coordination.coordinator import LeadLostError
 from server.coordination.replay import recompute
 from server.home.submissions import State
+from site_node.actions import audit
 from tests.lib.consortium import Consortium
 from tests.lib.federation import logistic_study
 from tests.lib.table_agent import table_of
@@ -273,6 +275,16 @@ def test_what_each_site_sent_is_kept_by_its_digest(consortium: Consortium) -> No
     consortium.coordinator().step()
     kept = consortium.store.answers(run)
     assert {s: [a["bytes"] for a in kept if a["site"] == s] for s in sent} == sent
+
+
+def test_the_center_keeps_the_heads_of_the_sites_audits_for_them_to_compare(consortium: Consortium) -> None:
+    consortium.decide(STUDY, "approved")
+    consortium.ends(consortium.propose(STUDY).run)
+    file = consortium.folder / "a.heads.json"
+    assert network.heads(consortium.home, "a", out=file).heads == 1
+    assert audit.verify(consortium.folder / "a", file).heads == 1
+    with pytest.raises(InputError, match="no head"):
+        network.heads(consortium.home, "z")
 
 
 def test_the_report_of_a_finished_study_is_written_after_it_was_recomputed(

@@ -72,6 +72,8 @@ def test_sites_studies_and_joined_rounds_of_an_earlier_release_are_still_there(t
     assert store.standing("r0") == {"oslo": ("approved", None)}
     assert [event["what"] for event in store.events("r0")] == ["asked"]
     assert store.due() == ["r0"]
+    store.keep_head("r0", "oslo", "cd")
+    assert store.audit_heads("oslo") == ["cd"]
 
 
 def test_the_store_is_its_owners_alone(tmp_path: Path) -> None:

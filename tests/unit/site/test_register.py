@@ -11,7 +11,7 @@ import pytest
 from protocols.core.errors import Code, InputError
 from protocols.core.protocol import ask
 from protocols.runtime.accounts import unix_user
-from site_node.governance import approvals, ledger, peers
+from site_node.governance import approvals, audit_heads, ledger, peers
 from site_node.governance.approvals import State
 from site_node.home.register import FILE, STEPS, register
 from tests.lib.attacked_site import AttackedSite
@@ -86,6 +86,7 @@ def test_approvals_ledger_studies_and_peers_of_an_earlier_release_are_still_ther
     assert [(left.run, left.round, left.bytes) for left in ledger.released(tmp_path)] == [("r0", 0, 2)]
     assert [one.protocol for one in approvals.standing(tmp_path)] == ["summary"]
     assert [peer.site for peer in peers.listed(tmp_path)] == ["z"]
+    assert audit_heads.own(tmp_path) == set()
     with register(tmp_path) as db:
         assert db.execute("PRAGMA user_version").fetchone()[0] == len(STEPS)
         assert db.execute("SELECT decided_by, unix_user FROM approval").fetchone()[:] == ("Dr. Hansen", "")
