@@ -19,11 +19,12 @@ from pathlib import Path
 from protocols.core.errors import UnreachableError
 from protocols.runtime.daemons import Service, Supervisor, environment, script
 from server.administration.flower_commands import CONNECTION, FlowerCommands
+from server.administration.superlink import CENTER, STARTED, STATE
 from server.home.config import HubConfig, load
 from server.home.identity import KEYS
 from server.home.store import Store
 
-RUN, STATE = "run", "state"
+RUN = "run"
 REGISTERED = "registered.json"
 APP = Path(__file__).parents[1] / "flower"
 FRESH_SECONDS = 12.0
@@ -43,12 +44,12 @@ def services(home: Path) -> list[Service]:
     secret = ("--superexec-auth-secret-file", str(keys / "runtime.secret"))
     (home / STATE).mkdir(exist_ok=True, mode=0o700)
     superlink = (
-        script("flower-superlink"),
+        *(sys.executable, "-m", "server.administration.superlink"),
         *("--host", "127.0.0.1", "--port", str(settings.port)),
         *("--ssl-certfile", str(keys / "server.pem"), "--ssl-keyfile", str(keys / "server.key")),
         *("--ssl-ca-certfile", str(keys / "ca.pem")),
         *("--enable-supernode-auth", "--disable-runtime-dependency-installation"),
-        *("--database", str(home / STATE / "superlink.db")),
+        *("--database", ":flwr-in-memory:"),  # half the CPU of a round; what it loses is sent again
         *("--isolation", "process"),
         *secret,
     )
@@ -58,7 +59,7 @@ def services(home: Path) -> list[Service]:
         *secret,
     )
     run = (sys.executable, "-m", "server.administration.processes", "--home", str(home), "run")
-    quiet = {**_QUIET, "SHADOWGRAPH_HUB": str(home)}
+    quiet = {**_QUIET, CENTER: str(home)}
     return [
         Service(
             "superlink",
@@ -110,10 +111,16 @@ def keep_a_run(settings: HubConfig, stop: threading.Event) -> None:
 
 
 def register_sites(settings: HubConfig, flower: FlowerCommands) -> None:
-    """Registers the keys of enrolled sites that Flower does not know yet."""
-    known_file = settings.home / STATE / REGISTERED
-    known: dict[str, str] = json.loads(known_file.read_text()) if known_file.exists() else {}
-    for site in Store(settings.home).sites():
+    """Registers the keys of enrolled sites that this SuperLink does not know yet: one starts knowing none."""
+    known_file, store = settings.home / STATE / REGISTERED, Store(settings.home)
+    started = (settings.home / STATE / STARTED).read_text()
+    noted = json.loads(known_file.read_text()) if known_file.exists() else {}
+    if noted.get("superlink") != started:
+        store.resign()  # its Flower run is gone with the SuperLink that ran it
+        noted = {"superlink": started, "sites": {}}
+        known_file.write_text(json.dumps(noted))
+    known: dict[str, str] = noted["sites"]
+    for site in store.sites():
         if site.enrolment is None or known.get(site.name) == site.enrolment.node_key:
             continue
         path = settings.home / RUN / f"{site.name}.pub"
@@ -124,7 +131,7 @@ def register_sites(settings: HubConfig, flower: FlowerCommands) -> None:
             if "already in use" not in error.text:  # registered, and killed before it was noted
                 raise
         known[site.name] = site.enrolment.node_key
-        known_file.write_text(json.dumps(known))
+        known_file.write_text(json.dumps(noted))
         print(f"registered site {site.name}", file=sys.stderr, flush=True)
 
 

@@ -15,13 +15,13 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
 from protocols.core.errors import Code
+from server.administration.superlink import CENTER
 from server.coordination.coordinator import Coordinator, LeadLostError
 from server.coordination.post import Ticket
 from server.home.config import load
 from server.home.identity import coordinator_key
 from server.home.store import Store
 
-HOME = "SHADOWGRAPH_HUB"
 RECORD = "shadowgraph"
 POLL_SECONDS = 0.25
 BEAT_SECONDS = 3.0
@@ -122,7 +122,7 @@ def build_server_app() -> ServerApp:
     app = ServerApp()
 
     def main(grid: Grid, context: Context) -> None:
-        coordinate(grid, Path(os.environ[HOME]), str(context.run_id))
+        coordinate(grid, Path(os.environ[CENTER]), str(context.run_id))
 
     app.main()(main)
     return app

@@ -56,24 +56,26 @@ def services(home: Path, *, stock: bool = False) -> list[Service]:
         socket = home / RUN / "agent.sock"
         return [
             Service("agent", (*agent, "--socket", str(socket)), _QUIET, marker=ready),
-            _supernode(settings, "--node-config", f'socket="{socket}"'),
+            _supernode(settings, (script("flower-supernode"),), "--node-config", f'socket="{socket}"'),
         ]
     address = f"127.0.0.1:{settings.runtime_port}"
     return [
         _supernode(
-            settings, "--isolation", "process", "--superexec-auth-secret-file", str(home / RUNTIME_SECRET)
+            settings,
+            (sys.executable, "-m", "site_node.agent.supernode"),
+            *("--isolation", "process", "--superexec-auth-secret-file", str(home / RUNTIME_SECRET)),
         ),
         Service("agent", (*agent, "--runtime", address), _QUIET, marker=ready),
     ]
 
 
-def _supernode(settings: SiteConfig, *way: str) -> Service:
+def _supernode(settings: SiteConfig, program: tuple[str, ...], *way: str) -> Service:
     invited = consortium(settings.home)
     root = settings.home / RUN / "root.pem"
     root.parent.mkdir(exist_ok=True, mode=0o700)
     root.write_text(invited.root_certificate)
     command = (
-        script("flower-supernode"),
+        *program,
         *("--superlink", invited.address),
         *("--root-certificates", str(root)),
         *("--auth-supernode-private-key", str(settings.home / "keys" / "node")),

@@ -1,8 +1,9 @@
 """The agent as the task runner of its SuperNode: pulls messages over loopback, answers with local code.
 
 Stock Flower starts a process for each message and imports the app that the center shipped. This runner does
-neither: it stays warm, and of the app it reads not one byte. It is the one file that uses private
-names of flwr (1.41); tests/federation/test_flwr_contract.py holds them to what is expected here.
+neither: it stays warm, and of the app it reads not one byte. It and
+`supernode` are the files of a site that use private names of flwr (1.41);
+tests/federation/test_flwr_contract.py holds them to what is expected here.
 
 Run as `python -m site_node.agent.executor --home DIR --runtime HOST:PORT`, or with `--socket PATH` behind the
 stock runner (site_node/agent/flower_app.py).
@@ -32,13 +33,14 @@ from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, push_task_output
 
 from protocols.core.errors import Code, InputError
+from protocols.runtime.long_polls import Naps
 from site_node.administration.enrolment import AGENT_READY, RUNTIME_SECRET
 from site_node.agent.agent import Agent
 from site_node.agent.agent_socket import serve_socket
 from site_node.agent.flower_app import Handle, reply_to
 
 LOCK = "run/agent.lock"
-POLL_SECONDS = 0.25
+LONGEST_NAP = 0.25
 HEARTBEAT_SECONDS = 15.0
 ARRIVAL_SECONDS = 20.0
 
@@ -49,26 +51,46 @@ _PASSING = (httpx.HTTPError, RunNotRunningException)
 log = logging.getLogger("shadowgraph.executor")
 
 
-def serve_runtime(address: str, secret: bytes, handle: Handle, stop: threading.Event) -> None:
+class Stop(threading.Event):
+    """Set by SIGTERM: ends the process between two tasks at once, and within one after its reply."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_work = threading.Lock()
+
+    def asked(self, *_: object) -> None:
+        """What a signal calls, in the main thread.
+
+        Raises:
+            SystemExit: no task is worked on; a poll that is held back would last on.
+        """
+        self.set()
+        if not self.at_work.locked():
+            raise SystemExit(0)
+
+
+def serve_runtime(address: str, secret: bytes, handle: Handle, stop: Stop) -> None:
     """Answers the messages of the SuperNode at `address` until `stop`; survives its restarts."""
     acquire = _client(
         address, SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods=frozenset({_ACQUIRE}))
     )
-    reachable = False
+    reachable, naps = False, Naps(LONGEST_NAP)
     while not stop.is_set():
+        began = time.monotonic()
         try:
             task = acquire.AcquireTask(AcquireTaskRequest(supported_task_types=["flwr-clientapp"]))
             if not reachable:
                 log.info("SuperNode reached")
             reachable = True
             if task.HasField("task") and task.token:
-                _run_task(_client(address, RuntimeTokenHttpInterceptor(task.token)), handle)
+                with stop.at_work:
+                    _run_task(_client(address, RuntimeTokenHttpInterceptor(task.token)), handle)
                 continue
         except _PASSING as error:
             if reachable:
                 log.warning("SuperNode lost: %s", type(error).__name__)
             reachable = False
-        stop.wait(POLL_SECONDS)
+        stop.wait(naps.after(time.monotonic() - began, found=False))
     acquire.close()
 
 
@@ -156,16 +178,17 @@ def run(agent_of: Callable[[Path], Handle]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # httpx logs the address of every poll.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.asked)
     home = arguments.home.resolve()
     lock = only_agent(home)
     handle = agent_of(home)
     log.info("agent ready")
     (home / AGENT_READY).touch()
     if arguments.socket is not None:
-        serve_socket(arguments.socket, handle, stop)
+        with stop.at_work:
+            serve_socket(arguments.socket, handle, stop)
     else:
         serve_runtime(arguments.runtime, (home / RUNTIME_SECRET).read_bytes(), handle, stop)
     lock.close()

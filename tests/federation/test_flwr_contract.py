@@ -1,16 +1,21 @@
 """What the files of flwr that this project meets must keep to; the first to fail when flwr moves."""
 
+import importlib
 import importlib.metadata
 import inspect
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.common.constant import ErrorCode, SubStatus
+from flwr.proto.fleet_pb2 import PullMessagesResponse
 from flwr.proto.message_pb2 import PullObjectResponse
 from flwr.proto.runtime_pb2 import (
     AcquireTaskRequest,
     AcquireTaskResponse,
+    PullAppMessagesResponse,
     PullTaskInputResponse,
     SendTaskHeartbeatRequest,
 )
@@ -19,6 +24,7 @@ from flwr.supercore.interceptors import (
     RuntimeVersionHttpInterceptor,
     SuperExecAuthHttpInterceptor,
 )
+from flwr.supercore.protobuf.translation import PROTOBUF_REQUEST_TYPES
 from flwr.supercore.run import RunNotRunningException
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.superexec import run_superexec
@@ -28,10 +34,12 @@ from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 from flwr.supernode.runtime import run_clientapp
 
 from protocols.core.errors import Code, UnreachableError
+from protocols.runtime.long_polls import LongPolls
+from server.administration import superlink
 from server.administration.enrolment import make_center
 from server.administration.flower_commands import FlowerCommands
 from server.coordination import flower_app as center
-from site_node.agent import executor
+from site_node.agent import executor, supernode
 from site_node.agent import flower_app as site
 
 
@@ -110,6 +118,41 @@ def test_the_processes_take_our_flags() -> None:
     )
     assert supernode.runtime_dependency_install is False
     assert supernode.host == "127.0.0.1"
+
+
+def test_the_loop_of_a_supernode_can_be_woken() -> None:
+    loop, served = (importlib.import_module(name) for name in (supernode.LOOP, supernode.SERVED))
+    pauses = re.findall(r"\btime\.(\w+)\(([\d.]+)\)", inspect.getsource(loop))
+    assert {(name, float(seconds)) for name, seconds in pauses} == {
+        ("sleep", supernode._NOTHING_FOUND),
+        ("sleep", supernode._NO_REPLY),
+    }
+    assert _parameters(loop._pull_and_store_message)[0] == "state"
+    assert "_pull_and_store_message(" in inspect.getsource(loop.start_client_internal)
+    assert _parameters(served.create_app) == ["state_factory", "superexec_auth_secret"]
+
+
+def test_the_command_of_a_superlink_serves_what_we_hand_it() -> None:
+    command = SimpleNamespace(
+        uvicorn=SimpleNamespace(run=lambda app, **settings: runs.append((app, settings)))
+    )
+    runs: list[tuple[object, dict[str, object]]] = []
+    superlink.wait_for_more(command)
+    command.uvicorn.run("app", port=1)
+    ((app, settings),) = runs
+    assert isinstance(app, LongPolls)
+    assert settings == {"port": 1, "timeout_graceful_shutdown": superlink.STOP_SECONDS}
+    source = inspect.getsource(importlib.import_module(superlink.COMMAND))
+    assert source.count("uvicorn.") == 1
+    assert "uvicorn.run(\n        app=fastapi_app," in source
+
+
+def test_polls_and_pushes_have_the_paths_that_are_held_and_rung() -> None:
+    known = {path for _, path in PROTOBUF_REQUEST_TYPES}
+    served = superlink.waiting(lambda scope, receive, send: None)
+    assert known >= {*served._polls, *served._rings}
+    for answer in (AcquireTaskResponse(), PullMessagesResponse(), PullAppMessagesResponse()):
+        assert answer.SerializeToString() == b""  # an answer without a body is one that found nothing
 
 
 @pytest.fixture

@@ -1,0 +1,83 @@
+"""Flower's own SuperLink, whose empty answers wait until there is something.
+
+A SuperNode's and a coordinator's poll of a stock SuperLink is answered at once, so that both ask again and
+again, or sleep. Here the SuperNode's is held for 20 seconds (a message of the coordinator ends it), the
+coordinator's for one (an answer of a site ends it), and that of whoever starts runs for 20.
+Its state lies in memory: after a restart it knows no site and no run. It leaves a new name in `STARTED` at
+each start, by which the center sees that all are to be registered again; the coordinator sends anew what was
+lost.
+The one private name of flwr (1.41) is where its command finds `uvicorn`; where it is gone, SuperLink runs as
+shipped.
+
+Run as `python -m server.administration.superlink FLAGS`, the flags of flower-superlink.
+"""
+
+import importlib
+import logging
+import os
+import uuid
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from protocols.runtime.long_polls import App, Bell, LongPolls
+
+CENTER = "SHADOWGRAPH_HUB"
+"""The variable of the environment that names the center's folder."""
+STATE, STARTED = "state", "superlink.started"
+COMMAND = "flwr.superlink.cli.flower_superlink"
+NODE_SECONDS = 20.0
+COORDINATOR_SECONDS = 1.0  # a study that is submitted meanwhile is seen after it
+STOP_SECONDS = 1
+
+log = logging.getLogger("shadowgraph.superlink")
+
+
+def waiting(app: App) -> App:
+    """The SuperLink's API, which holds back its empty answers."""
+    messages, replies, runs = Bell(), Bell(), Bell()
+    return LongPolls(
+        app,
+        polls={
+            "/v1/fleet/pull-messages": (messages, NODE_SECONDS),
+            "/v1/runtime/pull-messages": (replies, COORDINATOR_SECONDS),
+            "/v1/runtime/acquire-task": (runs, NODE_SECONDS),
+        },
+        rings={
+            "/v1/runtime/push-object": messages,
+            "/v1/fleet/push-messages": replies,
+            "/v1/fleet/push-object": replies,
+            "/v1/control/start-run": runs,
+        },
+    )
+
+
+def wait_for_more(command: Any) -> None:
+    """Makes the module of Flower's command serve the API that waits.
+
+    Raises:
+        AttributeError: flwr has moved a name.
+    """
+    run = command.uvicorn.run
+
+    def served(app: App, **settings: Any) -> None:
+        # A poll that is held must not hold up the end.
+        run(waiting(app), timeout_graceful_shutdown=STOP_SECONDS, **settings)
+
+    command.uvicorn = SimpleNamespace(run=served)
+
+
+def main() -> None:
+    """Becomes a SuperLink."""
+    try:
+        wait_for_more(importlib.import_module(COMMAND))
+    except (AttributeError, ImportError) as error:
+        log.warning("flwr has moved %s: the SuperLink answers as shipped", error)
+    from flwr.superlink.cli import flower_superlink  # a second of imports, which who reads the names need not
+
+    (Path(os.environ[CENTER]) / STATE / STARTED).write_text(uuid.uuid4().hex)
+    flower_superlink()
+
+
+if __name__ == "__main__":
+    main()
