@@ -24,13 +24,20 @@ def redteam(
 
     Example: shadowgraph redteam RT01 cox_intervals
     """
+    words = [*(which or []), *(["--markdown"] if markdown else [])]
+    return subprocess.run([sys.executable, "-m", _attacks(), *words], cwd=CHECKOUT, check=False).returncode
+
+
+def _attacks() -> str:
+    """The module that tries the attacks.
+
+    Raises:
+        InputError: not-found; this is an installed package, which has none.
+    """
     if not (CHECKOUT / "tests" / "redteam" / "__main__.py").exists():
         raise InputError(
             Code.NOT_FOUND,
             "the attacks are not part of an installed package",
             "run this from a source checkout that is installed with `make`",
         )
-    words = [*(which or []), *(["--markdown"] if markdown else [])]
-    return subprocess.run(
-        [sys.executable, "-m", "tests.redteam", *words], cwd=CHECKOUT, check=False
-    ).returncode
+    return "tests.redteam"
