@@ -89,6 +89,10 @@ class GeneNames:
                     known[name].add(symbol)
                     self._of[symbol].add(name)
 
+    def symbols(self) -> tuple[str, ...]:
+        """All approved symbols, sorted."""
+        return tuple(sorted(self._approved.values()))
+
     def symbol(self, name: str) -> str | None:
         """The approved symbol of the one gene that the name means; None for an unknown or ambiguous name."""
         key = name.strip().upper()

@@ -155,6 +155,13 @@ class FederatedProtocol(Generic[S, R]):
         """The size of every axis that the steps declare; it follows from the spec alone."""
         raise NotImplementedError
 
+    def axes_asked(self, spec: S, arrays: Arrays) -> Mapping[str, int]:
+        """The size of every axis of the answer to a question with these arrays: those of `axes`.
+
+        An analysis of a block asks about some names of its axis at a time, and says here about how many.
+        """
+        return self.axes(spec)
+
     def coordinate(self, spec: S) -> Coordination[R]:
         """The federated algorithm, as a generator that yields questions and returns the result."""
         raise NotImplementedError

@@ -13,11 +13,14 @@ from pydantic import (
     Field,
     SerializeAsAny,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from cdm.cohorts.cohort import Cohort
+from protocols.core.axis import on_axes
+from protocols.core.block_kinds import BlockOfStudy, axes_of
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError, not_found
 from protocols.core.protocol import Spec, parse_spec, protocol, specs_in
@@ -56,6 +59,8 @@ class Study(BaseModel):
     purpose: str = Field(default="", max_length=2000)
     cohort: Cohort
     variables: dict[Name, Variable] = Field(max_length=5000)
+    blocks: dict[Name, BlockOfStudy] = Field(default_factory=dict, max_length=20)
+    """People x a named axis each, by a rule; a study without them has the hash that it always had."""
     analyses: tuple[Analysis, ...] = Field(min_length=1, max_length=500)
     min_sites: int = Field(default=3, ge=1, le=50)
     thresholds: Thresholds = Thresholds()
@@ -66,6 +71,11 @@ class Study(BaseModel):
 
     For the report alone: nothing is computed from it, and a study without it has the hash that it always had.
     """
+
+    @field_validator("analyses")
+    @classmethod
+    def _know_their_axes(cls, analyses: tuple[Analysis, ...], others: ValidationInfo) -> tuple[Analysis, ...]:
+        return on_axes(analyses, axes_of(others.data.get("blocks", {})))
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Study":
@@ -106,8 +116,9 @@ class Study(BaseModel):
     def canonical(self) -> bytes:
         """The study in its one canonical form: JSON, keys sorted, defaults written out."""
         content = self.model_dump(mode="json", by_alias=True)
-        if not self.shown_per:
-            del content["shown_per"]  # a study without it has the hash that it had before the field
+        for late in ("shown_per", "blocks"):
+            if not content[late]:
+                del content[late]  # a study without it has the hash that it had before the field
         return canonical_json(content)
 
     def hash(self) -> str:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from protocols.core.axis import FromBlock
+from protocols.core.block import Block
 from protocols.core.errors import Code, SpecError
 
 Floats = NDArray[np.float64]
@@ -70,6 +72,7 @@ class AnalysisTable:
         fold_hashes: (n,) uint64, a keyed hash of each person; row filters cut folds from it.
         attrition: step of the cohort's definition -> the people who were left after it, at this site.
         episodes: survival variable -> what changes over its follow-up.
+        blocks: name -> numbers of these people by the names of a public axis, read in chunks.
         secret: from which this site's noise comes; it never leaves. A table that is given none makes one.
     """
 
@@ -80,6 +83,7 @@ class AnalysisTable:
     fold_hashes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     attrition: Mapping[str, int] = field(default_factory=dict)
     episodes: Mapping[str, Episodes] = field(default_factory=dict)
+    blocks: Mapping[str, Block] = field(default_factory=dict)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False, compare=False)
     _derived: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -94,6 +98,8 @@ class AnalysisTable:
             assert column.dtype == np.float64, name
         for name, label in self.labels.items():
             assert label.shape == (n,), name
+        for name, block in self.blocks.items():
+            assert len(block) == n, name
 
     def __len__(self) -> int:
         return len(self.persons)
@@ -118,6 +124,19 @@ class AnalysisTable:
             raise SpecError(Code.UNKNOWN_VARIABLE, f"the study has no label variable {name!r}")
         return self.labels[name]
 
+    def block(self, named: FromBlock) -> Block:
+        """The block of that name.
+
+        Raises:
+            SpecError: the study has no such block, or it is of another axis.
+        """
+        if named.block not in self.blocks:
+            raise SpecError(Code.UNKNOWN_VARIABLE, f"the study has no block {named.block!r}")
+        block = self.blocks[named.block]
+        if block.axis != named.axis:
+            raise SpecError(Code.UNKNOWN_VARIABLE, f"block {named.block!r} has another list of names here")
+        return block
+
     def matrix(self, names: Sequence[str]) -> Floats:
         """The (n, len(names)) matrix of the named columns."""
         if not names:
@@ -136,6 +155,7 @@ class AnalysisTable:
             self.fold_hashes[rows],
             self.attrition,
             {name: episodes.select(rows) for name, episodes in self.episodes.items()},
+            {name: block.select(rows) for name, block in self.blocks.items()},
             self.secret,
         )
 
@@ -161,6 +181,10 @@ class AnalysisTable:
     def with_columns(self, columns: Mapping[str, Floats]) -> "AnalysisTable":
         """The table with these columns added or replaced."""
         return replace(self, columns={**self.columns, **columns})
+
+    def with_block(self, name: str, block: Block) -> "AnalysisTable":
+        """The table with this block in place of its own of that name."""
+        return replace(self, blocks={**self.blocks, name: block})
 
 
 def fold_hashes(persons: Integers, key: bytes) -> NDArray[np.uint64]:

@@ -21,7 +21,7 @@ from protocols.core.disclosure import Array, Count, Declaration, Moment
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.protocol import Coordination, Total, ask
 from protocols.core.site_step import Times
-from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 
 Intercepts = Literal["common", "site"]
 
@@ -61,8 +61,7 @@ def column_moments(
     Raises:
         SiteError: withheld; a scale is not a power of two.
     """
-    if (np.frexp(scale)[0] != 0.5).any():
-        raise SiteError(Code.WITHHELD, "a scale of columns that is not a power of two")
+    check_scale(scale)
     z = x * scale if intercepts == "common" else _about_own_means(x) * scale
     with np.errstate(over="ignore"):
         square = np.einsum("ij,ij->j", z, z)
@@ -81,6 +80,27 @@ def column_moments(
         "sum": z.sum(axis=0),
         "square": square,
     }
+
+
+def check_scale(scale: Floats) -> None:
+    """Raises unless a question's scales are powers of two.
+
+    Raises:
+        SiteError: withheld.
+    """
+    if (np.frexp(scale)[0] != 0.5).any():
+        raise SiteError(Code.WITHHELD, "a scale of columns that is not a power of two")
+
+
+def fitting_squares(z: Floats) -> tuple[Floats, Floats, Floats]:
+    """(k,) sums and sums of squares of (n, k) columns, 0 where a square is too large, and 1 there."""
+    square = np.einsum("ij,ij->j", z, z)
+    fits = square < _LARGEST
+    return (
+        np.where(fits, z.sum(axis=0), 0.0),
+        np.where(fits, square, 0.0),
+        (~fits).astype(np.float64),
+    )
 
 
 def _about_own_means(x: Floats) -> Floats:
@@ -107,6 +127,7 @@ class Moments:
         total: the joined answer.
         shift, scale: (k,) of the question that it answers.
         rounds: how many it took.
+        behind: the count of the answer on which the sums stand.
     """
 
     columns: tuple[str, ...]
@@ -114,6 +135,7 @@ class Moments:
     shift: Floats
     scale: Floats
     rounds: int = 1
+    behind: str = "n"
 
     @property
     def n(self) -> int:
@@ -128,7 +150,7 @@ class Moments:
     @property
     def mean(self) -> Floats:
         """(k,) means; 0 where sites took theirs out."""
-        mean: Floats = self.shift + self.total["sum"] / self.n / self.scale
+        mean: Floats = self.shift + self.total["sum"] / self._people / self.scale
         return mean
 
     @property
@@ -184,21 +206,31 @@ class Moments:
 
     def keeps_digits(self) -> bool:
         """Whether no column's digits cancelled about its mean, or drown in a secure sum's resolution."""
+        return bool(self.fine().all())
+
+    def fine(self) -> Mask:
+        """(k,) whether a column's digits are kept."""
         left, square = self._left(), self.total["square"]
         fine = (left >= _CANCELLED * square) & (left >= _RESOLVED)
         still = (square <= _ROUNDING) & (np.abs(self.shift) * self.scale >= _STILL)
-        return bool(((fine | still) & (self.total["too_large"] == 0)).all())
+        return np.asarray((fine | still) & (self.total["too_large"] == 0))
 
     def finer(self) -> tuple[Floats, Floats]:
         """The (k,) shift and scale of a question that keeps them: the mean, a power of two near 1 / sd."""
         square = np.maximum(self._left(), self.total["square"] * 2.0**-50) + _ROUNDING
-        finer = self.scale * np.exp2(-np.round(np.log2(square / self.n) / 2))
+        finer = self.scale * np.exp2(-np.round(np.log2(square / self._people) / 2))
         beyond = self.total["too_large"] > 0
         return np.where(beyond, self.shift, self.mean), np.where(beyond, self.scale * _MUCH_SMALLER, finer)
 
     def _left(self) -> Floats:
-        left: Floats = self.total["square"] - self.total["sum"] ** 2 / self.n
+        left: Floats = self.total["square"] - self.total["sum"] ** 2 / self._people
         return left
+
+    @property
+    def _people(self) -> Array:
+        """() or (k,) people on whom the sums stand; at least 1."""
+        people: Array = np.maximum(self.total[self.behind], 1)
+        return people
 
     def _centred_square(self) -> Floats:
         left = self._left()

@@ -164,7 +164,7 @@ def _open(study: Study, ask: Ask, joined: Mapping[str, Any]) -> Total | PerSite 
         totals = check_total(
             analysis.steps[ask.step].declares,
             joined["sum"],
-            axes=analysis.axes(spec),
+            axes=analysis.axes_asked(spec, ask.arrays),
             thresholds=study.thresholds,
         )
     except ShadowgraphError as error:

@@ -5,27 +5,34 @@ follow from the correlations that the confounders leave (Frisch-Waugh). Only pro
 outcome leave a site, never of two features or of two outcomes. Logistic: all models evaluated in one message
 a round, 8 rounds at most if not asked otherwise.
 
-People without one of the variables are left out. A feature or outcome that does not vary, is rare, or follows
-from the confounders is not tested, and named.
+The features are variables, or all names of a block (`features: {block: rna}`), asked about in chunks
+(`block_scan`), where a missing number becomes the mean. People without one of the variables are left out. A
+feature or outcome that does not vary, is rare, or follows from the confounders is not tested, and named.
 
 Reference: R `lm`, `glm(family = binomial)` and `p.adjust`; Shabalin, Bioinformatics 28 (2012) 1353.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import Field, model_validator
 from scipy import stats
 
-from protocols.core.disclosure import Count, Moment
-from protocols.core.errors import Code, StudyError
-from protocols.core.figure import Axis, Curve, Curves, Figure, NoFigure
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, Result, Spec, ask, site_step
-from protocols.core.site_step import NEVER, Times
-from protocols.core.table import AnalysisTable, Floats, Mask
+from protocols.core.axis import Features, FromBlock, listed_in, names_of, size_of
+from protocols.core.disclosure import Count, Declaration, Moment
+from protocols.core.errors import Code, SpecError, StudyError
+from protocols.core.protocol import (
+    Arrays,
+    Coordination,
+    FederatedProtocol,
+    Spec,
+    Total,
+    ask,
+    site_step,
+)
+from protocols.core.site_step import NEVER, ONCE, Times
+from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.moments import (
@@ -38,21 +45,46 @@ from protocols.estimation.moments import (
     gather,
 )
 from protocols.genomics import many_logistic
+from protocols.genomics.association import AssociateResult as AssociateResult
+from protocols.genomics.block_scan import (
+    KNOWN_SUMS,
+    MOST_SUMS,
+    BlockMoments,
+    Scan,
+    block_derivatives,
+    gather_block,
+)
 from protocols.genomics.confounding import Unconfounded, unconfounded
 from protocols.genomics.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
-from protocols.results.figures import MOST_OUTCOMES, MOST_POINTS, floats
 
 FEWEST_DF = 10
 """Residual degrees of freedom below which nothing is tested."""
 
 _MOST_DERIVATIVES = 5_000_000  # a message of 80 MB, masked
 
+_PRODUCTS: Mapping[str, Declaration] = {
+    "confounding": Moment("confounder", "confounder", what="sums of products of confounders"),
+    "confounded_features": Moment(
+        "confounder", "feature", what="sums of products of a confounder and a feature"
+    ),
+    "confounded_outcomes": Moment(
+        "confounder", "outcome", what="sums of products of a confounder and an outcome"
+    ),
+    "products": Moment("feature", "outcome", what="sums of products of a feature and an outcome"),
+}
+_DERIVATIVES: Mapping[str, Declaration] = {
+    "n": Count(),
+    "loglik": Moment("feature", "outcome", what="log-likelihoods"),
+    "score": Moment("feature", "outcome", "term", what="their first derivatives"),
+    "information": Moment("feature", "outcome", "term", "term", what="their second derivatives"),
+}
+
 
 class AssociateSpec(Spec):
     """Which features with which outcomes.
 
     Attributes:
-        features: numeric variables, each tested on its own.
+        features: numeric variables, or a block, each tested on its own.
         outcomes: numeric variables; 0/1 variables for logistic models.
         confounders: numeric variables in every model.
         intercepts: one for all, or one for each site (linear alone).
@@ -61,7 +93,7 @@ class AssociateSpec(Spec):
     """
 
     protocol: Literal["associate"] = "associate"
-    features: tuple[Name, ...] = Field(min_length=1, max_length=5000)
+    features: Features
     outcomes: tuple[Name, ...] = Field(min_length=1, max_length=5000)
     confounders: tuple[Name, ...] = Field(default=(), max_length=100)
     intercepts: Intercepts = "common"
@@ -75,91 +107,14 @@ class AssociateSpec(Spec):
             raise ValueError("a variable is listed twice in features, outcomes and confounders")
         if self.model == "logistic" and self.intercepts == "site":
             raise ValueError("logistic models have a common intercept; use indicators as confounders")
-        numbers = len(self.features) * len(self.outcomes) * (len(self.confounders) + 2) ** 2
+        many = 1 if isinstance(self.features, FromBlock) else len(self.features)  # a block's go in chunks
+        numbers = many * len(self.outcomes) * (len(self.confounders) + 2) ** 2
         if self.model == "logistic" and numbers > _MOST_DERIVATIVES:
             raise ValueError("too many second derivatives for a message: use fewer models or confounders")
         return self
 
     def variables(self) -> tuple[str, ...]:
-        return (*self.confounders, *self.features, *self.outcomes)
-
-
-@dataclass(frozen=True)
-class AssociateResult(Result):
-    """Tests of f features with o outcomes; what was not tested is missing.
-
-    Attributes:
-        features: (f,) names; outcomes: (o,) names.
-        beta, se, statistic, p: (f, o) coefficient of the feature (log odds ratio if logistic), its standard
-            error, t (z if logistic) and two-sided p-value.
-        p_bonferroni, q_bh, q_by: (f, o) adjusted for all tests (Bonferroni, Benjamini-Hochberg, -Yekutieli).
-        tests: how many there are.
-        df: residual degrees of freedom of t; 0 if logistic.
-        aliased: confounders that are combinations of those before them.
-        untested: feature or outcome -> why. not_converged: (feature, outcome) with no maximum in max_rounds,
-            mostly since the outcome is separated.
-        n: people with complete data; sites: that have any of them. evaluations: of the likelihoods.
-
-    >>> from protocols.exchange.example import run_example
-    >>> found = run_example(protocol="associate", features=["volume", "entropy"], outcomes=["age"])
-    >>> found.summary()[["beta", "se", "q_bh"]].round(3)
-                      beta     se   q_bh
-    feature outcome
-    entropy age      4.642  0.989  0.000
-    volume  age      0.074  0.031  0.018
-    """
-
-    features: tuple[str, ...]
-    outcomes: tuple[str, ...]
-    beta: Floats
-    se: Floats
-    statistic: Floats
-    p: Floats
-    p_bonferroni: Floats
-    q_bh: Floats
-    q_by: Floats
-    tests: int
-    df: int
-    aliased: tuple[str, ...]
-    untested: Mapping[str, str]
-    not_converged: tuple[tuple[str, str], ...]
-    n: int
-    sites: int
-    evaluations: int
-
-    def summary(self) -> pd.DataFrame:
-        """One row per test, the smallest p-value first."""
-        columns = ("beta", "se", "statistic", "p", "p_bonferroni", "q_bh", "q_by")
-        frame = pd.DataFrame(
-            {name: np.ravel(x) for name, x in self.named(*columns).items()},
-            pd.MultiIndex.from_product([self.features, self.outcomes], names=["feature", "outcome"]),
-        )
-        return frame.dropna(subset="p").sort_values("p", kind="stable")
-
-    def figure(self) -> Figure | NoFigure:
-        """A volcano: effects against evidence, at most the `MOST_POINTS` smallest p-values."""
-        known = np.isfinite(self.beta) & np.isfinite(self.p)
-        if not known.any():
-            return NoFigure("nothing could be tested")
-        p = np.where(known, self.p, np.inf)
-        drawn = known & (p <= np.sort(p, axis=None)[min(known.sum(), MOST_POINTS) - 1])
-        curves = [self._points(outcome, drawn[:, [j]], [j]) for j, outcome in enumerate(self.outcomes)]
-        if len(curves) > MOST_OUTCOMES:  # more than colours that are told apart
-            curves = [self._points("", drawn, list(range(len(self.outcomes))))]
-        line = -np.log10(0.05 / self.tests)
-        ends = (float(self.beta[drawn].min()), float(self.beta[drawn].max()))
-        curves.append(Curve("", ends, (line, line), marks="guide"))
-        few = f" The {MOST_POINTS} smallest p-values are drawn." if known.sum() > MOST_POINTS else ""
-        return Figure(
-            (Curves("", Axis("effect per unit"), Axis("−log10 p", low=0.0), tuple(curves)),),
-            f"{self.tests} tests; above the dashed line p is below 0.05 after Bonferroni's correction.{few}",
-        )
-
-    def _points(self, label: str, drawn: Mask, outcomes: list[int]) -> Curve:
-        """The tests of some outcomes that are drawn."""
-        beta, p = self.beta[:, outcomes][drawn], self.p[:, outcomes][drawn]
-        strength = -np.log10(np.maximum(p, np.finfo(float).tiny))
-        return Curve(label, floats(beta), floats(strength), marks="points")
+        return (*self.confounders, *listed_in(self.features), *self.outcomes)
 
 
 class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
@@ -169,17 +124,9 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
     spec_type = AssociateSpec
 
     @site_step(
-        COLUMN_MOMENTS,
-        times=GATHERED,
+        {**COLUMN_MOMENTS, **_PRODUCTS},
+        times=lambda spec: NEVER if isinstance(spec.features, FromBlock) else GATHERED,
         varies=("shift", "scale"),
-        confounding=Moment("confounder", "confounder", what="sums of products of confounders"),
-        confounded_features=Moment(
-            "confounder", "feature", what="sums of products of a confounder and a feature"
-        ),
-        confounded_outcomes=Moment(
-            "confounder", "outcome", what="sums of products of a confounder and an outcome"
-        ),
-        products=Moment("feature", "outcome", what="sums of products of a feature and an outcome"),
     )
     def moments(spec: AssociateSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums and squares of all columns, less shift times scale, and products between their three kinds."""
@@ -195,12 +142,9 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
         }
 
     @site_step(
-        times=lambda spec: Times(1, spec.max_rounds) if spec.model == "logistic" else NEVER,
+        _DERIVATIVES,
+        times=lambda spec: NEVER if isinstance(spec.features, FromBlock) else _evaluations(spec),
         varies=("coef",),
-        n=Count(),
-        loglik=Moment("feature", "outcome", what="log-likelihoods"),
-        score=Moment("feature", "outcome", "term", what="their first derivatives"),
-        information=Moment("feature", "outcome", "term", "term", what="their second derivatives"),
     )
     def derivatives(
         spec: AssociateSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
@@ -213,18 +157,68 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
         f = (f - shift[width:]) * scale[width:]
         return {"n": np.array(len(x)), **many_logistic.derivatives(c, f, o, coef)}
 
+    @site_step(
+        KNOWN_SUMS,
+        times=lambda spec: Times(1, MOST_SUMS) if isinstance(spec.features, FromBlock) else NEVER,
+        varies=("at", "shift", "scale"),
+    )
+    def block_sums(
+        spec: AssociateSpec, table: AnalysisTable, at: Integers, shift: Floats, scale: Floats
+    ) -> Arrays:
+        """Sums and squares of the known numbers of some names of the block, and of the other columns."""
+        return _scan(spec, table, at).known_sums(at, shift, scale)
+
+    @site_step(
+        {**COLUMN_MOMENTS, **_PRODUCTS},
+        times=lambda spec: ONCE if isinstance(spec.features, FromBlock) else NEVER,
+        varies=("at", "mean", "shift", "scale"),
+    )
+    def block_moments(
+        spec: AssociateSpec, table: AnalysisTable, at: Integers, mean: Floats, shift: Floats, scale: Floats
+    ) -> Arrays:
+        """The `moments` of some names of the block, a missing number being the mean."""
+        return _scan(spec, table, at).moments(at, mean, shift, scale)
+
+    @site_step(
+        _DERIVATIVES,
+        times=lambda spec: _evaluations(spec) if isinstance(spec.features, FromBlock) else NEVER,
+        varies=("at", "coef", "mean", "shift", "scale"),
+    )
+    def block_derivatives(
+        spec: AssociateSpec,
+        table: AnalysisTable,
+        at: Integers,
+        coef: Floats,
+        mean: Floats,
+        shift: Floats,
+        scale: Floats,
+    ) -> Arrays:
+        """The `derivatives` of some names of the block, a missing number being the mean."""
+        return _scan(spec, table, at).derivatives(at, coef, mean, shift, scale)
+
+    def axes_asked(self, spec: AssociateSpec, arrays: Arrays) -> dict[str, int]:
+        asked = arrays["at"].size if "at" in arrays else size_of(spec.features)
+        return self._axes(spec, asked)
+
     def axes(self, spec: AssociateSpec) -> dict[str, int]:
+        return self._axes(spec, size_of(spec.features))
+
+    def _axes(self, spec: AssociateSpec, features: int) -> dict[str, int]:
         return {
-            "column": len(spec.variables()),
+            "column": len(spec.confounders) + features + len(spec.outcomes),
             "confounder": len(spec.confounders),
-            "feature": len(spec.features),
+            "feature": features,
             "outcome": len(spec.outcomes),
             "term": len(spec.confounders) + 2,
         }
 
     def coordinate(self, spec: AssociateSpec) -> Coordination[AssociateResult]:
-        moments = yield from gather(spec.variables())
-        left = unconfounded(moments, spec.confounders, spec.features, spec.outcomes)
+        moments: Moments
+        if isinstance(spec.features, FromBlock):
+            moments = yield from gather_block(spec.features, spec.confounders, spec.outcomes)
+        else:
+            moments = yield from gather(spec.variables())
+        left = unconfounded(moments, spec.confounders, names_of(spec.features), spec.outcomes)
         if spec.model == "linear":
             return _linear(spec, moments, left)
         return (yield from _logistic(spec, moments, left))
@@ -234,21 +228,43 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
         beside = f", adjusted for {listed(spec.confounders)}" if spec.confounders else ""
         sites = " and an intercept for each hospital" if spec.intercepts == "site" else ""
         return (
-            f"Each of {len(spec.features)} features was tested with each of {listed(spec.outcomes)} by "
-            f"{kind} regression{beside}{sites}. P-values were adjusted for all tests (Bonferroni; "
-            "Benjamini & Hochberg 1995; Benjamini & Yekutieli 2001)."
+            f"Each of {size_of(spec.features)} features{_of_block(spec)} was tested with each of "
+            f"{listed(spec.outcomes)} by {kind} regression{beside}{sites}. "
+            "P-values were adjusted for all tests (Bonferroni; Benjamini & Hochberg 1995; "
+            "Benjamini & Yekutieli 2001)."
         )
 
     def about(self, spec: AssociateSpec) -> str:
         return (
-            f"{spec.model.capitalize()} tests of {len(spec.features)} features with {len(spec.outcomes)} "
-            f"outcomes, each on its own, given {', '.join(spec.confounders) or 'nothing'}."
+            f"{spec.model.capitalize()} tests of {size_of(spec.features)} features{_of_block(spec)} with "
+            f"{len(spec.outcomes)} outcomes, each on its own, "
+            f"given {', '.join(spec.confounders) or 'nothing'}."
         )
+
+
+def _evaluations(spec: AssociateSpec) -> Times:
+    """How often the likelihoods are asked for."""
+    return Times(1, spec.max_rounds) if spec.model == "logistic" else NEVER
+
+
+def _of_block(spec: AssociateSpec) -> str:
+    return f" of block {spec.features.block}" if isinstance(spec.features, FromBlock) else ""
+
+
+def _scan(spec: AssociateSpec, table: AnalysisTable, at: Integers) -> Scan:
+    """The people here who are in a scan of a block.
+
+    Raises:
+        SpecError: invalid-study; the analysis reads no block.
+    """
+    if not isinstance(spec.features, FromBlock):
+        raise SpecError(Code.INVALID_STUDY, "a question about a block, of which the analysis has none")
+    return Scan.of(table, spec.features, at, (spec.confounders, spec.outcomes), spec.intercepts)
 
 
 def _split(spec: AssociateSpec, x: Floats) -> tuple[Floats, Floats, Floats]:
     """The confounders, features and outcomes among the columns."""
-    c, f = len(spec.confounders), len(spec.features)
+    c, f = len(spec.confounders), size_of(spec.features)
     return x[:, :c], x[:, c : c + f], x[:, c + f :]
 
 
@@ -280,12 +296,12 @@ def _linear(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Associ
 def _norms(spec: AssociateSpec, moments: Moments) -> tuple[Floats, Floats]:
     """The (f,) and (o,) norms about the mean; missing for a column that does not vary."""
     norm = np.where(moments.norm > 0, moments.norm, np.nan)
-    c, f = len(spec.confounders), len(spec.features)
+    c, f = len(spec.confounders), size_of(spec.features)
     return norm[c : c + f], norm[c + f :]
 
 
 def _logistic(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Coordination[AssociateResult]:
-    c, f = len(spec.confounders), len(spec.features)
+    c, f = len(spec.confounders), size_of(spec.features)
     ones = moments.n - moments.total["not_one"][c + f :]
     if (ones + moments.n - moments.total["not_zero"][c + f :] != moments.n).any():
         raise StudyError(
@@ -298,8 +314,10 @@ def _logistic(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Coor
     shift, sd = moments.mean[: c + f], moments.norm[: c + f] / np.sqrt(moments.n)
     scale = 1 / np.where(sd > 0, sd, 1.0)
 
-    def evaluate(coef: Floats) -> Ask:
-        return ask("derivatives", coef=coef, shift=shift, scale=scale)
+    def evaluate(coef: Floats) -> Coordination[Mapping[str, Floats]]:
+        if isinstance(moments, BlockMoments):
+            return block_derivatives(coef, moments.mean_known, shift, scale)
+        return _derivatives(coef, shift, scale)
 
     start = np.where(tested[..., None], left.discriminants(share), np.nan)
     null = np.zeros(start.shape)
@@ -314,6 +332,7 @@ def _logistic(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Coor
         spec.max_rounds - moments.rounds,
     )
     lost = tested & np.isnan(fits.variance)
+    features = names_of(spec.features)
     return result(
         spec,
         fits.coef[..., -1] * scale[c:, None],
@@ -322,9 +341,14 @@ def _logistic(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Coor
         people=(moments.n, moments.sites),
         aliased=left.aliased,
         untested=left.untested,
-        not_converged=tuple((spec.features[i], spec.outcomes[k]) for i, k in np.argwhere(lost)),
+        not_converged=tuple((features[i], spec.outcomes[k]) for i, k in np.argwhere(lost)),
         evaluations=fits.evaluations,
     )
+
+
+def _derivatives(coef: Floats, shift: Floats, scale: Floats) -> Coordination[Mapping[str, Floats]]:
+    total: Total = yield ask("derivatives", coef=coef, shift=shift, scale=scale)
+    return {name: total[name] for name in ("loglik", "score", "information")}
 
 
 def result(
@@ -344,7 +368,7 @@ def result(
         statistic = beta / se
     p = 2 * (stats.t.sf(np.abs(statistic), df) if df else stats.norm.sf(np.abs(statistic)))
     return AssociateResult(
-        features=spec.features,
+        features=names_of(spec.features),
         outcomes=spec.outcomes,
         beta=beta,
         se=se,

@@ -6,13 +6,13 @@ derivatives are the linear moments. Models that are done are not evaluated again
 as missing).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
 
-from protocols.core.protocol import Arrays, Ask, Coordination
+from protocols.core.protocol import Arrays, Coordination
 from protocols.core.table import Floats, Mask
 from protocols.estimation.newton import TOLERANCE
 
@@ -74,7 +74,7 @@ class Fits:
 def maximise(
     start: Floats,
     null: tuple[Floats, Floats],
-    evaluate: Callable[[Floats], Ask],
+    evaluate: Callable[[Floats], Coordination[Mapping[str, Floats]]],
     kept: list[int],
     max_rounds: int,
 ) -> Coordination[Fits]:
@@ -83,7 +83,7 @@ def maximise(
     Args:
         start: (f, o, t) coefficients to begin with, missing for a model that is not wanted.
         null: (f, o, t) coefficients with known log-likelihoods (f, o), to go back towards if they are better.
-        evaluate: the question whose joined answer is `derivatives` at (f, o, t) coefficients.
+        evaluate: asks for the joined `derivatives` at (f, o, t) coefficients.
         kept: the positions among t of terms with their own coefficient; others stay 0.
         max_rounds: models that have not converged after these have no maximum, or none near.
     """
@@ -94,7 +94,7 @@ def maximise(
     coef, variance = np.full(start.shape, np.nan), np.full((f, o), np.nan)
     evaluations = 0
     while evaluations < max_rounds and not done.all():
-        total = yield evaluate(asked)
+        total = yield from evaluate(asked)
         evaluations += 1
         fell = ~done & (total["loglik"] < base_loglik - _FELL * (1 + np.abs(base_loglik)))
         rose = ~done & ~fell

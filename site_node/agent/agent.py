@@ -46,7 +46,7 @@ def cdm_tables(home: Path) -> TableOf:
     def table_of(study: Study) -> AnalysisTable:
         # Under a standing approval nobody looked at the study: its first question seals it.
         sealed = sealing.sealed(home, study) or sealing.seal(home, study)
-        return build_table(engine, study, settings.name, sealed).table
+        return build_table(engine, study, settings.name, sealed, folder=home).table
 
     return table_of
 

@@ -62,7 +62,7 @@ def simulate(home: Path, reference: str) -> Simulation:
     settings = config.load(home)
     engine = open_cdm(settings)
     try:
-        built = build_table(engine, study, settings.name)
+        built = build_table(engine, study, settings.name, folder=home)
     finally:
         engine.dispose()
     alone = study.model_copy(update={"min_sites": 1})

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -12,6 +13,7 @@ from protocols.core.variables import Survival
 from site_node.features.arrays import Floats
 from site_node.features.clinical import Labels, spells
 from site_node.study_table import cohort, sealing
+from site_node.study_table.block_readers import BLOCK_READERS
 from site_node.study_table.people import People
 from site_node.study_table.readers import READERS
 from site_node.study_table.readers.reader import DatedReader, LabelReader
@@ -30,9 +32,17 @@ class Built:
 
 
 def build_table(
-    engine: Engine, study: Study, site_name: str, sealed: sealing.SealedCohort | None = None
+    engine: Engine,
+    study: Study,
+    site_name: str,
+    sealed: sealing.SealedCohort | None = None,
+    *,
+    folder: Path | None = None,
 ) -> Built:
     """The study's table of this site's people, in ascending order of person_id; of the sealed ones if given.
+
+    Args:
+        folder: where blocks are laid on disk, in files that go with the table.
 
     Raises:
         SpecError: the study names a concept that cannot be one.
@@ -56,9 +66,12 @@ def build_table(
             doubts |= {name: dict(people.doubts)} if people.doubts else {}
             people.doubts.clear()
         changing = episodes(study, people, columns)
+        blocks = {
+            name: BLOCK_READERS[type(kind)].read(kind, people, folder) for name, kind in study.blocks.items()
+        }
     hashes = fold_hashes(people.persons, bytes.fromhex(study.hash()))
     attrition = dict(found.attrition)
-    table = AnalysisTable(site_name, people.persons, columns, labels, hashes, attrition, changing)
+    table = AnalysisTable(site_name, people.persons, columns, labels, hashes, attrition, changing, blocks)
     return Built(table, found.attrition, doubts)
 
 

@@ -369,6 +369,8 @@ EXAMPLES: dict[str, Example] = {
                 "confounders": ["age"],
                 "model": "logistic",
             },
+            {"features": {"block": "rna"}, "outcomes": ["age", "sex"], "confounders": ["idh1"]},
+            {"features": {"block": "rna"}, "outcomes": ["sex"], "model": "logistic"},
         ],
         frozenset({"evaluations"}),
     ),

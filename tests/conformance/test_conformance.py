@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from protocols import CATALOGUE
+from protocols.core.axis import names_on
+from protocols.core.block import ArrayBlock, Block
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import Failure
 from protocols.core.protocol import protocol
@@ -87,6 +89,7 @@ def test_no_released_array_grows_with_the_people(name: str) -> None:
                 columns={k: np.tile(v, people) for k, v in table.columns.items()},
                 labels={k: np.tile(v, people) for k, v in table.labels.items()},
                 fold_hashes=np.tile(table.fold_hashes, people),
+                blocks={k: repeated(b, people) for k, b in table.blocks.items()},
             )
             for table in SPLITS[COMMON]
         ]
@@ -175,6 +178,12 @@ def test_too_few_people_over_all_sites_is_a_coded_error(name: str) -> None:
     for found in outcome.results.values():
         assert isinstance(found, Failure)
         assert found.code in {Code.WITHHELD, Code.TOO_FEW_SITES}
+
+
+def repeated(block: Block, people: int) -> ArrayBlock:
+    """The block with each person's numbers so many times."""
+    values = block.columns(np.arange(block.axis.size))
+    return ArrayBlock(names_on(block.axis) or (), np.tile(values, (people, 1)))
 
 
 def replace_site(table: AnalysisTable) -> AnalysisTable:

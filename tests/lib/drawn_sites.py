@@ -1,10 +1,12 @@
 """Consortia drawn from a seed, whose tables hold what federated analyses trip over."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from protocols.core.block import ArrayBlock
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 
@@ -23,6 +25,15 @@ VARIABLES: dict[str, Any] = {
     "twice": {"kind": "image_feature", "feature": "twice"},
 }
 
+GENES = ("GENE0", "GENE1", "GENE2")
+"""The axis of the block `rna`, whose numbers are those of the three features."""
+
+
+def blocks_for(*specs: Mapping[str, Any]) -> dict[str, Any]:
+    """The blocks of a study, where one of its analyses reads them."""
+    reads = any('"block"' in json.dumps(dict(spec), default=str) for spec in specs)
+    return {"blocks": {"rna": {"kind": "expression", "genes": GENES}}} if reads else {}
+
 
 def study_of(*specs: Mapping[str, Any], min_sites: int = 1, **changes: Any) -> Study:
     """A study of these analyses, named a0, a1 and so on, over the variables of `a_site`."""
@@ -34,6 +45,7 @@ def study_of(*specs: Mapping[str, Any], min_sites: int = 1, **changes: Any) -> S
             "variables": VARIABLES,
             "analyses": [{"name": f"a{i}", "spec": dict(spec)} for i, spec in enumerate(specs)],
             "min_sites": min_sites,
+            **blocks_for(*specs),
             **changes,
         }
     )
@@ -99,6 +111,9 @@ def a_site(
         columns,
         {"scanner": scanner},
         attrition={"index event": n + 30 if n else 0, "adults": n},
+        blocks={
+            "rna": ArrayBlock(GENES, np.stack([columns[f] for f in ("f_one", "f_two", "f_three")], axis=1))
+        },
     )
 
 

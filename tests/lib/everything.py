@@ -6,7 +6,7 @@ from typing import Any
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from tests.conformance.examples import EXAMPLES
-from tests.lib.drawn_sites import VARIABLES, a_site
+from tests.lib.drawn_sites import VARIABLES, a_site, blocks_for
 
 SLOW = frozenset({"multiple_imputation", "survival_decision_curve", "fusion", "forest"})
 """Protocols of which the first example alone is asked: the others differ in no figure."""
@@ -38,6 +38,7 @@ def study_with(specs: Mapping[str, Mapping[str, Any]], **changes: Any) -> Study:
             "variables": VARIABLES,
             "analyses": [{"name": name, "spec": dict(spec)} for name, spec in specs.items()],
             "min_sites": 3,
+            **blocks_for(*specs.values()),
             **changes,
         }
     )

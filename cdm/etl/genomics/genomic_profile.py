@@ -60,7 +60,12 @@ def pack(features: Sequence[str], values: NDArray[np.float32]) -> bytes:
     return zlib.compress(orjson.dumps(table, option=orjson.OPT_SERIALIZE_NUMPY), FAST)
 
 
+def opened(content: bytes) -> bytes:
+    """The JSON of a block: its `features`, and their `values` in the same order."""
+    return zlib.decompressobj().decompress(content, LARGEST_BLOCK)
+
+
 def unpack(content: bytes) -> dict[str, float | None]:
     """The numbers of a block by their features in upper case; None where there is none."""
-    table = orjson.loads(zlib.decompressobj().decompress(content, LARGEST_BLOCK))
+    table = orjson.loads(opened(content))
     return {name.upper(): value for name, value in zip(table["features"], table["values"], strict=True)}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from statsmodels.discrete.discrete_model import Logit
 
+from protocols.core.axis import FromBlock
 from protocols.core.table import AnalysisTable, Floats
 from protocols.estimation.moments import complete_rows
 from protocols.genomics.associate import AssociateResult, AssociateSpec, _split, result
@@ -12,9 +13,10 @@ from protocols.genomics.associate import AssociateResult, AssociateSpec, _split,
 
 def pooled(spec: AssociateSpec, tables: Sequence[AnalysisTable]) -> AssociateResult:
     """The same tests, one at a time, by numpy's least squares or statsmodels' Logit on all rows."""
-    parts = [complete_rows(table, spec.variables()) for table in tables]
+    parts = [_rows(spec, table) for table in tables]
     people = [len(part) for part in parts if len(part)]
     rows = np.concatenate(parts)
+    rows = np.where(np.isnan(rows), np.nanmean(rows, axis=0), rows)
     constants = np.ones((len(rows), 1))
     if spec.intercepts == "site":
         constants = np.repeat(np.eye(len(people)), people, axis=0)
@@ -32,6 +34,16 @@ def pooled(spec: AssociateSpec, tables: Sequence[AnalysisTable]) -> AssociateRes
         df=df if spec.model == "linear" else 0,
         people=(len(rows), len(people)),
     )
+
+
+def _rows(spec: AssociateSpec, table: AnalysisTable) -> Floats:
+    """Who has all variables, in the columns of the variables; of a block, who has any of its numbers."""
+    if not isinstance(spec.features, FromBlock):
+        return complete_rows(table, spec.variables())
+    values = table.block(spec.features).columns(np.arange(spec.features.size))
+    c, o = table.matrix(spec.confounders), table.matrix(spec.outcomes)
+    kept = ~np.isnan(np.hstack([c, o])).any(axis=1) & ~np.isnan(values).all(axis=1)
+    return np.hstack([c, values, o])[kept]
 
 
 def _linear(design: Floats, y: Floats, df: int) -> tuple[Floats, Floats]:

@@ -1,0 +1,144 @@
+"""How a study names a block: what its numbers are, and its axis by a rule that says which names are on it.
+
+    blocks:
+      rna: {kind: expression, genes: all}
+      glcm: {kind: radiomic, modality: CT, region: GTV, features: {family: glcm}}
+
+A study carries the hash and the length of each list, written in when it is read, and never the names; a rule
+is followed only where names are wanted. A rule that gives another list at a site, whose release has another
+table of genes, has another hash, and the site says so. The site's half of a kind is its reader in
+`site_node/study_table/block_readers`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from cdm.vocabulary.genes import gene_names
+from protocols.core.axis import Axis, axis_of, names_on, publish
+from protocols.core.errors import Code, SpecError
+from protocols.core.ibsi_tags import FAMILIES, Aggregation, FamilyName, tags
+from protocols.core.variables.variable import GeneSymbol
+
+Listed = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]+$")]
+
+
+class BlockKind(BaseModel):
+    """A block as a study writes it; its axis is written in by the rule, unless the study has it already."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    axis: Axis | None = None
+
+    def rule(self) -> tuple[str, ...] | None:
+        """The names on its axis, in order; None where the list is known by its hash alone."""
+        raise NotImplementedError
+
+    @property
+    def on(self) -> Axis:
+        """Its axis."""
+        assert self.axis is not None  # the validator below wrote it
+        return self.axis
+
+    @model_validator(mode="after")
+    def _has_its_axis(self) -> Self:
+        if self.axis is None:
+            names = self.rule()
+            if names is None:
+                raise ValueError("a list that is known by its hash alone needs its `axis: {sha256, size}`")
+            object.__setattr__(self, "axis", axis_of(names))
+        publish(self.on, self._names)
+        return self
+
+    def _names(self) -> tuple[str, ...]:
+        return self.rule() or ()
+
+    def names(self) -> tuple[str, ...]:
+        """The names on the axis that the study means.
+
+        Raises:
+            SpecError: unknown-variable; no list of that hash is known here.
+        """
+        names = names_on(self.on)
+        if names is None:
+            raise SpecError(
+                Code.UNKNOWN_VARIABLE, "this installation has another list of names than the study's"
+            )
+        return names
+
+
+class ExpressionBlock(BlockKind):
+    """The expression of genes: all that HGNC has approved, or those listed; log2_tpm is log2(1 + TPM)."""
+
+    kind: Literal["expression"]
+    genes: Literal["all"] | Annotated[tuple[GeneSymbol, ...], Field(min_length=1, max_length=1000)]
+    unit: Literal["tpm", "log2_tpm", "fpkm", "log2_fpkm"] = "log2_tpm"
+
+    def rule(self) -> tuple[str, ...]:
+        return gene_names().symbols() if self.genes == "all" else tuple(self.genes)
+
+
+class CopyNumberBlock(BlockKind):
+    """The log2 ratio of genes' copies: of all that HGNC has approved, or of those listed."""
+
+    kind: Literal["copy_number"]
+    genes: Literal["all"] | Annotated[tuple[GeneSymbol, ...], Field(min_length=1, max_length=1000)]
+    unit: Literal["log2_ratio"] = "log2_ratio"
+
+    def rule(self) -> tuple[str, ...]:
+        return gene_names().symbols() if self.genes == "all" else tuple(self.genes)
+
+
+class MethylationBlock(BlockKind):
+    """The methylation of probes: beta from 0 to 1, or M, its log2 odds with an offset of 0.01."""
+
+    kind: Literal["methylation"]
+    probes: Annotated[tuple[Listed, ...], Field(min_length=1, max_length=1000)]
+    unit: Literal["beta", "m"] = "beta"
+
+    def rule(self) -> tuple[str, ...]:
+        return tuple(self.probes)
+
+
+class Rule(BaseModel):
+    """Radiomic features by IBSI's families: `{family: glcm}`, `{family: [glcm, glrlm]}`, or `{family: all}`.
+
+    aggregations: of the texture families, as the sites' settings have them.
+    filters: of the images that were measured; `none` is the image itself.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    family: FamilyName | Literal["all"] | tuple[FamilyName, ...]
+    aggregations: tuple[Aggregation, ...] = Field(default=("3D_avg",), min_length=1)
+    filters: tuple[Listed, ...] = Field(default=("none",), min_length=1, max_length=500)
+
+
+class RadiomicBlock(BlockKind):
+    """Radiomic features of a region, each by filter and IBSI's tag with its aggregation: `none:stat_mean`."""
+
+    kind: Literal["radiomic"]
+    modality: Literal["CT", "MR", "PT"]
+    region: str = Field(max_length=64)
+    features: Rule
+
+    def rule(self) -> tuple[str, ...]:
+        asked = self.features.family
+        families = tuple(FAMILIES) if asked == "all" else (asked,) if isinstance(asked, str) else asked
+        measured = [tag for family in families for tag in tags(family, self.features.aggregations)]
+        return tuple(f"{name}:{tag}" for name in self.features.filters for tag in measured)
+
+
+AnyBlock = ExpressionBlock | CopyNumberBlock | MethylationBlock | RadiomicBlock
+
+BlockOfStudy = Annotated[AnyBlock, Field(discriminator="kind")]
+
+BLOCK_KINDS: Mapping[str, type[BlockKind]] = {
+    str(get_args(one.model_fields["kind"].annotation)[0]): one for one in get_args(AnyBlock)
+}
+
+
+def axes_of(blocks: Mapping[str, Any]) -> dict[str, Axis]:
+    """The axis of each block of a study."""
+    return {name: block.on for name, block in blocks.items() if isinstance(block, BlockKind)}

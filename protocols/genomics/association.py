@@ -1,0 +1,90 @@
+"""What a scan found: tests of every feature with every outcome, as numbers, a table and a volcano."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from protocols.core.figure import Axis, Curve, Curves, Figure, NoFigure
+from protocols.core.protocol import Result
+from protocols.core.table import Floats, Mask
+from protocols.results.figures import MOST_OUTCOMES, MOST_POINTS, floats
+
+
+@dataclass(frozen=True)
+class AssociateResult(Result):
+    """Tests of f features with o outcomes; what was not tested is missing.
+
+    Attributes:
+        features: (f,) names; outcomes: (o,) names.
+        beta, se, statistic, p: (f, o) coefficient of the feature (log odds ratio if logistic), its standard
+            error, t (z if logistic) and two-sided p-value.
+        p_bonferroni, q_bh, q_by: (f, o) adjusted for all tests (Bonferroni, Benjamini-Hochberg, -Yekutieli).
+        tests: how many there are.
+        df: residual degrees of freedom of t; 0 if logistic.
+        aliased: confounders that are combinations of those before them.
+        untested: feature or outcome -> why. not_converged: (feature, outcome) with no maximum in max_rounds,
+            mostly since the outcome is separated.
+        n: people with complete data; sites: that have any of them. evaluations: of the likelihoods.
+
+    >>> from protocols.exchange.example import run_example
+    >>> found = run_example(protocol="associate", features=["volume", "entropy"], outcomes=["age"])
+    >>> found.summary()[["beta", "se", "q_bh"]].round(3)
+                      beta     se   q_bh
+    feature outcome
+    entropy age      4.642  0.989  0.000
+    volume  age      0.074  0.031  0.018
+    """
+
+    features: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    beta: Floats
+    se: Floats
+    statistic: Floats
+    p: Floats
+    p_bonferroni: Floats
+    q_bh: Floats
+    q_by: Floats
+    tests: int
+    df: int
+    aliased: tuple[str, ...]
+    untested: Mapping[str, str]
+    not_converged: tuple[tuple[str, str], ...]
+    n: int
+    sites: int
+    evaluations: int
+
+    def summary(self) -> pd.DataFrame:
+        """One row per test, the smallest p-value first."""
+        columns = ("beta", "se", "statistic", "p", "p_bonferroni", "q_bh", "q_by")
+        frame = pd.DataFrame(
+            {name: np.ravel(x) for name, x in self.named(*columns).items()},
+            pd.MultiIndex.from_product([self.features, self.outcomes], names=["feature", "outcome"]),
+        )
+        return frame.dropna(subset="p").sort_values("p", kind="stable")
+
+    def figure(self) -> Figure | NoFigure:
+        """A volcano: effects against evidence, at most the `MOST_POINTS` smallest p-values."""
+        known = np.isfinite(self.beta) & np.isfinite(self.p)
+        if not known.any():
+            return NoFigure("nothing could be tested")
+        p = np.where(known, self.p, np.inf)
+        drawn = known & (p <= np.sort(p, axis=None)[min(known.sum(), MOST_POINTS) - 1])
+        curves = [self._points(outcome, drawn[:, [j]], [j]) for j, outcome in enumerate(self.outcomes)]
+        if len(curves) > MOST_OUTCOMES:  # more than colours that are told apart
+            curves = [self._points("", drawn, list(range(len(self.outcomes))))]
+        line = -np.log10(0.05 / self.tests)
+        ends = (float(self.beta[drawn].min()), float(self.beta[drawn].max()))
+        curves.append(Curve("", ends, (line, line), marks="guide"))
+        few = f" The {MOST_POINTS} smallest p-values are drawn." if known.sum() > MOST_POINTS else ""
+        return Figure(
+            (Curves("", Axis("effect per unit"), Axis("−log10 p", low=0.0), tuple(curves)),),
+            f"{self.tests} tests; above the dashed line p is below 0.05 after Bonferroni's correction.{few}",
+        )
+
+    def _points(self, label: str, drawn: Mask, outcomes: list[int]) -> Curve:
+        """The tests of some outcomes that are drawn."""
+        beta, p = self.beta[:, outcomes][drawn], self.p[:, outcomes][drawn]
+        strength = -np.log10(np.maximum(p, np.finfo(float).tiny))
+        return Curve(label, floats(beta), floats(strength), marks="points")
