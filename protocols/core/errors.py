@@ -54,6 +54,10 @@ class Code(StrEnum):
     ALREADY_EXISTS = "already-exists"
     TAMPERED = "tampered"
     NEWER_VERSION = "newer-version"
+    # who asks
+    NOT_SIGNED_IN = "not-signed-in"
+    NOT_ALLOWED = "not-allowed"
+    TOO_MANY_TRIES = "too-many-tries"
 
 
 class ShadowgraphError(Exception):

@@ -9,7 +9,7 @@ from pathlib import Path
 from cdm.cohorts.cohort import AtlasCohort
 from protocols.core.protocol import protocol as known_protocol
 from protocols.core.study import Study
-from protocols.runtime.accounts import unix_user
+from protocols.runtime.accounts.machine import unix_user
 from site_node.agent import simulation
 from site_node.agent.simulation import Simulation
 from site_node.governance import approvals

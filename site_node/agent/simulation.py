@@ -7,7 +7,7 @@ from pathlib import Path
 from cdm.etl.doubts import DOUBTS
 from protocols.core.lockstep import Failure
 from protocols.exchange.local import run_locally
-from protocols.runtime.accounts import unix_user
+from protocols.runtime.accounts.machine import unix_user
 from site_node.governance import approvals, audit
 from site_node.governance.policy import read_policy
 from site_node.home import config

@@ -9,7 +9,7 @@ from sqlite3 import Connection
 from protocols.core.errors import Code, InputError, SiteError
 from protocols.core.protocol import specs_in
 from protocols.core.study import Study, parse_study
-from protocols.runtime.accounts import unix_user
+from protocols.runtime.accounts.machine import unix_user
 from protocols.runtime.database import insert
 from site_node.governance import audit
 from site_node.home.register import now, register

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from protocols.core.errors import Code, StudyError
 from protocols.exchange.keys import new_secret
-from protocols.runtime.accounts import unix_user
+from protocols.runtime.accounts.machine import unix_user
 from site_node.home.register import now
 
 FILE = "audit.jsonl"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from protocols.core.errors import Code, InputError, StudyError
 from protocols.exchange.keys import write_secret
-from protocols.runtime.accounts import unix_user
+from protocols.runtime.accounts.machine import unix_user
 from site_node.governance import audit, audit_heads, ledger
 from site_node.governance.audit import ChainLine
 

@@ -7,7 +7,7 @@ import pytest
 
 import site_node.actions
 import site_node.cli
-from protocols.runtime.accounts import unix_user
+from protocols.runtime.accounts.machine import unix_user
 from protocols.runtime.output import Output, plain
 from server.administration.enrolment import invite, make_center
 from site_node.actions import audit, inbox, policy, site

@@ -10,7 +10,7 @@ import pytest
 
 from protocols.core.errors import Code, InputError
 from protocols.core.protocol import ask
-from protocols.runtime.accounts import unix_user
+from protocols.runtime.accounts.machine import unix_user
 from site_node.governance import approvals, audit_heads, ledger, peers
 from site_node.governance.approvals import State
 from site_node.home.register import FILE, STEPS, register
