@@ -14,7 +14,7 @@ from tests.lib.lying_coordinator import weaken
 from tests.lib.studies import a_study
 from tests.redteam.attack import Figure, attack
 
-PEOPLE, TARGETS = 120, 60
+PEOPLE, TARGETS = 120, 40
 AGE = np.random.default_rng(1).normal(60, 9, PEOPLE)
 SPEC = {"protocol": "summary", "of": ["age"], "per_site": True}
 

@@ -1,0 +1,197 @@
+"""RT05, RT07, RT47, RT54, RT58, RT66, RT67: what the store of an honest coordinator tells of single people.
+
+Nobody cheats: a study was approved and ran, and somebody reads the joined totals, or the result.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from protocols.core.disclosure import Release, Thresholds, release
+from protocols.core.table import AnalysisTable, Floats
+from protocols.exchange import site_answer
+from tests.lib.lying_coordinator import drawn, pooled, read_rows, weaken
+from tests.lib.overheard import Overheard, overheard
+from tests.lib.studies import a_study_of
+from tests.redteam.attack import Figure, attack
+
+
+def _figure(found: Floats, truth: Floats) -> Figure:
+    hits, error = read_rows(found, truth, 1e-6)
+    return Figure(hits, f"of {len(truth)} rows, error {error:.0e}")
+
+
+def _numbers(draw: np.random.Generator, people: int) -> dict[str, Floats]:
+    x, z = draw.normal(size=(2, people))
+    return {"x": x, "z": z, "y": x + draw.normal(size=people)}
+
+
+@attack(
+    "RT47",
+    "one carrier of a rare variant over all sites: its row of the products is that person's",
+    works_from=1,
+    undefended="no rare 0/1 covariate is refused",
+)
+def rare_entry(folder: Path, weakened: bool) -> Figure:
+    tables = drawn(_numbers, 80)
+    for site, table in tables.items():
+        tables[site] = table.with_columns({"rare": (np.arange(80) == 7) * (site == "b") * 1.0})
+    spec = {"protocol": "linear", "outcome": "y", "covariates": ["x", "z", "rare"]}
+    held = overheard(folder, a_study_of(["x", "z", "y", "rare"], {"name": "a", "spec": spec}), tables)
+    rows = np.array([a["products"][2, [0, 1, 3]] for a in held.sums("a", "moments")[:1]]).reshape(-1, 3)
+    truth = pooled(tables, "x", "z", "y")[pooled(tables, "rare")[:, 0] == 1]
+    return _figure(rows, truth)
+
+
+@attack(
+    "RT07",
+    "a regression with a 0/1 covariate for each person",
+    works_from=24,
+    undefended="a sum is not checked for too many parameters before it leaves",
+)
+def saturated_sum(folder: Path, weakened: bool) -> Figure:
+    names = [f"d{i}" for i in range(24)]
+    tables = drawn(_numbers, 8)
+    for k, (site, table) in enumerate(tables.items()):
+        single = {name: (np.arange(8) + 8 * k == i).astype(float) for i, name in enumerate(names)}
+        tables[site] = table.with_columns(single)
+    spec = {"protocol": "linear", "outcome": "y", "covariates": ["x", "z", *names]}
+    held = overheard(folder, a_study_of(["x", "z", "y", *names], {"name": "a", "spec": spec}), tables)
+    rows = np.array([a["products"][2:-1, [0, 1, -1]] for a in held.sums("a", "moments")[:1]]).reshape(-1, 3)
+    return _figure(rows, pooled(tables, "x", "z", "y"))
+
+
+@attack(
+    "RT05", "a sum of which one person has nearly everything", works_from=4, undefended="no dominance rule"
+)
+def dominance(folder: Path, weakened: bool) -> Figure:
+    hits = 0
+    for k in range(4):
+        tables = drawn(_numbers, 60)
+        huge = 1e4 * (1 + k)
+        cost = np.append(np.abs(tables["b"].column("x")[1:]), huge)
+        tables = {site: t.with_columns({"x": np.abs(t.column("x"))}) for site, t in tables.items()}
+        tables["b"] = tables["b"].with_columns({"x": cost})
+        study = a_study_of(["x"], {"name": "a", "spec": {"protocol": "summary", "of": ["x"]}})
+        held = overheard(folder / str(k), study, tables)
+        said = held.sums("a", "sums")
+        hits += bool(said) and abs(float(said[0]["sum"][0, 0]) - huge) < 0.1 * huge
+    return Figure(hits, "of 4 values guessed to a tenth")
+
+
+@attack(
+    "RT58",
+    "two sites with too few people send masked zeros: the sum is the third one's part",
+    works_from=1,
+    undefended="contributors are not fixed before values leave",
+)
+def vanished(folder: Path, weakened: bool) -> Figure:
+    tables = {"a": drawn(_numbers, 60)["a"], **{s: t for s, t in drawn(_numbers, 3).items() if s != "a"}}
+    spec = {"protocol": "linear", "outcome": "y", "covariates": ["x", "z"]}
+    held = overheard(folder, a_study_of(["x", "z", "y"], {"name": "a", "spec": spec}), tables)
+    own = tables["a"].matrix(["x", "z", "y"]).sum(axis=0)
+    hits = [np.allclose(a["sum"], own, atol=1e-6) for a in held.sums("a", "moments")[:1]]
+    return Figure(sum(hits), "of 1 site's own sums")
+
+
+@attack(
+    "RT54", "the center together with one hospital: what is left of the sum are too few people", works_from=1
+)
+def center_and_one(folder: Path, weakened: bool) -> Figure:
+    """The rest is of two sites at least, each with the floor of a sum or nothing."""
+    few = 4
+    tables = {"a": drawn(_numbers, 60)["a"], **{s: t for s, t in drawn(_numbers, few).items() if s != "a"}}
+    spec = {"protocol": "linear", "outcome": "y", "covariates": ["x", "z"]}
+    with weaken(site_answer, "release", _with_a_floor_of_one, weakened):
+        held = overheard(folder, a_study_of(["x", "z", "y"], {"name": "a", "spec": spec}), tables)
+    rest = [int(a["n"]) - 60 for a in held.sums("a", "moments")[:1]]
+    floor = Thresholds().min_count
+    return Figure(
+        sum(0 < n < floor for n in rest), f"of 1 sum, over {floor} people at least unless nobody is left"
+    )
+
+
+def _with_a_floor_of_one(*args: Any, thresholds: Thresholds, **others: Any) -> Release:
+    """What a site would release that takes part in sums with any number of people."""
+    lower = Thresholds.model_construct(**thresholds.model_dump() | {"min_count_in_sum": 1})
+    return release(*args, thresholds=lower, **others)
+
+
+def _genes(count: int, share: float) -> Callable[[np.random.Generator, int], dict[str, Floats]]:
+    """How a site's 0/1 covariates and an outcome that depends on them are drawn."""
+
+    def columns(draw: np.random.Generator, people: int) -> dict[str, Floats]:
+        genes = (draw.uniform(size=(count, people)) < share).astype(float)
+        y = draw.uniform(size=people) < expit(genes.sum(axis=0) - 1)
+        return {f"g{j}": gene for j, gene in enumerate(genes)} | {"y": y.astype(float)}
+
+    return columns
+
+
+def _small_cells(tables: Mapping[str, AnalysisTable], names: list[str], read: Floats | None) -> Figure:
+    """How many of the cells of one to nine people of the joint table were read."""
+    patterns = _patterns(len(names))
+    truth = np.array([(pooled(tables, *names) == p).all(axis=1).sum() for p in patterns])
+    small = (truth > 0) & (truth < 10)
+    hits = 0 if read is None else int((np.rint(read) == truth)[small].sum())
+    return Figure(hits, f"of {small.sum()} cells of one to nine people")
+
+
+def _patterns(count: int) -> Floats:
+    return ((np.arange(2**count)[:, None] >> np.arange(count)) & 1).astype(float)
+
+
+@attack(
+    "RT66",
+    "the joint table of 0/1 covariates from the totals of an honest logistic regression",
+    works_from=5,
+    undefended="whoever has the totals has the coefficients too",
+)
+def joint_table(folder: Path, weakened: bool) -> Figure:
+    names = [f"g{j}" for j in range(4)]
+    tables = drawn(_genes(4, 0.3), 80)
+    spec = {"protocol": "logistic", "outcome": "y", "covariates": names}
+    held = overheard(folder, a_study_of([*names, "y"], {"name": "a", "spec": spec}), tables)
+    return _small_cells(tables, names, _by_information(held, names))
+
+
+def _by_information(held: Overheard, names: list[str]) -> Floats | None:
+    """Counts of patterns from the information at several coefficients, which is linear in them."""
+    z = np.column_stack([np.ones(2 ** len(names)), _patterns(len(names))])
+    rows, right = [], []
+    for ask, joined in held.asked:
+        if ask.step == "derivatives" and "sum" in joined and "coef" in ask.arrays:
+            coef, shift, scale = (np.asarray(ask.arrays[name]) for name in ("coef", "shift", "scale"))
+            x = np.column_stack([z[:, 0], (z[:, 1:] - shift) / scale])
+            weight = expit(x @ coef) * expit(-x @ coef)
+            for j in range(len(coef)):
+                for k in range(j, len(coef)):
+                    rows.append(weight * x[:, j] * x[:, k])
+                    right.append(joined["sum"]["information"][j, k])
+    return np.linalg.lstsq(np.array(rows), np.array(right), rcond=None)[0] if rows else None
+
+
+@attack(
+    "RT67",
+    "the joint table of three 0/1 covariates from the published coefficients and covariance alone",
+    works_from=2,
+    undefended="results are published to their last digit",
+)
+def from_the_paper(folder: Path, weakened: bool) -> Figure:
+    names = [f"g{j}" for j in range(3)]
+    tables = drawn(_genes(3, 0.2), 80)
+    spec = {"protocol": "logistic", "outcome": "y", "covariates": names}
+    held = overheard(folder, a_study_of([*names, "y"], {"name": "a", "spec": spec}), tables)
+    if held.outcome is None:
+        return _small_cells(tables, names, None)
+    found = held.outcome["a"]
+    z = np.column_stack([np.ones(8), _patterns(3)])
+    weight = expit(z @ found.coef) * expit(-z @ found.coef)
+    information = np.linalg.inv(found.covariance)
+    pairs = [(j, k) for j in range(4) for k in range(j + 1, 4)] + [(0, 0)]
+    rows = [np.ones(8), *(weight * z[:, j] * z[:, k] for j, k in pairs)]
+    right = [found.n, *(information[j, k] for j, k in pairs)]
+    return _small_cells(tables, names, np.linalg.lstsq(np.array(rows), np.array(right), rcond=None)[0])
