@@ -10,12 +10,14 @@ import pandas as pd
 
 from protocols.core.errors import Code, SiteError
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
+from protocols.estimation.standards import MUCH_SMALLER
 
 FEWEST = 5
 """People in the smallest batch whose location and scale are estimated."""
 
 UNKNOWN, TOO_SMALL = -1, -2
 
+_RESOLUTION = 1e-3  # a within-batch sum of squares below it is asked again on a finer scale
 _CONVERGED = 1e-4  # relative change at which neuroCombat and sva stop; it is part of the definition
 _CONSTANT = 1e-12  # of its size: the range that rounding leaves to a feature that does not vary
 
@@ -44,6 +46,13 @@ def about_batch_means(values: Floats, batch: Integers) -> Floats:
     return centred
 
 
+def finer(squares: Floats, beyond: Floats, scale: Floats) -> Floats:
+    """Powers of two that bring tiny sums of squares near 1, and those too large for a sum far below."""
+    tiny = np.exp2(-np.round(np.log2(np.maximum(squares, 2.0**-80)) / 2))
+    is_tiny = (squares < _RESOLUTION) & ((squares > 0) | (scale == 1.0))
+    return np.where(beyond > 0, MUCH_SMALLER, np.where(is_tiny, tiny, 1.0))
+
+
 def refuse_constant(method: str, values: Floats, features: Sequence[str]) -> None:
     """Raises if without empirical Bayes one of a batch's (n, g) features does not vary within the batch.
 
@@ -52,35 +61,49 @@ def refuse_constant(method: str, values: Floats, features: Sequence[str]) -> Non
     Raises:
         SiteError: rank-deficient; names the features.
     """
-    spread, size = np.ptp(values, axis=0), np.abs(values).max(axis=0, initial=0.0)
-    constant = spread <= _CONSTANT * size
-    if method == "no_eb" and constant.any():
-        names = ", ".join(name for name, is_constant in zip(features, constant, strict=True) if is_constant)
+    if method == "no_eb" and (still := constant(values)).any():
+        names = ", ".join(name for name, is_constant in zip(features, still, strict=True) if is_constant)
         raise SiteError(Code.RANK_DEFICIENT, f"does not vary within a batch: {names}")
+
+
+def constant(values: Floats) -> Mask:
+    """(g,) whether the known numbers of each of (n, g) columns are the same, but for rounding."""
+    known = ~np.isnan(values)
+    low, high = (
+        extreme(np.where(known, values, other), axis=0, initial=other)
+        for extreme, other in ((np.min, np.inf), (np.max, -np.inf))
+    )
+    still: Mask = ~(high - low > _CONSTANT * np.maximum(np.abs(low), np.abs(high)))
+    return still
 
 
 def location_and_scale(method: str, z: Floats) -> tuple[Floats, Floats]:
     """ComBat's (g,) location and scale of one batch, from its (n, g) standardized features."""
-    location = z.mean(axis=0)
+    return shrunk(method, len(z), z.mean(axis=0), z.var(axis=0, ddof=1))
+
+
+def shrunk(method: str, n: Floats | int, location: Floats, scale: Floats) -> tuple[Floats, Floats]:
+    """ComBat's (g,) location and scale of one batch, from its means and variances (divisor n - 1).
+
+    `n` may be (g,): the people who have each feature.
+    """
     if method == "mean_only":
         spread = location.var(ddof=1)
         return (spread * location + location.mean()) / (spread + 1), np.ones_like(location)
-    scale = z.var(axis=0, ddof=1)
     if method == "parametric":
-        return _empirical_bayes(z, location, scale)
+        return _empirical_bayes(n, location, scale)
     if method == "non_parametric":
-        return _non_parametric(z, location, scale)
+        return _non_parametric(n, location, scale)
     return location, scale
 
 
-def _empirical_bayes(z: Floats, location: Floats, scale: Floats) -> tuple[Floats, Floats]:
+def _empirical_bayes(n: Floats | int, location: Floats, scale: Floats) -> tuple[Floats, Floats]:
     """The posterior means of location (normal prior) and scale (inverse gamma prior), iterated together.
 
     Johnson et al. (2007), eq. 3.1 and 3.2; the priors' moments are those of the features of the batch. As in
     sva and neuroCombat the change is divided by the old value with its sign: a negative location never delays
     the stop.
     """
-    n = len(z)
     centre, spread = location.mean(), location.var(ddof=1)
     m, v = scale.mean(), scale.var(ddof=1)
     if v == 0:  # all features spread alike: the prior is a point
@@ -89,7 +112,7 @@ def _empirical_bayes(z: Floats, location: Floats, scale: Floats) -> tuple[Floats
     old = (location, scale)
     for _ in range(1000):
         new_location = (n * spread * location + old[1] * centre) / (n * spread + old[1])
-        squares = ((z - new_location) ** 2).sum(axis=0)
+        squares = (n - 1) * scale + n * (location - new_location) ** 2
         new = (new_location, (0.5 * squares + rate) / (n / 2 + shape - 1))
         settled = all(_change(a, b) <= _CONVERGED for a, b in zip(new, old, strict=True))
         old = new
@@ -105,18 +128,19 @@ def _change(new: Floats, old: Floats) -> float:
         return float(np.where(change > 0, change / old, 0.0).max(initial=-np.inf))
 
 
-def _non_parametric(z: Floats, location: Floats, scale: Floats) -> tuple[Floats, Floats]:
+def _non_parametric(n: Floats | int, location: Floats, scale: Floats) -> tuple[Floats, Floats]:
     """The means of location and scale over those of all other features, by how likely they make a feature.
 
     Johnson et al. (2007), supplement; sva's `int.eprior`. A scale of 0 makes nothing likely.
     """
-    n, (total, squares) = len(z), (z.sum(axis=0), (z**2).sum(axis=0))
+    people = np.broadcast_to(np.asarray(n, dtype=np.float64), location.shape)
+    total, squares = people * location, (people - 1) * scale + people * location**2
     new_location, new_scale = np.empty_like(location), np.empty_like(scale)
     likely = scale > 0
     g, d = location[likely], scale[likely]
     place = np.cumsum(likely) - 1
-    for j in range(z.shape[1]):
-        log = -n / 2 * np.log(d) - (squares[j] - 2 * total[j] * g + n * g**2) / (2 * d)
+    for j, n_j in enumerate(people):
+        log = -n_j / 2 * np.log(d) - (squares[j] - 2 * total[j] * g + n_j * g**2) / (2 * d)
         if likely[j]:
             log[place[j]] = -np.inf  # a feature has no word on itself
         weight = np.exp(log - log.max())

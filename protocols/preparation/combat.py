@@ -13,43 +13,61 @@ With a reference batch the others are brought to its mean and spread, which its 
 Reference: Johnson, Li & Rabinovic, Biostatistics 8 (2007) 118; the numbers of neuroCombat 0.2.12.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
-from protocols.core.errors import Code, SiteError, StudyError
-from protocols.core.figure import Figure, NoFigure
+from protocols.core.axis import Features, FromBlock, listed_in, names_of, size_of
+from protocols.core.disclosure import SUPPRESSED, Array, Count, Declaration, Moment, Statistic
+from protocols.core.errors import Code, SiteError, SpecError, StudyError
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask, site_step
-from protocols.core.roles import Applicable, ColumnTransform, Transforms
+from protocols.core.roles import ColumnTransform, Transforms
+from protocols.core.site_step import NEVER
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.newton import check_rank
-from protocols.estimation.standards import MOST, MUCH_SMALLER, SCALED, too_large
+from protocols.estimation.standards import MOST, SCALED, too_large
 from protocols.preparation.batches import (
     FEWEST,
     TOO_SMALL,
     about_batch_means,
     batch_codes,
     estimable,
+    finer,
     location_and_scale,
     refuse_constant,
 )
-from protocols.results.figures import left_out, matrix
+from protocols.preparation.combat_block import BlockPeople, block_moments, harmonized
+from protocols.preparation.combat_fit import CombatResult as CombatResult
+from protocols.preparation.combat_fit import solved
 
-_RESOLUTION = 1e-3  # a within-batch sum of squares below it is asked again on a finer scale
+_MOMENTS: Mapping[str, Declaration] = {
+    "n": Count(),
+    "left_out": Count(of="n", what="people of batches that are too small"),
+    "batches": Moment(what="number of batches"),
+    "x_sum": Moment("covariate", what="sums of covariates"),
+    "y_sum": Moment("feature", what="sums of features"),
+    "xx": Moment("covariate", "covariate", what="sums of products of covariates about their batch's mean"),
+    "xy": Moment(
+        "covariate",
+        "feature",
+        what="sums of products of a covariate and a feature about their batch's mean",
+    ),
+    "yy": Moment("feature", what="sums of squares of features about their batch's mean"),
+    "x_too_large": Moment("covariate", what="sites whose sum of squares does not fit"),
+    "y_too_large": Moment("feature", what="sites whose sum of squares does not fit"),
+}
+"""What is summed, of features or of the names of a block."""
 
 
 class CombatSpec(Transforms):
     """Which features, harmonized over which batches.
 
     Attributes:
-        features: numeric variables; people without one of them are left out of the estimates.
+        features: numeric variables, people without one of them being left out of the estimates; or a block.
         batch: a label variable such as a scanner, within each site; None makes each site one batch.
         covariates: numeric variables whose effect on the features is kept.
         method: parametric or non_parametric empirical Bayes; mean_only (location alone); no_eb (each feature
@@ -60,7 +78,7 @@ class CombatSpec(Transforms):
     """
 
     protocol: Literal["combat"] = "combat"
-    features: tuple[Name, ...] = Field(min_length=1, max_length=5000)
+    features: Features
     batch: Name | None = None
     covariates: tuple[Name, ...] = Field(default=(), max_length=100)
     method: Literal["parametric", "non_parametric", "mean_only", "no_eb"] = "parametric"
@@ -70,66 +88,17 @@ class CombatSpec(Transforms):
 
     @model_validator(mode="after")
     def _has_features_for_priors(self) -> "CombatSpec":
-        if self.method != "no_eb" and len(self.features) < 2:
+        of_block = isinstance(self.features, FromBlock)
+        if of_block and self.reference_site is not None:
+            raise ValueError("a block is harmonized without a `reference_site`; list the features for one")
+        if self.method != "no_eb" and not of_block and len(listed_in(self.features)) < 2:
             raise ValueError("empirical Bayes needs two features at least; use method: no_eb for one")
         if (self.reference_batch is None) != (self.batch is None or self.reference_site is None):
             raise ValueError("`reference_batch`, `batch` and `reference_site` must be given together")
         return self
 
     def variables(self) -> tuple[str, ...]:
-        return (*self.features, *self.covariates, *([self.batch] if self.batch else []))
-
-
-@dataclass(frozen=True)
-class CombatResult(Applicable):
-    """What all sites share of a harmonization; each batch's location and scale stay at its site.
-
-    Attributes:
-        features: (g,) names; covariates: (p,) names.
-        grand_mean: (g,) mean of the feature, batches weighted by their people, covariates at 0.
-        effects: (p, g) of the covariates on the features.
-        variance: (g,) pooled within batches, covariates taken out, divisor n.
-        n: people; batches: over all sites; left_out: people of batches too small to be estimated.
-
-    >>> from protocols.exchange.example import run_example
-    >>> found = run_example(protocol="combat", features=["volume", "entropy"], covariates=["idh1"])
-    >>> found.summary().round(1)
-             grand_mean    sd  effect_idh1
-    volume         64.7  20.2        -15.9
-    entropy         4.8   0.6         -0.7
-    """
-
-    features: tuple[str, ...]
-    covariates: tuple[str, ...]
-    grand_mean: Floats
-    effects: Floats
-    variance: Floats
-    n: int
-    batches: int
-    left_out: int
-
-    def summary(self) -> pd.DataFrame:
-        frame = pd.DataFrame(
-            {"grand_mean": self.grand_mean, "sd": np.sqrt(self.variance)}, list(self.features)
-        )
-        return frame.assign(
-            **{f"effect_{name}": row for name, row in zip(self.covariates, self.effects, strict=True)}
-        )
-
-    def figure(self) -> Figure | NoFigure:
-        if not self.covariates:
-            return NoFigure(
-                "no covariate was kept, and the batches' own locations and scales stay at their sites"
-            )
-        effects = (self.effects / np.sqrt(self.variance)).T
-        return Figure(
-            (matrix(self.features, self.covariates, effects, measure="standard deviations per unit"),),
-            "What the harmonization keeps: covariates' effects on the features, in standard deviations "
-            f"within batches. {left_out('features', len(self.features))}".strip(),
-        )
-
-    def transform_arrays(self) -> dict[str, Floats]:
-        return {"grand_mean": self.grand_mean, "effects": self.effects, "variance": self.variance}
+        return (*listed_in(self.features), *self.covariates, *([self.batch] if self.batch else []))
 
 
 class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[CombatSpec]):
@@ -139,36 +108,18 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
     spec_type = CombatSpec
 
     @site_step(
-        times=SCALED,
+        _MOMENTS,
+        times=lambda spec: NEVER if isinstance(spec.features, FromBlock) else SCALED,
         varies=("x_scale", "y_scale"),
-        n=Count(),
-        left_out=Count(of="n", what="people of batches that are too small"),
-        batches=Moment(what="number of batches"),
-        x_sum=Moment("covariate", what="sums of covariates"),
-        y_sum=Moment("feature", what="sums of features"),
-        xx=Moment("covariate", "covariate", what="sums of products of covariates about their batch's mean"),
-        xy=Moment(
-            "covariate",
-            "feature",
-            what="sums of products of a covariate and a feature about their batch's mean",
-        ),
-        yy=Moment("feature", what="sums of squares of features about their batch's mean"),
-        x_too_large=Moment("covariate", what="sites whose sum of squares does not fit"),
-        y_too_large=Moment("feature", what="sites whose sum of squares does not fit"),
     )
     def moments(spec: CombatSpec, table: AnalysisTable, x_scale: Floats, y_scale: Floats) -> Arrays:
         """Plain totals, and moments centred within batches, of covariates and features times their scales."""
         everybody = np.ones(len(table), dtype=bool)
         batch = _estimable(spec, table, everybody)
-        if spec.small_batches == "refuse" and (batch == TOO_SMALL).any():
-            raise SiteError(
-                Code.WITHHELD,
-                f"{spec.batch or 'the site'} has a batch with fewer than {FEWEST} people",
-                "use `small_batches: leave_out`",
-            )
+        _refuse_small(spec, batch)
         kept = batch >= 0
         x = table.matrix(spec.covariates)[kept] * x_scale
-        y = table.matrix(spec.features)[kept] * y_scale
+        y = table.matrix(listed_in(spec.features))[kept] * y_scale
         x_large, y_large = too_large(x), too_large(y)
         x[:, x_large], y[:, y_large] = 0.0, 0.0
         x_within, y_within = about_batch_means(x, batch[kept]), about_batch_means(y, batch[kept])
@@ -186,6 +137,19 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
         }
 
     @site_step(
+        {**_MOMENTS, "lacking": Moment("feature", what="batches in which too few people have a value")},
+        times=lambda spec: SCALED if isinstance(spec.features, FromBlock) else NEVER,
+        varies=("at", "x_scale", "y_scale"),
+    )
+    def block_moments(
+        spec: CombatSpec, table: AnalysisTable, at: Integers, x_scale: Floats, y_scale: Floats
+    ) -> Arrays:
+        """The same of the names of a block at some positions, with what of them cannot be estimated."""
+        people = _block_people(spec, table, np.ones(len(table), dtype=bool))
+        _refuse_small(spec, people.batch)
+        return people.moments(at, x_scale, y_scale)
+
+    @site_step(
         clear=lambda spec: spec.reference_site is not None,
         summed=False,
         n=Count(what="people of the reference batch"),
@@ -196,8 +160,8 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
         """The reference batch's mean and variance (divisor n), covariates taken out, for the clear."""
         batch = _estimable(spec, table, np.ones(len(table), dtype=bool))
         kept = (batch >= 0) & _in_reference(spec, table)
-        y = table.matrix(spec.features)[kept] - table.matrix(spec.covariates)[kept] @ effects
-        nothing = np.zeros(len(spec.features))
+        y = table.matrix(listed_in(spec.features))[kept] - table.matrix(spec.covariates)[kept] @ effects
+        nothing = np.zeros(size_of(spec.features))
         return {
             "n": np.array(kept.sum()),
             "mean": y.mean(axis=0) if len(y) else nothing,
@@ -205,19 +169,25 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
         }
 
     def axes(self, spec: CombatSpec) -> dict[str, int]:
-        return {"covariate": len(spec.covariates), "feature": len(spec.features)}
+        return {"covariate": len(spec.covariates), "feature": size_of(spec.features)}
+
+    def axes_asked(self, spec: CombatSpec, arrays: Arrays) -> dict[str, int]:
+        return {**self.axes(spec), **({"feature": arrays["at"].size} if "at" in arrays else {})}
 
     def coordinate(self, spec: CombatSpec) -> Coordination[CombatResult]:
-        x_scale, y_scale = np.ones(len(spec.covariates)), np.ones(len(spec.features))
+        if isinstance(spec.features, FromBlock):
+            joined, x_scale, y_scale = yield from block_moments(spec.features, len(spec.covariates))
+            return solved(spec.features, spec.covariates, spec.method, joined.arrays, (x_scale, y_scale))
+        x_scale, y_scale = np.ones(len(spec.covariates)), np.ones(size_of(spec.features))
         total = yield ask("moments", x_scale=x_scale, y_scale=y_scale)
         for _ in range(MOST - 1):
-            x_finer = x_scale * _finer(np.diag(total["xx"]), total["x_too_large"], x_scale)
-            y_finer = y_scale * _finer(total["yy"], total["y_too_large"], y_scale)
+            x_finer = x_scale * finer(np.diag(total["xx"]), total["x_too_large"], x_scale)
+            y_finer = y_scale * finer(total["yy"], total["y_too_large"], y_scale)
             if (x_finer == x_scale).all() and (y_finer == y_scale).all():
                 break
             x_scale, y_scale = x_finer, y_finer
             total = yield ask("moments", x_scale=x_scale, y_scale=y_scale)
-        found = _solved(spec, total.arrays, x_scale, y_scale)
+        found = solved(spec.features, spec.covariates, spec.method, total.arrays, (x_scale, y_scale))
         if spec.reference_site is None:
             return found
         shown = yield ask("reference", per_site=True, effects=found.effects)
@@ -227,29 +197,32 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
         """The table with its features harmonized; a batch's location and scale are those of its `rows`.
 
         The features become missing for people without a covariate or the batch, or whose batch has too few
-        people in `rows`.
+        people in `rows`. A block is harmonized as it is read.
 
         Raises:
             SiteError: rank-deficient; a feature does not vary within a batch (no_eb alone).
         """
+        if isinstance(spec.features, FromBlock):
+            changed = harmonized(table, _block_people(spec, table, rows), arrays)
+            return table.with_block(spec.features.block, changed)
         sd = np.sqrt(arrays["variance"])
         y = table.matrix(spec.features)
         expected = arrays["grand_mean"] + table.matrix(spec.covariates) @ arrays["effects"]
         z = (y - expected) / sd
         estimate_from = _estimable(spec, table, rows)
         batches = batch_codes(table, spec.batch)
-        harmonized = np.full(y.shape, np.nan)
+        adjusted = np.full(y.shape, np.nan)
         stays = _in_reference(spec, table)
         for code in np.unique(estimate_from[estimate_from >= 0]):
             members = batches == code
             if stays[members].any():
-                harmonized[members] = y[members] + 0 * expected[members]  # missing where a covariate is
+                adjusted[members] = y[members] + 0 * expected[members]  # missing where a covariate is
                 continue
             of_batch = estimate_from == code
             refuse_constant(spec.method, y[of_batch], spec.features)
             location, scale = location_and_scale(spec.method, z[of_batch])
-            harmonized[members] = (z[members] - location) / np.sqrt(scale) * sd + expected[members]
-        return table.with_columns({name: harmonized[:, g] for g, name in enumerate(spec.features)})
+            adjusted[members] = (z[members] - location) / np.sqrt(scale) * sd + expected[members]
+        return table.with_columns({name: adjusted[:, g] for g, name in enumerate(spec.features)})
 
     def method(self, spec: CombatSpec) -> str:
         kept = f", keeping the effect of {listed(spec.covariates)}" if spec.covariates else ""
@@ -260,13 +233,13 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
             "no_eb": "without empirical Bayes",
         }[spec.method]
         return (
-            f"ComBat (Johnson, Li & Rabinovic 2007; {kind}) harmonized {listed(spec.features)} over "
+            f"ComBat (Johnson, Li & Rabinovic 2007; {kind}) harmonized {_in_words(spec)} over "
             f"{spec.batch or 'hospitals'}{kept}."
         )
 
     def about(self, spec: CombatSpec) -> str:
         return (
-            f"ComBat of {len(spec.features)} features over {spec.batch or 'site'}, keeping "
+            f"ComBat of {size_of(spec.features)} features over {spec.batch or 'site'}, keeping "
             f"{', '.join(spec.covariates) or 'nothing'}."
         )
 
@@ -279,9 +252,40 @@ class Combat(FederatedProtocol[CombatSpec, CombatResult], ColumnTransform[Combat
         ]
 
 
+def _in_words(spec: CombatSpec) -> str:
+    if isinstance(spec.features, FromBlock):
+        return f"the {spec.features.size} features of block {spec.features.block}"
+    return listed(spec.features)
+
+
+def _refuse_small(spec: CombatSpec, batch: Integers) -> None:
+    """Raises if there is a batch that is too small, and the study wants none.
+
+    Raises:
+        SiteError: withheld.
+    """
+    if spec.small_batches == "refuse" and (batch == TOO_SMALL).any():
+        raise SiteError(
+            Code.WITHHELD,
+            f"{spec.batch or 'the site'} has a batch with fewer than {FEWEST} people",
+            "use `small_batches: leave_out`",
+        )
+
+
+def _block_people(spec: CombatSpec, table: AnalysisTable, rows: Mask) -> BlockPeople:
+    """The people of the harmonization of a block.
+
+    Raises:
+        SpecError: invalid-study; the analysis reads no block.
+    """
+    if not isinstance(spec.features, FromBlock):
+        raise SpecError(Code.INVALID_STUDY, "a question about a block, of which the analysis has none")
+    return BlockPeople.of(table, rows, spec.features, spec.covariates, (spec.method, spec.batch))
+
+
 def _estimable(spec: CombatSpec, table: AnalysisTable, rows: Mask) -> Integers:
     """(n,) the batch of the people in `rows` from whom it is estimated; negative for all others."""
-    complete = ~np.isnan(table.matrix((*spec.features, *spec.covariates))).any(axis=1)
+    complete = ~np.isnan(table.matrix((*listed_in(spec.features), *spec.covariates))).any(axis=1)
     return estimable(batch_codes(table, spec.batch), rows & complete)
 
 
@@ -309,48 +313,10 @@ def _referred(spec: CombatSpec, found: CombatResult, shown: Arrays | None) -> Co
         )
     mean, variance = (np.asarray(shown[name], dtype=np.float64) for name in ("mean", "variance"))
     if (variance <= 0).any():
-        names = ", ".join(n for n, v in zip(spec.features, variance, strict=True) if v <= 0)
+        names = ", ".join(n for n, v in zip(names_of(spec.features), variance, strict=True) if v <= 0)
         raise StudyError(
             Code.RANK_DEFICIENT,
             f"does not vary within the reference batch: {names}",
             "remove these features",
         )
     return replace(found, grand_mean=mean, variance=variance)
-
-
-def _finer(squares: Floats, beyond: Floats, scale: Floats) -> Floats:
-    """Powers of two that bring tiny sums of squares near 1, and those too large for a sum far below."""
-    tiny = np.exp2(-np.round(np.log2(np.maximum(squares, 2.0**-80)) / 2))
-    is_tiny = (squares < _RESOLUTION) & ((squares > 0) | (scale == 1.0))
-    return np.where(beyond > 0, MUCH_SMALLER, np.where(is_tiny, tiny, 1.0))
-
-
-def _solved(spec: CombatSpec, total: Arrays, x_scale: Floats, y_scale: Floats) -> CombatResult:
-    """The global result from the joined moments.
-
-    Raises:
-        StudyError: rank-deficient; names the covariates that add nothing within batches, or the
-            features that do not vary.
-    """
-    n = int(total["n"])
-    xx: Floats = np.asarray(total["xx"], dtype=np.float64)
-    check_rank(xx, spec.covariates)
-    d = 1 / np.sqrt(np.diag(xx))
-    effects = d[:, None] * np.linalg.solve(xx * np.outer(d, d), total["xy"] * d[:, None])
-    squares = total["yy"] - (effects * total["xy"]).sum(axis=0)
-    still = squares <= 1e-12 * np.maximum(total["yy"], (total["y_sum"] / n) ** 2 * 1e-12)
-    if still.any():
-        names = ", ".join(name for name, s in zip(spec.features, still, strict=True) if s)
-        raise StudyError(
-            Code.RANK_DEFICIENT, f"does not vary within batches: {names}", "remove these features"
-        )
-    return CombatResult(
-        spec.features,
-        spec.covariates,
-        (total["y_sum"] - total["x_sum"] @ effects) / n / y_scale,
-        effects * x_scale[:, None] / y_scale,
-        squares / n / y_scale**2,
-        n,
-        int(total["batches"]),
-        int(total["left_out"]),
-    )

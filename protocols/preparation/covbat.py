@@ -17,8 +17,9 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from protocols.core.axis import FromBlock, listed_in, size_of
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError
 from protocols.core.figure import Figure
@@ -55,6 +56,12 @@ class CovbatSpec(Transforms):
     combat: CombatSpec
     explained: float = Field(default=0.95, gt=0, lt=1)
     components: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _features_are_listed(self) -> "CovbatSpec":
+        if isinstance(self.combat.features, FromBlock):
+            raise ValueError("covbat needs the products of all features: list them instead of naming a block")
+        return self
 
     def variables(self) -> tuple[str, ...]:
         return self.combat.variables()
@@ -136,7 +143,7 @@ class Covbat(FederatedProtocol[CovbatSpec, CovbatResult], ColumnTransform[Covbat
         }
 
     def axes(self, spec: CovbatSpec) -> dict[str, int]:
-        return {"feature": len(spec.combat.features)}
+        return {"feature": size_of(spec.combat.features)}
 
     def coordinate(self, spec: CovbatSpec) -> Coordination[CovbatResult]:
         combat = yield from within(Combat().coordinate(spec.combat), part=("combat",))
@@ -168,7 +175,7 @@ class Covbat(FederatedProtocol[CovbatSpec, CovbatResult], ColumnTransform[Covbat
             moved[members] = (scores[members] - own.mean(axis=0)) / scale - scores[members]
         residuals = z + moved * pooled @ loadings.T * spread
         y = residuals * np.sqrt(combat["variance"]) + _expected(spec, table, combat)
-        return table.with_columns({name: y[:, g] for g, name in enumerate(spec.combat.features)})
+        return table.with_columns({name: y[:, g] for g, name in enumerate(listed_in(spec.combat.features))})
 
     def method(self, spec: CovbatSpec) -> str:
         return (
@@ -194,7 +201,7 @@ def _residuals(
 ) -> tuple[Floats, Integers]:
     """The (n, g) standardized residuals after ComBat, and (n,) the batch that is estimated from a person."""
     harmonized = Combat().transform(spec.combat, table, rows, **combat)
-    y = harmonized.matrix(spec.combat.features)
+    y = harmonized.matrix(listed_in(spec.combat.features))
     z = (y - _expected(spec, table, combat)) / np.sqrt(combat["variance"])
     usable = rows & ~np.isnan(z).any(axis=1)
     return z, estimable(batch_codes(table, spec.combat.batch), usable)

@@ -63,6 +63,7 @@ EXAMPLES: dict[str, Example] = {
             {"features": ["f_one", "f_two", "f_three"], "batch": "scanner"},
             {"features": ["f_one", "f_two"], "covariates": ["age"], "reference_site": "a"},
             {"features": ["f_one"], "batch": "scanner", "covariates": ["age"], "method": "no_eb"},
+            {"features": {"block": "rna"}, "batch": "scanner", "covariates": ["age"]},
         ]
     ),
     "cox": Example(

@@ -42,13 +42,14 @@ def expression(
 ) -> list[AnalysisTable]:
     """Sites with genes as columns, which differ by scanner; with age, a 0/1 and a plain outcome."""
     rng = np.random.default_rng(seed)
+    sizes_of_genes = 10.0 ** rng.integers(-3, 4, number)
     tables = []
     for at, n in enumerate(sizes):
         age = rng.normal(60, 9, n)
         scanner = np.array([f"{at}-{i % 2}" for i in range(n)], dtype=object)
         shift = np.array([2.0 * (label[-1] == "1") for label in scanner])[:, None] + at
         x = rng.normal(size=(n, number)) * (1 + shift / 4) + shift + 0.02 * age[:, None]
-        x *= 10.0 ** rng.integers(-3, 4, number)
+        x *= sizes_of_genes
         mutated = (x[:, 0] / x[:, 0].std() + rng.normal(size=n) > np.median(x[:, 0]) / x[:, 0].std()).astype(
             float
         )
