@@ -1,0 +1,258 @@
+"""Actions over a Unix socket: a page's process asks, the process that holds the keys decides and acts.
+
+Whoever asks hands on what a person showed, the word of a session or of a token, and never who that is: this
+side looks it up, checks role, scope and, where the action wants it, a fresh second factor. A process that
+serves pages thus holds no path to a database and no right of its own.
+
+A request and each reply is one frame: its length in four bytes, then JSON. A call has one reply; a stream has
+one frame per event and a last one. An error has a code, a text and a way out, and never the text of another
+exception: that has a number to quote, under which the log has its kind.
+"""
+
+import contextlib
+import inspect
+import json
+import logging
+import os
+import secrets
+import socket
+import socketserver
+import struct
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
+
+from protocols.core.errors import Code, InputError, ShadowgraphError, UnreachableError
+from protocols.runtime.accounts import sessions, tokens
+from protocols.runtime.accounts.file import AccountFile
+from protocols.runtime.accounts.roles import Actor, NotAllowedError, Role, Way
+from protocols.runtime.output import plain
+
+LARGEST_FRAME = 64 * 1024 * 1024
+FILLED = frozenset({"home", "actor", "by", "accounts"})
+_LENGTH = struct.Struct(">I")
+
+log = logging.getLogger("shadowgraph.actions")
+
+
+@dataclass(frozen=True)
+class Served:
+    """An action as it is served.
+
+    Attributes:
+        function: the action. Of its arguments `home`, `actor`, `by` (the actor's name) and `accounts` are
+            filled in here, where it has them; the others come from the request, checked by their types.
+        role: who may; None for what is done before signing in.
+        scope: the scope that a token needs; "" where only a session will do.
+        fresh: the second factor must have been given lately.
+        stream: the action returns an iterator of events.
+    """
+
+    function: Callable[..., Any]
+    role: Role | None
+    scope: str = ""
+    fresh: bool = False
+    stream: bool = False
+
+    @cached_property
+    def arguments(self) -> TypeAdapter[Any]:
+        """What a request may give, checked as pydantic does; nothing else is admitted."""
+        given = {
+            name: (one.annotation, ... if one.default is one.empty else one.default)
+            for name, one in inspect.signature(self.function, eval_str=True).parameters.items()
+            if name not in FILLED
+        }
+        model = create_model("Arguments", __config__=ConfigDict(extra="forbid"), **given)  # type: ignore[call-overload]
+        return TypeAdapter(model)
+
+    def call(self, accounts: AccountFile, actor: Actor | None, arguments: Mapping[str, Any]) -> Any:
+        """What the action returns.
+
+        Raises:
+            InputError: invalid-input; the arguments are not the action's.
+        """
+        try:
+            checked = self.arguments.validate_python(arguments)
+        except ValidationError as error:
+            places = ", ".join(".".join(map(str, one["loc"])) or "arguments" for one in error.errors())
+            raise InputError(Code.INVALID_INPUT, f"not what this action takes: {places}") from None
+        filled: dict[str, Any] = {"home": accounts.home, "actor": actor, "accounts": accounts}
+        filled["by"] = actor.name if actor else ""
+        wanted = inspect.signature(self.function).parameters
+        mine = {name: value for name, value in filled.items() if name in wanted}
+        return self.function(**mine, **{name: getattr(checked, name) for name in type(checked).model_fields})
+
+
+class ActionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Serves actions on a Unix socket that this user alone can open."""
+
+    daemon_threads = True
+
+    def __init__(self, path: Path, accounts: AccountFile, actions: Mapping[str, Served]) -> None:
+        """Listens at `path`; `serve_forever` answers, `shutdown` ends it."""
+        self.accounts, self.actions = accounts, actions
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.unlink(missing_ok=True)
+        mask = os.umask(0o077)
+        try:
+            super().__init__(str(path), _Request)
+        finally:
+            os.umask(mask)
+
+    def answer(self, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """The frames of one request."""
+        try:
+            served, actor = self._admitted(request)
+            result = served.call(self.accounts, actor, request.get("arguments") or {})
+            if not served.stream:
+                yield {"value": plain(result)}
+                return
+            for event in result:
+                yield {"event": plain(event)}
+            yield {"end": True}
+        except ShadowgraphError as error:
+            yield {"error": {"code": error.code, "text": error.text, "fix": error.fix}}
+        except Exception as error:
+            number = secrets.token_hex(4)
+            log.error("%s: an action ended with a %s", number, type(error).__name__)
+            text = f"this did not work; the log has the reason under {number}"
+            yield {"error": {"code": Code.SITE_FAILED, "text": text, "fix": ""}}
+
+    def _admitted(self, request: Mapping[str, Any]) -> tuple[Served, Actor | None]:
+        """The action, and who asks for it.
+
+        Raises:
+            NotAllowedError: not-signed-in, or not-allowed.
+            InputError: not-found; there is no such action.
+        """
+        served = self.actions.get(str(request.get("action", "")))
+        if served is not None and served.role is None:
+            return served, None
+        session, actor = self._shown(str(request.get("way", "")), str(request.get("word", "")))
+        if served is None or served.role is None:
+            raise InputError(Code.NOT_FOUND, "there is no such action")
+        actor.need(served.role, served.scope)
+        if served.fresh:
+            if session is None:
+                raise NotAllowedError(Code.NOT_ALLOWED, "this is done in a browser, with a fresh code")
+            sessions.need_fresh_proof(self.accounts, session)
+        return served, actor
+
+    def _shown(self, way: str, word: str) -> tuple[sessions.Session | None, Actor]:
+        if way == Way.SESSION and (session := sessions.session_of(self.accounts, word)):
+            return session, session.actor
+        if way == Way.TOKEN and (actor := tokens.actor_of(self.accounts, word)):
+            return None, actor
+        raise NotAllowedError(Code.NOT_SIGNED_IN, "nobody is signed in", "sign in")
+
+
+class _Request(socketserver.BaseRequestHandler):
+    """One connection: one request, its frames."""
+
+    server: ActionServer
+
+    def handle(self) -> None:
+        """Answers until whoever asked hangs up."""
+        with contextlib.suppress(OSError, ValueError):
+            for frame in self.server.answer(_read(self.request)):
+                _write(self.request, frame)
+
+
+@dataclass(frozen=True)
+class Actions:
+    """The actions behind a socket, as a page's process sees them.
+
+    Attributes:
+        path: the socket.
+        seconds: how long one frame may be awaited.
+    """
+
+    path: Path
+    seconds: float = 120.0
+
+    def call(self, way: Way, word: str, action: str, /, **arguments: Any) -> Any:
+        """The action's value as JSON's own types.
+
+        Raises:
+            ShadowgraphError: as the action raised it, or not-signed-in, not-allowed.
+            UnreachableError: nobody serves the socket.
+        """
+        (frame,) = self._frames(way, word, action, arguments)
+        return frame["value"]
+
+    def stream(self, way: Way, word: str, action: str, /, **arguments: Any) -> Iterator[Any]:
+        """The action's events, each as JSON's own types.
+
+        Raises:
+            ShadowgraphError: as the action raised it. UnreachableError: nobody serves the socket.
+        """
+        for frame in self._frames(way, word, action, arguments):
+            if "event" in frame:
+                yield frame["event"]
+
+    def _frames(
+        self, way: Way, word: str, action: str, arguments: Mapping[str, Any]
+    ) -> Iterable[Mapping[str, Any]]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(self.seconds)
+            try:
+                connection.connect(str(self.path))
+                _write(connection, {"way": way, "word": word, "action": action, "arguments": arguments})
+                while True:
+                    frame = _read(connection)
+                    if "error" in frame:
+                        raise _error(frame["error"])
+                    yield frame
+                    if "event" not in frame:
+                        return
+            except (OSError, ValueError) as error:
+                raise UnreachableError(
+                    Code.CENTER_FAILED, f"no answer: {type(error).__name__}", "start it"
+                ) from None
+
+
+def serve(server: ActionServer) -> threading.Thread:
+    """The thread in which a server answers, until its `shutdown`."""
+    thread = threading.Thread(target=server.serve_forever, name="actions", daemon=True)
+    thread.start()
+    return thread
+
+
+def _error(said: Mapping[str, str]) -> ShadowgraphError:
+    code = Code(said["code"])
+    kinds = {
+        Code.NOT_SIGNED_IN: NotAllowedError,
+        Code.NOT_ALLOWED: NotAllowedError,
+        Code.TOO_MANY_TRIES: NotAllowedError,
+    }
+    return kinds.get(code, InputError)(code, said["text"], said["fix"])
+
+
+def _read(connection: socket.socket) -> dict[str, Any]:
+    (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
+    if length > LARGEST_FRAME:
+        raise ValueError("a frame is too long")
+    found = json.loads(_exactly(connection, length))
+    if not isinstance(found, dict):
+        raise ValueError("a frame is an object")
+    return found
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < size:
+        part = connection.recv(min(size - len(parts), 1 << 20))
+        if not part:
+            raise ValueError("hung up")
+        parts += part
+    return bytes(parts)
+
+
+def _write(connection: socket.socket, frame: Mapping[str, Any]) -> None:
+    body = json.dumps(frame).encode()
+    connection.sendall(_LENGTH.pack(len(body)) + body)
