@@ -13,7 +13,7 @@ Two ways out (docs/security.md):
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,10 @@ class Thresholds(BaseModel):
     min_sites_in_sum: int = Field(default=3, ge=3)
     max_parameters_per_person: float = Field(default=0.33, gt=0, le=0.33)
 
+    def floors(self) -> int:
+        """How many times `min_count_in_sum` people are `min_count` people or more: see `Band`."""
+        return -(-self.min_count // self.min_count_in_sum)
+
     def stricter(self, other: "Thresholds") -> "Thresholds":
         """The stricter of both, rule by rule."""
         return Thresholds(
@@ -51,6 +55,7 @@ class Thresholds(BaseModel):
 class Declaration:
     """What an array is: its named axes, and `what` it holds, in words. An axis is never people."""
 
+    integral: ClassVar[bool] = False
     axes: tuple[str, ...]
     what: str
 
@@ -75,6 +80,7 @@ class Declaration:
 class Count(Declaration):
     """Numbers of people. `of` names the count that it is a part of, whose axes lead this one's."""
 
+    integral: ClassVar[bool] = True
     of: str | None
 
     def __init__(self, *axes: str, of: str | None = None, what: str = "people") -> None:
@@ -83,6 +89,25 @@ class Count(Declaration):
 
     def stands_on(self) -> str | None:
         return self.of
+
+
+@dataclass(frozen=True, init=False)
+class Band(Declaration):
+    """Whether people are many enough, in a sum alone: counts of people leave as whole floors.
+
+    A site says how many times `min_count_in_sum` it has, and no more than `min_count` comes to, so that the
+    joined number tells whether the people reach `min_count` and else nothing: neither how many they are nor,
+    below the floor, whether there are any.
+    """
+
+    integral: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, init=False)
+class Flag(Declaration):
+    """1 where something holds at a site, else 0; in a sum alone, which tells at how many sites it does."""
+
+    integral: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, init=False)
@@ -154,8 +179,9 @@ def release(
     if way == "sum":
         if any(isinstance(declaration, Statistic) for declaration in declared.values()):
             raise SiteError(Code.WITHHELD, "a statistic that is not a sum cannot be summed over sites")
-        floor = thresholds.min_count_in_sum
-        return Release({name: _in_a_sum(name, declared, arrays, floor) for name in arrays}, way, _GATE)
+        return Release({name: _in_a_sum(name, declared, arrays, thresholds) for name in arrays}, way, _GATE)
+    if any(isinstance(declaration, Band | Flag) for declaration in declared.values()):
+        raise SiteError(Code.WITHHELD, "a band or a flag leaves in a sum over sites only")
     floor = thresholds.min_count
     if people < floor:
         raise SiteError(Code.WITHHELD, f"fewer than {floor} people are in this analysis here")
@@ -201,8 +227,7 @@ def _check_form(name: str, array: Array, declaration: Declaration, axes: Mapping
     expected = tuple(axes[axis] for axis in declaration.axes)
     if array.shape != expected:
         raise SiteError(Code.WITHHELD, f"array {name!r} does not have its declared axes {declaration.axes}")
-    integral = isinstance(declaration, Count)
-    if array.dtype != (np.int64 if integral else np.float64):
+    if array.dtype != (np.int64 if declaration.integral else np.float64):
         raise SiteError(Code.WITHHELD, f"array {name!r} is not of its declared kind")
     if not np.isfinite(array).all():
         raise SiteError(Code.WITHHELD, f"array {name!r} is not finite")
@@ -231,9 +256,13 @@ def _behind(name: str, declared: Mapping[str, Declaration], arrays: Mapping[str,
 
 
 def _in_a_sum(
-    name: str, declared: Mapping[str, Declaration], arrays: Mapping[str, Array], floor: int
+    name: str, declared: Mapping[str, Declaration], arrays: Mapping[str, Array], thresholds: Thresholds
 ) -> Array:
-    array = arrays[name]
+    array, floor = arrays[name], thresholds.min_count_in_sum
+    if isinstance(declared[name], Band):
+        return np.asarray(np.minimum(array // floor, thresholds.floors()))
+    if isinstance(declared[name], Flag):
+        return np.asarray(array != 0).astype(np.int64)
     kept: Array = np.where(_behind(name, declared, arrays) < floor, array.dtype.type(0), array)
     return kept
 

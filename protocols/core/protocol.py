@@ -20,6 +20,7 @@ from protocols import CATALOGUE
 from protocols.core.disclosure import Array, Thresholds
 from protocols.core.errors import Code, ShadowgraphError, SpecError
 from protocols.core.figure import Figure, NoFigure, plotted
+from protocols.core.people_in_effect import AXIS, STEP, people_in_effect
 from protocols.core.site_step import Arrays as Arrays
 from protocols.core.site_step import SiteStep as SiteStep
 from protocols.core.site_step import site_step as site_step
@@ -149,7 +150,13 @@ class FederatedProtocol(Generic[S, R]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.steps = {name: value for name, value in vars(cls).items() if isinstance(value, SiteStep)}
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, SiteStep)}
+        cls.steps = {**own, STEP: people_in_effect}
+
+    def sizes(self, spec: S, arrays: Arrays | None = None) -> Mapping[str, int]:
+        """The size of every axis of all steps; with the arrays of a question, of the answer to it."""
+        axes = self.axes_asked(spec, arrays) if arrays else self.axes(spec)
+        return {**axes, AXIS: len(spec.stands_on())}
 
     def axes(self, spec: S) -> Mapping[str, int]:
         """The size of every axis that the steps declare; it follows from the spec alone."""
@@ -219,7 +226,7 @@ class FederatedProtocol(Generic[S, R]):
         for part, inner in inner_specs(spec).items():
             lines += [f"  {'.'.join(part)}: {line}" for line in protocol(inner.protocol).describe(inner)]
         for step in self.steps.values():
-            lines += step.describe(spec, self.axes(spec))
+            lines += step.describe(spec, self.sizes(spec))
         return [*lines, *self.notes(spec)]
 
 

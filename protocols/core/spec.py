@@ -18,6 +18,14 @@ class Spec(BaseModel):
         """The study variables that this analysis reads, outcomes by their variable's name."""
         raise NotImplementedError
 
+    def stands_on(self) -> tuple[str, ...]:
+        """The variables of which enough people must differ from the rest, before anything else is asked.
+
+        Its sums have an entry for each of them, over the people who have them all. Protocols whose sums have
+        counts of their own for every entry say that there are none.
+        """
+        return self.variables()
+
     def admits(self, rows: Rows) -> bool:
         """Whether a question of this analysis may be about these rows: everybody, unless it validates.
 

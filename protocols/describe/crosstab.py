@@ -46,6 +46,9 @@ class CrosstabSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (self.rows, self.columns)
 
+    def stands_on(self) -> tuple[str, ...]:
+        return ()  # every entry has a count of its own
+
     def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The names of the rows and of the columns."""
         rows = tuple(f"{self.rows}={level:g}" for level in self.row_levels)

@@ -47,6 +47,9 @@ class HistogramSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (self.of, *((self.by,) if self.by else ()))
 
+    def stands_on(self) -> tuple[str, ...]:
+        return ()  # every entry has a count of its own
+
     def groups(self) -> tuple[str, ...]:
         """The names of the groups."""
         return tuple(f"{self.by}={level:g}" for level in self.levels) if self.by else ("all",)

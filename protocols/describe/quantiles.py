@@ -93,6 +93,9 @@ class QuantilesSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return tuple(scale.variable for scale in self.of)
 
+    def stands_on(self) -> tuple[str, ...]:
+        return ()  # every entry has a count of its own
+
 
 @dataclass(frozen=True)
 class QuantilesResult(Result):

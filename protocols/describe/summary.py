@@ -64,6 +64,9 @@ class SummarySpec(Spec):
         columns = [*self.of, *(name for pair in self.cross for name in pair), *([self.by] if self.by else [])]
         return tuple(dict.fromkeys(name.split(".")[0] for name in columns))
 
+    def stands_on(self) -> tuple[str, ...]:
+        return ()  # every entry has a count of its own
+
     def groups(self) -> tuple[str, ...]:
         """The names of the groups."""
         return (f"{self.by}=0", f"{self.by}=1") if self.by else ("all",)

@@ -1,11 +1,12 @@
 """A study's coordination, which the center and every site run alike: analyses in lockstep, answers joined."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from protocols.core.disclosure import Count, check_total
+from protocols.core.disclosure import check_total
 from protocols.core.errors import Code, ShadowgraphError, StudyError
 from protocols.core.grid import question_on_grid
 from protocols.core.lockstep import Failure, Lockstep
@@ -22,6 +23,7 @@ from protocols.core.protocol import (
 from protocols.core.roles import arrays_of
 from protocols.core.study import Analysis, Study
 from protocols.core.table import EVERYBODY
+from protocols.exchange.people_first import people_first
 from protocols.exchange.secure_sum import unmask
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent
 
@@ -96,7 +98,7 @@ def _all_analyses(study: Study) -> Coordination[dict[str, Result | Failure]]:
     while True:
         for analysis in [a for a in waiting if all(before in lockstep.results for before in a.after)]:
             waiting.remove(analysis)
-            lockstep.start(analysis.name, _one_analysis(analysis, lockstep.results))
+            lockstep.start(analysis.name, _one_analysis(study, analysis, lockstep.results))
         if asks := lockstep.asks():
             lockstep.answer((yield asks))
         elif not waiting:
@@ -109,7 +111,7 @@ def _all_analyses(study: Study) -> Coordination[dict[str, Result | Failure]]:
 
 
 def _one_analysis(
-    analysis: Analysis, results: Mapping[str, Result | ShadowgraphError]
+    study: Study, analysis: Analysis, results: Mapping[str, Result | ShadowgraphError]
 ) -> Coordination[Result]:
     """An analysis on the columns that the harmonizations before it left."""
     transforms = []
@@ -119,7 +121,8 @@ def _one_analysis(
             raise StudyError(before.code, f"{name} comes before it and failed: {before.text}")
         transforms.append(Transform(name, (), EVERYBODY, arrays_of(before)))
     coordination = protocol(analysis.spec.protocol).coordinate(analysis.spec)
-    result: Result = yield from within(coordination, analysis=analysis.name, transforms=tuple(transforms))
+    judged = people_first(coordination, partial(study.spec, analysis.name), study.thresholds)
+    result: Result = yield from within(judged, analysis=analysis.name, transforms=tuple(transforms))
     return result
 
 
@@ -135,7 +138,7 @@ def _join(
         return {"refused": codes}
     declared = protocol(study.spec(ask.analysis, ask.part).protocol).steps[ask.step].declares
     if question.keys:
-        integral = {name: isinstance(declaration, Count) for name, declaration in declared.items()}
+        integral = {name: declaration.integral for name, declaration in declared.items()}
         return {"sum": unmask(arrays, integral), "sites": sorted(arrays)}
     if any(a.keys() != declared.keys() for a in arrays.values()):
         raise StudyError(Code.MALFORMED_MESSAGE, "sites answered with other arrays than the step declares")
@@ -164,7 +167,7 @@ def _open(study: Study, ask: Ask, joined: Mapping[str, Any]) -> Total | PerSite 
         totals = check_total(
             analysis.steps[ask.step].declares,
             joined["sum"],
-            axes=analysis.axes_asked(spec, ask.arrays),
+            axes=analysis.sizes(spec, ask.arrays),
             thresholds=study.thresholds,
         )
     except ShadowgraphError as error:

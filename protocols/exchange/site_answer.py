@@ -36,7 +36,7 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
     return release(
         step.declares,
         _said(step, spec, table, question),
-        axes=analysis.axes_asked(spec, question.arrays),
+        axes=analysis.sizes(spec, question.arrays),
         people=len(table),
         way="clear" if question.per_site else "sum",
         thresholds=thresholds,

@@ -116,6 +116,9 @@ class AssociateSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (*self.confounders, *listed_in(self.features), *self.outcomes)
 
+    def stands_on(self) -> tuple[str, ...]:
+        return self.confounders  # the others are left out one by one
+
 
 class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
     """Which features are associated with which outcomes."""

@@ -69,6 +69,9 @@ class ImputeSpec(Transforms):
     def variables(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.filled(), *self.indicators, *self.zero_is_missing)))
 
+    def stands_on(self) -> tuple[str, ...]:
+        return ()  # every entry has a count of its own
+
     def makes(self) -> tuple[str, ...]:
         return tuple(f"{name}_missing" for name in self.indicators)
 

@@ -100,6 +100,9 @@ class MultipleImputationSpec(Spec):
         columns = (name.split(".")[0] for name in self.columns())
         return tuple(dict.fromkeys((*columns, *self.model.variables())))
 
+    def stands_on(self) -> tuple[str, ...]:
+        return self.predictors  # the others have missing values, and each a count of its own
+
 
 @dataclass(frozen=True)
 class MultipleImputationResult(Result):

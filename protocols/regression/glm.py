@@ -86,6 +86,9 @@ class GlmSpec(PredictsProbability, Predicts, Estimates):
     def variables(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name.split(".")[0] for name in self.columns()))
 
+    def stands_on(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.outcome.split(".")[0], *self.covariates)))
+
     def outcome_name(self) -> str:
         return self.outcome
 

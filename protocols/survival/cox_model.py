@@ -83,6 +83,9 @@ class CoxSpec(PredictsSurvival, Estimates):
         named = (self.outcome, *self.covariates, *self.strata, *(name for name in others if name))
         return tuple(dict.fromkeys(named))
 
+    def stands_on(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.outcome, *self.covariates, *self.strata)))
+
     def outcome_name(self) -> str:
         return self.outcome
 

@@ -70,6 +70,9 @@ class KaplanMeierSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return (self.outcome, *((self.by,) if self.by else ()), *((self.entry,) if self.entry else ()))
 
+    def stands_on(self) -> tuple[str, ...]:
+        return ()  # every entry has a count of its own
+
     def groups(self) -> tuple[str, ...]:
         """The names of the groups."""
         return tuple(f"{self.by}={level:g}" for level in self.levels) if self.by else ("all",)

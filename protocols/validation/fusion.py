@@ -86,6 +86,9 @@ class FusionSpec(PredictsProbability):
         read = (name for expert in self.experts.values() for name in expert.variables())
         return tuple(dict.fromkeys((self.outcome, *read)))
 
+    def stands_on(self) -> tuple[str, ...]:
+        return (self.outcome,)  # the experts inside it stand on their own variables
+
     def outcome_name(self) -> str:
         return self.outcome
 

@@ -111,7 +111,7 @@ def test_no_released_array_grows_with_the_people(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_array_has_an_axis_of_people(name: str) -> None:
     for spec in example_study(name).analyses:
-        axes = protocol(name).axes(spec.spec)
+        axes = protocol(name).sizes(spec.spec)
         for step in protocol(name).steps.values():
             for declared in step.declares.values():
                 assert "person" not in declared.axes

@@ -94,7 +94,7 @@ def test_all_that_leaves_is_described(name: str) -> None:
     for ask, spec, step in asked(name):
         lines = protocol(name).describe(study.spec(ask.analysis))
         way = "in the clear" if ask.per_site else "in a sum"
-        sizes = protocol(spec.protocol).axes(spec)
+        sizes = protocol(spec.protocol).sizes(spec)
         (own,) = [line for line in step.describe(spec, sizes) if way in line]
         depth = "".join(f"  {part}: " for part in parts(study.spec(ask.analysis), ask.part))
         assert depth + own in lines

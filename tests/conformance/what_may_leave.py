@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from protocols import CATALOGUE
-from protocols.core.disclosure import Count, Declaration, Statistic, Update
+from protocols.core.disclosure import Band, Count, Declaration, Flag, Statistic, Update
 from protocols.core.protocol import SiteStep, protocol
 from tests.conformance.examples import EXAMPLES
 from tests.lib.watched import example_study
@@ -44,6 +44,8 @@ def _given(name: str, analysis: str) -> dict[str, object]:
 
 
 def _kind(declared: Declaration) -> str:
+    if isinstance(declared, Band | Flag):
+        return "a band" if isinstance(declared, Band) else "a flag"
     behind = declared.stands_on()
     if isinstance(declared, Count):
         return f"part of the count {behind}" if behind else "a count"

@@ -19,10 +19,10 @@ def data() -> Multiomics:
 
 
 def through_the_gate(data: Multiomics, spec: dict[str, Any]) -> Any:
-    """The result over the wire format and masked sums, in one round."""
+    """The result over the wire format and masked sums, in one round after the people's."""
     columns = (*data.mrna, *data.proteins, "age", *REGIONS)
     outcome = run_locally(a_study_of(columns, {"name": "it", "spec": spec}), data.tables, secure=True)
-    assert outcome.rounds == 1
+    assert outcome.rounds <= 2
     return outcome["it"]
 
 

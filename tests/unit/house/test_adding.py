@@ -75,6 +75,10 @@ def test_a_study_with_it_is_parsed_described_and_drawn(added: ModuleType) -> Non
     assert study.describe() == [
         "a0: How many people have a value of age, f_one.",
         "a0: Leaves in a sum over sites, once: people; people with a value of every variable.",
+        "a0: Leaves in a sum over sites, at most once: people with complete data, in whole floors; "
+        "those with another value than 0, in whole floors, those with another value than 1, in whole floors, "
+        "those with another value than most, in whole floors and sites where one or two people make up "
+        "nearly all of its spread, by judged (2).",
     ]
     assert run_locally(study, SPLITS[COMMON])["a0"].plot().has_data()
     assert (

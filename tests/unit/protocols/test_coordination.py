@@ -183,10 +183,10 @@ def test_a_memory_of_another_question_is_found_out() -> None:
 def test_a_joined_answer_that_was_altered_changes_the_next_question_and_is_found_out() -> None:
     memory: dict[int, bytes] = {}
     run(LocalSites(STUDY, TABLES), memory)
-    kept = unpack(memory[0])
+    kept = unpack(memory[1])
     arrays = kept["joined"][0]["sum"]
     kept["joined"][0]["sum"] = {**arrays, "sum": arrays["sum"] + 1}
-    memory[0] = pack(kept)
+    memory[1] = pack(kept)
     with pytest.raises(StudyError) as caught:
         run(LocalSites(STUDY, TABLES), memory)
     assert caught.value.code == Code.TAMPERED

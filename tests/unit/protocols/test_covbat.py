@@ -36,7 +36,7 @@ def spec_of(**changes: Any) -> CovbatSpec:
 def adjusted(spec: CovbatSpec, sites: list[AnalysisTable]) -> np.ndarray:
     """The (n, 8) features of all sites after a federated run."""
     outcome = run_locally(a_study_of((*FEATURES, "gene"), {"name": "it", "spec": spec.model_dump()}), sites)
-    assert outcome.rounds == 2
+    assert outcome.rounds == 3
     arrays = outcome["it"].transform_arrays()
     changed = [Covbat().transform(spec, t, np.ones(len(t), dtype=bool), **arrays) for t in sites]
     return np.concatenate([t.matrix(FEATURES) for t in changed])

@@ -60,7 +60,8 @@ def test_theta_is_near_that_of_the_draw() -> None:
     [
         (lambda t: t.with_columns({"y": t.column("y") + 0.5}), {}, Code.INVALID_INPUT, "'start'"),
         (lambda t: t.with_columns({"b": t.column("a") * 2}), {}, Code.RANK_DEFICIENT, "b"),
-        (lambda t: t.with_columns({"b": np.ones(len(t))}), {}, Code.RANK_DEFICIENT, "b"),
+        (lambda t: t.with_columns({"b": np.ones(len(t))}), {}, Code.WITHHELD, "the rest in b"),
+        (lambda t: t.with_columns({"b": np.full(len(t), 0.1)}), {}, Code.RANK_DEFICIENT, "b"),
         (
             lambda t: t.with_columns({"y": np.minimum(np.arange(len(t)) % 3, 2.0)}),
             {"family": "negative_binomial"},
@@ -68,7 +69,7 @@ def test_theta_is_near_that_of_the_draw() -> None:
             "y varies no more than Poisson",
         ),
     ],
-    ids=["not a count", "aliased", "constant", "no overdispersion"],
+    ids=["not a count", "aliased", "all carriers", "constant", "no overdispersion"],
 )
 def test_what_cannot_be_fitted_says_why(
     make: object, changes: dict[str, str], code: Code, words: str

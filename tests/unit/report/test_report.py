@@ -136,7 +136,7 @@ def test_a_small_count_is_shown_as_suppressed_and_not_as_zero(folder: Path, outc
 def test_the_json_and_csv_hold_the_very_numbers(folder: Path, outcome: Outcome) -> None:
     kept = json.loads((folder / "results.json").read_text())
     assert kept["results"]["hazards"]["coef"] == list(outcome["hazards"].coef)
-    assert kept["results"]["hopeless"]["failed"] == "separation"
+    assert kept["results"]["hopeless"]["failed"] == "withheld"
     rows = (folder / "hazards.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows[1:]] == ["x", "z"]
     assert float(rows[1].split(",")[1]) == outcome["hazards"].coef[0]

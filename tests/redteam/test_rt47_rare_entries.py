@@ -1,0 +1,145 @@
+"""RT47, RT05: a covariate that one person carries over all sites, and a value that is nearly all of a sum.
+
+Nobody cheats: the sums of an honest run hold the carrier's row. The attacker is whoever keeps the joined
+totals. Where no question about people comes first the attack works; by default the variable is named.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protocols.core.errors import Code
+from protocols.core.lockstep import Failure
+from protocols.core.protocol import Coordination, Result
+from protocols.core.table import AnalysisTable
+from protocols.exchange import coordination
+from protocols.exchange.local import LocalSites
+from protocols.exchange.rounds import Outcome, conduct
+from protocols.exchange.wire import unpack
+from tests.lib.studies import a_study_of
+
+COVARIATES = ["rare", "x", "z"]
+VARIABLES: dict[str, Any] = {
+    **{
+        name: {"kind": "measurement", "concept": f"LOCAL:{name}"} for name in ("rare", "x", "z", "y", "count")
+    },
+    "t": {"kind": "survival", "endpoint": "overall"},
+}
+SPECS: dict[str, dict[str, Any]] = {
+    "linear": {"outcome": "z", "covariates": ["rare", "x"]},
+    "logistic": {"outcome": "y", "covariates": COVARIATES},
+    "glm": {"outcome": "count", "covariates": COVARIATES, "family": "poisson"},
+    "mixed": {"outcome": "z", "covariates": ["rare", "x"]},
+    "multinomial": {"outcome": "y", "covariates": COVARIATES, "levels": [0, 1]},
+    "penalized_logistic": {"outcome": "y", "covariates": COVARIATES},
+    "cox": {"outcome": "t", "covariates": COVARIATES},
+    "pca": {"features": COVARIATES},
+    "cca": {"x": ["rare", "x"], "y": ["z", "count"]},
+    "pls": {"x": ["rare", "x"], "y": ["z"]},
+    "combat": {"features": ["x", "z"], "covariates": ["rare"]},
+    "boosting": {"outcome": "y", "covariates": COVARIATES},
+    "forest": {"outcome": "y", "covariates": COVARIATES},
+    "local_models": {"outcome": "y", "covariates": COVARIATES},
+}
+
+
+def tables(carriers: int = 1) -> list[AnalysisTable]:
+    """Three hospitals of 150 people; the first `carriers` of the first carry the rare finding."""
+    return [_table(site, carriers if site == "a" else 0) for site in "abc"]
+
+
+def _table(site: str, carriers: int) -> AnalysisTable:
+    draw, n = np.random.default_rng(ord(site)), 150
+    x, z = draw.normal(size=(2, n))
+    columns = {
+        "rare": (np.arange(n) < carriers).astype(float),
+        "x": x,
+        "z": z,
+        "y": (draw.uniform(size=n) < 0.4).astype(float),
+        "count": draw.poisson(2.0, n).astype(float),
+        "t.time": draw.exponential(500, n),
+        "t.event": (draw.uniform(size=n) < 0.6).astype(float),
+    }
+    return AnalysisTable(site, np.arange(n) + 1000 * ord(site), columns)
+
+
+def run(spec: dict[str, Any], sites: list[AnalysisTable]) -> tuple[Outcome, list[dict[str, np.ndarray]]]:
+    """The outcome, and the joined sums that the coordinator keeps."""
+    study = a_study_of([], {"name": "model", "spec": spec}, variables=VARIABLES)
+    local = LocalSites(study, {t.site: t for t in sites})
+    memory: dict[int, bytes] = {}
+    outcome = conduct(study, local, run="r", roster=("a", "b", "c"), keys=local.keys, memory=memory)
+    kept = [
+        joined["sum"] for r in sorted(memory) for joined in unpack(memory[r])["joined"] if "sum" in joined
+    ]
+    return outcome, kept
+
+
+@pytest.fixture
+def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weakened twin: no question about people comes first."""
+
+    def asks_at_once(asking: Coordination[Result], *_: object) -> Coordination[Result]:
+        return asking
+
+    monkeypatch.setattr(coordination, "people_first", asks_at_once)
+
+
+@pytest.mark.usefixtures("unjudged")
+def test_the_sums_of_a_regression_hold_the_row_of_the_one_carrier() -> None:
+    """The gradient at 0 of the carrier's covariate gives the outcome, its products the covariates."""
+    _, kept = run({"protocol": "linear", **SPECS["linear"]}, tables())
+    products = kept[0]["products"]
+    carrier = tables()[0]
+    np.testing.assert_allclose(products[0, 1:], [carrier.column("x")[0], carrier.column("z")[0]], atol=1e-9)
+
+
+@pytest.mark.parametrize("carriers", [0, 1, 4, 9])
+@pytest.mark.parametrize("name", SPECS)
+def test_a_rare_covariate_is_named_and_nothing_about_it_leaves(name: str, carriers: int) -> None:
+    outcome, kept = run({"protocol": name, **SPECS[name]}, tables(carriers))
+    found = outcome.results["model"]
+    assert isinstance(found, Failure)
+    assert (found.code, "rare" in found.text, bool(found.fix)) == (Code.WITHHELD, True, True)
+    assert [arrays.keys() for arrays in kept] == [{"people", "not_zero", "not_one", "apart", "dominated"}]
+
+
+def test_the_refusal_is_the_same_for_nobody_and_for_four_people() -> None:
+    answers = [run({"protocol": "logistic", **SPECS["logistic"]}, tables(carriers)) for carriers in (0, 1, 4)]
+    for _, kept in answers[1:]:
+        for name, total in kept[0].items():
+            np.testing.assert_array_equal(total, answers[0][1][0][name])
+
+
+def test_a_covariate_of_ten_people_is_analysed() -> None:
+    outcome, _ = run({"protocol": "linear", **SPECS["linear"]}, tables(10))
+    assert not isinstance(outcome.results["model"], Failure)
+
+
+def huge(at: float) -> list[AnalysisTable]:
+    first, *others = tables(20)
+    z = first.column("z").copy()
+    z[7] = at
+    return [first.with_columns({"z": z}), *others]
+
+
+@pytest.mark.usefixtures("unjudged")
+def test_a_huge_value_is_nearly_all_of_its_sum() -> None:
+    _, kept = run({"protocol": "linear", **SPECS["linear"]}, huge(1e7))
+    guess = kept[0]["sum"][2]
+    assert abs(guess / 1e7 - 1) < 0.001
+
+
+def test_a_huge_value_is_refused_before_it_leaves() -> None:
+    outcome, kept = run({"protocol": "linear", **SPECS["linear"]}, huge(1e7))
+    found = outcome.results["model"]
+    assert isinstance(found, Failure)
+    assert (found.code, "nearly all of z" in found.text) == (Code.WITHHELD, True)
+    assert len(kept) == 1
+
+
+def test_bands_tell_whole_floors_and_nothing_finer() -> None:
+    for carriers, floors in ((4, 0), (5, 1), (9, 1), (10, 2), (150, 2)):
+        _, kept = run({"protocol": "linear", **SPECS["linear"]}, tables(carriers))
+        assert kept[0]["not_zero"][0] == floors
