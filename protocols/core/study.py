@@ -149,6 +149,10 @@ class Study(BaseModel):
             raise SpecError(Code.INVALID_STUDY, f"analysis {analysis!r} has no part {'.'.join(part)!r}")
         return spec
 
+    def width(self) -> int:
+        """How many variables it reads, each name on the axis of a block being one."""
+        return len(self.variables) + sum(axis.size for axis in axes_of(self.blocks).values())
+
     def describe(self) -> list[str]:
         """What would leave a site, analysis by analysis, in words."""
         lines = []

@@ -77,10 +77,12 @@ class AssociateResult(Result):
         line = -np.log10(0.05 / self.tests)
         ends = (float(self.beta[drawn].min()), float(self.beta[drawn].max()))
         curves.append(Curve("", ends, (line, line), marks="guide"))
+        rest = f" {len(self.untested)} features or outcomes could not be tested." if self.untested else ""
         few = f" The {MOST_POINTS} smallest p-values are drawn." if known.sum() > MOST_POINTS else ""
         return Figure(
             (Curves("", Axis("effect per unit"), Axis("−log10 p", low=0.0), tuple(curves)),),
-            f"{self.tests} tests; above the dashed line p is below 0.05 after Bonferroni's correction.{few}",
+            f"{self.tests} tests; above the dashed line p is below 0.05 after Bonferroni's correction."
+            f"{few}{rest}",
         )
 
     def _points(self, label: str, drawn: Mask, outcomes: list[int]) -> Curve:

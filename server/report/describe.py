@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 from protocols.core.disclosure import SUPPRESSED
@@ -17,6 +18,7 @@ from protocols.exchange.rounds import Outcome
 from protocols.preparation.combat import CombatResult
 from protocols.results.numerals import shown, shown_count
 from server.report import blocks, figures
+from server.report.tables import MOST_ROWS, rows_left_out
 
 QUARTILES = (0.25, 0.5, 0.75)
 
@@ -119,15 +121,23 @@ def combat(study: Study, outcome: Outcome, analysis: Analysis, found: CombatResu
         (name, float(found.grand_mean[i]), float(found.variance[i] ** 0.5), *map(float, found.effects[:, i]))
         for i, name in enumerate(found.features)
     ]
+    unadjusted = int(np.isnan(found.variance).sum())
     effects = (f"effect of {name}" for name in found.covariates)
     return [
         blocks.text(
             f"{len(found.features)} features of {found.n} people over {found.batches} batches{kept}."
             + (left_out if found.left_out else "")
+            + (
+                f" Not harmonized, since a batch hardly has them or they do not vary: {unadjusted}."
+                * (unadjusted > 0)
+            )
             + " The location and scale of a batch were estimated at its hospital and stay there."
         ),
         *figures.shown(found.figure()),
-        blocks.table(("feature", "grand mean", "standard deviation within batches", *effects), rows),
+        blocks.table(
+            ("feature", "grand mean", "standard deviation within batches", *effects), rows[:MOST_ROWS]
+        ),
+        *rows_left_out(len(rows)),
         *before_and_after(study, outcome, analysis),
     ]
 

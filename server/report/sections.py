@@ -39,8 +39,25 @@ def question(study: Study) -> Section:
             blocks.table(("rule", "means"), _cohort(study.cohort)),
             blocks.heading("Variables"),
             blocks.table(("variable", "kind", "picked by"), variables),
+            *_blocks(study),
         ],
     )
+
+
+def _blocks(study: Study) -> list[Markup]:
+    """The blocks of a study: their rules, and the public lists of names, by hash."""
+    rows = [
+        (
+            name,
+            block.kind.replace("_", " "),
+            _words(block.model_dump(mode="json", exclude={"kind", "axis"})),
+            block.on.size,
+            block.on.sha256[:16],
+        )
+        for name, block in study.blocks.items()
+    ]
+    columns = ("block", "kind", "picked by", "names", "SHA-256 of the list")
+    return [blocks.heading("Blocks"), blocks.table(columns, rows)] if rows else []
 
 
 def _cohort(cohort: CohortDefinition | AtlasCohort) -> list[tuple[str, str]]:

@@ -67,11 +67,14 @@ def summary_table(found: Result, steps: dict[str, Step]) -> list[Markup]:
         columns.append(per[0])
         for row, value in zip(cells, per[1], strict=True):
             row.append(value)
-    table = [blocks.table(columns, cells[:MOST_ROWS])]
-    if len(cells) > MOST_ROWS:
-        more = f"The first {MOST_ROWS} of {len(cells)} rows; the CSV beside this page has all."
-        table.append(blocks.text(more, "note"))
-    return table
+    return [blocks.table(columns, cells[:MOST_ROWS]), *rows_left_out(len(cells))]
+
+
+def rows_left_out(rows: int) -> list[Markup]:
+    """A line on the rows that a table does not show."""
+    if rows <= MOST_ROWS:
+        return []
+    return [blocks.text(f"The first {MOST_ROWS} of {rows} rows; the CSV beside this page has all.", "note")]
 
 
 def words(name: str) -> str:

@@ -44,6 +44,7 @@ class StudyView:
     Attributes:
         cohort: the study's own definition; one of ATLAS as its rules in words.
         variables: each one's definition, with its kind.
+        blocks: each one's rule, with the length and hash of its list of names.
         leaves: what would leave the site, a line per array.
         floors: the study's own; the stricter of these and the policy's hold.
         sealing: None before the study is approved.
@@ -56,6 +57,7 @@ class StudyView:
     state: State
     cohort: Mapping[str, object]
     variables: Mapping[str, Mapping[str, object]]
+    blocks: Mapping[str, Mapping[str, object]]
     leaves: tuple[str, ...]
     min_sites: int
     floors: Mapping[str, float]
@@ -107,6 +109,7 @@ def shown(home: Path, study: str) -> StudyView:
         state=approvals.approval(home, found).state,
         cohort=_cohort(found, content),
         variables=content["variables"],
+        blocks=content.get("blocks", {}),
         leaves=tuple(found.describe()),
         min_sites=found.min_sites,
         floors=content["thresholds"],

@@ -43,7 +43,7 @@ class Simulation:
     """Whom a study finds at this site alone.
 
     Attributes:
-        missing: column -> people without a value.
+        missing: column -> people without a value; `block NAME` -> people without any of its numbers.
         doubts: what of each variable rests on doubt, in the order of the study's variables.
         analyses: name -> None, or the code with which it could not be answered here alone.
     """
@@ -72,7 +72,8 @@ def simulate(home: Path, reference: str) -> Simulation:
         people=len(built.table),
         attrition=tuple(Attrition(rule, count) for rule, count in built.attrition),
         # NaN is the one value that differs from itself
-        missing={name: int((column != column).sum()) for name, column in built.table.columns.items()},
+        missing={name: int((column != column).sum()) for name, column in built.table.columns.items()}
+        | {f"block {name}": int((~block.present).sum()) for name, block in built.table.blocks.items()},
         doubts=tuple(
             Doubtful(variable, kind, records, DOUBTS[kind].way_out)
             for variable, kinds in built.doubts.items()

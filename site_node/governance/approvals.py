@@ -268,6 +268,6 @@ def _passes_by_standing_approvals(db: Connection, study_hash: str, study: Study)
         name in rows
         and datetime.fromisoformat(rows[name]["expires_at"]) >= now()
         and others < rows[name]["max_studies"]
-        and len(study.variables) <= rows[name]["max_variables"]
+        and study.width() <= rows[name]["max_variables"]
         for name in used
     )

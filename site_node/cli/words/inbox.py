@@ -31,6 +31,7 @@ def study(view: StudyView) -> Row:
         "state": str(view.state),
         "cohort": dict(view.cohort),
         "variables": {name: _variable(variable) for name, variable in view.variables.items()},
+        **({"blocks": {name: _block(block) for name, block in view.blocks.items()}} if view.blocks else {}),
         "what would leave": list(view.leaves),
         "sites at least": view.min_sites,
         "floors": dict(view.floors),
@@ -79,6 +80,12 @@ def standing(given: StandingApprovals) -> list[Row]:
 def _variable(variable: Mapping[str, object]) -> str:
     rest = ", ".join(f"{k} {v}" for k, v in variable.items() if k not in ("kind", "window") and v is not None)
     return f"{variable['kind']}" + (f" ({rest})" if rest else "")
+
+
+def _block(block: Mapping[str, Any]) -> str:
+    """A block in words: its rule, how many names that is, and the list's hash as far as one compares it."""
+    axis, rule = block["axis"], {name: one for name, one in block.items() if name != "axis"}
+    return f"{_variable(rule)}: {axis['size']} names of the public list {axis['sha256'][:16]}"
 
 
 def _sealed(sealing: Sealing | None) -> Row:

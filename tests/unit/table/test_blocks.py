@@ -22,8 +22,10 @@ from site_node.features.radiomics.settings import Settings, Texture
 from site_node.sources import genomics
 from site_node.study_table.block_readers import BLOCK_READERS
 from site_node.study_table.block_readers.reader import StoredBlock
+from site_node.study_table.build import build_table
 from site_node.study_table.people import People
 from tests.lib.columns_read import columns_read
+from tests.lib.studies import a_study
 from tests.unit.genomics.test_maf import write
 from tests.unit.table import test_images
 from tests.unit.table.test_images import image
@@ -172,3 +174,15 @@ def test_another_list_of_genes_is_refused(tmp_path: Path, sqlite_engine: Engine)
         people = people_of(connection, sqlite_engine, IDENTITY, "", "S1")
         with pytest.raises(SpecError, match="another list of names"):
             read(people, asked, tmp_path)
+
+
+def test_a_study_finds_its_blocks_in_its_table(cdm: Engine, tmp_path: Path) -> None:
+    image(cdm, 1, "ann", 0, {}, cm_contrast_3D_avg=1.0)
+    glcm = {"kind": "radiomic", "modality": "CT", "region": "GTV", "features": {"family": "glcm"}}
+    study = a_study(blocks={"ct": glcm})
+    built = build_table(cdm, study, "site", folder=tmp_path)
+    found = built.table.blocks["ct"]
+    assert found.axis == study.blocks["ct"].on
+    assert found.present.tolist() == [
+        p == test_images.IDENTITY.person_id("fhir", "ann") for p in built.table.persons
+    ]
