@@ -8,7 +8,7 @@ fold, to a part of a larger analysis, or to harmonized columns, without its know
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -110,6 +110,10 @@ class Result:
     def summary(self) -> pd.DataFrame:
         """One row per quantity of interest, as an analyst would print it."""
         raise NotImplementedError
+
+    def table(self, rows: Iterable[Any], *columns: str) -> pd.DataFrame:
+        """The named fields, which hold a value for each row, as columns."""
+        return pd.DataFrame(self.named(*columns), index=list(rows))
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain data for JSON: arrays as nested lists, a missing number as None."""

@@ -17,7 +17,6 @@ from typing import Literal
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy import stats
 
 from protocols.core.axis import Features, FromBlock, listed_in, names_of, size_of
 from protocols.core.disclosure import Count, Declaration, Moment
@@ -44,6 +43,7 @@ from protocols.estimation.moments import (
     complete_rows,
     gather,
 )
+from protocols.estimation.wald import two_sided
 from protocols.genomics import many_logistic
 from protocols.genomics.association import AssociateResult as AssociateResult
 from protocols.genomics.block_scan import (
@@ -369,7 +369,7 @@ def result(
     """The result of coefficients and standard errors, with p-values adjusted for all tests."""
     with np.errstate(divide="ignore"):
         statistic = beta / se
-    p = 2 * (stats.t.sf(np.abs(statistic), df) if df else stats.norm.sf(np.abs(statistic)))
+    p = two_sided(statistic, df or None)
     return AssociateResult(
         features=names_of(spec.features),
         outcomes=spec.outcomes,

@@ -30,13 +30,21 @@ from protocols.core.protocol import (
     FederatedProtocol,
     site_step,
 )
-from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel, Role
+from protocols.core.roles import Applicable, ProbabilityModel, Role
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
-from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.outcome import same_outcome
 from protocols.estimation.standards import SCALED, fitting_sums
+from protocols.learning.tree_model import (
+    GRID_MOMENTS,
+    TreeModelSpec,
+    cells,
+    importance_table,
+    is_open,
+    known_moments,
+    set_split,
+)
 from protocols.learning.trees import (
     GRID_CELLS,
     Rules,
@@ -44,8 +52,6 @@ from protocols.learning.trees import (
     best_split,
     binned_rows,
     chosen_cuts,
-    grid_counts,
-    grid_moments,
     histogram,
     remembered_sums,
     with_last,
@@ -53,23 +59,19 @@ from protocols.learning.trees import (
 from protocols.results.figures import importance
 
 
-class BoostingSpec(PredictsProbability):
+class BoostingSpec(TreeModelSpec):
     """An outcome on covariates, by trees.
 
     Attributes:
-        outcome: a 0/1 variable (`loss: logistic`) or a number (`loss: squared`).
-        covariates: numeric variables; missing values are used.
+        loss: logistic, of a 0/1 outcome; or squared, of a number.
         trees, depth: how many, and how deep.
         learning_rate: by which each tree's values are shrunk.
         l2: penalty on the values of leaves; min_gain: least gain of a split.
-        min_weight: least sum of hessians in a child; min_people: least people.
-        bins: between cuts; cuts: of a covariate, in place of automatic ones.
+        min_weight: least sum of hessians in a child.
         base_score: prediction before the first tree, a probability for 0/1; none takes the mean.
     """
 
     protocol: Literal["boosting"] = "boosting"
-    outcome: Name
-    covariates: tuple[Name, ...] = Field(min_length=1, max_length=500)
     loss: Literal["logistic", "squared"] = "logistic"
     trees: int = Field(default=50, ge=1, le=500)
     depth: int = Field(default=3, ge=1, le=6)
@@ -77,27 +79,13 @@ class BoostingSpec(PredictsProbability):
     l2: float = Field(default=1.0, ge=0)
     min_gain: float = Field(default=0.0, ge=0)
     min_weight: float = Field(default=1.0, ge=0)
-    min_people: int = Field(default=10, ge=10)
-    bins: int = Field(default=32, ge=2, le=256)
-    cuts: dict[Name, tuple[float, ...]] = Field(default={}, max_length=500)
     base_score: float | None = None
 
     @model_validator(mode="after")
     def _agree(self) -> "BoostingSpec":
-        unknown = set(self.cuts) - set(self.covariates)
-        if unknown:
-            raise ValueError(f"`cuts` names columns that are not covariates: {', '.join(sorted(unknown))}")
-        if any(len(cuts) >= self.bins for cuts in self.cuts.values()):
-            raise ValueError("more cuts than `bins` allows")
         if self.loss == "logistic" and self.base_score is not None and not 0 < self.base_score < 1:
             raise ValueError("base_score is a probability")
         return self
-
-    def variables(self) -> tuple[str, ...]:
-        return (self.outcome, *self.covariates)
-
-    def outcome_name(self) -> str:
-        return self.outcome
 
     def shortfall(self, role: type[Role]) -> str:
         return "`loss: squared` gives no probability of a 0/1 outcome" if self.loss == "squared" else ""
@@ -140,8 +128,7 @@ class BoostingResult(Applicable):
 
     def summary(self) -> pd.DataFrame:
         """One row per covariate, the most useful first."""
-        frame = pd.DataFrame({"gain": self.gain, "splits": self.splits}, index=list(self.covariates))
-        return frame.sort_values("gain", ascending=False, kind="stable")
+        return importance_table(self.covariates, self.gain, self.splits)
 
     def figure(self) -> Figure:
         return importance(self.covariates, self.gain, self.splits, measure="gain, summed over splits")
@@ -158,35 +145,16 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
     spec_type = BoostingSpec
 
     @site_step(
+        {"n": Count(), "outcome": Moment(what="sum of the outcome"), **GRID_MOMENTS},
         times=SCALED,
         varies=("about",),
-        n=Count(),
-        outcome=Moment(what="sum of the outcome"),
-        known=Count("covariate", of="n", what="people with a value"),
-        sum=Moment("covariate", behind="known", what="sums"),
-        square=Moment("covariate", behind="known", what="sums of squares"),
-        too_large=Moment("covariate", behind="known", what="sites whose sum of squares does not fit"),
     )
     def moments(spec: BoostingSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """The sum of the outcome, and of each covariate its known values, their sum and sum of squares."""
-        table = table.complete([spec.outcome])
-        y = table.column(spec.outcome)
-        return {
-            "n": np.array(len(y)),
-            "outcome": np.array(y.sum()),
-            **grid_moments(table.matrix(spec.covariates), about),
-        }
+        outcome = table.complete([spec.outcome]).column(spec.outcome)
+        return {"outcome": np.array(outcome.sum()), **known_moments(spec, table, about)}
 
-    @site_step(
-        times=lambda spec: Times.where(set(spec.covariates) != set(spec.cuts)),
-        n=Count(),
-        cells=Count("covariate", "cell", of="n", what="people with a value in the cell"),
-    )
-    def cells(spec: BoostingSpec, table: AnalysisTable, low: Floats, width: Floats) -> Arrays:
-        """How many people are in each cell of the grid of each covariate."""
-        table = table.complete([spec.outcome])
-        counts = grid_counts(table.matrix(spec.covariates), low, width)
-        return {"n": np.array(len(table)), "cells": counts}
+    cells = cells
 
     @site_step(
         times=lambda spec: Times(1, spec.trees * spec.depth),
@@ -295,8 +263,7 @@ def _grow(
     first = 2**level - 1
     for node in range(2**level):
         place = first + node
-        opened = level == 0 or trees.feature[t, (place - 1) // 2] >= 0
-        if not opened:
+        if not is_open(trees, t, place):
             continue
         gradient, hessian, people = (total[name][node] for name in ("gradient", "hessian", "people"))
         if level == 0:
@@ -304,11 +271,8 @@ def _grow(
         split = best_split(gradient, hessian, people, spec.rules())
         if split is None:
             continue
-        trees.feature[t, place] = split.column
-        trees.threshold[t, place] = with_last(cuts)[split.column, split.cut]
-        trees.missing_left[t, place] = split.missing_left
-        trees.value[t, 2 * place + 1] = _value(spec, *split.left)
-        trees.value[t, 2 * place + 2] = _value(spec, *split.right)
+        values = (_value(spec, *split.left), _value(spec, *split.right))
+        set_split(trees, t, place, split.column, with_last(cuts)[split.column, split.cut], split, values)
         found.append((split.column, split.gain))
     return found
 

@@ -20,15 +20,23 @@ from scipy import stats
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, site_step
-from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
+from protocols.core.roles import Applicable, ProbabilityModel
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
-from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.outcome import same_outcome
 from protocols.estimation.person_draws import uniform
 from protocols.estimation.roc import bin_of, delong, histogram_of
 from protocols.estimation.standards import SCALED, fitting_sums
+from protocols.learning.tree_model import (
+    GRID_MOMENTS,
+    TreeModelSpec,
+    cells,
+    importance_table,
+    is_open,
+    known_moments,
+    set_split,
+)
 from protocols.learning.trees import (
     GRID_CELLS,
     Rules,
@@ -36,8 +44,6 @@ from protocols.learning.trees import (
     best_split,
     binned_rows,
     chosen_cuts,
-    grid_counts,
-    grid_moments,
     with_last,
 )
 from protocols.results.figures import importance
@@ -47,45 +53,26 @@ _SCORE_BINS = 100
 _POISSON = stats.poisson.cdf(np.arange(18), 1.0)  # the last is 1 in double precision
 
 
-class ForestSpec(PredictsProbability):
+class ForestSpec(TreeModelSpec):
     """A 0/1 outcome on covariates, by a forest.
 
     Attributes:
-        outcome: a 0/1 variable.
-        covariates: numeric variables; missing values are used.
-        trees, depth: how many, and how deep.
-        tried: columns that a node tries; none takes the root of their number.
-        min_people: least drawn people in a child.
-        bins: between cuts; cuts: of a covariate, in place of automatic ones.
+        trees, depth: how many, and how deep; people in a child are those drawn.
+        tried: columns that a node tries; None: the root of their number.
         seed: of what is drawn.
     """
 
     protocol: Literal["forest"] = "forest"
-    outcome: Name
-    covariates: tuple[Name, ...] = Field(min_length=1, max_length=500)
     trees: int = Field(default=100, ge=1, le=500)
     depth: int = Field(default=5, ge=1, le=8)
     tried: int | None = Field(default=None, ge=1)
-    min_people: int = Field(default=10, ge=10)
-    bins: int = Field(default=32, ge=2, le=256)
-    cuts: dict[Name, tuple[float, ...]] = Field(default={}, max_length=500)
     seed: int = Field(default=0, ge=0, lt=2**31)
 
     @model_validator(mode="after")
     def _agree(self) -> "ForestSpec":
-        if set(self.cuts) - set(self.covariates):
-            raise ValueError("`cuts` names columns that are not covariates")
-        if any(len(cuts) >= self.bins for cuts in self.cuts.values()):
-            raise ValueError("more cuts than `bins` allows")
         if self.trees * self.nodes() * self.columns_tried() * (self.bins + 1) > _MOST_NUMBERS:
             raise ValueError("too large for one message: use fewer trees, bins, tried columns or less depth")
         return self
-
-    def variables(self) -> tuple[str, ...]:
-        return (self.outcome, *self.covariates)
-
-    def outcome_name(self) -> str:
-        return self.outcome
 
     def columns_tried(self) -> int:
         """How many columns a node tries."""
@@ -133,8 +120,7 @@ class ForestResult(Applicable):
 
     def summary(self) -> pd.DataFrame:
         """One row per covariate, the most useful first."""
-        frame = pd.DataFrame({"gain": self.gain, "splits": self.splits}, index=list(self.covariates))
-        return frame.sort_values("gain", ascending=False, kind="stable")
+        return importance_table(self.covariates, self.gain, self.splits)
 
     def figure(self) -> Figure:
         return importance(
@@ -151,30 +137,12 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
     name = "forest"
     spec_type = ForestSpec
 
-    @site_step(
-        times=SCALED,
-        varies=("about",),
-        n=Count(),
-        known=Count("covariate", of="n", what="people with a value"),
-        sum=Moment("covariate", behind="known", what="sums"),
-        square=Moment("covariate", behind="known", what="sums of squares"),
-        too_large=Moment("covariate", behind="known", what="sites whose sum of squares does not fit"),
-    )
+    @site_step({"n": Count(), **GRID_MOMENTS}, times=SCALED, varies=("about",))
     def moments(spec: ForestSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """Of each covariate its known values, their sum and sum of squares."""
-        table = table.complete([spec.outcome])
-        return {"n": np.array(len(table)), **grid_moments(table.matrix(spec.covariates), about)}
+        return known_moments(spec, table, about)
 
-    @site_step(
-        times=lambda spec: Times.where(set(spec.covariates) != set(spec.cuts)),
-        n=Count(),
-        cells=Count("covariate", "cell", of="n", what="people with a value in the cell"),
-    )
-    def cells(spec: ForestSpec, table: AnalysisTable, low: Floats, width: Floats) -> Arrays:
-        """How many people are in each cell of the grid of each covariate."""
-        table = table.complete([spec.outcome])
-        counts = grid_counts(table.matrix(spec.covariates), low, width)
-        return {"n": np.array(len(table)), "cells": counts}
+    cells = cells
 
     @site_step(
         times=lambda spec: Times(1, spec.depth),
@@ -318,7 +286,7 @@ def _grow(
     for t in range(spec.trees):
         for node in range(2**level):
             place = first + node
-            if level and trees.feature[t, (place - 1) // 2] < 0:
+            if not is_open(trees, t, place):
                 continue
             outcome, weight, people = (total[name][t, node] for name in ("outcome", "weight", "people"))
             if level == 0:
@@ -327,10 +295,7 @@ def _grow(
             if split is None:
                 continue
             column = int(tried[t, node, split.column])
-            trees.feature[t, place] = column
-            trees.threshold[t, place] = thresholds[column, split.cut]
-            trees.missing_left[t, place] = split.missing_left
-            for child, (ones, drawn) in ((1, split.left), (2, split.right)):
-                trees.value[t, 2 * place + child] = ones / drawn
+            values = [ones / drawn for ones, drawn in (split.left, split.right)]
+            set_split(trees, t, place, column, thresholds[column, split.cut], split, values)
             found.append((column, split.gain))
     return found

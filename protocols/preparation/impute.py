@@ -101,8 +101,7 @@ class ImputeResult(Applicable):
     missing: Integers
 
     def summary(self) -> pd.DataFrame:
-        names = ("kinds", "values", "bound", "n", "missing")
-        return pd.DataFrame(self.named(*names), index=list(self.columns))
+        return self.table(self.columns, "kinds", "values", "bound", "n", "missing")
 
     def figure(self) -> Figure:
         of = np.maximum(self.n + self.missing, 1)

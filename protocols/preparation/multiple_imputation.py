@@ -149,8 +149,7 @@ class MultipleImputationResult(Result):
     n: int
 
     def summary(self) -> pd.DataFrame:
-        columns = ("coef", "se", "t", "df", "p", "lower", "upper", "fmi")
-        return pd.DataFrame(self.named(*columns), index=list(self.terms))
+        return self.table(self.terms, "coef", "se", "t", "df", "p", "lower", "upper", "fmi")
 
     def figure(self) -> Figure | NoFigure:
         caption = (

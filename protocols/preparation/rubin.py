@@ -7,9 +7,9 @@ Reference: Rubin, Multiple Imputation for Nonresponse in Surveys (1987), ch. 3; 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from protocols.core.table import Floats
+from protocols.estimation.wald import from_errors
 
 _LEAST = 1e-4  # the share of variance between data sets that mice takes at least
 
@@ -67,15 +67,14 @@ def pool(estimates: Floats, covariances: Floats, df_complete: float, level: floa
         observed = (df_complete + 1) / (df_complete + 3) * df_complete * (1 - share)
         df = df * observed / (df + observed)
     riv = (1 + 1 / m) * b / u
-    se = np.sqrt(total)
-    half = stats.t.ppf((1 + level) / 2, df) * se
+    found = from_errors(estimate, np.sqrt(total), level, df)
     return Pooled(
         estimate=estimate,
-        se=se,
-        t=estimate / se,
-        p=2 * stats.t.sf(np.abs(estimate / se), df),
-        lower=estimate - half,
-        upper=estimate + half,
+        se=found.se,
+        t=found.z,
+        p=found.p,
+        lower=found.lower,
+        upper=found.upper,
         df=df,
         within=u.copy(),
         between=b.copy(),

@@ -169,8 +169,7 @@ class GlmResult(Applicable, Regression):
     evaluations: int
 
     def summary(self) -> pd.DataFrame:
-        columns = ("coef", "se", "z", "p", "lower", "upper", "rate_ratio")
-        return pd.DataFrame(self.named(*columns), index=list(self.terms))
+        return self.table(self.terms, "coef", "se", "z", "p", "lower", "upper", "rate_ratio")
 
     def informative(self) -> int:
         return self.n

@@ -39,6 +39,7 @@ from protocols.estimation.moments import (
     gather,
 )
 from protocols.estimation.newton import aliased
+from protocols.estimation.wald import wald
 from protocols.regression.penalized_linear import PenalizedPath, Penalty, path_of_moments
 from protocols.results.figures import forest, interval_caption
 
@@ -131,8 +132,7 @@ class LinearResult(Regression):
     path: PenalizedPath | None
 
     def summary(self) -> pd.DataFrame:
-        columns = ("coef", "se", "t", "p", "lower", "upper")
-        return pd.DataFrame(self.named(*columns), index=list(self.terms))
+        return self.table(self.terms, "coef", "se", "t", "p", "lower", "upper")
 
     def informative(self) -> int:
         return self.n
@@ -281,22 +281,20 @@ def result(
     path: PenalizedPath | None,
 ) -> LinearResult:
     """The result of coefficients and their covariance, with t statistics and intervals."""
-    se = np.sqrt(np.diag(covariance))
-    half = stats.t.ppf((1 + spec.level) / 2, df) * se
+    tested = wald(coef, covariance, spec.level, df)
     lost = np.isnan(coef)
     rank = int((~lost).sum()) - (1 if spec.intercepts == "common" else 0)
     explained = 1 - rss / tss
     with np.errstate(divide="ignore"):
         f = float(np.divide(explained / rank, (1 - explained) / df)) if rank else np.nan
-        t = coef / se
     return LinearResult(
         terms=spec.terms(),
         coef=coef,
-        se=se,
-        t=t,
-        p=2 * stats.t.sf(np.abs(t), df),
-        lower=coef - half,
-        upper=coef + half,
+        se=tested.se,
+        t=tested.z,
+        p=tested.p,
+        lower=tested.lower,
+        upper=tested.upper,
         covariance=covariance,
         aliased=tuple(name for name, is_lost in zip(spec.terms(), lost, strict=True) if is_lost),
         sigma=float(np.sqrt(rss / df)),

@@ -93,8 +93,7 @@ class LogisticResult(Applicable):
     evaluations: int
 
     def summary(self) -> pd.DataFrame:
-        columns = ("coef", "se", "z", "p", "odds_ratio", "lower", "upper")
-        return pd.DataFrame(self.named(*columns), index=list(self.terms))
+        return self.table(self.terms, "coef", "se", "z", "p", "odds_ratio", "lower", "upper")
 
     def informative(self) -> int:
         return self.n

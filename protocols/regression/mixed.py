@@ -107,8 +107,7 @@ class MixedResult(Regression):
     withheld: Mapping[str, Code]
 
     def summary(self) -> pd.DataFrame:
-        columns = ("coef", "se", "z", "p", "lower", "upper")
-        return pd.DataFrame(self.named(*columns), index=list(self.terms))
+        return self.table(self.terms, "coef", "se", "z", "p", "lower", "upper")
 
     def figure(self) -> Figure:
         rows = term_rows(self.terms, self.terms, self.coef, self.lower, self.upper)

@@ -113,8 +113,7 @@ class PenalizedLogisticResult(Applicable):
 
     def summary(self) -> pd.DataFrame:
         """One row per penalty: what it leaves."""
-        names = ("nonzero", "df", "deviance", "bic")
-        frame = pd.DataFrame(self.named(*names), index=self.lambdas)
+        frame = self.table(self.lambdas, "nonzero", "df", "deviance", "bic")
         return frame.assign(chosen=np.arange(len(frame)) == self.chosen)
 
     def figure(self) -> Figure:

@@ -193,8 +193,7 @@ class CoxResult(Applicable):
     baseline: Baseline | None = None
 
     def summary(self) -> pd.DataFrame:
-        columns = ("coef", "se", "z", "p", "hazard_ratio", "lower", "upper")
-        return pd.DataFrame(self.named(*columns), index=list(self.terms))
+        return self.table(self.terms, "coef", "se", "z", "p", "hazard_ratio", "lower", "upper")
 
     def informative(self) -> int:
         return self.n_events

@@ -143,8 +143,7 @@ class FusionResult(Applicable):
     experts: Mapping[str, Array]
 
     def summary(self) -> pd.DataFrame:
-        columns = ("coef", "se", "z", "p", "lower", "upper")
-        return pd.DataFrame(self.named(*columns), index=list(self.terms))
+        return self.table(self.terms, "coef", "se", "z", "p", "lower", "upper")
 
     def figure(self) -> Figure | NoFigure:
         caption = (

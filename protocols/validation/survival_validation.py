@@ -161,8 +161,7 @@ class SurvivalValidationResult(Result):
 
     def summary(self) -> pd.DataFrame:
         """One row per day."""
-        names = ("auc", "auc_bound", "brier", "observed", "expected")
-        frame = pd.DataFrame(self.named(*names), index=self.days)
+        frame = self.table(self.days, "auc", "auc_bound", "brier", "observed", "expected")
         return frame.assign(harrell=self.harrell, uno=self.uno)
 
     def figure(self) -> Figure:

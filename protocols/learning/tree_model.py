@@ -1,0 +1,94 @@
+"""What models made of trees share: outcome, covariates and cuts, the counts behind cuts, their importance."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from protocols.core.disclosure import Array, Count, Declaration, Moment
+from protocols.core.protocol import Arrays, site_step
+from protocols.core.roles import PredictsProbability
+from protocols.core.site_step import Times
+from protocols.core.table import AnalysisTable, Floats
+from protocols.core.variables import Name
+from protocols.learning.trees import Split, Trees, grid_counts, grid_moments
+
+GRID_MOMENTS: dict[str, Declaration] = {
+    "known": Count("covariate", of="n", what="people with a value"),
+    "sum": Moment("covariate", behind="known", what="sums"),
+    "square": Moment("covariate", behind="known", what="sums of squares"),
+    "too_large": Moment("covariate", behind="known", what="sites whose sum of squares does not fit"),
+}
+"""What a step declares of its `known_moments`."""
+
+
+class TreeModelSpec(PredictsProbability):
+    """An outcome on covariates, by trees whose splits lie at public cuts.
+
+    Attributes:
+        outcome: what is predicted.
+        covariates: numeric variables; missing values are used.
+        min_people: least people in a child.
+        bins: between cuts; cuts: of a covariate, in place of automatic ones.
+    """
+
+    outcome: Name
+    covariates: tuple[Name, ...] = Field(min_length=1, max_length=500)
+    min_people: int = Field(default=10, ge=10)
+    bins: int = Field(default=32, ge=2, le=256)
+    cuts: dict[Name, tuple[float, ...]] = Field(default={}, max_length=500)
+
+    @model_validator(mode="after")
+    def _cuts_agree(self) -> "TreeModelSpec":
+        unknown = set(self.cuts) - set(self.covariates)
+        if unknown:
+            raise ValueError(f"`cuts` names columns that are not covariates: {', '.join(sorted(unknown))}")
+        if any(len(cuts) >= self.bins for cuts in self.cuts.values()):
+            raise ValueError("more cuts than `bins` allows")
+        return self
+
+    def variables(self) -> tuple[str, ...]:
+        return (self.outcome, *self.covariates)
+
+    def outcome_name(self) -> str:
+        return self.outcome
+
+
+@site_step(
+    times=lambda spec: Times.where(set(spec.covariates) != set(spec.cuts)),
+    n=Count(),
+    cells=Count("covariate", "cell", of="n", what="people with a value in the cell"),
+)
+def cells(spec: TreeModelSpec, table: AnalysisTable, low: Floats, width: Floats) -> Arrays:
+    """How many people are in each cell of the grid of each covariate."""
+    table = table.complete([spec.outcome])
+    counts = grid_counts(table.matrix(spec.covariates), low, width)
+    return {"n": np.array(len(table)), "cells": counts}
+
+
+def known_moments(spec: TreeModelSpec, table: AnalysisTable, about: Mapping[str, Array]) -> Arrays:
+    """Of people with an outcome how many there are, and `grid_moments` of their covariates."""
+    table = table.complete([spec.outcome])
+    return {"n": np.array(len(table)), **grid_moments(table.matrix(spec.covariates), about)}
+
+
+def is_open(trees: Trees, tree: int, place: int) -> bool:
+    """Whether a place of a tree was reached: it is the root, or its parent has split."""
+    return place == 0 or bool(trees.feature[tree, (place - 1) // 2] >= 0)
+
+
+def set_split(
+    trees: Trees, tree: int, place: int, column: int, threshold: float, split: Split, values: Sequence[float]
+) -> None:
+    """Splits a place of a tree, whose children get these two values."""
+    trees.feature[tree, place] = column
+    trees.threshold[tree, place] = threshold
+    trees.missing_left[tree, place] = split.missing_left
+    trees.value[tree, 2 * place + 1 : 2 * place + 3] = values
+
+
+def importance_table(covariates: Sequence[str], gain: Floats, splits: Floats) -> pd.DataFrame:
+    """One row per covariate, the most useful first; gain and splits are (f,)."""
+    frame = pd.DataFrame({"gain": gain, "splits": splits}, index=list(covariates))
+    return frame.sort_values("gain", ascending=False, kind="stable")
