@@ -10,6 +10,7 @@ from typing import Any
 
 from protocols.core.errors import Code, InputError
 from protocols.core.study import read_study
+from protocols.runtime.accounts.machine import unix_user
 from server.coordination import signing, submission
 from server.coordination.replay import recompute
 from server.home.config import load
@@ -213,8 +214,11 @@ def shown(home: Path, reference: str, *, with_results: bool = True) -> StudyView
     )
 
 
-def withdraw(home: Path, reference: str) -> SubmittedStudy:
+def withdraw(home: Path, reference: str, *, by: str = "") -> SubmittedStudy:
     """A study that was stopped: no further message of it goes out, and it ends as withdrawn.
+
+    Args:
+        by: who stops it, as its events then say; the Unix user, where it is empty.
 
     Raises:
         InputError: no study has that name, hash or run; or it ended before.
@@ -223,7 +227,7 @@ def withdraw(home: Path, reference: str) -> SubmittedStudy:
     store = Store(home)
     found = store.submission(reference)
     if store.withdraw(found.run):
-        store.note(found.run, str(State.WITHDRAWN))
+        store.note(found.run, str(State.WITHDRAWN), by or unix_user())
     now = store.submission(found.run)
     if now.state is not State.WITHDRAWN:
         raise InputError(Code.INVALID_INPUT, f"run {now.run} has ended already: it is {now.state}")

@@ -143,7 +143,11 @@ def verify(study: Reference, home: Home = Path(".")) -> Output[Any]:
 
 
 @app.command()
-def withdraw(study: Reference, home: Home = Path(".")) -> Output[Any]:
+def withdraw(
+    study: Reference,
+    home: Home = Path("."),
+    by: Annotated[str, typer.Option(help="who stops it, if not your Unix user")] = "",
+) -> Output[Any]:
     """Stop a study, also one that runs: no further question is sent, and it ends as withdrawn.
 
     Example: shadowgraph study withdraw survival --home /srv/center
@@ -151,4 +155,4 @@ def withdraw(study: Reference, home: Home = Path(".")) -> Output[Any]:
     from server.actions import studies
     from server.cli.words import studies as words
 
-    return Output(studies.withdraw(home, study), words.withdrawn)
+    return Output(studies.withdraw(home, study, by=by), words.withdrawn)

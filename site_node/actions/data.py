@@ -6,10 +6,12 @@ from pathlib import Path
 
 from cdm.etl.loader import capabilities, report
 from cdm.linkage import funnel
+from cdm.quality.history import Run
 from site_node import quality as checked
 from site_node.home.cdm import opened_cdm
 from site_node.home.config import load
 from site_node.home.identity import site_identity
+from site_node.quality import CheckResult, ChecksOfKind
 from site_node.quality.page import write_page
 
 
@@ -81,22 +83,22 @@ class QualityView:
     """What the checks found.
 
     Attributes:
-        matrix: a row per category and context of Kahn's frame, with checks passed and failed.
+        matrix: the checks by category and context of Kahn's frame.
         broken, mended: the checks that fail, or no longer fail, since the run before.
-        trend: a row per run, the newest last.
+        trend: the runs of the checks, the newest last.
         linkage: people by what there is of them.
-        findings: a row per check that failed, or per check.
+        findings: of the checks that failed, or of all.
     """
 
     site: str
     checks: int
     failed: int
-    matrix: tuple[Mapping[str, object], ...]
+    matrix: tuple[ChecksOfKind, ...]
     broken: tuple[str, ...]
     mended: tuple[str, ...]
-    trend: tuple[Mapping[str, object], ...]
+    trend: tuple[Run, ...]
     linkage: Mapping[str, int]
-    findings: tuple[Mapping[str, object], ...]
+    findings: tuple[CheckResult, ...]
     schema_version: int = 1
 
 
@@ -129,8 +131,25 @@ class UnmappedCodes:
 
 
 @dataclass(frozen=True)
+class ReadResource:
+    """A kind of FHIR resource: the profiles whose elements are read, and the tables that it may fill."""
+
+    kind: str
+    profiles: tuple[str, ...]
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FilledTable:
+    """A table of OMOP, and whether it is populated fully or partially."""
+
+    table: str
+    populated: str
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """Which FHIR this node accepts (a row per kind of resource), and which tables of OMOP it fills."""
+    """Which FHIR this node accepts, by kind of resource, and which tables of OMOP it fills."""
 
     software: str
     mapping: str
@@ -138,8 +157,8 @@ class Manifest:
     cdm_version: str
     guide: str
     use_cases: tuple[str, ...]
-    resources: tuple[Mapping[str, object], ...]
-    tables: tuple[Mapping[str, str], ...]
+    resources: tuple[ReadResource, ...]
+    tables: tuple[FilledTable, ...]
     schema_version: int = 1
 
 
@@ -168,17 +187,17 @@ def quality(home: Path, *, html: Path | None = None, every: bool = False) -> Qua
         found = checked.assess(engine, config.name, home)
     if html is not None:
         write_page(found, html)
-    plain = found.summary(every=every)
+    failing = found.failing()
     return QualityView(
-        site=plain["site"],
-        checks=plain["checks"],
-        failed=plain["failed"],
-        matrix=tuple(plain["matrix"]),
-        broken=tuple(plain["broken since the run before"]),
-        mended=tuple(plain["mended since the run before"]),
-        trend=tuple(plain["trend"]),
-        linkage=plain["linkage"],
-        findings=tuple(plain["findings"]),
+        site=found.site,
+        checks=len(found.findings),
+        failed=len(failing),
+        matrix=tuple(found.checks_by_kind()),
+        broken=tuple(" ".join(key).strip() for key in found.change.broken),
+        mended=tuple(" ".join(key).strip() for key in found.change.mended),
+        trend=tuple(found.runs),
+        linkage=found.funnel,
+        findings=tuple(CheckResult.of(one) for one in (found.findings if every else failing)),
     )
 
 
@@ -204,4 +223,9 @@ def unmapped(home: Path, *, limit: int = 50, csv: Path | None = None) -> Unmappe
 
 def manifest() -> Manifest:
     """The declaration of this transformation, for machines."""
-    return Manifest(**capabilities.manifest())
+    said = capabilities.manifest()
+    resources = tuple(
+        ReadResource(one["kind"], tuple(one["profiles"]), tuple(one["tables"])) for one in said["resources"]
+    )
+    tables = tuple(FilledTable(**line) for line in said["tables"])
+    return Manifest(**{**said, "resources": resources, "tables": tables})

@@ -37,19 +37,42 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class ImageStatus:
-    """A row per modality, with how many images have regions and features; and what could not be measured."""
+class ModalityStatus:
+    """Images of one modality, how many of them have regions and features, and how many of these."""
 
-    modalities: tuple[Mapping[str, object], ...]
+    modality: str
+    images: int
+    images_with_regions: int
+    regions: int
+    images_measured: int
+    features: int
+
+
+@dataclass(frozen=True)
+class ImageStatus:
+    """What was measured on images, by modality; and what could not be measured."""
+
+    modalities: tuple[ModalityStatus, ...]
     failures: tuple[Failure, ...]
     schema_version: int = 1
 
 
 @dataclass(frozen=True)
-class GenomicStatus:
-    """A row per kind of test, with people, samples and findings."""
+class AssayStatus:
+    """One kind of test: people, samples, findings, and the quantities kept of each gene or probe."""
 
-    assays: tuple[Mapping[str, object], ...]
+    assay: str
+    people: int
+    samples: int
+    findings: int
+    of_each_gene: str
+
+
+@dataclass(frozen=True)
+class GenomicStatus:
+    """What genomic tests know of the site's people, by kind of test."""
+
+    assays: tuple[AssayStatus, ...]
     schema_version: int = 1
 
 
@@ -98,10 +121,11 @@ def image_status(home: Path) -> ImageStatus:
     """How many images have regions and features, by modality, and what could not be measured."""
     with opened_cdm(load(home)) as engine:
         failures = tuple(Failure(**line) for line in feature_store.failures(engine))
-        return ImageStatus(tuple(feature_store.status(engine)), failures)
+        modalities = tuple(ModalityStatus(**line) for line in feature_store.status(engine))
+        return ImageStatus(modalities, failures)
 
 
 def genomics_status(home: Path) -> GenomicStatus:
     """The people, samples and findings by kind of test; features are computed when a study asks."""
     with opened_cdm(load(home)) as engine:
-        return GenomicStatus(tuple(genomic_status.status(engine)))
+        return GenomicStatus(tuple(AssayStatus(**line) for line in genomic_status.status(engine)))

@@ -178,13 +178,13 @@ def approve_standing(
     return standing(home)
 
 
-def withdraw_standing(home: Path, protocol: str) -> StandingApprovals:
+def withdraw_standing(home: Path, protocol: str, *, by: str = "") -> StandingApprovals:
     """The standing approvals that are left without this protocol's.
 
     Raises:
         InputError: it has none.
     """
-    approvals.withdraw_standing(home, protocol)
+    approvals.withdraw_standing(home, protocol, by=by or unix_user())
     return standing(home)
 
 

@@ -24,6 +24,20 @@ from site_node.sources.genomics import Told
 
 
 @dataclass(frozen=True)
+class KindLoaded:
+    """What became of the records of one kind; `excluded` maps a reason to records that make no row."""
+
+    kind: str
+    loaded: int
+    unchanged: int
+    replaced: int
+    removed: int
+    quarantined: int
+    not_mapped_yet: int
+    excluded: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Loaded:
     """What became of the records of one source.
 
@@ -32,7 +46,7 @@ class Loaded:
         waiting: records whose patient is not here.
         unmapped_codes: codes that met no standard concept.
         doubts: what was not wholly understood, by code.
-        kinds: a row per kind of record, with its counts.
+        kinds: by kind of record.
         received: objects that a PACS sent; None for files.
         position: where the next pull from the server goes on; None for files.
     """
@@ -42,7 +56,7 @@ class Loaded:
     waiting: int
     unmapped_codes: int
     doubts: Mapping[str, int]
-    kinds: tuple[Mapping[str, object], ...]
+    kinds: tuple[KindLoaded, ...]
     received: int | None = None
     position: str | None = None
     schema_version: int = 1
@@ -88,11 +102,20 @@ class Received:
 
 
 @dataclass(frozen=True)
+class NotCopied:
+    """How many files were not copied, for one reason."""
+
+    code: str
+    files: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Copied:
-    """Images that were copied without identity, and those left out: a row per reason."""
+    """Images that were copied without identity, and those left out."""
 
     copied: int
-    left_out: tuple[Mapping[str, object], ...]
+    left_out: tuple[NotCopied, ...]
     schema_version: int = 1
 
 
@@ -271,7 +294,7 @@ def deidentify(home: Path, source: Path, out: Path) -> Iterator[Progress | Copie
     def work(tell: Tell) -> Copied:
         found = copy_folder(source, out, config.pseudonym_key(), counted(tell))
         audit.act(home, "deidentified", copied=found["copied"])
-        return Copied(found["copied"], tuple(found["left out"]))
+        return Copied(found["copied"], tuple(NotCopied(**line) for line in found["left out"]))
 
     return as_events(work)
 
@@ -328,11 +351,8 @@ def _load(
 
 
 def _loaded(summary: dict[str, Any]) -> Loaded:
-    kinds = [
-        {"kind": kind, **counts, "excluded": counts["excluded"] or 0}
-        for kind, counts in summary["kinds"].items()
-    ]
-    return Loaded(**{**summary, "kinds": tuple(kinds)})
+    kinds = tuple(KindLoaded(kind, **counts) for kind, counts in summary["kinds"].items())
+    return Loaded(**{**summary, "kinds": kinds})
 
 
 def _mapped(

@@ -31,17 +31,18 @@ def shown(home: Path) -> PolicyView:
     return _view(read_policy(home))
 
 
-def set_rule(home: Path, rule: str, value: str) -> PolicyView:
+def set_rule(home: Path, rule: str, value: str, *, by: str = "") -> PolicyView:
     """The policy with one rule changed.
 
     Args:
         rule: its name in policy.toml, such as `thresholds.min_count` or `protocols.cox`.
         value: the new value; of a protocol its version, or `off`.
+        by: who decides; the Unix user, who is kept in any case, where it is empty.
 
     Raises:
         InputError: there is no such rule, the value is not valid, or a floor is below the shipped one.
     """
-    return _view(changed(home, rule, value))
+    return _view(changed(home, rule, value, by=by))
 
 
 def explain(home: Path, study: str) -> Verdict:

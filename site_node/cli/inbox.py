@@ -20,6 +20,7 @@ Home = Annotated[
     Path, typer.Option("--home", envvar="SHADOWGRAPH_HOME", help="the site's folder", callback=_site)
 ]
 Reference = Annotated[str, typer.Argument(help="a study's name, or the beginning of its hash")]
+By = Annotated[str, typer.Option(help="who decides; your Unix user is kept beside the name")]
 Note = Annotated[str, typer.Option(help="a reason, kept in the site's record")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Studies that ask this site to take part.")
@@ -67,7 +68,7 @@ def approve(
     home: Home = Path("."),
     days: Annotated[int, typer.Option(min=1, max=366, help="how long the approval holds")] = 90,
     runs: Annotated[int, typer.Option(min=1, max=20, help="how often the study may be run")] = 3,
-    by: Annotated[str, typer.Option(help="who decides; your Unix user is kept beside the name")] = "",
+    by: By = "",
     note: Note = "",
 ) -> Output[Any]:
     """Approve one study, exactly as it stands, and seal who is in it: no later load adds anybody.
@@ -82,7 +83,7 @@ def approve(
 
 
 @app.command()
-def refuse(study: Reference, home: Home = Path("."), note: Note = "") -> Output[Any]:
+def refuse(study: Reference, home: Home = Path("."), by: By = "", note: Note = "") -> Output[Any]:
     """Refuse a study. The coordinator learns that it was refused, not why.
 
     Example: shadowgraph inbox refuse lgg-survival --note "no ethics vote yet"
@@ -90,11 +91,11 @@ def refuse(study: Reference, home: Home = Path("."), note: Note = "") -> Output[
     from site_node.actions import inbox
     from site_node.cli.words import inbox as words
 
-    return Output(inbox.refuse(home, study, note=note), words.decision)
+    return Output(inbox.refuse(home, study, by=by, note=note), words.decision)
 
 
 @app.command()
-def revoke(study: Reference, home: Home = Path("."), note: Note = "") -> Output[Any]:
+def revoke(study: Reference, home: Home = Path("."), by: By = "", note: Note = "") -> Output[Any]:
     """Withdraw an approval: from now on no question of the study is answered.
 
     Example: shadowgraph inbox revoke lgg-survival
@@ -102,7 +103,7 @@ def revoke(study: Reference, home: Home = Path("."), note: Note = "") -> Output[
     from site_node.actions import inbox
     from site_node.cli.words import inbox as words
 
-    return Output(inbox.revoke(home, study, note=note), words.decision)
+    return Output(inbox.revoke(home, study, by=by, note=note), words.decision)
 
 
 @app.command()
@@ -112,6 +113,7 @@ def standing(
     studies: Annotated[int, typer.Option(min=1, help="how many studies")] = 100,
     variables: Annotated[int, typer.Option(min=1, help="how many variables a study may have")] = 20,
     days: Annotated[int, typer.Option(min=1, max=366, help="how long it holds")] = 90,
+    by: By = "",
     revoke: Annotated[bool, typer.Option("--revoke", help="withdraw that protocol's standing approval")] = (
         False
     ),
@@ -124,7 +126,7 @@ def standing(
     from site_node.cli.words import inbox as words
 
     if revoke:
-        inbox.withdraw_standing(home, protocol)
+        inbox.withdraw_standing(home, protocol, by=by)
     elif protocol:
-        inbox.approve_standing(home, protocol, studies=studies, variables=variables, days=days)
+        inbox.approve_standing(home, protocol, studies=studies, variables=variables, days=days, by=by)
     return Output(inbox.standing(home), words.standing)

@@ -30,6 +30,7 @@ def set_(
     ],
     value: Annotated[str, typer.Argument(help="the new value; for a protocol its version, or `off`")],
     home: Home = Path("."),
+    by: Annotated[str, typer.Option(help="who decides; your Unix user is kept beside the name")] = "",
 ) -> Output[Any]:
     """Set one rule. A floor can be raised above the shipped one, never lowered below it.
 
@@ -38,7 +39,7 @@ def set_(
     from site_node.actions import policy
     from site_node.cli.words import policy as words
 
-    return Output(policy.set_rule(home, key, value), words.policy)
+    return Output(policy.set_rule(home, key, value, by=by), words.policy)
 
 
 @app.command()

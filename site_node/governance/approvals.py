@@ -199,7 +199,7 @@ def _decided(by: str, days: int) -> dict[str, str]:
     }
 
 
-def withdraw_standing(home: Path, protocol: str) -> None:
+def withdraw_standing(home: Path, protocol: str, *, by: str) -> None:
     """Takes a standing approval back: from now on a person looks at each study of that protocol.
 
     Raises:
@@ -211,7 +211,7 @@ def withdraw_standing(home: Path, protocol: str) -> None:
         raise InputError(
             Code.NOT_FOUND, f"no standing approval is for {protocol!r}", "shadowgraph inbox standing"
         )
-    audit.record(home, "standing-approval-revoked", protocol=protocol)
+    audit.record(home, "standing-approval-revoked", protocol=protocol, by=by, unix_user=unix_user())
 
 
 def withdraw_all(home: Path) -> int:

@@ -95,7 +95,7 @@ def write_policy(home: Path, policy: Policy) -> None:
     (home / FILE).write_text("\n".join(lines) + "\n")
 
 
-def changed(home: Path, key: str, value: str) -> Policy:
+def changed(home: Path, key: str, value: str, *, by: str = "") -> Policy:
     """The policy with one rule changed, written to the site's folder and to its audit.
 
     Raises:
@@ -117,5 +117,5 @@ def changed(home: Path, key: str, value: str) -> Policy:
     except ValidationError as error:
         raise InputError(Code.INVALID_INPUT, f"{key}: {error.errors()[0]['msg']}") from None
     write_policy(home, policy)
-    audit.record(home, "policy-changed", rule=key, to=value)
+    audit.act(home, "policy-changed", by, rule=key, to=value)
     return policy

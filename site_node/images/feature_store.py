@@ -158,9 +158,9 @@ def status(engine: Engine) -> list[dict[str, Any]]:
                 {
                     "modality": modality,
                     "images": images,
-                    "images with regions": drawn_on,
+                    "images_with_regions": drawn_on,
                     "regions": regions,
-                    "images measured": measured,
+                    "images_measured": measured,
                     "features": features,
                 }
             )

@@ -37,7 +37,7 @@ def status(engine: Engine) -> list[dict[str, Any]]:
                 "people": people,
                 "samples": samples,
                 "findings": found.get(name, 0),
-                "of each gene": ", ".join(sorted(kept.get(name, []))),
+                "of_each_gene": ", ".join(sorted(kept.get(name, []))),
             }
             for name, people, samples in connection.execute(tests.order_by(assay))
         ]

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,46 @@ from protocols.core.errors import Code, InputError
 from site_node.home.register import now
 
 THRESHOLDS = "quality.toml"
+
+
+@dataclass(frozen=True)
+class ChecksOfKind:
+    """How many checks of a category and context of Kahn's frame passed and failed."""
+
+    category: str
+    context: str
+    passed: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check: where it looked and for what, how many rows violate it, and what would mend them."""
+
+    check: str
+    where: str
+    what: str
+    rows: int
+    violations: int
+    share: float
+    tolerated: float
+    passed: bool
+    fix: str
+
+    @classmethod
+    def of(cls, one: Finding) -> "CheckResult":
+        """The finding as people read it: the share with four digits, the fix where it is needed."""
+        return cls(
+            check=one.name,
+            where=f"{one.table}.{one.column}".rstrip("."),
+            what=one.what,
+            rows=one.rows,
+            violations=one.violations,
+            share=round(one.share, 4),
+            tolerated=one.tolerated,
+            passed=one.passed,
+            fix="" if one.passed else CHECK_TYPES[one.name].fix,
+        )
 
 
 @dataclass(frozen=True)
@@ -52,40 +92,13 @@ class Quality:
             cells[one.category][one.context]["passed" if one.passed else "failed"] += 1
         return cells
 
-    def summary(self, *, every: bool = False) -> dict[str, Any]:
-        """The result as plain data: counts, and the findings that failed or all of them."""
-        failing = self.failing()
-        listed = self.findings if every else failing
-        return {
-            "site": self.site,
-            "checks": len(self.findings),
-            "failed": len(failing),
-            "matrix": [
-                {"category": category, "context": context, **counts}
-                for category, contexts in self.matrix().items()
-                for context, counts in contexts.items()
-            ],
-            "broken since the run before": [" ".join(key).strip() for key in self.change.broken],
-            "mended since the run before": [" ".join(key).strip() for key in self.change.mended],
-            "trend": [asdict(run) | {"checked_at": run.checked_at.isoformat()[:16]} for run in self.runs],
-            "linkage": self.funnel,
-            "doubts": self.doubts,
-            "findings": [_line(one) for one in listed],
-        }
-
-
-def _line(one: Finding) -> dict[str, Any]:
-    return {
-        "check": one.name,
-        "where": f"{one.table}.{one.column}".rstrip("."),
-        "what": one.what,
-        "rows": one.rows,
-        "violations": one.violations,
-        "share": round(one.share, 4),
-        "tolerated": one.tolerated,
-        "passed": one.passed,
-        "fix": "" if one.passed else CHECK_TYPES[one.name].fix,
-    }
+    def checks_by_kind(self) -> list[ChecksOfKind]:
+        """The same, line by line."""
+        return [
+            ChecksOfKind(category, context, **counts)
+            for category, contexts in self.matrix().items()
+            for context, counts in contexts.items()
+        ]
 
 
 def assess(

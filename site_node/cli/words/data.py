@@ -5,7 +5,7 @@ from typing import Any
 from cdm.vocabulary.csv_file import inert
 from protocols.core.errors import ExitCode
 from protocols.runtime.output import Output
-from site_node.actions.data import DataStatus, Linkage, Manifest, QualityView, UnmappedCodes
+from site_node.actions.data import DataStatus, Linkage, Manifest, QualityView, ReadResource, UnmappedCodes
 from site_node.actions.loads import Copied, Loaded, Received, Remapped
 
 Row = dict[str, Any]
@@ -24,7 +24,7 @@ def _loaded(found: Loaded) -> Row:
         "waiting": found.waiting,
         "unmapped_codes": found.unmapped_codes,
         "doubts": dict(found.doubts),
-        "kinds": [dict(kind) for kind in found.kinds],
+        "kinds": [{**vars(kind), "excluded": dict(kind.excluded) or 0} for kind in found.kinds],
     }
     if found.partial:
         said["next"] = "shadowgraph data status: what was not loaded, and why"
@@ -51,7 +51,7 @@ def received(found: Received) -> Row:
 
 def copied(found: Copied) -> Row:
     """How many images were copied, and how many were not, by reason."""
-    return {"copied": found.copied, "left out": [dict(line) for line in found.left_out]}
+    return {"copied": found.copied, "left out": [vars(line) for line in found.left_out]}
 
 
 def status(found: DataStatus) -> Row | str:
@@ -72,12 +72,12 @@ def quality(found: QualityView) -> Row:
         "site": found.site,
         "checks": found.checks,
         "failed": found.failed,
-        "matrix": [dict(row) for row in found.matrix],
+        "matrix": [vars(row) for row in found.matrix],
         "broken since the run before": list(found.broken),
         "mended since the run before": list(found.mended),
-        "trend": [dict(row) for row in found.trend],
+        "trend": [{**vars(run), "checked_at": f"{run.checked_at:%Y-%m-%dT%H:%M}"} for run in found.trend],
         "linkage": dict(found.linkage),
-        "findings": [dict(row) for row in found.findings],
+        "findings": [vars(row) for row in found.findings],
     }
 
 
@@ -96,8 +96,13 @@ def manifest(found: Manifest) -> Row:
     return {
         **{name: value for name, value in vars(found).items() if name != "schema_version"},
         **{"fhir_versions": list(found.fhir_versions), "use_cases": list(found.use_cases)},
-        **{"resources": [dict(row) for row in found.resources], "tables": [dict(r) for r in found.tables]},
+        **{"resources": [_resource(row) for row in found.resources]},
+        **{"tables": [vars(row) for row in found.tables]},
     }
+
+
+def _resource(row: ReadResource) -> Row:
+    return {"kind": row.kind, "profiles": list(row.profiles), "tables": list(row.tables)}
 
 
 def _code(partial: bool) -> ExitCode:

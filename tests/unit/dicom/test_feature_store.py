@@ -246,9 +246,9 @@ def test_the_status_counts_images_regions_and_features(engine: Engine, images: P
     assert ct == {
         "modality": "CT",
         "images": 2,
-        "images with regions": 2,
+        "images_with_regions": 2,
         "regions": 3,
-        "images measured": 2,
+        "images_measured": 2,
         "features": 54,
     }
 

@@ -270,14 +270,14 @@ def test_laml_with_its_segments_loads_whole(sqlite_engine: Engine, tmp_path: Pat
             "people": 191,
             "samples": 191,
             "findings": 6470 + 818,
-            "of each gene": "log2 ratio",
+            "of_each_gene": "log2 ratio",
         },
         {
             "assay": "small variants",
             "people": 200,
             "samples": 200,
             "findings": 2207,
-            "of each gene": "",
+            "of_each_gene": "",
         },
     ]
     with sqlite_engine.connect() as connection:

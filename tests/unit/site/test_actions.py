@@ -101,3 +101,18 @@ def test_what_a_person_does_with_a_site_is_in_its_audit(tmp_path: Path) -> None:
     assert {(line.facts["account"], line.facts["unix_user"]) for line in lines} == {
         (unix_user(), unix_user())
     }
+
+
+def test_who_decides_is_kept_beside_the_unix_user(tmp_path: Path) -> None:
+    hospital, study = AttackedSite(tmp_path), a_study()
+    hospital.approve(study)
+    inbox.approve_standing(tmp_path, "summary", by="Dr. Hansen")
+    inbox.withdraw_standing(tmp_path, "summary", by="Dr. Hansen")
+    policy.set_rule(tmp_path, "min_sites", "4", by="Dr. Hansen")
+    inbox.revoke(tmp_path, study.name, by="Dr. Hansen")
+    decided = {"standing-approval", "standing-approval-revoked", "policy-changed", "study-revoked"}
+    facts = {line.event: line.facts for line in audit.shown(tmp_path).lines if line.event in decided}
+    assert facts.keys() == decided
+    for event in decided:
+        assert "Dr. Hansen" in facts[event].values(), event
+        assert facts[event]["unix_user"] == unix_user()

@@ -238,12 +238,12 @@ def test_a_standing_approval_that_is_taken_back_lets_nothing_pass(site: Site) ->
     approvals.approve_standing(site.home, "summary", by="test", max_studies=5, max_variables=5, days=1)
     study = a_study()
     assert site.propose(study)["state"] == "approved"
-    approvals.withdraw_standing(site.home, "summary")
+    approvals.withdraw_standing(site.home, "summary", by="Dr. Hansen")
     assert site.propose(study)["state"] == "pending"
     sealed = site.center.question(a_round(study, FIRST))
     assert site.code(site.agent.handle("round", sealed)) == Code.APPROVAL_PENDING
     with pytest.raises(InputError) as caught:
-        approvals.withdraw_standing(site.home, "summary")
+        approvals.withdraw_standing(site.home, "summary", by="Dr. Hansen")
     assert caught.value.code == Code.NOT_FOUND
 
 
