@@ -83,7 +83,7 @@ def column_moments(
 
 
 def check_scale(scale: Floats) -> None:
-    """Raises unless a question's scales are powers of two.
+    """Raises unless a question's (k,) scales are powers of two.
 
     Raises:
         SiteError: withheld.

@@ -90,7 +90,12 @@ class Scan:
         return {"n": np.array(len(self.block)), **_joined(parts)}
 
     def moments(self, at: Integers, mean: Floats, shift: Floats, scale: Floats) -> Arrays:
-        """COLUMN_MOMENTS of the same columns, missing numbers filled, and products between their kinds."""
+        """COLUMN_MOMENTS of the same columns, missing numbers filled, and products between their kinds.
+
+        Args:
+            at: (k,) positions in the block; mean: (k,) what fills their missing numbers.
+            shift, scale: (c + k + o,) of the confounders, the names and the outcomes.
+        """
         at_c, at_o = self._others(at)
         c, sums = column_moments(self.confounders, shift[at_c], scale[at_c], self.intercepts)
         o, last = column_moments(self.outcomes, shift[at_o], scale[at_o], self.intercepts)

@@ -47,7 +47,7 @@ def about_batch_means(values: Floats, batch: Integers) -> Floats:
 
 
 def finer(squares: Floats, beyond: Floats, scale: Floats) -> Floats:
-    """Powers of two that bring tiny sums of squares near 1, and those too large for a sum far below."""
+    """(k,) powers of two that bring tiny sums of squares near 1, and those too large for a sum far below."""
     tiny = np.exp2(-np.round(np.log2(np.maximum(squares, 2.0**-80)) / 2))
     is_tiny = (squares < _RESOLUTION) & ((squares > 0) | (scale == 1.0))
     return np.where(beyond > 0, MUCH_SMALLER, np.where(is_tiny, tiny, 1.0))

@@ -104,7 +104,11 @@ class BlockPeople:
         }
 
     def harmonized(self, grand_mean: Floats, effects: Floats, variance: Floats) -> "HarmonizedBlock":
-        """The block with each batch's location and scale taken out, for the people of estimated batches."""
+        """The block with each batch's location and scale taken out, for the people of estimated batches.
+
+        Args:
+            grand_mean, variance: (f,); effects: (p, f) of the covariates.
+        """
         size, used = self.block.axis.size, np.flatnonzero(variance > 0)
         at = [int(code) for code in np.unique(self.batch[self.batch >= 0])]
         location, scale = np.full((len(at), size), np.nan), np.full((len(at), size), np.nan)
