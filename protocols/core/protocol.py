@@ -70,14 +70,16 @@ def ask(step: str, *, per_site: bool = False, **arrays: Array | float) -> Ask:
 
 @dataclass(frozen=True)
 class Total:
-    """The joined answer to an `Ask`: the sum over sites, which sites it holds, and the study's floor.
+    """The joined answer to an `Ask`: the sum over sites, which sites it holds, the study's floor, chance.
 
-    `min_count` is for numbers of people that a coordination forms from counts (the rarer value of a gene).
+    `min_count` is for numbers of people that a coordination forms from counts (the rarer value of a gene);
+    `chance` is what a coordination draws from, made by all sites of the run.
     """
 
     arrays: Arrays
     sites: tuple[str, ...]
     min_count: int = Thresholds().min_count
+    chance: bytes = b""
 
     def __getitem__(self, name: str) -> Any:
         return self.arrays[name]

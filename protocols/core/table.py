@@ -178,6 +178,11 @@ class AnalysisTable:
         made: M = self._derived[key]
         return made
 
+    def drawn_by(self, chance: bytes) -> "AnalysisTable":
+        """The table whose people fall into folds, and are drawn, by the chance of a run."""
+        hashes = fold_hashes(self.fold_hashes.view(np.int64), chance)
+        return replace(self, fold_hashes=hashes)
+
     def with_columns(self, columns: Mapping[str, Floats]) -> "AnalysisTable":
         """The table with these columns added or replaced."""
         return replace(self, columns={**self.columns, **columns})

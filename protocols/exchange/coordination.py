@@ -41,8 +41,8 @@ _WAYS_OUT = {
 class StudyCoordination:
     """One copy of a study's coordination: what it asks now, and in the end what it found.
 
-    It is a pure function of the study and the joined answers. The center has one copy and every site has its
-    own, so that a site answers only what follows (docs/security.md, "The sites conduct").
+    It is a pure function of the study, the run's chance and the joined answers. The center has one copy and
+    every site has its own, so that a site answers only what follows (docs/security.md, "The sites conduct").
 
     Attributes:
         asks: the questions of this round, their numbers on the public grid; None when all is done.
@@ -50,8 +50,8 @@ class StudyCoordination:
         results: a result or a failure of each analysis, when all is done.
     """
 
-    def __init__(self, study: Study) -> None:
-        self._study = study
+    def __init__(self, study: Study, chance: bytes = b"") -> None:
+        self._study, self._chance = study, chance
         self._coordination = _all_analyses(study)
         self.asks: tuple[Ask, ...] | None = None
         self.rounds = 0
@@ -60,7 +60,9 @@ class StudyCoordination:
 
     def advance(self, joined: Sequence[Mapping[str, Any]]) -> None:
         """Takes the joined answers of this round, in the order of its questions, and goes on to the next."""
-        opened = tuple(_open(self._study, a, j) for a, j in zip(self.asks or (), joined, strict=True))
+        opened = tuple(
+            _open(self._study, a, j, self._chance) for a, j in zip(self.asks or (), joined, strict=True)
+        )
         self.rounds += 1
         self._go_on(opened)
 
@@ -151,7 +153,7 @@ def _join(
     }
 
 
-def _open(study: Study, ask: Ask, joined: Mapping[str, Any]) -> Total | PerSite | StudyError:
+def _open(study: Study, ask: Ask, joined: Mapping[str, Any], chance: bytes) -> Total | PerSite | StudyError:
     """The joined answer as the coordination receives it; what is based on too few people is removed."""
     if "refused" in joined:
         site, code = next(iter(joined["refused"].items()))
@@ -172,4 +174,4 @@ def _open(study: Study, ask: Ask, joined: Mapping[str, Any]) -> Total | PerSite 
         )
     except ShadowgraphError as error:
         return StudyError(error.code, error.text, error.fix)
-    return Total(totals, tuple(joined["sites"]), study.thresholds.min_count)
+    return Total(totals, tuple(joined["sites"]), study.thresholds.min_count, chance)

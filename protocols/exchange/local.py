@@ -4,7 +4,7 @@ Every message goes through its bytes, so what runs here runs over the network.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -15,9 +15,10 @@ from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.keys import public_text
-from protocols.exchange.rounds import Memory, Outcome, conduct
+from protocols.exchange.rounds import UNSTARTED, Memory, Outcome, conduct
 from protocols.exchange.secure_sum import Member
 from protocols.exchange.site_answer import answer
+from protocols.exchange.start import Chance, Started
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, digest
 
 LOCAL_RUN = "local"
@@ -31,11 +32,24 @@ class LocalSites:
     study: Study
     tables: Mapping[str, AnalysisTable]
     thresholds: Thresholds = field(default_factory=Thresholds)
+    chance: Chance = UNSTARTED.chance
+
+    @cached_property
+    def started(self) -> Started:
+        """What `conduct` needs for secure sums."""
+        return Started(self.keys, self.chance, {})
 
     @cached_property
     def keys(self) -> dict[str, str]:
-        """The public masking key of each site, as `conduct` needs them for secure sums."""
+        """The public masking key of each site."""
         return {site: public_text(key.public_key()) for site, key in self._keys.items()}
+
+    @cached_property
+    def drawn(self) -> Mapping[str, AnalysisTable]:
+        """The tables whose people fall into folds by the run's chance."""
+        if not self.chance:
+            return self.tables
+        return {site: table.drawn_by(self.chance) for site, table in self.tables.items()}
 
     @cached_property
     def _keys(self) -> dict[str, X25519PrivateKey]:
@@ -56,7 +70,7 @@ class LocalSites:
     def _site(self, site: str, question: RoundQuestion, asked: str) -> RoundAnswer:
         member = self._members[site] if question.keys else None
         answers = tuple(
-            self._one(self.tables[site], ask, member, (asked, position))
+            self._one(self.drawn[site], ask, member, (asked, position))
             for position, ask in enumerate(question.asks)
         )
         return RoundAnswer(question.study, question.run, question.round, site, asked, answers)
@@ -78,12 +92,15 @@ def run_locally(
     thresholds: Thresholds | None = None,
     secure: bool | None = None,
     memory: Memory | None = None,
+    chance: Chance = UNSTARTED.chance,
 ) -> Outcome:
     """The outcome of a study over tables in this process, one per site.
 
     Args:
         secure: whether sums are masked; None masks them where there are sites enough.
         memory: rounds that were joined before; with it sums are plain, for the keys of a masked run are gone.
+        chance: of another run, whose folds and draws are to come again; else people fall into folds as their
+            tables say.
 
     >>> from protocols.exchange.example import example_study, example_tables
     >>> study = example_study(ages={"protocol": "summary", "of": ["age"]})
@@ -92,8 +109,8 @@ def run_locally(
            n  mean    sd
     0  340.0  51.3  12.5
     """
-    sites = LocalSites(study, {table.site: table for table in tables}, thresholds or Thresholds())
+    sites = LocalSites(study, {table.site: table for table in tables}, thresholds or Thresholds(), chance)
     if secure is None:
         secure = memory is None and len(tables) >= study.thresholds.min_sites_in_sum
-    keys = sites.keys if secure else None
-    return conduct(study, sites, run=LOCAL_RUN, roster=tuple(sites.tables), keys=keys, memory=memory)
+    begun = sites.started if secure else replace(UNSTARTED, chance=chance)
+    return conduct(study, sites, run=LOCAL_RUN, roster=tuple(sites.tables), started=begun, memory=memory)

@@ -24,16 +24,21 @@ class SiteKeys:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A study as the coordinator sealed it, and the keys of the sites that are asked with this one."""
+    """A study as the coordinator sealed it, and the keys of the sites that are asked with this one.
+
+    `run` is the name of the run for which it is proposed: a site that has approved says hello in it at once.
+    """
 
     study: bytes
     sites: Mapping[str, SiteKeys]
+    run: str = ""
 
     def encode(self) -> bytes:
         """The canonical bytes."""
         return pack(
             {
                 "schema_version": SCHEMA_VERSION,
+                "run": self.run,
                 "study": base64.b64encode(self.study).decode(),
                 "sites": {name: vars(keys) for name, keys in self.sites.items()},
             }
@@ -51,7 +56,7 @@ class Proposal:
                 str(name): SiteKeys(**{field: str(key) for field, key in keys.items()})
                 for name, keys in content["sites"].items()
             }
-            proposal = cls(study, sites)
+            proposal = cls(study, sites, str(content["run"]))
         except (KeyError, TypeError, ValueError, AttributeError):
             raise WireError(Code.MALFORMED_MESSAGE, "the proposal is malformed") from None
         if proposal.encode() != data:

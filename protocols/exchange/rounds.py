@@ -16,6 +16,7 @@ from protocols.core.protocol import (
 )
 from protocols.core.study import Study
 from protocols.exchange.coordination import StudyCoordination, join_round
+from protocols.exchange.start import Chance, Started
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, digest, pack, unpack
 
 Exchange = Callable[[RoundQuestion], Mapping[str, RoundAnswer]]
@@ -24,19 +25,23 @@ Exchange = Callable[[RoundQuestion], Mapping[str, RoundAnswer]]
 Memory = MutableMapping[int, bytes]
 """The question's digest, the joined answers and the digests of the sites' own of each round, packed."""
 
+UNSTARTED = Started({}, Chance(b""), {})
+"""A run of plain sums over tables in one process, whose people fall into folds as their tables say."""
+
 Conduct = Generator[RoundQuestion, Mapping[str, RoundAnswer], "Outcome"]
 """A study under way: yields each round's question, receives the answers of all sites, returns the outcome."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a study found: a result or a failure for each analysis, and how many rounds it took."""
+    """What a study found: a result or a failure for each analysis, in how many rounds, from which start."""
 
     study: str
     run: str
     sites: tuple[str, ...]
     results: Mapping[str, Result | Failure]
     rounds: int
+    started: Started = UNSTARTED
 
     def __getitem__(self, analysis: str) -> Any:
         """The result of an analysis.
@@ -56,7 +61,7 @@ def conduct(
     *,
     run: str,
     roster: tuple[str, ...],
-    keys: Mapping[str, str] | None = None,
+    started: Started = UNSTARTED,
     memory: Memory | None = None,
 ) -> Outcome:
     """The outcome of a study over these sites; each round waits for the one before it.
@@ -66,13 +71,13 @@ def conduct(
         exchange: carries one round.
         run: the run's name, part of every message.
         roster: the sites, fixed for the whole run.
-        keys: each site's public masking key; sums are then secure, else plain.
+        started: what the run started with: the sites' masking keys, without which sums are plain, and chance.
         memory: rounds that were joined before; new ones are added.
 
     Raises:
         StudyError: fewer sites than the study requires, or a site was lost on the way.
     """
-    running = conducted(study, run=run, roster=roster, keys=keys, memory=memory)
+    running = conducted(study, run=run, roster=roster, started=started, memory=memory)
     try:
         question = next(running)
         while True:
@@ -87,7 +92,7 @@ def conducted(
     *,
     run: str,
     roster: tuple[str, ...],
-    keys: Mapping[str, str] | None = None,
+    started: Started = UNSTARTED,
     memory: Memory | None = None,
 ) -> Conduct:
     """The same as a generator, for whoever carries the rounds of several studies at once.
@@ -97,19 +102,20 @@ def conducted(
     """
     if len(roster) < study.min_sites:
         raise StudyError(Code.TOO_FEW_SITES, f"{len(roster)} sites; the study requires {study.min_sites}")
+    keys = started.keys
     if keys and len(roster) < study.thresholds.min_sites_in_sum:
         raise StudyError(Code.TOO_FEW_SITES, f"{len(roster)} sites are too few for a secure sum")
     memory = {} if memory is None else memory
-    coordination, sites = StudyCoordination(study), tuple(sorted(roster))
-    previous: Mapping[str, str] = {}
+    coordination, sites = StudyCoordination(study, started.chance), tuple(sorted(roster))
+    previous = started.openings
     while (asks := coordination.asks) is not None:
-        question = RoundQuestion(study.hash(), run, coordination.rounds, sites, asks, keys or {}, previous)
+        question = RoundQuestion(study.hash(), run, coordination.rounds, sites, asks, keys, previous)
         kept = _remembered(memory, question)
         if kept is None:
             kept = _joined(study, question, (yield question), memory)
         previous = kept["answers"]
         coordination.advance(kept["joined"])
-    return Outcome(study.hash(), run, sites, coordination.results, coordination.rounds)
+    return Outcome(study.hash(), run, sites, coordination.results, coordination.rounds, started)
 
 
 def _remembered(memory: Memory, question: RoundQuestion) -> dict[str, Any] | None:

@@ -13,6 +13,19 @@ from protocols.core.study import Study
 from protocols.core.table import EVERYBODY, AnalysisTable
 
 
+def people_of(study: Study, analysis: str, table: AnalysisTable) -> int:
+    """How many people of a site's table an analysis is about: those with a value of all that it stands on.
+
+    What a harmonization before it may fill counts as there.
+    """
+    of = study.analysis(analysis)
+    before = [study.analysis(name).spec for name in of.after]
+    filled = {name for spec in before for name in {*spec.variables()} - {*spec.stands_on()}}
+    needed = {*of.spec.stands_on()} - filled
+    columns = (*table.columns, *table.labels)
+    return len(table.complete([name for name in columns if name.split(".")[0] in needed]))
+
+
 def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresholds) -> Release:
     """What this site may say to one question.
 

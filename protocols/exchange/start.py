@@ -13,12 +13,13 @@ Reference: Blum, Coin flipping by telephone (CRYPTO 1981), for digests before no
 import base64
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NewType, Self
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -26,13 +27,16 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from protocols.core.errors import Code
 from protocols.exchange.keys import public_text
-from protocols.exchange.wire import SCHEMA_VERSION, WireError, digest, message_fields, pack
+from protocols.exchange.wire import SCHEMA_VERSION, WireError, digest, message_fields, pack, unseal
 
 Chance = NewType("Chance", bytes)
 """32 bytes that all sites of a run made, known to everybody; each draw of the run comes from them."""
 
 RunSecret = NewType("RunSecret", bytes)
 """32 bytes that all sites of a run made, and that the center lacks."""
+
+KeyOf = Callable[[str], Ed25519PublicKey]
+"""The pinned signing key of a site. Raises WireError where it is not known."""
 
 SIZE = 32
 
@@ -51,9 +55,9 @@ class Beginning:
     share: bytes
 
     @classmethod
-    def fresh(cls) -> Self:
-        """One that nobody had before."""
-        return cls(X25519PrivateKey.generate(), os.urandom(SIZE), os.urandom(SIZE))
+    def fresh(cls, nonce: bytes = b"") -> Self:
+        """One that nobody had before; its nonce is drawn, unless the site has one for this study."""
+        return cls(X25519PrivateKey.generate(), nonce or os.urandom(SIZE), os.urandom(SIZE))
 
     def as_bytes(self) -> bytes:
         """The 96 bytes of which `of_bytes` makes it again."""
@@ -64,6 +68,58 @@ class Beginning:
         """The one that was kept."""
         key, nonce, share = (kept[start : start + SIZE] for start in (0, SIZE, 2 * SIZE))
         return cls(X25519PrivateKey.from_private_bytes(key), nonce, share)
+
+
+@dataclass(frozen=True)
+class StartMessage:
+    """What a coordinator sends a site before the rounds of a run: at first without hellos, then with all.
+
+    Attributes:
+        roster: the sites that are asked, sorted; fixed when the hellos are sent.
+        hellos: site -> its sealed hello.
+    """
+
+    study: str
+    run: str
+    roster: tuple[str, ...]
+    hellos: Mapping[str, bytes] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """The canonical bytes."""
+        hellos = {site: _as_array(sealed) for site, sealed in self.hellos.items()}
+        return pack({"schema_version": SCHEMA_VERSION, **vars(self), "hellos": hellos})
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """The message of canonical bytes. Raises WireError."""
+        content = message_fields(data, {"study": str, "run": str, "roster": list, "hellos": dict})
+        try:
+            hellos = {str(site): sealed.tobytes() for site, sealed in content["hellos"].items()}
+            roster = tuple(str(site) for site in content["roster"])
+            message = cls(content["study"], content["run"], roster, hellos)
+            if message.encode() != data:
+                raise ValueError
+        except (AttributeError, TypeError, ValueError):
+            raise WireError(Code.MALFORMED_MESSAGE, "the message of a run's start is malformed") from None
+        return message
+
+
+@dataclass(frozen=True)
+class EndMessage:
+    """What a coordinator sends when a run has ended: the site then erases what the run's masks hang on."""
+
+    study: str
+    run: str
+
+    def encode(self) -> bytes:
+        """The canonical bytes."""
+        return pack({"schema_version": SCHEMA_VERSION, **vars(self)})
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """The message of canonical bytes. Raises WireError."""
+        content = message_fields(data, {"study": str, "run": str})
+        return cls(content["study"], content["run"])
 
 
 @dataclass(frozen=True)
@@ -152,11 +208,13 @@ class Started:
         keys: site -> its public masking key of this run, in base64.
         chance: from which every draw of the run comes.
         contributors: analysis -> the sites with enough people for it, sorted.
+        openings: site -> the digest of its opening, as the first question bears it.
     """
 
     keys: Mapping[str, str]
     chance: Chance
     contributors: Mapping[str, tuple[str, ...]]
+    openings: Mapping[str, str] = field(default_factory=dict)
 
 
 def hello(beginning: Beginning, study: str, run: str, site: str) -> Hello:
@@ -185,6 +243,16 @@ def open_start(
     return Opening(own.study, own.run, site, seen, beginning.nonce, shares, dict(contributes))
 
 
+def read_hellos(sealed: Mapping[str, bytes], key_of: KeyOf) -> dict[str, Hello]:
+    """The hellos of these sites, each as its site signed it. Raises WireError."""
+    return {site: Hello.decode(unseal(said, key_of(site), "hello")) for site, said in sealed.items()}
+
+
+def read_openings(sealed: Mapping[str, bytes], key_of: KeyOf) -> dict[str, Opening]:
+    """The openings of these sites, each as its site signed it. Raises WireError."""
+    return {site: Opening.decode(unseal(said, key_of(site), "opening")) for site, said in sealed.items()}
+
+
 def started(hellos: Mapping[str, Hello], openings: Mapping[str, Opening]) -> Started:
     """What a run starts with; center and sites find the same.
 
@@ -204,6 +272,7 @@ def started(hellos: Mapping[str, Hello], openings: Mapping[str, Opening]) -> Sta
             name: tuple(site for site in sites if openings[site].contributes[name])
             for name in sorted(analyses)
         },
+        {site: digest(openings[site].encode()) for site in sites},
     )
 
 

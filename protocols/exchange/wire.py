@@ -28,8 +28,9 @@ Limbs = NDArray[np.uint64]
 Sent = Mapping[str, Array] | Mapping[str, Limbs]
 """What a site says to one question: arrays in the clear, or masked."""
 
-SCHEMA_VERSION = 4
-"""4 is the first in which answers bear heads of audits; no side speaks an older one."""
+SCHEMA_VERSION = 5
+"""5 is the first in which a run has keys and chance of its own. No side speaks an older one: whoever carries
+messages could choose it."""
 MAX_BYTES = 256 * 2**20
 _MAGIC = b"SGW1"
 _DTYPES = {"<f8": 8, "<i8": 8, "<u8": 8, "|u1": 1}
@@ -154,9 +155,9 @@ class RoundQuestion:
         round: counts from 0.
         roster: the sites that are asked, sorted.
         asks: the questions, in the order of the answers.
-        keys: site -> its public masking key in base64, for secure sums; empty for plain ones.
-        previous: site -> the digest of its answer to the round before; empty in the first. Sites that
-            were shown different answers see it here.
+        keys: site -> its public masking key of this run in base64, for secure sums; empty for plain ones.
+        previous: site -> the digest of its answer to the round before, in the first round of its opening.
+            Sites that were shown different ones see it here.
     """
 
     study: str
@@ -208,7 +209,8 @@ class RoundMessage:
 
     Attributes:
         question: the canonical bytes of a `RoundQuestion`.
-        relayed: site -> its sealed answer to the round before, whose digest the question bears.
+        relayed: site -> its sealed answer to the round before, in the first round its sealed opening, whose
+            digest the question bears.
     """
 
     question: bytes

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from protocols.core.errors import Code, ShadowgraphError, StudyError
 from protocols.core.protocol import protocol
 from protocols.core.study import Study, parse_study
-from protocols.exchange.wire import unseal
+from protocols.exchange.start import EndMessage
+from protocols.exchange.wire import seal, unseal
 from server.coordination.post import Delivery, Post, Ticket
 from server.coordination.study_run import StudyRun, Way
 from server.home.config import HubConfig
@@ -132,6 +133,20 @@ class Coordinator:
         if not self.store.is_open(run):
             self._runs.pop(run, None)
             self.ended += 1
+            self._say_ended(run)
+
+    def _say_ended(self, run: str) -> None:
+        """Tells the sites of a run that it has ended, so that they erase its keys; waits for no reply."""
+        found = self.store.submission(run)
+        if found.roster is None:
+            return
+        message = seal(EndMessage(found.study, run).encode(), self.key, "end")
+        try:
+            tickets = self.post.send("end", dict.fromkeys(found.roster, message))
+        except Exception as error:  # the sites erase them in time; the other studies go on
+            log.warning("run %s: its end was not sent: %s", run, type(error).__name__)
+        else:
+            self.post.forget(tickets.values())
 
     # How a study moves
 

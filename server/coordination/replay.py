@@ -7,6 +7,7 @@ from protocols.core.study import Study
 from protocols.exchange.rounds import Outcome, conduct
 from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from server.coordination.record import outcome_record
+from server.coordination.run_start import kept_start
 from server.coordination.signing import read_signed
 from server.home.identity import coordinator_key
 from server.home.store import Store
@@ -27,7 +28,12 @@ def recompute(home: Path, reference: str) -> tuple[Study, Outcome]:
     memory = dict(store.memory(found.run))
     try:
         outcome = conduct(
-            study, _nobody, run=found.run, roster=tuple(found.roster), keys=found.roster, memory=memory
+            study,
+            _nobody,
+            run=found.run,
+            roster=tuple(found.roster),
+            started=kept_start(store, found.run, found.roster),
+            memory=memory,
         )
     except ShadowgraphError as error:
         raise InputError(Code.TAMPERED, f"run {found.run} cannot be recomputed: {error.text}") from None

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
 
 from protocols.core.errors import Code, StudyError
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, unpack, unseal
+from server.home.store import Phase
 
 _WHY = {
     Code.WITHHELD: ": it may have answered about nearly the same people before, and does not say about which",
@@ -21,7 +22,10 @@ _WHY = {
 
 
 class SiteStatus(BaseModel):
-    """How a site stands to a study, in its own sealed words; the answer to a proposal, or a refusal."""
+    """How a site stands to a study, in its own sealed words; the answer to a proposal, or a refusal.
+
+    `hello` is what it says first in the run, sealed, in base64, once it has approved.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,6 +34,7 @@ class SiteStatus(BaseModel):
     site: str
     state: Literal["pending", "approved", "refused", "expired", "revoked"]
     code: Code | None
+    hello: Base64Bytes = b""
 
 
 @dataclass(frozen=True)
@@ -42,15 +47,33 @@ class Replies:
 
     key_of: Callable[[str], Ed25519PublicKey]
 
-    def standing(self, site: str, reply: bytes | Code, study: str) -> tuple[str, Code | None]:
-        """What a site's reply to a proposal says: a state, and a code where it gave one."""
+    def standing(self, site: str, reply: bytes | Code, study: str) -> tuple[str, Code | None, bytes]:
+        """What a site's reply to a proposal says: a state, a code where it gave one, and its sealed hello."""
         if isinstance(reply, Code):
-            return "refused", reply
+            return "refused", reply, b""
         try:
             said = self._status(site, reply)
+            if said.hello:
+                unseal(said.hello, self.key_of(site), "hello")
         except WireError as error:
-            return "refused", error.code
-        return (said.state, said.code) if said.study in ("", study) else ("refused", Code.MALFORMED_MESSAGE)
+            return "refused", error.code, b""
+        if said.study not in ("", study):
+            return "refused", Code.MALFORMED_MESSAGE, b""
+        return said.state, said.code, said.hello
+
+    def begun(self, site: str, reply: bytes | Code, phase: Phase) -> bytes:
+        """A site's reply to a message of a run's start, as it signed it.
+
+        Raises:
+            StudyError: the site failed or refused, or its reply is not its own.
+        """
+        if isinstance(reply, Code):
+            raise StudyError(reply, f"site {site} failed at the run's start")
+        try:
+            unseal(reply, self.key_of(site), phase)
+        except WireError:
+            raise self._refusal(site, reply, "the run's start") from None
+        return reply
 
     def answer(self, site: str, reply: bytes | Code, question: RoundQuestion) -> RoundAnswer:
         """The answer in a site's reply to a round.
@@ -63,17 +86,17 @@ class Replies:
         try:
             answer = RoundAnswer.decode(unseal(reply, self.key_of(site), "answer"))
         except WireError:
-            raise self._refusal(site, reply, question) from None
+            raise self._refusal(site, reply, f"round {question.round}") from None
         asked = (site, question.study, question.run, question.round)
         if (answer.site, answer.study, answer.run, answer.round) != asked:
             raise StudyError(Code.MALFORMED_MESSAGE, f"site {site} answered another question")
         return answer
 
-    def _refusal(self, site: str, reply: bytes, question: RoundQuestion) -> StudyError:
+    def _refusal(self, site: str, reply: bytes, what: str) -> StudyError:
         """The error for a reply that is not an answer: then it is a refusal, which is sealed as a status."""
         code = self._status(site, reply).code
         why = _WHY.get(code, "") if code else ""
-        return StudyError(code or Code.SITE_FAILED, f"site {site} refused round {question.round}{why}")
+        return StudyError(code or Code.SITE_FAILED, f"site {site} refused {what}{why}")
 
     def _status(self, site: str, reply: bytes) -> SiteStatus:
         content = unpack(unseal(reply, self.key_of(site), "status"))

@@ -7,18 +7,18 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import Failure
 from protocols.core.study import Study
-from protocols.exchange.keys import verifying_key
 from protocols.exchange.proposal import Proposal, SiteKeys
 from protocols.exchange.rounds import Conduct, Outcome, conducted
-from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, WireError, seal
+from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, seal
 from server.coordination.post import Delivery
 from server.coordination.record import outcome_record
 from server.coordination.replies import Replies
+from server.coordination.run_start import RunStart
 from server.home.config import HubConfig
 from server.home.store import Store
 from server.home.submissions import Submission
@@ -58,14 +58,17 @@ class StudyRun:
         Raises:
             ShadowgraphError: the study cannot go on.
         """
-        roster = due.roster or (yield from self._roster(due))
-        if roster is None:
+        sites = tuple(due.roster or ()) or (yield from self._roster(due))
+        if not sites:
             return
         self.in_rounds = True
+        start = RunStart(self.store, self.key, self.settings, self.run, self.study, self.store.key_of)
+        roster = yield from start.hellos(sites)
         self.store.begin(self.run, roster)
         self.store.note(self.run, "running", ", ".join(roster))
+        started = yield from start.openings(roster)
         memory = self.store.memory(self.run)
-        rounds = conducted(self.study, run=self.run, roster=tuple(roster), keys=roster, memory=memory)
+        rounds = conducted(self.study, run=self.run, roster=tuple(roster), started=started, memory=memory)
         outcome = yield from self._rounds(rounds)
         self._finish(outcome, outcome_record(self.study, outcome, memory, self.key.public_key()))
 
@@ -78,23 +81,23 @@ class StudyRun:
 
     # Approvals
 
-    def _roster(self, due: Submission) -> Generator[Delivery, None, dict[str, str] | None]:
-        """The sites that approved, with their masking keys, once it is settled who takes part; else None."""
+    def _roster(self, due: Submission) -> Generator[Delivery, None, tuple[str, ...]]:
+        """The sites that approved, once it is settled who takes part; until then empty."""
         standing = yield from self._ask_for_approval(due)
         approved = tuple(sorted(site for site, state in standing.items() if state == APPROVED))
         undecided = sorted(site for site, state in standing.items() if state in OPEN)
         may_be_enough = len(approved) + len(undecided) >= self.study.min_sites
         if undecided and may_be_enough and time.time() < due.deadline:
             self._wait()
-            return None
+            return ()
         if len(approved) < self.study.min_sites:
             raise self._too_few(
                 len(approved), {s: state for s, state in standing.items() if s not in approved}
             )
         if not self.may_begin():
             self._wait(is_queued=True)
-            return None
-        return {site: keys.masking_key for site, keys in self._keys().items() if site in approved}
+            return ()
+        return approved
 
     def _wait(self, *, is_queued: bool = False) -> None:
         """Puts the study aside: its sites have not decided, or other studies are in their rounds."""
@@ -123,11 +126,14 @@ class StudyRun:
         self, due: Submission, keys: Mapping[str, SiteKeys], ask: tuple[str, ...]
     ) -> Generator[Delivery, None, None]:
         """Proposes the study to these sites, and notes what they say, or that they say nothing."""
-        proposal = seal(Proposal(due.sealed, keys).encode(), self.key, "proposal")
-        replies = Replies(self._site_key)
+        proposal = seal(Proposal(due.sealed, keys, self.run).encode(), self.key, "proposal")
+        replies = Replies(self.store.key_of)
 
         def read(site: str, reply: bytes | Code) -> None:
-            self._stand(site, *replies.standing(site, reply, due.study))
+            state, code, hello = replies.standing(site, reply, due.study)
+            if hello:
+                self.store.keep_begun(self.run, "hello", {site: hello})
+            self._stand(site, state, code)
 
         delivery = Delivery("propose", proposal, ask, self.settings.round_seconds, 0, read)
         yield delivery
@@ -157,7 +163,7 @@ class StudyRun:
             StudyError: a site refused, failed, or stayed silent for too long.
         """
         answers: dict[str, RoundAnswer] = {}
-        replies = Replies(self._site_key)
+        replies = Replies(self.store.key_of)
 
         def read(site: str, reply: bytes | Code) -> None:
             answers[site] = replies.answer(site, reply, question)
@@ -165,7 +171,12 @@ class StudyRun:
                 self.store.received(self.run, question.round, site, reply)
                 self.store.keep_head(self.run, site, answers[site].audit.get(site, ""))
 
-        relayed = self.store.sealed_answers(self.run, question.round - 1)
+        first = question.round == 0
+        relayed = (
+            self.store.begun(self.run, "opening")
+            if first
+            else self.store.sealed_answers(self.run, question.round - 1)
+        )
         sealed = seal(RoundMessage(question.encode(), relayed).encode(), self.key, "question")
         patience = self.settings.patience_seconds
         delivery = Delivery("round", sealed, question.roster, self.settings.round_seconds, patience, read)
@@ -186,9 +197,3 @@ class StudyRun:
             for site in self.store.sites()
             if (e := site.enrolment) is not None
         }
-
-    def _site_key(self, name: str) -> Ed25519PublicKey:
-        keys = self._keys().get(name)
-        if keys is None:
-            raise WireError(Code.BAD_SIGNATURE, f"site {name} is not enrolled")
-        return verifying_key(keys.signing_key)

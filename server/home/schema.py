@@ -76,4 +76,12 @@ CREATE TABLE audit_head (
 );
 """
 
-STEPS = (_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS)
+# What sites signed at the start of a run; with it anybody computes its keys and its chance again.
+_START = """
+CREATE TABLE run_start (
+    run TEXT NOT NULL REFERENCES submission (run), phase TEXT NOT NULL, site TEXT NOT NULL,
+    sealed BLOB NOT NULL, PRIMARY KEY (run, phase, site)
+);
+"""
+
+STEPS = (_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS, _START)

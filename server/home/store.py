@@ -13,14 +13,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from protocols.core.errors import Code, InputError
 from protocols.exchange.enrolment import Enrolment
+from protocols.exchange.keys import verifying_key
+from protocols.exchange.wire import WireError
 from protocols.runtime.database import insert, open_database
 from server.home.round_memory import RoundMemory
 from server.home.schema import FILE, STEPS
 from server.home.submissions import LISTED, Entry, State, Submission, entry, submission
+
+Phase = Literal["hello", "opening"]
+"""The two messages of a site before the first round of a run."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,17 @@ class Store:
             )
             for row in rows
         ]
+
+    def key_of(self, name: str) -> Ed25519PublicKey:
+        """The public signing key of an enrolled site.
+
+        Raises:
+            WireError: no such site is enrolled.
+        """
+        for site in self.sites():
+            if site.name == name and site.enrolment is not None:
+                return verifying_key(site.enrolment.signing_key)
+        raise WireError(Code.BAD_SIGNATURE, f"site {name} is not enrolled")
 
     # Studies
 
@@ -258,6 +276,18 @@ class Store:
         return {row["site"]: (row["state"], Code(row["code"]) if row["code"] else None) for row in rows}
 
     # What each site sent
+
+    def begun(self, run: str, phase: Phase) -> dict[str, bytes]:
+        """What sites signed in one phase of a run's start; openings are kept when all have come."""
+        with self._open() as db:
+            rows = db.execute("SELECT site, sealed FROM run_start WHERE run = ? AND phase = ?", (run, phase))
+            return {row["site"]: bytes(row["sealed"]) for row in rows}
+
+    def keep_begun(self, run: str, phase: Phase, sealed: Mapping[str, bytes]) -> None:
+        """Keeps what sites signed in one phase of a run's start."""
+        with self._open() as db:
+            for site, said in sealed.items():
+                insert(db, "run_start", "replace", run=run, phase=phase, site=site, sealed=said)
 
     def received(self, run: str, number: int, site: str, sealed: bytes) -> None:
         """Keeps a site's sealed answer to a round until the next one is over; then its size and digest."""

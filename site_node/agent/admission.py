@@ -29,20 +29,18 @@ class Admission:
     approval: Approval
 
 
-def admit(home: Path, site: str, question: RoundQuestion) -> Admission:
-    """The admission of a round.
+def admit(home: Path, site: str, study_hash: str, roster: tuple[str, ...]) -> Admission:
+    """The admission of a run's start, or of a round, over these sites.
 
     Raises:
-        SiteError: the study is not approved here, the policy does not admit it or the run's sites, or the
-            round asks more than the policy allows.
+        SiteError: the study is not approved here, or the policy does not admit it or the run's sites.
     """
-    study, approval = approvals.proposed(home, question.study)
+    study, approval = approvals.proposed(home, study_hash)
     if approval.state is not State.APPROVED:
         raise SiteError(approvals.REFUSAL[approval.state], f"the study is {approval.state} here")
     policy = read_policy(home)
     policy.admit(study)
-    _check_roster(question.roster, site, max(study.min_sites, policy.min_sites))
-    _check_size(question, policy)
+    _check_roster(roster, site, max(study.min_sites, policy.min_sites))
     return Admission(study, policy, policy.thresholds.stricter(study.thresholds), approval)
 
 
@@ -53,7 +51,12 @@ def _check_roster(roster: tuple[str, ...], site: str, min_sites: int) -> None:
         raise SiteError(Code.TOO_FEW_SITES, "the run has fewer sites than this site requires")
 
 
-def _check_size(question: RoundQuestion, policy: Policy) -> None:
+def check_size(question: RoundQuestion, policy: Policy) -> None:
+    """Raises unless the round asks as little as the policy allows.
+
+    Raises:
+        SiteError: budget-spent.
+    """
     if question.round >= policy.max_rounds or len(question.asks) > policy.max_questions:
         raise SiteError(Code.BUDGET_SPENT, "more rounds or questions than this site answers")
     alike = Counter((ask.analysis, ask.part, ask.step, ask.rows, ask.per_site) for ask in question.asks)

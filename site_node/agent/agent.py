@@ -4,6 +4,7 @@ It accepts nothing but sealed bytes, and answers with sealed bytes or a sealed c
 leaves as a code; the text of an exception never does.
 """
 
+import base64
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,15 +18,18 @@ from protocols.core.errors import Code, ShadowgraphError, SiteError
 from protocols.core.protocol import Ask, protocol
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Integers
-from protocols.exchange.keys import kept_signing_key, masking_key, noise_secret, verifying_key
+from protocols.exchange.keys import kept_signing_key, noise_secret, verifying_key
 from protocols.exchange.proposal import Proposal
 from protocols.exchange.secure_sum import Member
-from protocols.exchange.site_answer import answer
+from protocols.exchange.site_answer import answer, people_of
+from protocols.exchange.start import Chance, EndMessage, StartMessage
 from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, Sent, digest, pack, seal, unseal
 from site_node.administration.enrolment import consortium
-from site_node.agent.admission import Admission, admit
+from site_node.agent.admission import Admission, admit, check_size
 from site_node.agent.conduct import Conductor
+from site_node.agent.starting import Running, RunStarts
 from site_node.governance import approvals, audit, audit_check, audit_heads, ledger, peers
+from site_node.governance.approvals import State
 from site_node.governance.policy import Policy, read_policy
 from site_node.home import config
 
@@ -63,7 +67,7 @@ class Agent:
     home: Path
     table_of: TableOf | None = None
     _tables: dict[tuple[str, str], AnalysisTable] = field(default_factory=dict)
-    _members: dict[tuple[str, str], Member] = field(default_factory=dict)
+    _drawn_tables: dict[tuple[str, str, Chance], AnalysisTable] = field(default_factory=dict)
     _audit_is_whole: bool = False
 
     def __post_init__(self) -> None:
@@ -71,14 +75,14 @@ class Agent:
         self._coordinator = verifying_key(consortium(self.home).coordinator_key)
         self._key = kept_signing_key(self.home / "keys" / "signing.key")
         self.conductor = Conductor(self.home, self.site, self._key.public_key())
+        self.starts = RunStarts(self.home, self.site, self._key)
 
     def handle(self, kind: str, sealed: bytes) -> bytes:
-        """The sealed answer to a sealed message of a kind, `propose` or `round`. Never raises."""
+        """The sealed answer to a sealed message of a kind (a method of this name). Never raises."""
+        kinds = {"propose": self._propose, "start": self._start, "round": self._round, "end": self._end}
         try:
-            if kind == "propose":
-                return self._propose(sealed)
-            if kind == "round":
-                return self._round(sealed)
+            if kind in kinds:
+                return kinds[kind](sealed)
             raise SiteError(Code.MALFORMED_MESSAGE, "a message of an unknown kind")
         except ShadowgraphError as error:
             return self._refusal(kind, error.code, error.text)
@@ -93,23 +97,59 @@ class Agent:
         if faults := read_policy(self.home).faults(study):
             audit.record(self.home, "study-against-policy", study=study.hash(), rules=list(faults))
             return self._status(study.hash(), "refused", Code.REFUSED_BY_POLICY)
-        return self._status(study.hash(), str(approvals.approval(self.home, study).state), None)
+        state = approvals.approval(self.home, study).state
+        approved = state is State.APPROVED and proposal.run
+        hello = self.starts.hello(study.hash(), proposal.run) if approved else b""
+        return self._status(study.hash(), str(state), None, hello)
+
+    def _start(self, sealed: bytes) -> bytes:
+        """Says hello in a run of an approved study, or opens it once all sites have."""
+        self._look_at_audit()
+        message = StartMessage.decode(unseal(sealed, self._coordinator, "start"))
+        admission = admit(self.home, self.site, message.study, message.roster)
+        if not message.hellos:
+            return self.starts.hello(message.study, message.run)
+        ledger.admit_run(self.home, message, admission.approval)
+        opening = self.starts.opening(message, self._contributes(admission))
+        audit.record(
+            self.home, "run-opened", study=message.study, run=message.run, sites=list(message.roster)
+        )
+        return opening
+
+    def _end(self, sealed: bytes) -> bytes:
+        """Erases what the masks of a run hang on: it has ended."""
+        message = EndMessage.decode(unseal(sealed, self._coordinator, "end"))
+        self.starts.end(message.study, message.run)
+        audit.record(self.home, "run-ended", study=message.study, run=message.run)
+        return self._status(message.study, "approved", None)
+
+    def _contributes(self, admission: Admission) -> dict[str, bool]:
+        """Analysis -> whether this site has enough people for it; no, where its table cannot be built."""
+        study, floor = admission.study, admission.floors.min_count_in_sum
+        try:
+            table = self._table(study, admission.approval.decided_at)
+        except ShadowgraphError:
+            return {analysis.name: False for analysis in study.analyses}
+        return {a.name: people_of(study, a.name, table) >= floor for a in study.analyses}
 
     def _round(self, sealed: bytes) -> bytes:
         """Answers one round of an approved study."""
         self._look_at_audit()
         message = RoundMessage.decode(unseal(sealed, self._coordinator, "question"))
         question, asked = RoundQuestion.decode(message.question), digest(message.question)
-        admission = admit(self.home, self.site, question)
+        admission = admit(self.home, self.site, question.study, question.roster)
+        check_size(question, admission.policy)
         if (given := ledger.earlier(self.home, question, asked)) is not None:
             audit.record(self.home, "answer-repeated", study=question.study, round=question.round)
             return given
-        ledger.admit_run(self.home, question, admission.approval)
-        self.conductor.follow(admission.study, question, message.relayed)
-        member = self._member(question, admission.policy)
+        ledger.admit_round(self.home, question)
+        run = self.starts.running(question, message.relayed)
+        self.conductor.follow(admission.study, question, message.relayed, run.started.chance)
+        member = _member(question, admission.policy, run)
         people = self._people_behind(admission)
         ledger.refuse_few_apart(self.home, people, admission.floors.min_count)
-        said = [self._answer(admission, ask, masked=member is not None) for ask in question.asks]
+        chance = run.started.chance
+        said = [self._answer(admission, ask, chance, masked=member is not None) for ask in question.asks]
         answers = tuple(_protected(s, member, asked, position) for position, s in enumerate(said))
         heads = audit_heads.told(self.home, question, self.site)
         body = RoundAnswer(
@@ -133,24 +173,6 @@ class Agent:
             audit_check.refuse_damaged(self.home)
             self._audit_is_whole = True
 
-    def _member(self, question: RoundQuestion, policy: Policy) -> Member | None:
-        """This site's part in the run's secure sums; None if this site's policy lets the sums be plain.
-
-        Raises:
-            SiteError: the sums would be plain. WireError: a key of the question is not the one known here.
-        """
-        if not question.keys:
-            if policy.plain_sums or all(ask.per_site for ask in question.asks):
-                return None
-            raise SiteError(Code.REFUSED_BY_POLICY, "sums would show this site's part to the coordinator")
-        if set(question.keys) != set(question.roster):
-            raise SiteError(Code.TAMPERED, "the keys of the sums are not those of the roster")
-        run = (question.study, question.run)
-        if run not in self._members or self._members[run].keys != question.keys:
-            key = masking_key(self.home / "keys" / "masking.key")
-            self._members[run] = Member(self.site, key, question.keys, peers.masking_keys(self.home))
-        return self._members[run]
-
     def _people_behind(self, admission: Admission) -> Integers:
         """The identifiers of the people whom an answer would be about; none where they are in no answer."""
         try:
@@ -159,12 +181,12 @@ class Agent:
             return np.zeros(0, dtype=np.int64)
         return persons if len(persons) >= admission.floors.min_count_in_sum else persons[:0]
 
-    def _answer(self, admission: Admission, ask: Ask, *, masked: bool) -> Release | Code:
+    def _answer(self, admission: Admission, ask: Ask, chance: Chance, *, masked: bool) -> Release | Code:
         """One question's release, or the code with which it is withheld."""
         study = admission.study
         try:
             number = _noise_number(study, ask, masked=masked)
-            table = self._table(study, admission.approval.decided_at)
+            table = self._drawn(study, admission.approval.decided_at, chance)
             if number is not None:
                 people = table.persons[ask.rows.mask(table)]
                 ledger.admit_once(self.home, study.hash(), ask, people, number)
@@ -180,6 +202,14 @@ class Agent:
             secret = noise_secret(self.home / "keys" / "noise.key")
             self._tables[key] = replace(table_of(study), secret=secret)
         return self._tables[key]
+
+    def _drawn(self, study: Study, decided_at: str, chance: Chance) -> AnalysisTable:
+        """The study's table with the folds of a run; the last run's is kept."""
+        key = study.hash(), decided_at, chance
+        if key not in self._drawn_tables:
+            self._drawn_tables = {k: t for k, t in self._drawn_tables.items() if k[0] != study.hash()}
+            self._drawn_tables[key] = self._table(study, decided_at).drawn_by(chance)
+        return self._drawn_tables[key]
 
     def _audit_answer(self, question: RoundQuestion, said: list[Release | Code], reply: bytes) -> None:
         audit.record(
@@ -203,13 +233,14 @@ class Agent:
             log.error("not audited: refused %s with %s; %s", kind, code, type(error).__name__)
         return self._status("", "refused", code)
 
-    def _status(self, study: str, state: str, code: Code | None) -> bytes:
+    def _status(self, study: str, state: str, code: Code | None, hello: bytes = b"") -> bytes:
         content = {
             "schema_version": 1,
             "study": study,
             "site": self.site,
             "state": state,
             "code": None if code is None else str(code),
+            "hello": base64.b64encode(hello).decode(),
         }
         return seal(pack(content), self._key, "status")
 
@@ -225,6 +256,21 @@ def _noise_number(study: Study, ask: Ask, *, masked: bool) -> int | None:
     if number is not None and (not masked or ask.per_site):
         raise SiteError(Code.REFUSED_BY_POLICY, "noise shared between sites requires a secure sum")
     return number
+
+
+def _member(question: RoundQuestion, policy: Policy, run: Running) -> Member | None:
+    """This site's part in the run's secure sums; None if this site's policy lets the sums be plain.
+
+    Raises:
+        SiteError: the sums would be plain, or the question's keys are not those of the run's start.
+    """
+    if not question.keys:
+        if policy.plain_sums or all(ask.per_site for ask in question.asks):
+            return None
+        raise SiteError(Code.REFUSED_BY_POLICY, "sums would show this site's part to the coordinator")
+    if question.keys != run.started.keys:
+        raise SiteError(Code.TAMPERED, "the keys of the sums are not those with which the run started")
+    return run.member
 
 
 def _protected(said: Release | Code, member: Member | None, asked: str, position: int) -> Sent | Code:

@@ -16,6 +16,7 @@ from protocols.core.grid import is_that_question
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.exchange.coordination import StudyCoordination, join_round
+from protocols.exchange.start import Chance
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, digest, unseal
 from site_node.governance import audit_heads, ledger, peers
 
@@ -37,25 +38,30 @@ class Conductor:
     key: Ed25519PublicKey
     _copies: dict[tuple[str, str], StudyCoordination] = field(default_factory=dict)
 
-    def follow(self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes]) -> None:
+    def follow(
+        self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes], chance: Chance
+    ) -> None:
         """Raises unless the question is the one that follows from all sites' answers to the round before.
 
         Args:
-            relayed: site -> its sealed answer to the round before; empty in the first.
+            relayed: site -> its sealed answer to the round before; not read in the first.
+            chance: the run's.
 
         Raises:
             SiteError: tampered; it is another question, or an answer is not what its site signed.
         """
-        own = self._copy(study, question, relayed).asks or ()
+        own = self._copy(study, question, relayed, chance).asks or ()
         if len(own) != len(question.asks) or not all(map(is_that_question, question.asks, own)):
             raise SiteError(Code.TAMPERED, "the question is not the one that follows from the study")
 
-    def _copy(self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes]) -> StudyCoordination:
+    def _copy(
+        self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes], chance: Chance
+    ) -> StudyCoordination:
         """The copy of the question's run, advanced to its round."""
         run = question.study, question.run
         copy = self._copies.pop(run, None)
         if copy is None or copy.rounds >= question.round:  # a second attempt proves its answers anew
-            copy = StudyCoordination(study)
+            copy = StudyCoordination(study, chance)
             for joined in ledger.joined_rounds(self.home, question):
                 copy.advance(joined)
         if copy.rounds == question.round - 1:
@@ -76,7 +82,7 @@ class Conductor:
         before = replace(question, round=question.round - 1, asks=asks)
         if not relayed.keys() == question.previous.keys() == set(question.roster):
             raise SiteError(Code.TAMPERED, "the answers to the round before are not those of the roster")
-        keys = peers.signing_keys(self.home) | {self.site: self.key}
+        keys = peers.signing_keys(self.home, question.roster) | {self.site: self.key}
         answers = {site: self._signed(site, keys, before, relayed[site]) for site in question.roster}
         if any(digest(answer.encode()) != question.previous[site] for site, answer in answers.items()):
             raise SiteError(Code.TAMPERED, "an answer to the round before is not the one that others saw")

@@ -16,6 +16,7 @@ import numpy as np
 from protocols.core.errors import Code, SiteError
 from protocols.core.protocol import Ask
 from protocols.core.table import EVERYBODY, Integers
+from protocols.exchange.start import StartMessage
 from protocols.exchange.wire import RoundQuestion, digest, pack, unpack
 from protocols.runtime.database import insert
 from site_node.governance.approvals import Approval
@@ -55,41 +56,56 @@ def earlier(home: Path, question: RoundQuestion, asked: str) -> bytes | None:
     return bytes(row["sealed"])
 
 
-def admit_run(home: Path, question: RoundQuestion, approval: Approval) -> None:
-    """Lets a round into its run: a run keeps its roster, its rounds come in order, runs are few.
+def admit_run(home: Path, message: StartMessage, approval: Approval) -> None:
+    """Lets a run open over its roster, which it keeps from then on; runs of a study are few.
 
     Raises:
-        SiteError: another roster, a round out of order, or the budget of runs is spent.
+        SiteError: another roster, nearly that of an earlier run, or the budget of runs is spent.
     """
-    roster = json.dumps(list(question.roster))
+    roster = json.dumps(list(message.roster))
     with register(home) as db:
         row = db.execute(
-            "SELECT roster FROM run WHERE study = ? AND run = ?", (question.study, question.run)
+            "SELECT roster FROM run WHERE study = ? AND run = ?", (message.study, message.run)
         ).fetchone()
         if row is None:
-            runs = db.execute("SELECT count(*) AS n FROM run WHERE study = ?", (question.study,)).fetchone()
+            runs = db.execute("SELECT count(*) AS n FROM run WHERE study = ?", (message.study,)).fetchone()
             if runs["n"] >= approval.max_runs:
                 raise SiteError(Code.BUDGET_SPENT, f"this study was run here {approval.max_runs} times")
-            _refuse_nearly_the_same_sites(db, question)
+            _refuse_nearly_the_same_sites(db, message)
             insert(
                 db,
                 "run",
-                study=question.study,
-                run=question.run,
+                study=message.study,
+                run=message.run,
                 roster=roster,
                 started_at=now().isoformat(),
                 standing=int(approval.standing),
             )
         elif row["roster"] != roster:
             raise SiteError(Code.ALREADY_ANSWERED, "that run has another roster")
+
+
+def admit_round(home: Path, question: RoundQuestion) -> None:
+    """Lets a round into its run: a run keeps its roster, and its rounds come in order.
+
+    Raises:
+        SiteError: the run has not started here, has another roster, or the round is out of order.
+    """
+    where = (question.study, question.run)
+    with register(home) as db:
+        row = db.execute("SELECT roster FROM run WHERE study = ? AND run = ?", where).fetchone()
         answered = db.execute(
-            "SELECT count(*) AS n FROM answer WHERE study = ? AND run = ?", (question.study, question.run)
+            "SELECT count(*) AS n FROM answer WHERE study = ? AND run = ?", where
         ).fetchone()
+    if row is None:
+        raise SiteError(Code.ALREADY_ANSWERED, "a run that has not started here")
+    if row["roster"] != json.dumps(list(question.roster)):
+        raise SiteError(Code.ALREADY_ANSWERED, "that run has another roster")
     if question.round != answered["n"]:
         raise SiteError(Code.ALREADY_ANSWERED, "that round is out of order")
 
 
-def _refuse_nearly_the_same_sites(db: Connection, question: RoundQuestion) -> None:
+def _refuse_nearly_the_same_sites(db: Connection, message: StartMessage) -> None:
     """Raises if the difference of this run's sums and an earlier one's would be of few sites.
 
     Raises:
@@ -98,10 +114,10 @@ def _refuse_nearly_the_same_sites(db: Connection, question: RoundQuestion) -> No
     earlier = db.execute(
         "SELECT roster FROM run WHERE study = ? AND EXISTS"
         " (SELECT 1 FROM answer WHERE answer.study = run.study AND answer.run = run.run)",
-        (question.study,),
+        (message.study,),
     ).fetchall()
     for row in earlier:
-        if 0 < len(set(question.roster) ^ set(json.loads(row["roster"]))) < FEWEST_SITES_APART:
+        if 0 < len(set(message.roster) ^ set(json.loads(row["roster"]))) < FEWEST_SITES_APART:
             raise SiteError(
                 Code.ALREADY_ANSWERED,
                 "the study was answered for nearly the same sites",

@@ -5,7 +5,7 @@ taken only with its own signature, and a peer whose signing key changed is refus
 here, who asked there, forgets the old one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,15 +53,9 @@ def meet(home: Path, sites: Mapping[str, SiteKeys], own: str) -> None:
         audit.record(home, "peer-pinned", site=name, fingerprint=fingerprint(sites[name].signing_key))
 
 
-def signing_keys(home: Path) -> dict[str, Ed25519PublicKey]:
-    """The pinned signing key of every site known here."""
-    return {site: verifying_key(key) for site, key in _pinned(home).items()}
-
-
-def masking_keys(home: Path) -> dict[str, str]:
-    """The masking key of every site known here, in base64."""
-    with register(home) as db:
-        return {row["site"]: row["masking_key"] for row in db.execute("SELECT * FROM peer")}
+def signing_keys(home: Path, sites: Collection[str]) -> dict[str, Ed25519PublicKey]:
+    """The pinned signing keys of those of these sites that are known here."""
+    return {site: verifying_key(key) for site, key in _pinned(home).items() if site in sites}
 
 
 def listed(home: Path) -> list[Peer]:

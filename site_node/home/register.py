@@ -84,7 +84,16 @@ CREATE TABLE unknown_head (
 );
 """
 
-STEPS = (_FIRST, _UNIX_USERS, _JOINED_ROUNDS, _AUDIT_HEADS)
+# A run's start: this site's own part, encrypted, and what all sites signed; without a part it has ended.
+_STARTS = """
+CREATE TABLE run_start (
+    study TEXT NOT NULL, run TEXT NOT NULL, part BLOB, hello BLOB NOT NULL, began_at TEXT NOT NULL,
+    hellos BLOB, opening BLOB, openings BLOB, PRIMARY KEY (study, run)
+);
+CREATE TABLE nonce (study TEXT NOT NULL, site TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (study, site));
+"""
+
+STEPS = (_FIRST, _UNIX_USERS, _JOINED_ROUNDS, _AUDIT_HEADS, _STARTS)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def test_a_secure_sum_is_the_plain_one(name: str) -> None:
 def test_in_a_secure_sum_no_site_shows_an_array(name: str) -> None:
     study = example_study(name)
     watched = Watched(study, SPLITS[COMMON])
-    conduct(study, watched, run="test", roster=("a", "b", "c"), keys=watched.sites.keys)
+    conduct(study, watched, run="test", roster=("a", "b", "c"), started=watched.sites.started)
     for question, answers in zip(watched.questions, watched.answers, strict=True):
         for i, ask in enumerate(question.asks):
             for answer in answers.values():

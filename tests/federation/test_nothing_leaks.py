@@ -12,6 +12,7 @@ import logging
 import re
 import struct
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from protocols.core.errors import ExitCode
 from protocols.core.protocol import ask
 from protocols.core.study import Study, read_study
 from protocols.exchange.rounds import conduct
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, unseal
+from protocols.exchange.start import Started
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, unseal
 from server.main import run
 from server.report import Left, write_report
 from site_node.agent.agent import Agent
@@ -53,8 +55,15 @@ class Consortium:
         self.sent.append(reply)
         return reply
 
+    def start(self, study: Study, run: str) -> Started:
+        """The start of a run over all sites. Raises WireError where one refuses."""
+        handles = {site: partial(self.tell, site) for site in self.agents}
+        begun = self.center.start(study, run, HOSPITALS, handles)
+        self.last = dict(begun.openings)
+        return begun.started
+
     def exchange(self, question: RoundQuestion) -> dict[str, RoundAnswer]:
-        sealed = self.center.plain_question(question, self.last if question.round else {})
+        sealed = self.center.plain_question(question, self.last)
         self.last = {site: self.tell(site, "round", sealed) for site in question.roster}
         return {
             site: RoundAnswer.decode(unseal(said, self.keys[site].public_key(), "answer"))  # type: ignore[attr-defined]
@@ -135,12 +144,10 @@ def study_is_run(consortium: Consortium, folder: Path) -> str:
     for site, home in consortium.homes.items():
         consortium.tell(site, "propose", consortium.center.proposal(study))
         approvals.decide(home, study, State.APPROVED, by="test")
-    keys = {site: keys.masking_key for site, keys in consortium.center.sites.items()}
-    outcome = conduct(study, consortium.exchange, run="r", roster=HOSPITALS, keys=keys)
+    begun = consortium.start(study, "r")
+    outcome = conduct(study, consortium.exchange, run="r", roster=HOSPITALS, started=begun)
     assert outcome["cox_os_strata"].n == 172
-    left = [
-        Left(0, site, len(sent), "0" * 64) for site, sent in zip(HOSPITALS, consortium.sent, strict=False)
-    ]
+    left = [Left(0, site, len(sent), "0" * 64) for site, sent in consortium.last.items()]
     return write_report(study, outcome, left, folder / "report").read_text()
 
 
@@ -161,8 +168,8 @@ def questions_that_fail(consortium: Consortium) -> None:
             raise KeyError(NAME, AGE_LIKE, "2009-03-14")
 
         agent.table_of, agent._tables = failing, {}  # type: ignore[assignment]
-        whole = replace(a_round(study, first, run="y"), roster=HOSPITALS)
-        tell(site, "round", consortium.center.question(whole))
+    with pytest.raises(WireError):
+        consortium.start(study, "y")
 
 
 @pytest.mark.parametrize("canary", WORDS, ids=lambda word: "bytes" if not word.isascii() else word)

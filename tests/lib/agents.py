@@ -7,7 +7,8 @@ from pathlib import Path
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.rounds import Outcome, conduct
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, digest, unseal
+from protocols.exchange.start import EndMessage
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, digest, seal, unseal
 from site_node.agent.agent import Agent
 from site_node.governance import approvals
 from site_node.governance.approvals import State
@@ -46,10 +47,11 @@ class Agents:
 
     def run(self, change: Change = lambda question, relayed: (question, relayed), run: str = "r1") -> Outcome:
         """The outcome of the study; `change` is what the coordinator does to each message."""
-        keys = {site: keys.masking_key for site, keys in self.center.sites.items()}
+        handles = {site: agent.handle for site, agent in self.agents.items()}
+        begun = self.center.start(self.study, run, tuple(self.tables), handles)
 
         def exchange(question: RoundQuestion) -> dict[str, RoundAnswer]:
-            changed, relayed = change(question, dict(self.replies) if question.round else {})
+            changed, relayed = change(question, dict(self.replies if question.round else begun.openings))
             sealed = self.center.plain_question(changed, relayed)
             self.replies = {site: self.agents[site].handle("round", sealed) for site in question.roster}
             answers = {
@@ -59,4 +61,12 @@ class Agents:
             honest = digest(question.encode())  # who changed the question passes the answers for those to it
             return {site: replace(answer, question=honest) for site, answer in answers.items()}
 
-        return conduct(self.study, exchange, run=run, roster=tuple(self.tables), keys=keys)
+        outcome = conduct(self.study, exchange, run=run, roster=tuple(self.tables), started=begun.started)
+        self.end(run)
+        return outcome
+
+    def end(self, run: str) -> None:
+        """Tells every site that a run has ended."""
+        ended = seal(EndMessage(self.study.hash(), run).encode(), self.center.key, "end")
+        for agent in self.agents.values():
+            agent.handle("end", ended)

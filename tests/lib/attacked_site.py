@@ -7,6 +7,7 @@ from protocols.core.errors import Code
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
+from protocols.exchange.start import Chance
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, WireError, unpack, unseal
 from site_node.agent.agent import Agent
 from site_node.agent.conduct import Conductor
@@ -19,7 +20,9 @@ from tests.lib.studies import a_table
 class Obedient(Conductor):
     """A weakened conductor: it follows whatever the coordinator asks, as sites did before they conducted."""
 
-    def follow(self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes]) -> None:
+    def follow(
+        self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes], chance: Chance
+    ) -> None:
         """Compares nothing."""
 
 
@@ -47,6 +50,7 @@ class AttackedSite:
     def restart(self) -> None:
         """A new agent on the same folder, as after kill -9."""
         self.agent = Agent(self.home, self.table_of)
+        self.center.agent = "a", self.agent.handle
         if self.obedient:
             self.agent.conductor = Obedient(self.home, "a", self.key.public_key())
 
@@ -65,7 +69,7 @@ class AttackedSite:
 
     def send(self, question: RoundQuestion) -> tuple[Sent | Code, ...] | Code:
         """The same of any question."""
-        sealed = self.agent.handle("round", self.center.question(question))
+        sealed = self.center.reply(question)
         try:
             return RoundAnswer.decode(unseal(sealed, self.key.public_key(), "answer")).answers
         except WireError:

@@ -55,11 +55,11 @@ class LyingCoordinator:
 
     def _round(self, asks: tuple[Ask, ...]) -> tuple[Answer, ...]:
         center = self.agents.center
-        keys = {site: center.sites[site].masking_key for site in self.agents.tables}
-        question = RoundQuestion(
-            self.study.hash(), "r1", self._rounds, tuple(sorted(self.agents.tables)), asks, keys
-        )
-        sealed = center.plain_question(question)
+        roster = tuple(sorted(self.agents.tables))
+        if not self._rounds:
+            handles = {site: agent.handle for site, agent in self.agents.agents.items()}
+            center.start(self.study, "r1", roster, handles)
+        sealed = center.question(RoundQuestion(self.study.hash(), "r1", self._rounds, roster, asks))
         said = {site: agent.handle("round", sealed) for site, agent in self.agents.agents.items()}
         answers = {site: self._read(site, reply) for site, reply in said.items()}
         refused = [answer for answer in answers.values() if isinstance(answer, Code)]

@@ -1,41 +1,146 @@
 """Builders of sites: a folder with settings and keys, and a coordinator that signs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.exchange.enrolment import Invitation
-from protocols.exchange.keys import masking_key, public_text, sign_masking_key, signing_key
+from protocols.exchange.keys import masking_key, public_text, sign_masking_key, signing_key, verifying_key
 from protocols.exchange.proposal import Proposal, SiteKeys
-from protocols.exchange.wire import RoundMessage, RoundQuestion, seal
+from protocols.exchange.start import (
+    Beginning,
+    Hello,
+    Opening,
+    Started,
+    StartMessage,
+    hello,
+    open_start,
+    read_hellos,
+    read_openings,
+    started,
+)
+from protocols.exchange.wire import RoundMessage, RoundQuestion, WireError, seal
+
+Handle = Callable[[str, bytes], bytes]
+"""An agent's: (kind, sealed message) -> sealed answer."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that has started: what everybody knows of it, and each site's sealed opening."""
+
+    started: Started
+    openings: Mapping[str, bytes]
 
 
 @dataclass
 class Coordinator:
-    """Signs studies and questions, as the center does."""
+    """Signs studies and questions, as the center does; sites that it invented say what it lets them say.
+
+    Attributes:
+        agent: the one agent that questions are for; a run is started with it before its first question.
+        begun: (study, run) -> a run that has started.
+        studies: what it proposed, by hash.
+    """
 
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     sites: dict[str, SiteKeys] = field(default_factory=dict)
+    agent: tuple[str, Handle] | None = None
+    begun: dict[tuple[str, str], Begun] = field(default_factory=dict)
+    studies: dict[str, Study] = field(default_factory=dict)
+    _invented: dict[str, tuple[Ed25519PrivateKey, Beginning]] = field(default_factory=dict)
 
     def meet(self, *names: str) -> None:
         """Enrols sites of which there are only keys."""
         for name in names:
-            self.sites[name] = site_keys(Ed25519PrivateKey.generate(), X25519PrivateKey.generate())
+            signing = Ed25519PrivateKey.generate()
+            self._invented[name] = signing, Beginning.fresh()
+            self.sites[name] = site_keys(signing, X25519PrivateKey.generate())
 
     def proposal(self, study: Study) -> bytes:
         """The sealed proposal of a study to the sites that this coordinator has met."""
+        self.studies[study.hash()] = study
         sealed = seal(study.canonical(), self.key, "study")
         return seal(Proposal(sealed, self.sites).encode(), self.key, "proposal")
 
-    def question(self, question: RoundQuestion) -> bytes:
-        """The sealed question, with the masking keys of its roster as far as this coordinator knows them."""
-        keys = {site: self.sites[site].masking_key for site in question.roster if site in self.sites}
-        return self.plain_question(replace(question, keys=keys))
+    def start(self, study: Study, run: str, roster: tuple[str, ...], agents: Mapping[str, Handle]) -> Begun:
+        """The start of a run over real agents, and over invented sites where there is no agent.
+
+        Raises:
+            WireError: an agent refuses to start.
+        """
+        message = StartMessage(study.hash(), run, roster)
+
+        def said(
+            kind: str, message: StartMessage, invented: Callable[[str], Hello | Opening]
+        ) -> dict[str, bytes]:
+            sealed = seal(message.encode(), self.key, "start")
+            return {
+                site: agents[site]("start", sealed)
+                if site in agents
+                else seal(invented(site).encode(), self._invented[site][0], kind)
+                for site in roster
+            }
+
+        hellos = said("hello", message, lambda site: hello(self._beginning(site), message.study, run, site))
+        read = read_hellos(hellos, self._key_of)
+        yes = dict.fromkeys((analysis.name for analysis in study.analyses), True)
+        openings = said(
+            "opening",
+            replace(message, hellos=hellos),
+            lambda site: open_start(self._beginning(site), site, read, yes),
+        )
+        found = Begun(started(read, read_openings(openings, self._key_of)), openings)
+        self.begun[message.study, run] = found
+        return found
+
+    def question(self, question: RoundQuestion, *, masked: bool = True) -> bytes:
+        """The sealed question to the one agent, with the keys and openings of its run, if that starts."""
+        run = question.study, question.run
+        if self.agent is not None and run not in self.begun and question.study in self.studies:
+            with suppress(WireError):
+                self.start(self.studies[question.study], question.run, question.roster, dict([self.agent]))
+        if run not in self.begun:
+            return self.plain_question(question)
+        begun = self.begun[run]
+        first = question.round == 0
+        whole = replace(
+            question,
+            keys=begun.started.keys if masked else {},
+            previous=begun.started.openings if first else question.previous,
+        )
+        return self.plain_question(whole, begun.openings if first else {})
+
+    def reply(self, question: RoundQuestion) -> bytes:
+        """The one agent's sealed reply: to the question, or to the start of its run where it refuses that."""
+        assert self.agent is not None
+        site, handle = self.agent
+        refused: list[bytes] = []
+
+        def heard(kind: str, sealed: bytes) -> bytes:
+            refused.append(handle(kind, sealed))
+            return refused[-1]
+
+        self.agent = site, heard
+        try:
+            sealed = self.question(question)
+        finally:
+            self.agent = site, handle
+        if refused and (question.study, question.run) not in self.begun:
+            return refused[-1]
+        return handle("round", sealed)
+
+    def _beginning(self, site: str) -> Beginning:
+        return self._invented[site][1]
+
+    def _key_of(self, site: str) -> Ed25519PublicKey:
+        return verifying_key(self.sites[site].signing_key)
 
     def plain_question(self, question: RoundQuestion, relayed: Mapping[str, bytes] | None = None) -> bytes:
         """The sealed question as it is, with what sites signed in the round before."""

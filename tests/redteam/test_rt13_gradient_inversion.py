@@ -173,6 +173,6 @@ def test_a_share_of_the_noise_leaves_in_a_secure_sum_alone(tmp_path: Path) -> No
     changed(tmp_path, "plain_sums", "true")
     site.approve(study)
     ask = a_question(PRIVATE, study.spec("model").network().start(0))  # type: ignore[attr-defined]
-    sealed = site.agent.handle("round", site.center.plain_question(a_round(study, ask)))
+    sealed = site.agent.handle("round", site.center.question(a_round(study, ask), masked=False))
     (said,) = RoundAnswer.decode(unseal(sealed, site.key.public_key(), "answer")).answers
     assert said == Code.REFUSED_BY_POLICY

@@ -65,7 +65,11 @@ def test_a_line_torn_by_a_power_cut_is_cut_and_said(tmp_path: Path) -> None:
         file.write(b'{"after": "12')
     assert not isinstance(site.ask(study, FIRST), Code)
     audit_check.verify(tmp_path)
-    assert [line["event"] for line in audit.lines(tmp_path)][-2:] == ["torn-line-cut", "answered"]
+    assert [line["event"] for line in audit.lines(tmp_path)][-3:] == [
+        "torn-line-cut",
+        "run-opened",
+        "answered",
+    ]
 
 
 def test_a_second_agent_does_not_start_on_one_home(tmp_path: Path) -> None:

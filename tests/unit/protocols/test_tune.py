@@ -298,7 +298,7 @@ def test_no_candidate_leaves_a_site_with_a_person_of_its_own() -> None:
         steps.extend(ask.step for ask in question.asks)
         return dict(local(question))
 
-    conduct(study, watched, run="test", roster=("a", "b", "c"), keys=local.keys)
+    conduct(study, watched, run="test", roster=("a", "b", "c"), started=local.started)
     assert steps.count("held_out") == 1
     with pytest.raises(SpecError):
         answer(study, tables[0], Ask("held_out", analysis="a0", per_site=True), Thresholds())

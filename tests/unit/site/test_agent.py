@@ -35,6 +35,7 @@ class Site:
         self.key = make_site(home, "a", self.center)
         self.center.meet("b", "c", "d")
         self.agent = Agent(home, table_of or (lambda study: a_table()))
+        self.center.agent = "a", self.agent.handle
 
     def propose(self, study: Study) -> dict[str, object]:
         return self.status(self.agent.handle("propose", self.center.proposal(study)))
@@ -118,10 +119,12 @@ def test_a_proposal_does_not_pass_for_a_question(site: Site) -> None:
 def test_a_sum_that_would_be_plain_is_refused_unless_the_policy_lets_it(site: Site) -> None:
     study = a_study()
     site.approve(study)
-    plain = site.center.plain_question(a_round(study, FIRST))
+    plain = site.center.question(a_round(study, FIRST), masked=False)
     assert site.code(site.agent.handle("round", plain)) == Code.REFUSED_BY_POLICY
     (site.home / "policy.toml").write_text("plain_sums = true\n")
-    site.answer(site.agent.handle("round", site.center.plain_question(a_round(study, FIRST, run="r2"))))
+    site.answer(
+        site.agent.handle("round", site.center.question(a_round(study, FIRST, run="r2"), masked=False))
+    )
 
 
 def test_what_leaves_for_a_sum_is_masked(site: Site) -> None:
@@ -138,8 +141,7 @@ def test_a_site_that_shows_another_key_is_refused_until_it_is_forgotten(site: Si
     site.approve(study)
     site.center.meet("b")
     assert site.code(site.agent.handle("propose", site.center.proposal(study))) == Code.TAMPERED
-    sealed = site.center.question(a_round(study, FIRST))
-    assert site.code(site.agent.handle("round", sealed)) == Code.TAMPERED
+    assert site.code(site.center.reply(a_round(study, FIRST))) == Code.BAD_SIGNATURE
     peers.forget(site.home, "b")
     assert site.propose(study)["state"] == "approved"
 
@@ -186,8 +188,7 @@ def test_a_study_is_run_as_often_as_was_approved(site: Site) -> None:
     study = a_study()
     site.approve(study, max_runs=1)
     site.agent.handle("round", site.center.question(a_round(study, FIRST)))
-    again = site.center.question(a_round(study, FIRST, run="r2"))
-    assert site.code(site.agent.handle("round", again)) == Code.BUDGET_SPENT
+    assert site.code(site.center.reply(a_round(study, FIRST, run="r2"))) == Code.BUDGET_SPENT
 
 
 @pytest.mark.parametrize("roster", ["ab", "bcd"])
@@ -254,7 +255,7 @@ def test_what_goes_wrong_leaves_as_a_code_only(tmp_path: Path) -> None:
     site = Site(tmp_path, table_of)
     study = a_study()
     site.approve(study)
-    sealed = site.agent.handle("round", site.center.question(a_round(study, FIRST)))
+    sealed = site.center.reply(a_round(study, FIRST))
     assert site.code(sealed) == Code.SITE_FAILED
     assert CANARY.encode() not in sealed
     assert CANARY not in (tmp_path / audit.FILE).read_text()
@@ -275,8 +276,8 @@ def test_every_answer_and_refusal_is_audited(site: Site) -> None:
     site.agent.handle("round", site.center.question(a_round(study, FIRST)))
     events = [line["event"] for line in audit.lines(site.home)]
     pinned = ["peer-pinned"] * 3
-    assert events == ["refused", "study-received", *pinned, "study-approved", "answered"]
-    assert audit_check.verify(site.home) == 7
+    assert events == ["refused", "study-received", *pinned, "study-approved", "run-opened", "answered"]
+    assert audit_check.verify(site.home) == 8
 
 
 def test_an_altered_audit_is_found_out(site: Site) -> None:
@@ -292,6 +293,7 @@ def test_an_altered_audit_is_found_out(site: Site) -> None:
 def test_a_round_reads_policy_and_study_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     study = a_study()
     site.approve(study)
+    sealed = site.center.question(a_round(study, FIRST))
     read: list[str] = []
 
     def policy(home: Path) -> Policy:
@@ -305,7 +307,7 @@ def test_a_round_reads_policy_and_study_once(site: Site, monkeypatch: pytest.Mon
     for module in (admission, agent):
         monkeypatch.setattr(module, "read_policy", policy)
     monkeypatch.setattr(approvals, "parse_study", parsed)
-    site.answer(site.agent.handle("round", site.center.question(a_round(study, FIRST))))
+    site.answer(site.agent.handle("round", sealed))
     assert sorted(read) == ["policy", "study"]
 
 

@@ -108,7 +108,7 @@ def test_a_site_with_a_damaged_audit_answers_with_a_code_and_goes_on_when_it_is_
     assert mended.copy.read_bytes() == before
     assert not isinstance(site.ask(study, FIRST), Code)
     lines = list(audit.lines(tmp_path))
-    assert [line["event"] for line in lines][-2:] == [audit_check.MENDED, "answered"]
+    assert [line["event"] for line in lines][-3:] == [audit_check.MENDED, "run-opened", "answered"]
     assert audit_check.verify(tmp_path) == len(lines)
     with pytest.raises(InputError, match="nothing to mend"):
         audit_check.mend(tmp_path)
