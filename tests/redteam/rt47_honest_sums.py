@@ -4,6 +4,7 @@ Nobody cheats: a study was approved and ran, and somebody reads the joined total
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from scipy.special import expit
 
 from protocols.core.disclosure import Release, Thresholds, release
 from protocols.core.table import AnalysisTable, Floats
-from protocols.exchange import site_answer
+from protocols.exchange import coordination, site_answer
 from tests.lib.lying_coordinator import drawn, pooled, read_rows, weaken
 from tests.lib.overheard import Overheard, overheard
 from tests.lib.studies import a_study_of
@@ -24,6 +25,11 @@ def _figure(found: Floats, truth: Floats) -> Figure:
     return Figure(hits, f"of {len(truth)} rows, error {error:.0e}")
 
 
+def _people_unasked(weakened: bool) -> AbstractContextManager[object]:
+    """A study that asks for sums before it is known that their entries stand on enough people."""
+    return weaken(coordination, "people_first", lambda asking, *_: asking, weakened)
+
+
 def _numbers(draw: np.random.Generator, people: int) -> dict[str, Floats]:
     x, z = draw.normal(size=(2, people))
     return {"x": x, "z": z, "y": x + draw.normal(size=people)}
@@ -33,14 +39,14 @@ def _numbers(draw: np.random.Generator, people: int) -> dict[str, Floats]:
     "RT47",
     "one carrier of a rare variant over all sites: its row of the products is that person's",
     works_from=1,
-    undefended="no rare 0/1 covariate is refused",
 )
 def rare_entry(folder: Path, weakened: bool) -> Figure:
     tables = drawn(_numbers, 80)
     for site, table in tables.items():
         tables[site] = table.with_columns({"rare": (np.arange(80) == 7) * (site == "b") * 1.0})
     spec = {"protocol": "linear", "outcome": "y", "covariates": ["x", "z", "rare"]}
-    held = overheard(folder, a_study_of(["x", "z", "y", "rare"], {"name": "a", "spec": spec}), tables)
+    with _people_unasked(weakened):
+        held = overheard(folder, a_study_of(["x", "z", "y", "rare"], {"name": "a", "spec": spec}), tables)
     rows = np.array([a["products"][2, [0, 1, 3]] for a in held.sums("a", "moments")[:1]]).reshape(-1, 3)
     truth = pooled(tables, "x", "z", "y")[pooled(tables, "rare")[:, 0] == 1]
     return _figure(rows, truth)
@@ -50,7 +56,6 @@ def rare_entry(folder: Path, weakened: bool) -> Figure:
     "RT07",
     "a regression with a 0/1 covariate for each person",
     works_from=24,
-    undefended="a sum is not checked for too many parameters before it leaves",
 )
 def saturated_sum(folder: Path, weakened: bool) -> Figure:
     names = [f"d{i}" for i in range(24)]
@@ -59,7 +64,8 @@ def saturated_sum(folder: Path, weakened: bool) -> Figure:
         single = {name: (np.arange(8) + 8 * k == i).astype(float) for i, name in enumerate(names)}
         tables[site] = table.with_columns(single)
     spec = {"protocol": "linear", "outcome": "y", "covariates": ["x", "z", *names]}
-    held = overheard(folder, a_study_of(["x", "z", "y", *names], {"name": "a", "spec": spec}), tables)
+    with _people_unasked(weakened):
+        held = overheard(folder, a_study_of(["x", "z", "y", *names], {"name": "a", "spec": spec}), tables)
     rows = np.array([a["products"][2:-1, [0, 1, -1]] for a in held.sums("a", "moments")[:1]]).reshape(-1, 3)
     return _figure(rows, pooled(tables, "x", "z", "y"))
 
