@@ -4,7 +4,7 @@ A result's `figure()` returns one; protocols.results draws it with matplotlib or
 What is not known is NaN in a curve and None in a bar or a cell; nothing here is computed from rows.
 """
 
-from collections.abc import Callable
+import importlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -173,24 +173,16 @@ class NoFigure:
     reason: str
 
 
-Renderer = Callable[[Figure, Any], Any]
-_renderer: list[Renderer] = []
-
-
-def renders_plots(draw: Renderer) -> Renderer:
-    """The function itself, from now on what `Result.plot` draws with (a decorator)."""
-    _renderer[:] = [draw]
-    return draw
+RENDERER = "protocols.results.plots"
+"""What draws figures for a notebook; loaded with the first, as the catalogue's protocols are: by its name."""
 
 
 def plotted(name: str, figure: Figure | NoFigure, axes: Any) -> Any:
-    """The axes on which the renderer has drawn the figure of a kind of result.
+    """The axes on which the figure of a kind of result was drawn.
 
     Raises:
-        InputError: not-found; the result has no figure, or nothing that draws is loaded.
+        InputError: not-found; the result has no figure.
     """
     if isinstance(figure, NoFigure):
         raise InputError(Code.NOT_FOUND, f"{name} has no figure: {figure.reason}", "its summary() is a table")
-    if not _renderer:
-        raise InputError(Code.NOT_FOUND, "nothing that draws figures is loaded", "import protocols.results")
-    return _renderer[0](figure, axes)
+    return importlib.import_module(RENDERER).draw(figure, axes)

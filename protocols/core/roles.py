@@ -138,6 +138,12 @@ class Classification(Result):
         raise NotImplementedError
 
 
+class JudgesSites(Result):
+    """A result that judges sites that are left out in turn; `not_judged`: site -> why it is not."""
+
+    not_judged: Mapping[str, Code]
+
+
 class Coefficients(Protocol):
     """What a result of an `Estimates` has: (p,) terms and coefficients, their (p, p) covariance, n people."""
 

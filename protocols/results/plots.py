@@ -16,7 +16,6 @@ from protocols.core.figure import (
     Figure,
     HeatMap,
     Panel,
-    renders_plots,
 )
 from protocols.results.numerals import shown_tick
 from protocols.results.palette import MUTED, RULE, colour
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 MARKERS = ("o", "s", "^", "D")
 
 
-@renders_plots
 def draw(figure: Figure, axes: "Axes | None" = None) -> "Axes":
     """The axes with the figure's first panel; without axes all panels are drawn, side by side.
 

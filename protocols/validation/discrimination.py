@@ -27,11 +27,10 @@ from protocols.core.protocol import (
     Arrays,
     Coordination,
     FederatedProtocol,
-    Result,
     protocol,
     site_step,
 )
-from protocols.core.roles import Model, PredictsProbability, Transforms
+from protocols.core.roles import JudgesSites, Model, PredictsProbability, Transforms
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.estimation.heterogeneity import auc_se, heterogeneity
@@ -121,7 +120,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class DiscriminationResult(Result):
+class DiscriminationResult(JudgesSites):
     """Out-of-fold performance over all people scored, and by left-out site.
 
     Attributes:

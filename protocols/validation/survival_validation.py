@@ -30,12 +30,11 @@ from protocols.core.protocol import (
     Ask,
     Coordination,
     FederatedProtocol,
-    Result,
     Total,
     protocol,
     site_step,
 )
-from protocols.core.roles import Model, PredictsSurvival
+from protocols.core.roles import JudgesSites, Model, PredictsSurvival
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
@@ -111,7 +110,7 @@ class LeftOutSurvival:
 
 
 @dataclass(frozen=True)
-class SurvivalValidationResult(Result):
+class SurvivalValidationResult(JudgesSites):
     """Out-of-fold performance over all people scored.
 
     Attributes:

@@ -8,7 +8,6 @@ import numpy as np
 from markupsafe import Markup
 
 from protocols.core.disclosure import SUPPRESSED
-from protocols.core.errors import Code
 from protocols.core.figure import Axis, Bar, Bars, Estimate, Estimates
 from protocols.core.study import Analysis, Study
 from protocols.describe.attrition import AttritionResult
@@ -18,14 +17,16 @@ from protocols.exchange.rounds import Outcome
 from protocols.preparation.combat import CombatResult
 from protocols.results.numerals import shown, shown_count
 from server.report import blocks, figures
+from server.report.drawn import drawn, withheld
 from server.report.tables import MOST_ROWS, rows_left_out
 
 QUARTILES = (0.25, 0.5, 0.75)
 
 
-def attrition(study: Study, outcome: Outcome, analysis: Analysis, found: AttritionResult) -> list[Markup]:
+@drawn.register
+def attrition(found: AttritionResult, study: Study, outcome: Outcome, analysis: Analysis) -> list[Markup]:
     """Bars of the people left after each rule, and the same by site."""
-    drawn = figures.shown(found.figure())
+    parts = figures.shown(found.figure())
     if found.by_site:
         bars = tuple(_site_bar(site, counts[-1]) for site, counts in found.by_site.items())
         panel = Bars("", Axis("people", low=0.0), bars)
@@ -33,11 +34,11 @@ def attrition(study: Study, outcome: Outcome, analysis: Analysis, found: Attriti
             (step, _count(found.total[i]), *(_count(counts[i]) for counts in found.by_site.values()))
             for i, step in enumerate(found.steps)
         ]
-        drawn += [
+        parts += [
             figures.drawn([panel], "People in the cohort, by hospital."),
             blocks.table(("rule", "all hospitals", *found.by_site), rows),
         ]
-    return drawn + _explained(drawn, study) + withheld(found.withheld)
+    return parts + _explained(parts, study) + withheld(found.withheld)
 
 
 def _site_bar(site: str, count: Any) -> Bar:
@@ -46,19 +47,20 @@ def _site_bar(site: str, count: Any) -> Bar:
     return Bar(site, float(count), shown_count(int(count)))
 
 
-def summary(study: Study, outcome: Outcome, analysis: Analysis, found: SummaryResult) -> list[Markup]:
+@drawn.register
+def summary(found: SummaryResult, study: Study, outcome: Outcome, analysis: Analysis) -> list[Markup]:
     """Table 1: mean and standard deviation, medians where the study asked for them; the sites compared."""
     medians = quartiles(study, outcome, analysis) if found.groups == ("all",) else {}
-    drawn = []
+    parts = []
     for g, group in enumerate(found.groups):
         if len(found.groups) > 1:
-            drawn.append(blocks.heading(group))
-        drawn.append(_table_one(found, g, medians))
-    drawn += [_crossed(found, k) for k in range(len(found.pairs))]
+            parts.append(blocks.heading(group))
+        parts.append(_table_one(found, g, medians))
+    parts += [_crossed(found, k) for k in range(len(found.pairs))]
     if found.of:
-        drawn.append(blocks.text(_legend(found, medians), "note"))
-    drawn += _explained(drawn, study)
-    return drawn + withheld(found.withheld) + figures.shown(found.figure())
+        parts.append(blocks.text(_legend(found, medians), "note"))
+    parts += _explained(parts, study)
+    return parts + withheld(found.withheld) + figures.shown(found.figure())
 
 
 def _table_one(found: SummaryResult, g: int, medians: Mapping[str, tuple[float, ...]]) -> Markup:
@@ -113,7 +115,8 @@ def quartiles(study: Study, outcome: Outcome, analysis: Analysis) -> dict[str, t
     return {name: numbers for name, numbers in found.items() if not any(map(math.isnan, numbers))}
 
 
-def combat(study: Study, outcome: Outcome, analysis: Analysis, found: CombatResult) -> list[Markup]:
+@drawn.register
+def combat(found: CombatResult, study: Study, outcome: Outcome, analysis: Analysis) -> list[Markup]:
     """What was harmonized; each hospital keeps its scanners' location and scale."""
     kept = f", keeping the effect of {', '.join(found.covariates)}" if found.covariates else ""
     left_out = f" {found.left_out} people in batches too small to be estimated are left out."
@@ -193,15 +196,7 @@ def _count(count: Any) -> object:
     return blocks.WITHHELD if count == SUPPRESSED else int(count)
 
 
-def _explained(drawn: list[Markup], study: Study) -> list[Markup]:
+def _explained(parts: list[Markup], study: Study) -> list[Markup]:
     """What "withheld" means, if it stands in any of the blocks."""
-    said = any(blocks.WITHHELD in block for block in drawn)
+    said = any(blocks.WITHHELD in block for block in parts)
     return [blocks.why_withheld(study.thresholds.min_count)] if said else []
-
-
-def withheld(codes: Mapping[str, Code]) -> list[Markup]:
-    """A line on the hospitals that reported no numbers separately."""
-    if not codes:
-        return []
-    named = ", ".join(f"{site} ({code})" for site, code in codes.items())
-    return [blocks.text(f"Hospitals that do not report their own numbers: {named}.", "note")]

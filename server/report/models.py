@@ -1,5 +1,7 @@
 """What a report says of fitted models and their validation, above their figures and tables."""
 
+from functools import singledispatch
+
 from protocols.core.protocol import Result, Spec
 from protocols.regression.linear import LinearResult
 from protocols.regression.logistic import LogisticResult
@@ -10,22 +12,24 @@ from protocols.survival.kaplan_meier import KaplanMeierResult
 from protocols.validation.discrimination import DiscriminationResult
 
 
-def said(spec: Spec, found: Result) -> str:
-    """A sentence or two on a result; empty where its figure's caption says enough."""
-    if isinstance(found, CoxResult) and isinstance(spec, CoxSpec):
-        return _cox(spec, found)
-    if isinstance(found, LogisticResult):
-        return f"{found.n} people, {found.n_events} of them with the outcome."
-    if isinstance(found, LinearResult):
-        return f"{found.n} people; the model explains {found.r_squared:.0%} of the variance."
-    if isinstance(found, DiscriminationResult):
-        return _discrimination(found)
-    if isinstance(found, KaplanMeierResult):
-        return _medians(found)
+@singledispatch
+def said(found: Result, spec: Spec) -> str:
+    """A sentence or two on a result; empty where its figure's caption says enough, as for most kinds."""
     return ""
 
 
-def _cox(spec: CoxSpec, found: CoxResult) -> str:
+@said.register
+def _(found: LogisticResult, spec: Spec) -> str:
+    return f"{found.n} people, {found.n_events} of them with the outcome."
+
+
+@said.register
+def _(found: LinearResult, spec: Spec) -> str:
+    return f"{found.n} people; the model explains {found.r_squared:.0%} of the variance."
+
+
+@said.register
+def _cox(found: CoxResult, spec: CoxSpec) -> str:
     penalized = found.penalty > 0
     kind = {0.0: "ridge", 1.0: "lasso"}.get(found.l1_ratio, "elastic net")
     test = f"Likelihood ratio test against no covariate: {shown_p(found.likelihood_ratio_p)}."
@@ -48,7 +52,8 @@ def baseline(spec: CoxSpec) -> str:
     return f"every hospital keeps its own baseline hazard{strata}"
 
 
-def _discrimination(found: DiscriminationResult) -> str:
+@said.register
+def _discrimination(found: DiscriminationResult, spec: Spec) -> str:
     slope, intercept = (
         f"{value:.2f}".replace("-", MINUS) for value in (found.calibration_slope, found.calibration_intercept)
     )
@@ -60,7 +65,8 @@ def _discrimination(found: DiscriminationResult) -> str:
     )
 
 
-def _medians(found: KaplanMeierResult) -> str:
+@said.register
+def _medians(found: KaplanMeierResult, spec: Spec) -> str:
     """The median of each group, where the curve reaches it."""
     if 0.5 not in found.quantiles:
         return ""

@@ -1,25 +1,17 @@
 """The sections of a report: what was asked, then each analysis as its own kind is best seen."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
 from cdm.cohorts.cohort import AtlasCohort, CohortDefinition
-from protocols.core.figure import Estimates, Figure, NoFigure
 from protocols.core.lockstep import Failure
-from protocols.core.protocol import Result
 from protocols.core.study import Analysis, Study
 from protocols.exchange.rounds import Outcome
-from protocols.results.per_unit import figure_per
-from protocols.validation.discrimination import DiscriminationResult
-from protocols.validation.survival_validation import SurvivalValidationResult
-from server.report import blocks, figures
+from server.report import blocks, describe  # noqa: F401 describe says how descriptions are drawn
 from server.report.blocks import Section
-from server.report.describe import attrition, combat, summary, withheld
-from server.report.models import said
-from server.report.steps import named_steps, offered_steps, without_step
-from server.report.tables import summary_table
+from server.report.drawn import drawn
 
 
 def question(study: Study) -> Section:
@@ -80,36 +72,7 @@ def _result(study: Study, outcome: Outcome, analysis: Analysis) -> Section:
         return Section(title, [blocks.failure(str(found.code), found.text)])
     before = ", ".join(f"“{shown_title(study.analysis(name))}”" for name in analysis.after)
     after = [blocks.text(f"On the columns as changed by {before}.", "note")] if analysis.after else []
-    draw = DRAWN.get(analysis.spec.protocol, any_result)
-    return Section(title, [*after, *draw(study, outcome, analysis, found)])
-
-
-def any_result(study: Study, outcome: Outcome, analysis: Analysis, found: Result) -> list[Markup]:
-    """What is said of a result, its figure, and its table."""
-    steps = {**offered_steps(study, outcome, analysis), **named_steps(study, outcome, analysis)}
-    figure = found.figure()
-    words = said(analysis.spec, found)
-    drawn = [blocks.text(words)] if words else []
-    drawn += figures.shown(figure if isinstance(figure, NoFigure) else figure_per(figure, steps))
-    drawn += summary_table(found, steps)
-    if unread := [name for name in without_step(study, outcome, analysis) if name in _terms(figure)]:
-        drawn.append(blocks.text(_unread(unread), "note"))
-    if isinstance(found, DiscriminationResult | SurvivalValidationResult):
-        drawn += withheld(found.not_judged)
-    return drawn
-
-
-def _terms(figure: Figure | NoFigure) -> set[str]:
-    """The covariates whose estimates a figure draws."""
-    panels = () if isinstance(figure, NoFigure) else figure.panels
-    return {row.term for panel in panels if isinstance(panel, Estimates) for row in panel.rows}
-
-
-def _unread(names: list[str]) -> str:
-    return (
-        f"Per unit of {', '.join(names)}, since the study names no step under `shown_per` and has no "
-        "`summary` analysis that gives a standard deviation."
-    )
+    return Section(title, [*after, *drawn(found, study, outcome, analysis)])
 
 
 def shown_title(analysis: Analysis) -> str:
@@ -129,8 +92,3 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return " + ".join(str(item) for item in value)
     return "yes" if value is True else str(value)
-
-
-Draw = Callable[[Study, Outcome, Analysis, Any], list[Markup]]
-DRAWN: dict[str, Draw] = {"attrition": attrition, "combat": combat, "summary": summary}
-"""By protocol, where a page needs more than what is said of a result, its figure and its table."""

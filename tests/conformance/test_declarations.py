@@ -1,6 +1,7 @@
 """What steps declare of their questions and ways out, compared with what the examples' runs really ask."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -116,3 +117,7 @@ def test_the_closed_list_for_an_ethics_board_is_what_the_steps_declare() -> None
 def test_the_table_in_the_docs_is_what_the_steps_declare() -> None:
     text = what_may_leave.DOCS.read_text()
     assert text == what_may_leave.with_table(text)
+
+
+def test_no_section_of_the_docs_lists_by_hand_what_leaves() -> None:
+    assert not re.findall(r"^Leaves\b.*", what_may_leave.DOCS.read_text(), flags=re.MULTILINE)

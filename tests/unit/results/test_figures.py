@@ -1,6 +1,8 @@
 """A result has a figure as data or says why not; both renderers draw it, its numbers are listed."""
 
 import math
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from dataclasses import FrozenInstanceError, fields
 from typing import get_args
@@ -24,7 +26,6 @@ from protocols.core.figure import (
     HeatMap,
     NoFigure,
     Panel,
-    plotted,
 )
 from protocols.exchange.local import run_locally
 from protocols.genomics.associate import AssociateResult
@@ -238,8 +239,10 @@ def test_days_and_rounds_are_whole_in_the_table_of_numbers() -> None:
     assert isinstance(numbers(panel)[0].rows[1][0], int)
 
 
-def test_a_plot_without_a_renderer_names_what_to_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("protocols.core.figure._renderer", [])
-    with pytest.raises(InputError) as caught:
-        plotted("SomeResult", Figure((PANELS[2],)), None)
-    assert caught.value.fix == "import protocols.results"
+def test_a_result_is_plotted_without_loading_what_draws_beforehand() -> None:
+    code = (
+        "import sys; from protocols.describe.attrition import AttritionResult; "
+        "found = AttritionResult(('all', 'adults'), [40, 30], {}, {}); "
+        "assert 'matplotlib' not in sys.modules; assert found.plot().has_data()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
