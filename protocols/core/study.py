@@ -32,6 +32,24 @@ MAX_BYTES = 5_000_000
 """A study is a question and not a table: larger ones name columns by a rule."""
 
 
+class Requester(BaseModel):
+    """Who asks a consortium: what a site's people read first, and its policy may go by.
+
+    Attributes:
+        name: the person who answers for the study.
+        institution: where they work, in the words by which the sites know it.
+        ethics: the vote under which they ask, with its committee and number.
+        funding: who pays, for the report's checklist.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200)
+    institution: str = Field(min_length=1, max_length=200)
+    ethics: str = Field(min_length=1, max_length=200)
+    funding: str = Field(default="", max_length=500)
+
+
 class Analysis(BaseModel):
     """One analysis of a study: a name, a protocol's spec, and the harmonizations that come before it."""
 
@@ -57,6 +75,8 @@ class Study(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")
     title: str = Field(max_length=200)
     purpose: str = Field(default="", max_length=2000)
+    requester: Requester | None = None
+    """None where a study is tried at home; a site's shipped policy answers nobody who is not named."""
     cohort: Cohort
     variables: dict[Name, Variable] = Field(max_length=5000)
     blocks: dict[Name, BlockOfStudy] = Field(default_factory=dict, max_length=20)
@@ -116,7 +136,7 @@ class Study(BaseModel):
     def canonical(self) -> bytes:
         """The study in its one canonical form: JSON, keys sorted, defaults written out."""
         content = self.model_dump(mode="json", by_alias=True)
-        for late in ("shown_per", "blocks"):
+        for late in ("requester", "shown_per", "blocks"):
             if not content[late]:
                 del content[late]  # a study without it has the hash that it had before the field
         return canonical_json(content)

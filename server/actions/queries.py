@@ -10,6 +10,7 @@ from server.actions import runs
 from server.actions.studies import SubmittedStudy
 from server.coordination.query_study import query_study
 from server.coordination.submission import submit_query
+from server.home.config import load
 
 EVERYWHERE = "all sites"
 
@@ -56,7 +57,8 @@ def ask(home: Path, cohort: str, variables: Sequence[str], *, by: str = "") -> S
     Raises:
         InputError: a word is not one of these.
     """
-    one = submit_query(home, query_study(cohort, list(variables), by=by))
+    consortium = load(home).consortium
+    one = submit_query(home, query_study(cohort, list(variables), by=by, consortium=consortium))
     return SubmittedStudy(one.name, one.run, one.state)
 
 

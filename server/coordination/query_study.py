@@ -13,7 +13,14 @@ from protocols.core.errors import Code, InputError
 from protocols.core.study import Study, canonical_json, read_circe
 
 
-def query_study(cohort: str, variables: list[str], *, by: str = "", per_site: bool = True) -> Study:
+def query_study(
+    cohort: str,
+    variables: list[str],
+    *,
+    by: str = "",
+    per_site: bool = True,
+    consortium: str = "the consortium",
+) -> Study:
     """The study that asks for counts, means and standard deviations of variables in a cohort.
 
     Args:
@@ -21,6 +28,7 @@ def query_study(cohort: str, variables: list[str], *, by: str = "", per_site: bo
         variables: `age`, `female`, `male`, `gene:SYMBOL` or `VOCABULARY:CODE` of a measurement.
         by: one of these that has two values, to make two groups.
         per_site: also each site's own numbers, where they are large enough.
+        consortium: who asks, as the sites know it: whoever of its analysts asks the same asks it once.
 
     Raises:
         InputError: a word is not one of these.
@@ -34,6 +42,11 @@ def query_study(cohort: str, variables: list[str], *, by: str = "", per_site: bo
     }
     content: dict[str, Any] = {
         "title": f"Query: {', '.join(variables)}" + (f" by {by}" if by else ""),
+        "requester": {
+            "name": f"an analyst of {consortium}",
+            "institution": consortium,
+            "ethics": "the sites' standing approvals",
+        },
         "cohort": _cohort(cohort),
         "variables": of,
         "analyses": [{"name": "summary", "spec": spec}],

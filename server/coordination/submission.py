@@ -26,8 +26,15 @@ def submit(
         patience_seconds: how long it waits for approvals; 0 runs with the sites that approve at once.
 
     Raises:
-        InputError: a site is not enrolled, or fewer are asked than the study needs.
+        InputError: the study does not say who asks, a site is not enrolled, or fewer are asked than the
+            study needs.
     """
+    if study.requester is None:
+        raise InputError(
+            Code.INVALID_STUDY,
+            "the study does not say who asks, and no site would answer",
+            "add `requester:` with `name`, `institution` and `ethics`",
+        )
     settings, store = load(home), Store(home)
     enrolled = {site.name for site in store.sites() if site.enrolment is not None}
     invited = set(sites)

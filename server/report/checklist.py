@@ -65,6 +65,14 @@ def _sources(known: Known) -> str:
     return "Routine records in the OMOP Common Data Model; concepts under “The question”"
 
 
+def _ethics(known: Known) -> str:
+    return known.study.requester.ethics if known.study.requester else ""
+
+
+def _funding(known: Known) -> str:
+    return known.study.requester.funding if known.study.requester else ""
+
+
 STROBE: tuple[Item, ...] = (
     ("1", "Design in the title, summary in the abstract", _nothing),
     ("2", "Background and rationale", _nothing),
@@ -91,7 +99,7 @@ STROBE: tuple[Item, ...] = (
     ("19", "Limitations", _nothing),
     ("20", "Interpretation", _nothing),
     ("21", "Generalisability", _nothing),
-    ("22", "Funding", _nothing),
+    ("22", "Funding", _funding),
 )
 
 TRIPOD: tuple[Item, ...] = (
@@ -126,8 +134,8 @@ TRIPOD: tuple[Item, ...] = (
     ("14", "Fairness", _nothing),
     ("15", "Output of the model", _nothing),
     ("16", "Differences between development and evaluation data", _nothing),
-    ("17", "Ethical approval", _nothing),
-    ("18a", "Funding", _nothing),
+    ("17", "Ethical approval", _ethics),
+    ("18a", "Funding", _funding),
     ("18b", "Conflicts of interest", _nothing),
     ("18c", "Protocol", lambda known: f"The signed study {known.outcome.study}"),
     ("18d", "Registration", _nothing),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cdm.cohorts.cohort import AtlasCohort
 from protocols.core.protocol import protocol as known_protocol
-from protocols.core.study import Study
+from protocols.core.study import Requester, Study
 from protocols.runtime.accounts.machine import unix_user
 from site_node.agent import simulation
 from site_node.agent.simulation import Simulation
@@ -42,6 +42,7 @@ class StudyView:
     """A study as the person who decides sees it.
 
     Attributes:
+        requester: who asks, from where and under which vote; None where the study does not say.
         cohort: the study's own definition; one of ATLAS as its rules in words.
         variables: each one's definition, with its kind.
         blocks: each one's rule, with the length and hash of its list of names.
@@ -53,6 +54,7 @@ class StudyView:
 
     name: str
     title: str
+    requester: Requester | None
     purpose: str
     state: State
     cohort: Mapping[str, object]
@@ -105,6 +107,7 @@ def shown(home: Path, study: str) -> StudyView:
     return StudyView(
         name=found.name,
         title=found.title,
+        requester=found.requester,
         purpose=found.purpose,
         state=approvals.approval(home, found).state,
         cohort=_cohort(found, content),

@@ -1,5 +1,6 @@
 """A site's policy: which protocols it answers, its floors of disclosure, and how much one study may ask."""
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -36,6 +37,14 @@ class Policy(BaseModel):
         default=False, description="whether this site's part of a sum may be seen by the coordinator"
     )
 
+    requester_needed: bool = Field(
+        default=True, description="whether a study must say who asks, from where and under which vote"
+    )
+    institutions: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="for a protocol, the institutions whose studies may run it; any, where it is not named",
+    )
+
     def faults(self, study: Study) -> list[str]:
         """Why this policy does not admit a study, rule by rule; empty if it does."""
         found = []
@@ -47,9 +56,17 @@ class Policy(BaseModel):
                     found.append(f"{analysis.name}: protocol {spec.protocol!r} is not in this site's policy")
                 elif allowed != version:
                     found.append(f"{analysis.name}: {spec.protocol!r} is admitted in version {allowed} only")
+                elif not self._is_from_admitted(study, spec.protocol):
+                    found.append(f"{analysis.name}: {spec.protocol!r} is admitted for other institutions")
+        if self.requester_needed and study.requester is None:
+            found.append("the study does not say who asks: name, institution and ethics vote (`requester`)")
         if study.min_sites < self.min_sites:
             found.append(f"the study may run over {study.min_sites} sites; this site needs {self.min_sites}")
         return found
+
+    def _is_from_admitted(self, study: Study, protocol: str) -> bool:
+        admitted = self.institutions.get(protocol)
+        return admitted is None or (study.requester is not None and study.requester.institution in admitted)
 
     def admit(self, study: Study) -> None:
         """Lets a study pass.
@@ -85,9 +102,14 @@ def write_policy(home: Path, policy: Policy) -> None:
         f"max_alike = {policy.max_alike}",
         f"min_sites = {policy.min_sites}",
         f"plain_sums = {str(policy.plain_sums).lower()}",
+        f"requester_needed = {str(policy.requester_needed).lower()}",
         "",
         "[protocols]",
         *(f'{name} = "{version}"' for name, version in policy.protocols.items()),
+        "",
+        "[institutions]",
+        # JSON's strings and lists of them are TOML's
+        *(f"{name} = {json.dumps(list(admitted))}" for name, admitted in policy.institutions.items()),
         "",
         "[thresholds]",
         *(f"{name} = {value}" for name, value in policy.thresholds.model_dump().items()),
@@ -106,8 +128,10 @@ def changed(home: Path, key: str, value: str, *, by: str = "") -> Policy:
     place = content
     for part in where:
         place = place.get(part, {}) if isinstance(place, dict) else {}
-    if key.startswith("protocols.") and value == "off":
+    if where in (["protocols"], ["institutions"]) and value == "off":
         place.pop(name, None)
+    elif where == ["institutions"]:
+        place[name] = [one.strip() for one in value.split(",") if one.strip()]
     elif name in place or where == ["protocols"]:
         place[name] = value
     else:

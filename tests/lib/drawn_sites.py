@@ -9,6 +9,7 @@ import numpy as np
 from protocols.core.block import ArrayBlock
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
+from tests.lib.studies import REQUESTER
 
 VARIABLES: dict[str, Any] = {
     "age": {"kind": "age"},
@@ -41,6 +42,7 @@ def study_of(*specs: Mapping[str, Any], min_sites: int = 1, **changes: Any) -> S
         {
             "name": "conformance",
             "title": "Conformance",
+            "requester": REQUESTER,
             "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
             "variables": VARIABLES,
             "analyses": [{"name": f"a{i}", "spec": dict(spec)} for i, spec in enumerate(specs)],

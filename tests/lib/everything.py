@@ -7,6 +7,7 @@ from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from tests.conformance.examples import EXAMPLES
 from tests.lib.drawn_sites import VARIABLES, a_site, blocks_for
+from tests.lib.studies import REQUESTER
 
 SLOW = frozenset({"multiple_imputation", "survival_decision_curve", "fusion", "forest"})
 """Protocols of which the first example alone is asked: the others differ in no figure."""
@@ -33,6 +34,7 @@ def study_with(specs: Mapping[str, Mapping[str, Any]], **changes: Any) -> Study:
         {
             "name": "everything",
             "title": "One analysis of every protocol",
+            "requester": REQUESTER,
             "purpose": "Synthetic people at three hospitals, to look at every figure of a report.",
             "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
             "variables": VARIABLES,

@@ -21,6 +21,7 @@ from server.home.submissions import Submission
 from site_node.administration import enrolment as site_enrolment
 from site_node.administration.setup import make_site
 from site_node.governance import approvals
+from tests.lib.studies import REQUESTER
 
 AGENT = Path(__file__).with_name("table_agent.py")
 SUPERVISE = Path(__file__).with_name("supervise_site.py")
@@ -31,6 +32,7 @@ def logistic_study(name: str = "idh1", *, min_sites: int = 3) -> Study:
     return Study(
         name=name,
         title="IDH1 by age, sex and two markers",
+        requester=REQUESTER,
         cohort=CohortDefinition(index=Event(domain="condition", concept="ICD10CM:C71%")),
         variables={
             "age": {"kind": "age"},

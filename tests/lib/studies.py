@@ -8,12 +8,19 @@ import numpy as np
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 
+REQUESTER = {
+    "name": "Dr. Ingrid Dahl",
+    "institution": "Test University",
+    "ethics": "Regional committee, 2026/17",
+}
+
 
 def a_study(**changes: Any) -> Study:
     """A small valid study: the mean age of people with glioma."""
     content: dict[str, Any] = {
         "name": "mean-age",
         "title": "Mean age",
+        "requester": REQUESTER,
         "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
         "variables": {"age": {"kind": "age"}},
         "analyses": [{"name": "ages", "spec": {"protocol": "summary", "of": ["age"]}}],
@@ -35,6 +42,7 @@ def a_study_of(
         {
             "name": "of-columns",
             "title": "Columns",
+            "requester": REQUESTER,
             "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C50%"}},
             "variables": {name: {"kind": "measurement", "concept": f"LOCAL:{name}"} for name in columns}
             | {name: {"kind": "survival", "endpoint": "overall"} for name in survival},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from protocols.core.study import Requester
 from site_node.actions.inbox import Decision, Inbox, Sealing, StandingApprovals, StudyView
 from site_node.agent.simulation import Simulation
 
@@ -27,6 +28,7 @@ def study(view: StudyView) -> Row:
     """A study in words for the person who decides."""
     return {
         "title": view.title,
+        "who asks": _requester(view.requester),
         "purpose": view.purpose,
         "state": str(view.state),
         "cohort": dict(view.cohort),
@@ -39,6 +41,13 @@ def study(view: StudyView) -> Row:
         "sealed cohort": _sealed(view.sealing),
         "this site's policy": list(view.faults) or "admits it",
     }
+
+
+def _requester(who: Requester | None) -> str:
+    if who is None:
+        return "not said"
+    funded = f"; paid by {who.funding}" if who.funding else ""
+    return f"{who.name}, {who.institution}; ethics: {who.ethics}{funded}"
 
 
 def simulation(found: Simulation) -> Row:

@@ -92,7 +92,7 @@ def test_a_checklist_has_what_the_study_knows_and_else_says_not_stated(page: str
     assert row(page, "Participants at each stage") == "“People”"
     assert row(page, "Setting, locations and dates").startswith("3 hospitals: North, South and West")
     assert row(page, "Funding") == "not stated"
-    assert row(page, "Ethical approval") == "not stated"
+    assert row(page, "Ethical approval") == "Regional committee, 2026/17"
     assert row(page, "Outcome, its time horizon and assessment") == "idh1 and os"
     assert row(page, "Sample size") == "370 people in the cohort"
 
