@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from protocols.core.axis import Axis, published
 
-NUMBERS_AT_ONCE = 4_000_000
-"""Numbers of people x names that are in memory at once: 32 MB."""
+NUMBERS_AT_ONCE = 1_000_000
+"""Numbers of people x names that are in memory at once: 8 MB, and a few copies of it."""
 
 NUMBERS_IN_A_ROUND = 250_000
 """Numbers that a site says of a block in one round.

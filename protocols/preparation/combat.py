@@ -259,7 +259,7 @@ def _in_words(spec: CombatSpec) -> str:
 
 
 def _refuse_small(spec: CombatSpec, batch: Integers) -> None:
-    """Raises if there is a batch that is too small, and the study wants none.
+    """Raises if there is a batch that is too small, and the study refuses such batches.
 
     Raises:
         SiteError: withheld.

@@ -65,7 +65,7 @@ def test_a_coordinator_cannot_choose_the_names(agents: Agents) -> None:
     with pytest.raises(WireError):
         agents.run(change)
     for site, sealed in agents.replies.items():
-        key = agents.agents[site]._key.public_key()
+        key = agents.agents[site].conductor.key
         assert unpack(unseal(sealed, key, "status"))["code"] == Code.TAMPERED
 
 

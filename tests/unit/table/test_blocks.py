@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import yaml
 from pydantic import TypeAdapter
 from sqlalchemy import Engine
 
@@ -17,6 +18,7 @@ from protocols.core.axis import axis_of
 from protocols.core.block import Block
 from protocols.core.block_kinds import BLOCK_KINDS, AnyBlock, BlockOfStudy
 from protocols.core.errors import SpecError
+from protocols.core.study import read_study
 from site_node.features.radiomics.extraction import MODULES, aggregations_of
 from site_node.features.radiomics.settings import Settings, Texture
 from site_node.sources import genomics
@@ -34,6 +36,8 @@ cdm = test_images.cdm  # the fixture of imaged people
 IDENTITY = Identity(b"k" * 32)
 BLOCK: TypeAdapter[Any] = TypeAdapter(BlockOfStudy)
 PATIENTS = ("S1", "S2", "S3")
+DOCS = Path(__file__).parents[3] / "docs"
+GUIDE, EXAMPLE = DOCS / "analyst-guide.md", DOCS / "examples" / "radiogenomics.yaml"
 GENES = ("EGFR", "IDH1", "KMT2A", "TP53", "P53", "ATRX", "C1ORF112")
 
 
@@ -137,6 +141,21 @@ def test_the_public_list_of_radiomic_features_is_what_the_engine_makes() -> None
 
 def test_every_kind_of_block_has_its_reader() -> None:
     assert set(BLOCK_READERS) == set(get_args(AnyBlock)) == set(BLOCK_KINDS.values())
+
+
+def test_the_analysts_guide_shows_every_kind() -> None:
+    section = GUIDE.read_text().partition("\nblocks:\n")[2]
+    shown = yaml.safe_load("blocks:\n" + section.partition("```")[0])["blocks"]
+    assert {one["kind"] for one in shown.values()} == set(BLOCK_KINDS)
+    for one in shown.values():
+        assert BLOCK.validate_python(one).names()
+
+
+def test_the_example_study_is_valid_and_says_what_would_leave() -> None:
+    found = read_study(EXAMPLE)
+    assert found.width() > 40_000
+    assert found.blocks["texture"].on.size == 25 + 16 + 16 + 16 + 5 + 17
+    assert any("Logistic tests of 95 features of block texture" in line for line in found.describe())
 
 
 def stored(values: np.ndarray, folder: Path, *parts: list[int]) -> StoredBlock:
