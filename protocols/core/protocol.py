@@ -10,10 +10,9 @@ import dataclasses
 import importlib
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel
 
 from protocols import CATALOGUE
@@ -28,6 +27,9 @@ from protocols.core.spec import Spec as Spec
 from protocols.core.spec import inner_specs
 from protocols.core.spec import specs_in as specs_in
 from protocols.core.table import EVERYBODY, Rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,14 @@ S = TypeVar("S", bound=Spec)
 class Result:
     """What an analysis found; frozen, and plain enough to be stored, compared and drawn."""
 
-    def summary(self) -> pd.DataFrame:
+    def summary(self) -> "pd.DataFrame":
         """One row per quantity of interest, as an analyst would print it."""
         raise NotImplementedError
 
-    def table(self, rows: Iterable[Any], *columns: str) -> pd.DataFrame:
+    def table(self, rows: Iterable[Any], *columns: str) -> "pd.DataFrame":
         """The named fields, which hold a value for each row, as columns."""
+        import pandas as pd  # not for who only lists or signs studies
+
         return pd.DataFrame(self.named(*columns), index=list(rows))
 
     def as_dict(self) -> dict[str, Any]:

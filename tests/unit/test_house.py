@@ -37,6 +37,15 @@ def test_the_command_knows_its_verbs_without_loading_them() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+def test_studies_are_listed_without_loading_what_computes() -> None:
+    code = (
+        "import sys, server.actions.studies, server.cli.words.studies; "
+        "loaded = {'pandas', 'scipy', 'flwr', 'numba', 'matplotlib', 'sklearn'} & set(sys.modules); "
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 def test_no_module_bears_the_name_of_what_its_package_defines() -> None:
     """Else importing the module puts it in the name's place, for whoever imports the name later."""
     clashes = []
