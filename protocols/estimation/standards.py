@@ -294,4 +294,4 @@ def fitting_sums(columns: int, *others: Ask, step: str, fine: bool = False) -> C
         unit = np.where(beyond > 0, unit * MUCH_SMALLER, np.where(lost, unit * 2.0**20, unit))
         total = yield Ask(step, {"unit": unit})
     plain = {"sum": total["sum"] / unit, "square": total["square"] / unit**2}
-    return (Total({**total.arrays, **plain}, total.sites, total.min_count), *answers[1:])
+    return (replace(total, arrays={**total.arrays, **plain}), *answers[1:])

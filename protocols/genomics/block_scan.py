@@ -7,7 +7,7 @@ has the products. A name that a site does not have is missing there.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -225,7 +225,7 @@ def gather_block(
     few = known.total["known"] < _FEWEST_KNOWN * known.total["n"]
     return BlockMoments(
         names,
-        Total({**whole, **found.arrays}, parts[0].sites, parts[0].min_count),
+        replace(parts[0], arrays={**whole, **found.arrays}),
         shift,
         scale,
         mean_known=known.mean[places.features],
@@ -282,7 +282,7 @@ def _known(names: Sequence[str], places: _Places) -> Coordination[Moments]:
             total = yield ask("block_sums", at=some, shift=shift[where], scale=scale[where])
             found.put(where, total)
         arrays = {"n": total["n"], **found.arrays}
-        joined = Total(arrays, total.sites, total.min_count)
+        joined = replace(total, arrays=arrays)
         moments = Moments(tuple(names), joined, shift, scale, behind="known")
         lost = ~moments.fine() & (found.arrays["not_zero"] > 0)
         if not lost.any():

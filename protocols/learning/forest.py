@@ -24,6 +24,7 @@ from protocols.core.roles import Applicable, ProbabilityModel
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
+from protocols.estimation.draws import Draws
 from protocols.estimation.outcome import same_outcome
 from protocols.estimation.person_draws import uniform
 from protocols.estimation.roc import bin_of, delong, histogram_of
@@ -217,7 +218,7 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
         f = len(spec.covariates)
         gain, splits = np.zeros(f), np.zeros(f)
         for level in range(spec.depth):
-            tried = _tried(spec, level)
+            tried = _tried(spec, level, total.chance)
             arrays: dict[str, Array] = {"cuts": cuts, "tried": tried, **trees.arrays()}
             total = yield Ask("level", {**arrays, "first": np.array(2**level - 1)})
             found = _grow(spec, trees, level, cuts, tried, total.arrays)
@@ -270,10 +271,10 @@ def _drawn(spec: ForestSpec, table: AnalysisTable, tree: int) -> Floats:
     return np.searchsorted(_POISSON, uniform(table, spec.seed, tree)).astype(np.float64)
 
 
-def _tried(spec: ForestSpec, level: int) -> Integers:
-    """The (tree, node, tried) columns that the nodes of a level try, ascending, drawn by the seed."""
-    rng = np.random.default_rng([spec.seed, level])
-    order = rng.random((spec.trees, spec.nodes(), len(spec.covariates))).argsort(axis=-1)
+def _tried(spec: ForestSpec, level: int, chance: bytes) -> Integers:
+    """The (tree, node, tried) columns that the nodes of a level try, ascending, drawn by chance."""
+    drawn = Draws(chance, spec.seed, level).uniform(spec.trees, spec.nodes(), len(spec.covariates))
+    order = drawn.argsort(axis=-1, kind="stable")
     return np.sort(order[:, :, : spec.columns_tried()], axis=-1).astype(np.int64)
 
 

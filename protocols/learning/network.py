@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from protocols.core.table import Floats
+from protocols.estimation.draws import Draws
 
 Activation = Literal["tanh", "relu"]
 
@@ -47,13 +48,13 @@ class Network:
             at += out
         return found
 
-    def start(self, seed: int) -> Floats:
+    def start(self, seed: int, chance: bytes = b"") -> Floats:
         """The (size,) parameters before training: weights uniform after Glorot, biases zero."""
-        rng = np.random.default_rng(seed)
+        draws = Draws(chance, seed)
         parameters = np.zeros(self.size)
         for weights, _ in self.layers(parameters):
             reach = np.sqrt(6 / sum(weights.shape))
-            weights[:] = rng.uniform(-reach, reach, weights.shape)
+            weights[:] = reach * (2 * draws.uniform(*weights.shape) - 1)
         return parameters
 
     def weights(self) -> Floats:

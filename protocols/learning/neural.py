@@ -188,8 +188,8 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
         return int(arrays["round"]) if step == "private" else None
 
     def coordinate(self, spec: NeuralSpec) -> Coordination[NeuralResult]:
-        n, events, shift, scale = yield from (_count(spec) if spec.privacy else _moments(spec))
-        weights = spec.network().start(spec.seed)
+        n, events, (shift, scale), chance = yield from (_count(spec) if spec.privacy else _moments(spec))
+        weights = spec.network().start(spec.seed, chance)
         before, control = weights, np.zeros(len(weights))
         loss, still = [], []
         for r in range(spec.rounds):
@@ -319,13 +319,13 @@ def _move(spec: NeuralSpec, weights: Floats, total: Total) -> Floats:
     return spec.server_rate * mean
 
 
-def _moments(spec: NeuralSpec) -> Coordination[tuple[int, int | None, Floats, Floats]]:
-    """People, events, and the columns' shift and scale."""
+def _moments(spec: NeuralSpec) -> Coordination[tuple[int, int | None, tuple[Floats, Floats], bytes]]:
+    """People, events, the columns' shift and scale, and the run's chance."""
     total = yield from _explained(Ask("moments"))
     n, events = int(total["n"]), int(total["n_events"])
     if spec.loss == "logistic" and events in (0, n):
         raise same_outcome(spec.outcome, "everybody with complete data")
-    return n, events if spec.loss == "logistic" else None, *_standards(spec, total)
+    return n, events if spec.loss == "logistic" else None, _standards(spec, total), total.chance
 
 
 def _standards(spec: NeuralSpec, total: Total) -> tuple[Floats, Floats]:
@@ -337,8 +337,8 @@ def _standards(spec: NeuralSpec, total: Total) -> tuple[Floats, Floats]:
     return shift, scale
 
 
-def _count(spec: NeuralSpec) -> Coordination[tuple[int, int | None, Floats, Floats]]:
-    """People; shift and scale are the spec's."""
+def _count(spec: NeuralSpec) -> Coordination[tuple[int, int | None, tuple[Floats, Floats], bytes]]:
+    """People, and the run's chance; shift and scale are the spec's."""
     assert spec.privacy is not None
     total = yield from _explained(Ask("people"))
     n = int(total["n"])
@@ -350,7 +350,7 @@ def _count(spec: NeuralSpec) -> Coordination[tuple[int, int | None, Floats, Floa
     if spec.privacy.delta * n >= 1:
         raise StudyError(Code.INVALID_STUDY, "delta is a chance for each person: choose it below 1 / people")
     shift, scale = np.array([spec.standardize[name] for name in spec.columns()], dtype=np.float64).T
-    return n, None, shift.copy(), scale.copy()
+    return n, None, (shift.copy(), scale.copy()), total.chance
 
 
 def _explained(ask: Ask) -> Generator[Ask, Any, Total]:

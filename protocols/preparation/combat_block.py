@@ -11,7 +11,7 @@ chunks, and each chunk again when it is asked for.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -238,4 +238,4 @@ def block_moments(named: FromBlock, covariates: int) -> Coordination[tuple[Total
         if not len(at) or attempt == MOST - 1:
             break
         x_scale, y_scale = x_finer, y_finer
-    return Total({**total.arrays, **found, "xy": xy}, total.sites, total.min_count), x_scale, y_scale
+    return replace(total, arrays={**total.arrays, **found, "xy": xy}), x_scale, y_scale

@@ -46,6 +46,7 @@ from protocols.core.site_step import Times
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
+from protocols.estimation.draws import Draws
 from protocols.estimation.person_draws import normal, uniform
 from protocols.preparation import rubin
 from protocols.preparation.posterior import MAX_NEWTON, inverse, logistic_mode, regression_draw, scattered
@@ -227,7 +228,7 @@ class MultipleImputation(
     def coordinate(self, spec: MultipleImputationSpec) -> Coordination[MultipleImputationResult]:
         total = yield ask("known")
         start = _start(spec, total.arrays, total.min_count)
-        chains = yield from together([_chain(spec, start, m) for m in range(spec.imputations)])
+        chains = yield from together([_chain(spec, start, m, total.chance) for m in range(spec.imputations)])
         model = protocol(spec.model.protocol)
         fits = yield from together(
             [
@@ -303,7 +304,7 @@ def _visits(spec: MultipleImputationSpec) -> Iterator[tuple[int, int]]:
 
 
 def _chain(
-    spec: MultipleImputationSpec, start: dict[str, Floats], imputation: int
+    spec: MultipleImputationSpec, start: dict[str, Floats], imputation: int, chance: bytes = b""
 ) -> Coordination[dict[str, Array]]:
     """The draws of one imputation: (visits, k + 1) coefficients and residual standard deviation."""
     k = len(spec.columns())
@@ -311,14 +312,14 @@ def _chain(
     last: dict[int, Floats] = {}
     for visit, target in _visits(spec):
         chain: dict[str, Array] = {**start, "draws": draws, "imputation": np.array(imputation)}
-        rng = np.random.default_rng([spec.seed, imputation, visit])
+        drawn = Draws(chance, spec.seed, imputation, visit)
         if target < len(spec.norm):
             total = yield Ask("moments", {"target": np.array(target), **chain})
-            draw = regression_draw(total["products"], int(total["n"]), rng)
+            draw = regression_draw(total["products"], int(total["n"]), drawn)
         else:
             centre = last.get(target, np.zeros(k))
             last[target], information = yield from logistic_mode(target, centre, chain)
-            draw = np.append(last[target] + scattered(inverse(information), rng), 0.0)
+            draw = np.append(last[target] + scattered(inverse(information), drawn), 0.0)
         draws = np.vstack([draws, draw])
     return {**start, "draws": draws, "imputation": np.array(imputation)}
 

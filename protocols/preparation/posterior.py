@@ -9,6 +9,7 @@ from protocols.core.disclosure import Array
 from protocols.core.errors import Code, StudyError
 from protocols.core.protocol import Ask, Coordination
 from protocols.core.table import Floats
+from protocols.estimation.draws import Draws
 
 _PRIOR = 1 / 5**2  # precision of the prior of a standardized log odds ratio
 _CONVERGED = 1e-8
@@ -16,7 +17,7 @@ MAX_NEWTON = 15
 _RIDGE = 1e-5  # mice's: a share of each sum of squares that keeps collinear predictors solvable
 
 
-def regression_draw(products: Floats, n: int, rng: np.random.Generator) -> Floats:
+def regression_draw(products: Floats, n: int, draws: Draws) -> Floats:
     """(k + 1,) coefficients and residual standard deviation of a linear regression, drawn.
 
     Args:
@@ -26,8 +27,8 @@ def regression_draw(products: Floats, n: int, rng: np.random.Generator) -> Float
     covariance = inverse(xx + np.diag(_RIDGE * np.diag(xx)))
     coef = covariance @ xy
     rss = yy - 2 * coef @ xy + coef @ xx @ coef
-    sigma = np.sqrt(max(rss, 0.0) / rng.chisquare(max(n - len(coef), 1)))
-    return np.append(coef + sigma * scattered(covariance, rng), sigma)
+    sigma = np.sqrt(max(rss, 0.0) / draws.chi_square(max(n - len(coef), 1)))
+    return np.append(coef + sigma * scattered(covariance, draws), sigma)
 
 
 def inverse(matrix: Floats) -> Floats:
@@ -45,9 +46,9 @@ def inverse(matrix: Floats) -> Floats:
     return (inverted + inverted.T) / 2
 
 
-def scattered(covariance: Floats, rng: np.random.Generator) -> Floats:
+def scattered(covariance: Floats, draws: Draws) -> Floats:
     """A (k,) draw from the normal distribution of this covariance about 0."""
-    normal = rng.standard_normal(len(covariance))
+    normal = draws.normal(len(covariance))
     try:
         draw: Floats = np.linalg.cholesky(covariance) @ normal
     except np.linalg.LinAlgError:

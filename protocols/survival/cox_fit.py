@@ -1,7 +1,7 @@
 """The coordinator's half of a Cox model: where its search begins, the search, what is asked at its end."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,7 @@ def _begin_shared(spec: CoxSpec) -> Coordination[_Fit]:
             "score": at.score,
             "information": at.information,
         }
-        return Total({**total.arrays, **arrays}, total.sites, total.min_count)
+        return replace(total, arrays={**total.arrays, **arrays})
 
     null = yield Ask("risk_sets", {"coef": zero, **common})
     return _Fit(

@@ -15,7 +15,7 @@ Reference: Wolpert, Neural Networks 5 (1992) 241; Breiman, Mach Learn 24 (1996) 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -214,7 +214,7 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
         kept = _kept(spec, total)
         shift, scale = np.zeros(2 * len(spec.experts)), np.ones(2 * len(spec.experts))
         columns = [j - 1 for j in kept[1:]]
-        part = Total({"n": total["n"], **{k: total[k][columns] for k in ("sum", "square")}}, total.sites)
+        part = replace(total, arrays={"n": total["n"], **{k: total[k][columns] for k in ("sum", "square")}})
         shift[columns], scale[columns] = location_and_scale(part, [spec.columns()[j] for j in columns])
 
         def evaluate(coef: Floats) -> Ask:
@@ -289,7 +289,7 @@ def _restricted(total: Total, kept: list[int]) -> Total:
     """The answer cut to the terms that are estimated."""
     score, information = total["score"][kept], total["information"][np.ix_(kept, kept)]
     cut = {**total.arrays, "score": score, "information": information}
-    return Total(cut, total.sites, total.min_count)
+    return replace(total, arrays=cut)
 
 
 def result(

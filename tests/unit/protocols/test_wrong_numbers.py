@@ -8,6 +8,7 @@ import pytest
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.protocol import Ask
+from protocols.estimation.draws import Draws
 from protocols.exchange.local import run_locally
 from protocols.exchange.site_answer import answer
 from protocols.preparation.posterior import inverse, regression_draw, scattered
@@ -51,11 +52,11 @@ def test_a_model_that_knows_nothing_has_an_auc_of_a_half_by_fold() -> None:
 
 def test_singular_predictors_of_an_imputation_are_a_code() -> None:
     singular = np.array([[1.0, 1.0], [1.0, 1.0]])
-    for found in (lambda: inverse(singular), lambda: scattered(-singular, np.random.default_rng(0))):
+    for found in (lambda: inverse(singular), lambda: scattered(-singular, Draws(b"", 0))):
         with pytest.raises(StudyError, match="combinations"):
             found()
     with pytest.raises(StudyError, match="do not vary"):
-        regression_draw(np.zeros((3, 3)), 20, np.random.default_rng(0))
+        regression_draw(np.zeros((3, 3)), 20, Draws(b"", 0))
 
 
 @pytest.mark.parametrize(
