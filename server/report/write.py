@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+import pandas as pd
 
+from cdm.vocabulary.csv_file import inert
 from protocols.core.lockstep import Failure
 from protocols.core.protocol import Spec, plain, protocol, specs_in
 from protocols.core.study import Study
@@ -180,7 +182,16 @@ def _write_numbers(study: Study, outcome: Outcome, left: Sequence[Left], out: Pa
     (out / "study.json").write_bytes(study.canonical())
     for name, result in outcome.results.items():
         if not isinstance(result, Failure):
-            result.summary().to_csv(out / f"{name}.csv")
+            _inert(result.summary()).to_csv(out / f"{name}.csv")
+
+
+def _inert(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with words that no spreadsheet takes for a formula; a study's author chose some of them."""
+
+    def shown(cell: object) -> object:
+        return inert(cell) if isinstance(cell, str) else cell
+
+    return frame.map(shown).rename(index=shown, columns=shown)
 
 
 def _size(count: int) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from cdm.vocabulary.csv_file import inert
 from protocols.core.errors import Code, InputError, not_found
 from site_node.features.arrays import Mask
 from site_node.features.functional.maps import LACKS, Lack, NoMapError, Volumes
@@ -264,8 +265,12 @@ def _row(region: str, feature: Feature, settings: Settings) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Writes rows of one form, under their names."""
+    """Writes rows of one form, under their names; no spreadsheet runs a word of them."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: _inert(cell) for name, cell in row.items()} for row in rows)
+
+
+def _inert(cell: object) -> object:
+    return inert(cell) if isinstance(cell, str) else cell
