@@ -77,7 +77,9 @@ def _lift(value: object, buffers: list[bytes]) -> object:
         if dtype not in _DTYPES:
             raise TypeError(f"an array of {value.dtype} does not cross the wire")
         if value.dtype.kind == "f":
-            value = np.where(np.isnan(value), np.nan, value)  # one NaN, one bit pattern: no payload
+            value = (
+                np.where(np.isnan(value), np.nan, value) + 0.0
+            )  # one NaN and one zero: no payload, no sign
         buffers.append(np.ascontiguousarray(value).astype(dtype, copy=False).tobytes())
         return {"$array": [dtype, list(value.shape)]}
     if isinstance(value, Mapping):
