@@ -75,7 +75,7 @@ def beyond_the_steps(folder: Path, weakened: bool) -> Figure:
 @attack(
     "RT17",
     "a study is run again after its runs are spent, after it has expired, and under parts of its name",
-    works_from=5,
+    works_from=3,
 )
 def replayed(folder: Path, weakened: bool) -> Figure:
     site, study = AttackedSite(folder), a_study()

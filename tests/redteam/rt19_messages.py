@@ -1,4 +1,4 @@
-"""RT19, RT21, RT57, RT59, RT61: messages that differ a little, or by site, or say more than they show."""
+"""RT19, RT21, RT57, RT59: messages that differ a little, or by site, or say more than they show."""
 
 import math
 import struct
@@ -107,8 +107,8 @@ def split_view(folder: Path, weakened: bool) -> Figure:
 )
 def two_questions(folder: Path, weakened: bool) -> Figure:
     agents, sums = _agents(folder, True), []
-    center = agents.center
-    keys = {site: center.sites[site].masking_key for site in TABLES}
+    center, roster = agents.center, tuple(TABLES)
+    center.start(STUDY, "r1", roster, {site: agent.handle for site, agent in agents.agents.items()})
     usual, other = np.zeros(2), np.array([1.0, 0.0])
     stream = Member._stream
 
@@ -123,8 +123,8 @@ def two_questions(folder: Path, weakened: bool) -> Figure:
                 ask = Ask(
                     "derivatives", {"coef": coef, "shift": np.zeros(1), "scale": np.ones(1)}, analysis="a"
                 )
-                question = RoundQuestion(STUDY.hash(), "r1", number, tuple(TABLES), (ask,), keys)
-                reply = agent.handle("round", center.plain_question(question))
+                question = RoundQuestion(STUDY.hash(), "r1", number, roster, (ask,))
+                reply = agent.handle("round", center.question(question))
                 sent[site] = RoundAnswer.decode(unseal(reply, agent.conductor.key, "answer")).answers[0]
             counts = {"n", "n_events"}
             try:
@@ -176,24 +176,3 @@ def other_spellings(folder: Path, weakened: bool) -> Figure:
             except WireError:
                 pass
     return Figure(read, f"of {len(spellings)} are read")
-
-
-@attack("RT61", "a coordinator who speaks a version from before the sites conducted", works_from=2)
-def older_version(folder: Path, weakened: bool) -> Figure:
-    got = 0
-    for version in (1, wire.SCHEMA_VERSION - 1):
-        with weaken(wire, "SCHEMA_VERSION", version, True):
-            sealed = _agents_message(folder / str(version))
-        agents, message = sealed
-        with weaken(wire, "SCHEMA_VERSION", version, weakened):
-            agents.replies = {"a": agents.agents["a"].handle("round", message)}
-            got += _answered(agents)
-    return Figure(got, "of 2 versions answered")
-
-
-def _agents_message(folder: Path) -> tuple[Agents, bytes]:
-    """Sites that only obey, and a first question in the version of the moment."""
-    agents = _agents(folder, True)
-    keys = {site: agents.center.sites[site].masking_key for site in TABLES}
-    question = RoundQuestion(STUDY.hash(), "r1", 0, tuple(TABLES), (Ask("moments", analysis="a"),), keys)
-    return agents, agents.center.plain_question(question)
