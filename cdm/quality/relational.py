@@ -98,7 +98,7 @@ def _concept_is(column: ColumnElement[int], so: ColumnElement[bool]) -> ColumnEl
 def mapped(table: Table) -> Iterator[Check]:
     """What a row is has a standard concept, and its source's code is kept and has its own concept."""
     for column in table.c:
-        if not (column.index and column.info.get("references") == "concept"):
+        if not column.info.get("says_what"):
             continue
         is_feature = _is_feature_of_an_image() if table is measurement else None
         unmapped = column == 0 if is_feature is None else and_(column == 0, ~is_feature)

@@ -2,7 +2,19 @@
 
 from sqlalchemy import Table, UniqueConstraint
 
-from cdm.schema.columns import concept_id, day, integer, key, large, metadata, moment, number, reference, text
+from cdm.schema.columns import (
+    code_index,
+    concept_id,
+    day,
+    integer,
+    key,
+    large,
+    metadata,
+    moment,
+    number,
+    reference,
+    text,
+)
 
 person = Table(
     "person",
@@ -42,7 +54,7 @@ visit_occurrence = Table(
     metadata,
     key("visit_occurrence_id"),
     reference("person_id", "person", required=True, index=True),
-    concept_id("visit_concept_id", domain="Visit", required=True, index=True),
+    concept_id("visit_concept_id", domain="Visit", required=True, says_what=True),
     day("visit_start_date", required=True),
     moment("visit_start_datetime"),
     day("visit_end_date", required=True),
@@ -57,6 +69,7 @@ visit_occurrence = Table(
     concept_id("discharged_to_concept_id", domain="Visit"),
     text("discharged_to_source_value", 50),
     reference("preceding_visit_occurrence_id", "visit_occurrence"),
+    code_index("visit_occurrence", "visit", "visit_start_date"),
 )
 
 visit_detail = Table(
@@ -88,7 +101,7 @@ condition_occurrence = Table(
     metadata,
     key("condition_occurrence_id"),
     reference("person_id", "person", required=True, index=True),
-    concept_id("condition_concept_id", domain="Condition", required=True, index=True),
+    concept_id("condition_concept_id", domain="Condition", required=True, says_what=True),
     day("condition_start_date", required=True),
     moment("condition_start_datetime"),
     day("condition_end_date"),
@@ -102,6 +115,7 @@ condition_occurrence = Table(
     text("condition_source_value", 50),
     concept_id("condition_source_concept_id"),
     text("condition_status_source_value", 50),
+    code_index("condition_occurrence", "condition", "condition_start_date"),
 )
 
 drug_exposure = Table(
@@ -109,7 +123,7 @@ drug_exposure = Table(
     metadata,
     key("drug_exposure_id"),
     reference("person_id", "person", required=True, index=True),
-    concept_id("drug_concept_id", domain="Drug", required=True, index=True),
+    concept_id("drug_concept_id", domain="Drug", required=True, says_what=True),
     day("drug_exposure_start_date", required=True),
     moment("drug_exposure_start_datetime"),
     day("drug_exposure_end_date", required=True),
@@ -130,6 +144,7 @@ drug_exposure = Table(
     concept_id("drug_source_concept_id"),
     text("route_source_value", 50),
     text("dose_unit_source_value", 50),
+    code_index("drug_exposure", "drug", "drug_exposure_start_date"),
 )
 
 procedure_occurrence = Table(
@@ -137,7 +152,7 @@ procedure_occurrence = Table(
     metadata,
     key("procedure_occurrence_id"),
     reference("person_id", "person", required=True, index=True),
-    concept_id("procedure_concept_id", domain="Procedure", required=True, index=True),
+    concept_id("procedure_concept_id", domain="Procedure", required=True, says_what=True),
     day("procedure_date", required=True),
     moment("procedure_datetime"),
     day("procedure_end_date"),
@@ -151,6 +166,7 @@ procedure_occurrence = Table(
     text("procedure_source_value", 50),
     concept_id("procedure_source_concept_id"),
     text("modifier_source_value", 50),
+    code_index("procedure_occurrence", "procedure", "procedure_date"),
 )
 
 device_exposure = Table(
@@ -182,7 +198,7 @@ measurement = Table(
     metadata,
     key("measurement_id"),
     reference("person_id", "person", required=True, index=True),
-    concept_id("measurement_concept_id", domain="Measurement", required=True, index=True),
+    concept_id("measurement_concept_id", domain="Measurement", required=True, says_what=True),
     day("measurement_date", required=True),
     moment("measurement_datetime"),
     text("measurement_time", 10),
@@ -203,6 +219,7 @@ measurement = Table(
     text("value_source_value", 50),
     large("measurement_event_id"),
     concept_id("meas_event_field_concept_id"),
+    code_index("measurement", "measurement", "measurement_date"),
 )
 
 observation = Table(
@@ -210,7 +227,7 @@ observation = Table(
     metadata,
     key("observation_id"),
     reference("person_id", "person", required=True, index=True),
-    concept_id("observation_concept_id", required=True, index=True),
+    concept_id("observation_concept_id", required=True, says_what=True),
     day("observation_date", required=True),
     moment("observation_datetime"),
     concept_id("observation_type_concept_id", domain="Type Concept", required=True),
@@ -229,6 +246,7 @@ observation = Table(
     text("value_source_value", 50),
     large("observation_event_id"),
     concept_id("obs_event_field_concept_id"),
+    code_index("observation", "observation", "observation_date"),
 )
 
 death = Table(

@@ -7,7 +7,7 @@ is to be loaded and reported, not lost.
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Column, Date, DateTime, Double, Integer, MetaData, String, Text
+from sqlalchemy import BigInteger, Column, Date, DateTime, Double, Index, Integer, MetaData, String, Text
 
 metadata = MetaData(
     naming_convention={
@@ -33,11 +33,31 @@ def reference(name: str, table: str, *, required: bool = False, index: bool = Fa
 
 
 def concept_id(
-    name: str, *, domain: str = "", concept_class: str = "", required: bool = False, index: bool = False
+    name: str,
+    *,
+    domain: str = "",
+    concept_class: str = "",
+    required: bool = False,
+    index: bool = False,
+    says_what: bool = False,
 ) -> Column[int]:
-    """A concept_id; `domain` and `concept_class` are what the standard requires of the concept."""
-    info = {"references": "concept", "domain": domain, "concept_class": concept_class}
+    """A concept_id; `domain` and `concept_class` are what the standard requires of the concept.
+
+    `says_what` a row of the table is: by an index of its own (`index`), or by the table's `code_index`.
+    """
+    info = {
+        "references": "concept",
+        "domain": domain,
+        "concept_class": concept_class,
+        "says_what": says_what or index,
+    }
     return Column(name, Integer, nullable=not required, index=index, info=info)
+
+
+def code_index(table: str, prefix: str, day: str) -> Index:
+    """The index by which a study finds records: by their codes, then by person and day."""
+    codes = (f"{prefix}_concept_id", f"{prefix}_source_concept_id", f"{prefix}_source_value")
+    return Index(f"ix_{table}_codes", *codes, "person_id", day)
 
 
 def integer(name: str, *, required: bool = False) -> Column[int]:

@@ -23,9 +23,11 @@ from cdm.cohorts.cohort import (
 from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
 from cdm.schema import person
 from cdm.vocabulary.concepts import Vocabulary
+from protocols.core.variables import Window
 from site_node.features.arrays import Mask
 from site_node.study_table import atlas, consents, genomic_records, records
-from site_node.study_table.people import SOURCES, People, as_days, has_concept
+from site_node.study_table.codes import SOURCES, Codes
+from site_node.study_table.people import People, as_days
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,15 @@ def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabula
     Records of people who are not in `person` are nobody's, and a day before the birth or in the future, or
     the one that stands for "not known", dates nothing.
     """
-    found = union_all(
-        *(
-            select(table.c.person_id, table.c[day].label("day")).where(
-                has_concept((table, prefix, day), event.concepts, vocabulary)
-            )
-            for table, prefix, day in SOURCES[event.domain]
-        )
-    ).subquery()
+    codes = Codes()
+    branches = [
+        select(source[0].c.person_id, source[0].c[source[2]].label("day")).where(is_it)
+        for source in SOURCES[event.domain]
+        for is_it in codes.carrying(connection, vocabulary, source, event.concepts)
+    ]
+    if not branches:
+        return People(connection, vocabulary, np.zeros(0, dtype=np.int64), as_days([]))
+    found = union_all(*branches).subquery()
     chosen: Callable[..., Any] = func.min if event.pick == "first" else func.max
     can_be = (
         found.c.day > DAY_NOT_KNOWN,
@@ -103,7 +106,7 @@ def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabula
     )
     answers = connection.execute(statement).all()
     persons = np.array([person_id for person_id, _ in answers], dtype=np.int64)
-    return People(connection, vocabulary, persons, as_days([day for _, day in answers]))
+    return People(connection, vocabulary, persons, as_days([day for _, day in answers]), codes=codes)
 
 
 @singledispatch
@@ -128,8 +131,8 @@ def _(rule: SexIs, people: People) -> Mask:
 
 @keeps.register
 def _(rule: HasRecord, people: People) -> Mask:
-    events = records.occurrences(people, rule.domain, rule.concepts).within(rule.from_days, rule.to_days)
-    present = np.bincount(events.rows, minlength=len(people)) > 0
+    window = Window(from_days=rule.from_days, to_days=rule.to_days)
+    present = records.occurred(people, rule.domain, rule.concepts, window)
     return ~present if rule.absent else present
 
 

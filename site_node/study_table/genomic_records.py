@@ -11,7 +11,18 @@ mean it, because several genes have it or a spreadsheet made it a date, makes it
 from typing import Literal
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from cdm.etl.genomics.genomic_profile import block_of, unpack
 from cdm.etl.genomics.sample_numbers import CTDNA, PLOIDY, PURITY
@@ -22,6 +33,7 @@ from site_node.features import clinical, genomics
 from site_node.features.arrays import Floats, Integers
 from site_node.features.clinical import Events
 from site_node.features.genomics import burden, clonality, copy_number, mutation
+from site_node.study_table.codes import MEASUREMENT
 from site_node.study_table.people import People, as_numbers
 
 Origin = Literal["somatic", "germline", "any"]
@@ -212,11 +224,8 @@ def ctdna(people: People, gene: str | None) -> Events:
     genes = gene_names().names(gene).certain if gene else ()
     names = sorted(f"{CTDNA}:{one}"[:50] for one in genes) or [CTDNA]
     columns = measurement.c
-    return people.events(
-        select(columns.person_id, columns.measurement_date, columns.value_as_number).where(
-            columns.measurement_source_value.in_(names), people.are(columns.person_id)
-        )
-    )
+    asked = people.named(MEASUREMENT, names, columns.measurement_date, columns.value_as_number)
+    return people.events(asked)
 
 
 def purity(people: People) -> Floats:
@@ -225,12 +234,10 @@ def purity(people: People) -> Floats:
     return _each(people, rows, as_numbers(numbers), "mean")
 
 
-def _stated(people: People, name: str) -> Select[tuple[int, int, float]]:
+def _stated(people: People, name: str) -> CompoundSelect[tuple[int, int, float]]:
     """(person_id, sample, number) of what a laboratory states of samples."""
     columns = measurement.c
-    return select(columns.person_id, columns.measurement_event_id, columns.value_as_number).where(
-        columns.measurement_source_value == name, people.are(columns.person_id)
-    )
+    return people.named(MEASUREMENT, [name], columns.measurement_event_id, columns.value_as_number)
 
 
 def cancer_cell_fractions(people: People, gene: str) -> Floats:

@@ -1,65 +1,52 @@
 """The people of a cohort, and the way from their rows in the CDM to arrays: one query for all of them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from operator import ge, le
 from typing import Any
 
 import numpy as np
 from sqlalchemy import (
+    Column,
     ColumnElement,
     CompoundSelect,
     Connection,
+    Date,
     Select,
     Table,
-    and_,
     bindparam,
+    false,
     func,
+    literal,
     or_,
-    true,
+    select,
+    union_all,
 )
 
-from cdm.etl.fhir.condition import CONSIDERED
-from cdm.schema import (
-    condition_occurrence,
-    drug_exposure,
-    measurement,
-    observation,
-    procedure_occurrence,
-    visit_occurrence,
-)
+from cdm.database import append
+from cdm.days import days_between, plus_days
+from cdm.schema.columns import LONG
 from cdm.vocabulary.concepts import Vocabulary
-from cdm.vocabulary.names import ConceptCode, normal_code
-from protocols.core.errors import Code, SpecError
+from cdm.vocabulary.names import ConceptCode
+from protocols.core.variables import Window
 from site_node.features.arrays import Floats, Integers
 from site_node.features.clinical import Days, Events
-
-LOCAL = "local"  # a hospital's own code system, which the ETL writes without a prefix
-SOURCE_VALUE_LENGTH = 50
-# People whom a statement lists, up to three times, within SQLite's million characters; a larger cohort is cut
-# out of everybody's answers instead.
-ASKED_BY_NAME = 10_000
+from site_node.study_table.codes import (
+    Codes,
+    Source,
+    as_written,
+    concept_ids,
+    parse_concept,
+    temporary,
+)
 
 Statement = Select[Any] | CompoundSelect[Any]
-Source = tuple[Table, str, str]  # an event table, the prefix of its concept columns, the column of its day
 
-CONDITION: Source = (condition_occurrence, "condition", "condition_start_date")
-PROCEDURE: Source = (procedure_occurrence, "procedure", "procedure_date")
-DRUG: Source = (drug_exposure, "drug", "drug_exposure_start_date")
-MEASUREMENT: Source = (measurement, "measurement", "measurement_date")
-OBSERVATION: Source = (observation, "observation", "observation_date")
-VISIT: Source = (visit_occurrence, "visit", "visit_start_date")
-
-# The ETL puts a row where the domain of its standard concept says, and where FHIR's resource says if the site
-# has no vocabulary. One study asks sites of both kinds, so a record is looked for where either may put it.
-SOURCES: dict[str, tuple[Source, ...]] = {
-    "condition": (CONDITION, OBSERVATION),
-    "procedure": (PROCEDURE, MEASUREMENT, OBSERVATION),
-    "drug": (DRUG,),
-    "measurement": (MEASUREMENT, OBSERVATION),
-    "observation": (OBSERVATION, MEASUREMENT),
-    "visit": (VISIT,),
-}
+MILLENNIA_DAYS = 366 * 1000
+MOST_DAYS = 4_000_000  # from the year 1 to 9999 it is fewer
 
 
 @dataclass(frozen=True)
@@ -72,6 +59,7 @@ class People:
         persons: (n,) distinct person_ids, ascending.
         index: (n,) datetime64[D], the index dates.
         doubts: records that the variable in hand left out or read by a policy, by kind of doubt.
+        codes: what stands in the event tables.
     """
 
     connection: Connection
@@ -79,15 +67,73 @@ class People:
     persons: Integers
     index: Days
     doubts: Counter[str] = field(default_factory=Counter, compare=False)
+    codes: Codes = field(default_factory=Codes, compare=False)
 
     def __len__(self) -> int:
         return len(self.persons)
 
+    @cached_property
+    def listed(self) -> Table:
+        """These people in their database, for as long as the transaction: person_id and index_date."""
+        key = Column("person_id", LONG, primary_key=True, autoincrement=False)
+        table = temporary(self.connection, "people", [key, Column("index_date", Date, nullable=False)])
+        days = np.datetime_as_string(self.index).tolist()
+        append(self.connection, table, table.c.keys(), zip(self.persons.tolist(), days, strict=True))
+        # How many they are decides from which end a statement is read.
+        self.connection.exec_driver_sql(f"ANALYZE {table.name}")
+        return table
+
     def are(self, column: ColumnElement[int]) -> ColumnElement[bool]:
-        """Whether a column of person_ids names one of these people; always true for very many of them."""
-        if len(self) > ASKED_BY_NAME:
-            return true()
-        return column.in_(literal_ids(self.persons.tolist()))
+        """Whether a column of person_ids names one of these people."""
+        return column.in_(select(self.listed.c.person_id))
+
+    def records(
+        self,
+        sources: Sequence[Source],
+        concepts: Sequence[str],
+        window: Window,
+        columns: Callable[[Source], Sequence[ColumnElement[Any]]],
+    ) -> CompoundSelect[Any]:
+        """(person_id, …) of these people's records of one of the concepts in a window of days.
+
+        `columns` are what is asked of a record, alike of each source.
+        """
+        branches = [
+            self._record(source, columns(source), is_it, *self._inside(source[0].c[source[2]], window))
+            for source in sources
+            for is_it in self.codes.carrying(self.connection, self.vocabulary, source, concepts)
+        ]
+        return union_all(*branches or [self._record(sources[0], columns(sources[0]), false())])
+
+    def named(
+        self, source: Source, names: Collection[str], *columns: ColumnElement[Any]
+    ) -> CompoundSelect[Any]:
+        """(person_id, …) of these people's records that the ETL wrote under one of these names."""
+        found = self.codes.named(self.connection, source, names)
+        return union_all(*(self._record(source, columns, is_it) for is_it in found or [false()]))
+
+    def _record(
+        self, source: Source, columns: Sequence[ColumnElement[Any]], *conditions: ColumnElement[bool]
+    ) -> Select[Any]:
+        of = source[0].c.person_id
+        return (
+            select(of, *columns)
+            .join_from(self.listed, source[0], self.listed.c.person_id == of)
+            .where(*conditions)
+        )
+
+    def _inside(self, day: ColumnElement[Any], window: Window) -> list[ColumnElement[bool]]:
+        """Conditions for a day in a window around the index date, both ends included."""
+        index = self.listed.c.index_date
+        conditions: list[ColumnElement[bool]] = []
+        for days, is_inside, otherwise in ((window.from_days, ge, date.min), (window.to_days, le, date.max)):
+            if days is None:
+                continue
+            if abs(days) > MILLENNIA_DAYS:
+                conditions.append(is_inside(days_between(index, day), max(-MOST_DAYS, min(days, MOST_DAYS))))
+            else:  # what an index finds; SQLite has no day outside of its years
+                conditions.append(is_inside(day, func.coalesce(plus_days(index, literal(days)), otherwise)))
+        return conditions
 
     def ask(self, statement: Statement) -> tuple[Integers, list[tuple[Any, ...]]]:
         """The rows of these people that a statement with the columns (person_id, …) gives.
@@ -141,78 +187,25 @@ def as_numbers(values: Sequence[Any]) -> Floats:
     return np.array(values, dtype=np.float64)
 
 
-def has_concept(source: Source, concepts: Sequence[str], vocabulary: Vocabulary) -> ColumnElement[bool]:
-    """Whether a row of an event table carries one of the concepts, such as `LOINC:89243-0` or `ICD10CM:C71%`.
-
-    Where the site's vocabulary knows the code, by the concept and the source concept, and those below it; and
-    always by what the ETL keeps of the source's own code: `*_source_value` is `VOCABULARY:code`, at most 50
-    characters, or the code alone where the code system is the hospital's own (`local:code` in a study).
-    """
-    table, prefix, _ = source
-    if table is observation:
-        return and_(_carries(table, prefix, concepts, vocabulary), _is_stated())
-    return _carries(table, prefix, concepts, vocabulary)
-
-
-def _is_stated() -> ColumnElement[bool]:
-    """Whether an observation is not of a diagnosis that was ruled out, or only considered."""
-    qualifier = observation.c.qualifier_source_value
-    return or_(qualifier.is_(None), qualifier.not_in(CONSIDERED))
-
-
-def _carries(
-    table: Table, prefix: str, concepts: Sequence[str], vocabulary: Vocabulary
-) -> ColumnElement[bool]:
-    codes = [parse_concept(concept) for concept in concepts]
-    is_written = [written(table.c[f"{prefix}_source_value"], code) for code in codes]
-    ids = _concept_ids(codes, vocabulary)
-    if not ids:
-        return or_(*is_written)
-    columns = (table.c[f"{prefix}_concept_id"], table.c[f"{prefix}_source_concept_id"])
-    return or_(*is_written, *(column.in_(literal_ids(ids)) for column in columns))
-
-
 def has_value(table: Table, values: Sequence[str], vocabulary: Vocabulary) -> ColumnElement[bool]:
     """Whether the coded value of a row of measurement or observation is one of `values`.
 
-    A value is a concept (`LOINC:LA9633-4`), found as `has_concept` finds it, or a source's own code (`G3`).
+    A value is a concept (`LOINC:LA9633-4`), found as `Codes` finds it, or a source's own code (`G3`).
     """
     own = [value for value in values if ":" not in value]
     codes = [parse_concept(value) for value in values if ":" in value]
     source_value = table.c.value_source_value
     return or_(
         source_value.in_(own),
-        *(written(source_value, code) for code in codes),
-        table.c.value_as_concept_id.in_(literal_ids(_concept_ids(codes, vocabulary))),
+        *(_written(source_value, code) for code in codes),
+        table.c.value_as_concept_id.in_(literal_ids(sorted(concept_ids(codes, vocabulary)))),
     )
 
 
-def written(column: ColumnElement[str], code: ConceptCode) -> ColumnElement[bool]:
-    """Whether a `*_source_value` is the code, as the ETL writes it."""
-    is_local = code.vocabulary_id == LOCAL or code.vocabulary_id.startswith(f"{LOCAL}-")
-    text = (code.stem if is_local else f"{code.vocabulary_id}:{code.stem}")[:SOURCE_VALUE_LENGTH]
+def _written(column: ColumnElement[str], code: ConceptCode) -> ColumnElement[bool]:
+    text = as_written(code)
     # Not LIKE: SQLite's ignores case and PostgreSQL's does not.
     return func.substr(column, 1, len(text)) == text if code.is_prefix else column == text
-
-
-def parse_concept(text: str) -> ConceptCode:
-    """The vocabulary and code of `VOCABULARY:code`.
-
-    Raises:
-        SpecError: it is not written so.
-    """
-    try:
-        found = ConceptCode.parse(text)
-    except ValueError as error:
-        raise SpecError(Code.INVALID_STUDY, f"{text!r} is not a concept: {error}") from None
-    if found.stem.endswith("."):  # `C71.%` leaves C71 itself out
-        return found
-    stem = normal_code(found.vocabulary_id, found.stem)
-    return ConceptCode(found.vocabulary_id, f"{stem}%" if found.is_prefix else stem)
-
-
-def _concept_ids(codes: Sequence[ConceptCode], vocabulary: Vocabulary) -> list[int]:
-    return sorted({concept_id for code in codes for concept_id in vocabulary.concept_ids(code)})
 
 
 def literal_ids(ids: list[int]) -> Any:

@@ -1,32 +1,55 @@
-"""The numbers of a measurement in one unit: converted, bounded, or left out and counted, never mixed."""
+"""The numbers of a measurement in one unit: converted, bounded, or left out and counted, never mixed.
 
-from collections import Counter
+The database looks through a person's records and gives those of each kind (bound or not, and of which unit)
+that may be picked: of the first or last day, or the smallest or largest number. What UCUM makes of a number,
+and which of several kinds is picked, is decided here: a conversion keeps the order of the numbers of a unit.
+"""
+
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Integer, Select, Table, cast, null, select, union_all
+from sqlalchemy import ColumnElement, Integer, cast, func, null, select
 
 from cdm.etl.omop_concepts import EQUAL, OPERATOR
 from cdm.schema import concept
 from cdm.vocabulary.ucum import conversion, parse
 from protocols.core.errors import Code, SpecError
-from protocols.core.variables import Measurement, Window
-from site_node.features.arrays import Floats, Mask
-from site_node.features.clinical import Events
-from site_node.study_table.people import (
-    MEASUREMENT,
-    OBSERVATION,
-    People,
-    Source,
-    as_numbers,
-    as_seconds,
-    has_concept,
-)
+from protocols.core.variables import Measurement
+from site_node.features.arrays import Floats, Integers
+from site_node.features.clinical import Events, one_each
+from site_node.study_table.codes import MEASUREMENT, OBSERVATION, Source
+from site_node.study_table.people import People, as_numbers, as_seconds
 
 UPPER_BOUNDS = {OPERATOR["<"], OPERATOR["<="]}  # the number is the upper bound of the value
 BOUNDS = {*UPPER_BOUNDS, OPERATOR[">"], OPERATOR[">="]}
 COUNTS = "1"
+INFINITY = float("inf")
+
+
+class Kind(NamedTuple):
+    """What tells numbers apart before they can be compared."""
+
+    operator: int | None
+    unit: str | None
+    unit_concept_id: int | None
+
+
+class Numbers(NamedTuple):
+    """Numbers as the database gave them.
+
+    Attributes:
+        rows: (k,) the row in the table of the person.
+        values: (k,) as recorded.
+        kinds, kind: the different kinds, and (k,) which of them each number is of.
+        times: (k,) for how many records it stands.
+    """
+
+    rows: Integers
+    values: Floats
+    kinds: list[Kind]
+    kind: Integers
+    times: Integers
 
 
 def measured(people: People, variable: Measurement) -> Events:
@@ -39,92 +62,155 @@ def measured(people: People, variable: Measurement) -> Events:
     Raises:
         SpecError: the records are of several units and the study names none, or one that UCUM has not.
     """
-    sources = (MEASUREMENT, OBSERVATION)
-    rows, columns = people.ask(union_all(*(_statement(people, variable.concept, one) for one in sources)))
-    days, values, times, operators, units, unit_ids = columns
-    events = Events(rows, people.since_index(rows, days), as_numbers(values), as_seconds(times))
-    inside = _inside(events, variable.window)
-    kept = inside & _bounds(events.values, operators, variable, inside, people.doubts)
-    numbers = _in_one_unit(people, variable, events.values, _ucum(people, units, unit_ids), kept)
-    known = Events(rows, events.days, numbers, events.seconds)
-    return known.where(kept & ~np.isnan(numbers))
+    each = _records(people, variable)
+    statement = select(each.person_id, each.number, *_kind(each), each.day, each.moment)
+    rows, (values, *kinds, days, moments) = people.ask(statement)
+    numbers = _in_one_unit(people, variable, _numbers(rows, values, kinds))
+    events = Events(rows, people.since_index(rows, days), numbers, as_seconds(moments))
+    return events.where(~np.isnan(numbers))
 
 
-def _statement(people: People, concept_code: str, source: Source) -> Select[Any]:
-    table, _, day = source
-    return select(
-        table.c.person_id,
-        table.c[day],
-        table.c.value_as_number,
-        table.c[f"{day}time"],
-        _operator(table),
-        table.c.unit_source_value,
-        table.c.unit_concept_id,
-    ).where(
-        has_concept(source, [concept_code], people.vocabulary),
-        table.c.value_as_number.is_not(None),
-        people.are(table.c.person_id),
-    )
+def picked(people: People, variable: Measurement) -> Floats:
+    """(n,) the one number per person that the variable picks of `measured`; NaN without one.
+
+    Raises:
+        SpecError: as `measured`.
+    """
+    match variable.pick:
+        case "mean":
+            events = _any_day(people, variable)
+        case "min" | "max":
+            events = _extremes(people, variable)
+        case _:
+            events = _of_one_day(people, variable)
+    return one_each(events, len(people), variable.pick)
 
 
-def _operator(table: Table) -> Any:
-    """The column of the operator; observation has none, and no bound stands there as a number."""
-    return table.c.operator_concept_id if "operator_concept_id" in table.c else cast(null(), Integer)
+def _any_day(people: People, variable: Measurement) -> Events:
+    """All numbers, in an order that does not hang on the database: a sum's last digits are the same."""
+    each = _records(people, variable)
+    rows, (values, *kinds) = people.ask(select(each.person_id, each.number, *_kind(each)))
+    numbers = _in_one_unit(people, variable, _numbers(rows, values, kinds))
+    order = np.lexsort((numbers, rows))
+    return Events(rows[order], np.zeros(len(rows), dtype=np.int64), numbers[order])
 
 
-def _inside(events: Events, window: Window) -> Mask:
-    from_days = -np.inf if window.from_days is None else window.from_days
-    to_days = np.inf if window.to_days is None else window.to_days
-    inside: Mask = (events.days >= from_days) & (events.days <= to_days)
-    return inside
+def _extremes(people: People, variable: Measurement) -> Events:
+    """The smallest or largest number of each kind."""
+    each = _records(people, variable)
+    of = (each.person_id, *_kind(each))
+    extreme = func.min(each.number) if variable.pick == "min" else func.max(each.number)
+    rows, (*kinds, values, times) = people.ask(select(*of, extreme, func.count()).group_by(*of))
+    numbers = _in_one_unit(people, variable, _numbers(rows, values, kinds, times))
+    return Events(rows, np.zeros(len(rows), dtype=np.int64), numbers)
 
 
-def _bounds(
-    values: Floats, operators: Sequence[Any], variable: Measurement, inside: Mask, doubts: Counter[str]
-) -> Mask:
-    """(k,) which numbers are used; bounds are replaced in place as the variable says."""
-    kept = np.ones(len(values), dtype=bool)
-    for place, operator in enumerate(operators):
-        if operator is None or operator == EQUAL:
+def _of_one_day(people: People, variable: Measurement) -> Events:
+    """The numbers of each kind on the first or last day of that kind.
+
+    Those of the day that counts are among them: it is the first or last one of its kinds.
+    """
+    each = _records(people, variable)
+    of = (each.person_id, *_kind(each))
+    day = func.min(each.day) if variable.pick == "first" else func.max(each.day)
+    ranked = select(
+        *of,
+        *(each.day, each.number, each.moment),
+        day.over(partition_by=of).label("chosen"),
+        func.count().over(partition_by=of).label("times"),
+    ).subquery()
+    columns = ranked.c
+    statement = select(
+        columns.person_id, columns.number, *_kind(columns), columns.times, columns.day, columns.moment
+    ).where(columns.day == columns.chosen)
+    rows, (values, *kinds, times, days, moments) = people.ask(statement)
+    found = _numbers(rows, values, kinds, times)
+    _, first = np.unique(found.rows * len(found.kinds) + found.kind, return_index=True)
+    once = np.zeros(len(rows), dtype=np.int64)
+    once[first] = found.times[first]  # several of one day stand for the same records
+    numbers = _in_one_unit(people, variable, found._replace(times=once))
+    return Events(rows, people.since_index(rows, days), numbers, as_seconds(moments))
+
+
+def _records(people: People, variable: Measurement) -> Any:
+    """The columns of the records that have a number: person_id, day, moment, number and those of `Kind`."""
+
+    def columns(source: Source) -> Sequence[ColumnElement[Any]]:
+        table, _, day = source
+        # Observation has no operator, and no bound stands there as a number.
+        operator = table.c.operator_concept_id if table is MEASUREMENT[0] else cast(null(), Integer)
+        return (
+            table.c[day].label("day"),
+            table.c[f"{day}time"].label("moment"),
+            table.c.value_as_number.label("number"),
+            operator.label("operator"),
+            table.c.unit_source_value.label("unit"),
+            table.c.unit_concept_id.label("unit_concept_id"),
+        )
+
+    found = people.records(
+        (MEASUREMENT, OBSERVATION), [variable.concept], variable.window, columns
+    ).subquery()
+    return select(found).where(found.c.number <= INFINITY).subquery().c  # neither NULL nor PostgreSQL's NaN
+
+
+def _kind(columns: Any) -> list[ColumnElement[Any]]:
+    return [columns[name] for name in Kind._fields]
+
+
+def _numbers(
+    rows: Integers, values: Sequence[Any], kinds: Sequence[Sequence[Any]], times: Sequence[int] | None = None
+) -> Numbers:
+    known: dict[tuple[Any, ...], int] = {}
+    kind = [known.setdefault(one, len(known)) for one in zip(*kinds, strict=True)]
+    stands_for = np.ones(len(rows), dtype=np.int64) if times is None else np.array(times, dtype=np.int64)
+    found = [Kind(*one) for one in known]
+    return Numbers(rows, as_numbers(values), found, np.array(kind, dtype=np.int64), stands_for)
+
+
+def _in_one_unit(people: People, variable: Measurement, numbers: Numbers) -> Floats:
+    """(k,) the numbers in the variable's unit, or in the only one that they have; NaN for those left out."""
+    records = np.bincount(numbers.kind, weights=numbers.times, minlength=len(numbers.kinds)).astype(np.int64)
+    units = _ucum(people, numbers.kinds)
+    shares = [_bound(people, variable, kind, int(n)) for kind, n in zip(numbers.kinds, records, strict=True)]
+    used = {unit for unit, share in zip(units, shares, strict=True) if share is not None}
+    to = variable.unit or _only_unit(variable, used)
+    if variable.unit is not None and parse(variable.unit) is None:
+        raise SpecError(Code.INVALID_STUDY, f"{variable.concept}: {variable.unit} is not a unit of UCUM")
+    found = np.full(len(numbers.values), np.nan)
+    for place, (unit, share) in enumerate(zip(units, shares, strict=True)):
+        if share is None:
             continue
-        doubts["comparator"] += int(inside[place])
-        if variable.comparator == "half" and operator in UPPER_BOUNDS:
-            values[place] /= 2
-        elif variable.comparator != "limit" or operator not in BOUNDS:
-            kept[place] = False
-    return kept
+        of_kind = numbers.kind == place
+        # A number without a unit is a count where counts are asked for; else its unit is not known.
+        way = conversion(unit or COUNTS, to) if to is not None and unit != to else float
+        if way is None:
+            people.doubts["unit-missing" if unit is None else "unit-unknown"] += int(records[place])
+        else:
+            different, where = np.unique(numbers.values[of_kind] * share, return_inverse=True)
+            found[of_kind] = np.array([way(value) for value in different.tolist()])[where.ravel()]
+    return found
 
 
-def _ucum(people: People, units: Sequence[str | None], unit_ids: Sequence[int | None]) -> list[str | None]:
-    """The unit of each number: what the site's map or vocabulary says of it, else what the source wrote."""
-    ids = {one for one in unit_ids if one}
+def _bound(people: People, variable: Measurement, kind: Kind, records: int) -> float | None:
+    """What the variable makes of a number of this kind: a share of it, or None where it is left out."""
+    if kind.operator is None or kind.operator == EQUAL:
+        return 1.0
+    people.doubts["comparator"] += records
+    if variable.comparator == "half" and kind.operator in UPPER_BOUNDS:
+        return 0.5
+    return 1.0 if variable.comparator == "limit" and kind.operator in BOUNDS else None
+
+
+def _ucum(people: People, kinds: Sequence[Kind]) -> list[str | None]:
+    """The unit of each kind: what the site's map or vocabulary says of it, else what the source wrote."""
+    ids = {kind.unit_concept_id for kind in kinds if kind.unit_concept_id}
     columns = concept.c
     statement = select(columns.concept_id, columns.concept_code).where(
         columns.vocabulary_id == "UCUM", columns.concept_id.in_(ids)
     )
     codes = {key: code for key, code in people.connection.execute(statement)} if ids else {}
-    return [codes.get(key or 0, unit) for unit, key in zip(units, unit_ids, strict=True)]
-
-
-def _in_one_unit(
-    people: People, variable: Measurement, values: Floats, units: list[str | None], kept: Mask
-) -> Floats:
-    """(k,) the numbers in the variable's unit, or in the only one that they have; NaN for those left out."""
-    to = variable.unit or _only_unit(variable, {unit for unit, used in zip(units, kept, strict=True) if used})
-    if to is None:
-        return values
-    if variable.unit is not None and parse(to) is None:
-        raise SpecError(Code.INVALID_STUDY, f"{variable.concept}: {to} is not a unit of UCUM")
-    found = np.full(len(values), np.nan)
-    for unit in {*units}:
-        of_unit = np.array([one == unit for one in units])
-        # A number without a unit is a count where counts are asked for; else its unit is not known.
-        way = conversion(unit or COUNTS, to) if unit != to else float
-        if way is None:
-            people.doubts["unit-missing" if unit is None else "unit-unknown"] += int(np.sum(of_unit & kept))
-        else:
-            found[of_unit] = [way(value) for value in values[of_unit].tolist()]
-    return found
+    return [codes.get(kind.unit_concept_id or 0, kind.unit) for kind in kinds]
 
 
 def _only_unit(variable: Measurement, units: set[str | None]) -> str | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, case, exists, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, case, exists, func, literal, null, or_, select
 
 from cdm.etl.imaging.image_feature import MEASUREMENT_TABLE, stored_name
 from cdm.etl.person import UNKNOWN_YEAR
@@ -19,19 +20,15 @@ from cdm.schema import (
 )
 from cdm.vocabulary.names import ConceptCode
 from cdm.vocabulary.outcomes import ALIVE, DISEASE_STATUS, VITAL_STATUS, WORSE
+from protocols.core.variables import Window
 from site_node.features import clinical
 from site_node.features.arrays import Floats, Mask
 from site_node.features.clinical import Days, Events, Labels, Pick
-from site_node.study_table.people import (
-    MEASUREMENT,
-    OBSERVATION,
-    SOURCES,
-    People,
-    as_numbers,
-    has_concept,
-    has_value,
-)
+from site_node.study_table.codes import MEASUREMENT, OBSERVATION, SOURCES, Source
+from site_node.study_table.people import People, as_numbers, has_value
 
+ALWAYS = Window()
+AFTER = Window(from_days=0)
 SCANNER_COLUMNS = {
     "manufacturer": "manufacturer",
     "model": "manufacturer_model_name",
@@ -74,61 +71,56 @@ def sex_is(people: People, sex: str) -> Floats:
     return found
 
 
-def findings(people: People, concepts: Sequence[str], values: Sequence[str]) -> Events:
+def findings(
+    people: People, concepts: Sequence[str], values: Sequence[str], window: Window = ALWAYS
+) -> Events:
     """1 for every measurement or observation of the concepts with one of the values, 0 with another."""
-    vocabulary = people.vocabulary
-    return people.events(
-        union_all(
-            *(
-                select(
-                    table.c.person_id,
-                    table.c[day],
-                    case((has_value(table, values, vocabulary), literal(1.0)), else_=literal(0.0)),
-                    table.c[f"{day}time"],
-                ).where(
-                    has_concept((table, prefix, day), concepts, vocabulary),
-                    or_(table.c.value_source_value.is_not(None), table.c.value_as_concept_id > 0),
-                    people.are(table.c.person_id),
-                )
-                for table, prefix, day in (MEASUREMENT, OBSERVATION)
-            )
+
+    def columns(source: Source) -> Sequence[ColumnElement[Any]]:
+        table, _, day = source
+        is_one = case((has_value(table, values, people.vocabulary), literal(1.0)), else_=literal(0.0))
+        answer = case(
+            (or_(table.c.value_source_value.is_not(None), table.c.value_as_concept_id > 0), is_one),
+            else_=null(),
         )
-    )
+        return table.c[day].label("day"), answer.label("answer"), table.c[f"{day}time"].label("moment")
+
+    found = people.records((MEASUREMENT, OBSERVATION), concepts, window, columns).subquery()
+    return people.events(select(found).where(found.c.answer.is_not(None)))
 
 
-def occurrences(people: People, domain: str, concepts: Sequence[str]) -> Events:
+def occurrences(people: People, domain: str, concepts: Sequence[str], window: Window = ALWAYS) -> Events:
     """1 for every record of one of the concepts."""
     return people.events(
-        union_all(
-            *(
-                select(table.c.person_id, table.c[day], literal(1.0)).where(
-                    has_concept((table, prefix, day), concepts, people.vocabulary),
-                    people.are(table.c.person_id),
-                )
-                for table, prefix, day in SOURCES[domain]
-            )
-        )
+        people.records(SOURCES[domain], concepts, window, lambda it: (it[0].c[it[2]], literal(1.0)))
     )
+
+
+def occurred(people: People, domain: str, concepts: Sequence[str], window: Window = ALWAYS) -> Mask:
+    """(n,) whether there is a record of one of the concepts."""
+    each = people.records(SOURCES[domain], concepts, window, lambda _: ()).subquery()
+    rows, _ = people.ask(select(each.c.person_id).distinct())
+    found = np.zeros(len(people), dtype=bool)
+    found[rows] = True
+    return found
 
 
 def scores(people: People, feature: str) -> Floats:
     """(n,) the reader's score of that name; of several readings the earliest."""
     columns = measurement.c
-    statement = select(columns.person_id, columns.measurement_date, columns.value_as_number).where(
-        columns.measurement_source_value == stored_name(feature), people.are(columns.person_id)
+    asked = people.named(
+        MEASUREMENT, [stored_name(feature)], columns.measurement_date, columns.value_as_number
     )
-    return clinical.one_each(people.events(statement), len(people), "first")
+    return clinical.one_each(people.events(asked), len(people), "first")
 
 
 def radiomics(people: People, names: Sequence[str]) -> Floats:
     """(n,) the radiomic feature under the first of the names that the site has, of the nearest image."""
     columns = measurement.c
-    rank = case({name: number for number, name in enumerate(names)}, value=columns.measurement_source_value)
-    statement = select(columns.person_id, columns.measurement_date, columns.value_as_number, rank).where(
-        columns.measurement_source_value.in_(names), people.are(columns.person_id)
-    )
-    rows, (days, values, ranks) = people.ask(statement)
-    place = np.array(ranks, dtype=np.int64)
+    asked = (columns.measurement_date, columns.value_as_number, columns.measurement_source_value)
+    rows, (days, values, written) = people.ask(people.named(MEASUREMENT, set(names), *asked))
+    rank = {name: place for place, name in reversed(list(enumerate(names)))}
+    place = np.array([rank[name] for name in written], dtype=np.int64)
     events = Events(rows, people.since_index(rows, days), as_numbers(values))
     return clinical.one_each(events.where(place == place.min(initial=len(names))), len(people), "nearest")
 
@@ -207,9 +199,9 @@ def overall_survival(people: People) -> tuple[Floats, Floats]:
 def progression_free_survival(people: People) -> tuple[Floats, Floats]:
     """(n,) days and (n,) events: progression or death, or neither at the last assessment of the disease."""
     asked = [str(question) for question in DISEASE_STATUS]
-    after = findings(people, asked, ASSESSED).within(0, None)
+    after = findings(people, asked, ASSESSED, AFTER)
     after = after.where(after.values == 1)
-    worse = findings(people, asked, [str(WORSE)]).within(0, None)
+    worse = findings(people, asked, [str(WORSE)], AFTER)
     worse = worse.where(worse.values == 1)
     return clinical.progression_free_survival(
         people.index, deaths(people), _day_of(people, worse, "min"), _day_of(people, after, "max")

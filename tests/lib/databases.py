@@ -52,6 +52,10 @@ class PostgreSQL:
         engine.dispose()
         return self.url(name)
 
+    def process_id(self) -> int:
+        """The process of which all others of the server are children."""
+        return int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+
     def stop(self) -> None:
         """End the server at once and remove its folder."""
         self._run("pg_ctl", "stop", "--mode=immediate", "--silent")

@@ -15,8 +15,8 @@ from cdm.etl.loader.summary import LoadSummary
 from cdm.etl.record import SourceRecord
 from cdm.vocabulary.concepts import Vocabulary
 from site_node.sources import fhir
+from site_node.study_table.codes import CONDITION, OBSERVATION, Codes
 from site_node.study_table.cohort import evaluate
-from site_node.study_table.people import CONDITION, OBSERVATION, has_concept
 
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 SUBJECT = {"subject": {"reference": "Patient/p1"}}
@@ -44,17 +44,12 @@ def condition(code: str = "C71.1", system: str = ICD, **more: Any) -> dict[str, 
 
 def diagnoses(engine: Engine) -> int:
     """How many rows a cohort of C71 would find, wherever the ETL put them."""
-    vocabulary = Vocabulary(engine)
+    vocabulary, concepts = Vocabulary(engine), ["ICD10CM:C71%", "ICD10GM:C71%"]
     with engine.connect() as connection:
         return sum(
-            len(
-                connection.execute(
-                    select(one[0].c.person_id).where(
-                        has_concept(one, ["ICD10CM:C71%", "ICD10GM:C71%"], vocabulary)
-                    )
-                ).all()
-            )
+            len(connection.execute(select(one[0].c.person_id).where(is_it)).all())
             for one in (CONDITION, OBSERVATION)
+            for is_it in Codes().carrying(connection, vocabulary, one, concepts)
         )
 
 

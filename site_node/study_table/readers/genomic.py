@@ -11,7 +11,6 @@ from protocols.core.variables.genomic import (
     MutationalBurden,
     Purity,
 )
-from site_node.features.arrays import Floats
 from site_node.features.clinical import Events, one_each
 from site_node.features.genomics.expression import log2_1p
 from site_node.features.genomics.methylation import m_value
@@ -49,14 +48,13 @@ def mutational_burden(variable: MutationalBurden, people: People) -> Columns:
     return (genomic_records.mutational_burden(people, synonymous=synonymous, least_vaf=least_vaf),)
 
 
-def ctdna(variable: CirculatingDna, people: People) -> Events:
+def ctdna(variable: CirculatingDna, people: People) -> Columns:
+    return (one_each(ctdna_events(variable, people), len(people), variable.pick),)
+
+
+def ctdna_events(variable: CirculatingDna, people: People) -> Events:
     found = genomic_records.ctdna(people, variable.gene)
     return found.within(variable.window.from_days, variable.window.to_days)
-
-
-def picked(variable: CirculatingDna, events: Events, n: int) -> Floats:
-    """(n,) the one value per person that the variable picks; NaN without one."""
-    return one_each(events, n, variable.pick)
 
 
 def purity(variable: Purity, people: People) -> Columns:
@@ -74,7 +72,7 @@ READERS = (
     ColumnReader(Expression, expression),
     ColumnReader(Methylation, methylation),
     ColumnReader(MutationalBurden, mutational_burden),
-    DatedReader(CirculatingDna, ctdna, picked),
+    DatedReader(CirculatingDna, ctdna, ctdna_events),
     ColumnReader(Purity, purity),
     ColumnReader(CancerCellFraction, cancer_cell_fraction),
 )

@@ -27,17 +27,16 @@ class ColumnReader(Generic[V]):
 
 @dataclass(frozen=True)
 class DatedReader(Generic[V]):
-    """A kind of dated records: the events in its window, and the one array that they become."""
+    """A kind of dated records: its one (n,) array alone in a tuple, and the events in its window.
+
+    The events are read only where they change a follow-up: the database makes the array without them.
+    """
 
     kind: type[V]
+    columns: Callable[[V, People], Columns]
     events: Callable[[V, People], Events]
-    joined: Callable[[V, Events, int], Floats]
     absent: float | None = None
     """What holds before the first record of a follow-up; None for a missing value."""
-
-    def columns(self, variable: V, people: People) -> Columns:
-        """The (n,) array of a variable, alone in its tuple."""
-        return (self.joined(variable, self.events(variable, people), len(people)),)
 
 
 @dataclass(frozen=True)
