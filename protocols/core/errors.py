@@ -37,6 +37,7 @@ class Code(StrEnum):
     WITHHELD = "withheld"
     SITE_FAILED = "site-failed"
     AUDIT_DAMAGED = "audit-damaged"
+    UNCONFIRMED_SITE = "unconfirmed-site"
     # the study cannot go on
     TOO_FEW_SITES = "too-few-sites"
     SITE_UNREACHABLE = "site-unreachable"

@@ -1,7 +1,7 @@
 """What a coordinator proposes to a site: a signed study, and the sites that would share its sums.
 
-A site checks that every masking key bears its own site's signature and pins the signing keys at the first
-sight (`site_node/governance/peers.py`), so that nobody can slip in another key, or another site, later.
+The keys and the statements of people about each other's sites are only carried: which sites are members
+each site finds by itself (`membership.py`), so that nobody can slip in another key, or another site.
 """
 
 import base64
@@ -10,21 +10,13 @@ from dataclasses import dataclass
 from typing import Self
 
 from protocols.core.errors import Code
+from protocols.exchange.membership import SiteKeys, Statement
 from protocols.exchange.wire import SCHEMA_VERSION, WireError, pack, unpack
 
 
 @dataclass(frozen=True)
-class SiteKeys:
-    """The public keys of a site in base64: Ed25519, X25519, and the first one's signature of the second."""
-
-    signing_key: str
-    masking_key: str
-    masking_signature: str
-
-
-@dataclass(frozen=True)
 class Proposal:
-    """A study as the coordinator sealed it, and the keys of the sites that are asked with this one.
+    """A study as the coordinator sealed it, the keys of the sites that are asked, and what sites said.
 
     `run` is the name of the run for which it is proposed: a site that has approved says hello in it at once.
     """
@@ -32,6 +24,7 @@ class Proposal:
     study: bytes
     sites: Mapping[str, SiteKeys]
     run: str = ""
+    statements: tuple[Statement, ...] = ()
 
     def encode(self) -> bytes:
         """The canonical bytes."""
@@ -41,6 +34,7 @@ class Proposal:
                 "run": self.run,
                 "study": base64.b64encode(self.study).decode(),
                 "sites": {name: vars(keys) for name, keys in self.sites.items()},
+                "statements": [said.model_dump() for said in self.statements],
             }
         )
 
@@ -56,7 +50,8 @@ class Proposal:
                 str(name): SiteKeys(**{field: str(key) for field, key in keys.items()})
                 for name, keys in content["sites"].items()
             }
-            proposal = cls(study, sites, str(content["run"]))
+            statements = tuple(Statement.model_validate(said) for said in content["statements"])
+            proposal = cls(study, sites, str(content["run"]), statements)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise WireError(Code.MALFORMED_MESSAGE, "the proposal is malformed") from None
         if proposal.encode() != data:

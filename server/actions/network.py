@@ -45,6 +45,24 @@ class EnrolledSite:
 
 
 @dataclass(frozen=True)
+class WrittenMembers:
+    """The keys of all sites and what they said about each other, in a file for the sites."""
+
+    sites: tuple[str, ...]
+    statements: int
+    path: Path
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class KeptStatements:
+    """How many statements of sites were read."""
+
+    statements: int
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
 class WrittenHeads:
     """What the center keeps of a site's audit, in a file with which the site compares it."""
 
@@ -128,14 +146,33 @@ def invite(
     return WrittenInvitation(site, path, invitation.fingerprint())
 
 
-def enrol(home: Path, file: Path) -> EnrolledSite:
+def enrol(home: Path, file: Path, *, new_keys: bool = False) -> EnrolledSite:
     """The site whose answer to its invitation is in the file.
+
+    Args:
+        new_keys: whether it may come with other keys than before.
 
     Raises:
         InputError: not an enrolment, nobody invited the site, or its keys do not vouch for each other.
     """
-    enrolled = enrolment.enrol(home, file)
+    enrolled = enrolment.enrol(home, file, new_keys=new_keys)
     return EnrolledSite(enrolled.site, enrolled.fingerprint())
+
+
+def members(home: Path, *, out: Path | None = None) -> WrittenMembers:
+    """The keys of all sites and what they said about each other, written to `out` or members.json."""
+    found, path = enrolment.member_list(home), out or Path("members.json")
+    found.write(path)
+    return WrittenMembers(tuple(sorted(found.sites)), len(found.statements), path)
+
+
+def confirm(home: Path, *files: Path) -> KeptStatements:
+    """What sites said about each other, kept here to be handed on.
+
+    Raises:
+        InputError: not a file of statements, of another consortium, or a signature is not its site's.
+    """
+    return KeptStatements(sum(enrolment.keep_statements(home, file) for file in files))
 
 
 def sites(home: Path) -> SiteList:

@@ -5,6 +5,7 @@ from pathlib import Path
 from protocols.core.errors import Code, InputError
 from protocols.exchange.enrolment import Enrolment, Invitation
 from protocols.exchange.keys import check_masking_key, public_text, verifying_key
+from protocols.exchange.membership import MemberList
 from protocols.runtime.daemons import free_port
 from server.home.config import SETTINGS, HubConfig, load
 from server.home.identity import coordinator_key, make_identity, root_certificate
@@ -60,8 +61,11 @@ def invite(home: Path, site: str, root_certificate_file: Path | None = None) -> 
     return invitation
 
 
-def enrol(home: Path, file: Path) -> Enrolment:
+def enrol(home: Path, file: Path, *, new_keys: bool = False) -> Enrolment:
     """The enrolment of a site that was invited; a running center registers its key within a second.
+
+    Args:
+        new_keys: whether the site may come with other keys than before; its peers have to confirm them.
 
     Raises:
         InputError: not an enrolment, nobody invited the site, or its keys do not vouch for each other.
@@ -71,5 +75,27 @@ def enrol(home: Path, file: Path) -> Enrolment:
     check_masking_key(
         verifying_key(enrolment.signing_key), enrolment.masking_key, enrolment.masking_signature
     )
-    Store(home).enrol(enrolment)
+    Store(home).enrol(enrolment, new_keys=new_keys)
     return enrolment
+
+
+def member_list(home: Path) -> MemberList:
+    """The keys of all enrolled sites and what they said about each other, for people at the sites."""
+    load(home)
+    store, key = Store(home), public_text(coordinator_key(home).public_key())
+    return MemberList(consortium=key, sites=store.site_keys(), statements=store.statements())
+
+
+def keep_statements(home: Path, file: Path) -> int:
+    """How many statements a site's file holds, which the center hands on from now on.
+
+    Raises:
+        InputError: not a file of statements, of another consortium, or a signature is not its site's.
+    """
+    found = MemberList.read(file)
+    if found.consortium != public_text(coordinator_key(home).public_key()):
+        raise InputError(Code.INVALID_INPUT, f"{file.name} is of another consortium")
+    for one in found.statements:
+        one.check()
+    Store(home).keep_statements(found.statements)
+    return len(found.statements)

@@ -54,7 +54,11 @@ def invite(
 
 @app.command()
 def enrol(
-    enrolment: Annotated[Path, typer.Argument(help="the file that `site join` wrote")], home: Home = Path(".")
+    enrolment: Annotated[Path, typer.Argument(help="the file that `site join` wrote")],
+    home: Home = Path("."),
+    new_keys: Annotated[
+        bool, typer.Option(help="the site made new keys; people at two other sites have to confirm them")
+    ] = False,
 ) -> Output[Any]:
     """Enrol a site with its answer to the invitation: from now on its keys are known here.
 
@@ -63,7 +67,37 @@ def enrol(
     from server.actions import network
     from server.cli.words import network as words
 
-    return Output(network.enrol(home, enrolment), words.enrolled)
+    return Output(network.enrol(home, enrolment, new_keys=new_keys), words.enrolled)
+
+
+@app.command()
+def members(
+    home: Home = Path("."),
+    out: Annotated[Path | None, typer.Option(help="where to write it; members.json")] = None,
+) -> Output[Any]:
+    """Write the keys of all sites and what they said about each other, for people at the sites.
+
+    Example: shadowgraph network members --home /srv/center
+    """
+    from server.actions import network
+    from server.cli.words import network as words
+
+    return Output(network.members(home, out=out), words.members)
+
+
+@app.command()
+def confirm(
+    files: Annotated[list[Path], typer.Argument(help="files that `site peers confirm` or `remove` wrote")],
+    home: Home = Path("."),
+) -> Output[Any]:
+    """Hand on what sites said about each other; a running site also sends it with its replies.
+
+    Example: shadowgraph network confirm oslo.statements.json --home /srv/center
+    """
+    from server.actions import network
+    from server.cli.words import network as words
+
+    return Output(network.confirm(home, *files), words.confirmed)
 
 
 @app.command()

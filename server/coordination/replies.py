@@ -7,7 +7,8 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
 
-from protocols.core.errors import Code, StudyError
+from protocols.core.errors import Code, InputError, StudyError
+from protocols.exchange.membership import Statement
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, unpack, unseal
 from server.home.store import Phase
 
@@ -35,6 +36,7 @@ class SiteStatus(BaseModel):
     state: Literal["pending", "approved", "refused", "expired", "revoked"]
     code: Code | None
     hello: Base64Bytes = b""
+    statements: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,18 @@ class Replies:
         except WireError:
             raise self._refusal(site, reply, "the run's start") from None
         return reply
+
+    def statements(self, site: str, reply: bytes | Code) -> tuple[Statement, ...]:
+        """What people at a site said about other sites, in its reply to a proposal."""
+        if isinstance(reply, Code):
+            return ()
+        try:
+            said = [one for one in self._status(site, reply).statements if one.by == site]
+            for one in said:
+                one.check()
+        except (WireError, InputError):
+            return ()
+        return tuple(said)
 
     def answer(self, site: str, reply: bytes | Code, question: RoundQuestion) -> RoundAnswer:
         """The answer in a site's reply to a round.

@@ -5,14 +5,15 @@ Each way is a generator that yields the deliveries it waits for, so that one pro
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import Failure
 from protocols.core.study import Study
-from protocols.exchange.proposal import Proposal, SiteKeys
+from protocols.exchange.membership import SiteKeys, admitted
+from protocols.exchange.proposal import Proposal
 from protocols.exchange.rounds import Conduct, Outcome, conducted
 from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, seal
 from server.coordination.post import Delivery
@@ -40,6 +41,8 @@ class StudyRun:
         pause: seconds until its sites are asked for approval again; grows each time.
         in_rounds: whether its rounds have begun.
         is_queued: whether it could begin, were there not other studies in their rounds.
+        told: site -> how many statements about members it was sent.
+        unconfirmed: the sites that approved and that are not members to the others.
     """
 
     store: Store
@@ -51,6 +54,8 @@ class StudyRun:
     pause: float = FIRST_PAUSE_SECONDS
     in_rounds: bool = False
     is_queued: bool = False
+    told: dict[str, int] = field(default_factory=dict)
+    unconfirmed: tuple[str, ...] = ()
 
     def way(self, due: Submission) -> Way:
         """The way of this submission from where it stands; replays the rounds that were joined before.
@@ -86,18 +91,30 @@ class StudyRun:
         standing = yield from self._ask_for_approval(due)
         approved = tuple(sorted(site for site, state in standing.items() if state == APPROVED))
         undecided = sorted(site for site, state in standing.items() if state in OPEN)
-        may_be_enough = len(approved) + len(undecided) >= self.study.min_sites
-        if undecided and may_be_enough and time.time() < due.deadline:
+        members = self._admitted(approved)
+        may_be_enough = len(members) + len(undecided) >= self.study.min_sites
+        awaits_people = len(members) < self.study.min_sites <= len(approved)
+        if (awaits_people or (undecided and may_be_enough)) and time.time() < due.deadline:
             self._wait()
             return ()
-        if len(approved) < self.study.min_sites:
+        if len(members) < self.study.min_sites:
+            others = {s: state for s, state in standing.items() if s not in members}
             raise self._too_few(
-                len(approved), {s: state for s, state in standing.items() if s not in approved}
+                len(members), others | dict.fromkeys(set(approved) - set(members), "not confirmed")
             )
         if not self.may_begin():
             self._wait(is_queued=True)
             return ()
-        return approved
+        return members
+
+    def _admitted(self, approved: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the sites who are members to each other; people there have to confirm the others."""
+        keys = {site: keys.signing_key for site, keys in self.store.site_keys().items()}
+        found = admitted(approved, keys, self.store.statements())
+        if (others := tuple(site for site in approved if site not in found)) and others != self.unconfirmed:
+            self.store.note(self.run, "not confirmed by people at two sites", ", ".join(others))
+        self.unconfirmed = others
+        return found
 
     def _wait(self, *, is_queued: bool = False) -> None:
         """Puts the study aside: its sites have not decided, or other studies are in their rounds."""
@@ -114,11 +131,15 @@ class StudyRun:
 
     def _ask_for_approval(self, due: Submission) -> Generator[Delivery, None, dict[str, str]]:
         """How each site stands to the study; those that have not decided are asked, until it is queued."""
-        keys = {name: k for name, k in self._keys().items() if not due.invited or name in due.invited}
+        keys = {n: k for n, k in self.store.site_keys().items() if not due.invited or n in due.invited}
         known = self.store.standing(self.run)
-        ask = tuple(name for name in sorted(keys) if known.get(name, ("pending", None))[0] in OPEN)
-        if ask and not self.is_queued:
-            yield from self._propose(due, keys, ask)
+        may_change = (*OPEN, APPROVED) if self.unconfirmed else OPEN
+        ask = tuple(name for name in sorted(keys) if known.get(name, ("pending", None))[0] in may_change)
+        for _ in range(2):  # again, where replies brought what people said about other sites
+            if ask and not self.is_queued:
+                yield from self._propose(due, keys, ask)
+            said = len(self.store.statements())
+            ask = tuple(name for name, told in sorted(self.told.items()) if told != said)
         now = self.store.standing(self.run)
         return {name: now.get(name, ("unreachable", None))[0] for name in sorted(keys)}
 
@@ -126,10 +147,13 @@ class StudyRun:
         self, due: Submission, keys: Mapping[str, SiteKeys], ask: tuple[str, ...]
     ) -> Generator[Delivery, None, None]:
         """Proposes the study to these sites, and notes what they say, or that they say nothing."""
-        proposal = seal(Proposal(due.sealed, keys, self.run).encode(), self.key, "proposal")
+        said = self.store.statements()
+        proposal = seal(Proposal(due.sealed, keys, self.run, said).encode(), self.key, "proposal")
         replies = Replies(self.store.key_of)
 
         def read(site: str, reply: bytes | Code) -> None:
+            self.told[site] = len(said)
+            self.store.keep_statements(replies.statements(site, reply))
             state, code, hello = replies.standing(site, reply, due.study)
             if hello:
                 self.store.keep_begun(self.run, "hello", {site: hello})
@@ -187,13 +211,3 @@ class StudyRun:
             raise StudyError(Code.SITE_UNREACHABLE, f"round {question.round}: no answer from {silent}")
         self.store.note(self.run, "answered", f"round {question.round}")
         return answers
-
-    # Keys
-
-    def _keys(self) -> dict[str, SiteKeys]:
-        """The public keys of every enrolled site."""
-        return {
-            site.name: SiteKeys(e.signing_key, e.masking_key, e.masking_signature)
-            for site in self.store.sites()
-            if (e := site.enrolment) is not None
-        }

@@ -66,6 +66,8 @@ class Demo:
         with self._step("a center is made; each hospital makes its keys and joins"):
             self.command("network", "init", "--name", "Demo", "--home", "center", "--port", "0")
             _each(self._join, names)
+        with self._step("people at the hospitals compare fingerprints, and confirm each other"):
+            self._confirm(names)
         with self._step("each hospital loads its files into its own OMOP CDM and measures its tumours"):
             _each(self._load, names, before=lambda: self.command("network", "start", "--home", "center"))
         with self._step("each hospital connects: a SuperNode to meet the network, an agent to meet data"):
@@ -87,6 +89,20 @@ class Demo:
         self.command("network", "invite", name, "--home", "center", "--out", invitation)
         self.command("site", "join", invitation, "--home", f"sites/{name}", "--out", answer)
         self.command("network", "enrol", answer, "--home", "center")
+
+    def _confirm(self, names: list[str]) -> None:
+        """Each hospital confirms the others; here nobody telephones, each reads the other's folder."""
+        self.command("network", "members", "--home", "center", "--out", "members.json")
+        known = {
+            name: self.command("site", "peers", "list", "--home", f"sites/{name}")["fingerprint"]
+            for name in names
+        }
+        files = [f"{name}.statements.json" for name in names]
+        for name, file in zip(names, files, strict=True):
+            others = [f"{site}={fingerprint}" for site, fingerprint in known.items() if site != name]
+            home = ("--home", f"sites/{name}", "--list", "members.json", "--out", file)
+            self.command("site", "peers", "confirm", *others, *home)
+        self.command("network", "confirm", *files, "--home", "center")
 
     def _load(self, name: str) -> None:
         """Loads what a hospital has, and measures its tumours."""

@@ -84,4 +84,13 @@ CREATE TABLE run_start (
 );
 """
 
-STEPS = (_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS, _START)
+# What people at the sites said about each other's keys (protocols/exchange/membership.py).
+_STATEMENTS = """
+CREATE TABLE statement (
+    consortium TEXT NOT NULL, action TEXT NOT NULL, site TEXT NOT NULL, signing_key TEXT NOT NULL,
+    by TEXT NOT NULL, by_key TEXT NOT NULL, signature TEXT NOT NULL,
+    PRIMARY KEY (consortium, action, site, signing_key, by, by_key)
+);
+"""
+
+STEPS = (_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS, _START, _STATEMENTS)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from protocols.core.errors import Code, InputError
 from protocols.exchange.enrolment import Enrolment
 from protocols.exchange.keys import verifying_key
+from protocols.exchange.membership import SiteKeys, Statement
 from protocols.exchange.wire import WireError
 from protocols.runtime.database import insert, open_database
 from server.home.round_memory import RoundMemory
@@ -69,8 +70,8 @@ class Store:
         with self._open() as db:
             insert(db, "site", "ignore", name=name, invited_at=time.time())
 
-    def enrol(self, enrolment: Enrolment) -> None:
-        """Keeps a site's keys.
+    def enrol(self, enrolment: Enrolment, *, new_keys: bool = False) -> None:
+        """Keeps a site's keys; other ones than before only where it has `new_keys`.
 
         Raises:
             InputError: nobody invited it, or it is enrolled with other keys.
@@ -82,13 +83,37 @@ class Store:
                 f"no site {enrolment.site!r} was invited",
                 f"shadowgraph network invite {enrolment.site}",
             )
-        if known.enrolment not in (None, enrolment):
-            raise InputError(Code.ALREADY_EXISTS, f"site {enrolment.site!r} is enrolled with other keys")
+        if not new_keys and known.enrolment not in (None, enrolment):
+            raise InputError(
+                Code.ALREADY_EXISTS,
+                f"site {enrolment.site!r} is enrolled with other keys",
+                "ask there whether it made new ones; then --new-keys",
+            )
         with self._open() as db:
             db.execute(
                 "UPDATE site SET enrolment = ?, enrolled_at = ? WHERE name = ?",
                 (enrolment.model_dump_json(), time.time(), enrolment.site),
             )
+
+    def keep_statements(self, said: Iterable[Statement]) -> None:
+        """Keeps what people at the sites said about each other, each checked by its signature before."""
+        with self._open() as db:
+            for one in said:
+                insert(db, "statement", "ignore", **one.model_dump(exclude={"schema_version"}))
+
+    def statements(self) -> tuple[Statement, ...]:
+        """What people at the sites said about each other."""
+        with self._open() as db:
+            rows = db.execute("SELECT * FROM statement").fetchall()
+        return tuple(Statement.model_validate(dict(row)) for row in rows)
+
+    def site_keys(self) -> dict[str, SiteKeys]:
+        """The public keys of every enrolled site."""
+        return {
+            site.name: SiteKeys(e.signing_key, e.masking_key, e.masking_signature)
+            for site in self.sites()
+            if (e := site.enrolment) is not None
+        }
 
     def seen(self, names: Iterable[str]) -> None:
         """Notes that these sites are online now."""
@@ -116,10 +141,10 @@ class Store:
         Raises:
             WireError: no such site is enrolled.
         """
-        for site in self.sites():
-            if site.name == name and site.enrolment is not None:
-                return verifying_key(site.enrolment.signing_key)
-        raise WireError(Code.BAD_SIGNATURE, f"site {name} is not enrolled")
+        keys = self.site_keys().get(name)
+        if keys is None:
+            raise WireError(Code.BAD_SIGNATURE, f"site {name} is not enrolled")
+        return verifying_key(keys.signing_key)
 
     # Studies
 

@@ -1,16 +1,16 @@
-"""What a person can do with the site: make it, join a consortium, start, stop, back up, know the others."""
+"""What a person can do with the site: make it, join a consortium, start, stop, back up."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from protocols.core.errors import Code, InputError
 from protocols.runtime import daemons
 from site_node.administration import backup as archives
 from site_node.administration import enrolment, processes, setup
 from site_node.administration.backup import BackedUp, Restored
 from site_node.administration.processes import Reach
-from site_node.governance import audit
-from site_node.governance import peers as known_peers
-from site_node.governance.peers import Peer
+from site_node.governance import audit, peers
+from site_node.home import membership
 from site_node.home.cdm import open_cdm
 from site_node.home.config import load
 
@@ -33,6 +33,16 @@ class JoinedSite:
     consortium: str
     center: str
     coordinator_fingerprint: str
+    fingerprint: str
+    answer: Path
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class RenewedSite:
+    """A site with new keys, and the file with which the center learns them."""
+
+    site: str
     fingerprint: str
     answer: Path
     schema_version: int = 1
@@ -68,14 +78,6 @@ class StoppedSite:
     schema_version: int = 1
 
 
-@dataclass(frozen=True)
-class Peers:
-    """The other sites known here, by name."""
-
-    sites: tuple[Peer, ...]
-    schema_version: int = 1
-
-
 def init(home: Path, name: str, *, database: str = "sqlite:///cdm.sqlite", port: int = 9094) -> MadeSite:
     """A new site in `home`: its folder and settings, and the tables of its CDM.
 
@@ -101,7 +103,7 @@ def join(home: Path, invitation: Path, *, out: Path | None = None) -> JoinedSite
     answer = enrolment.join(home, invitation)
     path = out or Path(f"{answer.site}.enrolment.json")
     answer.write(path)
-    invited = enrolment.consortium(home)
+    invited = membership.consortium(home)
     audit.act(home, "joined", consortium=invited.consortium, coordinator=invited.fingerprint())
     return JoinedSite(
         site=answer.site,
@@ -111,6 +113,26 @@ def join(home: Path, invitation: Path, *, out: Path | None = None) -> JoinedSite
         fingerprint=answer.fingerprint(),
         answer=path,
     )
+
+
+def renew(home: Path, *, out: Path | None = None) -> RenewedSite:
+    """The site with new keys, because the earlier ones may be in other hands.
+
+    The answer for the center is in `out`. People at other sites confirm the new key as they confirmed the first
+    one; with that they remove the earlier one.
+
+    Raises:
+        InputError: it has not joined a consortium, or it runs: its agent would go on with the earlier key.
+    """
+    if daemons.services(load(home).home / processes.RUN):
+        raise InputError(Code.INVALID_INPUT, "the site runs", "shadowgraph site stop")
+    said = peers.own_statements(home).statements
+    answer = enrolment.renew(home)
+    peers.say_again(home, said)
+    path = out or Path(f"{answer.site}.enrolment.json")
+    answer.write(path)
+    audit.act(home, "keys-renewed", fingerprint=answer.fingerprint())
+    return RenewedSite(answer.site, answer.fingerprint(), path)
 
 
 def start(home: Path, *, stock: bool = False) -> SiteStatus:
@@ -123,7 +145,7 @@ def start(home: Path, *, stock: bool = False) -> SiteStatus:
         InputError: the site has not joined a consortium, runs already, or its port is taken.
         UnreachableError: a process did not come up.
     """
-    enrolment.consortium(home)
+    membership.consortium(home)
     processes.start(home, stock=stock)
     audit.act(home, "started")
     return status(home)
@@ -135,7 +157,7 @@ def serve(home: Path, *, stock: bool = False) -> StoppedSite:
     Raises:
         InputError: the site has not joined a consortium.
     """
-    enrolment.consortium(home)
+    membership.consortium(home)
     audit.act(home, "started")
     processes.supervise(home, stock=stock)
     audit.act(home, "stopped")
@@ -163,10 +185,10 @@ def status(home: Path) -> SiteStatus:
     """
     settings = load(home)
     running = daemons.services(settings.home / processes.RUN)
-    joined = (settings.home / enrolment.CONSORTIUM).is_file()
+    joined = (settings.home / membership.CONSORTIUM).is_file()
     return SiteStatus(
         site=settings.name,
-        consortium=enrolment.consortium(home).consortium if joined else None,
+        consortium=membership.consortium(home).consortium if joined else None,
         is_running=bool(running),
         center=processes.reached(settings) if running else Reach.NOT_CONNECTED,
         processes=tuple(
@@ -191,18 +213,3 @@ def restore(home: Path, archive: Path) -> Restored:
         InputError: something is there already, or the archive is not whole.
     """
     return archives.restore(archive, home)
-
-
-def peers(home: Path) -> Peers:
-    """The other sites known here with their keys' fingerprints, which shared sums rely on."""
-    return Peers(tuple(known_peers.listed(home)))
-
-
-def forget_peer(home: Path, site: str) -> Peers:
-    """The other sites without one whose new key was confirmed by asking it.
-
-    Raises:
-        InputError: no such site is known here.
-    """
-    known_peers.forget(home, site)
-    return peers(home)

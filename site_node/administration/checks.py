@@ -13,11 +13,11 @@ from cdm.database import connect
 from protocols.core.errors import ShadowgraphError
 from protocols.runtime import daemons
 from protocols.runtime.checks import Check
-from site_node.administration.enrolment import consortium
 from site_node.administration.processes import REACHED, RUN, Reach, reached
 from site_node.governance import audit_check
 from site_node.governance.policy import read_policy
 from site_node.home.config import SETTINGS, SiteConfig, load
+from site_node.home.membership import consortium
 from site_node.home.register import register
 
 SECRETS = ("signing.key", "masking.key", "node", "runtime.secret")

@@ -16,8 +16,8 @@ from protocols.core.errors import Code, InputError
 from protocols.exchange.enrolment import Enrolment, Invitation
 from protocols.exchange.keys import masking_key, public_text, sign_masking_key, signing_key, write_secret
 from site_node.home.config import load
+from site_node.home.membership import CONSORTIUM, consortium
 
-CONSORTIUM = "consortium.json"
 RUNTIME_SECRET = "keys/runtime.secret"
 """By which SuperNode and agent know each other on loopback."""
 AGENT_READY = "run/agent.ready"
@@ -52,6 +52,20 @@ def join(home: Path, invitation: Path) -> Enrolment:
     return enrolment(home, settings.name)
 
 
+def renew(home: Path) -> Enrolment:
+    """The site's public keys after new ones were made for signing and masking; the earlier ones are kept.
+
+    Raises:
+        InputError: the site has not joined a consortium.
+    """
+    consortium(home)
+    for name in ("signing.key", "masking.key"):
+        path = home / "keys" / name
+        count = len(list(path.parent.glob(f"{name}.replaced-*")))
+        path.rename(path.with_name(f"{name}.replaced-{count + 1}"))
+    return enrolment(home, load(home).name)
+
+
 def enrolment(home: Path, name: str) -> Enrolment:
     """The public keys of the site in `home`."""
     keys = home / "keys"
@@ -63,21 +77,6 @@ def enrolment(home: Path, name: str) -> Enrolment:
         masking_key=public_text(masking.public_key()),
         masking_signature=sign_masking_key(signing, masking.public_key()),
     )
-
-
-def consortium(home: Path) -> Invitation:
-    """The consortium to which the site belongs.
-
-    Raises:
-        InputError: none yet.
-    """
-    if not (home / CONSORTIUM).is_file():
-        raise InputError(
-            Code.NOT_INITIALISED,
-            "this site has not joined a consortium",
-            "shadowgraph site join INVITATION",
-        )
-    return Invitation.read(home / CONSORTIUM)
 
 
 def _node_key(path: Path) -> str:

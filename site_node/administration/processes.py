@@ -13,9 +13,10 @@ from pathlib import Path
 from protocols.core.errors import Code, InputError, UnreachableError
 from protocols.runtime import daemons
 from protocols.runtime.daemons import Service, Supervisor, accepts, environment, script
-from site_node.administration.enrolment import AGENT_READY, RUNTIME_SECRET, consortium
+from site_node.administration.enrolment import AGENT_READY, RUNTIME_SECRET
 from site_node.governance import audit
 from site_node.home.config import SETTINGS, SiteConfig, load
+from site_node.home.membership import consortium
 
 RUN = "run"
 

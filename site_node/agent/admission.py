@@ -8,7 +8,7 @@ from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, SiteError
 from protocols.core.study import Study
 from protocols.exchange.wire import RoundQuestion
-from site_node.governance import approvals
+from site_node.governance import approvals, peers
 from site_node.governance.approvals import Approval, State
 from site_node.governance.policy import Policy, read_policy
 
@@ -41,6 +41,7 @@ def admit(home: Path, site: str, study_hash: str, roster: tuple[str, ...]) -> Ad
     policy = read_policy(home)
     policy.admit(study)
     _check_roster(roster, site, max(study.min_sites, policy.min_sites))
+    peers.refuse_strangers(home, roster)
     return Admission(study, policy, policy.thresholds.stricter(study.thresholds), approval)
 
 

@@ -24,7 +24,6 @@ from protocols.exchange.secure_sum import Member
 from protocols.exchange.site_answer import answer, people_of
 from protocols.exchange.start import Chance, EndMessage, StartMessage
 from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, Sent, digest, pack, seal, unseal
-from site_node.administration.enrolment import consortium
 from site_node.agent.admission import Admission, admit, check_size
 from site_node.agent.conduct import Conductor
 from site_node.agent.starting import Running, RunStarts
@@ -32,6 +31,7 @@ from site_node.governance import approvals, audit, audit_check, audit_heads, led
 from site_node.governance.approvals import State
 from site_node.governance.policy import Policy, read_policy
 from site_node.home import config
+from site_node.home.membership import consortium
 
 TableOf = Callable[[Study], AnalysisTable]
 
@@ -93,7 +93,7 @@ class Agent:
         """Takes a study into the inbox, meets the sites it is for, and says how it stands here."""
         proposal = Proposal.decode(unseal(sealed, self._coordinator, "proposal"))
         study = approvals.receive(self.home, unseal(proposal.study, self._coordinator, "study"))
-        peers.meet(self.home, proposal.sites, self.site)
+        peers.meet(self.home, proposal.sites, proposal.statements)
         if faults := read_policy(self.home).faults(study):
             audit.record(self.home, "study-against-policy", study=study.hash(), rules=list(faults))
             return self._status(study.hash(), "refused", Code.REFUSED_BY_POLICY)
@@ -241,6 +241,7 @@ class Agent:
             "state": state,
             "code": None if code is None else str(code),
             "hello": base64.b64encode(hello).decode(),
+            "statements": [said.model_dump() for said in peers.own_statements(self.home).statements],
         }
         return seal(pack(content), self._key, "status")
 

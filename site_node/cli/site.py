@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from protocols.runtime.output import Output
-
-Home = Annotated[Path, typer.Option("--home", envvar="SHADOWGRAPH_HOME", help="the site's folder")]
+from site_node.cli.home import Home
+from site_node.cli.peers import app as peers
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A site: its folder, keys and processes.")
+app.add_typer(peers, name="peers")
 
 
 @app.command()
@@ -45,6 +46,21 @@ def join(
     from site_node.cli.words import site as words
 
     return Output(site.join(home, invitation, out=out), words.joined)
+
+
+@app.command()
+def renew(
+    home: Home = Path("."),
+    out: Annotated[Path | None, typer.Option(help="where to write the answer; SITE.enrolment.json")] = None,
+) -> Output[Any]:
+    """Make new keys for the site, because the earlier ones may be in other hands.
+
+    Example: shadowgraph site renew --home /srv/shadowgraph
+    """
+    from site_node.actions import site
+    from site_node.cli.words import site as words
+
+    return Output(site.renew(home, out=out), words.renewed)
 
 
 @app.command()
@@ -119,18 +135,3 @@ def restore(
     from site_node.cli.words import site as words
 
     return Output(site.restore(home, archive), words.restored)
-
-
-@app.command()
-def peers(
-    home: Home = Path("."),
-    forget: Annotated[str, typer.Option(help="a site whose new key you have confirmed by asking it")] = "",
-) -> Output[Any]:
-    """List the other sites known here with their keys' fingerprints, which shared sums rely on.
-
-    Example: shadowgraph site peers --home /srv/shadowgraph
-    """
-    from site_node.actions import site
-    from site_node.cli.words import site as words
-
-    return Output(site.forget_peer(home, forget) if forget else site.peers(home), words.peers)

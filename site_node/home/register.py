@@ -93,7 +93,16 @@ CREATE TABLE run_start (
 CREATE TABLE nonce (study TEXT NOT NULL, site TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (study, site));
 """
 
-STEPS = (_FIRST, _UNIX_USERS, _JOINED_ROUNDS, _AUDIT_HEADS, _STARTS)
+# What people at the sites said about each other's keys (protocols/exchange/membership.py).
+_STATEMENTS = """
+CREATE TABLE statement (
+    consortium TEXT NOT NULL, action TEXT NOT NULL, site TEXT NOT NULL, signing_key TEXT NOT NULL,
+    by TEXT NOT NULL, by_key TEXT NOT NULL, signature TEXT NOT NULL,
+    PRIMARY KEY (consortium, action, site, signing_key, by, by_key)
+);
+"""
+
+STEPS = (_FIRST, _UNIX_USERS, _JOINED_ROUNDS, _AUDIT_HEADS, _STARTS, _STATEMENTS)
 
 
 @contextmanager

@@ -43,9 +43,23 @@ class Play:
             self.command("network", "enrol", f"{name}.enrolment", "--home", "center")
             self.command("data", "add", "fhir", f"{files}/fhir", *home)
             self.command("data", "add", "image-features", f"{files}/imaging/vasari.csv", *home)
+        self.confirm()
         self.command("network", "start", "--home", "center")
         for name in HOSPITALS:
             self.command("site", "start", "--home", f"sites/{name}")
+
+    def confirm(self) -> None:
+        """Makes members of all hospitals."""
+        self.command("network", "members", "--home", "center", "--out", "members.json")
+        known = {
+            name: self.command("site", "peers", "list", "--home", f"sites/{name}")["fingerprint"]
+            for name in HOSPITALS
+        }
+        for name in HOSPITALS:
+            others = [f"{site}={fingerprint}" for site, fingerprint in known.items() if site != name]
+            home = ("--home", f"sites/{name}", "--list", "members.json", "--out", f"{name}.statements")
+            self.command("site", "peers", "confirm", *others, *home)
+        self.command("network", "confirm", *(f"{name}.statements" for name in HOSPITALS), "--home", "center")
 
     def answer(self) -> str:
         """The run of the study, which every hospital approved."""

@@ -18,6 +18,7 @@ from site_node.administration.enrolment import join
 from site_node.administration.setup import make_site
 from site_node.agent.agent import Agent
 from site_node.governance import approvals
+from tests.lib.founding import confirm_each_other
 from tests.lib.table_agent import table_of
 
 Tamper = Callable[[str, str, bytes], bytes | Code]
@@ -45,6 +46,7 @@ class Consortium:
         self.home = self.folder / "center"
         self.settings = make_center(self.home, "Test", port=0)
         self.agents = {name: self._agent(name) for name in self.names}
+        confirm_each_other(self.home, {name: self.folder / name for name in self.names}, self.folder)
         self.store = Store(self.home)
 
     def _agent(self, name: str) -> Agent:

@@ -21,6 +21,7 @@ from server.home.submissions import Submission
 from site_node.administration import enrolment as site_enrolment
 from site_node.administration.setup import make_site
 from site_node.governance import approvals
+from tests.lib.founding import confirm_each_other
 from tests.lib.studies import REQUESTER
 
 AGENT = Path(__file__).with_name("table_agent.py")
@@ -127,6 +128,7 @@ def founded(folder: Path, names: tuple[str, ...], **settings: float | str) -> Fe
         center_enrolment.invite(home, name).write(invitation)
         site_enrolment.join(sites[name], invitation).write(answer)
         center_enrolment.enrol(home, answer)
+    confirm_each_other(home, sites, folder)
     return Federation(home, sites)
 
 

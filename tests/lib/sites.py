@@ -12,7 +12,8 @@ from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.exchange.enrolment import Invitation
 from protocols.exchange.keys import masking_key, public_text, sign_masking_key, signing_key, verifying_key
-from protocols.exchange.proposal import Proposal, SiteKeys
+from protocols.exchange.membership import SiteKeys, Statement, statement
+from protocols.exchange.proposal import Proposal
 from protocols.exchange.start import (
     Beginning,
     Hello,
@@ -47,6 +48,8 @@ class Coordinator:
         agent: the one agent that questions are for; a run is started with it before its first question.
         begun: (study, run) -> a run that has started.
         studies: what it proposed, by hash.
+        invented: site -> the keys of one of which there is nothing else.
+        members: the sites whose people confirmed each other, with their keys.
     """
 
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
@@ -54,20 +57,33 @@ class Coordinator:
     agent: tuple[str, Handle] | None = None
     begun: dict[tuple[str, str], Begun] = field(default_factory=dict)
     studies: dict[str, Study] = field(default_factory=dict)
-    _invented: dict[str, tuple[Ed25519PrivateKey, Beginning]] = field(default_factory=dict)
+    members: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
+    invented: dict[str, tuple[Ed25519PrivateKey, Beginning]] = field(default_factory=dict)
 
-    def meet(self, *names: str) -> None:
-        """Enrols sites of which there are only keys."""
+    def meet(self, *names: str, confirmed: bool = True) -> None:
+        """Enrols sites of which there are only keys; people at all members have `confirmed` each other."""
         for name in names:
             signing = Ed25519PrivateKey.generate()
-            self._invented[name] = signing, Beginning.fresh()
+            self.invented[name] = signing, Beginning.fresh()
             self.sites[name] = site_keys(signing, X25519PrivateKey.generate())
+            if confirmed:
+                self.members[name] = signing
+
+    def statements(self) -> tuple[Statement, ...]:
+        """What people at the members said: each confirms each other."""
+        center = public_text(self.key.public_key())
+        return tuple(
+            statement(center, "confirm", site, public_text(key.public_key()), by=by, key=by_key)
+            for by, by_key in self.members.items()
+            for site, key in self.members.items()
+            if site != by
+        )
 
     def proposal(self, study: Study) -> bytes:
         """The sealed proposal of a study to the sites that this coordinator has met."""
         self.studies[study.hash()] = study
         sealed = seal(study.canonical(), self.key, "study")
-        return seal(Proposal(sealed, self.sites).encode(), self.key, "proposal")
+        return seal(Proposal(sealed, self.sites, statements=self.statements()).encode(), self.key, "proposal")
 
     def start(self, study: Study, run: str, roster: tuple[str, ...], agents: Mapping[str, Handle]) -> Begun:
         """The start of a run over real agents, and over invented sites where there is no agent.
@@ -84,7 +100,7 @@ class Coordinator:
             return {
                 site: agents[site]("start", sealed)
                 if site in agents
-                else seal(invented(site).encode(), self._invented[site][0], kind)
+                else seal(invented(site).encode(), self.invented[site][0], kind)
                 for site in roster
             }
 
@@ -137,7 +153,7 @@ class Coordinator:
         return handle("round", sealed)
 
     def _beginning(self, site: str) -> Beginning:
-        return self._invented[site][1]
+        return self.invented[site][1]
 
     def _key_of(self, site: str) -> Ed25519PublicKey:
         return verifying_key(self.sites[site].signing_key)
@@ -158,6 +174,7 @@ def make_site(home: Path, name: str, coordinator: Coordinator) -> Ed25519Private
     (home / "keys").mkdir(parents=True)
     (home / "site.toml").write_text(f'schema_version = 1\nname = "{name}"\n')
     key = signing_key(home / "keys" / "signing.key")
+    coordinator.members[name] = key
     coordinator.sites[name] = site_keys(key, masking_key(home / "keys" / "masking.key"))
     Invitation(
         consortium="Test",

@@ -6,12 +6,14 @@ from typing import Any
 from server.actions.network import (
     CenterStatus,
     EnrolledSite,
+    KeptStatements,
     MadeCenter,
     SiteEntry,
     SiteList,
     StoppedCenter,
     WrittenHeads,
     WrittenInvitation,
+    WrittenMembers,
 )
 
 Row = dict[str, Any]
@@ -40,6 +42,24 @@ def invitation(written: WrittenInvitation) -> Row:
 def enrolled(site: EnrolledSite) -> Row:
     """A site that was enrolled."""
     return {"site": site.name, "state": "enrolled", "fingerprint": site.fingerprint}
+
+
+def members(written: WrittenMembers) -> Row:
+    """Whose keys are in the list, and what sites do with it."""
+    return {
+        "sites": ", ".join(written.sites),
+        "statements": written.statements,
+        "file": str(written.path),
+        "next": f"at each site: shadowgraph site peers list --list {written.path.name}; compare fingerprints",
+    }
+
+
+def confirmed(kept: KeptStatements) -> Row:
+    """How many statements were read."""
+    return {
+        "statements": kept.statements,
+        "next": "sites get them with the next proposal",
+    }
 
 
 def heads(written: WrittenHeads) -> Row:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from site_node.actions.site import JoinedSite, MadeSite, Peers, SiteStatus, StoppedSite
+from site_node.actions.site import JoinedSite, MadeSite, RenewedSite, SiteStatus, StoppedSite
 from site_node.administration.backup import BackedUp, Restored
 from site_node.administration.processes import REACHED
 
@@ -28,7 +28,18 @@ def joined(site: JoinedSite) -> Row:
         "coordinator's fingerprint": site.coordinator_fingerprint,
         "answer": str(site.answer),
         "this site's fingerprint": site.fingerprint,
-        "next": f"hand {name} to the coordinator, who runs: shadowgraph network enrol {name}",
+        "next": f"hand {name} to the coordinator (shadowgraph network enrol); then shadowgraph site peers",
+    }
+
+
+def renewed(site: RenewedSite) -> Row:
+    """The new fingerprint, and who has to know it."""
+    name = site.answer.name
+    return {
+        "site": site.site,
+        "fingerprint": site.fingerprint,
+        "answer": str(site.answer),
+        "next": f"at the center: shadowgraph network enrol {name} --new-keys; two other sites confirm it",
     }
 
 
@@ -72,15 +83,3 @@ def restored(made: Restored) -> Row:
         "approvals taken back": made.approvals_taken_back,
         "next": "shadowgraph audit verify; shadowgraph site start; approve again what shall go on",
     }
-
-
-def peers(known: Peers) -> list[Row]:
-    """One row per site."""
-    return [
-        {
-            "site": one.site,
-            "fingerprint": one.fingerprint,
-            "first seen": one.pinned_at.isoformat()[:16],
-        }
-        for one in known.sites
-    ]

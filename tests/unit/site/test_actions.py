@@ -10,7 +10,7 @@ import site_node.cli
 from protocols.runtime.accounts.machine import unix_user
 from protocols.runtime.output import Output, plain
 from server.administration.enrolment import invite, make_center
-from site_node.actions import audit, inbox, policy, site
+from site_node.actions import audit, inbox, peers, policy, site
 from site_node.cli.words import inbox as words
 from site_node.governance.approvals import State
 from tests.lib.actions import Action, actions, assert_versioned, called, commands
@@ -67,7 +67,7 @@ def test_what_an_action_returns_is_json_as_it_stands(tmp_path: Path) -> None:
         audit.verify(tmp_path),
         audit.releases(tmp_path),
         site.status(tmp_path),
-        site.peers(tmp_path),
+        peers.listed(tmp_path),
     )
     for value in values:
         assert plain(value)["schema_version"] == 1  # type: ignore[index]

@@ -15,7 +15,7 @@ from protocols.core.table import AnalysisTable
 from protocols.exchange.wire import RoundAnswer, unpack, unseal
 from site_node.agent import admission, agent
 from site_node.agent.agent import Agent
-from site_node.governance import approvals, audit, audit_check, ledger, peers
+from site_node.governance import approvals, audit, audit_check, ledger
 from site_node.governance.approvals import State
 from site_node.governance.policy import Policy, read_policy
 from tests.lib.sites import Coordinator, a_round, make_site
@@ -136,14 +136,13 @@ def test_what_leaves_for_a_sum_is_masked(site: Site) -> None:
     assert {array.dtype.str for array in arrays.values()} == {"<u8"}
 
 
-def test_a_site_that_shows_another_key_is_refused_until_it_is_forgotten(site: Site) -> None:
+def test_a_member_for_which_another_key_than_the_confirmed_one_is_proposed_is_refused(site: Site) -> None:
     study = a_study()
     site.approve(study)
-    site.center.meet("b")
-    assert site.code(site.agent.handle("propose", site.center.proposal(study))) == Code.TAMPERED
+    site.center.meet("b", confirmed=False)
     assert site.code(site.center.reply(a_round(study, FIRST))) == Code.BAD_SIGNATURE
-    peers.forget(site.home, "b")
-    assert site.propose(study)["state"] == "approved"
+    site.propose(study)
+    assert site.code(site.center.reply(a_round(study, FIRST))) == Code.UNCONFIRMED_SITE
 
 
 def test_a_masking_key_without_its_sites_signature_is_refused(site: Site) -> None:
@@ -275,9 +274,9 @@ def test_every_answer_and_refusal_is_audited(site: Site) -> None:
     site.approve(study)
     site.agent.handle("round", site.center.question(a_round(study, FIRST)))
     events = [line["event"] for line in audit.lines(site.home)]
-    pinned = ["peer-pinned"] * 3
-    assert events == ["refused", "study-received", *pinned, "study-approved", "run-opened", "answered"]
-    assert audit_check.verify(site.home) == 8
+    approved = ["study-received", "sites-said", "study-approved"]
+    assert events == ["refused", *approved, "run-opened", "answered"]
+    assert audit_check.verify(site.home) == 6
 
 
 def test_an_altered_audit_is_found_out(site: Site) -> None:

@@ -139,6 +139,6 @@ def test_no_backup_opens_a_run(site: Started) -> None:
 def test_a_peer_that_has_another_nonce_for_the_study_than_before_is_refused(site: Started) -> None:
     """Else it would look at the others' nonces in one run, and choose its own for the next."""
     assert not isinstance(site.ask(site.study, FIRST), Code)
-    signing, beginning = site.center._invented["b"]
-    site.center._invented["b"] = signing, replace(beginning, nonce=bytes(32))
+    signing, beginning = site.center.invented["b"]
+    site.center.invented["b"] = signing, replace(beginning, nonce=bytes(32))
     assert site.ask(site.study, FIRST, run="r2") == Code.TAMPERED
