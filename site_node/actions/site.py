@@ -118,8 +118,8 @@ def join(home: Path, invitation: Path, *, out: Path | None = None) -> JoinedSite
 def renew(home: Path, *, out: Path | None = None) -> RenewedSite:
     """The site with new keys, because the earlier ones may be in other hands.
 
-    The answer for the center is in `out`. People at other sites confirm the new key as they confirmed the first
-    one; with that they remove the earlier one.
+    The answer for the center is in `out`. People at other sites confirm the new key as they confirmed the
+    first one, and thereby remove the earlier one.
 
     Raises:
         InputError: it has not joined a consortium, or it runs: its agent would go on with the earlier key.
