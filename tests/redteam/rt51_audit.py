@@ -22,7 +22,9 @@ Chained = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 def _cut(lines: Lines, chained: Chained) -> Lines:
-    return lines[:-2]
+    """The chain without its last answers; the very last one no later answer told anybody."""
+    answered = [number for number, line in enumerate(lines) if line["event"] == "answered"]
+    return lines[: answered[-2]]
 
 
 def _one_less(lines: Lines, chained: Chained) -> Lines:
