@@ -1,0 +1,73 @@
+"""RT24, RT25: who an image is of, in its headers and in its pixels, on the way to whoever gets a copy."""
+
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+
+from site_node.sources.dicom import copies, headers
+from site_node.sources.dicom.deidentify import Deidentifier
+from tests.lib.dicom_files import ROOT, write_rtstruct, write_series
+from tests.lib.lying_coordinator import weaken
+from tests.redteam.attack import Figure, attack
+
+TOKEN = b"canary"
+SQUARE = [(0.5, 0.5, 1.0), (5.5, 0.5, 1.0), (5.5, 5.5, 1.0), (0.5, 5.5, 1.0)]
+
+
+def _planted(_: int, dataset: Dataset) -> None:
+    """The patient's name in standard, nested, private, overlay and file attributes."""
+    nested = Dataset()
+    nested.PatientName, nested.OperatorsName = "Canary^Name", "Canary"
+    nested.add_new(0x00091010, "LT", "canary")
+    dataset.RequestAttributesSequence = dataset.DerivationCodeSequence = [nested]
+    dataset.ImageComments, dataset.DerivationDescription = "canary", "canary"
+    dataset.add_new(0x60003000, "OW", b"canary")
+    dataset.add_new(0x60000022, "LO", "canary")
+    dataset.StationName = dataset.ContentLabel = "CANARY"
+    dataset.file_meta.SourceApplicationEntityTitle = "CANARY"
+
+
+@attack(
+    "RT24",
+    "a name planted in standard, nested, private and overlay attributes of what is handed on",
+    works_from=20,
+)
+def planted_names(folder: Path, weakened: bool) -> Figure:
+    source, out = folder / "in", folder / "out"
+    write_series(source / "ct", change=_planted)
+    write_rtstruct(source / "rs.dcm", {"GTV": [SQUARE], "of CANARY": [SQUARE]})
+    with weaken(Deidentifier, "copy", lambda self, dataset: dataset, weakened):
+        copies.copy_folder(source, out, bytes(32))
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert files, "nothing was copied, so nothing was tried"
+    found = sum(path.read_bytes().lower().count(TOKEN) for path in files)
+    found += sum(TOKEN in str(path.relative_to(out)).lower().encode() for path in files)
+    return Figure(found, f"tokens in {len(files)} copies")
+
+
+def _burned_in(_: int, dataset: Dataset) -> None:
+    dataset.BurnedInAnnotation = "YES"
+
+
+def _screenshot(_: int, dataset: Dataset) -> None:
+    dataset.ImageType = ["DERIVED", "SECONDARY", "SCREEN SAVE"]
+
+
+def _captured(_: int, dataset: Dataset) -> None:
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+
+
+@attack("RT25", "pictures with words in their pixels: burned in, screenshots, captures", works_from=8)
+def words_in_pixels(folder: Path, weakened: bool) -> Figure:
+    source, out = folder / "in", folder / "out"
+    for number, change in enumerate((_burned_in, _screenshot, _captured)):
+        write_series(source / str(number), series_uid=f"{ROOT}1.{50 + number}", change=change)
+    pictures = len([path for path in source.rglob("*") if path.is_file()])
+    with (
+        weaken(headers, "screen_class", lambda dataset: None, weakened),
+        weaken(headers, "screen_pixels", lambda dataset: None, weakened),
+    ):
+        copies.copy_folder(source, out, bytes(32))
+    copied = [pydicom.dcmread(path) for path in out.rglob("*.dcm")] if out.exists() else []
+    return Figure(len(copied), f"of {pictures} pictures are copied")
