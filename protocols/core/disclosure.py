@@ -24,7 +24,7 @@ from protocols.core.suppression import SUPPRESSED as SUPPRESSED
 from protocols.core.suppression import suppressed
 
 Array = NDArray[np.float64] | NDArray[np.int64]
-Way = Literal["clear", "sum"]
+Way = Literal["clear", "sum", "agreed"]
 
 
 class Thresholds(BaseModel):
@@ -139,7 +139,7 @@ _GATE = object()
 
 @dataclass(frozen=True)
 class Release:
-    """Arrays that passed the gate. Only `release` makes one."""
+    """Arrays that passed the gate, by `release`; in another basis, by `turned`; or `agreed`, of no people."""
 
     arrays: Mapping[str, Array]
     way: Way
@@ -187,6 +187,16 @@ def release(
         raise SiteError(Code.WITHHELD, f"fewer than {floor} people are in this analysis here")
     _check_parameters(declared, axes, people, thresholds)
     return Release({name: _in_the_clear(name, declared, arrays, floor) for name in arrays}, way, _GATE)
+
+
+def turned(release: Release, arrays: Mapping[str, Array]) -> Release:
+    """The release of a sum in a basis that only the sites know."""
+    return Release(arrays, release.way, _GATE)
+
+
+def agreed(arrays: Mapping[str, Array]) -> Release:
+    """What every site says alike: it follows from the center's replies, and holds nothing of this site."""
+    return Release(arrays, "agreed", _GATE)
 
 
 def check_total(

@@ -10,7 +10,7 @@ import dataclasses
 import importlib
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 from pydantic import BaseModel
@@ -26,7 +26,7 @@ from protocols.core.site_step import site_step as site_step
 from protocols.core.spec import Spec as Spec
 from protocols.core.spec import inner_specs
 from protocols.core.spec import specs_in as specs_in
-from protocols.core.table import EVERYBODY, Rows
+from protocols.core.table import EVERYBODY, Floats, Rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,11 +49,45 @@ class Transform:
     arrays: Arrays
 
 
+class Climb(Protocol):
+    """A search whose coefficients the sites hold and whose derivatives the center sees, in a secret basis.
+
+    Each side has a copy of its own, which only hears what that side may know (`estimation.climb`).
+    """
+
+    @property
+    def size(self) -> int:
+        """How many coefficients are searched."""
+
+    def reply(self, total: "Total", normal: Callable[[int], Floats] | None) -> Arrays:
+        """The center's reply to a total in the basis of its round; `normal` draws its dither, if any."""
+
+    def follow(self, reply: Arrays, basis: Floats) -> None:
+        """Goes on at a site by the center's reply to a round, whose (p, p) basis this was."""
+
+    def asked(self) -> Arrays:
+        """The coefficients at which a site evaluates, as an argument of its step."""
+
+    def turned(self, arrays: Arrays, axes: Mapping[str, tuple[str, ...]], basis: Floats) -> Arrays:
+        """A site's arrays in the (p, p) basis of the round; `axes` names those of each array."""
+
+    def agreed(self, question: Arrays, *, full: bool) -> Arrays:
+        """What every site says alike at the end, with all digits where `full`."""
+
+
+Secret = Literal["", "climb", "close"]
+
+
 @dataclass(frozen=True)
 class Ask:
     """A question to all sites: run this step, with these arrays, on these rows.
 
     The answer is the sum over sites; with `per_site`, what each site said in the clear.
+
+    Attributes:
+        secret: "climb" is asked at coefficients that the sites know and answered in their basis; at its
+            "close" every site says the same, what the climb found.
+        climb: this side's copy of the climb; it does not cross the wire.
     """
 
     step: str
@@ -63,6 +97,8 @@ class Ask:
     analysis: str = ""
     part: tuple[str, ...] = ()
     transforms: tuple[Transform, ...] = ()
+    secret: Secret = ""
+    climb: Climb | None = field(default=None, compare=False, repr=False)
 
 
 def ask(step: str, *, per_site: bool = False, **arrays: Array | float) -> Ask:

@@ -48,6 +48,7 @@ class SiteStep:
         clear: of a spec, whether a site may be asked this step for itself, in the clear.
         clear_rule: whether that is never so, always, or where the study asks for it.
         summed: whether it may be asked in a sum over sites.
+        climbs: of a spec, whether its sums are those of a climb, in a basis that only the sites know.
         times: of a spec, how often a run asks it.
         numbers: names of the arrays of its question; the last stands for any others, where `open_ended`.
         varies: those of them whose numbers may change from one question of a run to the next. All others are
@@ -59,6 +60,7 @@ class SiteStep:
     clear: Callable[[Any], bool]
     clear_rule: Literal["never", "asked", "always"]
     summed: bool
+    climbs: Callable[[Any], bool]
     times: Callable[[Any], Times]
     numbers: tuple[str, ...]
     open_ended: bool
@@ -78,6 +80,8 @@ class SiteStep:
         if times == NEVER:
             return []
         ways = ["Leaves in a sum over sites"] if self.summed else []
+        if self.climbs(spec):
+            ways = ["Leaves in a sum over sites, turned into a basis that only the sites know"]
         ways += ["Leaves in the clear, for this site"] if self.clear(spec) else []
         arrays = "; ".join(_in_words(self.declares.values(), sizes))
         return [f"{way}, {times.words()}: {arrays}." for way in ways]
@@ -115,6 +119,7 @@ def site_step(
     *,
     clear: bool | Callable[[Any], bool] = False,
     summed: bool = True,
+    climbs: bool | Callable[[Any], bool] = False,
     times: Times | Callable[[Any], Times] = ONCE,
     varies: tuple[str, ...] = (),
     **declares: Declaration,
@@ -126,6 +131,7 @@ def site_step(
         clear: whether a site may be asked this step for itself, in the clear: never, unless said; always, or
             where a function of the spec says so. Nobody else can choose it.
         summed: whether it may be asked in a sum over sites.
+        climbs: whether its sums are those of a climb, in a basis that only the sites know.
         times: how often a run asks it about the same people.
         varies: the arguments whose numbers may change from one question of a run to the next. A step that
             takes `**fits` names them all `fits`.
@@ -145,6 +151,7 @@ def site_step(
             clear if callable(clear) else lambda spec: bool(clear),
             "asked" if callable(clear) else "always" if clear else "never",
             summed,
+            climbs if callable(climbs) else lambda spec: bool(climbs),
             times if callable(times) else lambda spec: times,
             numbers,
             any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters),

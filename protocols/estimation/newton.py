@@ -122,12 +122,16 @@ def check_rank(matrix: Floats, terms: Sequence[str]) -> None:
     """
     out = aliased(matrix)
     if out:
-        names = ", ".join(terms[j] for j in out)
-        raise StudyError(
-            Code.RANK_DEFICIENT,
-            f"constant, or a combination of the terms before: {names}",
-            "remove these from the analysis",
-        )
+        raise rank_deficient([terms[j] for j in out])
+
+
+def rank_deficient(names: Sequence[str]) -> StudyError:
+    """The error that names the terms that follow from those before."""
+    return StudyError(
+        Code.RANK_DEFICIENT,
+        f"constant, or a combination of the terms before: {', '.join(names)}",
+        "remove these from the analysis",
+    )
 
 
 def _step(point: Point, terms: Sequence[str]) -> tuple[Floats, Floats]:
@@ -157,7 +161,11 @@ def _check_information(growth: Floats, terms: Sequence[str]) -> None:
 
 def _separated(size: Floats, terms: Sequence[str]) -> StudyError:
     """The error that names the terms of the largest sizes; the intercept only where it is alone."""
-    far = [t for t, s in zip(terms, size, strict=False) if s >= size.max(initial=0.0) / 4]
+    return separated([t for t, s in zip(terms, size, strict=False) if s >= size.max(initial=0.0) / 4])
+
+
+def separated(far: Sequence[str]) -> StudyError:
+    """The error that names the terms in which the likelihood grows; the intercept only where it is alone."""
     names = ", ".join([t for t in far if "intercept" not in t] or far)
     return StudyError(
         Code.SEPARATION,

@@ -1,16 +1,18 @@
 """A study's coordination, which the center and every site run alike: analyses in lockstep, answers joined."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 
-from protocols.core.disclosure import check_total
+from protocols.core.disclosure import Array, check_total
 from protocols.core.errors import Code, ShadowgraphError, StudyError
 from protocols.core.grid import question_on_grid
 from protocols.core.lockstep import Failure, Lockstep
 from protocols.core.protocol import (
+    Arrays,
     Ask,
     Coordination,
     PerSite,
@@ -23,9 +25,11 @@ from protocols.core.protocol import (
 from protocols.core.roles import arrays_of
 from protocols.core.study import Analysis, Study
 from protocols.core.table import EVERYBODY
+from protocols.exchange.keyed_draws import derived, normal
 from protocols.exchange.people_first import people_first
+from protocols.exchange.secret_basis import OPEN, basis
 from protocols.exchange.secure_sum import unmask
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent
+from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundQuestion, Sent
 
 _WAYS_OUT = {
     Code.SEPARATION: "too few people carry the likelihood there: use fewer covariates, or a penalty",
@@ -36,6 +40,79 @@ _WAYS_OUT = {
     Code.UNKNOWN_VARIABLE: "the site's table has no such column",
 }
 """What an analyst can do where a site answered with a code alone."""
+
+
+_ENDED = "the derivatives of the likelihood are based on too few people, or have too many parameters"
+
+_SAME = 1e-6  # of an array's largest number: how far two processors may be apart in what they agree on
+
+Told = Arrays | Code
+"""The center's reply to the sites' climb in one round, or the code with which it ended."""
+
+
+class Side(Protocol):
+    """How one side hears the answers to a climb: the center as derivatives, a site as the center's reply."""
+
+    def hear(self, study: Study, ask: Ask, joined: dict[str, Any], place: tuple[int, int]) -> Told:
+        """The reply of a round and position; `joined` keeps it."""
+
+
+@dataclass(frozen=True)
+class Center:
+    """The center, which replies to totals in a basis that it lacks.
+
+    Attributes:
+        secret: of its dither; the same question of a study has the same one.
+    """
+
+    secret: bytes = bytes(32)
+
+    def hear(self, study: Study, ask: Ask, joined: dict[str, Any], place: tuple[int, int]) -> Told:
+        """The reply to a total, or the code of what is based on too few people."""
+        assert ask.climb is not None
+        key = derived(self.secret, {"study": study.hash(), "place": list(place)})
+        try:
+            total = _total(study, ask, joined)
+            reply = ask.climb.reply(total, None if joined["full"] else lambda n: normal(key, n))
+            joined.setdefault("reply", {"arrays": dict(reply)})
+        except StudyError as error:
+            joined.setdefault("reply", {"code": str(error.code)})
+        return told(joined)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site, which goes on by the center's replies.
+
+    Attributes:
+        secret: that the sites of the run share.
+    """
+
+    secret: bytes
+
+    def hear(self, study: Study, ask: Ask, joined: dict[str, Any], place: tuple[int, int]) -> Told:
+        """The center's reply.
+
+        Raises:
+            SiteError: tampered; it is not one.
+        """
+        assert ask.climb is not None
+        reply = told(joined)
+        if not isinstance(reply, Code):
+            ask.climb.follow(reply, basis(self.secret, place, ask.climb.size))
+        return reply
+
+
+class InOneProcess:
+    """The center and the sites of one process, which hide nothing: one copy of a climb is both sides'."""
+
+    def hear(self, study: Study, ask: Ask, joined: dict[str, Any], place: tuple[int, int]) -> Told:
+        """The center's reply, by which the sites go on."""
+        Center().hear(study, ask, joined, place)
+        return Site(OPEN).hear(study, ask, joined, place)
+
+
+HERE = InOneProcess()
 
 
 class StudyCoordination:
@@ -58,15 +135,24 @@ class StudyCoordination:
         self.results: Mapping[str, Result | Failure] = {}
         self._go_on(None)
 
-    def advance(self, joined: Sequence[Mapping[str, Any]]) -> None:
-        """Takes the joined answers of this round, in the order of its questions, and goes on to the next."""
+    def advance(self, joined: Sequence[dict[str, Any]], side: Side) -> None:
+        """Takes the joined answers of this round, in the order of its questions, and goes on to the next.
+
+        Args:
+            joined: as `join_round` has them; the center's replies are added.
+            side: whose copy it is.
+
+        Raises:
+            SiteError: tampered; a reply of the center is not one.
+        """
         opened = tuple(
-            _open(self._study, a, j, self._chance) for a, j in zip(self.asks or (), joined, strict=True)
+            _open(self._study, ask, one, side, (self.rounds, position), self._chance)
+            for position, (ask, one) in enumerate(zip(self.asks or (), joined, strict=True))
         )
         self.rounds += 1
         self._go_on(opened)
 
-    def _go_on(self, answers: tuple[Total | PerSite | StudyError, ...] | None) -> None:
+    def _go_on(self, answers: tuple[Total | PerSite | Arrays | StudyError, ...] | None) -> None:
         try:
             asked = next(self._coordination) if answers is None else self._coordination.send(answers)
         except StopIteration as done:
@@ -76,9 +162,16 @@ class StudyCoordination:
 
 
 def join_round(
-    study: Study, question: RoundQuestion, asked: str, answers: Mapping[str, RoundAnswer]
+    study: Study,
+    question: RoundQuestion,
+    asked: str,
+    answers: Mapping[str, RoundAnswer],
+    said: Mapping[int, Told] | None = None,
 ) -> list[dict[str, Any]]:
     """The joined answers to each question of a round, as plain data with arrays; `asked` is its digest.
+
+    Args:
+        said: the center's replies by position, at a site, which sees no total of a climb.
 
     Raises:
         StudyError: not every site of the roster answered, or one answered another question.
@@ -87,10 +180,27 @@ def join_round(
         raise StudyError(Code.SITE_UNREACHABLE, f"round {question.round} was not answered by every site")
     if any(a.question != asked or len(a.answers) != len(question.asks) for a in answers.values()):
         raise StudyError(Code.MALFORMED_MESSAGE, f"round {question.round}: an answer to another question")
-    return [
-        _join(study, question, ask, {site: answers[site].answers[index] for site in question.roster})
-        for index, ask in enumerate(question.asks)
-    ]
+    joined = []
+    for place, ask in enumerate(question.asks):
+        given = {site: answers[site].answers[place] for site in question.roster}
+        if ask.secret == "climb" and said is not None:
+            joined.append(_replied(given, said.get(place)))
+        else:
+            joined.append(_join(study, question, ask, given))
+        if ask.secret == "climb":
+            joined[-1]["full"] = all(answer.full for answer in answers.values())
+    return joined
+
+
+def told(joined: Mapping[str, Any]) -> Told:
+    """The center's reply that joined answers to a climb hold."""
+    reply: dict[str, Any] = joined["reply"]
+    return Code(reply["code"]) if "code" in reply else reply["arrays"]
+
+
+def replies(joined: Sequence[Mapping[str, Any]]) -> dict[int, Told]:
+    """The center's replies of a round by position."""
+    return {place: told(one) for place, one in enumerate(joined) if "reply" in one}
 
 
 def _all_analyses(study: Study) -> Coordination[dict[str, Result | Failure]]:
@@ -128,16 +238,16 @@ def _one_analysis(
     return result
 
 
-def _join(
-    study: Study, question: RoundQuestion, ask: Ask, answers: Mapping[str, Sent | Code]
-) -> dict[str, Any]:
+def _join(study: Study, question: RoundQuestion, ask: Ask, answers: Mapping[str, Answered]) -> dict[str, Any]:
     """The joined answers to one question, as plain data with arrays."""
     codes = {site: str(a) for site, a in answers.items() if isinstance(a, Code)}
-    arrays = {site: a for site, a in answers.items() if not isinstance(a, Code)}
+    arrays = {site: _shown(a) for site, a in answers.items() if not isinstance(a, Code)}
     if ask.per_site:
         return {"per_site": arrays, "withheld": codes}
     if codes:
         return {"refused": codes}
+    if ask.secret == "close":
+        return {"agreed": _agreed(arrays)}
     declared = protocol(study.spec(ask.analysis, ask.part).protocol).steps[ask.step].declares
     if question.keys:
         integral = {name: declaration.integral for name, declaration in declared.items()}
@@ -153,7 +263,46 @@ def _join(
     }
 
 
-def _open(study: Study, ask: Ask, joined: Mapping[str, Any], chance: bytes) -> Total | PerSite | StudyError:
+def _shown(said: Sent | Apart) -> Sent:
+    if not isinstance(said, Apart):
+        return said
+    if said.arrays is None:
+        raise StudyError(Code.MALFORMED_MESSAGE, "an answer to the center alone did not come with it")
+    return said.arrays
+
+
+def _replied(answers: Mapping[str, Answered], said: Told | None) -> dict[str, Any]:
+    """What a site keeps of a climb's round: a site's refusal, or the center's reply."""
+    if codes := {site: str(a) for site, a in answers.items() if isinstance(a, Code)}:
+        return {"refused": codes}
+    if said is None or not all(isinstance(a, Apart) for a in answers.values()):
+        raise StudyError(Code.TAMPERED, "the center did not reply to the sites' climb")
+    return {"reply": {"code": str(said)} if isinstance(said, Code) else {"arrays": dict(said)}}
+
+
+def _agreed(arrays: Mapping[str, Sent]) -> Arrays:
+    """What all sites say alike, in the words of the first.
+
+    Raises:
+        StudyError: tampered; they do not.
+    """
+    first, *others = (cast("Arrays", arrays[site]) for site in sorted(arrays))
+    for other in others:
+        if other.keys() != first.keys() or not all(_alike(other[name], first[name]) for name in first):
+            raise StudyError(Code.TAMPERED, "sites found different ends of one climb")
+    return first
+
+
+def _alike(one: Array, other: Array) -> bool:
+    """Whether two sites' arrays are of one form, and as near as two processors bring them."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return bool(np.abs(one - other).max(initial=0.0) <= _SAME * np.abs(other).max(initial=0.0))
+
+
+def _open(
+    study: Study, ask: Ask, joined: dict[str, Any], side: Side, place: tuple[int, int], chance: bytes
+) -> Total | PerSite | Arrays | StudyError:
     """The joined answer as the coordination receives it; what is based on too few people is removed."""
     if "refused" in joined:
         site, code = next(iter(joined["refused"].items()))
@@ -163,15 +312,30 @@ def _open(study: Study, ask: Ask, joined: Mapping[str, Any], chance: bytes) -> T
     if "per_site" in joined:
         withheld = {site: Code(code) for site, code in joined["withheld"].items()}
         return PerSite(joined["per_site"], withheld)
+    if ask.secret == "close":
+        found: Arrays = joined["agreed"]
+        return found
+    if ask.secret == "climb":
+        said = side.hear(study, ask, joined, place)
+        return StudyError(said, _ENDED, _WAYS_OUT.get(said, "")) if isinstance(said, Code) else said
+    try:
+        return _total(study, ask, joined, chance)
+    except StudyError as error:
+        return error
+
+
+def _total(study: Study, ask: Ask, joined: Mapping[str, Any], chance: bytes = b"") -> Total:
+    """The joined sum without what is based on too few people.
+
+    Raises:
+        StudyError: all of it is.
+    """
     spec = study.spec(ask.analysis, ask.part)
     analysis = protocol(spec.protocol)
-    try:
-        totals = check_total(
-            analysis.steps[ask.step].declares,
-            joined["sum"],
-            axes=analysis.sizes(spec, ask.arrays),
-            thresholds=study.thresholds,
-        )
-    except ShadowgraphError as error:
-        return StudyError(error.code, error.text, error.fix)
+    totals = check_total(
+        analysis.steps[ask.step].declares,
+        joined["sum"],
+        axes=analysis.sizes(spec, ask.arrays),
+        thresholds=study.thresholds,
+    )
     return Total(totals, tuple(joined["sites"]), study.thresholds.min_count, chance)

@@ -5,21 +5,22 @@ Every message goes through its bytes, so what runs here runs over the network.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocols.core.disclosure import Thresholds
-from protocols.core.errors import Code, ShadowgraphError
-from protocols.core.protocol import Ask
+from protocols.core.errors import ShadowgraphError
+from protocols.core.protocol import Ask, Climb
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.keys import public_text
 from protocols.exchange.rounds import UNSTARTED, Memory, Outcome, conduct
+from protocols.exchange.secret_basis import OPEN, basis
 from protocols.exchange.secure_sum import Member
-from protocols.exchange.site_answer import answer
+from protocols.exchange.site_answer import Shared, answer
 from protocols.exchange.start import Chance, Started
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, digest
+from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundQuestion, RoundReply, digest
 
 LOCAL_RUN = "local"
 """The name of a run over tables in one process."""
@@ -27,12 +28,17 @@ LOCAL_RUN = "local"
 
 @dataclass(frozen=True)
 class LocalSites:
-    """An exchange with sites whose tables are in this process."""
+    """An exchange with sites whose tables are in this process.
+
+    Attributes:
+        full: whether their results bear all their digits.
+    """
 
     study: Study
     tables: Mapping[str, AnalysisTable]
     thresholds: Thresholds = field(default_factory=Thresholds)
     chance: Chance = UNSTARTED.chance
+    full: bool = True
 
     @cached_property
     def started(self) -> Started:
@@ -62,27 +68,35 @@ class LocalSites:
     def __call__(self, question: RoundQuestion) -> dict[str, RoundAnswer]:
         """Each site's answer to the round."""
         data = question.encode()
+        climbs = [ask.climb for ask in question.asks]  # of this process; they do not cross the wire
         return {
-            site: RoundAnswer.decode(self._site(site, RoundQuestion.decode(data), digest(data)).encode())
+            site: self._site(site, RoundQuestion.decode(data), climbs, digest(data))
             for site in question.roster
         }
 
-    def _site(self, site: str, question: RoundQuestion, asked: str) -> RoundAnswer:
+    def _site(
+        self, site: str, question: RoundQuestion, climbs: Sequence[Climb | None], asked: str
+    ) -> RoundAnswer:
         member = self._members[site] if question.keys else None
         answers = tuple(
-            self._one(self.drawn[site], ask, member, (asked, position))
-            for position, ask in enumerate(question.asks)
+            self._one(site, replace(ask, climb=climb), member, question.round, (asked, position))
+            for position, (ask, climb) in enumerate(zip(question.asks, climbs, strict=True))
         )
-        return RoundAnswer(question.study, question.run, question.round, site, asked, answers)
+        where = question.study, question.run, question.round, site, asked
+        said = RoundAnswer(*where, answers, full=self.full)
+        reply = RoundReply.decode(RoundReply.of(said.encode(), said).encode())
+        return reply.with_apart(RoundAnswer.decode(reply.sealed))
 
     def _one(
-        self, table: AnalysisTable, ask: Ask, member: Member | None, place: tuple[str, int]
-    ) -> Sent | Code:
+        self, site: str, ask: Ask, member: Member | None, number: int, place: tuple[str, int]
+    ) -> Answered:
+        shared = Shared(partial(basis, OPEN, (number, place[1])), self.full)
         try:
-            release = answer(self.study, table, ask, self.thresholds)
-            return member.protect(release, *place) if member else release.arrays
+            release = answer(self.study, self.drawn[site], ask, self.thresholds, shared)
+            said = member.protect(release, *place) if member else release.arrays
         except ShadowgraphError as error:
             return error.code
+        return Apart.of(said) if ask.secret == "climb" else said
 
 
 def run_locally(
@@ -93,11 +107,13 @@ def run_locally(
     secure: bool | None = None,
     memory: Memory | None = None,
     chance: Chance = UNSTARTED.chance,
+    full: bool = True,
 ) -> Outcome:
     """The outcome of a study over tables in this process, one per site.
 
     Args:
         secure: whether sums are masked; None masks them where there are sites enough.
+        full: whether results bear all their digits; else what they have earned.
         memory: rounds that were joined before; with it sums are plain, for the keys of a masked run are gone.
         chance: of another run, whose folds and draws are to come again; else people fall into folds as their
             tables say.
@@ -109,7 +125,8 @@ def run_locally(
            n  mean    sd
     0  340.0  51.3  12.5
     """
-    sites = LocalSites(study, {table.site: table for table in tables}, thresholds or Thresholds(), chance)
+    named = {table.site: table for table in tables}
+    sites = LocalSites(study, named, thresholds or Thresholds(), chance, full)
     if secure is None:
         secure = memory is None and len(tables) >= study.thresholds.min_sites_in_sum
     begun = sites.started if secure else replace(UNSTARTED, chance=chance)

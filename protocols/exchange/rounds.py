@@ -15,7 +15,7 @@ from protocols.core.protocol import (
     Result,
 )
 from protocols.core.study import Study
-from protocols.exchange.coordination import StudyCoordination, join_round
+from protocols.exchange.coordination import HERE, Side, StudyCoordination, Told, join_round, replies
 from protocols.exchange.start import Chance, Started
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, digest, pack, unpack
 
@@ -63,6 +63,7 @@ def conduct(
     roster: tuple[str, ...],
     started: Started = UNSTARTED,
     memory: Memory | None = None,
+    side: Side = HERE,
 ) -> Outcome:
     """The outcome of a study over these sites; each round waits for the one before it.
 
@@ -73,11 +74,12 @@ def conduct(
         roster: the sites, fixed for the whole run.
         started: what the run started with: the sites' masking keys, without which sums are plain, and chance.
         memory: rounds that were joined before; new ones are added.
+        side: of whoever conducts; by itself one process that holds the sites too.
 
     Raises:
         StudyError: fewer sites than the study requires, or a site was lost on the way.
     """
-    running = conducted(study, run=run, roster=roster, started=started, memory=memory)
+    running = conducted(study, run=run, roster=roster, started=started, memory=memory, side=side)
     try:
         question = next(running)
         while True:
@@ -94,6 +96,7 @@ def conducted(
     roster: tuple[str, ...],
     started: Started = UNSTARTED,
     memory: Memory | None = None,
+    side: Side,
 ) -> Conduct:
     """The same as a generator, for whoever carries the rounds of several studies at once.
 
@@ -108,13 +111,15 @@ def conducted(
     memory = {} if memory is None else memory
     coordination, sites = StudyCoordination(study, started.chance), tuple(sorted(roster))
     previous = started.openings
+    said: Mapping[int, Told] = {}
     while (asks := coordination.asks) is not None:
-        question = RoundQuestion(study.hash(), run, coordination.rounds, sites, asks, keys, previous)
-        kept = _remembered(memory, question)
-        if kept is None:
-            kept = _joined(study, question, (yield question), memory)
-        previous = kept["answers"]
-        coordination.advance(kept["joined"])
+        number = coordination.rounds
+        question = RoundQuestion(study.hash(), run, number, sites, asks, keys, previous, said)
+        kept = _remembered(memory, question) or _joined(study, question, (yield question))
+        coordination.advance(kept["joined"], side)
+        if number not in memory:
+            memory[number] = pack(kept)
+        previous, said = kept["answers"], replies(kept["joined"])
     return Outcome(study.hash(), run, sites, coordination.results, coordination.rounds, started)
 
 
@@ -132,15 +137,11 @@ def _remembered(memory: Memory, question: RoundQuestion) -> dict[str, Any] | Non
     return kept
 
 
-def _joined(
-    study: Study, question: RoundQuestion, answers: Mapping[str, RoundAnswer], memory: Memory
-) -> dict[str, Any]:
-    """The joined answers of a round and the digests of each site's own, remembered."""
+def _joined(study: Study, question: RoundQuestion, answers: Mapping[str, RoundAnswer]) -> dict[str, Any]:
+    """The joined answers of a round and the digests of each site's own."""
     asked = digest(question.encode())
-    kept = {
+    return {
         "question": asked,
         "joined": join_round(study, question, asked, answers),
         "answers": {site: digest(answer.encode()) for site, answer in answers.items()},
     }
-    memory[question.round] = pack(kept)
-    return kept

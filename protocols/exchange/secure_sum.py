@@ -60,13 +60,14 @@ class Member:
         key: its own masking key.
         keys: the public masking key of every site of the roster, in base64, as the question has them.
         pinned: the masking keys that this site knows by their owners' signatures.
+        secrets: what it agrees on with each other site, alone with it.
     """
 
     site: str
     key: X25519PrivateKey
     keys: Mapping[str, str]
     pinned: Mapping[str, str]
-    _secrets: dict[str, bytes] = field(default_factory=dict, repr=False)
+    secrets: dict[str, bytes] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Agrees on a secret with every other site.
@@ -83,7 +84,7 @@ class Member:
                 raise WireError(Code.TAMPERED, f"the key of site {peer} is not the one known here")
             try:
                 public = X25519PublicKey.from_public_bytes(base64.b64decode(self.keys[peer], validate=True))
-                self._secrets[peer] = self.key.exchange(public)
+                self.secrets[peer] = self.key.exchange(public)
             except ValueError:
                 raise WireError(Code.TAMPERED, f"the key of site {peer} is not a key") from None
 
@@ -97,7 +98,7 @@ class Member:
         Raises:
             SiteError: site-failed; a number is too large for the sum. The text names the array.
         """
-        if release.way == "clear":
+        if release.way != "sum":
             return release.arrays
         return self.mask(release.arrays, question, position)
 
@@ -108,7 +109,7 @@ class Member:
         names = sorted(plain)
         flat = np.concatenate([plain[name].reshape(-1, 2) for name in names])
         low, high = flat[:, 0].copy(), flat[:, 1].copy()  # each contiguous: most of the time goes here
-        for peer in sorted(self._secrets):
+        for peer in sorted(self.secrets):
             stream = self._stream(peer, question, position, len(flat))
             if self.site < peer:
                 low += stream[:, 0]
@@ -126,7 +127,7 @@ class Member:
     def _stream(self, peer: str, question: str, position: int, numbers: int) -> Limbs:
         info = {"question": question, "position": position, "pair": sorted((self.site, peer))}
         key = HKDF(SHA256(), 32, salt=None, info=b"shadowgraph/1/secure-sum\0" + pack(info))
-        cipher = Cipher(ChaCha20(key.derive(self._secrets[peer]), bytes(16)), mode=None)
+        cipher = Cipher(ChaCha20(key.derive(self.secrets[peer]), bytes(16)), mode=None)
         stream = cipher.encryptor().update(bytes(16 * numbers))
         return np.frombuffer(stream, dtype="<u8").reshape(-1, 2).astype(np.uint64, copy=False)
 

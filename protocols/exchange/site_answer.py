@@ -3,14 +3,30 @@
 The agent stands around it with signatures, approvals, policy, ledger and audit.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from protocols.core.disclosure import Release, Thresholds, release
+from protocols.core.disclosure import Release, Thresholds, agreed, release, turned
 from protocols.core.errors import Code, ShadowgraphError, SiteError, SpecError
-from protocols.core.protocol import Arrays, Ask, SiteStep, Spec, Transform, protocol
+from protocols.core.protocol import Arrays, Ask, Climb, SiteStep, Spec, Transform, protocol
 from protocols.core.roles import transformed
 from protocols.core.study import Study
-from protocols.core.table import EVERYBODY, AnalysisTable
+from protocols.core.table import EVERYBODY, AnalysisTable, Floats
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the sites of a run know beside a question and the center does not, and what they agreed on.
+
+    Attributes:
+        basis: the secret basis of the question, of a size.
+        full: whether results bear all their digits, by every site's policy.
+    """
+
+    basis: Callable[[int], Floats] = np.eye
+    full: bool = False
 
 
 def people_of(study: Study, analysis: str, table: AnalysisTable) -> int:
@@ -26,8 +42,10 @@ def people_of(study: Study, analysis: str, table: AnalysisTable) -> int:
     return len(table.complete([name for name in columns if name.split(".")[0] in needed]))
 
 
-def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresholds) -> Release:
-    """What this site may say to one question.
+def answer(
+    study: Study, table: AnalysisTable, question: Ask, thresholds: Thresholds, shared: Shared = Shared()
+) -> Release:
+    """What this site may say to one question, which bears this site's copy of its climb.
 
     Raises:
         SpecError: the question is not one of this study's.
@@ -39,6 +57,10 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
         raise SpecError(Code.UNKNOWN_STEP, f"protocol {spec.protocol!r} has no step {question.step!r}")
     step = analysis.steps[question.step]
     _check_way(spec, step, question)
+    if question.secret == "close":
+        return agreed(_climb(question).agreed(question.arrays, full=shared.full))
+    if question.secret:
+        question = replace(question, arrays={**question.arrays, **_climb(question).asked()})
     step.check_question(question.arrays.keys())
     _check_rows(study, question)
     thresholds = thresholds.stricter(study.thresholds)
@@ -46,7 +68,7 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
     for transform in question.transforms:
         table = _transformed(study, table, transform, question)
     table = table.select(question.rows.mask(table))
-    return release(
+    passed = release(
         step.declares,
         _said(step, spec, table, question),
         axes=analysis.sizes(spec, question.arrays),
@@ -54,6 +76,21 @@ def answer(study: Study, table: AnalysisTable, question: Ask, thresholds: Thresh
         way="clear" if question.per_site else "sum",
         thresholds=thresholds,
     )
+    if not question.secret:
+        return passed
+    climb, axes = _climb(question), {name: declared.axes for name, declared in step.declares.items()}
+    return turned(passed, climb.turned(passed.arrays, axes, shared.basis(climb.size)))
+
+
+def _climb(question: Ask) -> Climb:
+    """This site's copy of a question's climb.
+
+    Raises:
+        SpecError: invalid-study; it has none, so the question does not follow from the study.
+    """
+    if question.climb is None or question.per_site:
+        raise SpecError(Code.INVALID_STUDY, f"analysis {question.analysis!r} has no such climb")
+    return question.climb
 
 
 def _said(step: SiteStep, spec: Spec, table: AnalysisTable, question: Ask) -> Arrays:

@@ -8,8 +8,8 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, get_args
 
 import numpy as np
 from cryptography.exceptions import InvalidSignature
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from protocols.core.disclosure import Array
 from protocols.core.errors import Code, ShadowgraphError
-from protocols.core.protocol import Arrays, Ask, Transform
+from protocols.core.protocol import Arrays, Ask, Secret, Transform
 from protocols.core.study import canonical_json
 from protocols.core.table import Rows
 
@@ -28,9 +28,9 @@ Limbs = NDArray[np.uint64]
 Sent = Mapping[str, Array] | Mapping[str, Limbs]
 """What a site says to one question: arrays in the clear, or masked."""
 
-SCHEMA_VERSION = 5
-"""5 is the first in which a run has keys and chance of its own. No side speaks an older one: whoever carries
-messages could choose it."""
+SCHEMA_VERSION = 6
+"""5 was the first in which a run has keys and chance of its own, 6 that of climbs in a secret basis. No side
+speaks an older one: whoever carries messages could choose it."""
 MAX_BYTES = 256 * 2**20
 _MAGIC = b"SGW1"
 _DTYPES = {"<f8": 8, "<i8": 8, "<u8": 8, "|u1": 1}
@@ -160,6 +160,8 @@ class RoundQuestion:
         keys: site -> its public masking key of this run in base64, for secure sums; empty for plain ones.
         previous: site -> the digest of its answer to the round before, in the first round of its opening.
             Sites that were shown different ones see it here.
+        told: position among the questions of the round before -> the center's reply to the sites' climb
+            there: arrays, or the code with which it ended.
     """
 
     study: str
@@ -169,6 +171,7 @@ class RoundQuestion:
     asks: tuple[Ask, ...]
     keys: Mapping[str, str] = field(default_factory=dict)
     previous: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[int, Arrays | Code] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """The canonical bytes."""
@@ -181,6 +184,7 @@ class RoundQuestion:
                 "roster": list(self.roster),
                 "keys": self.keys,
                 "previous": self.previous,
+                "told": {str(place): _said_as_data(told) for place, told in self.told.items()},
                 "asks": [_ask_as_data(a) for a in self.asks],
             }
         )
@@ -189,7 +193,7 @@ class RoundQuestion:
     def decode(cls, data: bytes) -> Self:
         """The question of canonical bytes. Raises WireError."""
         kinds = {"study": str, "run": str, "round": int, "roster": list, "keys": dict, "asks": list}
-        content = message_fields(data, kinds | {"previous": dict})
+        content = message_fields(data, kinds | {"previous": dict, "told": dict})
         try:
             asks = tuple(_ask_of_data(a) for a in content["asks"])
             roster = tuple(str(site) for site in content["roster"])
@@ -197,7 +201,9 @@ class RoundQuestion:
                 {str(site): str(text) for site, text in content[name].items()}
                 for name in ("keys", "previous")
             )
-            question = cls(content["study"], content["run"], content["round"], roster, asks, keys, previous)
+            told = {int(place): _said_of_data(said) for place, said in content["told"].items()}
+            where = content["study"], content["run"], content["round"], roster
+            question = cls(*where, asks, keys, previous, told)
             if question.encode() != data:
                 raise ValueError
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -245,12 +251,32 @@ class RoundMessage:
 
 
 @dataclass(frozen=True)
+class Apart:
+    """An answer that goes to the center alone; the other sites see the digest that binds it.
+
+    `arrays` is None where only the digest is known.
+    """
+
+    sha256: str
+    arrays: Sent | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, arrays: Sent) -> Self:
+        """The answer with its digest."""
+        return cls(digest(pack(dict(arrays))), arrays)
+
+
+Answered = Sent | Apart | Code
+
+
+@dataclass(frozen=True)
 class RoundAnswer:
     """What one site says in one round: for each question its released arrays, or a code.
 
     Attributes:
         question: the digest of the question's bytes, so that an answer fits one question only.
         audit: site -> head of its audit: the answering site's, and those that it keeps of the other sites.
+        full: whether this site lets results bear all their digits.
     """
 
     study: str
@@ -258,12 +284,13 @@ class RoundAnswer:
     round: int
     site: str
     question: str
-    answers: tuple[Sent | Code, ...]
+    answers: tuple[Answered, ...]
     audit: Mapping[str, str] = field(default_factory=dict)
+    full: bool = False
 
     def encode(self) -> bytes:
-        """The canonical bytes."""
-        answers = [{"code": str(a)} if isinstance(a, Code) else {"arrays": dict(a)} for a in self.answers]
+        """The canonical bytes, which every site of the run may read; of answers apart they hold digests."""
+        answers = [_said_as_data(a) for a in self.answers]
         return pack(
             {
                 "schema_version": SCHEMA_VERSION,
@@ -274,18 +301,17 @@ class RoundAnswer:
                 "question": self.question,
                 "answers": answers,
                 "audit": self.audit,
+                "full": self.full,
             }
         )
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The answer of canonical bytes. Raises WireError."""
-        kinds = {"study": str, "run": str, "round": int, "site": str, "question": str}
+        kinds = {"study": str, "run": str, "round": int, "site": str, "question": str, "full": bool}
         content = message_fields(data, kinds | {"answers": list, "audit": dict})
         try:
-            answers = tuple(
-                Code(a["code"]) if "code" in a else _arrays_of_data(a["arrays"]) for a in content["answers"]
-            )
+            answers = tuple(_said_of_data(a) for a in content["answers"])
             heads = {str(site): str(head) for site, head in content["audit"].items()}
             answer = cls(**{name: content[name] for name in kinds}, answers=answers, audit=heads)
             if answer.encode() != data:
@@ -293,6 +319,83 @@ class RoundAnswer:
         except (AttributeError, KeyError, TypeError, ValueError):
             raise WireError(Code.MALFORMED_MESSAGE, "an answer is malformed") from None
         return answer
+
+
+@dataclass(frozen=True)
+class RoundReply:
+    """What a site sends the center in one round: its sealed answer, and beside it what others may not see.
+
+    Attributes:
+        sealed: the sealed `RoundAnswer`, which is relayed to the other sites.
+        apart: position -> arrays of the answers that go to the center alone.
+    """
+
+    sealed: bytes
+    apart: Mapping[int, Sent] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, sealed: bytes, answer: RoundAnswer) -> Self:
+        """The reply to a round whose answer was sealed."""
+        apart = {i: a.arrays for i, a in enumerate(answer.answers) if isinstance(a, Apart) and a.arrays}
+        return cls(sealed, apart)
+
+    def encode(self) -> bytes:
+        """The canonical bytes."""
+        return pack(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "sealed": np.frombuffer(self.sealed, dtype=np.uint8),
+                "apart": {str(place): dict(arrays) for place, arrays in self.apart.items()},
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """The reply of canonical bytes. Raises WireError."""
+        content = message_fields(data, {"sealed": np.ndarray, "apart": dict})
+        try:
+            apart = {int(place): _arrays_of_data(arrays) for place, arrays in content["apart"].items()}
+            reply = cls(content["sealed"].tobytes(), apart)
+            if reply.encode() != data:
+                raise ValueError
+        except (AttributeError, TypeError, ValueError):
+            raise WireError(Code.MALFORMED_MESSAGE, "a reply is malformed") from None
+        return reply
+
+    def open(self, key: Ed25519PublicKey) -> RoundAnswer:
+        """The site's answer with the arrays that are apart.
+
+        Raises:
+            WireError: it does not bear the site's signature, or what is apart is not what it signed.
+        """
+        return self.with_apart(RoundAnswer.decode(unseal(self.sealed, key, "answer")))
+
+    def with_apart(self, answer: RoundAnswer) -> RoundAnswer:
+        """The answer with the arrays that are apart.
+
+        Raises:
+            WireError: they are not those of its digests.
+        """
+        places = {i for i, a in enumerate(answer.answers) if isinstance(a, Apart)}
+        whole = tuple(
+            Apart.of(self.apart[i]) if i in places & self.apart.keys() else a
+            for i, a in enumerate(answer.answers)
+        )
+        if whole != answer.answers or places != self.apart.keys():
+            raise WireError(Code.TAMPERED, "what is beside an answer is not what its site signed")
+        return replace(answer, answers=whole)
+
+
+def _said_as_data(said: Answered) -> dict[str, Any]:
+    if isinstance(said, Code):
+        return {"code": str(said)}
+    return {"apart": said.sha256} if isinstance(said, Apart) else {"arrays": dict(said)}
+
+
+def _said_of_data(data: Mapping[str, Any]) -> Any:
+    if "code" in data:
+        return Code(data["code"])
+    return Apart(str(data["apart"])) if "apart" in data else _arrays_of_data(data["arrays"])
 
 
 def message_fields(data: bytes, kinds: Mapping[str, type]) -> dict[str, Any]:
@@ -320,6 +423,7 @@ def _ask_as_data(ask: Ask) -> dict[str, Any]:
         "step": ask.step,
         "rows": ask.rows.model_dump(),
         "per_site": ask.per_site,
+        "secret": ask.secret,
         "arrays": _as_wire_arrays(ask.arrays),
         "transforms": [
             {
@@ -341,11 +445,14 @@ def _as_wire_arrays(arrays: Arrays) -> dict[str, Array]:
 
 
 def _ask_of_data(data: dict[str, Any]) -> Ask:
+    if data["secret"] not in get_args(Secret):
+        raise ValueError
     return Ask(
         step=str(data["step"]),
         arrays=_arrays_of_data(data["arrays"]),
         rows=Rows.model_validate(data["rows"]),
         per_site=bool(data["per_site"]),
+        secret=data["secret"],
         analysis=str(data["analysis"]),
         part=tuple(data["part"]),
         transforms=tuple(

@@ -12,29 +12,12 @@ added (Mironov, CCS 2012).
 import hashlib
 import hmac
 
-import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
-from scipy.special import ndtri
-
-from protocols.core.table import AnalysisTable, Floats
+from protocols.core.table import AnalysisTable
+from protocols.exchange.keyed_draws import normal as normal
+from protocols.exchange.keyed_draws import uniform as uniform
 from protocols.exchange.wire import pack
 
 
 def key_for(table: AnalysisTable, purpose: object) -> bytes:
     """This site's 32 bytes for one purpose: plain data and arrays, all that the numbers are drawn for."""
     return hmac.digest(table.secret, hashlib.sha256(pack(purpose)).digest(), "sha256")
-
-
-def uniform(key: bytes, n: int) -> Floats:
-    """(n,) uniform numbers in (0, 1)."""
-    cipher = Cipher(ChaCha20(key, bytes(16)), mode=None)
-    words = np.frombuffer(cipher.encryptor().update(bytes(8 * n)), dtype="<u8")
-    found: Floats = ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
-    return found
-
-
-def normal(key: bytes, n: int) -> Floats:
-    """(n,) standard normal numbers."""
-    found: Floats = ndtri(uniform(key, n))
-    return found

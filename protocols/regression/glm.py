@@ -16,12 +16,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
+from scipy.linalg import block_diag
 from scipy.special import ndtr
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.figure import Figure, NoFigure
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import (
     Applicable,
     Estimates,
@@ -35,7 +36,8 @@ from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
-from protocols.estimation.newton import MAX_EVALUATIONS, Maximum, Point, check_rank, maximise
+from protocols.estimation.climb import Climb, Top, climbed
+from protocols.estimation.newton import MAX_EVALUATIONS, check_rank
 from protocols.estimation.outcome import null_loglik
 from protocols.estimation.standards import (
     SCALED,
@@ -195,6 +197,7 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
     """Effects of covariates on a count, or on a 0/1 variable by probit."""
 
     name = "glm"
+    version = "2"
     spec_type = GlmSpec
 
     @site_step(
@@ -232,6 +235,7 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         return {"n": np.array(len(table)), "exposure": np.exp(_offset(spec, table) - centre).sum()}
 
     @site_step(
+        climbs=True,
         times=lambda spec: Times(
             1, MAX_EVALUATIONS + (len(_THETAS) if spec.family == "negative_binomial" else 1)
         ),
@@ -271,28 +275,40 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         check_rank(weighted, spec.terms())
         coef = np.linalg.solve(weighted, summed.T @ total["response"])
 
-        def evaluate(at: Floats) -> Ask:
-            if spec.family == "negative_binomial" and at[-1] > _NO_OVERDISPERSION:
-                raise StudyError(
-                    Code.NOT_CONVERGED,
-                    f"{spec.outcome} varies no more than Poisson counts do: theta has no maximum",
-                    "use `family: poisson`",
-                )
-            return ask("derivatives", coef=at, shift=shift, scale=scale)
-
         starts = [coef]
         if spec.family == "negative_binomial":
             starts = [np.append(coef, log_theta) for log_theta in _THETAS]
+            basis = block_diag(basis, 1.0)
+        common = {"shift": shift, "scale": scale}
+        climbs = [Climb("derivatives", at, common, metric="expected") for at in starts]
         centre = total["outcome"][3] / total["n"]
-        *points, exposed = yield (*(evaluate(at) for at in starts), ask("exposures", centre=centre))
-        best = max(
-            (Point.of(at, p) for at, p in zip(starts, points, strict=True)), key=lambda point: point.loglik
-        )
-        found = yield from maximise(best, evaluate, spec.searched(), effects=len(spec.terms()))
+        *replies, exposed = yield (*(climb.ask() for climb in climbs), ask("exposures", centre=centre))
+        best = int(np.argmax([float(reply["loglik"]) for reply in replies]))
+        found = yield from self._climbed(spec, climbs[best], replies[best], basis)
         null = _null_deviance(
             spec, total["outcome"], int(total["n"]), float(centre + np.log(exposed["exposure"]))
         )
-        return result(spec, found, basis, null, int(total["n"]))
+        return result(spec, found, null, int(total["n"]))
+
+    def _climbed(self, spec: GlmSpec, climb: Climb, first: Arrays, basis: Floats) -> Coordination[Top]:
+        """The maximum.
+
+        Raises:
+            StudyError: not-converged; the counts vary no more than Poisson's, and theta has no maximum.
+        """
+        poisson = StudyError(
+            Code.NOT_CONVERGED,
+            f"{spec.outcome} varies no more than Poisson counts do: theta has no maximum",
+            "use `family: poisson`",
+        )
+        try:
+            found = yield from climbed(climb, first, spec.searched(), basis)
+        except StudyError as error:
+            endless = LOG_THETA in error.text or error.code is Code.NOT_CONVERGED
+            raise (poisson if endless and spec.family == "negative_binomial" else error) from None
+        if spec.family == "negative_binomial" and found.coef[-1] > _NO_OVERDISPERSION:
+            raise poisson
+        return found
 
     def score(self, spec: GlmSpec, table: AnalysisTable, **arrays: Array) -> Floats:
         """The (n,) probabilities that a 0/1 outcome is 1, by probit."""
@@ -358,18 +374,15 @@ def _null_deviance(spec: GlmSpec, outcome: Floats, n: int, log_exposure: float) 
     return float("nan")
 
 
-def result(spec: GlmSpec, found: Maximum, basis: Floats, null_deviance: float, n: int) -> GlmResult:
-    """The result of a maximum on standardized covariates, with Wald statistics and intervals."""
+def result(spec: GlmSpec, found: Top, null_deviance: float, n: int) -> GlmResult:
+    """The result of a maximum, with Wald statistics and intervals."""
     p = len(spec.terms())
-    expected = np.asarray(found.point.arrays["expected"], dtype=np.float64)
-    information = Point(found.coef[:p], 0.0, np.zeros(p), expected[:p, :p])
-    covariance = basis @ information.covariance() @ basis.T
-    coef = basis @ found.coef[:p]
+    coef, covariance = found.coef[:p], found.covariance[:p, :p]
     tested = wald(coef, covariance, spec.level)
     theta = theta_se = float("nan")
     if spec.family == "negative_binomial":
         theta = float(np.exp(found.coef[-1]))
-        theta_se = theta / float(np.sqrt(expected[-1, -1]))
+        theta_se = theta * float(np.sqrt(found.covariance[-1, -1]))
     return GlmResult(
         terms=spec.terms(),
         coef=coef,
@@ -380,14 +393,14 @@ def result(spec: GlmSpec, found: Maximum, basis: Floats, null_deviance: float, n
         upper=tested.upper,
         rate_ratio=np.full(p, np.nan) if spec.family == "probit" else np.exp(coef),
         covariance=covariance,
-        loglik=found.point.loglik,
-        deviance=float(found.point.arrays["deviance"]),
+        loglik=found.loglik,
+        deviance=float(found.last["deviance"]),
         null_deviance=null_deviance,
-        aic=2 * (len(spec.searched()) - found.point.loglik),
+        aic=2 * (len(spec.searched()) - found.loglik),
         theta=theta,
         theta_se=theta_se,
         n=n,
         family=spec.family,
         level=spec.level,
-        evaluations=found.evaluations + 1,
+        evaluations=found.evaluations,
     )

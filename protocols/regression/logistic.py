@@ -14,14 +14,22 @@ from pydantic import Field
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.figure import Figure, NoFigure
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.roles import Applicable, Estimates, PredictsProbability, ProbabilityModel
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.newton import CLIMB, maximise
+from protocols.estimation.climb import Climb, climbed
+from protocols.estimation.newton import CLIMB
 from protocols.estimation.outcome import null_loglik, same_outcome
-from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, original_scale, standard_moments
+from protocols.estimation.standards import (
+    SCALED,
+    STANDARD_MOMENTS,
+    original_scale,
+    plainly,
+    refined,
+    standard_moments,
+)
 from protocols.estimation.wald import wald
 from protocols.regression.families import derivatives, probabilities
 from protocols.results.figures import forest, interval_caption
@@ -111,6 +119,7 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
     """Odds ratios of covariates on a 0/1 outcome."""
 
     name = "logistic"
+    version = "2"
     spec_type = LogisticSpec
 
     @site_step(STANDARD_MOMENTS, times=SCALED, varies=("about",), n=Count())
@@ -120,6 +129,7 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
         return {"n": np.array(len(x)), **standard_moments(x, about)}
 
     @site_step(
+        climbs=True,
         times=CLIMB,
         varies=("coef", "shift", "scale"),
         n=Count(),
@@ -144,29 +154,22 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
         return {"covariate": len(spec.covariates), "term": len(spec.terms())}
 
     def coordinate(self, spec: LogisticSpec) -> Coordination[LogisticResult]:
-        zero = np.zeros(len(spec.covariates) + 1)
-
-        def at_zero(shift: Floats, scale: Floats) -> Ask:
-            return ask("derivatives", coef=zero, shift=shift, scale=scale)
-
-        begun = yield from begin(spec.covariates, at_zero)
-        start, shift, scale = begun.start, begun.location, begun.scale
-        n, events = int(start["n"]), int(start["n_events"])
-        if events in (0, n):
+        moments = yield plainly("moments")
+        known = yield from refined(moments, spec.covariates, step="moments")
+        shift, scale = known.location, known.scale
+        climb = Climb("derivatives", np.zeros(len(spec.terms())), {"shift": shift, "scale": scale})
+        start = yield climb.ask()
+        people = int(start["n"]), int(start["n_events"])
+        if people[1] in (0, people[0]):
             raise same_outcome(spec.outcome, "everybody with complete data")
-        basis = original_scale(shift, scale)
-
-        def evaluate(coef: Floats) -> Ask:
-            return ask("derivatives", coef=coef, shift=shift, scale=scale)
-
-        found = yield from maximise(begun.point(zero, basis), evaluate, spec.terms())
+        found = yield from climbed(climb, start, spec.terms(), original_scale(shift, scale))
         return result(
             spec,
-            basis @ found.coef,
-            basis @ found.point.covariance() @ basis.T,
-            loglik=found.point.loglik,
-            people=(n, events),
-            evaluations=found.evaluations + 1,
+            found.coef,
+            found.covariance,
+            loglik=found.loglik,
+            people=people,
+            evaluations=found.evaluations,
         )
 
     def score(self, spec: LogisticSpec, table: AnalysisTable, **arrays: Array) -> Floats:

@@ -16,13 +16,21 @@ from scipy.special import logsumexp, softmax, xlogy
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.figure import Figure, NoFigure
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.roles import Classification, PredictsLevels
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.newton import CLIMB, maximise
-from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, original_scale, standard_moments
+from protocols.estimation.climb import Climb, climbed
+from protocols.estimation.newton import CLIMB
+from protocols.estimation.standards import (
+    SCALED,
+    STANDARD_MOMENTS,
+    original_scale,
+    plainly,
+    refined,
+    standard_moments,
+)
 from protocols.estimation.wald import wald
 from protocols.regression.families import blocks
 from protocols.results.figures import estimates, interval_caption, term_rows
@@ -142,6 +150,7 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
     """Odds ratios of covariates on an outcome of several levels."""
 
     name = "multinomial"
+    version = "2"
     spec_type = MultinomialSpec
 
     @site_step(
@@ -165,6 +174,7 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
         return {"n": np.array(len(table)), "counts": chosen.sum(axis=1), **sums}
 
     @site_step(
+        climbs=True,
         times=CLIMB,
         varies=("coef", "shift", "scale"),
         n=Count(),
@@ -205,13 +215,9 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
         return {**sizes, "term": len(spec.searched())}
 
     def coordinate(self, spec: MultinomialSpec) -> Coordination[MultinomialResult]:
-        zero = np.zeros(len(spec.searched()))
-
-        def at_zero(shift: Floats, scale: Floats) -> Ask:
-            return ask("derivatives", coef=zero, shift=shift, scale=scale)
-
-        begun = yield from begin(spec.covariates, at_zero)
-        moments, shift, scale = begun.moments, begun.location, begun.scale
+        first = yield plainly("moments")
+        known = yield from refined(first, spec.covariates, step="moments")
+        moments, shift, scale = known.total, known.location, known.scale
         counts = np.asarray(moments["counts"], dtype=np.int64)
         few = [f"{v:g}" for v, count in zip(spec.levels, counts, strict=True) if count < moments.min_count]
         if few:
@@ -220,14 +226,11 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
                 f"fewer than {moments.min_count} people have level {', '.join(few)} of {spec.outcome}",
                 "merge these levels",
             )
+        zero = np.zeros(len(spec.searched()))
+        climb = Climb("derivatives", zero, {"shift": shift, "scale": scale})
         basis = _each_level(spec, original_scale(shift, scale))
-
-        def evaluate(coef: Floats) -> Ask:
-            return ask("derivatives", coef=coef, shift=shift, scale=scale)
-
-        found = yield from maximise(begun.point(zero, basis), evaluate, spec.searched())
-        covariance = basis @ found.point.covariance() @ basis.T
-        return result(spec, basis @ found.coef, covariance, found.point.loglik, counts, found.evaluations + 1)
+        found = yield from climbed(climb, (yield climb.ask()), spec.searched(), basis)
+        return result(spec, found.coef, found.covariance, found.loglik, counts, found.evaluations)
 
     def estimator(self, spec: MultinomialSpec, result: MultinomialResult) -> Any:
         """A LogisticRegression of several levels, without a penalty."""

@@ -40,7 +40,7 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
     """Hazard ratios of covariates on a survival outcome."""
 
     name = "cox"
-    version = "2"
+    version = "3"
     spec_type = CoxSpec
 
     @site_step(
@@ -62,6 +62,7 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         }
 
     @site_step(
+        climbs=lambda spec: not spec.penalty,
         times=lambda spec: CLIMB if spec.stratify == "site" else NEVER,
         varies=("coef", "scale"),
         effective=Count(what="people in effect"),

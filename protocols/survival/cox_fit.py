@@ -1,44 +1,77 @@
 """The coordinator's half of a Cox model: where its search begins, the search, what is asked at its end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from protocols.core.errors import Code, StudyError
-from protocols.core.protocol import Ask, Coordination, Total, reading
+from protocols.core.protocol import Arrays, Ask, Coordination, Total, reading
 from protocols.core.table import Floats, Integers
+from protocols.estimation.climb import Climb, climbed
 from protocols.estimation.newton import Maximum, Point, maximise
 from protocols.estimation.standards import begin, plainly, refined
 from protocols.survival import shared_baseline as shared
-from protocols.survival.cox_model import Baseline, CoxResult, CoxSpec, result
+from protocols.survival.cox_model import Baseline, CoxResult, CoxSpec, Null, result
 from protocols.survival.penalized import minimise
 from protocols.survival.proportional_hazards import ProportionalHazards, of_counts, of_times, score_test
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """How the likelihood of a spec is asked for: where the search starts, and what questions have in common.
+    """What was asked before the search and after it: what questions have in common.
 
     Attributes:
-        start: the point at 0, in standard deviations.
         scale, location: (p,) of the covariates.
         people: n, n_events.
-        step, common: the site step that evaluates, and its arrays beside `coef`.
-        read: the joined answer as a log-likelihood and its derivatives.
+        common: the arrays of the questions beside `coef`.
         counts, number: people by interval of the grid, and the merged intervals, where there is a grid.
     """
 
-    start: Point
     scale: Floats
     location: Floats
     people: tuple[int, int]
-    step: str
     common: dict[str, Any]
-    read: Callable[[Total], Total]
     counts: Total | None
     number: Integers
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the search found, in standard deviations of the covariates.
+
+    Attributes:
+        coef, covariance: (p,) and (p, p) at the maximum.
+        information: (p, p) at the last point, `tail` before the maximum.
+        loglik, null: at the last point, and at 0.
+        evaluations: of the likelihood.
+        arrays: the joined answer at the last point, where the center has it.
+    """
+
+    coef: Floats
+    covariance: Floats
+    information: Floats
+    tail: Floats
+    loglik: float
+    null: Null
+    evaluations: int
+    arrays: Arrays
+
+    @classmethod
+    def of(cls, spec: CoxSpec, start: Point, found: Maximum, n: int) -> "_Found":
+        """Of a search whose coefficients the center knows."""
+        point = found.point
+        return cls(
+            found.coef,
+            _covariance(spec, point, n),
+            point.information,
+            found.coef - point.coef,
+            point.loglik,
+            Null.of(start, penalized=spec.penalty > 0),
+            found.evaluations + 1,
+            point.arrays,
+        )
 
 
 def fitted(spec: CoxSpec) -> Coordination[CoxResult]:
@@ -47,52 +80,87 @@ def fitted(spec: CoxSpec) -> Coordination[CoxResult]:
     Raises:
         StudyError: separation, rank-deficient, not-converged, withheld.
     """
-    fit = yield from _begin_shared(spec) if spec.stratify == "none" else _begin_by_site(spec)
-    if not fit.people[1]:
+    if spec.stratify == "none":
+        fit, found = yield from _shared(spec)
+    elif spec.penalty:
+        fit, found = yield from _penalized(spec)
+    else:
+        fit, found = yield from _by_site(spec)
+    return (yield from _finished(spec, fit, found))
+
+
+def _check_events(spec: CoxSpec, start: Total | Arrays) -> tuple[int, int]:
+    """n and n_events.
+
+    Raises:
+        StudyError: separation; nobody has the event.
+    """
+    people = int(start["n"]), int(start["n_events"])
+    if not people[1]:
         raise StudyError(
             Code.SEPARATION,
             f"nobody with complete data has an event of {spec.outcome}",
             "use a longer follow-up, or include more people",
         )
-
-    def evaluate(coef: Floats) -> Ask:
-        return Ask(fit.step, {"coef": coef, **fit.common})
-
-    search: Coordination[Maximum]
-    if spec.penalty:
-        n = fit.people[0]
-        search = minimise(fit.start, evaluate, penalty=spec.penalty, l1_ratio=spec.l1_ratio, n=n)
-    else:
-        search = maximise(fit.start, evaluate, spec.covariates)
-    found = yield from reading(search, fit.read)
-    return (yield from _finished(spec, fit, found))
+    return people
 
 
-def _begin_by_site(spec: CoxSpec) -> Coordination[_Fit]:
+def _by_site(spec: CoxSpec) -> Coordination[tuple[_Fit, _Found]]:
+    """The maximum with a baseline hazard for each site, in a basis that the sites alone know."""
+    first, *others = yield (plainly("moments"), *_intervals(spec))
+    known = yield from refined(first, spec.covariates, step="moments", people="rows")
+    scale = _sample_scale(known.total, known.scale)
+    climb = Climb("derivatives", np.zeros(len(scale)), {"scale": scale}, axis="covariate")
+    start = yield climb.ask()
+    fit = _fit_by_site(spec, known.location, scale, start, others)
+    top = yield from climbed(climb, start, spec.covariates, np.diag(1 / scale))
+    covariance = top.covariance * np.outer(scale, scale)
+    found = _Found(
+        coef=top.coef * scale,
+        covariance=covariance,
+        information=np.asarray(np.linalg.inv(covariance)),
+        tail=np.zeros(len(scale)),
+        loglik=top.loglik,
+        null=Null(float(start["loglik"]), float(start["decrement"])),
+        evaluations=top.evaluations,
+        arrays={},
+    )
+    return fit, found
+
+
+def _penalized(spec: CoxSpec) -> Coordination[tuple[_Fit, _Found]]:
     zero = np.zeros(len(spec.covariates))
 
     def at_zero(_: Floats, scale: Floats) -> Ask:
         return Ask("derivatives", {"coef": zero, "scale": scale})
 
-    others = [Ask("intervals")] if spec.grid else []
-    begun = yield from begin(spec.covariates, at_zero, others, people="rows")
-    counts = begun.others[0] if spec.grid else None
-    location, scale, null = begun.location, _sample_scale(begun.moments, begun.scale), begun.start
+    begun = yield from begin(spec.covariates, at_zero, _intervals(spec), people="rows")
+    scale, null = _sample_scale(begun.moments, begun.scale), begun.start
     asked = begun.scale if begun.is_standardized else np.ones(len(scale))
-    return _Fit(
-        start=Point.of(zero, null).in_basis(np.diag(asked / scale)),
-        scale=scale,
-        location=location,
-        people=(int(null["n"]), int(null["n_events"])),
-        step="derivatives",
-        common={"scale": scale},
-        read=lambda total: total,
-        counts=counts,
-        number=_merged(spec, counts),
-    )
+    start = Point.of(zero, null).in_basis(np.diag(asked / scale))
+    fit = _fit_by_site(spec, begun.location, scale, null, begun.others)
+
+    def evaluate(coef: Floats) -> Ask:
+        return Ask("derivatives", {"coef": coef, **fit.common})
+
+    n = fit.people[0]
+    found = yield from minimise(start, evaluate, penalty=spec.penalty, l1_ratio=spec.l1_ratio, n=n)
+    return fit, _Found.of(spec, start, found, n)
 
 
-def _begin_shared(spec: CoxSpec) -> Coordination[_Fit]:
+def _intervals(spec: CoxSpec) -> list[Ask]:
+    return [Ask("intervals")] if spec.grid else []
+
+
+def _fit_by_site(
+    spec: CoxSpec, location: Floats, scale: Floats, start: Total | Arrays, others: Sequence[Total]
+) -> _Fit:
+    counts = others[0] if others else None
+    people = _check_events(spec, start)
+    return _Fit(scale, location, people, {"scale": scale}, counts, _merged(spec, counts))
+
+
+def _shared(spec: CoxSpec) -> Coordination[tuple[_Fit, _Found]]:
     zero = np.zeros(len(spec.covariates))
     moments, counts = yield plainly("moments"), Ask("intervals")
     known = yield from refined(moments, spec.covariates, step="moments", people="rows")
@@ -110,17 +178,20 @@ def _begin_shared(spec: CoxSpec) -> Coordination[_Fit]:
         return replace(total, arrays={**total.arrays, **arrays})
 
     null = yield Ask("risk_sets", {"coef": zero, **common})
-    return _Fit(
-        start=Point.of(zero, read(null)),
-        scale=scale,
-        location=location,
-        people=(int(null["n"]), int(null["n_events"])),
-        step="risk_sets",
-        common=common,
-        read=read,
-        counts=counts,
-        number=number,
-    )
+    start, people = Point.of(zero, read(null)), _check_events(spec, null)
+
+    def evaluate(coef: Floats) -> Ask:
+        return Ask("risk_sets", {"coef": coef, **common})
+
+    search: Coordination[Maximum]
+    if spec.penalty:
+        of = {"penalty": spec.penalty, "l1_ratio": spec.l1_ratio}
+        search = minimise(start, evaluate, n=people[0], **of)
+    else:
+        search = maximise(start, evaluate, spec.covariates)
+    found = yield from reading(search, read)
+    fit = _Fit(scale, location, people, common, counts, number)
+    return fit, _Found.of(spec, start, found, people[0])
 
 
 def _sample_scale(moments: Total, scale: Floats) -> Floats:
@@ -140,11 +211,11 @@ def _merged(spec: CoxSpec, counts: Total | None) -> Integers:
     return shared.merged_intervals(left, events, beyond, ties, counts.min_count)
 
 
-def _finished(spec: CoxSpec, fit: _Fit, found: Maximum) -> Coordination[CoxResult]:
+def _finished(spec: CoxSpec, fit: _Fit, found: _Found) -> Coordination[CoxResult]:
     """The result, after one more round where residuals, tests of the hazards or a baseline are asked for."""
     scale, outer = fit.scale, np.outer(fit.scale, fit.scale)
-    model = _covariance(spec, found.point, fit.people[0])
-    joined = shared.Joined.of(found.point.arrays, spec.ties) if spec.stratify == "none" else None
+    model = found.covariance
+    joined = shared.Joined.of(found.arrays, spec.ties) if spec.stratify == "none" else None
     questions: dict[str, Ask] = {}
     if spec.is_robust():
         gathered = vars(joined.increments()) if joined else {}
@@ -175,10 +246,10 @@ def _finished(spec: CoxSpec, fit: _Fit, found: Maximum) -> Coordination[CoxResul
         covariance / outer,
         model_covariance=model / outer,
         scale=scale,
-        null=fit.start,
-        loglik=found.point.loglik,
+        null=found.null,
+        loglik=found.loglik,
         people=fit.people,
-        evaluations=found.evaluations + 1,
+        evaluations=found.evaluations,
         hazards=_hazards_test(spec, found, g, joined, answers.get("trend")),
         baseline=_baseline(spec, fit, joined, answers.get("hazards")),
     )
@@ -217,16 +288,16 @@ def _days(spec: CoxSpec, number: Integers) -> Floats:
 
 
 def _hazards_test(
-    spec: CoxSpec, found: Maximum, g: Floats, joined: shared.Joined | None, trend: Total | None
+    spec: CoxSpec, found: _Found, g: Floats, joined: shared.Joined | None, trend: Total | None
 ) -> ProportionalHazards | None:
     if spec.proportional_hazards is None or trend is None:
         return None
     if joined is None:
-        arrays = (trend["score"], found.point.information, trend["mixed"], trend["square"])
+        arrays = (trend["score"], found.information, trend["mixed"], trend["square"])
     else:
-        mixed, last = joined.information(g), found.coef - found.point.coef
+        mixed, last = joined.information(g), found.tail
         score = trend["score"] - joined.expected(g) - mixed @ last  # the point is one tiny step before
-        arrays = (score, found.point.information, mixed, joined.information(g**2))
+        arrays = (score, found.information, mixed, joined.information(g**2))
     return score_test(spec.proportional_hazards, *arrays)
 
 

@@ -232,6 +232,20 @@ class CoxResult(Applicable):
         return survival
 
 
+@dataclass(frozen=True)
+class Null:
+    """The likelihood where every coefficient is 0: its logarithm, and the score test there."""
+
+    loglik: float
+    score_test: float
+
+    @classmethod
+    def of(cls, point: Point, *, penalized: bool) -> "Null":
+        """Of the derivatives there, in any coordinates; without a test where the model is penalized."""
+        tested = np.nan if penalized else float(point.score @ point.covariance() @ point.score)
+        return cls(point.loglik, tested)
+
+
 def result(
     spec: CoxSpec,
     coef: Floats,
@@ -239,7 +253,7 @@ def result(
     *,
     model_covariance: Floats,
     scale: Floats,
-    null: Point,
+    null: Null,
     loglik: float,
     people: tuple[int, int],
     evaluations: int,
@@ -248,7 +262,7 @@ def result(
 ) -> CoxResult:
     """The result of coefficients and their covariance, with Wald statistics, intervals and tests.
 
-    `null` is the likelihood at 0 in any coordinates; the others are of the covariates' original scale.
+    All but `null` are of the covariates' original scale.
     """
     tested = wald(coef, covariance, spec.level)
     ratio, lower, upper = tested.ratios()
@@ -258,7 +272,7 @@ def result(
             [
                 2 * (loglik - null.loglik),
                 (coef * scale) @ np.linalg.solve(covariance * np.outer(scale, scale), coef * scale),
-                null.score @ null.covariance() @ null.score,
+                null.score_test,
             ]
         )
     p_values = stats.chi2.sf(chi_square, len(coef))

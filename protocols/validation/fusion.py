@@ -31,14 +31,14 @@ from protocols.core.protocol import (
     Coordination,
     FederatedProtocol,
     Total,
-    reading,
     site_step,
 )
 from protocols.core.roles import Applicable, Model, PredictsProbability, ProbabilityModel, score
 from protocols.core.table import AnalysisTable, Floats, Integers, Rows
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.newton import CLIMB, Point, maximise
+from protocols.estimation.climb import Climb, climbed
+from protocols.estimation.newton import CLIMB
 from protocols.estimation.outcome import null_loglik, same_outcome
 from protocols.estimation.standards import location_and_scale, original_scale
 from protocols.estimation.wald import wald
@@ -159,6 +159,7 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
     """Probabilities from several modalities, some of them missing."""
 
     name = "fusion"
+    version = "2"
     spec_type = FusionSpec
 
     @site_step(
@@ -180,6 +181,7 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
         }
 
     @site_step(
+        climbs=True,
         times=CLIMB,
         varies=("coef",),
         n=Count(),
@@ -217,22 +219,13 @@ class Fusion(FederatedProtocol[FusionSpec, FusionResult], ProbabilityModel[Fusio
         part = replace(total, arrays={"n": total["n"], **{k: total[k][columns] for k in ("sum", "square")}})
         shift[columns], scale[columns] = location_and_scale(part, [spec.columns()[j] for j in columns])
 
-        def evaluate(coef: Floats) -> Ask:
-            full = np.zeros(len(scale) + 1)
-            full[kept] = coef
-            return Ask("derivatives", {"coef": full, "shift": shift, "scale": scale, **folds})
-
-        zero = np.zeros(len(kept))
-        start = Point.of(zero, _restricted((yield evaluate(zero)), kept))
         terms = [(INTERCEPT, *spec.columns())[j] for j in kept]
-        search = maximise(start, evaluate, terms)
-        found = yield from reading(search, lambda total: _restricted(total, kept))
+        common = {"shift": shift, "scale": scale, **folds}
+        climb = Climb("derivatives", np.zeros(len(kept)), common, kept=tuple(kept), length=len(scale) + 1)
         basis = original_scale(shift[columns], scale[columns])
-        covariance = basis @ found.point.covariance() @ basis.T
+        found = yield from climbed(climb, (yield climb.ask()), terms, basis)
         known = n - np.asarray(total["missing"], dtype=np.int64)
-        return result(
-            spec, kept, basis @ found.coef, covariance, found.point.loglik, (n, events), known, whole
-        )
+        return result(spec, kept, found.coef, found.covariance, found.loglik, (n, events), known, whole)
 
     def score(self, spec: FusionSpec, table: AnalysisTable, **arrays: Array) -> Floats:
         """The (n,) probabilities that the outcome is 1; missing for who has no modality at all."""
@@ -283,13 +276,6 @@ def _kept(spec: FusionSpec, total: Total) -> list[int]:
     missing, n = np.asarray(total["missing"], dtype=np.int64), int(total["n"])
     enough = np.minimum(missing, n - missing) >= total.min_count
     return [*range(m + 1), *(m + 1 + np.flatnonzero(enough)).tolist()]
-
-
-def _restricted(total: Total, kept: list[int]) -> Total:
-    """The answer cut to the terms that are estimated."""
-    score, information = total["score"][kept], total["information"][np.ix_(kept, kept)]
-    cut = {**total.arrays, "score": score, "information": information}
-    return replace(total, arrays=cut)
 
 
 def result(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from protocols.core.errors import Code, InputError, ShadowgraphError, StudyError
 from protocols.core.study import Study
+from protocols.exchange.coordination import Center
 from protocols.exchange.rounds import Outcome, conduct
 from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from server.coordination.record import outcome_record
@@ -34,6 +35,7 @@ def recompute(home: Path, reference: str) -> tuple[Study, Outcome]:
             roster=tuple(found.roster),
             started=kept_start(store, found.run, found.roster),
             memory=memory,
+            side=Center(),
         )
     except ShadowgraphError as error:
         raise InputError(Code.TAMPERED, f"run {found.run} cannot be recomputed: {error.text}") from None

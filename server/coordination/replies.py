@@ -9,7 +9,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
 
 from protocols.core.errors import Code, InputError, StudyError
 from protocols.exchange.membership import Statement
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, unpack, unseal
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply, WireError, unpack, unseal
 from server.home.store import Phase
 
 _WHY = {
@@ -98,7 +98,7 @@ class Replies:
         if isinstance(reply, Code):
             raise StudyError(reply, f"site {site} failed in round {question.round}")
         try:
-            answer = RoundAnswer.decode(unseal(reply, self.key_of(site), "answer"))
+            answer = RoundReply.decode(reply).open(self.key_of(site))
         except WireError:
             raise self._refusal(site, reply, f"round {question.round}") from None
         asked = (site, question.study, question.run, question.round)

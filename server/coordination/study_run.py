@@ -12,10 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import Failure
 from protocols.core.study import Study
+from protocols.exchange.coordination import Center
+from protocols.exchange.keyed_draws import derived
 from protocols.exchange.membership import SiteKeys, admitted
 from protocols.exchange.proposal import Proposal
 from protocols.exchange.rounds import Conduct, Outcome, conducted
-from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, seal
+from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, RoundReply, seal
 from server.coordination.post import Delivery
 from server.coordination.record import outcome_record
 from server.coordination.replies import Replies
@@ -73,7 +75,10 @@ class StudyRun:
         self.store.note(self.run, "running", ", ".join(roster))
         started = yield from start.openings(roster)
         memory = self.store.memory(self.run)
-        rounds = conducted(self.study, run=self.run, roster=tuple(roster), started=started, memory=memory)
+        center, names = Center(derived(self.key.private_bytes_raw(), "dither")), tuple(roster)
+        rounds = conducted(
+            self.study, run=self.run, roster=names, started=started, memory=memory, side=center
+        )
         outcome = yield from self._rounds(rounds)
         self._finish(outcome, outcome_record(self.study, outcome, memory, self.key.public_key()))
 
@@ -192,7 +197,7 @@ class StudyRun:
         def read(site: str, reply: bytes | Code) -> None:
             answers[site] = replies.answer(site, reply, question)
             if not isinstance(reply, Code):
-                self.store.received(self.run, question.round, site, reply)
+                self.store.received(self.run, question.round, site, reply, RoundReply.decode(reply).sealed)
                 self.store.keep_head(self.run, site, answers[site].audit.get(site, ""))
 
         first = question.round == 0

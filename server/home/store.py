@@ -314,15 +314,13 @@ class Store:
             for site, said in sealed.items():
                 insert(db, "run_start", "replace", run=run, phase=phase, site=site, sealed=said)
 
-    def received(self, run: str, number: int, site: str, sealed: bytes) -> None:
-        """Keeps a site's sealed answer to a round until the next one is over; then its size and digest."""
+    def received(self, run: str, number: int, site: str, reply: bytes, sealed: bytes) -> None:
+        """Keeps the sealed answer of a site's reply until the next round is over; then the reply's digest."""
         with self._open() as db:
             insert(db, "relay", "replace", run=run, round=number, site=site, sealed=sealed)
             db.execute("DELETE FROM relay WHERE run = ? AND round < ?", (run, number - 1))
-            sha256 = hashlib.sha256(sealed).hexdigest()
-            insert(
-                db, "answer", "replace", run=run, round=number, site=site, bytes=len(sealed), sha256=sha256
-            )
+            sha256 = hashlib.sha256(reply).hexdigest()
+            insert(db, "answer", "replace", run=run, round=number, site=site, bytes=len(reply), sha256=sha256)
 
     def sealed_answers(self, run: str, number: int) -> dict[str, bytes]:
         """What each site signed in one of the last two rounds, as the sites see it in the next question."""

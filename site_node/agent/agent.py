@@ -21,9 +21,20 @@ from protocols.core.table import AnalysisTable, Integers
 from protocols.exchange.keys import kept_signing_key, noise_secret, verifying_key
 from protocols.exchange.proposal import Proposal
 from protocols.exchange.secure_sum import Member
-from protocols.exchange.site_answer import answer, people_of
+from protocols.exchange.site_answer import Shared, answer, people_of
 from protocols.exchange.start import Chance, EndMessage, StartMessage
-from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, Sent, digest, pack, seal, unseal
+from protocols.exchange.wire import (
+    Answered,
+    Apart,
+    RoundAnswer,
+    RoundMessage,
+    RoundQuestion,
+    RoundReply,
+    digest,
+    pack,
+    seal,
+    unseal,
+)
 from site_node.agent.admission import Admission, admit, check_size
 from site_node.agent.conduct import Conductor
 from site_node.agent.starting import Running, RunStarts
@@ -144,18 +155,20 @@ class Agent:
             return given
         ledger.admit_round(self.home, question)
         run = self.starts.running(question, message.relayed)
-        self.conductor.follow(admission.study, question, message.relayed, run.started.chance)
+        asks = self.conductor.follow(admission.study, question, message.relayed, run)
         member = _member(question, admission.policy, run)
         people = self._people_behind(admission)
         ledger.refuse_few_apart(self.home, people, admission.floors.min_count)
         chance = run.started.chance
-        said = [self._answer(admission, ask, chance, masked=member is not None) for ask in question.asks]
-        answers = tuple(_protected(s, member, asked, position) for position, s in enumerate(said))
+        said = [self._answer(admission, *ask, chance, masked=member is not None) for ask in asks]
+        answers = tuple(
+            _protected(ask, s, member, (asked, position))
+            for position, (ask, s) in enumerate(zip(question.asks, said, strict=True))
+        )
         heads = audit_heads.told(self.home, question, self.site)
-        body = RoundAnswer(
-            question.study, question.run, question.round, self.site, asked, answers, heads
-        ).encode()
-        reply = seal(body, self._key, "answer")
+        where = question.study, question.run, question.round, self.site, asked
+        body = RoundAnswer(*where, answers, heads, full=True)
+        reply = RoundReply.of(seal(body.encode(), self._key, "answer"), body).encode()
         if any(isinstance(s, Release) for s in said):
             ledger.keep_people(self.home, people)
         self._audit_answer(question, said, reply)
@@ -181,7 +194,9 @@ class Agent:
             return np.zeros(0, dtype=np.int64)
         return persons if len(persons) >= admission.floors.min_count_in_sum else persons[:0]
 
-    def _answer(self, admission: Admission, ask: Ask, chance: Chance, *, masked: bool) -> Release | Code:
+    def _answer(
+        self, admission: Admission, ask: Ask, shared: Shared, chance: Chance, *, masked: bool
+    ) -> Release | Code:
         """One question's release, or the code with which it is withheld."""
         study = admission.study
         try:
@@ -190,7 +205,7 @@ class Agent:
             if number is not None:
                 people = table.persons[ask.rows.mask(table)]
                 ledger.admit_once(self.home, study.hash(), ask, people, number)
-            return answer(study, table, ask, admission.floors)
+            return answer(study, table, ask, admission.floors, shared)
         except ShadowgraphError as error:
             return error.code
 
@@ -274,14 +289,15 @@ def _member(question: RoundQuestion, policy: Policy, run: Running) -> Member | N
     return run.member
 
 
-def _protected(said: Release | Code, member: Member | None, asked: str, position: int) -> Sent | Code:
-    """What leaves of a release: masked where it is for a secure sum."""
-    if isinstance(said, Code) or member is None:
-        return said if isinstance(said, Code) else said.arrays
+def _protected(ask: Ask, said: Release | Code, member: Member | None, place: tuple[str, int]) -> Answered:
+    """What leaves of a release: masked for a secure sum, apart where it is for the center alone."""
+    if isinstance(said, Code):
+        return said
     try:
-        return member.protect(said, asked, position)
+        sent = said.arrays if member is None else member.protect(said, *place)
     except SiteError as error:  # a number that no sum holds: of this question alone
         return error.code
+    return Apart.of(sent) if ask.secret == "climb" else sent
 
 
 def _left(ask: Ask, said: Release | Code) -> dict[str, Any]:

@@ -7,6 +7,7 @@ no number, no rows and no transform (docs/security.md).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -15,9 +16,11 @@ from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.grid import is_that_question
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
-from protocols.exchange.coordination import StudyCoordination, join_round
-from protocols.exchange.start import Chance
+from protocols.exchange.coordination import Site, StudyCoordination, join_round
+from protocols.exchange.secret_basis import basis
+from protocols.exchange.site_answer import Shared
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, digest, unseal
+from site_node.agent.starting import Running
 from site_node.governance import audit_heads, ledger, peers
 
 MOST_RUNS = 8
@@ -39,35 +42,44 @@ class Conductor:
     _copies: dict[tuple[str, str], StudyCoordination] = field(default_factory=dict)
 
     def follow(
-        self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes], chance: Chance
-    ) -> None:
-        """Raises unless the question is the one that follows from all sites' answers to the round before.
+        self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes], run: Running
+    ) -> list[tuple[Ask, Shared]]:
+        """The question that follows from all sites' answers to the round before, each with what sites share.
 
         Args:
             relayed: site -> its sealed answer to the round before; not read in the first.
-            chance: the run's.
+            run: the question's.
 
         Raises:
-            SiteError: tampered; it is another question, or an answer is not what its site signed.
+            SiteError: tampered; what is asked is another question, or an answer is not what its site signed.
         """
-        own = self._copy(study, question, relayed, chance).asks or ()
+        answers = self._signed_answers(question, relayed) if question.round else {}
+        full = all(answer.full for answer in answers.values())
+        own = self._copy(study, question, answers, run).asks or ()
         if len(own) != len(question.asks) or not all(map(is_that_question, question.asks, own)):
             raise SiteError(Code.TAMPERED, "the question is not the one that follows from the study")
+        return [
+            (
+                replace(ask, climb=mine.climb),
+                Shared(partial(basis, run.secret, (question.round, place)), full),
+            )
+            for place, (ask, mine) in enumerate(zip(question.asks, own, strict=True))
+        ]
 
     def _copy(
-        self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes], chance: Chance
+        self, study: Study, question: RoundQuestion, answers: Mapping[str, RoundAnswer], running: Running
     ) -> StudyCoordination:
         """The copy of the question's run, advanced to its round."""
-        run = question.study, question.run
+        run, side = (question.study, question.run), Site(running.secret)
         copy = self._copies.pop(run, None)
         if copy is None or copy.rounds >= question.round:  # a second attempt proves its answers anew
-            copy = StudyCoordination(study, chance)
+            copy = StudyCoordination(study, running.started.chance)
             for joined in ledger.joined_rounds(self.home, question):
-                copy.advance(joined)
+                copy.advance(joined, side)
         if copy.rounds == question.round - 1:
-            joined = self._join(study, question, copy.asks or (), relayed)
+            joined = self._join(study, question, copy.asks or (), answers)
             ledger.keep_joined(self.home, question, joined)
-            copy.advance(joined)
+            copy.advance(joined, side)
         if copy.rounds != question.round:
             raise SiteError(Code.ALREADY_ANSWERED, "that round is out of order")
         self._copies[run] = copy
@@ -76,10 +88,24 @@ class Conductor:
         return copy
 
     def _join(
-        self, study: Study, question: RoundQuestion, asks: tuple[Ask, ...], relayed: Mapping[str, bytes]
+        self,
+        study: Study,
+        question: RoundQuestion,
+        asks: tuple[Ask, ...],
+        answers: Mapping[str, RoundAnswer],
     ) -> list[dict[str, object]]:
-        """The joined answers to the round before, from what each site of the roster signed."""
+        """The joined answers to the round before, with the center's replies to its climbs."""
         before = replace(question, round=question.round - 1, asks=asks)
+        try:
+            return join_round(study, before, ledger.question_of(self.home, before), answers, question.told)
+        except StudyError as error:
+            raise SiteError(Code.TAMPERED, error.text) from None
+
+    def _signed_answers(
+        self, question: RoundQuestion, relayed: Mapping[str, bytes]
+    ) -> dict[str, RoundAnswer]:
+        """What each site of the roster signed in the round before."""
+        before = replace(question, round=question.round - 1)
         if not relayed.keys() == question.previous.keys() == set(question.roster):
             raise SiteError(Code.TAMPERED, "the answers to the round before are not those of the roster")
         keys = peers.signing_keys(self.home, question.roster) | {self.site: self.key}
@@ -87,10 +113,7 @@ class Conductor:
         if any(digest(answer.encode()) != question.previous[site] for site, answer in answers.items()):
             raise SiteError(Code.TAMPERED, "an answer to the round before is not the one that others saw")
         audit_heads.keep(self.home, self.site, answers)
-        try:
-            return join_round(study, before, ledger.question_of(self.home, before), answers)
-        except StudyError as error:
-            raise SiteError(Code.TAMPERED, error.text) from None
+        return answers
 
     def _signed(
         self, site: str, keys: Mapping[str, Ed25519PublicKey], before: RoundQuestion, sealed: bytes

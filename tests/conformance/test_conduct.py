@@ -9,7 +9,8 @@ import pytest
 
 from protocols.core.grid import is_that_question, on_grid
 from protocols.core.protocol import Ask
-from protocols.exchange.coordination import StudyCoordination, join_round
+from protocols.exchange.coordination import Site, StudyCoordination, join_round
+from protocols.exchange.secret_basis import OPEN
 from protocols.exchange.wire import RoundQuestion, digest
 from tests.conformance.examples import EXAMPLES
 from tests.lib.extras import marks_of
@@ -22,16 +23,17 @@ def rounds_of(name: str, noise: float) -> Iterator[tuple[RoundQuestion, tuple[As
     """Each round's question, and what a site's own copy asks whose sums are off by relative noise."""
     watched, draw = example_run(name), np.random.default_rng(3)
     copy = StudyCoordination(watched.sites.study)
-    for question, answers in zip(watched.questions, watched.answers, strict=True):
+    told = [*(question.told for question in watched.questions[1:]), {}]
+    for question, answers, said in zip(watched.questions, watched.answers, told, strict=True):
         assert copy.asks is not None
         yield question, copy.asks
-        joined = join_round(watched.sites.study, question, digest(question.encode()), answers)
+        joined = join_round(watched.sites.study, question, digest(question.encode()), answers, said)
         for part in joined:
             for array, sums in part.get("sum", {}).items():
                 if sums.dtype == np.float64:
                     off = np.where(sums == np.rint(sums), 0, noise * draw.uniform(-1, 1, sums.shape))
                     part["sum"][array] = sums * (1 + off)
-        copy.advance(joined)
+        copy.advance(joined, Site(OPEN))
     assert copy.asks is None
 
 

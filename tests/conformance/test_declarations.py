@@ -33,7 +33,7 @@ def about(ask: Ask) -> tuple[object, ...]:
         (t.analysis, t.part, t.rows.model_dump_json(), digest_of({**t.arrays})) for t in ask.transforms
     ]
     rows = ask.rows.model_dump_json()
-    return ask.analysis, ask.part, ask.step, rows, ask.per_site, tuple(transforms)
+    return ask.analysis, ask.part, ask.step, ask.secret, rows, ask.per_site, tuple(transforms)
 
 
 def digest_of(arrays: dict[str, np.ndarray]) -> str:

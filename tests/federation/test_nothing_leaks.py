@@ -20,9 +20,10 @@ import pytest
 from protocols.core.errors import ExitCode
 from protocols.core.protocol import ask
 from protocols.core.study import Study, read_study
+from protocols.exchange.coordination import Center
 from protocols.exchange.rounds import conduct
 from protocols.exchange.start import Started
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, unseal
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply, WireError
 from server.main import run
 from server.report import Left, write_report
 from site_node.agent.agent import Agent
@@ -64,11 +65,9 @@ class Consortium:
 
     def exchange(self, question: RoundQuestion) -> dict[str, RoundAnswer]:
         sealed = self.center.plain_question(question, self.last)
-        self.last = {site: self.tell(site, "round", sealed) for site in question.roster}
-        return {
-            site: RoundAnswer.decode(unseal(said, self.keys[site].public_key(), "answer"))  # type: ignore[attr-defined]
-            for site, said in self.last.items()
-        }
+        replies = {site: RoundReply.decode(self.tell(site, "round", sealed)) for site in question.roster}
+        self.last = {site: reply.sealed for site, reply in replies.items()}
+        return {site: reply.open(self.keys[site].public_key()) for site, reply in replies.items()}  # type: ignore[attr-defined]
 
 
 def plant(folder: Path) -> None:
@@ -145,7 +144,7 @@ def study_is_run(consortium: Consortium, folder: Path) -> str:
         consortium.tell(site, "propose", consortium.center.proposal(study))
         approvals.decide(home, study, State.APPROVED, by="test")
     begun = consortium.start(study, "r")
-    outcome = conduct(study, consortium.exchange, run="r", roster=HOSPITALS, started=begun)
+    outcome = conduct(study, consortium.exchange, run="r", roster=HOSPITALS, started=begun, side=Center())
     assert outcome["cox_os_strata"].n == 172
     left = [Left(0, site, len(sent), "0" * 64) for site, sent in consortium.last.items()]
     return write_report(study, outcome, left, folder / "report").read_text()

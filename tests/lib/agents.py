@@ -6,9 +6,10 @@ from pathlib import Path
 
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
+from protocols.exchange.coordination import Center
 from protocols.exchange.rounds import Outcome, conduct
 from protocols.exchange.start import EndMessage
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, digest, seal, unseal
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply, digest, seal
 from site_node.agent.agent import Agent
 from site_node.governance import approvals
 from site_node.governance.approvals import State
@@ -55,13 +56,15 @@ class Agents:
             sealed = self.center.plain_question(changed, relayed)
             self.replies = {site: self.agents[site].handle("round", sealed) for site in question.roster}
             answers = {
-                site: RoundAnswer.decode(unseal(said, self._keys[site].public_key(), "answer"))
+                site: RoundReply.decode(said).open(self._keys[site].public_key())
                 for site, said in self.replies.items()
             }
+            self.replies = {site: RoundReply.decode(said).sealed for site, said in self.replies.items()}
             honest = digest(question.encode())  # who changed the question passes the answers for those to it
             return {site: replace(answer, question=honest) for site, answer in answers.items()}
 
-        outcome = conduct(self.study, exchange, run=run, roster=tuple(self.tables), started=begun.started)
+        names, side = tuple(self.tables), Center()
+        outcome = conduct(self.study, exchange, run=run, roster=names, started=begun.started, side=side)
         self.end(run)
         return outcome
 

@@ -7,10 +7,11 @@ from protocols.core.errors import Code
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from protocols.exchange.start import Chance
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, WireError, unpack, unseal
+from protocols.exchange.site_answer import Shared
+from protocols.exchange.wire import Answered, RoundQuestion, RoundReply, WireError, unpack, unseal
 from site_node.agent.agent import Agent
 from site_node.agent.conduct import Conductor
+from site_node.agent.starting import Running
 from site_node.governance import approvals
 from site_node.governance.approvals import State
 from tests.lib.sites import Coordinator, a_round, make_site
@@ -21,9 +22,10 @@ class Obedient(Conductor):
     """A weakened conductor: it follows whatever the coordinator asks, as sites did before they conducted."""
 
     def follow(
-        self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes], chance: Chance
-    ) -> None:
+        self, study: Study, question: RoundQuestion, relayed: Mapping[str, bytes], run: Running
+    ) -> list[tuple[Ask, Shared]]:
         """Compares nothing."""
+        return [(ask, Shared()) for ask in question.asks]
 
 
 class AttackedSite:
@@ -67,11 +69,11 @@ class AttackedSite:
         """What each question of an honest round gives: arrays, or a code; one code where all is refused."""
         return self.send(a_round(study, *asks, number=number, run=run, roster=roster))
 
-    def send(self, question: RoundQuestion) -> tuple[Sent | Code, ...] | Code:
+    def send(self, question: RoundQuestion) -> tuple[Answered, ...] | Code:
         """The same of any question."""
         sealed = self.center.reply(question)
         try:
-            return RoundAnswer.decode(unseal(sealed, self.key.public_key(), "answer")).answers
+            return RoundReply.decode(sealed).open(self.key.public_key()).answers
         except WireError:
             return Code(str(self._status(sealed)["code"]))
 

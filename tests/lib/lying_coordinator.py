@@ -13,7 +13,7 @@ from protocols.core.protocol import Arrays, Ask, PerSite, protocol
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Floats, fold_hashes
 from protocols.exchange.secure_sum import unmask
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, WireError, unpack, unseal
+from protocols.exchange.wire import Answered, RoundQuestion, RoundReply, WireError, unpack, unseal
 from site_node.governance.policy import Policy
 from tests.lib.agents import Agents
 from tests.lib.attacked_site import Obedient
@@ -70,16 +70,16 @@ class LyingCoordinator:
             self._joined(ask, {site: a[i] for site, a in answers.items()}) for i, ask in enumerate(asks)
         )
 
-    def _read(self, site: str, reply: bytes) -> tuple[Sent | Code, ...] | Code:
+    def _read(self, site: str, reply: bytes) -> tuple[Answered, ...] | Code:
         key = self.agents.agents[site].conductor.key
         try:
-            return RoundAnswer.decode(unseal(reply, key, "answer")).answers
+            return RoundReply.decode(reply).open(key).answers
         except WireError:
             return Code(str(unpack(unseal(reply, key, "status"))["code"]))
 
-    def _joined(self, ask: Ask, sent: Mapping[str, Sent | Code]) -> Answer:
+    def _joined(self, ask: Ask, sent: Mapping[str, Answered]) -> Answer:
         codes = {site: said for site, said in sent.items() if isinstance(said, Code)}
-        arrays = {site: said for site, said in sent.items() if not isinstance(said, Code)}
+        arrays = {site: said for site, said in sent.items() if isinstance(said, Mapping)}
         if ask.per_site:
             return PerSite(arrays, codes)
         if codes:

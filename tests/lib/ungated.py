@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from protocols.core.disclosure import Thresholds
-from protocols.core.protocol import Ask, PerSite, Result, Total, parse_spec, protocol
+from protocols.core.protocol import Arrays, Ask, PerSite, Result, Total, parse_spec, protocol
 from protocols.core.table import AnalysisTable
 
 
@@ -21,9 +21,21 @@ def estimated(
     analysis = protocol(parsed.protocol)
     sites = tuple(table.site for table in tables)
 
-    def answer(ask: Ask) -> Total | PerSite:
+    def answer(ask: Ask) -> Total | PerSite | Arrays:
+        climb = ask.climb
+        if climb is None:
+            return total(ask, ask.arrays)
+        if ask.secret == "close":
+            return climb.agreed(ask.arrays, full=True)
+        joined = total(ask, {**ask.arrays, **climb.asked()})
+        assert isinstance(joined, Total)
+        reply = climb.reply(joined, None)
+        climb.follow(reply, np.eye(climb.size))
+        return reply
+
+    def total(ask: Ask, asked: Arrays) -> Total | PerSite:
         step = analysis.steps[ask.step]
-        arrays = {t.site: step(parsed, t.select(ask.rows.mask(t)), **ask.arrays) for t in tables}
+        arrays = {t.site: step(parsed, t.select(ask.rows.mask(t)), **asked) for t in tables}
         if ask.per_site:
             return PerSite(arrays)
         first = arrays[sites[0]]

@@ -14,6 +14,7 @@ from scipy.special import expit
 from protocols.core.disclosure import Release, Thresholds, release
 from protocols.core.table import AnalysisTable, Floats
 from protocols.exchange import coordination, site_answer
+from site_node.agent import conduct
 from tests.lib.lying_coordinator import drawn, pooled, read_rows, weaken
 from tests.lib.overheard import Overheard, overheard
 from tests.lib.studies import a_study_of
@@ -154,29 +155,42 @@ def _patterns(count: int) -> Floats:
     "RT66",
     "the joint table of 0/1 covariates from the totals of an honest logistic regression",
     works_from=5,
-    undefended="whoever has the totals has the coefficients too",
 )
 def joint_table(folder: Path, weakened: bool) -> Figure:
     names = [f"g{j}" for j in range(4)]
     tables = drawn(_genes(4, 0.3), 80)
     spec = {"protocol": "logistic", "outcome": "y", "covariates": names}
-    held = overheard(folder, a_study_of([*names, "y"], {"name": "a", "spec": spec}), tables)
+    study = a_study_of([*names, "y"], {"name": "a", "spec": spec})
+    with (
+        weaken(conduct, "basis", _no_basis, weakened),
+        weaken(coordination, "basis", _no_basis, weakened),
+    ):
+        held = overheard(folder, study, tables)
     return _small_cells(tables, names, _by_information(held, names))
 
 
+def _no_basis(secret: bytes, place: tuple[int, int], size: int) -> Floats:
+    """That of sites which show their derivatives as they are."""
+    return np.eye(size)
+
+
 def _by_information(held: Overheard, names: list[str]) -> Floats | None:
-    """Counts of patterns from the information at several coefficients, which is linear in them."""
+    """Counts of patterns from the information at several coefficients, which is linear in them.
+
+    The coefficients follow from the center's own replies, if these are in the basis of the covariates.
+    """
     z = np.column_stack([np.ones(2 ** len(names)), _patterns(len(names))])
-    rows, right = [], []
+    rows, right, coef = [], [], np.zeros(z.shape[1])
     for ask, joined in held.asked:
-        if ask.step == "derivatives" and "sum" in joined and "coef" in ask.arrays:
-            coef, shift, scale = (np.asarray(ask.arrays[name]) for name in ("coef", "shift", "scale"))
+        if ask.secret == "climb" and "sum" in joined:
+            shift, scale = (np.asarray(ask.arrays[name]) for name in ("shift", "scale"))
             x = np.column_stack([z[:, 0], (z[:, 1:] - shift) / scale])
             weight = expit(x @ coef) * expit(-x @ coef)
             for j in range(len(coef)):
                 for k in range(j, len(coef)):
                     rows.append(weight * x[:, j] * x[:, k])
                     right.append(joined["sum"]["information"][j, k])
+            coef = coef + joined["reply"]["arrays"]["step"]
     return np.linalg.lstsq(np.array(rows), np.array(right), rcond=None)[0] if rows else None
 
 

@@ -12,7 +12,7 @@ from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Rows
 from protocols.exchange.site_answer import answer
-from protocols.exchange.wire import RoundAnswer, unseal
+from protocols.exchange.wire import RoundReply
 from protocols.learning.network import Network
 from protocols.learning.network_training import People, loss_and_gradient
 from protocols.learning.neural import Neural, NeuralSpec
@@ -174,5 +174,5 @@ def test_a_share_of_the_noise_leaves_in_a_secure_sum_alone(tmp_path: Path) -> No
     site.approve(study)
     ask = a_question(PRIVATE, study.spec("model").network().start(0))  # type: ignore[attr-defined]
     sealed = site.agent.handle("round", site.center.question(a_round(study, ask), masked=False))
-    (said,) = RoundAnswer.decode(unseal(sealed, site.key.public_key(), "answer")).answers
+    (said,) = RoundReply.decode(sealed).open(site.key.public_key()).answers
     assert said == Code.REFUSED_BY_POLICY

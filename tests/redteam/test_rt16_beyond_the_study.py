@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from protocols.core.errors import Code
-from protocols.core.protocol import ask
+from protocols.core.protocol import ask, protocol
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.studies import a_study
 
@@ -50,5 +50,5 @@ def test_a_protocol_that_is_off_does_not_run_inside_another(tmp_path: Path, spec
     study = a_study(variables=VARIABLES, analyses=[{"name": "inside", "spec": spec}])
     site.approve(study)
     outer = spec["protocol"]
-    (tmp_path / "policy.toml").write_text(f'[protocols]\n{outer} = "1"\n')
+    (tmp_path / "policy.toml").write_text(f'[protocols]\n{outer} = "{protocol(outer).version}"\n')
     assert site.propose(study)["code"] == Code.REFUSED_BY_POLICY

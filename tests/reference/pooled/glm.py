@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.linalg import block_diag
 from statsmodels.discrete.discrete_model import NegativeBinomial
 from statsmodels.genmod import families as sm
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from protocols.core.protocol import Arrays
 from protocols.core.table import AnalysisTable, Floats
-from protocols.estimation.newton import Maximum, Point
+from protocols.estimation.climb import Top
+from protocols.estimation.newton import Point
 from protocols.estimation.standards import original_scale
 from protocols.regression.glm import GlmResult, GlmSpec, _offset, result
 
@@ -23,7 +25,7 @@ def pooled(spec: GlmSpec, tables: Sequence[AnalysisTable]) -> GlmResult:
     offset = np.concatenate([_offset(spec, t) for t in complete])
     basis = original_scale(x.mean(axis=0), x.std(axis=0))
     z = np.column_stack([np.ones(len(x)), x]) @ basis
-    return result(spec, _maximum(spec, y, z, offset), basis, _null(spec, y, offset), len(y))
+    return result(spec, _maximum(spec, y, z, offset, basis), _null(spec, y, offset), len(y))
 
 
 def _null(spec: GlmSpec, y: Floats, offset: Floats) -> float:
@@ -33,7 +35,7 @@ def _null(spec: GlmSpec, y: Floats, offset: Floats) -> float:
     return float(GLM(y, np.ones((len(y), 1)), family, offset=offset).fit(tol=1e-14).deviance)
 
 
-def _maximum(spec: GlmSpec, y: Floats, z: Floats, offset: Floats) -> Maximum:
+def _maximum(spec: GlmSpec, y: Floats, z: Floats, offset: Floats, basis: Floats) -> Top:
     """Where statsmodels' score vanishes, and its expected information there."""
     if spec.family == "negative_binomial":
         model: Any = NegativeBinomial(y, z, offset=offset)
@@ -57,6 +59,7 @@ def _maximum(spec: GlmSpec, y: Floats, z: Floats, offset: Floats) -> Maximum:
     if k > len(coef):  # by log theta: alpha² times that by alpha, where the score vanishes
         expected[-1, -1] = -model.hessian(at)[-1, -1] * at[-1] ** 2
     deviance = glm.family.deviance(y, glm.predict(coef, offset=offset))
-    arrays: Arrays = {"expected": expected, "deviance": np.array(deviance)}
-    point = Point(coef_and_shape, float(model.loglike(at)), np.zeros(k), expected, arrays)
-    return Maximum(coef_and_shape, point, 0)
+    last: Arrays = {"deviance": np.array(deviance), "loglik": np.array(float(model.loglike(at)))}
+    basis = block_diag(basis, np.eye(k - len(coef)))
+    inverse = Point(coef_and_shape, 0.0, np.zeros(k), expected).covariance()
+    return Top(basis @ coef_and_shape, basis @ inverse @ basis.T, last, last, 0)

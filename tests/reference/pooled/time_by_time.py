@@ -9,7 +9,7 @@ from statsmodels.duration.hazard_regression import PHReg
 from protocols.core.disclosure import Thresholds
 from protocols.core.table import Floats, Integers, Mask
 from protocols.estimation.newton import Point
-from protocols.survival.cox_model import Baseline, CoxResult, CoxSpec, result
+from protocols.survival.cox_model import Baseline, CoxResult, CoxSpec, Null, result
 from protocols.survival.life_table import FollowUp, counted, ended
 from protocols.survival.proportional_hazards import ProportionalHazards, of_counts, of_times, score_test
 from protocols.survival.shared_baseline import merged_intervals, on_intervals
@@ -114,7 +114,7 @@ def fitted(spec: CoxSpec, designs: Sequence[Design]) -> CoxResult:
         covariance / outer,
         model_covariance=model / outer,
         scale=scale,
-        null=null,
+        null=Null.of(null, penalized=spec.penalty > 0),
         loglik=best.loglik,
         people=people,
         evaluations=0,

@@ -35,10 +35,10 @@ def fit(sites: list[AnalysisTable], **changes: object) -> tuple[object, int]:
 
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
 @pytest.mark.parametrize("seed", range(5))
-def test_at_most_eight_rounds(family: str, seed: int) -> None:
+def test_at_most_nine_rounds(family: str, seed: int) -> None:
     found, rounds = fit(tables(seed, spread=0.5), family=family)
     assert not isinstance(found, Failure)
-    assert rounds <= 8
+    assert rounds <= 9  # the last is the end, at which the sites sign what they found
 
 
 def test_an_exposure_is_an_offset_in_logarithms() -> None:

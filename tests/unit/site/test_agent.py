@@ -12,7 +12,7 @@ from protocols.core.errors import Code, InputError
 from protocols.core.protocol import ask
 from protocols.core.study import Study, parse_study
 from protocols.core.table import AnalysisTable
-from protocols.exchange.wire import RoundAnswer, unpack, unseal
+from protocols.exchange.wire import RoundAnswer, RoundReply, unpack, unseal
 from site_node.agent import admission, agent
 from site_node.agent.agent import Agent
 from site_node.governance import approvals, audit, audit_check, ledger
@@ -48,7 +48,7 @@ class Site:
         return dict(unpack(unseal(sealed, self.key.public_key(), "status")))
 
     def answer(self, sealed: bytes) -> RoundAnswer:
-        return RoundAnswer.decode(unseal(sealed, self.key.public_key(), "answer"))
+        return RoundReply.decode(sealed).open(self.key.public_key())
 
     def code(self, sealed: bytes) -> object:
         return self.status(sealed)["code"]

@@ -1,0 +1,111 @@
+"""A regression over real agents: the center never has coefficients beside totals, nor the sites totals."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protocols.core.errors import Code
+from protocols.core.protocol import Ask
+from protocols.core.table import AnalysisTable
+from protocols.exchange.local import run_locally
+from protocols.exchange.wire import Apart, RoundAnswer, RoundQuestion, WireError, unpack, unseal
+from tests.lib.agents import Agents, Message, Relayed
+from tests.lib.attacked_site import AttackedSite
+from tests.lib.studies import a_study_of
+
+COVARIATES = ["x", "z"]
+LOGISTIC = {"name": "odds", "spec": {"protocol": "logistic", "outcome": "y", "covariates": COVARIATES}}
+COUNTS = {
+    "name": "counts",
+    "spec": {"protocol": "glm", "family": "poisson", "outcome": "y", "covariates": COVARIATES},
+}
+STUDY = a_study_of([*COVARIATES, "y"], LOGISTIC, COUNTS)
+
+
+def a_site(name: str, seed: int) -> AnalysisTable:
+    draw = np.random.default_rng(seed)
+    x, z, u = draw.normal(size=(3, 90))
+    y = (u + x - 0.5 * z > 0.3).astype(float)
+    return AnalysisTable(name, np.arange(90) + 1000 * seed, {"x": x, "z": z, "y": y})
+
+
+TABLES = {name: a_site(name, seed) for seed, name in enumerate("abc")}
+
+
+@pytest.fixture
+def agents(tmp_path: Path) -> Agents:
+    return Agents(tmp_path, STUDY, TABLES)
+
+
+def in_a_climb(question: RoundQuestion) -> list[int]:
+    return [place for place, ask in enumerate(question.asks) if ask.secret == "climb"]
+
+
+def test_over_agents_it_is_plain_newton(agents: Agents) -> None:
+    outcome, local = agents.run(), run_locally(STUDY, list(TABLES.values()))
+    for name in ("odds", "counts"):
+        for array in ("coef", "se", "covariance"):
+            ours, plain = getattr(outcome[name], array), getattr(local[name], array)
+            np.testing.assert_allclose(ours, plain, rtol=1e-11)
+
+
+def test_agents_that_are_killed_between_rounds_find_the_same(agents: Agents) -> None:
+    def killed(question: RoundQuestion, relayed: Relayed) -> Message:
+        agents.restart()
+        return question, relayed
+
+    local = run_locally(STUDY, list(TABLES.values()))
+    np.testing.assert_allclose(agents.run(killed)["odds"].coef, local["odds"].coef, rtol=1e-11)
+
+
+def test_a_question_of_a_climb_bears_no_coefficient_and_its_relay_no_sum(agents: Agents) -> None:
+    seen, climbs = [], 0
+
+    def watched(question: RoundQuestion, relayed: Relayed) -> Message:
+        nonlocal climbs
+        climbs += len(in_a_climb(question))
+        for place in in_a_climb(question):
+            assert question.asks[place].arrays.keys() == {"shift", "scale"}
+        if seen:
+            for sealed in relayed.values():
+                said = RoundAnswer.decode(sealed[64:]).answers
+                assert all(isinstance(said[p], Apart) for p in in_a_climb(seen[-1]))
+        seen.append(question)
+        return question, relayed
+
+    agents.run(watched)
+    assert climbs > 8
+
+
+FALSE_REPLIES = {
+    "a step beyond all": {"step": np.full(3, 1e9)},
+    "a step of another size": {"step": np.zeros(2)},
+    "no number": {"step": np.full(3, np.nan)},
+    "another state": {"state": np.array(17)},
+    "an end without a covariance": {"state": np.array(2)},
+}
+
+
+@pytest.mark.parametrize("name", FALSE_REPLIES)
+def test_a_false_reply_of_the_center_is_refused(agents: Agents, name: str) -> None:
+    def false(question: RoundQuestion, relayed: Relayed) -> Message:
+        told = {
+            place: said if isinstance(said, Code) else {**said, **FALSE_REPLIES[name]}
+            for place, said in question.told.items()
+        }
+        return RoundQuestion(**{**vars(question), "told": told}), relayed
+
+    with pytest.raises(WireError):
+        agents.run(false)
+    key = agents.agents["a"].conductor.key
+    assert unpack(unseal(agents.replies["a"], key, "status"))["code"] == Code.TAMPERED
+
+
+def test_a_climb_that_the_study_does_not_ask_is_not_answered(tmp_path: Path) -> None:
+    site = AttackedSite(tmp_path, lambda study: TABLES["a"], obedient=True)
+    site.approve(STUDY)
+    arrays = {"shift": np.zeros(2), "scale": np.ones(2)}
+    for secret in ("climb", "close"):
+        said = site.ask(STUDY, Ask("derivatives", arrays, analysis="odds", secret=secret), run=secret)
+        assert said == (Code.INVALID_STUDY,)
