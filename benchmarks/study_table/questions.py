@@ -98,14 +98,10 @@ def _around(kind: str, number: int, before: int | None, after: int, **more: Any)
 
 
 def atlas() -> dict[str, Any]:
-    """A definition of ATLAS with two nested criteria, five inclusion rules' worth of counts, and an end."""
+    """A definition of ATLAS: any visit near a high pressure, three rules, one of them with a nested one."""
     high = {"ValueAsNumber": {"Value": 150, "Op": "gte"}}
-    diagnosed = {
-        "ConditionOccurrence": {
-            "CodesetId": 0,
-            "CorrelatedCriteria": _group(_around("Measurement", 1, 365, 30)),
-        }
-    }
+    pressed = _group(_around("Measurement", 1, 30, 30, **high))
+    seen = {"VisitOccurrence": {"CodesetId": None, "CorrelatedCriteria": pressed}}
     treated = _around(
         "DrugExposure", 2, 0, 365, CorrelatedCriteria=_group(_around("ProcedureOccurrence", 3, 365, 365))
     )
@@ -118,14 +114,14 @@ def atlas() -> dict[str, Any]:
             _set(4, "SNOMED", CONDITIONS[40]),
         ],
         "PrimaryCriteria": {
-            "CriteriaList": [diagnosed],
+            "CriteriaList": [seen],
             "ObservationWindow": {"PriorDays": 30, "PostDays": 0},
             "PrimaryCriteriaLimit": {"Type": "All"},
         },
-        "QualifiedLimit": {"Type": "First"},
+        "QualifiedLimit": {"Type": "All"},
         "InclusionRules": [
+            {"name": "diagnosed", "expression": _group(_around("ConditionOccurrence", 0, None, 365))},
             {"name": "treated", "expression": _group(treated)},
-            {"name": "high pressure", "expression": _group(_around("Measurement", 1, None, 365, **high))},
             {
                 "name": "never had it",
                 "expression": _group(

@@ -7,7 +7,7 @@ by the same index.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import count, groupby
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -18,7 +18,6 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Integer,
-    MetaData,
     Select,
     Table,
     and_,
@@ -29,7 +28,6 @@ from sqlalchemy import (
     union_all,
 )
 
-from cdm.database import append
 from cdm.etl.fhir.condition import CONSIDERED
 from cdm.schema import (
     condition_occurrence,
@@ -42,6 +40,7 @@ from cdm.schema import (
 from cdm.vocabulary.concepts import Vocabulary
 from cdm.vocabulary.names import ConceptCode, normal_code
 from protocols.core.errors import Code, SpecError
+from site_node.study_table.temporary import listed
 
 LOCAL = "local"  # a hospital's own code system, which the ETL writes without a prefix
 SOURCE_VALUE_LENGTH = 50
@@ -68,7 +67,6 @@ SOURCES: dict[str, tuple[Source, ...]] = {
     "observation": (OBSERVATION, MEASUREMENT),
     "visit": (VISIT,),
 }
-_numbers = count()
 
 
 @dataclass(frozen=True)
@@ -182,8 +180,7 @@ def _are(connection: Connection, source: Source, asked: list[Written]) -> list[C
     columns: list[Column[Any]] = [*code_columns(source)]
     if len(asked) <= NAMED:
         return [_is(columns, one) for one in asked]
-    table = temporary(connection, "codes", [Column(of.name, of.type) for of in columns])
-    append(connection, table, [of.name for of in columns], asked)
+    table = listed(connection, "codes", [Column(of.name, of.type) for of in columns], asked)
     given = [None if value is None else table.c[of.name] for of, value in zip(columns, asked[0], strict=True)]
     return [_is(columns, given)]
 
@@ -191,19 +188,6 @@ def _are(connection: Connection, source: Source, asked: list[Written]) -> list[C
 def _is(columns: Sequence[Column[Any]], values: Sequence[Any]) -> ColumnElement[bool]:
     same = zip(columns, values, strict=True)
     return and_(*(column.is_(None) if value is None else column == value for column, value in same))
-
-
-def temporary(connection: Connection, name: str, columns: Sequence[Column[Any]]) -> Table:
-    """An empty table that lives as long as the transaction."""
-    table = Table(
-        f"{name}_{next(_numbers)}",
-        MetaData(),
-        *columns,
-        prefixes=["TEMPORARY"],
-        postgresql_on_commit="DROP",
-    )
-    table.create(connection, checkfirst=False)
-    return table
 
 
 def _different(source: Source) -> CompoundSelect[Any]:

@@ -26,7 +26,6 @@ from sqlalchemy import (
     union_all,
 )
 
-from cdm.database import append
 from cdm.days import days_between, plus_days
 from cdm.schema.columns import LONG
 from cdm.vocabulary.concepts import Vocabulary
@@ -40,8 +39,8 @@ from site_node.study_table.codes import (
     as_written,
     concept_ids,
     parse_concept,
-    temporary,
 )
+from site_node.study_table.temporary import listed
 
 Statement = Select[Any] | CompoundSelect[Any]
 
@@ -76,12 +75,9 @@ class People:
     def listed(self) -> Table:
         """These people in their database, for as long as the transaction: person_id and index_date."""
         key = Column("person_id", LONG, primary_key=True, autoincrement=False)
-        table = temporary(self.connection, "people", [key, Column("index_date", Date, nullable=False)])
+        columns: list[Column[Any]] = [key, Column("index_date", Date, nullable=False)]
         days = np.datetime_as_string(self.index).tolist()
-        append(self.connection, table, table.c.keys(), zip(self.persons.tolist(), days, strict=True))
-        # How many they are decides from which end a statement is read.
-        self.connection.exec_driver_sql(f"ANALYZE {table.name}")
-        return table
+        return listed(self.connection, "people", columns, zip(self.persons.tolist(), days, strict=True))
 
     def are(self, column: ColumnElement[int]) -> ColumnElement[bool]:
         """Whether a column of person_ids names one of these people."""

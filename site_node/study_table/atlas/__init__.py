@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from cdm.cohorts.circe import CustomEra, Expression, Limit
 from cdm.cohorts.cohort import AtlasCohort
-from site_node.study_table.atlas.events import Entry, entries, exposures
+from site_node.study_table.atlas.events import Entry, Events
 
 Span = tuple[int, date, date]  # a person, from a day to a day
 
@@ -34,7 +34,8 @@ class AtlasPeople:
 def find(connection: Connection, cohort: AtlasCohort, refusing: Collection[int] = ()) -> AtlasPeople:
     """The people of a cohort, without those who refused."""
     expression = cohort.circe
-    found = [entry for entry in entries(connection, expression) if entry.person_id not in refusing]
+    events = Events(connection, expression)
+    found = [entry for entry in events.entries() if entry.person_id not in refusing]
     counts = [_people(found)]
     for step in range(cohort.rule_count()):
         found = [entry for entry in found if entry.rules[step]]
@@ -42,7 +43,7 @@ def find(connection: Connection, cohort: AtlasCohort, refusing: Collection[int] 
             found = list(_limited(found, expression.qualified_limit))
         counts.append(_people(found))
     found = list(_limited(found, expression.expression_limit))
-    stays = _collapsed(_stays(connection, expression, found), expression.collapse_settings.era_pad)
+    stays = _collapsed(_stays(events, expression, found), expression.collapse_settings.era_pad)
     if cohort.has_censor_window():
         stays = list(_inside(stays, expression))
         counts.append(len({person_id for person_id, _, _ in stays}))
@@ -65,10 +66,10 @@ def _limited(found: list[Entry], limit: Limit) -> Iterable[Entry]:
     return one_each.values()
 
 
-def _stays(connection: Connection, expression: Expression, found: list[Entry]) -> Iterator[Span]:
+def _stays(events: Events, expression: Expression, found: list[Entry]) -> Iterator[Span]:
     """From each event to the earliest of its ends: of observation, of the strategy, or by censoring."""
     strategy = expression.end_strategy
-    eras = _eras(connection, expression, strategy.custom_era) if strategy.custom_era else {}
+    eras = _eras(events, strategy.custom_era) if strategy.custom_era else {}
     for entry in found:
         ends = [entry.observed_until]
         if strategy.date_offset is not None:
@@ -80,11 +81,9 @@ def _stays(connection: Connection, expression: Expression, found: list[Entry]) -
         yield entry.person_id, entry.start, min(end for end in ends if end >= entry.start)
 
 
-def _eras(
-    connection: Connection, expression: Expression, era: CustomEra
-) -> dict[int, list[tuple[date, date]]]:
+def _eras(events: Events, era: CustomEra) -> dict[int, list[tuple[date, date]]]:
     """When each person took the drug, a gap of some days included."""
-    taken = exposures(connection, expression, era.drug_codeset_id, era.days_supply_override)
+    taken = events.exposures(era.drug_codeset_id, era.days_supply_override)
     # The offset is part of an exposure and the gap is not: it joins two of them and is taken off again.
     offset = timedelta(days=era.offset)
     eras = defaultdict(list)

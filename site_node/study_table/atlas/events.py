@@ -1,18 +1,25 @@
-"""ATLAS's entry events with what is asked of each: one statement for a whole definition."""
+"""ATLAS's entry events with what is asked of each: one statement for each criterion of a definition."""
 
 from dataclasses import dataclass
 from datetime import date
+from operator import eq, ge, le
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Date,
     FromClause,
-    Select,
+    Integer,
+    Subquery,
+    Table,
     and_,
     case,
+    cast,
+    false,
     func,
     literal,
+    not_,
     null,
     or_,
     select,
@@ -25,10 +32,21 @@ from cdm.cohorts.circe.criteria import CorrelatedCriteria, Criteria, Group
 from cdm.cohorts.circe.parts import Endpoint, Window
 from cdm.days import plus_days
 from cdm.schema import drug_exposure, observation_period
-from site_node.study_table.atlas.records import COMPARE, ConceptSets, Condition, fits, records
+from cdm.schema.columns import LONG
+from site_node.study_table.atlas.records import COMPARE, ConceptSets, Condition, fits, records_of
+from site_node.study_table.temporary import found
 
 OCCURRENCE = ("eq", "lte", "gte")
-COLUMNS = ("person_id", "event_id", "start_date", "end_date", "visit_occurrence_id", "concept_id")
+IS_ENOUGH = (eq, le, ge)
+EVENT: dict[str, Any] = {
+    "person_id": LONG,
+    "event_id": LONG,
+    "start_date": Date(),
+    "end_date": Date(),
+    "visit_occurrence_id": LONG,
+    "concept_id": Integer(),
+}
+OBSERVED: dict[str, Any] = {**EVENT, "op_start_date": Date(), "op_end_date": Date()}
 
 
 @dataclass(frozen=True)
@@ -49,95 +67,163 @@ class Entry:
     rules: tuple[bool, ...]
 
 
-def entries(connection: Connection, expression: Expression) -> list[Entry]:
-    """The entry events inside their observation window, by person and day."""
-    sets = ConceptSets(expression.concept_sets)
-    row = _primary(expression, sets)
-    steps = [expression.additional_criteria] if expression.additional_criteria else []
-    steps += [rule.expression for rule in expression.inclusion_rules]
-    answers = [case((_holds(step, row, sets), 1), else_=0) for step in steps]
-    statement = select(
-        row.c.person_id,
-        row.c.start_date,
-        row.c.end_date,
-        row.c.op_end_date,
-        _censored(expression.censoring_criteria, row, sets),
-        *(answer.label(f"rule_{number}") for number, answer in enumerate(answers)),
-    ).order_by(row.c.person_id, row.c.start_date, row.c.event_id)
-    return [
-        Entry(person_id, start, end, until, censored, tuple(map(bool, rules)))
-        for person_id, start, end, until, censored, *rules in connection.execute(statement)
-    ]
+class Events:
+    """The events of a definition's criteria, step by step: each is a table that the next one is joined to.
+
+    A criterion around an event is asked of all events at once: its records are found, joined to the events by
+    person and counted, so that the cost is that of the records and not of one question per event.
+    """
+
+    def __init__(self, connection: Connection, expression: Expression) -> None:
+        self._connection = connection
+        self._expression = expression
+        self.sets = ConceptSets(connection, expression.concept_sets)
+
+    def entries(self) -> list[Entry]:
+        """The entry events inside their observation window, by person and day."""
+        expression, row = self._expression, self._primary()
+        steps = [expression.additional_criteria] if expression.additional_criteria else []
+        steps += [rule.expression for rule in expression.inclusion_rules]
+        answers = [case((self._holds(step, row), 1), else_=0) for step in steps]
+        censored = self._censored(expression.censoring_criteria, row)
+        statement = (
+            select(
+                row.c.person_id,
+                row.c.start_date,
+                row.c.end_date,
+                row.c.op_end_date,
+                censored.c.day,
+                *(answer.label(f"rule_{number}") for number, answer in enumerate(answers)),
+            )
+            .outerjoin_from(row, censored, censored.c.row_id == row.c.row_id)
+            .order_by(row.c.row_id)
+        )
+        return [
+            Entry(person_id, start, end, until, censored, tuple(map(bool, rules)))
+            for person_id, start, end, until, censored, *rules in self._connection.execute(statement)
+        ]
+
+    def _primary(self) -> Table:
+        primary = self._expression.primary_criteria
+        events = union_all(*(select(self._found(one)) for one in primary.criteria_list)).subquery("event")
+        row = _observed(events)
+        window = primary.observation_window
+        inside = (
+            plus_days(row.c.op_start_date, window.prior_days) <= row.c.start_date,
+            plus_days(row.c.start_date, window.post_days) <= row.c.op_end_date,
+        )
+        last = primary.primary_criteria_limit.type == "Last"
+        order = (row.c.start_date.desc() if last else row.c.start_date, row.c.event_id, row.c.end_date)
+        place = func.row_number().over(partition_by=row.c.person_id, order_by=order)
+        ranked = select(*row.c, place.label("place")).where(*inside).subquery("ranked")
+        limited = true() if primary.primary_criteria_limit.type == "All" else ranked.c.place == 1
+        return self._numbered(ranked, limited)
+
+    def _numbered(self, row: FromClause, kept: Condition) -> Table:
+        """The events with a number each, by person and day."""
+        order = (row.c.person_id, row.c.start_date, row.c.event_id, row.c.end_date)
+        number = func.row_number().over(order_by=order)
+        answer = select(number, *(row.c[name] for name in OBSERVED)).where(kept)
+        return found(self._connection, "row", {"row_id": LONG, **OBSERVED}, answer, ["row_id"])
+
+    def _found(self, criterion: Criteria, among: Table | None = None) -> Table:
+        """The records of a criterion, with what it asks to be around each; of the people of `among`."""
+        event = criterion.event
+        records = records_of(event, self.sets)
+        if among is not None:
+            # + 0: not person by person, but by the concepts and then whose they are.
+            person_id = records.selected_columns.person_id + 0
+            records = records.where(person_id.in_(select(among.c.person_id)))
+        by = ["person_id", "start_date"]
+        events = found(self._connection, "event", EVENT, records, by)
+        group = event.correlated_criteria
+        if group is None or group.is_empty():
+            return events
+        row = self._numbered(_observed(events), true())
+        kept = select(*(row.c[name] for name in EVENT)).where(self._holds(group, row))
+        return found(self._connection, "event", EVENT, kept, by)
+
+    def _holds(self, group: Group, row: Table) -> Condition:
+        """Whether a group of criteria holds for an event."""
+        met = [
+            *(self._occurs(one, row) for one in group.criteria_list),
+            *(fits(one, row) for one in group.demographic_criteria_list),
+            *(self._holds(one, row) for one in group.groups),
+        ]
+        if not met:
+            return true()
+        if group.type == "ALL":
+            return and_(*met)
+        if group.type == "ANY":
+            return or_(*met)
+        count: ColumnElement[int] = sum((case((one, 1), else_=0) for one in met), start=literal(0))
+        wanted = group.count or 0
+        return count >= wanted if group.type == "AT_LEAST" else count <= wanted
+
+    def _occurs(self, criterion: CorrelatedCriteria, row: Table) -> Condition:
+        """Whether there are as many records around an event as wanted."""
+        events = self._found(criterion.criteria, among=row)
+        wanted = criterion.occurrence
+        counted = func.count(events.c.concept_id.distinct()) if wanted.is_distinct else func.count()
+        compare, enough = COMPARE[OCCURRENCE[wanted.type]], IS_ENOUGH[wanted.type]
+        is_met = compare(counted, wanted.count, None)
+        none_is_enough = enough(0, wanted.count)
+        each = row.alias()  # not the event that the statement around it looks at: all are asked at once
+        answer = (
+            select(each.c.row_id)
+            .where(*_around(criterion, events, each))
+            .group_by(each.c.row_id)
+            .having(not_(is_met) if none_is_enough else is_met)
+        )
+        # Events without a record have no group.
+        return row.c.row_id.not_in(answer) if none_is_enough else row.c.row_id.in_(answer)
+
+    def _censored(self, censoring: tuple[Criteria, ...], row: Table) -> Subquery:
+        """(row_id, day) of the first censoring event between an event's start and the end of observation."""
+        if not censoring:
+            return select(row.c.row_id, cast(null(), Date).label("day")).where(false()).subquery()
+        events = union_all(*(select(self._found(one, among=row)) for one in censoring)).subquery()
+        first = func.min(events.c.start_date, type_=Date)
+        return (
+            select(row.c.row_id, first.label("day"))
+            .where(
+                events.c.person_id == row.c.person_id,
+                events.c.start_date >= row.c.start_date,
+                events.c.start_date <= row.c.op_end_date,
+            )
+            .group_by(row.c.row_id)
+            .subquery()
+        )
+
+    def exposures(self, number: int, supply_days: int | None) -> list[tuple[int, date, date]]:
+        """Everybody's exposures to the drugs of a concept set, from when to when, by person and day."""
+        drug = drug_exposure.c
+        start = drug.drug_exposure_start_date
+        end: ColumnElement[Any] = func.coalesce(
+            drug.drug_exposure_end_date, plus_days(start, drug.days_supply), plus_days(start, 1)
+        )
+        if supply_days is not None:
+            end = plus_days(start, supply_days)
+        is_drug = or_(
+            self.sets.has(drug.drug_concept_id, number), self.sets.has(drug.drug_source_concept_id, number)
+        )
+        statement = select(drug.person_id, start, end).where(is_drug).order_by(drug.person_id, start)
+        return [(person_id, first, last) for person_id, first, last in self._connection.execute(statement)]
 
 
-def _primary(expression: Expression, sets: ConceptSets) -> FromClause:
-    primary = expression.primary_criteria
-    found = union_all(*(_events(one, sets) for one in primary.criteria_list)).subquery("event")
-    row = _observed(found)
-    window = primary.observation_window
-    inside = (
-        plus_days(row.c.op_start_date, window.prior_days) <= row.c.start_date,
-        plus_days(row.c.start_date, window.post_days) <= row.c.op_end_date,
-    )
-    last = primary.primary_criteria_limit.type == "Last"
-    order = (row.c.start_date.desc() if last else row.c.start_date, row.c.event_id, row.c.end_date)
-    place = func.row_number().over(partition_by=row.c.person_id, order_by=order)
-    ranked = select(*row.c, place.label("place")).where(*inside).subquery("ranked")
-    limited = true() if primary.primary_criteria_limit.type == "All" else ranked.c.place == 1
-    return select(ranked).where(limited).cte("entry")
-
-
-def _observed(found: FromClause) -> FromClause:
+def _observed(events: FromClause) -> Subquery:
     """The events with the observation period in which each starts; others are not seen."""
     period = observation_period.alias()
     start, end = period.c.observation_period_start_date, period.c.observation_period_end_date
     is_inside = and_(
-        found.c.person_id == period.c.person_id, found.c.start_date >= start, found.c.start_date <= end
+        events.c.person_id == period.c.person_id, events.c.start_date >= start, events.c.start_date <= end
     )
-    columns = [found.c[name] for name in COLUMNS]
+    columns = [events.c[name] for name in EVENT]
     return (
         select(*columns, start.label("op_start_date"), end.label("op_end_date"))
-        .join_from(found, period, is_inside)
+        .join_from(events, period, is_inside)
         .subquery()
     )
-
-
-def _events(criterion: Criteria, sets: ConceptSets) -> Select[Any]:
-    """The records of a criterion, with what it asks to be around each."""
-    event = criterion.event
-    found = records(event, sets)
-    if event.correlated_criteria is None or event.correlated_criteria.is_empty():
-        return found
-    row = _observed(found.subquery())
-    return select(*(row.c[name] for name in COLUMNS)).where(_holds(event.correlated_criteria, row, sets))
-
-
-def _holds(group: Group, row: FromClause, sets: ConceptSets) -> Condition:
-    """Whether a group of criteria holds for an event."""
-    met = [
-        *(_occurs(one, row, sets) for one in group.criteria_list),
-        *(fits(one, row) for one in group.demographic_criteria_list),
-        *(_holds(one, row, sets) for one in group.groups),
-    ]
-    if not met:
-        return true()
-    if group.type == "ALL":
-        return and_(*met)
-    if group.type == "ANY":
-        return or_(*met)
-    count: ColumnElement[int] = sum((case((one, 1), else_=0) for one in met), start=literal(0))
-    wanted = group.count or 0
-    return count >= wanted if group.type == "AT_LEAST" else count <= wanted
-
-
-def _occurs(criterion: CorrelatedCriteria, row: FromClause, sets: ConceptSets) -> Condition:
-    """Whether there are as many records around an event as wanted."""
-    found = _events(criterion.criteria, sets).subquery()
-    wanted = criterion.occurrence
-    counted = func.count(found.c.concept_id.distinct()) if wanted.is_distinct else func.count()
-    around = select(counted).select_from(found).where(*_around(criterion, found, row))
-    compare = COMPARE[OCCURRENCE[wanted.type]]
-    return compare(around.correlate(row).scalar_subquery(), wanted.count, None)
 
 
 def _around(criterion: CorrelatedCriteria, found: FromClause, row: FromClause) -> list[Condition]:
@@ -177,34 +263,3 @@ def _bound(
     if not is_observed:
         return None
     return row.c.op_start_date if endpoint.coeff == -1 else row.c.op_end_date
-
-
-def _censored(censoring: tuple[Criteria, ...], row: FromClause, sets: ConceptSets) -> ColumnElement[Any]:
-    """The first censoring event between an event's start and the end of observation."""
-    if not censoring:
-        return null()
-    found = union_all(*(_events(one, sets) for one in censoring)).subquery()
-    first = func.min(found.c.start_date, type_=found.c.start_date.type)
-    after = select(first).where(
-        found.c.person_id == row.c.person_id,
-        found.c.start_date >= row.c.start_date,
-        found.c.start_date <= row.c.op_end_date,
-    )
-    return after.correlate(row).scalar_subquery()
-
-
-def exposures(
-    connection: Connection, expression: Expression, number: int, supply_days: int | None
-) -> list[tuple[int, date, date]]:
-    """Everybody's exposures to the drugs of a concept set, from when to when, by person and day."""
-    sets = ConceptSets(expression.concept_sets)
-    drug = drug_exposure.c
-    start = drug.drug_exposure_start_date
-    end: ColumnElement[Any] = func.coalesce(
-        drug.drug_exposure_end_date, plus_days(start, drug.days_supply), plus_days(start, 1)
-    )
-    if supply_days is not None:
-        end = plus_days(start, supply_days)
-    is_drug = or_(sets.has(drug.drug_concept_id, number), sets.has(drug.drug_source_concept_id, number))
-    statement = select(drug.person_id, start, end).where(is_drug).order_by(drug.person_id, start)
-    return [(person_id, first, last) for person_id, first, last in connection.execute(statement)]

@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     FromClause,
+    Integer,
     Select,
     Table,
     and_,
@@ -48,6 +50,7 @@ from cdm.schema import (
 )
 from cdm.schema.columns import LONG
 from site_node.study_table.people import literal_ids
+from site_node.study_table.temporary import found
 
 Condition = ColumnElement[bool]
 
@@ -111,18 +114,21 @@ COMPARE: dict[str, Callable[[Any, Any, Any], Condition]] = {
 
 
 class ConceptSets:
-    """The concepts of a definition's sets, each one query that a statement names once."""
+    """The concepts of a definition's sets, each found once."""
 
-    def __init__(self, sets: Sequence[parts.ConceptSet]) -> None:
+    def __init__(self, connection: Connection, sets: Sequence[parts.ConceptSet]) -> None:
+        self._connection = connection
         self._sets: Mapping[int, parts.ConceptSet] = {one.id: one for one in sets}
-        self._queries: dict[int, Select[Any]] = {}
+        self._found: dict[int, Table] = {}
 
     def has(self, column: ColumnElement[Any], number: int) -> Condition:
         """Whether a column's concept is in the set."""
-        if number not in self._queries:
-            query = _concepts(self._sets[number]).cte(f"concept_set_{number}")
-            self._queries[number] = select(query.c.concept_id)
-        return column.in_(self._queries[number])
+        if number not in self._found:
+            concepts = _concepts(self._sets[number])
+            self._found[number] = found(
+                self._connection, "concepts", {"concept_id": Integer()}, concepts, ["concept_id"]
+            )
+        return column.in_(select(self._found[number].c.concept_id))
 
 
 def _concepts(concept_set: parts.ConceptSet) -> Select[Any]:
@@ -164,13 +170,13 @@ def _at_or_below(items: Sequence[parts.Item], table: FromClause = concept) -> Co
     return or_(themselves, and_(table.c.invalid_reason.is_(None), its_id.in_(below)))
 
 
-def records(event: criteria.Event, sets: ConceptSets) -> Select[Any]:
+def records_of(event: criteria.Event, sets: ConceptSets) -> Select[Any]:
     """The records that fulfil the conditions on themselves (all but `CorrelatedCriteria`).
 
     Its columns: person_id, event_id, start_date, end_date, visit_occurrence_id, concept_id.
     """
-    found = _Records(event, sets)
-    return found.statement.where(*found.conditions())
+    asked = _Records(event, sets)
+    return asked.statement.where(*asked.conditions())
 
 
 @dataclass(frozen=True)
