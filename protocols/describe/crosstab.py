@@ -114,9 +114,10 @@ class CrosstabResult(Result):
         if None in people:
             return tuple(Bar(self.rows[row], None, "withheld", series=name) for name in self.columns)
         of = sum(count or 0 for count in people)
+        shares = [100 * (count or 0) / max(of, 1) for count in people]
         return tuple(
-            Bar(self.rows[row], 100 * (count or 0) / max(of, 1), shown_count(count or 0), series=name)
-            for count, name in zip(people, self.columns, strict=True)
+            Bar(self.rows[row], share, f"{share:.0f}% ({shown_count(count or 0)})", series=name)
+            for share, count, name in zip(shares, people, self.columns, strict=True)
         )
 
 

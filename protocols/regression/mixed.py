@@ -112,7 +112,7 @@ class MixedResult(Regression):
     def figure(self) -> Figure:
         rows = term_rows(self.terms, self.terms, self.coef, self.lower, self.upper)
         levels = tuple(Bar(site, effect, shown(effect)) for site, effect in sorted(self.site_effects.items()))
-        sites = Bars("Hospitals", Axis("level less the mean of hospitals"), levels)
+        sites = Bars("Hospitals", Axis("difference from the mean of hospitals"), levels)
         effects = (estimates(rows, "coefficient", title="Fixed effects"),) if rows else ()
         return Figure(
             (*effects, sites),

@@ -91,7 +91,8 @@ class PenalizedLogisticResult(Applicable):
     >>> data = {"outcome": "idh1", "covariates": ["age", "entropy"]}
     >>> found = run_example(protocol="penalized_logistic", lambdas=[0.1, 0.01], **data)
     >>> found.summary()[["nonzero", "bic", "chosen"]].round(1)
-          nonzero    bic  chosen
+             nonzero    bic  chosen
+    penalty
     0.10        2  362.5   False
     0.01        2  319.4    True
     """
@@ -114,7 +115,7 @@ class PenalizedLogisticResult(Applicable):
     def summary(self) -> pd.DataFrame:
         """One row per penalty: what it leaves."""
         frame = self.table(self.lambdas, "nonzero", "df", "deviance", "bic")
-        return frame.assign(chosen=np.arange(len(frame)) == self.chosen)
+        return frame.assign(chosen=np.arange(len(frame)) == self.chosen).rename_axis("penalty")
 
     def figure(self) -> Figure:
         lambdas = floats(self.lambdas)

@@ -85,7 +85,8 @@ class Served:
         filled["by"] = actor.name if actor else ""
         wanted = inspect.signature(self.function).parameters
         mine = {name: value for name, value in filled.items() if name in wanted}
-        return self.function(**mine, **{name: getattr(checked, name) for name in type(checked).model_fields})
+        given = {name: getattr(checked, name) for name in type(checked).model_fields}  # its own fields
+        return self.function(**mine, **given)
 
 
 class ActionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):

@@ -112,7 +112,7 @@ class LogRankResult(Result):
 
     def figure(self) -> Figure:
         bars = tuple(
-            Bar(group, float(found[g]), shown(float(found[g])), series=name)
+            Bar(group, float(found[g]), _events(float(found[g])), series=name)
             for g, group in enumerate(self.groups)
             for name, found in (("observed", self.observed), ("expected", self.expected))
         )
@@ -122,6 +122,11 @@ class LogRankResult(Result):
             f"Events observed, and expected if survival did not differ{weighted}: chi-square "
             f"{shown(self.chi_square)}, {shown_p(self.p)}.",
         )
+
+
+def _events(number: float) -> str:
+    """Events as people count them, where they are whole."""
+    return f"{number:.0f}" if number.is_integer() else shown(number)
 
 
 class LogRank(FederatedProtocol[LogRankSpec, LogRankResult]):

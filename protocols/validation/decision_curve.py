@@ -138,7 +138,8 @@ class DecisionCurveResult(Result):
     >>> model = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age"]}
     >>> found = run_example(protocol="decision_curve", models={"model": model}, thresholds=[0.3, 0.5])
     >>> found.summary().round(2)
-         model  treat_all  treat_none
+               model  treat_all  treat_none
+    threshold
     0.3   0.33       0.26         0.0
     0.5   0.21      -0.03         0.0
     """

@@ -34,5 +34,6 @@ def net_benefit_table(
         models: (m,) names; thresholds: (t,).
         benefit: (m, t); treat_all: (t,).
     """
-    frame = pd.DataFrame(benefit.T, index=thresholds, columns=list(models))
+    rows = pd.Index(thresholds, name="threshold")
+    frame = pd.DataFrame(benefit.T, index=rows, columns=list(models))
     return frame.assign(treat_all=treat_all, treat_none=0.0)

@@ -105,7 +105,8 @@ class SurvivalDecisionCurveResult(Result):
     ...     protocol="survival_decision_curve", models={"cox": cox}, day=360, thresholds=[0.2, 0.4]
     ... )
     >>> found.summary().round(2)
-          cox  treat_all  treat_none
+                cox  treat_all  treat_none
+    threshold
     0.2  0.16       0.13         0.0
     0.4  0.04      -0.16         0.0
     """

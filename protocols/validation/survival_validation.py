@@ -133,6 +133,7 @@ class SurvivalValidationResult(JudgesSites):
     >>> found = run_example(protocol="survival_validation", model=cox, days=[360, 720])
     >>> found.summary()[["auc", "brier", "harrell"]].round(2)
             auc  brier  harrell
+    day
     360.0  0.70   0.19     0.67
     720.0  0.71   0.22     0.67
     """
@@ -161,7 +162,7 @@ class SurvivalValidationResult(JudgesSites):
     def summary(self) -> pd.DataFrame:
         """One row per day."""
         frame = self.table(self.days, "auc", "auc_bound", "brier", "observed", "expected")
-        return frame.assign(harrell=self.harrell, uno=self.uno)
+        return frame.assign(harrell=self.harrell, uno=self.uno).rename_axis("day")
 
     def figure(self) -> Figure:
         shares = {"observed (Kaplan-Meier)": self.observed, "predicted": self.expected}

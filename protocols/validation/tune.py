@@ -161,7 +161,7 @@ class TuneResult(Applicable):
             for name, v in zip(self.candidates, behind, strict=True)
         )
         return Figure(
-            (Bars("", Axis("log-likelihood out of fold, less that of the best"), bars[:MOST_ROWS]),),
+            (Bars("", Axis("difference from the best log-likelihood out of fold"), bars[:MOST_ROWS]),),
             f"How well the candidates predict people who did not train them ({self.n} people). "
             f"{left_out('candidates', len(bars))}".strip(),
         )

@@ -92,6 +92,8 @@ def _legend(found: SummaryResult, medians: Mapping[str, tuple[float, ...]]) -> s
         words += (
             " Medians and quartiles are not shown: the study has no `quantiles` analysis of these variables."
         )
+    if medians and set(found.of) - medians.keys():
+        words += " A dash: the study has no `quantiles` analysis of the variable, or it could not be shown."
     return words
 
 

@@ -50,6 +50,7 @@ WORDS = {
 QUANTILE = re.compile(r"(day|lower|upper)_(0\.\d+)$")
 """Columns of a survival curve's quantiles: day_0.5, lower_0.5, upper_0.5."""
 P_VALUES = frozenset({"p", "p_bonferroni", "q_bh", "q_by"})
+RATIOS = frozenset({"hazard_ratio", "odds_ratio", "rate_ratio"})
 MOST_ROWS = 200
 
 
@@ -60,7 +61,7 @@ def summary_table(found: Result, steps: dict[str, Step]) -> list[Markup]:
     for name in frame.columns:
         if _lower_of(str(name)) in frame:
             continue
-        columns.append("confidence interval" if name == "lower" else words(str(name)))
+        columns.append(_interval_words(frame) if name == "lower" else words(str(name)))
         for row, value in zip(cells, _column(frame, str(name)), strict=True):
             row.append(value)
     if per := _per_step(found, frame, steps):
@@ -68,6 +69,12 @@ def summary_table(found: Result, steps: dict[str, Step]) -> list[Markup]:
         for row, value in zip(cells, per[1], strict=True):
             row.append(value)
     return [blocks.table(columns, cells[:MOST_ROWS]), *rows_left_out(len(cells))]
+
+
+def _interval_words(frame: pd.DataFrame) -> str:
+    """Of what `lower` and `upper` are an interval: of a ratio before them, else of the coefficient."""
+    after = set(frame.columns[list(frame.columns).index("lower") :])
+    return "confidence interval of the coefficient" if after & RATIOS else "confidence interval"
 
 
 def rows_left_out(rows: int) -> list[Markup]:
@@ -139,7 +146,8 @@ def _per_step(
             continue
         row = estimate_per(known[term], steps[term], ratio=forest.axis.log)
         interval = "" if np.isnan(row.low) else f" ({shown_interval(row.low, row.high)})"
-        cells.append(Markup("{}{}, {}").format(shown(row.value), interval, steps[term].words))
+        number = Markup('<span class="whole">{}{}</span>').format(shown(row.value), interval)
+        cells.append(Markup("{}, {}").format(number, steps[term].words))
     return f"{forest.axis.text} per step", cells
 
 

@@ -14,6 +14,7 @@ from cdm.vocabulary.csv_file import inert
 from protocols.core.lockstep import Failure
 from protocols.core.protocol import Spec, plain, protocol, specs_in
 from protocols.core.study import Study
+from protocols.exchange.local import LOCAL_RUN
 from protocols.exchange.rounds import Outcome
 from server.report import blocks, sections
 from server.report.blocks import Section
@@ -22,6 +23,7 @@ from server.report.methods import methods
 from server.report.sections import shown_title
 
 HTML, JSON = "report.html", "results.json"
+IN_ONE_PROCESS = "The study ran in one process over tables in memory: nothing was sent."
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,18 @@ def _page(
         (str(len(outcome.sites)), "hospitals"),
         (str(outcome.rounds), "rounds"),
         (str(len(study.analyses)), "analyses"),
-        (_size(sum(answer.bytes for answer in left)), "left the hospitals, in all"),
     ]
+    if not _is_local(outcome):
+        head.append((_size(sum(answer.bytes for answer in left)), "left the hospitals, in all"))
     return environment.from_string(template).render(
         title=study.title,
         purpose=study.purpose,
         facts=[*head, *facts],
         study_hash=outcome.study,
         run=outcome.run,
+        promise=IN_ONE_PROCESS
+        if _is_local(outcome)
+        else "No row of a patient left a hospital; what each site released is listed at the end.",
         sections=[
             sections.question(study),
             *extra,
@@ -95,6 +101,10 @@ def _page(
 
 def _released(study: Study, outcome: Outcome, left: Sequence[Left]) -> Section:
     """What each site sent, round by round."""
+    lets_out = blocks.table(("analysis", "at each hospital"), _let_out(study))
+    if _is_local(outcome):
+        opening = blocks.opening("What each analysis lets out", [lets_out])
+        return Section("What would leave each hospital", [blocks.text(IN_ONE_PROCESS), opening])
     by_site = [
         (
             site,
@@ -112,10 +122,7 @@ def _released(study: Study, outcome: Outcome, left: Sequence[Left]) -> Section:
                 "finds the same digests in its audit."
             ),
             blocks.table(("hospital", "answers", "size"), by_site),
-            blocks.opening(
-                "What each analysis lets out",
-                [blocks.table(("analysis", "at each hospital"), _let_out(study))],
-            ),
+            blocks.opening("What each analysis lets out", [lets_out]),
             blocks.folded("Every answer, with the SHA-256 of its bytes", detail),
         ],
     )
@@ -137,16 +144,20 @@ def _let_out(study: Study) -> list[tuple[object, ...]]:
 def _provenance(study: Study, outcome: Outcome) -> Section:
     """How the study can be checked and repeated."""
     versions = sorted({(s.protocol, protocol(s.protocol).version) for s in _specs(study)})
+    approved = "" if _is_local(outcome) else ", which every hospital approved"
+    verify = [
+        blocks.text(
+            "The joined answers of all rounds are kept at the center. This computes every result again "
+            "from them, without asking a hospital:"
+        ),
+        blocks.code(f"shadowgraph study verify {outcome.run}"),
+    ]
     return Section(
         "Provenance",
         [
-            blocks.text("The SHA-256 of the study's canonical form, which every hospital approved:"),
+            blocks.text(f"The SHA-256 of the study's canonical form{approved}:"),
             blocks.code(outcome.study),
-            blocks.text(
-                "The joined answers of all rounds are kept at the center. This computes every result again "
-                "from them, without asking a hospital:"
-            ),
-            blocks.code(f"shadowgraph study verify {outcome.run}"),
+            *([] if _is_local(outcome) else verify),
             blocks.text(
                 f"Hospitals: {', '.join(outcome.sites)}. Shadowgraph "
                 f"{importlib.metadata.version('shadowgraph')}; protocols: "
@@ -157,6 +168,10 @@ def _provenance(study: Study, outcome: Outcome) -> Section:
             ),
         ],
     )
+
+
+def _is_local(outcome: Outcome) -> bool:
+    return outcome.run == LOCAL_RUN
 
 
 def _specs(study: Study) -> Iterator[Spec]:

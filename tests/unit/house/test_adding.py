@@ -27,7 +27,7 @@ from site_node.features.radiomics.settings import FAMILIES, RESPONSE_FAMILIES
 from tests import adding
 from tests.conformance import what_may_leave
 from tests.conformance.examples import EXAMPLES, Example
-from tests.lib.doctests import failures
+from tests.lib.doctests import examples, failures
 from tests.lib.drawn_sites import SPLITS
 from tests.lib.equal_results import assert_equal_results
 from tests.lib.watched import COMMON, example_study
@@ -57,7 +57,9 @@ def added(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleTyp
 
 
 def test_the_example_of_the_pages_result_holds(added: ModuleType) -> None:
-    assert not failures(added.CompletenessResult)
+    shown = examples(added.CompletenessResult)
+    assert shown
+    assert not failures(shown)
 
 
 @pytest.mark.parametrize("split", SPLITS)

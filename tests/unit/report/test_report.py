@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from protocols.exchange.local import run_locally
+from protocols.exchange.example import run_example
+from protocols.exchange.local import LOCAL_RUN, run_locally
 from protocols.exchange.rounds import Outcome
 from server.report import Left, write_report
+from server.report.tables import summary_table
 from tests.lib.studies import a_study
 
 ANALYSES = [
@@ -61,7 +64,8 @@ def study() -> Study:
 
 @pytest.fixture(scope="module")
 def outcome(study: Study) -> Outcome:
-    return run_locally(study, [a_table("a", 60, 0), a_table("b", 80, 1), a_table("small", 30, 2, known=6)])
+    tables = [a_table("a", 60, 0), a_table("b", 80, 1), a_table("small", 30, 2, known=6)]
+    return replace(run_locally(study, tables), run="c0ffee")  # as if it had crossed a network
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +148,24 @@ def test_the_json_and_csv_hold_the_very_numbers(folder: Path, outcome: Outcome) 
 
 def test_what_left_is_listed_with_its_digest(folder: Path) -> None:
     assert "0f" * 32 in (folder / "report.html").read_text()
+
+
+def test_a_study_that_crossed_no_network_claims_no_approval_and_no_answers(
+    study: Study, outcome: Outcome, tmp_path: Path
+) -> None:
+    write_report(study, replace(outcome, run=LOCAL_RUN), [], tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "in one process over tables in memory: nothing was sent" in page
+    assert "Leaves in a sum over sites" in by_title(tmp_path)["What would leave each hospital"]
+    for claim in ("0 B", "every hospital approved", "study verify", "No row of a patient left"):
+        assert claim not in page
+
+
+def test_an_interval_of_the_coefficient_beside_a_ratio_says_so(folder: Path) -> None:
+    assert "confidence interval of the coefficient" not in by_title(folder)["Odds"]
+    table = str(
+        summary_table(
+            run_example(protocol="glm", family="poisson", outcome="seizures", covariates=["idh1"]), {}
+        )[0]
+    )
+    assert "confidence interval of the coefficient" in table

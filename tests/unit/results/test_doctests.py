@@ -1,16 +1,20 @@
 """What a person calls from a notebook shows how it is called, and what it prints is what it does."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
 
+import protocols.learning.neural_model
 from protocols import CATALOGUE
 from protocols.core.protocol import FederatedProtocol, Result, protocol
 from protocols.exchange.local import run_locally
 from protocols.results.prediction import Fitted
-from tests.lib.doctests import failures
+from tests.lib.doctests import ROOT, examples, failures, files_with_examples, module
 from tests.lib.extras import marks_of
+
+TRAINED = Path(protocols.learning.neural_model.__file__).relative_to(ROOT)
 
 
 def result_of(name: str) -> type[Result]:
@@ -20,29 +24,37 @@ def result_of(name: str) -> type[Result]:
     return result
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=marks_of(name)) for name in sorted(CATALOGUE)])
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_a_result_shows_how_it_is_found_and_what_it_holds(name: str) -> None:
-    assert not failures(result_of(name))
+    (example, *_) = examples(result_of(name))
+    assert f'"{name}"' in example.docstring
+    assert any("summary()" in line.source for line in example.examples)
 
 
 @pytest.mark.parametrize("thing", [Fitted, run_locally])
 def test_what_a_notebook_calls_shows_an_example(thing: type | Callable[..., Any]) -> None:
-    assert not failures(thing)
+    assert examples(thing)
 
 
-def shown() -> int:
-    """A number.
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(file, id=str(file), marks=marks_of("neural") if file == TRAINED else [])
+        for file in files_with_examples()
+    ],
+)
+def test_the_examples_of_a_file_hold(file: Path) -> None:
+    assert not failures(examples(module(file)))
 
-    >>> shown()
+
+def two() -> int:
+    """Two.
+
+    >>> two()
     2
     """
     return 1
 
 
 def test_an_example_that_no_longer_holds_is_told() -> None:
-    assert "Expected:\n    2\nGot:\n    1\n" in failures(shown)
-
-
-def test_a_thing_without_an_example_is_told() -> None:
-    with pytest.raises(LookupError, match="result_of shows no example"):
-        failures(result_of)
+    assert "Expected:\n    2\nGot:\n    1\n" in failures(examples(two))
