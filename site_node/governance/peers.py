@@ -2,7 +2,7 @@
 
 A secure sum hides a site's part only if the other sites are who they are said to be. The coordinator proposes
 keys and carries statements; neither makes a member (`protocols/exchange/membership.py`). A run over a site
-that is no member here is refused, and so is one over a member for which another key is proposed.
+that is not a member here is refused, and so is one over a member for which another key is proposed.
 """
 
 from collections.abc import Collection, Iterable, Mapping
