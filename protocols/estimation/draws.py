@@ -25,7 +25,7 @@ class Draws:
     """A stream of numbers for one purpose; each call goes on where the one before ended.
 
     >>> Draws(b"chance", 1).uniform(3).round(6).tolist()
-    [0.0, 0.0, 0.0]
+    [0.91227, 0.07319, 0.163022]
     """
 
     def __init__(self, chance: bytes, *purpose: int) -> None:
@@ -61,7 +61,7 @@ def fraction(words: Words) -> Floats:
 
 
 def mixed(x: Words) -> Words:
-    """SplitMix64's finalizer."""
+    """(...) words by SplitMix64's finalizer."""
     x = x + np.uint64(_GAMMA)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

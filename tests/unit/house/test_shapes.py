@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = ("protocols", "site_node/features")
 ARRAYS = {"NDArray", "ndarray", "Floats", "Integers", "Mask", "Array"}
 HOLDERS = {"tuple", "list", "Sequence", "Iterator", "Iterable"}
-SIZE = r"(?!\d{4}\b)(?:\d+ )?\w+(?:\([\w.]+\))?(?:\s?[-+*/^|]\s?\w+)*"
+SIZE = r"(?!\d{4}\b)(?:\d+ )?\*?\w+(?:\([\w.]+\))?(?:\s?[-+*/^|]\s?\w+)*"
 SHAPE = re.compile(rf"\((?:{SIZE}|\.\.\.),(?: (?:{SIZE}|\.\.\.),?)*\)|\(\.\.\.\)|\bany shape\b|\bscalars?\b")
 
 
