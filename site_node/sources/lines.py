@@ -10,6 +10,8 @@ from typing import IO, Any
 GZIP_MAGIC = b"\x1f\x8b"
 BOMB = 256 << 20
 MAX_LINES = 20_000_000  # a germline genome has five million
+FREE_LINES = 200_000
+"""Lines that any file may have; beyond these a line takes two bytes on the disk at least, or it is a bomb."""
 LINE_LIMIT = 16 << 20  # a VCF line of ten thousand samples has about one MiB
 
 
@@ -34,11 +36,11 @@ def numbered_lines(path: Path, limit: int = LINE_LIMIT) -> Iterator[tuple[int, s
     Raises:
         CutShort: after the last line that could be read.
     """
-    number = 0
+    number, most = 0, min(MAX_LINES, FREE_LINES + path.stat().st_size // 2)
     with _lines_of(path) as file:
         while line := _read(file, limit):
             number += 1
-            if number > MAX_LINES:
+            if number > most:
                 raise CutShort
             if len(line) > limit:
                 _skip(file, line, limit)

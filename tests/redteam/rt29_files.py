@@ -4,7 +4,7 @@ import gzip
 import pickle
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
@@ -17,10 +17,12 @@ from protocols.core.errors import ShadowgraphError
 from protocols.core.study import parse_study
 from protocols.exchange.wire import unpack
 from site_node.sources import dicom, fhir, genomics, lines, nifti
+from site_node.sources.genomics import columns
 from tests.lib.dicom_files import write_rtstruct, write_series
 from tests.lib.lying_coordinator import weaken
 from tests.redteam.attack import Figure, attack
 from tests.unit.dicom.test_damage import BOX, damage
+from tests.unit.genomics.test_maf import HEADER
 
 MEBIBYTE = 2**20
 
@@ -142,3 +144,27 @@ def endless_line(folder: Path, weakened: bool) -> Figure:
         weaken(lines.numbered_lines, "__defaults__", (2**40,), weakened),
     ):
         return Figure(_peak(lambda: list(genomics.read(folder / "a.vcf.gz"))), "MiB of memory")
+
+
+@attack(
+    "RT32",
+    "a MAF of 1 kB that is half a million lines of nothing, and of broken ones",
+    works_from=900_000,
+    holds_to=500_000,
+)
+def endless_lines(folder: Path, weakened: bool) -> Figure:
+    read, begun = 0, time.process_time()
+
+    def counted(path: Path, limit: int = lines.LINE_LIMIT) -> Iterator[tuple[int, str]]:
+        nonlocal read
+        for number, line in numbered(path, limit):
+            read += 1
+            yield number, line
+
+    numbered = lines.numbered_lines
+    for name, line in (("a.maf.gz", b"\n"), ("b.maf.gz", b"broken\n")):
+        (folder / name).write_bytes(gzip.compress(HEADER.encode() + b"\n" + line * 500_000, 1))
+        with weaken(lines, "FREE_LINES", 2**40, weakened), patch.object(columns, "numbered_lines", counted):
+            list(genomics.read(folder / name))
+    seconds = time.process_time() - begun
+    return Figure(read, f"lines are read, in {seconds:.1f} s of CPU")

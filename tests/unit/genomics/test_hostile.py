@@ -80,6 +80,17 @@ def test_a_file_of_endless_lines_ends_where_its_kind_does(
     assert codes(tmp_path / "a.maf.gz") == (["cut-short"], 1)
 
 
+def test_lines_that_take_no_room_on_the_disk_end_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "FREE_LINES", 1_000)
+    path = tmp_path / "a.maf.gz"
+    path.write_bytes(gzip.compress("\n".join([HEADER, IDH1]).encode() + b"\n" * 100_000, mtime=0))
+    assert codes(path) == (["cut-short"], 1)
+    path.write_bytes(gzip.compress("\n".join([HEADER, IDH1]).encode() + b"\n" * 900, mtime=0))
+    assert codes(path) == ([], 1)
+
+
 def test_more_variants_than_are_held_end_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "MAX_FILE_VARIANTS", 20)
     header = "\t".join([COLUMNS, *(f"P{number}" for number in range(15))])
