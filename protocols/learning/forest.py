@@ -103,8 +103,8 @@ class ForestResult(Applicable):
     ... )
     >>> found.summary().round(2)
              gain  splits
-    entropy  0.53     6.0
-    age      0.47     6.0
+    entropy  0.57     6.0
+    age      0.43     6.0
     """
 
     covariates: tuple[str, ...]

@@ -115,8 +115,8 @@ class NeuralResult(Applicable):
     >>> found = run_example(protocol="neural", strategy="fedsgd", rounds=2, rate=0.5, **data)
     >>> found.summary().round(1)
              connection
-    age            -0.6
-    entropy        -0.2
+    age             0.7
+    entropy        -0.7
     """
 
     covariates: tuple[str, ...]
