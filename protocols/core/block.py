@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from protocols.core.axis import Axis, published
 
-NUMBERS_AT_ONCE = 1_000_000
-"""Numbers of people x names that are in memory at once: 8 MB, and a few copies of it."""
+NUMBERS_AT_ONCE = 100_000
+"""Numbers of people x names that are in memory at once: 0.8 MB, of which a processor's cache holds copies."""
 
 NUMBERS_IN_A_ROUND = 250_000
 """Numbers that a site says of a block in one round.
@@ -43,7 +43,9 @@ class Block(ABC):
         return len(self.present)
 
     def select(self, rows: NDArray[np.bool_]) -> "Block":
-        """The block of the people where the (n,) mask is true."""
+        """The block of the people where the (n,) mask is true; itself, if that is everywhere."""
+        if rows.all():
+            return self
         return _Selected(self, np.flatnonzero(rows))
 
 

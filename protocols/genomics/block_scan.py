@@ -103,7 +103,7 @@ class Scan:
         for some, x in chunks(self.block, at):
             filled, where = self._filled(x, mean[some]), self._where(some)
             z, found = column_moments(filled, shift[where], scale[where], self.intercepts)
-            parts.append({**found, **_apart(x)})
+            parts.append(found if filled is x else {**found, **_apart(x)})
             with_c.append((c.T @ z).T)
             with_o.append(z.T @ o)
         parts.append(last)
@@ -157,14 +157,17 @@ def known_means(x: Floats) -> Floats:
 
 def _known_sums(x: Floats, shift: Floats, scale: Floats, intercepts: Intercepts) -> dict[str, Array]:
     """What KNOWN_SUMS declares but for `n`, of the known numbers of (n, k) columns."""
-    known = ~np.isnan(x)
+    missing = np.isnan(x)
     about = known_means(x) if intercepts == "site" else shift
     with np.errstate(over="ignore"):
-        z = np.where(known, (x - about) * scale, 0.0)
+        z = (x - about) * scale
+        if missing.any():
+            z[missing] = 0.0
         total, square, too_large = fitting_squares(z)
+    lacking = np.count_nonzero(missing, axis=0)
     return {
-        "known": known.sum(axis=0),
-        "not_zero": np.count_nonzero(known & (x != 0), axis=0),
+        "known": len(x) - lacking,
+        "not_zero": np.count_nonzero(x, axis=0) - lacking,  # NaN is not 0
         "too_large": too_large,
         "sum": total,
         "square": square,
@@ -173,10 +176,10 @@ def _known_sums(x: Floats, shift: Floats, scale: Floats, intercepts: Intercepts)
 
 def _apart(x: Floats) -> dict[str, Array]:
     """How many of the known numbers of each column are not 0, and not 1: filled ones are nobody's."""
-    known = ~np.isnan(x)
-    return {
-        "not_zero": np.count_nonzero(known & (x != 0), axis=0),
-        "not_one": np.count_nonzero(known & (x != 1), axis=0),
+    lacking = np.count_nonzero(np.isnan(x), axis=0)
+    return {  # NaN is neither 0 nor 1
+        "not_zero": np.count_nonzero(x, axis=0) - lacking,
+        "not_one": np.count_nonzero(x != 1, axis=0) - lacking,
     }
 
 

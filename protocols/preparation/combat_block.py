@@ -129,7 +129,7 @@ class BlockPeople:
         shape = len(codes), len(used)
         n, mean, spread = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         for some, y in chunks(self.block, used):
-            z = _standardized(y, self.x, used[some], fitted)
+            z = (y - _expected(self.x, used[some], fitted)) / _deviation(used[some], fitted)
             for b, code in enumerate(codes):
                 own = z[self.batch == code]
                 known = ~np.isnan(own)
@@ -163,13 +163,13 @@ class HarmonizedBlock(Block):
         self._whole, self._x, self._batch, self._fitted, self._own = whole, x, batch, fitted, own
 
     def columns(self, at: Integers) -> Floats:
-        z = _standardized(self._whole.columns(at), self._x, at, self._fitted)
+        expected, sd = _expected(self._x, at, self._fitted), _deviation(at, self._fitted)
+        apart = self._whole.columns(at) - expected
         location, scale = (numbers[:, at] for numbers in self._own)
-        sd, back = np.sqrt(self._fitted[2][at]), _expected(self._x, at, self._fitted)
-        found = np.full(z.shape, np.nan)
+        found = np.full(apart.shape, np.nan)
         for b in np.unique(self._batch[self._batch >= 0]):
             own = self._batch == b
-            found[own] = (z[own] - location[b]) / np.sqrt(scale[b]) * sd + back[own]
+            found[own] = (apart[own] / sd - location[b]) / np.sqrt(scale[b]) * sd + expected[own]
         return found
 
 
@@ -179,11 +179,10 @@ def _expected(x: Floats, at: Integers, fitted: tuple[Floats, Floats, Floats]) ->
     return expected
 
 
-def _standardized(y: Floats, x: Floats, at: Integers, fitted: tuple[Floats, Floats, Floats]) -> Floats:
-    """The (n, k) numbers less the expected ones, over the standard deviation; missing for a left out name."""
-    sd = np.sqrt(fitted[2][at])
-    z: Floats = (y - _expected(x, at, fitted)) / np.where(sd > 0, sd, np.nan)
-    return z
+def _deviation(at: Integers, fitted: tuple[Floats, Floats, Floats]) -> Floats:
+    """(k,) standard deviations within batches; missing for a name that is left out."""
+    variance = fitted[2][at]
+    return np.sqrt(np.where(variance > 0, variance, np.nan))
 
 
 def _of_names(y: Floats, x_within: Floats, batch: Integers, method: str) -> dict[str, Floats]:

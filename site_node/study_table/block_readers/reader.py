@@ -61,10 +61,12 @@ class StoredBlock(Block):
             self.present |= ~np.isnan(values).all(axis=0)
 
     def columns(self, at: Integers) -> Floats:
+        stretches = _stretches(at, self._is_stored[at]) if self._row else []
+        if stretches == [(0, len(at))]:
+            return self._stretch(int(at[0]), len(at)).T
         numbers = np.full((len(at), len(self)), np.nan)
-        if self._row:
-            for begin, end in _stretches(at, self._is_stored[at]):
-                numbers[begin:end] = self._stretch(int(at[begin]), end - begin)
+        for begin, end in stretches:
+            numbers[begin:end] = self._stretch(int(at[begin]), end - begin)
         return numbers.T
 
     def _stretch(self, first: int, names: int) -> Floats:
