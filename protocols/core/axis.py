@@ -1,20 +1,21 @@
 """The named axis of a block: a public list of names that a study names by its hash and does not write out.
 
 What is not on the list does not leave a site, not as a hash either: hashes of names can be tried one by one.
-A list is found by its hash (`names_on`) where somebody published it in this process: a study that was parsed
-publishes the rules of its blocks, and a rule is read only when its names are wanted.
+A list is found by its hash (`names_on`): where a study parsed in this process has it by a rule, which
+is followed only when its names are wanted, or as a file among the lists of a folder (`look_in`).
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from protocols.core.errors import Code, SpecError
+from protocols.core.errors import Code, SpecError, not_found
 from protocols.core.variables.variable import Name
 
 MOST_NAMES = 1_000_000
@@ -106,6 +107,10 @@ def axis_of(names: Sequence[str]) -> Axis:
     return Axis(sha256=hashlib.sha256("\n".join(names).encode()).hexdigest(), size=len(names))
 
 
+LISTS = "lists"
+"""The folder of a site or a center with public lists, each under its hash, one name per line."""
+
+_FOLDERS: list[Path] = []
 _PUBLISHED: dict[str, Callable[[], tuple[str, ...]]] = {}
 _READ: dict[str, tuple[str, ...]] = {}
 _MOST_READ = 16
@@ -131,14 +136,60 @@ def published(names: Sequence[str]) -> Axis:
 def names_on(axis: Axis) -> tuple[str, ...] | None:
     """The names on an axis; None where no list of that hash is known here."""
     if axis.sha256 not in _READ:
-        make = _PUBLISHED.get(axis.sha256)
-        names = None if make is None else make()
-        if names is None or axis_of(names).sha256 != axis.sha256:
+        names = next((names for names in _candidates(axis) if is_list(axis, names)), None)
+        if names is None:
             return None
         _READ[axis.sha256] = names
         while len(_READ) > _MOST_READ:
             _READ.pop(next(iter(_READ)))
     return _READ[axis.sha256]
+
+
+def look_in(home: Path) -> None:
+    """Makes the public lists that lie in the folder of a site or a center known in this process."""
+    if home / LISTS not in _FOLDERS:
+        _FOLDERS.append(home / LISTS)
+
+
+def keep_list(home: Path, names: Sequence[str]) -> Path:
+    """The file of these names among the public lists of a site or a center."""
+    path = home / LISTS / f"{axis_of(names).sha256}.txt"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        fresh = path.with_suffix(".new")
+        fresh.write_text("\n".join(names), encoding="utf-8")
+        fresh.replace(path)
+    return path
+
+
+def read_list(path: Path) -> tuple[str, ...]:
+    """The names of a file, one per line; empty lines at its end are not names.
+
+    Raises:
+        InputError: not-found, or invalid-study; there is no such file, or it is not text.
+    """
+    if not path.is_file():
+        raise not_found(path, "list of names")
+    try:
+        return tuple(path.read_text(encoding="utf-8").rstrip().splitlines())
+    except UnicodeDecodeError:
+        raise SpecError(Code.INVALID_STUDY, f"the list of names {path.name} is not text") from None
+
+
+def is_list(axis: Axis, names: Sequence[str]) -> bool:
+    """Whether these names are the list that an axis stands for."""
+    try:
+        return axis_of(names) == axis
+    except SpecError:
+        return False
+
+
+def _candidates(axis: Axis) -> Iterator[tuple[str, ...]]:
+    if (make := _PUBLISHED.get(axis.sha256)) is not None:
+        yield make()
+    for folder in _FOLDERS:
+        if (path := folder / f"{axis.sha256}.txt").is_file():
+            yield read_list(path)
 
 
 def on_axes(value: V, axes: Mapping[str, Axis]) -> V:

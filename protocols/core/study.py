@@ -20,7 +20,7 @@ from pydantic import (
 
 from cdm.cohorts.cohort import Cohort
 from protocols.core.axis import on_axes
-from protocols.core.block_kinds import BlockOfStudy, axes_of
+from protocols.core.block_kinds import BlockOfStudy, axes_of, with_lists
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError, not_found
 from protocols.core.protocol import Spec, parse_spec, protocol, specs_in
@@ -255,7 +255,7 @@ def _fault(error: Mapping[str, Any]) -> str:
 
 
 def read_study(path: Path) -> Study:
-    """The study of a YAML or JSON file; `cohort: {circe: FILE}` is what ATLAS exported, beside the study.
+    """The study of a YAML or JSON file; `{circe: FILE}` and `{file: FILE}` lie beside the study.
 
     Raises:
         InputError: there is no such file, or it is not a valid study.
@@ -266,6 +266,9 @@ def read_study(path: Path) -> Study:
     cohort = content.get("cohort") if isinstance(content, dict) else None
     if isinstance(cohort, dict) and isinstance(cohort.get("circe"), str):
         content = {**content, "cohort": {"circe": read_circe(path.parent / cohort["circe"])}}
+    blocks = content.get("blocks") if isinstance(content, dict) else None
+    if isinstance(blocks, dict):
+        content = {**content, "blocks": with_lists(blocks, path.parent)}
     return _validated(content)
 
 

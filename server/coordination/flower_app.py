@@ -14,6 +14,7 @@ from pathlib import Path
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
+from protocols.core.axis import look_in
 from protocols.core.errors import Code
 from server.administration.superlink import CENTER
 from server.coordination.coordinator import Coordinator, LeadLostError
@@ -87,6 +88,7 @@ def _opened(reply: Message) -> bytes | Code:
 def coordinate(grid: Grid, home: Path, flower_run: str) -> None:
     """Serves the submitted studies until the run has to be renewed, or another run has taken over."""
     settings, store = load(home), Store(home)
+    look_in(home)
     post = GridPost(grid, settings.round_seconds)
     store.take_lead(flower_run)
     leads = threading.Event()

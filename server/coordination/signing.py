@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from protocols.core.axis import look_in
 from protocols.core.errors import InputError
 from protocols.core.study import Study, parse_study, read_study
 from protocols.exchange.wire import WireError, seal, unseal
@@ -22,6 +23,7 @@ def read_signed(home: Path, sealed: bytes) -> Study:
         InputError: this center's coordinator did not sign it, or not in this form.
     """
     load(home)
+    look_in(home)
     try:
         canonical = unseal(sealed, coordinator_key(home).public_key(), "study")
     except WireError as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from protocols.core.block_kinds import lists_of
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import Failure
 from protocols.core.study import Study
@@ -153,7 +154,10 @@ class StudyRun:
     ) -> Generator[Delivery, None, None]:
         """Proposes the study to these sites, and notes what they say, or that they say nothing."""
         said = self.store.statements()
-        proposal = seal(Proposal(due.sealed, keys, self.run, said).encode(), self.key, "proposal")
+        names = lists_of(self.study.blocks, of_rules=False)
+        lists = {block: "\n".join(listed).encode() for block, listed in names.items()}
+        proposal = Proposal(due.sealed, keys, self.run, said, lists)
+        sealed = seal(proposal.encode(), self.key, "proposal")
         replies = Replies(self.store.key_of)
 
         def read(site: str, reply: bytes | Code) -> None:
@@ -164,7 +168,7 @@ class StudyRun:
                 self.store.keep_begun(self.run, "hello", {site: hello})
             self._stand(site, state, code)
 
-        delivery = Delivery("propose", proposal, ask, self.settings.round_seconds, 0, read)
+        delivery = Delivery("propose", sealed, ask, self.settings.round_seconds, 0, read)
         yield delivery
         for site in delivery.silent:
             self._stand(site, "unreachable", None)

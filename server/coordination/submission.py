@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from protocols.core.axis import keep_list, look_in
+from protocols.core.block_kinds import lists_of
 from protocols.core.errors import Code, InputError
 from protocols.core.study import Study
 from server.coordination.signing import sign
@@ -45,6 +47,9 @@ def submit(
             Code.TOO_FEW_SITES,
             f"the study needs {study.min_sites} sites, {len(invited or enrolled)} would be asked",
         )
+    look_in(home)
+    for names in lists_of(study.blocks, of_rules=True).values():
+        keep_list(home, names)  # the next release may have another table of genes
     patience = settings.approval_days * DAY if patience_seconds is None else patience_seconds
     return store.submit(
         study=study.hash(),

@@ -6,13 +6,14 @@ leaves as a code; the text of an exception never does.
 
 import base64
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from protocols.core.axis import is_list, keep_list, look_in
 from protocols.core.disclosure import Release
 from protocols.core.errors import Code, ShadowgraphError, SiteError
 from protocols.core.protocol import Ask, protocol
@@ -83,6 +84,7 @@ class Agent:
 
     def __post_init__(self) -> None:
         self.site = config.load(self.home).name
+        look_in(self.home)
         self._coordinator = verifying_key(consortium(self.home).coordinator_key)
         self._key = kept_signing_key(self.home / "keys" / "signing.key")
         self.conductor = Conductor(self.home, self.site, self._key.public_key())
@@ -105,6 +107,7 @@ class Agent:
         proposal = Proposal.decode(unseal(sealed, self._coordinator, "proposal"))
         study = approvals.receive(self.home, unseal(proposal.study, self._coordinator, "study"))
         peers.meet(self.home, proposal.sites, proposal.statements)
+        _keep_lists(self.home, study, proposal.lists)
         if faults := read_policy(self.home).faults(study):
             audit.record(self.home, "study-against-policy", study=study.hash(), rules=list(faults))
             return self._status(study.hash(), "refused", Code.REFUSED_BY_POLICY)
@@ -259,6 +262,20 @@ class Agent:
             "statements": [said.model_dump() for said in peers.own_statements(self.home).statements],
         }
         return seal(pack(content), self._key, "status")
+
+
+def _keep_lists(home: Path, study: Study, lists: Mapping[str, bytes]) -> None:
+    """Keeps the lists of names that a study's blocks stand on, and that no rule gives.
+
+    Raises:
+        SiteError: tampered; a list is not the one whose hash the study bears.
+    """
+    for block, data in lists.items():
+        names = tuple(data.decode("utf-8", "replace").splitlines())
+        kind = study.blocks.get(block)
+        if kind is None or not is_list(kind.on, names):
+            raise SiteError(Code.TAMPERED, "a list of names is not the one that the study names")
+        keep_list(home, names)
 
 
 def _noise_number(study: Study, ask: Ask, *, masked: bool) -> int | None:

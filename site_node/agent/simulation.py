@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdm.etl.doubts import DOUBTS
+from protocols.core.axis import look_in
 from protocols.core.lockstep import Failure
 from protocols.exchange.local import run_locally
 from protocols.runtime.accounts.machine import unix_user
@@ -60,6 +61,7 @@ def simulate(home: Path, reference: str) -> Simulation:
     """Whom a proposed study finds here, rule by rule, and which of its analyses this site could answer."""
     study = approvals.find(home, reference)
     settings = config.load(home)
+    look_in(home)
     engine = open_cdm(settings)
     try:
         built = build_table(engine, study, settings.name, folder=home)

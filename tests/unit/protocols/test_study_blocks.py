@@ -13,6 +13,7 @@ from cdm.vocabulary.genes import gene_names
 from protocols.core import axis
 from protocols.core.axis import axis_of, names_on, published
 from protocols.core.block import ArrayBlock
+from protocols.core.block_kinds import lists_of
 from protocols.core.errors import Code, InputError, SpecError
 from protocols.core.study import Study, parse_study, read_study
 from protocols.core.table import AnalysisTable
@@ -154,3 +155,53 @@ def test_a_table_with_another_list_does_not_answer() -> None:
 
 def test_published_names_are_found_by_their_hash() -> None:
     assert names_on(published(["B", "A"])) == ("B", "A")
+
+
+def manifest(folder: Path, *names: str) -> Path:
+    """A study beside the file of names on which its block stands."""
+    (folder / "epic.txt").write_text("\n".join((*names, "", "")))
+    content = a_study().model_dump(
+        mode="json", by_alias=True, exclude={"blocks", "shown_per"}, exclude_none=True
+    )
+    probes = {"kind": "methylation", "probes": {"file": "epic.txt"}}
+    content |= {"blocks": {"rna": probes}, "analyses": [{"name": "scan", "spec": SCAN}]}
+    (folder / "s.yaml").write_text(yaml.safe_dump(content))
+    return folder / "s.yaml"
+
+
+def test_a_list_in_a_file_is_named_by_its_hash(tmp_path: Path) -> None:
+    found = read_study(manifest(tmp_path, "cg1", "cg2", "cg3"))
+    block = json.loads(found.canonical())["blocks"]["rna"]
+    assert block["probes"] == "listed"
+    assert block["axis"] == axis_of(["cg1", "cg2", "cg3"]).model_dump()
+    assert lists_of(found.blocks, of_rules=False) == {"rna": ("cg1", "cg2", "cg3")}
+
+
+@pytest.mark.parametrize(("names", "fault"), [(("cg1", "cg1"), "listed twice"), ((), "from 1 to")])
+def test_a_file_that_is_not_a_list_is_refused(tmp_path: Path, names: tuple[str, ...], fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        read_study(manifest(tmp_path, *names))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "cg1")
+    (tmp_path / "epic.txt").unlink()
+    with pytest.raises(InputError, match=r"there is no list of names epic\.txt"):
+        read_study(path)
+
+
+def test_a_list_known_by_its_hash_alone_needs_its_axis() -> None:
+    with pytest.raises(ValueError, match="comes from a file"):
+        study({"rna": {"kind": "methylation", "probes": "listed"}})
+
+
+def test_kept_lists_are_found_in_a_folder_that_is_looked_in(tmp_path: Path) -> None:
+    names = ("only", "kept", "here")
+    path = axis.keep_list(tmp_path, names)
+    assert names_on(axis_of(names)) is None
+    axis.look_in(tmp_path)
+    assert names_on(axis_of(names)) == names
+    path.write_text("only\nkept\nthere")
+    other = axis.keep_list(tmp_path, ("another", "list"))
+    other.write_text("not\nthat")
+    assert names_on(axis_of(("another", "list"))) is None

@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 
 from protocols.core import block
+from protocols.core.axis import axis_of, names_on
 from protocols.core.errors import Code
 from protocols.core.protocol import Ask
+from protocols.core.study import Study
 from protocols.exchange.local import run_locally
-from protocols.exchange.wire import RoundQuestion, WireError, unpack, unseal
+from protocols.exchange.proposal import Proposal
+from protocols.exchange.wire import RoundQuestion, WireError, seal, unpack, unseal
 from site_node.actions import inbox
+from site_node.agent.agent import Agent
 from site_node.cli.words import inbox as words
 from site_node.governance import approvals
 from site_node.governance.approvals import State
@@ -19,6 +23,7 @@ from tests.lib.agents import Agents, Message, Relayed
 from tests.lib.agreement import differences
 from tests.lib.blocks import expression, listed, study_of_block, with_block
 from tests.lib.sites import Coordinator, make_site
+from tests.lib.studies import a_study
 
 G = 12
 VARIABLES = {
@@ -88,3 +93,31 @@ def test_each_name_of_a_block_counts_for_a_standing_approval(
         inbox.approve_standing(tmp_path / "a", protocol, variables=variables)
     approvals.receive(tmp_path / "a", STUDY.canonical())
     assert approvals.approval(tmp_path / "a", STUDY).state is state
+
+
+def listed_study(names: tuple[str, ...]) -> Study:
+    """A study of a list that no rule gives."""
+    probes = {"kind": "methylation", "probes": "listed", "axis": axis_of(names).model_dump()}
+    return a_study(blocks={"cpgs": probes})
+
+
+@pytest.mark.parametrize("lie", [None, ("cg1", "cg2", "other"), ("cg1", "cg2")])
+def test_a_list_comes_with_the_study_and_is_compared_with_its_hash(
+    tmp_path: Path, lie: tuple[str, ...] | None
+) -> None:
+    """The names are drawn for this test, so that nothing else in this process has published them."""
+    names = tuple(f"cg{tmp_path.name}{i}" for i in range(3))
+    study, center = listed_study(names), Coordinator()
+    keys = make_site(tmp_path / "a", "a", center)
+    agent = Agent(tmp_path / "a")
+    lists = {"cpgs": "\n".join(lie or names).encode()}
+    proposal = Proposal(seal(study.canonical(), center.key, "study"), center.sites, lists=lists)
+    reply = agent.handle("propose", seal(proposal.encode(), center.key, "proposal"))
+    said = unpack(unseal(reply, keys.public_key(), "status"))
+    if lie:
+        assert said["code"] == Code.TAMPERED
+        assert not (tmp_path / "a" / "lists").exists()
+    else:
+        assert said["state"] == "pending"
+        assert names_on(study.blocks["cpgs"].on) == names
+        assert Proposal.decode(proposal.encode()) == proposal
