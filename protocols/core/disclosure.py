@@ -158,6 +158,7 @@ def release(
     people: int,
     way: Way,
     thresholds: Thresholds,
+    few_contribute: bool = False,
 ) -> Release:
     """The arrays that may leave this site, as a Release.
 
@@ -168,6 +169,8 @@ def release(
         people: how many people the step used.
         way: in the clear, or in a sum.
         thresholds: the stricter of the site's and the study's.
+        few_contribute: to a sum, fewer sites than hide each other: it is judged as in the clear, and what
+            would be withheld there contributes zero.
 
     Raises:
         SiteError: code `withheld`; the text names the array and the rule, never a value.
@@ -179,6 +182,9 @@ def release(
     if way == "sum":
         if any(isinstance(declaration, Statistic) for declaration in declared.values()):
             raise SiteError(Code.WITHHELD, "a statistic that is not a sum cannot be summed over sites")
+        if few_contribute:
+            kept = _of_few_sites(declared, arrays, axes=axes, people=people, thresholds=thresholds)
+            return Release(kept, way, _GATE)
         return Release({name: _in_a_sum(name, declared, arrays, thresholds) for name in arrays}, way, _GATE)
     if any(isinstance(declaration, Band | Flag) for declaration in declared.values()):
         raise SiteError(Code.WITHHELD, "a band or a flag leaves in a sum over sites only")
@@ -197,6 +203,34 @@ def turned(release: Release, arrays: Mapping[str, Array]) -> Release:
 def agreed(arrays: Mapping[str, Array]) -> Release:
     """What every site says alike: it follows from the center's replies, and holds nothing of this site."""
     return Release(arrays, "agreed", _GATE)
+
+
+def _of_few_sites(
+    declared: Mapping[str, Declaration],
+    arrays: Mapping[str, Array],
+    *,
+    axes: Mapping[str, int],
+    people: int,
+    thresholds: Thresholds,
+) -> dict[str, Array]:
+    """What a site gives to a sum in which another could see its part: as in the clear, zero for withheld.
+
+    Raises:
+        SiteError: withheld; there are too many parameters for this site's people.
+    """
+    floor = thresholds.min_count
+    if people < floor:
+        return {name: np.zeros_like(array) for name, array in arrays.items()}
+    _check_parameters(declared, axes, people, thresholds)
+    kept: dict[str, Array] = {}
+    for name, declaration in declared.items():
+        if isinstance(declaration, Band | Flag):
+            kept[name] = _in_a_sum(name, declared, arrays, thresholds)
+        else:
+            shown = _in_the_clear(name, declared, arrays, floor)
+            hidden = shown == SUPPRESSED if isinstance(declaration, Count) else np.isnan(shown)
+            kept[name] = np.where(hidden, shown.dtype.type(0), shown)
+    return kept
 
 
 def check_total(

@@ -20,6 +20,7 @@ from protocols.core.protocol import (
     Total,
     Transform,
     protocol,
+    specs_in,
     within,
 )
 from protocols.core.roles import arrays_of
@@ -29,6 +30,7 @@ from protocols.exchange.keyed_draws import derived, normal
 from protocols.exchange.people_first import people_first
 from protocols.exchange.secret_basis import OPEN, basis
 from protocols.exchange.secure_sum import unmask
+from protocols.exchange.start import UNSTARTED, Started
 from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundQuestion, Sent
 
 _WAYS_OUT = {
@@ -118,8 +120,9 @@ HERE = InOneProcess()
 class StudyCoordination:
     """One copy of a study's coordination: what it asks now, and in the end what it found.
 
-    It is a pure function of the study, the run's chance and the joined answers. The center has one copy and
-    every site has its own, so that a site answers only what follows (docs/security.md, "The sites conduct").
+    It is a pure function of the study, what the run started with and the joined answers. The center has one
+    copy and every site has its own, so that a site answers only what follows (docs/security.md, "The sites
+    conduct").
 
     Attributes:
         asks: the questions of this round, their numbers on the public grid; None when all is done.
@@ -127,9 +130,9 @@ class StudyCoordination:
         results: a result or a failure of each analysis, when all is done.
     """
 
-    def __init__(self, study: Study, chance: bytes = b"") -> None:
-        self._study, self._chance = study, chance
-        self._coordination = _all_analyses(study)
+    def __init__(self, study: Study, started: Started = UNSTARTED) -> None:
+        self._study, self._chance = study, started.chance
+        self._coordination = _all_analyses(study, started)
         self.asks: tuple[Ask, ...] | None = None
         self.rounds = 0
         self.results: Mapping[str, Result | Failure] = {}
@@ -203,14 +206,14 @@ def replies(joined: Sequence[Mapping[str, Any]]) -> dict[int, Told]:
     return {place: told(one) for place, one in enumerate(joined) if "reply" in one}
 
 
-def _all_analyses(study: Study) -> Coordination[dict[str, Result | Failure]]:
+def _all_analyses(study: Study, started: Started) -> Coordination[dict[str, Result | Failure]]:
     """All analyses of a study in lockstep; one that comes after others starts when they are done."""
     lockstep: Lockstep[str, Result] = Lockstep()
     waiting = list(study.analyses)
     while True:
         for analysis in [a for a in waiting if all(before in lockstep.results for before in a.after)]:
             waiting.remove(analysis)
-            lockstep.start(analysis.name, _one_analysis(study, analysis, lockstep.results))
+            lockstep.start(analysis.name, _one_analysis(study, analysis, lockstep.results, started))
         if asks := lockstep.asks():
             lockstep.answer((yield asks))
         elif not waiting:
@@ -223,9 +226,10 @@ def _all_analyses(study: Study) -> Coordination[dict[str, Result | Failure]]:
 
 
 def _one_analysis(
-    study: Study, analysis: Analysis, results: Mapping[str, Result | ShadowgraphError]
+    study: Study, analysis: Analysis, results: Mapping[str, Result | ShadowgraphError], started: Started
 ) -> Coordination[Result]:
     """An analysis on the columns that the harmonizations before it left."""
+    _refuse_few_contributors(study, analysis, started)
     transforms = []
     for name in analysis.after:
         before = results[name]
@@ -236,6 +240,24 @@ def _one_analysis(
     judged = people_first(coordination, partial(study.spec, analysis.name), study.thresholds)
     result: Result = yield from within(judged, analysis=analysis.name, transforms=tuple(transforms))
     return result
+
+
+def _refuse_few_contributors(study: Study, analysis: Analysis, started: Started) -> None:
+    """Raises where a sum would show a site's part, before anything is asked.
+
+    Raises:
+        StudyError: withheld; too few sites contribute, and no step may leave in the clear.
+    """
+    contributors, fewest = started.contributors.get(analysis.name), study.thresholds.min_sites_in_sum
+    if contributors is None or len(contributors) >= fewest:
+        return
+    specs = specs_in(analysis.spec)
+    if not any(step.clear(spec) for spec in specs for step in protocol(spec.protocol).steps.values()):
+        raise StudyError(
+            Code.WITHHELD,
+            f"fewer than {fewest} sites have enough people with complete data to hide each other in a sum",
+            "use fewer variables, impute those that many people lack, or ask more sites",
+        )
 
 
 def _join(study: Study, question: RoundQuestion, ask: Ask, answers: Mapping[str, Answered]) -> dict[str, Any]:

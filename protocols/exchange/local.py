@@ -15,11 +15,11 @@ from protocols.core.protocol import Ask, Climb
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.keys import public_text
-from protocols.exchange.rounds import UNSTARTED, Memory, Outcome, conduct
+from protocols.exchange.rounds import Memory, Outcome, conduct
 from protocols.exchange.secret_basis import OPEN, basis
 from protocols.exchange.secure_sum import Member
 from protocols.exchange.site_answer import Shared, answer
-from protocols.exchange.start import Chance, Started
+from protocols.exchange.start import UNSTARTED, Chance, Started
 from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundQuestion, RoundReply, digest
 
 LOCAL_RUN = "local"

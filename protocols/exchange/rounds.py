@@ -16,7 +16,7 @@ from protocols.core.protocol import (
 )
 from protocols.core.study import Study
 from protocols.exchange.coordination import HERE, Side, StudyCoordination, Told, join_round, replies
-from protocols.exchange.start import Chance, Started
+from protocols.exchange.start import UNSTARTED, Started
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, digest, pack, unpack
 
 Exchange = Callable[[RoundQuestion], Mapping[str, RoundAnswer]]
@@ -24,9 +24,6 @@ Exchange = Callable[[RoundQuestion], Mapping[str, RoundAnswer]]
 
 Memory = MutableMapping[int, bytes]
 """The question's digest, the joined answers and the digests of the sites' own of each round, packed."""
-
-UNSTARTED = Started({}, Chance(b""), {})
-"""A run of plain sums over tables in one process, whose people fall into folds as their tables say."""
 
 Conduct = Generator[RoundQuestion, Mapping[str, RoundAnswer], "Outcome"]
 """A study under way: yields each round's question, receives the answers of all sites, returns the outcome."""
@@ -109,7 +106,7 @@ def conducted(
     if keys and len(roster) < study.thresholds.min_sites_in_sum:
         raise StudyError(Code.TOO_FEW_SITES, f"{len(roster)} sites are too few for a secure sum")
     memory = {} if memory is None else memory
-    coordination, sites = StudyCoordination(study, started.chance), tuple(sorted(roster))
+    coordination, sites = StudyCoordination(study, started), tuple(sorted(roster))
     previous = started.openings
     said: Mapping[int, Told] = {}
     while (asks := coordination.asks) is not None:

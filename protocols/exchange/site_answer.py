@@ -3,7 +3,7 @@
 The agent stands around it with signatures, approvals, policy, ledger and audit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,23 +23,29 @@ class Shared:
     Attributes:
         basis: the secret basis of the question, of a size.
         full: whether results bear all their digits, by every site's policy.
+        contributors: the sites with enough people for the analysis; None where no site has said so.
     """
 
     basis: Callable[[int], Floats] = np.eye
     full: bool = False
+    contributors: Sequence[str] | None = None
 
 
 def people_of(study: Study, analysis: str, table: AnalysisTable) -> int:
     """How many people of a site's table an analysis is about: those with a value of all that it stands on.
 
-    What a harmonization before it may fill counts as there.
+    What a harmonization before it may fill counts as there. Where each entry has a count of its own, those
+    with the variable that most have.
     """
     of = study.analysis(analysis)
     before = [study.analysis(name).spec for name in of.after]
     filled = {name for spec in before for name in {*spec.variables()} - {*spec.stands_on()}}
     needed = {*of.spec.stands_on()} - filled
-    columns = (*table.columns, *table.labels)
-    return len(table.complete([name for name in columns if name.split(".")[0] in needed]))
+    named = {name: name.split(".")[0] for name in (*table.columns, *table.labels)}
+    if not of.spec.stands_on():
+        known = [len(table.complete([name])) for name in named if named[name] in of.spec.variables()]
+        return max(known, default=len(table))
+    return len(table.complete([name for name in named if named[name] in needed]))
 
 
 def answer(
@@ -64,6 +70,12 @@ def answer(
     step.check_question(question.arrays.keys())
     _check_rows(study, question)
     thresholds = thresholds.stricter(study.thresholds)
+    contributors = shared.contributors
+    few_contribute = contributors is not None and len(contributors) < thresholds.min_sites_in_sum
+    if few_contribute and not step.clear(spec):
+        raise SiteError(
+            Code.WITHHELD, "too few sites have people for this analysis to hide each other in a sum"
+        )
     _refuse_isolation(table, question, thresholds)
     for transform in question.transforms:
         table = _transformed(study, table, transform, question)
@@ -75,6 +87,7 @@ def answer(
         people=len(table),
         way="clear" if question.per_site else "sum",
         thresholds=thresholds,
+        few_contribute=few_contribute and not question.per_site,
     )
     if not question.secret:
         return passed

@@ -217,6 +217,10 @@ class Started:
     openings: Mapping[str, str] = field(default_factory=dict)
 
 
+UNSTARTED = Started({}, Chance(b""), {})
+"""A run of plain sums over tables in one process, whose people fall into folds as their tables say."""
+
+
 def hello(beginning: Beginning, study: str, run: str, site: str) -> Hello:
     """What this site says first in a run of the study with that hash."""
     key = public_text(beginning.key.public_key())

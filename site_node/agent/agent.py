@@ -134,7 +134,6 @@ class Agent:
         """Erases what the masks of a run hang on: it has ended."""
         message = EndMessage.decode(unseal(sealed, self._coordinator, "end"))
         self.starts.end(message.study, message.run)
-        audit.record(self.home, "run-ended", study=message.study, run=message.run)
         return self._status(message.study, "approved", None)
 
     def _contributes(self, admission: Admission) -> dict[str, bool]:

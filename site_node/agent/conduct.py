@@ -61,7 +61,11 @@ class Conductor:
         return [
             (
                 replace(ask, climb=mine.climb),
-                Shared(partial(basis, run.secret, (question.round, place)), full),
+                Shared(
+                    partial(basis, run.secret, (question.round, place)),
+                    full,
+                    run.started.contributors.get(ask.analysis, ()),
+                ),
             )
             for place, (ask, mine) in enumerate(zip(question.asks, own, strict=True))
         ]
@@ -73,7 +77,7 @@ class Conductor:
         run, side = (question.study, question.run), Site(running.secret)
         copy = self._copies.pop(run, None)
         if copy is None or copy.rounds >= question.round:  # a second attempt proves its answers anew
-            copy = StudyCoordination(study, running.started.chance)
+            copy = StudyCoordination(study, running.started)
             for joined in ledger.joined_rounds(self.home, question):
                 copy.advance(joined, side)
         if copy.rounds == question.round - 1:

@@ -85,13 +85,18 @@ class Coordinator:
         sealed = seal(study.canonical(), self.key, "study")
         return seal(Proposal(sealed, self.sites, statements=self.statements()).encode(), self.key, "proposal")
 
-    def start(self, study: Study, run: str, roster: tuple[str, ...], agents: Mapping[str, Handle]) -> Begun:
+    def start(
+        self, study: Study, run: str, roster: tuple[str, ...], agents: Mapping[str, Handle], named: str = ""
+    ) -> Begun:
         """The start of a run over real agents, and over invented sites where there is no agent.
+
+        Args:
+            named: how the study is called in the messages; by its hash, if not otherwise.
 
         Raises:
             WireError: an agent refuses to start.
         """
-        message = StartMessage(study.hash(), run, roster)
+        message = StartMessage(named or study.hash(), run, roster)
 
         def said(
             kind: str, message: StartMessage, invented: Callable[[str], Hello | Opening]
@@ -121,7 +126,8 @@ class Coordinator:
         run = question.study, question.run
         if self.agent is not None and run not in self.begun and question.study in self.studies:
             with suppress(WireError):
-                self.start(self.studies[question.study], question.run, question.roster, dict([self.agent]))
+                study, agent = self.studies[question.study], dict([self.agent])
+                self.start(study, question.run, question.roster, agent, named=question.study)
         if run not in self.begun:
             return self.plain_question(question)
         begun = self.begun[run]

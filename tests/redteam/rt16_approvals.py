@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from protocols.core.disclosure import Release, Thresholds
 from protocols.core.errors import Code
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
-from protocols.exchange import site_answer
+from protocols.core.table import AnalysisTable
+from protocols.exchange import coordination, site_answer
 from protocols.exchange.coordination import StudyCoordination
-from site_node.agent import admission
+from protocols.exchange.site_answer import Shared, answer
+from site_node.agent import admission, agent
 from site_node.governance import approvals, ledger
 from site_node.governance.approvals import Approval, State
 from site_node.governance.policy import Policy
@@ -91,6 +94,7 @@ def replayed(folder: Path, weakened: bool) -> Figure:
         got += _answers(site.ask(expired, *_first(expired)))
         for alias in (study.hash()[:8], study.hash()[:63]):
             site.restart()
+            site.center.studies[alias] = study
             got += _answers(site.send(replace(a_round(study, *_first(study), run=alias), study=alias)))
     return Figure(got, "of 5 questions answered")
 
@@ -139,7 +143,13 @@ def another_roster(folder: Path, weakened: bool) -> Figure:
 def too_few_sites(folder: Path, weakened: bool) -> Figure:
     site, study = AttackedSite(folder), a_study()
     site.approve(study)
-    with weaken(admission, "_check_roster", lambda *_: None, weakened):
+
+    def few(study: Study, table: AnalysisTable, ask: Ask, floors: Thresholds, shared: Shared) -> Release:
+        return answer(study, table, ask, floors, replace(shared, contributors=None))
+
+    asked = weaken(coordination, "_refuse_few_contributors", lambda *_: None, weakened)
+    told = weaken(agent, "answer", few, weakened)
+    with asked, told, weaken(admission, "_check_roster", lambda *_: None, weakened):
         got = _answers(site.ask(study, *_first(study), roster="ab"))
     return Figure(got, "of 1 sum answered")
 

@@ -14,7 +14,7 @@ from scipy.special import expit
 from protocols.core.disclosure import Release, Thresholds, release
 from protocols.core.table import AnalysisTable, Floats
 from protocols.exchange import coordination, site_answer
-from site_node.agent import conduct
+from site_node.agent import agent, conduct
 from tests.lib.lying_coordinator import drawn, pooled, read_rows, weaken
 from tests.lib.overheard import Overheard, overheard
 from tests.lib.studies import a_study_of
@@ -93,12 +93,12 @@ def dominance(folder: Path, weakened: bool) -> Figure:
     "RT58",
     "two sites with too few people send masked zeros: the sum is the third one's part",
     works_from=1,
-    undefended="contributors are not fixed before values leave",
 )
 def vanished(folder: Path, weakened: bool) -> Figure:
     tables = {"a": drawn(_numbers, 60)["a"], **{s: t for s, t in drawn(_numbers, 3).items() if s != "a"}}
     spec = {"protocol": "linear", "outcome": "y", "covariates": ["x", "z"]}
-    held = overheard(folder, a_study_of(["x", "z", "y"], {"name": "a", "spec": spec}), tables)
+    with weaken(agent, "people_of", lambda *_: 10, weakened):  # each site says that it contributes
+        held = overheard(folder, a_study_of(["x", "z", "y"], {"name": "a", "spec": spec}), tables)
     own = tables["a"].matrix(["x", "z", "y"]).sum(axis=0)
     hits = [np.allclose(a["sum"], own, atol=1e-6) for a in held.sums("a", "moments")[:1]]
     return Figure(sum(hits), "of 1 site's own sums")
@@ -112,7 +112,8 @@ def center_and_one(folder: Path, weakened: bool) -> Figure:
     few = 4
     tables = {"a": drawn(_numbers, 60)["a"], **{s: t for s, t in drawn(_numbers, few).items() if s != "a"}}
     spec = {"protocol": "linear", "outcome": "y", "covariates": ["x", "z"]}
-    with weaken(site_answer, "release", _with_a_floor_of_one, weakened):
+    contributes = weaken(agent, "people_of", lambda *_: 10, weakened)
+    with contributes, weaken(site_answer, "release", _with_a_floor_of_one, weakened):
         held = overheard(folder, a_study_of(["x", "z", "y"], {"name": "a", "spec": spec}), tables)
     rest = [int(a["n"]) - 60 for a in held.sums("a", "moments")[:1]]
     floor = Thresholds().min_count
