@@ -34,10 +34,18 @@ from protocols.runtime.accounts.roles import Actor, NotAllowedError, Role, Way
 from protocols.runtime.output import plain
 
 LARGEST_FRAME = 64 * 1024 * 1024
-FILLED = frozenset({"home", "actor", "by", "accounts"})
+FILLED = frozenset({"home", "actor", "by", "accounts", "session"})
 _LENGTH = struct.Struct(">I")
 
 log = logging.getLogger("shadowgraph.actions")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Who asks, by what was shown: nobody, a session's account, or a token's."""
+
+    actor: Actor | None = None
+    session: sessions.Session | None = None
 
 
 @dataclass(frozen=True)
@@ -45,8 +53,9 @@ class Served:
     """An action as it is served.
 
     Attributes:
-        function: the action. Of its arguments `home`, `actor`, `by` (the actor's name) and `accounts` are
-            filled in here, where it has them; the others come from the request, checked by their types.
+        function: the action. Of its arguments `home`, `actor`, `by` (the actor's name), `session` and
+            `accounts` are filled in here, where it has them; the others come from the request, checked by
+            their types.
         role: who may; None for what is done before signing in.
         scope: the scope that a token needs; "" where only a session will do.
         fresh: the second factor must have been given lately.
@@ -70,7 +79,7 @@ class Served:
         model = create_model("Arguments", __config__=ConfigDict(extra="forbid"), **given)  # type: ignore[call-overload]
         return TypeAdapter(model)
 
-    def call(self, accounts: AccountFile, actor: Actor | None, arguments: Mapping[str, Any]) -> Any:
+    def call(self, accounts: AccountFile, who: Shown, arguments: Mapping[str, Any]) -> Any:
         """What the action returns.
 
         Raises:
@@ -81,8 +90,8 @@ class Served:
         except ValidationError as error:
             places = ", ".join(".".join(map(str, one["loc"])) or "arguments" for one in error.errors())
             raise InputError(Code.INVALID_INPUT, f"not what this action takes: {places}") from None
-        filled: dict[str, Any] = {"home": accounts.home, "actor": actor, "accounts": accounts}
-        filled["by"] = actor.name if actor else ""
+        filled: dict[str, Any] = {"home": accounts.home, "accounts": accounts, **vars(who)}
+        filled["by"] = who.actor.name if who.actor else ""
         wanted = inspect.signature(self.function).parameters
         mine = {name: value for name, value in filled.items() if name in wanted}
         given = {name: getattr(checked, name) for name in type(checked).model_fields}  # its own fields
@@ -108,8 +117,8 @@ class ActionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def answer(self, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """The frames of one request."""
         try:
-            served, actor = self._admitted(request)
-            result = served.call(self.accounts, actor, request.get("arguments") or {})
+            served, who = self._admitted(request)
+            result = served.call(self.accounts, who, request.get("arguments") or {})
             if not served.stream:
                 yield {"value": plain(result)}
                 return
@@ -124,7 +133,7 @@ class ActionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             text = f"this did not work; the log has the reason under {number}"
             yield {"error": {"code": Code.SITE_FAILED, "text": text, "fix": ""}}
 
-    def _admitted(self, request: Mapping[str, Any]) -> tuple[Served, Actor | None]:
+    def _admitted(self, request: Mapping[str, Any]) -> tuple[Served, Shown]:
         """The action, and who asks for it.
 
         Raises:
@@ -133,23 +142,23 @@ class ActionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         """
         served = self.actions.get(str(request.get("action", "")))
         if served is not None and served.role is None:
-            return served, None
-        session, actor = self._shown(str(request.get("way", "")), str(request.get("word", "")))
+            return served, Shown()
+        who = self._shown(str(request.get("way", "")), str(request.get("word", "")))
+        if who.actor is None:
+            raise NotAllowedError(Code.NOT_SIGNED_IN, "nobody is signed in", "sign in")
         if served is None or served.role is None:
             raise InputError(Code.NOT_FOUND, "there is no such action")
-        actor.need(served.role, served.scope)
+        who.actor.need(served.role, served.scope)
         if served.fresh:
-            if session is None:
+            if who.session is None:
                 raise NotAllowedError(Code.NOT_ALLOWED, "this is done in a browser, with a fresh code")
-            sessions.need_fresh_proof(self.accounts, session)
-        return served, actor
+            sessions.need_fresh_proof(self.accounts, who.session)
+        return served, who
 
-    def _shown(self, way: str, word: str) -> tuple[sessions.Session | None, Actor]:
+    def _shown(self, way: str, word: str) -> Shown:
         if way == Way.SESSION and (session := sessions.session_of(self.accounts, word)):
-            return session, session.actor
-        if way == Way.TOKEN and (actor := tokens.actor_of(self.accounts, word)):
-            return None, actor
-        raise NotAllowedError(Code.NOT_SIGNED_IN, "nobody is signed in", "sign in")
+            return Shown(session.actor, session)
+        return Shown(tokens.actor_of(self.accounts, word)) if way == Way.TOKEN else Shown()
 
 
 class _Request(socketserver.BaseRequestHandler):

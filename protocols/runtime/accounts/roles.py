@@ -9,7 +9,7 @@ from protocols.runtime.accounts.machine import unix_user
 
 
 class Role(StrEnum):
-    """One kind of work. The first five are of a site, the others of a center; both have `admin`."""
+    """One kind of work: five are of a site, four of a center; every account is a member."""
 
     READER = "reader"
     STEWARD = "steward"
@@ -19,6 +19,7 @@ class Role(StrEnum):
     ANALYST = "analyst"
     COORDINATOR = "coordinator"
     AUDITOR = "auditor"
+    MEMBER = "member"
 
 
 SITE_ROLES = frozenset({Role.READER, Role.STEWARD, Role.APPROVER, Role.CLINICIAN, Role.ADMIN})
@@ -84,11 +85,11 @@ def with_implied(roles: Iterable[Role]) -> frozenset[Role]:
     """The roles, and those that they include.
 
     Example:
-        >>> sorted(with_implied([Role.COORDINATOR]))
-        [<Role.ANALYST: 'analyst'>, <Role.AUDITOR: 'auditor'>, <Role.COORDINATOR: 'coordinator'>]
+        >>> " ".join(sorted(with_implied([Role.COORDINATOR])))
+        'analyst auditor coordinator member'
     """
     own = frozenset(roles)
-    return own.union(*(IMPLIED.get(role, frozenset()) for role in own))
+    return own.union({Role.MEMBER}, *(IMPLIED.get(role, frozenset()) for role in own))
 
 
 def at_the_command_line(roles: frozenset[Role]) -> Actor:

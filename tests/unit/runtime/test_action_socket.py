@@ -1,6 +1,5 @@
 """A page's process hands on what a person showed; the other side decides who that is and what they may."""
 
-import json
 import logging
 import socket
 import tempfile
@@ -21,7 +20,7 @@ from protocols.runtime.accounts.roles import (
     Way,
     at_the_command_line,
 )
-from protocols.runtime.action_socket import Actions, ActionServer, Served, serve
+from protocols.runtime.action_socket import Actions, ActionServer, Served, Shown, serve
 from tests.unit.runtime.test_accounts import BEGIN, PASSWORD, Clock, code_of
 
 CANARY = "Solveig Hansen 4711"
@@ -193,7 +192,6 @@ def test_the_socket_is_this_users_alone_and_its_absence_is_said(side: Side, tmp_
 
 
 def test_the_unix_user_acts_without_a_socket(tmp_path: Path) -> None:
-    served = ACTIONS["whoami"]
-    accounts = AccountFile(tmp_path, CENTER_ROLES)
     actor = at_the_command_line(CENTER_ROLES)
-    assert json.dumps(served.call(accounts, actor, {}).by) == json.dumps(actor.name)
+    done = ACTIONS["whoami"].call(AccountFile(tmp_path, CENTER_ROLES), Shown(actor), {})
+    assert done.by == actor.name

@@ -1,0 +1,233 @@
+"""What people do with accounts, the same on both sides, as it is served to pages and programs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from protocols.runtime.accounts import people, secrets, sessions, tokens
+from protocols.runtime.accounts.file import AccountFile
+from protocols.runtime.accounts.people import Account, Invitation
+from protocols.runtime.accounts.roles import Actor, Role
+from protocols.runtime.accounts.sessions import SessionLine
+from protocols.runtime.accounts.tokens import NewToken, Token
+from protocols.runtime.action_socket import Served
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A new session: the word for its cookie, and whose it is."""
+
+    word: str
+    account: str
+    roles: tuple[Role, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Me:
+    """Whoever is signed in.
+
+    Attributes:
+        form_secret: for the forms of the session's pages; "" for a token.
+        proved_at: when the second factor was last given; None for a token.
+    """
+
+    account: str
+    roles: tuple[Role, ...]
+    scopes: tuple[str, ...] | None
+    form_secret: str = ""
+    proved_at: float | None = None
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class OpeningPage:
+    """What the owner of an invitation needs: a secret for the authenticator, as it stands and as an address."""
+
+    account: str
+    second_factor: str
+    address: str
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class OpenedAccount:
+    """An account that its owner opened, with the recovery codes that are shown this once."""
+
+    account: str
+    recovery_codes: tuple[str, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """All accounts of a side."""
+
+    accounts: tuple[Account, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """One's own sessions."""
+
+    sessions: tuple[SessionLine, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One's own tokens."""
+
+    tokens: tuple[Token, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Something that was there and is no more."""
+
+    what: str
+    schema_version: int = 1
+
+
+def sign_in(accounts: AccountFile, name: str, password: str, code: str, address: str) -> SignedIn:
+    """A session for whoever knows the password and a code.
+
+    Raises:
+        NotAllowedError: not-signed-in, or too-many-tries.
+    """
+    new = sessions.sign_in(accounts, name, password, code, address=address)
+    return SignedIn(new.word, new.actor.name, tuple(sorted(new.actor.roles)))
+
+
+def opening(accounts: AccountFile, word: str) -> OpeningPage:
+    """What the owner of an invitation sees before the account is open.
+
+    Raises:
+        InputError: not-found; the invitation is unknown, used or too old.
+    """
+    found = people.opening(accounts, word)
+    address = secrets.authenticator_address(found.second_factor, found.account, "Shadowgraph")
+    return OpeningPage(found.account, found.second_factor, address)
+
+
+def open_account(accounts: AccountFile, word: str, password: str, code: str) -> OpenedAccount:
+    """The account of an invitation, opened.
+
+    Raises:
+        InputError: as `people.open_account`.
+    """
+    account = people.opening(accounts, word).account
+    return OpenedAccount(account, people.open_account(accounts, word, password, code))
+
+
+def me(accounts: AccountFile, actor: Actor, session: sessions.Session | None) -> Me:
+    """Whoever is signed in."""
+    scopes = None if actor.scopes is None else tuple(sorted(actor.scopes))
+    form_secret, proved_at = (session.form_secret, session.proved_at) if session else ("", None)
+    return Me(actor.name, tuple(sorted(actor.roles)), scopes, form_secret, proved_at)
+
+
+def prove(accounts: AccountFile, session: sessions.Session, code: str) -> Ended:
+    """Notes a fresh code of the authenticator.
+
+    Raises:
+        NotAllowedError: not-signed-in, or too-many-tries.
+    """
+    sessions.prove_again(accounts, session, code)
+    return Ended("the wait for a code")
+
+
+def sign_out(accounts: AccountFile, session: sessions.Session) -> Ended:
+    """The end of this session."""
+    sessions.end_session(accounts, session.actor.name, session.number)
+    return Ended("this session")
+
+
+def my_sessions(accounts: AccountFile, actor: Actor) -> Sessions:
+    """One's own sessions, the latest first."""
+    return Sessions(sessions.sessions_of(accounts, actor.name))
+
+
+def end_session(accounts: AccountFile, actor: Actor, number: str) -> Ended:
+    """The end of one of one's own sessions.
+
+    Raises:
+        InputError: not-found.
+    """
+    sessions.end_session(accounts, actor.name, number)
+    return Ended("the session")
+
+
+def my_tokens(accounts: AccountFile, actor: Actor) -> Tokens:
+    """One's own tokens, the latest first."""
+    return Tokens(tokens.tokens_of(accounts, actor.name))
+
+
+def new_token(
+    accounts: AccountFile, actor: Actor, title: str, scopes: tuple[str, ...], days: float = 90.0
+) -> NewToken:
+    """A token of one's own, shown this once.
+
+    Raises:
+        InputError: invalid-input; no scope, or days that are too many.
+    """
+    return tokens.new_token(accounts, actor, title, scopes, days=days)
+
+
+def revoke_token(accounts: AccountFile, actor: Actor, number: str) -> Ended:
+    """The end of one of one's own tokens.
+
+    Raises:
+        InputError: not-found.
+    """
+    tokens.revoke_token(accounts, actor.name, number)
+    return Ended("the token")
+
+
+def listed(accounts: AccountFile) -> Accounts:
+    """All accounts, by name."""
+    return Accounts(people.accounts(accounts))
+
+
+def invite(accounts: AccountFile, name: str, roles: tuple[Role, ...], by: str) -> Invitation:
+    """An invitation to an account, new or to be opened anew.
+
+    Raises:
+        InputError: invalid-input; the name or a role is not one.
+    """
+    return people.invite(accounts, name, roles, by=by)
+
+
+def give_roles(accounts: AccountFile, name: str, roles: tuple[Role, ...]) -> Account:
+    """The account with other roles; its sessions and tokens end.
+
+    Raises:
+        InputError: not-found, or invalid-input.
+    """
+    return people.give_roles(accounts, name, roles)
+
+
+def disable(accounts: AccountFile, name: str) -> Account:
+    """The account, which signs nobody in any more.
+
+    Raises:
+        InputError: not-found.
+    """
+    return people.disable(accounts, name)
+
+
+_BEFORE_SIGNING_IN = (sign_in, opening, open_account)
+_OWN = (prove, sign_out, my_sessions, end_session, my_tokens, revoke_token)
+
+ACTIONS: Mapping[str, Served] = {
+    **{f"accounts.{one.__name__}": Served(one, None) for one in _BEFORE_SIGNING_IN},
+    **{f"accounts.{one.__name__}": Served(one, Role.MEMBER) for one in _OWN},
+    "accounts.me": Served(me, Role.MEMBER, "read"),
+    "accounts.new_token": Served(new_token, Role.MEMBER, fresh=True),
+    "accounts.listed": Served(listed, Role.ADMIN),
+    **{
+        f"accounts.{one.__name__}": Served(one, Role.ADMIN, fresh=True)
+        for one in (invite, give_roles, disable)
+    },
+}
