@@ -30,6 +30,8 @@ from protocols.core.variables import Name, Variable, check_changing
 SCHEMA_VERSION = 1
 MAX_BYTES = 5_000_000
 """A study is a question and not a table: larger ones name columns by a rule."""
+MAX_TEXT = 500_000
+"""YAML is read slowly: this much takes seconds."""
 
 
 class Requester(BaseModel):
@@ -228,9 +230,44 @@ def parse_study(data: bytes) -> Study:
     return _validated(content)
 
 
-def _loaded(data: bytes) -> Any:
+def study_of_text(text: str) -> Study:
+    """The study of a text that somebody sent: YAML or JSON, which names no file of this machine.
+
+    Raises:
+        InputError: it is larger than `MAX_TEXT`, has aliases (`*name`), or is not a valid study.
+    """
+    content = loaded_text(text)
+    cohort = content.get("cohort") if isinstance(content, dict) else None
+    if isinstance(cohort, dict) and isinstance(cohort.get("circe"), str):
+        raise InputError(
+            Code.INVALID_STUDY, "cohort.circe names a file", "put what ATLAS exported there itself"
+        )
+    return _validated(content)
+
+
+def loaded_text(text: str) -> Any:
+    """The content of YAML or JSON that somebody sent.
+
+    Raises:
+        InputError: it is larger than `MAX_TEXT`, has aliases, or is neither.
+    """
+    if len(text) > MAX_TEXT:
+        raise InputError(Code.INVALID_STUDY, f"a text that is sent has {MAX_TEXT} letters at most")
+    return _loaded(text.encode(), _WithoutAliases)
+
+
+class _WithoutAliases(yaml.SafeLoader):
+    """An alias stands for what may be much larger than its text, again and again."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read here")
+        return super().compose_node(parent, index)
+
+
+def _loaded(data: bytes, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
     try:
-        return yaml.safe_load(data)
+        return yaml.load(data, Loader=loader)
     except RecursionError:
         raise InputError(Code.INVALID_STUDY, "the study is nested too deeply") from None
     except yaml.YAMLError as error:

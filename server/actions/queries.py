@@ -45,7 +45,9 @@ class QueryAnswer:
     schema_version: int = 1
 
 
-def ask(home: Path, cohort: str, variables: Sequence[str], *, by: str = "") -> SubmittedStudy:
+def ask(
+    home: Path, cohort: str, variables: Sequence[str], *, by: str = "", files: bool = True
+) -> SubmittedStudy:
     """The query, submitted; one that was answered before is not asked again.
 
     Args:
@@ -53,12 +55,13 @@ def ask(home: Path, cohort: str, variables: Sequence[str], *, by: str = "") -> S
         cohort: a cohort file, or DOMAIN:VOCABULARY:CODE.
         variables: `age`, `female`, `male`, `gene:SYMBOL` or `VOCABULARY:CODE` of a measurement.
         by: one of these that has two values, to make two groups.
+        files: whether `cohort` may name a file of this machine; else it may be a definition's own text.
 
     Raises:
         InputError: a word is not one of these.
     """
     consortium = load(home).consortium
-    one = submit_query(home, query_study(cohort, list(variables), by=by, consortium=consortium))
+    one = submit_query(home, query_study(cohort, list(variables), by=by, consortium=consortium, files=files))
     return SubmittedStudy(one.name, one.run, one.state)
 
 

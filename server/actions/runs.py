@@ -34,15 +34,15 @@ class RunEvent:
     schema_version: int = 1
 
 
-def watch(home: Path, reference: str) -> Iterator[RunEvent]:
-    """What has happened in a run and what happens now, until it ends.
+def watch(home: Path, reference: str, *, after: int = 0) -> Iterator[RunEvent]:
+    """What has happened in a run since event `after`, and what happens now, until it ends.
 
     Raises:
         InputError: no submitted study has that name, hash or run.
         UnreachableError: no coordinator is at work.
     """
     load(home)
-    store, last = Store(home), 0
+    store, last = Store(home), after
     run = store.submission(reference).run
     silent_since = time.monotonic()
     while True:

@@ -178,7 +178,7 @@ def submit(
         InputError: not a valid study, a site is not enrolled, or fewer are asked than the study needs.
     """
     study = signing.read_any(home, file)
-    return _submitted(submission.submit(home, study, sites=sites, patience_seconds=patience_seconds))
+    return submitted(submission.submit(home, study, sites=sites, patience_seconds=patience_seconds))
 
 
 def listed(home: Path) -> StudyList:
@@ -231,7 +231,7 @@ def withdraw(home: Path, reference: str, *, by: str = "") -> SubmittedStudy:
     now = store.submission(found.run)
     if now.state is not State.WITHDRAWN:
         raise InputError(Code.INVALID_INPUT, f"run {now.run} has ended already: it is {now.state}")
-    return _submitted(now)
+    return submitted(now)
 
 
 def report(home: Path, reference: str, out: Path) -> WrittenFile:
@@ -257,7 +257,8 @@ def verify(home: Path, reference: str) -> VerifiedStudy:
     return VerifiedStudy(study.name, outcome.run, outcome.rounds, len(outcome.results))
 
 
-def _submitted(one: Submission) -> SubmittedStudy:
+def submitted(one: Submission) -> SubmittedStudy:
+    """A submission under the name of its run."""
     return SubmittedStudy(one.name, one.run, one.state)
 
 

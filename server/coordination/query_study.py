@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cdm.cohorts.cohort import Cohort
 from protocols.core.errors import Code, InputError
-from protocols.core.study import Study, canonical_json, read_circe
+from protocols.core.study import Study, canonical_json, loaded_text, read_circe
 
 
 def query_study(
@@ -20,6 +20,7 @@ def query_study(
     by: str = "",
     per_site: bool = True,
     consortium: str = "the consortium",
+    files: bool = True,
 ) -> Study:
     """The study that asks for counts, means and standard deviations of variables in a cohort.
 
@@ -28,6 +29,7 @@ def query_study(
         variables: `age`, `female`, `male`, `gene:SYMBOL` or `VOCABULARY:CODE` of a measurement.
         by: one of these that has two values, to make two groups.
         per_site: also each site's own numbers, where they are large enough.
+        files: whether `cohort` may name a file; else it may be the text of a definition, of several lines.
         consortium: who asks, as the sites know it: whoever of its analysts asks the same asks it once.
 
     Raises:
@@ -47,7 +49,7 @@ def query_study(
             "institution": consortium,
             "ethics": "the sites' standing approvals",
         },
-        "cohort": _cohort(cohort),
+        "cohort": _cohort(cohort, files),
         "variables": of,
         "analyses": [{"name": "summary", "spec": spec}],
     }
@@ -59,9 +61,9 @@ def query_study(
         raise InputError(Code.INVALID_STUDY, f"the query is not valid: {where}") from None
 
 
-def _cohort(words: str) -> dict[str, Any]:
+def _cohort(words: str, files: bool) -> dict[str, Any]:
     """The cohort in full, so that two ways of writing it are one query."""
-    content = _read_cohort(words)
+    content = _cohort_file(Path(words)) if files and Path(words).is_file() else _cohort_text(words)
     try:
         cohort = TypeAdapter[Any](Cohort).validate_python(content)
         return dict(cohort.model_dump(mode="json", by_alias=True))
@@ -73,16 +75,20 @@ def _cohort(words: str) -> dict[str, Any]:
         ) from None
 
 
-def _read_cohort(words: str) -> object:
-    content: object
-    if not Path(words).is_file():
-        domain, _, concept = words.partition(":")
-        return {"index": {"domain": domain, "concept": concept}}
-    if Path(words).suffix == ".json":
-        content = read_circe(Path(words))
+def _cohort_text(words: str) -> object:
+    if "\n" in words:
+        content = loaded_text(words)
+        return content["cohort"] if isinstance(content, dict) and "cohort" in content else content
+    domain, _, concept = words.partition(":")
+    return {"index": {"domain": domain, "concept": concept}}
+
+
+def _cohort_file(path: Path) -> object:
+    if path.suffix == ".json":
+        content = read_circe(path)
         return {"circe": content} if isinstance(content, dict) and "PrimaryCriteria" in content else content
     try:
-        content = yaml.safe_load(Path(words).read_bytes())
+        content = yaml.safe_load(path.read_bytes())
     except yaml.YAMLError:
         return None
     return content["cohort"] if isinstance(content, dict) and "cohort" in content else content

@@ -93,4 +93,16 @@ CREATE TABLE statement (
 );
 """
 
-STEPS = (_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS, _START, _STATEMENTS)
+# Whose a study is that an account submitted; one submitted at the command line is the center's.
+_OWNERS = """
+CREATE TABLE owner (
+    run TEXT PRIMARY KEY REFERENCES submission (run), account TEXT NOT NULL
+);
+CREATE INDEX owner_account ON owner (account);
+CREATE TABLE done_once (
+    account TEXT NOT NULL, word TEXT NOT NULL, run TEXT NOT NULL REFERENCES submission (run),
+    PRIMARY KEY (account, word)
+);
+"""
+
+STEPS = (_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS, _START, _STATEMENTS, _OWNERS)

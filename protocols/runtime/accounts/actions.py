@@ -41,7 +41,7 @@ class Me:
 
 @dataclass(frozen=True)
 class OpeningPage:
-    """What the owner of an invitation needs: a secret for the authenticator, as it stands and as an address."""
+    """What the owner of an invitation needs: a secret for the authenticator, also as an address."""
 
     account: str
     second_factor: str

@@ -1,13 +1,9 @@
 """Accounts: no default, invited once, signed in by two factors, throttled, ended at once."""
 
-import base64
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.hashes import SHA1
-from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from protocols.core.errors import Code, InputError
 from protocols.runtime.accounts import people, secrets, sessions, tokens
@@ -23,47 +19,7 @@ from protocols.runtime.accounts.roles import (
 )
 from protocols.runtime.accounts.throttle import SECONDS as THROTTLED
 from protocols.runtime.accounts.throttle import TRIES
-
-PASSWORD = "a long enough password"
-BEGIN = 1_800_000_000.0
-
-
-@dataclass
-class Clock:
-    """A clock that a test moves."""
-
-    time: float = BEGIN
-
-    def __call__(self) -> float:
-        return self.time
-
-    def on(self, seconds: float) -> None:
-        self.time += seconds
-
-
-@dataclass
-class Person:
-    """Somebody with a password and an authenticator."""
-
-    name: str
-    second_factor: str
-    recovery: tuple[str, ...]
-    clock: Clock
-    password: str = PASSWORD
-
-    def code(self) -> str:
-        """What the authenticator shows."""
-        return code_of(self.second_factor, self.clock.time)
-
-    def signs_in(
-        self, file: AccountFile, address: str = "10.0.0.1", code: str | None = None
-    ) -> sessions.NewSession:
-        self.clock.on(secrets.STEP_SECONDS)  # a code works once
-        return sessions.sign_in(file, self.name, self.password, code or self.code(), address=address)
-
-
-def code_of(second_factor: str, time: float) -> str:
-    return TOTP(base64.b32decode(second_factor), 6, SHA1(), 30).generate(int(time)).decode()
+from tests.lib.people_with_accounts import PASSWORD, Clock, Person, code_of, person
 
 
 @pytest.fixture
@@ -77,14 +33,8 @@ def file(tmp_path: Path, clock: Clock) -> AccountFile:
 
 
 @pytest.fixture
-def make(file: AccountFile, clock: Clock) -> Callable[..., Person]:
-    def made(name: str, *roles: Role) -> Person:
-        invited = people.invite(file, name, roles, by="root")
-        opening = people.opening(file, invited.word)
-        codes = people.open_account(file, invited.word, PASSWORD, code_of(opening.second_factor, clock.time))
-        return Person(name, opening.second_factor, codes, clock)
-
-    return made
+def make(file: AccountFile) -> Callable[..., Person]:
+    return lambda name, *roles: person(file, name, *roles)
 
 
 def refused(code: Code, call: Callable[[], object]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from protocols.core.errors import Code, InputError, ShadowgraphError, UnreachableError
-from protocols.runtime.accounts import people, sessions, tokens
+from protocols.runtime.accounts import sessions, tokens
 from protocols.runtime.accounts.file import AccountFile
 from protocols.runtime.accounts.roles import (
     CENTER_ROLES,
@@ -21,7 +21,7 @@ from protocols.runtime.accounts.roles import (
     at_the_command_line,
 )
 from protocols.runtime.action_socket import Actions, ActionServer, Served, Shown, serve
-from tests.unit.runtime.test_accounts import BEGIN, PASSWORD, Clock, code_of
+from tests.lib.people_with_accounts import PASSWORD, Clock, Person, person
 
 CANARY = "Solveig Hansen 4711"
 
@@ -76,29 +76,25 @@ class Side:
     actions: Actions
     accounts: AccountFile
     clock: Clock
-    second_factor: str
+    nora: Person
 
     def signed_in(self) -> str:
         self.clock.on(30)
-        code = code_of(self.second_factor, self.clock.time)
-        word: str = self.actions.call(Way.SESSION, "", "sign_in", name="nora", password=PASSWORD, code=code)[
-            "home"
-        ]
+        shown = {"name": "nora", "password": PASSWORD, "code": self.nora.code()}
+        word: str = self.actions.call(Way.SESSION, "", "sign_in", **shown)["home"]
         return word
 
 
 @pytest.fixture
 def side(tmp_path: Path) -> Iterator[Side]:
-    clock = Clock(BEGIN)
+    clock = Clock()
     accounts = AccountFile(tmp_path, CENTER_ROLES, clock)
-    invited = people.invite(accounts, "nora", [Role.COORDINATOR], by="root")
-    secret = people.opening(accounts, invited.word).second_factor
-    people.open_account(accounts, invited.word, PASSWORD, code_of(secret, clock.time))
+    nora = person(accounts, "nora", Role.COORDINATOR)
     with tempfile.TemporaryDirectory() as short:  # a socket's path has 107 bytes at most
         path = Path(short) / "actions.sock"
         server = ActionServer(path, accounts, ACTIONS)
         thread = serve(server)
-        yield Side(Actions(path, seconds=20), accounts, clock, secret)
+        yield Side(Actions(path, seconds=20), accounts, clock, nora)
         server.shutdown()
         server.server_close()
         thread.join()

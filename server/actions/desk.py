@@ -1,0 +1,175 @@
+"""What an account can do with studies from afar: by the text of a study, and with its own runs alone.
+
+Whoever coordinates or audits sees all runs. To anybody else a run that is another's is not there.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from protocols.core.errors import Code, InputError
+from protocols.core.study import study_of_text
+from protocols.runtime.accounts.roles import Actor, Role
+from server.actions import queries, runs, studies
+from server.actions.network import SiteList
+from server.actions.network import sites as all_sites
+from server.actions.queries import QueryAnswer
+from server.actions.runs import RunEvent
+from server.actions.studies import CheckedStudy, StudyList, StudyView, SubmittedStudy, VerifiedStudy
+from server.coordination import submission
+from server.home.config import load
+from server.home.owners import Owners
+from server.home.store import Store
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """The report of a study: one page that needs nothing beside it."""
+
+    run: str
+    html: str
+    schema_version: int = 1
+
+
+def check(text: str) -> CheckedStudy:
+    """What the text of a study asks, once it has been checked. Nothing is sent.
+
+    Raises:
+        InputError: it is not a valid study.
+    """
+    study = study_of_text(text)
+    leaves = tuple(study.describe())
+    return CheckedStudy(study.name, study.title, study.hash(), len(study.variables), study.min_sites, leaves)
+
+
+def submit(
+    home: Path, actor: Actor, text: str, *, sites: Sequence[str] = (), once: str = ""
+) -> SubmittedStudy:
+    """The study of a text, signed by the coordinator and submitted as this account's.
+
+    Args:
+        text: YAML or JSON.
+        sites: those to ask; all that are enrolled where none is named.
+        once: a word of the caller's: a second request with it submits nothing and gives back the first run.
+
+    Raises:
+        InputError: not a valid study, it does not say who asks, a site is not enrolled, or too few are asked.
+    """
+    owners = Owners(home)
+    if once and (earlier := owners.done(actor.name, once)):
+        return studies.submitted(Store(home).submission(earlier))
+    new = submission.submit(home, study_of_text(text), sites=sites)
+    owners.note(new.run, actor.name, once)
+    Store(home).note(new.run, "submitted", actor.name)
+    return studies.submitted(new)
+
+
+def listed(home: Path, actor: Actor) -> StudyList:
+    """The account's submitted studies, the newest first; all of them for who coordinates or audits."""
+    everything = studies.listed(home)
+    if _sees_all(actor):
+        return everything
+    mine = Owners(home).runs_of(actor.name)
+    return StudyList(tuple(one for one in everything.studies if one.run in mine))
+
+
+def shown(home: Path, actor: Actor, reference: str, *, with_results: bool = True) -> StudyView:
+    """How a study of the account's stands.
+
+    Raises:
+        InputError: not-found; there is none of that name, hash or run, or it is another's.
+    """
+    return studies.shown(home, _own(home, actor, reference), with_results=with_results)
+
+
+def withdraw(home: Path, actor: Actor, reference: str) -> SubmittedStudy:
+    """A study of the account's that was stopped: no further message of it goes out.
+
+    Raises:
+        InputError: not-found; or it ended before.
+    """
+    return studies.withdraw(home, _own(home, actor, reference), by=actor.name)
+
+
+def watch(home: Path, actor: Actor, reference: str, *, after: int = 0) -> Iterator[RunEvent]:
+    """What has happened in a run of the account's since event `after`, and what happens now, until it ends.
+
+    Raises:
+        InputError: not-found. UnreachableError: no coordinator is at work.
+    """
+    return runs.watch(home, _own(home, actor, reference), after=after)
+
+
+def report(home: Path, actor: Actor, reference: str) -> ReportPage:
+    """The report of a study of the account's, after its result was recomputed.
+
+    Raises:
+        InputError: not-found; it has no result, or what was kept was altered.
+    """
+    run = _own(home, actor, reference)
+    with tempfile.TemporaryDirectory() as folder:
+        written = studies.report(home, run, Path(folder) / "report")
+        return ReportPage(run, written.path.read_text())
+
+
+def verify(home: Path, actor: Actor, reference: str) -> VerifiedStudy:
+    """A study of the account's whose result was recomputed from its kept rounds.
+
+    Raises:
+        InputError: not-found; it has no result, or what was kept was altered.
+    """
+    return studies.verify(home, _own(home, actor, reference))
+
+
+def query(
+    home: Path, actor: Actor, cohort: str, variables: Sequence[str], *, by_variable: str = ""
+) -> SubmittedStudy:
+    """A query under the sites' standing approvals, submitted as this account's.
+
+    Args:
+        cohort: DOMAIN:VOCABULARY:CODE, or the text of a cohort's definition; no file's name.
+        variables: `age`, `female`, `male`, `gene:SYMBOL` or `VOCABULARY:CODE` of a measurement.
+        by_variable: one of these that has two values, to make two groups.
+
+    Raises:
+        InputError: a word is not one of these.
+    """
+    load(home)
+    asked = queries.ask(home, cohort, variables, by=by_variable, files=False)
+    Owners(home).note(asked.run, actor.name)
+    return asked
+
+
+def answer(home: Path, actor: Actor, reference: str) -> QueryAnswer:
+    """The answer to a query that has ended; the same question has one answer, whoever asked it first.
+
+    Raises:
+        InputError: not-found. StudyError: it failed, or has no answer yet.
+    """
+    return queries.answer(home, _own(home, actor, reference))
+
+
+def sites(home: Path) -> SiteList:
+    """The sites of the consortium: which are enrolled, and online."""
+    return all_sites(home)
+
+
+def _sees_all(actor: Actor) -> bool:
+    return actor.may(Role.COORDINATOR) or actor.may(Role.AUDITOR)
+
+
+def _own(home: Path, actor: Actor, reference: str) -> str:
+    """The run, if it is the account's or the account sees all.
+
+    Raises:
+        InputError: not-found; in the same words for what is not there and for what is another's.
+    """
+    nothing = InputError(Code.NOT_FOUND, "no study of yours has that name, hash or run", "look at the list")
+    try:
+        run = Store(home).submission(reference).run
+    except InputError:
+        raise nothing from None
+    if not (_sees_all(actor) or Owners(home).owns(actor.name, run)):
+        raise nothing
+    return run

@@ -1,0 +1,48 @@
+"""The process that does what pages and programs ask of a center: it has store and key, and no network.
+
+Run as `python -m server.actions.service --home DIR`.
+"""
+
+import argparse
+import logging
+import signal
+from pathlib import Path
+
+from protocols.runtime.accounts.file import AccountFile
+from protocols.runtime.accounts.roles import CENTER_ROLES
+from protocols.runtime.action_socket import ActionServer
+from server.actions.served import ACTIONS
+from server.administration.processes import RUN
+from server.home.config import load
+
+SOCKET = "actions.sock"
+
+
+def action_server(home: Path) -> ActionServer:
+    """The server of a center's actions, on the socket in its run folder.
+
+    Raises:
+        InputError: there is no center in `home`.
+    """
+    settings = load(home)
+    return ActionServer(settings.home / RUN / SOCKET, AccountFile(settings.home, CENTER_ROLES), ACTIONS)
+
+
+def main() -> None:
+    """Serves until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m server.actions.service")
+    parser.add_argument("--home", type=Path, required=True, help="the center's folder")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    server = action_server(parser.parse_args().home.resolve())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    with server:
+        server.serve_forever()
+
+
+def _stop(*_: object) -> None:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    main()
