@@ -94,8 +94,7 @@ class Served:
         filled["by"] = who.actor.name if who.actor else ""
         wanted = inspect.signature(self.function).parameters
         mine = {name: value for name, value in filled.items() if name in wanted}
-        given = {name: getattr(checked, name) for name in type(checked).model_fields}  # its own fields
-        return self.function(**mine, **given)
+        return self.function(**mine, **dict(checked))
 
 
 class ActionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):

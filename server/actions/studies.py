@@ -178,7 +178,7 @@ def submit(
         InputError: not a valid study, a site is not enrolled, or fewer are asked than the study needs.
     """
     study = signing.read_any(home, file)
-    return submitted(submission.submit(home, study, sites=sites, patience_seconds=patience_seconds))
+    return _submitted(submission.submit(home, study, sites=sites, patience_seconds=patience_seconds))
 
 
 def listed(home: Path) -> StudyList:
@@ -231,7 +231,7 @@ def withdraw(home: Path, reference: str, *, by: str = "") -> SubmittedStudy:
     now = store.submission(found.run)
     if now.state is not State.WITHDRAWN:
         raise InputError(Code.INVALID_INPUT, f"run {now.run} has ended already: it is {now.state}")
-    return submitted(now)
+    return _submitted(now)
 
 
 def report(home: Path, reference: str, out: Path) -> WrittenFile:
@@ -257,8 +257,7 @@ def verify(home: Path, reference: str) -> VerifiedStudy:
     return VerifiedStudy(study.name, outcome.run, outcome.rounds, len(outcome.results))
 
 
-def submitted(one: Submission) -> SubmittedStudy:
-    """A submission under the name of its run."""
+def _submitted(one: Submission) -> SubmittedStudy:
     return SubmittedStudy(one.name, one.run, one.state)
 
 

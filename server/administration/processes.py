@@ -17,14 +17,14 @@ import urllib.request
 from pathlib import Path
 
 from protocols.core.errors import UnreachableError
-from protocols.runtime.daemons import Service, Supervisor, environment, script
+from protocols.runtime.daemons import Service, Supervisor, accepts, environment, script
 from server.administration.flower_commands import CONNECTION, FlowerCommands
 from server.administration.superlink import CENTER, STARTED, STATE
 from server.home.config import HubConfig, load
 from server.home.identity import KEYS
 from server.home.store import Store
 
-RUN = "run"
+RUN, SOCKET = "run", "actions.sock"
 REGISTERED = "registered.json"
 APP = Path(__file__).parents[1] / "flower"
 FRESH_SECONDS = 12.0
@@ -73,7 +73,29 @@ def services(home: Path) -> list[Service]:
             {**quiet, "FLWR_HOME": str(home / RUN / "superexec"), "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.5"},
         ),
         Service("run", run, quiet, lambda: coordinates(settings)),
+        *(_web(settings) if settings.web_port else ()),
     ]
+
+
+def _web(settings: HubConfig) -> tuple[Service, Service]:
+    """What serves people and programs: a process that acts and has no network, one that is asked."""
+    socket = settings.home / RUN / SOCKET
+    host, _, _ = settings.address.rpartition(":")
+    acts = (sys.executable, "-m", "server.desk.process", "--home", str(settings.home))
+    asked = (
+        sys.executable,
+        "-m",
+        "server.web.app",
+        "--socket",
+        str(socket),
+        "--port",
+        str(settings.web_port),
+    )
+    names = ("--host", host.strip("[]"), "--host", "127.0.0.1")
+    return (
+        Service("actions", acts, _QUIET, socket.exists),
+        Service("web", (*asked, *names), _QUIET, lambda: accepts("127.0.0.1", settings.web_port)),
+    )
 
 
 def answers(settings: HubConfig) -> bool:
@@ -165,7 +187,7 @@ def main() -> None:
     """Supervises the center, or becomes one of its processes."""
     parser = argparse.ArgumentParser(prog="python -m server.administration.processes")
     parser.add_argument("--home", type=Path, required=True, help="the center's folder")
-    parser.add_argument("only", nargs="?", choices=["superlink", "superexec", "run"])
+    parser.add_argument("only", nargs="?", choices=["superlink", "superexec", "run", "actions", "web"])
     arguments = parser.parse_args()
     settings = load(arguments.home)
     if arguments.only is None:

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from protocols.runtime.output import Output
+from server.cli import account
 from server.cli.options import Home
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A consortium's center and its sites.")
+app.add_typer(account.app, name="account")
 
 
 @app.command()

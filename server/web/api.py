@@ -53,7 +53,14 @@ class Asking:
         return self._actions.stream(self._way, self._word, action, **arguments)
 
 
+def _for_anybody(request: Request) -> Actions:
+    actions: Actions = request.app.state.actions
+    return actions
+
+
 Ask = Annotated[Asking, Depends(Asking)]
+Unknown = Annotated[Actions, Depends(_for_anybody)]
+"""The actions for who has not signed in: those of them that need nobody."""
 Reference = Annotated[str, Field(min_length=1, max_length=128)]
 Once = Annotated[str, Header(alias="Idempotency-Key", max_length=128)]
 router = APIRouter(prefix="/api/v1")
@@ -76,6 +83,50 @@ class Query(_Body):
     cohort: str = Field(max_length=500_000, examples=["condition:ICD10CM:C71%"])
     variables: list[str] = Field(min_length=1, max_length=50, examples=[["age", "female"]])
     by_variable: str = ""
+
+
+class Opening(_Body):
+    """What opens the account of an invitation: a password, and a code of the new authenticator."""
+
+    password: str = Field(max_length=256)
+    code: str = Field(max_length=32)
+
+
+class TokenWish(_Body):
+    """What makes a token for a program: what signs one in, and what the token may be used for."""
+
+    account: str = Field(max_length=64)
+    password: str = Field(max_length=256)
+    code: str = Field(max_length=32)
+    title: str = Field(min_length=1, max_length=100, examples=["notebook"])
+    scopes: list[str] = Field(default=["read", "submit"], min_length=1, max_length=10)
+    days: float = Field(default=90, gt=0, le=365)
+
+
+@router.get("/invitations/{word}")
+def invitation(actions: Unknown, word: Reference) -> Any:
+    """Whose invitation it is, and the secret for the authenticator."""
+    return actions.call(Way.SESSION, "", "accounts.opening", word=word)
+
+
+@router.post("/invitations/{word}", status_code=HTTPStatus.CREATED)
+def open_account(actions: Unknown, word: Reference, body: Opening) -> Any:
+    """The account, opened; its recovery codes are shown this once."""
+    given = {"word": word, "password": body.password, "code": body.code}
+    return actions.call(Way.SESSION, "", "accounts.open_account", **given)
+
+
+@router.post("/tokens", status_code=HTTPStatus.CREATED)
+def new_token(actions: Unknown, request: Request, body: TokenWish) -> Any:
+    """A token, shown this once. The session in which it is made ends at once."""
+    address = request.client.host if request.client else ""
+    shown = {"name": body.account, "password": body.password, "code": body.code, "address": address}
+    word = actions.call(Way.SESSION, "", "accounts.sign_in", **shown)["word"]
+    wish = {"title": body.title, "scopes": body.scopes, "days": body.days}
+    try:
+        return actions.call(Way.SESSION, word, "accounts.new_token", **wish)
+    finally:
+        actions.call(Way.SESSION, word, "accounts.sign_out")
 
 
 @router.get("/me")

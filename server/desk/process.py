@@ -1,6 +1,6 @@
 """The process that does what pages and programs ask of a center: it has store and key, and no network.
 
-Run as `python -m server.actions.service --home DIR`.
+Run as `python -m server.desk.process --home DIR`.
 """
 
 import argparse
@@ -11,11 +11,9 @@ from pathlib import Path
 from protocols.runtime.accounts.file import AccountFile
 from protocols.runtime.accounts.roles import CENTER_ROLES
 from protocols.runtime.action_socket import ActionServer
-from server.actions.served import ACTIONS
-from server.administration.processes import RUN
+from server.administration.processes import RUN, SOCKET
+from server.desk.table import ACTIONS
 from server.home.config import load
-
-SOCKET = "actions.sock"
 
 
 def action_server(home: Path) -> ActionServer:
@@ -30,7 +28,7 @@ def action_server(home: Path) -> ActionServer:
 
 def main() -> None:
     """Serves until SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m server.actions.service")
+    parser = argparse.ArgumentParser(prog="python -m server.desk.process")
     parser.add_argument("--home", type=Path, required=True, help="the center's folder")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     server = action_server(parser.parse_args().home.resolve())

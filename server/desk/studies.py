@@ -11,7 +11,8 @@ from pathlib import Path
 from protocols.core.errors import Code, InputError
 from protocols.core.study import study_of_text
 from protocols.runtime.accounts.roles import Actor, Role
-from server.actions import queries, runs, studies
+from server.actions import queries, runs
+from server.actions import studies as all_studies
 from server.actions.network import SiteList
 from server.actions.network import sites as all_sites
 from server.actions.queries import QueryAnswer
@@ -21,6 +22,7 @@ from server.coordination import submission
 from server.home.config import load
 from server.home.owners import Owners
 from server.home.store import Store
+from server.home.submissions import Submission
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,16 @@ def submit(
     """
     owners = Owners(home)
     if once and (earlier := owners.done(actor.name, once)):
-        return studies.submitted(Store(home).submission(earlier))
+        return _submitted(Store(home).submission(earlier))
     new = submission.submit(home, study_of_text(text), sites=sites)
     owners.note(new.run, actor.name, once)
     Store(home).note(new.run, "submitted", actor.name)
-    return studies.submitted(new)
+    return _submitted(new)
 
 
 def listed(home: Path, actor: Actor) -> StudyList:
     """The account's submitted studies, the newest first; all of them for who coordinates or audits."""
-    everything = studies.listed(home)
+    everything = all_studies.listed(home)
     if _sees_all(actor):
         return everything
     mine = Owners(home).runs_of(actor.name)
@@ -80,7 +82,7 @@ def shown(home: Path, actor: Actor, reference: str, *, with_results: bool = True
     Raises:
         InputError: not-found; there is none of that name, hash or run, or it is another's.
     """
-    return studies.shown(home, _own(home, actor, reference), with_results=with_results)
+    return all_studies.shown(home, _own(home, actor, reference), with_results=with_results)
 
 
 def withdraw(home: Path, actor: Actor, reference: str) -> SubmittedStudy:
@@ -89,7 +91,7 @@ def withdraw(home: Path, actor: Actor, reference: str) -> SubmittedStudy:
     Raises:
         InputError: not-found; or it ended before.
     """
-    return studies.withdraw(home, _own(home, actor, reference), by=actor.name)
+    return all_studies.withdraw(home, _own(home, actor, reference), by=actor.name)
 
 
 def watch(home: Path, actor: Actor, reference: str, *, after: int = 0) -> Iterator[RunEvent]:
@@ -109,7 +111,7 @@ def report(home: Path, actor: Actor, reference: str) -> ReportPage:
     """
     run = _own(home, actor, reference)
     with tempfile.TemporaryDirectory() as folder:
-        written = studies.report(home, run, Path(folder) / "report")
+        written = all_studies.report(home, run, Path(folder) / "report")
         return ReportPage(run, written.path.read_text())
 
 
@@ -119,7 +121,7 @@ def verify(home: Path, actor: Actor, reference: str) -> VerifiedStudy:
     Raises:
         InputError: not-found; it has no result, or what was kept was altered.
     """
-    return studies.verify(home, _own(home, actor, reference))
+    return all_studies.verify(home, _own(home, actor, reference))
 
 
 def query(
@@ -153,6 +155,10 @@ def answer(home: Path, actor: Actor, reference: str) -> QueryAnswer:
 def sites(home: Path) -> SiteList:
     """The sites of the consortium: which are enrolled, and online."""
     return all_sites(home)
+
+
+def _submitted(one: Submission) -> SubmittedStudy:
+    return SubmittedStudy(one.name, one.run, one.state)
 
 
 def _sees_all(actor: Actor) -> bool:

@@ -1,0 +1,43 @@
+"""What the administrator of a center's machine can do with its accounts: the first admin comes from here."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from protocols.runtime.accounts import actions, people
+from protocols.runtime.accounts.actions import Accounts
+from protocols.runtime.accounts.file import AccountFile
+from protocols.runtime.accounts.machine import unix_user
+from protocols.runtime.accounts.people import Account, Invitation
+from protocols.runtime.accounts.roles import CENTER_ROLES, Role
+from server.home.config import load
+
+
+def invite(home: Path, name: str, roles: Sequence[Role], *, by: str = "") -> Invitation:
+    """An invitation to an account, new or to be opened anew.
+
+    Raises:
+        InputError: there is no center in `home`, or the name or a role is not one.
+    """
+    return people.invite(_file(home), name, roles, by=by or unix_user())
+
+
+def accounts(home: Path) -> Accounts:
+    """All accounts of the center, by name.
+
+    Raises:
+        InputError: there is no center in `home`.
+    """
+    return actions.listed(_file(home))
+
+
+def disable(home: Path, name: str) -> Account:
+    """The account, which signs nobody in any more.
+
+    Raises:
+        InputError: there is no such account.
+    """
+    return people.disable(_file(home), name)
+
+
+def _file(home: Path) -> AccountFile:
+    return AccountFile(load(home).home, CENTER_ROLES)

@@ -1,0 +1,28 @@
+"""Which actions of a center pages and programs can ask for, with the role and the scope that each needs."""
+
+from collections.abc import Mapping
+
+from protocols.runtime.accounts import actions as accounts
+from protocols.runtime.accounts.roles import Role
+from protocols.runtime.action_socket import Served
+from server.actions import network
+from server.desk import studies
+
+READ, SUBMIT = "read", "submit"
+SCOPES = {READ: "look at sites, studies and results", SUBMIT: "submit, ask and stop"}
+
+ACTIONS: Mapping[str, Served] = {
+    **accounts.ACTIONS,
+    "sites.listed": Served(studies.sites, Role.MEMBER, READ),
+    "center.status": Served(network.status, Role.COORDINATOR, READ),
+    "studies.check": Served(studies.check, Role.ANALYST, READ),
+    "studies.submit": Served(studies.submit, Role.ANALYST, SUBMIT),
+    "studies.listed": Served(studies.listed, Role.MEMBER, READ),
+    "studies.shown": Served(studies.shown, Role.MEMBER, READ),
+    "studies.watch": Served(studies.watch, Role.MEMBER, READ, stream=True),
+    "studies.withdraw": Served(studies.withdraw, Role.ANALYST, SUBMIT),
+    "studies.report": Served(studies.report, Role.MEMBER, READ),
+    "studies.verify": Served(studies.verify, Role.MEMBER, READ),
+    "queries.ask": Served(studies.query, Role.ANALYST, SUBMIT),
+    "queries.answer": Served(studies.answer, Role.MEMBER, READ),
+}
