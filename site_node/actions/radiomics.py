@@ -10,12 +10,21 @@ from site_node.images.stability import stability_of_files
 
 
 @dataclass(frozen=True)
+class RefusedRegion:
+    """A region that could not be measured, and why."""
+
+    region: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class RegionFeatures:
     """The features of each region, a row each.
 
     Attributes:
         settings: the digest of the settings.
-        refused: the regions that could not be measured, with code and reason.
+        refused: the regions that could not be measured.
         partial: whether there are any of those.
     """
 
@@ -23,7 +32,7 @@ class RegionFeatures:
     version: str
     settings: str
     features: tuple[Mapping[str, object], ...]
-    refused: tuple[Mapping[str, str], ...] = ()
+    refused: tuple[RefusedRegion, ...] = ()
     partial: bool = False
     schema_version: int = 1
 
@@ -38,7 +47,7 @@ class FeatureStability:
     perturbations: Mapping[str, object]
     regions: int
     features: tuple[Mapping[str, object], ...]
-    refused: tuple[Mapping[str, str], ...] = ()
+    refused: tuple[RefusedRegion, ...] = ()
     partial: bool = False
     schema_version: int = 1
 
@@ -71,4 +80,6 @@ def stability(asked: Asked, *, csv: Path | None = None) -> FeatureStability:
 
 
 def _frozen(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    """The fields of a view: rows of features as they come, whose columns depend on the family."""
+    refused = tuple(RefusedRegion(**row) for row in found.get("refused", ()))
+    return {**found, "features": tuple(found["features"]), "refused": refused}

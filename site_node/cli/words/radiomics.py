@@ -18,9 +18,7 @@ def stability(found: FeatureStability) -> Output[FeatureStability]:
 
 
 def _rows(found: RegionFeatures | FeatureStability) -> dict[str, Any]:
-    said = {
-        name: [dict(row) for row in value] if isinstance(value, tuple) else value
-        for name, value in vars(found).items()
-        if name != "schema_version"
-    }
+    said = {name: value for name, value in vars(found).items() if name != "schema_version"}
+    said["features"] = [dict(row) for row in found.features]
+    said["refused"] = [vars(one) for one in found.refused]
     return said if found.partial else {k: v for k, v in said.items() if k not in ("refused", "partial")}

@@ -1,5 +1,6 @@
 """What a person calls from a notebook shows how it is called, and what it prints is what it does."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -58,3 +59,10 @@ def two() -> int:
 
 def test_an_example_that_no_longer_holds_is_told() -> None:
     assert "Expected:\n    2\nGot:\n    1\n" in failures(examples(two))
+
+
+def test_the_notebook_of_the_analysts_guide_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    guide = (ROOT / "docs" / "analyst-guide.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", guide, flags=re.MULTILINE | re.DOTALL)
+    exec(code, {})
+    assert "lifelines.CoxPHFitter" in capsys.readouterr().out
