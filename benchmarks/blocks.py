@@ -5,7 +5,20 @@
 20,000 features of 1,000 people at each of three sites, in one process, masked sums, questions and answers
 through their bytes. Each measurement has a process of its own; `mb` is how far it grew beyond what it held
 when it began. Studies list at most 5,000 variables, so "listed" is five studies of 4,000 one after the other.
-The CDM is SQLite, and its listed variables are 20 of the 20,000, times 1,000: each is a query of its own.
+The CDM is SQLite, and its listed variables are 20 of the 20,000: each is a query of its own.
+
+Measured 30 November 2026, 2 cores with a load of 12 from other work, one thread, Python 3.11, numpy 2.4:
+
+    20,000 features                     listed                              block
+    a study                             1.6 MB (5 x 319 kB)                 1.45 kB
+    parse it, at every site             86 ms (5 x 17 ms)                   0.4 ms
+    read it from a CDM of 1,000 people  1,285 s (64 ms each)                12.8 s, 18 MB
+    linear scan, 3 x 1,000 people       1.8 s, 75 MB, 10 rounds (5 x 2)     1.1 s, 30 MB, 3 rounds
+    ComBat and a scan after it          64 s (5 x 12.7), 193 MB, 20 rounds  3.6 s, 38 MB, 5 rounds
+
+CPU seconds of all sites and the center together. The listed columns themselves, 288 MB for 4,000 features of three
+sites, are in memory before and are not counted; a block's numbers lie in files. A parse of the listed study as
+YAML, once by its analyst, takes seconds more. 43,882 genes of 260 people take 1.2 s for ComBat and a scan.
 """
 
 import json
