@@ -16,9 +16,9 @@ Measured 30 November 2026, 2 cores with a load of 12 from other work, one thread
     linear scan, 3 x 1,000 people       1.8 s, 75 MB, 10 rounds (5 x 2)     1.1 s, 30 MB, 3 rounds
     ComBat and a scan after it          64 s (5 x 12.7), 193 MB, 20 rounds  3.6 s, 38 MB, 5 rounds
 
-CPU seconds of all sites and the center together. The listed columns themselves, 288 MB for 4,000 features of three
-sites, are in memory before and are not counted; a block's numbers lie in files. A parse of the listed study as
-YAML, once by its analyst, takes seconds more. 43,882 genes of 260 people take 1.2 s for ComBat and a scan.
+CPU seconds of all sites and the center together. The listed columns themselves, 288 MB for 4,000 features of
+three sites, are in memory before and are not counted; a block's numbers lie in files. 43,882 genes of 260
+people take 1.2 s for ComBat and a scan.
 """
 
 import json
