@@ -62,7 +62,11 @@ class Climb(Protocol):
     def reply(self, total: "Total", normal: Callable[[int], Floats] | None) -> Arrays:
         """The center's reply to a total in the basis of its round; `normal` draws its dither, if any."""
 
-    def follow(self, reply: Arrays, basis: Floats) -> None:
+    @property
+    def columns(self) -> Sequence[str]:
+        """The table's columns that its design is made of; empty where it is made of predictions."""
+
+    def follow(self, reply: Arrays, basis: Floats, *, full: bool) -> None:
         """Goes on at a site by the center's reply to a round, whose (p, p) basis this was."""
 
     def asked(self) -> Arrays:
@@ -71,8 +75,8 @@ class Climb(Protocol):
     def turned(self, arrays: Arrays, axes: Mapping[str, tuple[str, ...]], basis: Floats) -> Arrays:
         """A site's arrays in the (p, p) basis of the round; `axes` names those of each array."""
 
-    def agreed(self, question: Arrays, *, full: bool) -> Arrays:
-        """What every site says alike at the end, with all digits where `full`."""
+    def agreed(self, question: Arrays) -> Arrays:
+        """What every site says alike at the end, with all digits where all rounds were `full`."""
 
 
 Secret = Literal["", "climb", "close"]

@@ -35,6 +35,8 @@ class Times:
         return ONCE if asked else NEVER
 
 
+_AGREED = "Leaves at the end, the same from every site: the coefficients found and their covariance."
+
 ONCE, NEVER = Times(1, 1), Times(0, 0)
 
 
@@ -84,7 +86,8 @@ class SiteStep:
             ways = ["Leaves in a sum over sites, turned into a basis that only the sites know"]
         ways += ["Leaves in the clear, for this site"] if self.clear(spec) else []
         arrays = "; ".join(_in_words(self.declares.values(), sizes))
-        return [f"{way}, {times.words()}: {arrays}." for way in ways]
+        lines = [f"{way}, {times.words()}: {arrays}." for way in ways]
+        return lines + [_AGREED] * self.climbs(spec)
 
     def may_vary(self, name: str) -> bool:
         """Whether the numbers of this array of its question may change from one question to the next."""

@@ -52,6 +52,10 @@ class Requester(BaseModel):
     funding: str = Field(default="", max_length=500)
 
 
+Digits = Literal["full", "earned"]
+"""Of the results of designs that can be enumerated: all, or those that tell no more than guessing."""
+
+
 class Analysis(BaseModel):
     """One analysis of a study: a name, a protocol's spec, and the harmonizations that come before it."""
 
@@ -86,6 +90,11 @@ class Study(BaseModel):
     analyses: tuple[Analysis, ...] = Field(min_length=1, max_length=500)
     min_sites: int = Field(default=3, ge=1, le=50)
     thresholds: Thresholds = Thresholds()
+    digits: Digits = "earned"
+    """`full` wishes for results with all their digits; the strictest of the sites' policies decides.
+
+    A study that wishes for nothing has the hash that it always had.
+    """
     shown_per: dict[Name, Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["sd"]] = Field(
         default_factory=dict, max_length=500
     )
@@ -141,6 +150,8 @@ class Study(BaseModel):
         for late in ("requester", "shown_per", "blocks"):
             if not content[late]:
                 del content[late]  # a study without it has the hash that it had before the field
+        if self.digits == "earned":
+            del content["digits"]
         return canonical_json(content)
 
     def hash(self) -> str:

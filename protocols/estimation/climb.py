@@ -132,6 +132,7 @@ class Climb:
         start: (p,) coefficients, known to all.
         axis: of the step's arrays, the one along which its coefficients are.
         metric: the array whose inverse is the covariance.
+        columns: of the table, those that the design is made of; empty where it is made of predictions.
         kept: which positions of the step's coefficients are searched; all others are 0.
     """
 
@@ -141,13 +142,14 @@ class Climb:
         start: Floats,
         common: Mapping[str, Array],
         *,
+        columns: Sequence[str] = (),
         axis: str = "term",
         metric: str = "information",
         kept: tuple[int, ...] | None = None,
         length: int | None = None,
     ) -> None:
         self.step, self.common, self.axis, self.metric = step, common, axis, metric
-        self.size = len(start)
+        self.size, self.columns, self._full = len(start), columns, True
         self._kept = np.arange(self.size) if kept is None else np.array(kept)
         self._length = self.size if length is None else length
         self._ascent = _Ascent()
@@ -186,8 +188,11 @@ class Climb:
 
     # A site's half
 
-    def follow(self, reply: Arrays, basis: Floats) -> None:
+    def follow(self, reply: Arrays, basis: Floats, *, full: bool) -> None:
         """Goes on at a site by the center's reply to the round of this (p, p) basis.
+
+        Args:
+            full: whether every site let the result bear all its digits, as it answered that round.
 
         Raises:
             SiteError: tampered; a step is further than any search goes, or not one.
@@ -201,6 +206,7 @@ class Climb:
         if any(reply[name].shape != shape for name, shape in shapes.items() if name in reply):
             raise SiteError(Code.TAMPERED, "the center's reply to a climb is of another size")
         self._path.follow(reply, basis)
+        self._full = self._full and full
 
     def asked(self) -> Arrays:
         """The coefficients at which a site evaluates."""
@@ -214,7 +220,7 @@ class Climb:
         whole[np.ix_(self._kept, self._kept)] = basis
         return {name: _turned(array, axes[name], self.axis, whole) for name, array in arrays.items()}
 
-    def agreed(self, question: Arrays, *, full: bool) -> Arrays:
+    def agreed(self, question: Arrays) -> Arrays:
         """What every site says alike at the end: coefficients and covariance, or which terms were at fault.
 
         Raises:
@@ -228,7 +234,7 @@ class Climb:
         basis = question["basis"]
         coef, covariance = basis @ path.coef, basis @ path.covariance @ basis.T
         covariance = (covariance + covariance.T) / 2
-        if not full:
+        if not self._full:
             coef, covariance = rounded(coef, covariance)
         return {"coef": coef, "covariance": covariance}
 

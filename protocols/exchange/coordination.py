@@ -101,7 +101,8 @@ class Site:
         assert ask.climb is not None
         reply = told(joined)
         if not isinstance(reply, Code):
-            ask.climb.follow(reply, basis(self.secret, place, ask.climb.size))
+            turn = basis(self.secret, place, ask.climb.size)
+            ask.climb.follow(reply, turn, full=joined["full"])
         return reply
 
 
@@ -191,7 +192,7 @@ def join_round(
         else:
             joined.append(_join(study, question, ask, given))
         if ask.secret == "climb":
-            joined[-1]["full"] = all(answer.full for answer in answers.values())
+            joined[-1]["full"] = all(place in answer.whole() for answer in answers.values())
     return joined
 
 

@@ -18,7 +18,7 @@ from protocols.exchange.keys import public_text
 from protocols.exchange.rounds import Memory, Outcome, conduct
 from protocols.exchange.secret_basis import OPEN, basis
 from protocols.exchange.secure_sum import Member
-from protocols.exchange.site_answer import Shared, answer
+from protocols.exchange.site_answer import Shared, answer, bears_all_digits
 from protocols.exchange.start import UNSTARTED, Chance, Started
 from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundQuestion, RoundReply, digest
 
@@ -83,14 +83,16 @@ class LocalSites:
             for position, (ask, climb) in enumerate(zip(question.asks, climbs, strict=True))
         )
         where = question.study, question.run, question.round, site, asked
-        said = RoundAnswer(*where, answers, full=self.full)
+        asks = [replace(ask, climb=climb) for ask, climb in zip(question.asks, climbs, strict=True)]
+        full = tuple(self.full or bears_all_digits(self.tables[site], ask) for ask in asks)
+        said = RoundAnswer(*where, answers, full=full)
         reply = RoundReply.decode(RoundReply.of(said.encode(), said).encode())
         return reply.with_apart(RoundAnswer.decode(reply.sealed))
 
     def _one(
         self, site: str, ask: Ask, member: Member | None, number: int, place: tuple[str, int]
     ) -> Answered:
-        shared = Shared(partial(basis, OPEN, (number, place[1])), self.full)
+        shared = Shared(partial(basis, OPEN, (number, place[1])))
         try:
             release = answer(self.study, self.drawn[site], ask, self.thresholds, shared)
             said = member.protect(release, *place) if member else release.arrays

@@ -22,13 +22,14 @@ class Shared:
 
     Attributes:
         basis: the secret basis of the question, of a size.
-        full: whether results bear all their digits, by every site's policy.
         contributors: the sites with enough people for the analysis; None where no site has said so.
     """
 
     basis: Callable[[int], Floats] = np.eye
-    full: bool = False
     contributors: Sequence[str] | None = None
+
+
+_HUNDREDTHS = 1e-6  # of a hundredth: what rounding leaves of a whole number of them
 
 
 def people_of(study: Study, analysis: str, table: AnalysisTable) -> int:
@@ -64,7 +65,7 @@ def answer(
     step = analysis.steps[question.step]
     _check_way(spec, step, question)
     if question.secret == "close":
-        return agreed(_climb(question).agreed(question.arrays, full=shared.full))
+        return agreed(_climb(question).agreed(question.arrays))
     if question.secret:
         question = replace(question, arrays={**question.arrays, **_climb(question).asked()})
     step.check_question(question.arrays.keys())
@@ -93,6 +94,22 @@ def answer(
         return passed
     climb, axes = _climb(question), {name: declared.axes for name, declared in step.declares.items()}
     return turned(passed, climb.turned(passed.arrays, axes, shared.basis(climb.size)))
+
+
+def bears_all_digits(table: AnalysisTable, question: Ask) -> bool:
+    """Whether the result of a question's climb may bear all its digits though the policy is strict.
+
+    It may where this site's people cannot be enumerated by their covariates: at least half of them have a
+    value of one of these that lies between hundredths, and so tells them from all others.
+    """
+    known = [name for name in (question.climb.columns if question.climb else ()) if name in table.columns]
+    return any(_is_fine(table.column(name)) for name in known)
+
+
+def _is_fine(values: Floats) -> bool:
+    """Whether half of the (n,) values, and at least ten of them, lie between hundredths, each its own."""
+    between = values[np.isfinite(values) & (np.abs(100 * values - np.rint(100 * values)) > _HUNDREDTHS)]
+    return len(np.unique(between)) >= max(10, len(values) / 2)
 
 
 def _climb(question: Ask) -> Climb:

@@ -276,7 +276,7 @@ class RoundAnswer:
     Attributes:
         question: the digest of the question's bytes, so that an answer fits one question only.
         audit: site -> head of its audit: the answering site's, and those that it keeps of the other sites.
-        full: whether this site lets results bear all their digits.
+        full: whether this site lets the result of each question bear all its digits.
     """
 
     study: str
@@ -286,7 +286,11 @@ class RoundAnswer:
     question: str
     answers: tuple[Answered, ...]
     audit: Mapping[str, str] = field(default_factory=dict)
-    full: bool = False
+    full: tuple[bool, ...] = ()
+
+    def whole(self) -> set[int]:
+        """The positions of the questions whose results may bear all their digits, as this site sees it."""
+        return {place for place, full in enumerate(self.full) if full}
 
     def encode(self) -> bytes:
         """The canonical bytes, which every site of the run may read; of answers apart they hold digests."""
@@ -301,19 +305,20 @@ class RoundAnswer:
                 "question": self.question,
                 "answers": answers,
                 "audit": self.audit,
-                "full": self.full,
+                "full": list(self.full),
             }
         )
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The answer of canonical bytes. Raises WireError."""
-        kinds = {"study": str, "run": str, "round": int, "site": str, "question": str, "full": bool}
-        content = message_fields(data, kinds | {"answers": list, "audit": dict})
+        kinds = {"study": str, "run": str, "round": int, "site": str, "question": str}
+        content = message_fields(data, kinds | {"answers": list, "audit": dict, "full": list})
         try:
             answers = tuple(_said_of_data(a) for a in content["answers"])
             heads = {str(site): str(head) for site, head in content["audit"].items()}
-            answer = cls(**{name: content[name] for name in kinds}, answers=answers, audit=heads)
+            known = {name: content[name] for name in kinds}
+            answer = cls(**known, answers=answers, audit=heads, full=tuple(map(bool, content["full"])))
             if answer.encode() != data:
                 raise ValueError
         except (AttributeError, KeyError, TypeError, ValueError):

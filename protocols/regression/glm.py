@@ -280,7 +280,8 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
             starts = [np.append(coef, log_theta) for log_theta in _THETAS]
             basis = block_diag(basis, 1.0)
         common = {"shift": shift, "scale": scale}
-        climbs = [Climb("derivatives", at, common, metric="expected") for at in starts]
+        columns = spec.covariates
+        climbs = [Climb("derivatives", at, common, columns=columns, metric="expected") for at in starts]
         centre = total["outcome"][3] / total["n"]
         *replies, exposed = yield (*(climb.ask() for climb in climbs), ask("exposures", centre=centre))
         best = int(np.argmax([float(reply["loglik"]) for reply in replies]))

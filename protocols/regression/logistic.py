@@ -157,7 +157,8 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
         moments = yield plainly("moments")
         known = yield from refined(moments, spec.covariates, step="moments")
         shift, scale = known.location, known.scale
-        climb = Climb("derivatives", np.zeros(len(spec.terms())), {"shift": shift, "scale": scale})
+        common = {"shift": shift, "scale": scale}
+        climb = Climb("derivatives", np.zeros(len(spec.terms())), common, columns=spec.covariates)
         start = yield climb.ask()
         people = int(start["n"]), int(start["n_events"])
         if people[1] in (0, people[0]):

@@ -227,7 +227,8 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
                 "merge these levels",
             )
         zero = np.zeros(len(spec.searched()))
-        climb = Climb("derivatives", zero, {"shift": shift, "scale": scale})
+        common = {"shift": shift, "scale": scale}
+        climb = Climb("derivatives", zero, common, columns=spec.covariates)
         basis = _each_level(spec, original_scale(shift, scale))
         found = yield from climbed(climb, (yield climb.ask()), spec.searched(), basis)
         return result(spec, found.coef, found.covariance, found.loglik, counts, found.evaluations)

@@ -110,7 +110,8 @@ def _by_site(spec: CoxSpec) -> Coordination[tuple[_Fit, _Found]]:
     first, *others = yield (plainly("moments"), *_intervals(spec))
     known = yield from refined(first, spec.covariates, step="moments", people="rows")
     scale = _sample_scale(known.total, known.scale)
-    climb = Climb("derivatives", np.zeros(len(scale)), {"scale": scale}, axis="covariate")
+    zero, common = np.zeros(len(scale)), {"scale": scale}
+    climb = Climb("derivatives", zero, common, columns=spec.covariates, axis="covariate")
     start = yield climb.ask()
     fit = _fit_by_site(spec, known.location, scale, start, others)
     top = yield from climbed(climb, start, spec.covariates, np.diag(1 / scale))

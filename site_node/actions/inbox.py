@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cdm.cohorts.cohort import AtlasCohort
 from protocols.core.protocol import protocol as known_protocol
-from protocols.core.study import Requester, Study
+from protocols.core.study import Digits, Requester, Study
 from protocols.runtime.accounts.machine import unix_user
 from site_node.agent import simulation
 from site_node.agent.simulation import Simulation
@@ -48,6 +48,7 @@ class StudyView:
         blocks: each one's rule, with the length and hash of its list of names.
         leaves: what would leave the site, a line per array.
         floors: the study's own; the stricter of these and the policy's hold.
+        digits: "full" where the study wishes its results so and this site's policy allows it, else "earned".
         sealing: None before the study is approved.
         faults: why this site's policy does not admit it; empty if it does.
     """
@@ -63,6 +64,7 @@ class StudyView:
     leaves: tuple[str, ...]
     min_sites: int
     floors: Mapping[str, float]
+    digits: Digits
     hash: str
     sealing: Sealing | None
     faults: tuple[str, ...]
@@ -102,7 +104,7 @@ def shown(home: Path, study: str) -> StudyView:
         InputError: no study in the inbox is called that, or more than one.
     """
     found = approvals.find(home, study)
-    content = json.loads(found.canonical())
+    content, policy = json.loads(found.canonical()), read_policy(home)
     kept = sealing.sealed(home, found)
     return StudyView(
         name=found.name,
@@ -116,9 +118,10 @@ def shown(home: Path, study: str) -> StudyView:
         leaves=tuple(found.describe()),
         min_sites=found.min_sites,
         floors=content["thresholds"],
+        digits=policy.digits_of(found),
         hash=found.hash(),
         sealing=None if kept is None else _sealing(kept),
-        faults=tuple(read_policy(home).faults(found)),
+        faults=tuple(policy.faults(found)),
     )
 
 

@@ -22,7 +22,7 @@ from protocols.core.table import AnalysisTable, Integers
 from protocols.exchange.keys import kept_signing_key, noise_secret, verifying_key
 from protocols.exchange.proposal import Proposal
 from protocols.exchange.secure_sum import Member
-from protocols.exchange.site_answer import Shared, answer, people_of
+from protocols.exchange.site_answer import Shared, answer, bears_all_digits, people_of
 from protocols.exchange.start import Chance, EndMessage, StartMessage
 from protocols.exchange.wire import (
     Answered,
@@ -169,7 +169,7 @@ class Agent:
         )
         heads = audit_heads.told(self.home, question, self.site)
         where = question.study, question.run, question.round, self.site, asked
-        body = RoundAnswer(*where, answers, heads, full=True)
+        body = RoundAnswer(*where, answers, heads, full=self._digits(admission, [ask for ask, _ in asks]))
         reply = RoundReply.of(seal(body.encode(), self._key, "answer"), body).encode()
         if any(isinstance(s, Release) for s in said):
             ledger.keep_people(self.home, people)
@@ -210,6 +210,16 @@ class Agent:
             return answer(study, table, ask, admission.floors, shared)
         except ShadowgraphError as error:
             return error.code
+
+    def _digits(self, admission: Admission, asks: list[Ask]) -> tuple[bool, ...]:
+        """Whether this site lets the result of each question bear all its digits."""
+        if admission.policy.digits_of(admission.study) == "full":
+            return (True,) * len(asks)
+        try:
+            table = self._table(admission.study, admission.approval.decided_at)
+        except ShadowgraphError:
+            return (False,) * len(asks)
+        return tuple(ask.climb is not None and bears_all_digits(table, ask) for ask in asks)
 
     def _table(self, study: Study, decided_at: str) -> AnalysisTable:
         """The study's table, built once per approval: all its rounds see the same people and values."""

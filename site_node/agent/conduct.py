@@ -54,7 +54,6 @@ class Conductor:
             SiteError: tampered; what is asked is another question, or an answer is not what its site signed.
         """
         answers = self._signed_answers(question, relayed) if question.round else {}
-        full = all(answer.full for answer in answers.values())
         own = self._copy(study, question, answers, run).asks or ()
         if len(own) != len(question.asks) or not all(map(is_that_question, question.asks, own)):
             raise SiteError(Code.TAMPERED, "the question is not the one that follows from the study")
@@ -63,7 +62,6 @@ class Conductor:
                 replace(ask, climb=mine.climb),
                 Shared(
                     partial(basis, run.secret, (question.round, place)),
-                    full,
                     run.started.contributors.get(ask.analysis, ()),
                 ),
             )

@@ -10,7 +10,7 @@ from protocols import CATALOGUE
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, SiteError
 from protocols.core.protocol import protocol, specs_in
-from protocols.core.study import Study
+from protocols.core.study import Digits, Study
 from site_node.governance import audit
 
 FILE = "policy.toml"
@@ -44,6 +44,16 @@ class Policy(BaseModel):
         default_factory=dict,
         description="for a protocol, the institutions whose studies may run it; any, where it is not named",
     )
+
+    digits: Digits = Field(
+        default="earned",
+        description="full: results of studies that wish it bear all digits; earned: those of designs that "
+        "can be enumerated are rounded",
+    )
+
+    def digits_of(self, study: Study) -> Digits:
+        """What this site lets a study's results bear: all digits, where both want it."""
+        return "full" if self.digits == study.digits == "full" else "earned"
 
     def faults(self, study: Study) -> list[str]:
         """Why this policy does not admit a study, rule by rule; empty if it does."""
@@ -103,6 +113,7 @@ def write_policy(home: Path, policy: Policy) -> None:
         f"min_sites = {policy.min_sites}",
         f"plain_sums = {str(policy.plain_sums).lower()}",
         f"requester_needed = {str(policy.requester_needed).lower()}",
+        f'digits = "{policy.digits}"',
         "",
         "[protocols]",
         *(f'{name} = "{version}"' for name, version in policy.protocols.items()),

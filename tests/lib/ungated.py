@@ -26,11 +26,11 @@ def estimated(
         if climb is None:
             return total(ask, ask.arrays)
         if ask.secret == "close":
-            return climb.agreed(ask.arrays, full=True)
+            return climb.agreed(ask.arrays)
         joined = total(ask, {**ask.arrays, **climb.asked()})
         assert isinstance(joined, Total)
         reply = climb.reply(joined, None)
-        climb.follow(reply, np.eye(climb.size))
+        climb.follow(reply, np.eye(climb.size), full=True)
         return reply
 
     def total(ask: Ask, asked: Arrays) -> Total | PerSite:

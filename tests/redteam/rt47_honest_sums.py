@@ -14,9 +14,12 @@ from scipy.special import expit
 from protocols.core.disclosure import Release, Thresholds, release
 from protocols.core.table import AnalysisTable, Floats
 from protocols.exchange import coordination, site_answer
+from protocols.regression.logistic import LogisticResult
 from site_node.agent import agent, conduct
+from site_node.governance.policy import changed
+from tests.lib.agents import Agents
 from tests.lib.lying_coordinator import drawn, pooled, read_rows, weaken
-from tests.lib.overheard import Overheard, overheard
+from tests.lib.overheard import Overheard, overheard, overheard_of
 from tests.lib.studies import a_study_of
 from tests.redteam.attack import Figure, attack
 
@@ -128,7 +131,7 @@ def _with_a_floor_of_one(*args: Any, thresholds: Thresholds, **others: Any) -> R
     return release(*args, thresholds=lower, **others)
 
 
-def _genes(count: int, share: float) -> Callable[[np.random.Generator, int], dict[str, Floats]]:
+def genes(count: int, share: float) -> Callable[[np.random.Generator, int], dict[str, Floats]]:
     """How a site's 0/1 covariates and an outcome that depends on them are drawn."""
 
     def columns(draw: np.random.Generator, people: int) -> dict[str, Floats]:
@@ -139,16 +142,16 @@ def _genes(count: int, share: float) -> Callable[[np.random.Generator, int], dic
     return columns
 
 
-def _small_cells(tables: Mapping[str, AnalysisTable], names: list[str], read: Floats | None) -> Figure:
+def small_cells(tables: Mapping[str, AnalysisTable], names: list[str], read: Floats | None) -> Figure:
     """How many of the cells of one to nine people of the joint table were read."""
-    patterns = _patterns(len(names))
-    truth = np.array([(pooled(tables, *names) == p).all(axis=1).sum() for p in patterns])
+    found = patterns(len(names))
+    truth = np.array([(pooled(tables, *names) == p).all(axis=1).sum() for p in found])
     small = (truth > 0) & (truth < 10)
     hits = 0 if read is None else int((np.rint(read) == truth)[small].sum())
     return Figure(hits, f"of {small.sum()} cells of one to nine people")
 
 
-def _patterns(count: int) -> Floats:
+def patterns(count: int) -> Floats:
     return ((np.arange(2**count)[:, None] >> np.arange(count)) & 1).astype(float)
 
 
@@ -159,28 +162,28 @@ def _patterns(count: int) -> Floats:
 )
 def joint_table(folder: Path, weakened: bool) -> Figure:
     names = [f"g{j}" for j in range(4)]
-    tables = drawn(_genes(4, 0.3), 80)
+    tables = drawn(genes(4, 0.3), 80)
     spec = {"protocol": "logistic", "outcome": "y", "covariates": names}
     study = a_study_of([*names, "y"], {"name": "a", "spec": spec})
     with (
-        weaken(conduct, "basis", _no_basis, weakened),
-        weaken(coordination, "basis", _no_basis, weakened),
+        weaken(conduct, "basis", no_basis, weakened),
+        weaken(coordination, "basis", no_basis, weakened),
     ):
         held = overheard(folder, study, tables)
-    return _small_cells(tables, names, _by_information(held, names))
+    return small_cells(tables, names, by_information(held, names))
 
 
-def _no_basis(secret: bytes, place: tuple[int, int], size: int) -> Floats:
+def no_basis(secret: bytes, place: tuple[int, int], size: int) -> Floats:
     """That of sites which show their derivatives as they are."""
     return np.eye(size)
 
 
-def _by_information(held: Overheard, names: list[str]) -> Floats | None:
+def by_information(held: Overheard, names: list[str]) -> Floats | None:
     """Counts of patterns from the information at several coefficients, which is linear in them.
 
     The coefficients follow from the center's own replies, if these are in the basis of the covariates.
     """
-    z = np.column_stack([np.ones(2 ** len(names)), _patterns(len(names))])
+    z = np.column_stack([np.ones(2 ** len(names)), patterns(len(names))])
     rows, right, coef = [], [], np.zeros(z.shape[1])
     for ask, joined in held.asked:
         if ask.secret == "climb" and "sum" in joined:
@@ -199,20 +202,26 @@ def _by_information(held: Overheard, names: list[str]) -> Floats | None:
     "RT67",
     "the joint table of three 0/1 covariates from the published coefficients and covariance alone",
     works_from=2,
-    undefended="results are published to their last digit",
 )
 def from_the_paper(folder: Path, weakened: bool) -> Figure:
     names = [f"g{j}" for j in range(3)]
-    tables = drawn(_genes(3, 0.2), 80)
+    tables = drawn(genes(3, 0.2), 80)
     spec = {"protocol": "logistic", "outcome": "y", "covariates": names}
-    held = overheard(folder, a_study_of([*names, "y"], {"name": "a", "spec": spec}), tables)
-    if held.outcome is None:
-        return _small_cells(tables, names, None)
-    found = held.outcome["a"]
-    z = np.column_stack([np.ones(8), _patterns(3)])
+    digits = "full" if weakened else "earned"
+    agents = Agents(folder, a_study_of([*names, "y"], {"name": "a", "spec": spec}, digits=digits), tables)
+    for home in agents.homes.values():
+        changed(home, "digits", digits)
+    held = overheard_of(agents)
+    return small_cells(tables, names, held.outcome and by_covariance(held.outcome["a"]))
+
+
+def by_covariance(found: LogisticResult) -> Floats:
+    """Counts of patterns of 0/1 covariates from coefficients and covariance, by least squares."""
+    count = len(found.coef) - 1
+    z = np.column_stack([np.ones(2**count), patterns(count)])
     weight = expit(z @ found.coef) * expit(-z @ found.coef)
     information = np.linalg.inv(found.covariance)
-    pairs = [(j, k) for j in range(4) for k in range(j + 1, 4)] + [(0, 0)]
-    rows = [np.ones(8), *(weight * z[:, j] * z[:, k] for j, k in pairs)]
+    pairs = [(j, k) for j in range(count + 1) for k in range(j + 1, count + 1)] + [(0, 0)]
+    rows = [np.ones(len(z)), *(weight * z[:, j] * z[:, k] for j, k in pairs)]
     right = [found.n, *(information[j, k] for j, k in pairs)]
-    return _small_cells(tables, names, np.linalg.lstsq(np.array(rows), np.array(right), rcond=None)[0])
+    return np.linalg.lstsq(np.array(rows), np.array(right), rcond=None)[0]

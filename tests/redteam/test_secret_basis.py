@@ -10,6 +10,7 @@ from protocols.core.protocol import Ask
 from protocols.core.table import AnalysisTable
 from protocols.exchange.local import run_locally
 from protocols.exchange.wire import Apart, RoundAnswer, RoundQuestion, WireError, unpack, unseal
+from site_node.governance.policy import changed
 from tests.lib.agents import Agents, Message, Relayed
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.studies import a_study_of
@@ -76,6 +77,23 @@ def test_a_question_of_a_climb_bears_no_coefficient_and_its_relay_no_sum(agents:
 
     agents.run(watched)
     assert climbs > 8
+
+
+@pytest.mark.parametrize("allowing", ["abc", "ab"])
+def test_the_strictest_of_the_sites_decides_about_digits(tmp_path: Path, allowing: str) -> None:
+    whole = {
+        name: table.with_columns({c: np.rint(2 * table.column(c)) for c in COVARIATES})
+        for name, table in TABLES.items()
+    }
+    wish = a_study_of([*COVARIATES, "y"], LOGISTIC, digits="full")
+    agents = Agents(tmp_path, wish, whole)
+    for site in allowing:
+        changed(agents.homes[site], "digits", "full")
+    found = agents.run()["odds"]
+    full = run_locally(wish, list(whole.values()))["odds"]
+    same = np.isclose(found.coef, full.coef, rtol=1e-10, atol=0)
+    assert same.all() if allowing == "abc" else not same.any()
+    np.testing.assert_allclose(found.coef, full.coef, rtol=0, atol=0.075 * full.se.max())
 
 
 FALSE_REPLIES = {

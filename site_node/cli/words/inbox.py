@@ -37,6 +37,7 @@ def study(view: StudyView) -> Row:
         "what would leave": list(view.leaves),
         "sites at least": view.min_sites,
         "floors": dict(view.floors),
+        "digits of results": view.digits,
         "hash": view.hash,
         "sealed cohort": _sealed(view.sealing),
         "this site's policy": list(view.faults) or "admits it",
