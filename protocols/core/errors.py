@@ -55,6 +55,7 @@ class Code(StrEnum):
     ALREADY_EXISTS = "already-exists"
     TAMPERED = "tampered"
     NEWER_VERSION = "newer-version"
+    CLOCK_SET_BACK = "clock-set-back"
     # who asks
     NOT_SIGNED_IN = "not-signed-in"
     NOT_ALLOWED = "not-allowed"

@@ -9,7 +9,7 @@ from site_node.administration import backup as archives
 from site_node.administration import enrolment, processes, setup
 from site_node.administration.backup import BackedUp, Restored
 from site_node.administration.processes import Reach
-from site_node.governance import audit, peers
+from site_node.governance import approvals, audit, clock, peers
 from site_node.home import membership
 from site_node.home.cdm import open_cdm
 from site_node.home.config import load
@@ -67,6 +67,14 @@ class SiteStatus:
     is_running: bool
     center: Reach
     processes: tuple[Process, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class AcceptedClock:
+    """A site that goes by the present time again."""
+
+    approvals_taken_back: int
     schema_version: int = 1
 
 
@@ -195,6 +203,19 @@ def status(home: Path) -> SiteStatus:
             Process(name, one["pid"], str(one["state"]), one["restarts"]) for name, one in running.items()
         ),
     )
+
+
+def accept_clock(home: Path) -> AcceptedClock:
+    """The site whose clock is right although a later time was seen here; every approval is taken back.
+
+    Raises:
+        InputError: there is no site in `home`.
+    """
+    settings = load(home)
+    taken_back = approvals.withdraw_all(settings.home)
+    clock.accept(settings.home)
+    audit.act(settings.home, "clock-accepted", approvals_taken_back=taken_back)
+    return AcceptedClock(taken_back)
 
 
 def backup(home: Path, archive: Path) -> BackedUp:

@@ -107,6 +107,18 @@ def status(home: Home = Path(".")) -> Output[Any]:
     return Output(site.status(home), words.status)
 
 
+@app.command("accept-clock")
+def accept_clock(home: Home = Path(".")) -> Output[Any]:
+    """Go by the present time although a later one was seen; every approval is taken back, to be renewed.
+
+    Example: shadowgraph site accept-clock --home /srv/shadowgraph
+    """
+    from site_node.actions import site
+    from site_node.cli.words import site as words
+
+    return Output(site.accept_clock(home), words.accepted_clock)
+
+
 @app.command()
 def backup(
     archive: Annotated[Path, typer.Argument(help="the file to write; it holds patients' rows and keys")],

@@ -11,7 +11,7 @@ from protocols.core.protocol import specs_in
 from protocols.core.study import Study, parse_study
 from protocols.runtime.accounts.machine import unix_user
 from protocols.runtime.database import insert
-from site_node.governance import audit
+from site_node.governance import audit, clock
 from site_node.home.register import now, register
 
 
@@ -146,8 +146,8 @@ def decide(
 
     Beside the name of who decided stands the Unix user, whom nobody types in.
     """
-    decided = _decided(by, days)
     with register(home) as db:
+        decided = _decided(db, by, days)
         insert(
             db,
             "approval",
@@ -173,9 +173,9 @@ def approve_standing(
     home: Path, protocol: str, *, by: str, max_studies: int, max_variables: int, days: int
 ) -> None:
     """Lets studies that use this one protocol alone pass without a look, up to a number and a date."""
-    decided = _decided(by, days)
     limits = {"max_studies": max_studies, "max_variables": max_variables}
     with register(home) as db:
+        decided = _decided(db, by, days)
         insert(db, "standing_approval", "replace", protocol=protocol, **limits, **decided)
     audit.record(
         home,
@@ -188,8 +188,13 @@ def approve_standing(
     )
 
 
-def _decided(by: str, days: int) -> dict[str, str]:
-    """Who decides, now, and until when it holds: columns of both kinds of approval."""
+def _decided(db: Connection, by: str, days: int) -> dict[str, str]:
+    """Who decides, now, and until when it holds: columns of both kinds of approval.
+
+    Raises:
+        InputError: clock-set-back.
+    """
+    clock.refuse_set_back(db)
     at = now()
     return {
         "decided_by": by,
@@ -252,7 +257,7 @@ def _approval(db: Connection, study_hash: str, study: Study) -> Approval:
         passes = _passes_by_standing_approvals(db, study_hash, study)
         return Approval(State.APPROVED if passes else State.PENDING, standing=passes)
     state = State(row["decision"])
-    if state is State.APPROVED and datetime.fromisoformat(row["expires_at"]) < now():
+    if state is State.APPROVED and datetime.fromisoformat(row["expires_at"]) < clock.latest(db):
         state = State.EXPIRED
     return Approval(state, str(row["decided_at"]), int(row["max_runs"]))
 
@@ -263,10 +268,11 @@ def _passes_by_standing_approvals(db: Connection, study_hash: str, study: Study)
     others = db.execute(
         "SELECT count(DISTINCT study) AS n FROM run WHERE standing AND study <> ?", (study_hash,)
     ).fetchone()["n"]
+    at = clock.latest(db)
     used = {spec.protocol for analysis in study.analyses for spec in specs_in(analysis.spec)}
     return all(
         name in rows
-        and datetime.fromisoformat(rows[name]["expires_at"]) >= now()
+        and datetime.fromisoformat(rows[name]["expires_at"]) >= at
         and others < rows[name]["max_studies"]
         and study.width() <= rows[name]["max_variables"]
         for name in used

@@ -102,7 +102,12 @@ CREATE TABLE statement (
 );
 """
 
-STEPS = (_FIRST, _UNIX_USERS, _JOINED_ROUNDS, _AUDIT_HEADS, _STARTS, _STATEMENTS)
+# The latest time that decisions were looked at, so that a clock set back brings no approval to life again.
+_LATEST_TIME = """
+CREATE TABLE latest_time (one INTEGER PRIMARY KEY CHECK (one = 1), at TEXT NOT NULL);
+"""
+
+STEPS = (_FIRST, _UNIX_USERS, _JOINED_ROUNDS, _AUDIT_HEADS, _STARTS, _STATEMENTS, _LATEST_TIME)
 
 
 @contextmanager

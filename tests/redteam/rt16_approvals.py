@@ -1,10 +1,8 @@
 """RT16 to RT18, RT33, RT34, RT61: a coordinator is answered though nobody at the site said yes to this."""
 
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +15,7 @@ from protocols.exchange import coordination, site_answer
 from protocols.exchange.coordination import StudyCoordination
 from protocols.exchange.site_answer import Shared, answer
 from site_node.agent import admission, agent
-from site_node.governance import approvals, ledger
+from site_node.governance import approvals, clock, ledger
 from site_node.governance.approvals import Approval, State
 from site_node.governance.policy import Policy
 from tests.lib.attacked_site import AttackedSite
@@ -172,19 +170,13 @@ def thousand_numbers(folder: Path, weakened: bool) -> Figure:
     "RT34",
     "the site's clock is set back: an approval that had expired is valid again",
     works_from=1,
-    undefended="expiry is compared with the clock of the moment",
 )
 def clock_back(folder: Path, weakened: bool) -> Figure:
     site, study = AttackedSite(folder), a_study()
     site.approve(study, days=1)
-    now = approvals.now
-    with ExitStack() as clock:
-        clock.enter_context(weaken(approvals, "now", lambda: now() + timedelta(days=2), True))
+    now = clock.now
+    with weaken(clock, "now", lambda: now() + timedelta(days=2), True):
         site.ask(study, *_first(study))  # a day later the site has noticed that it is over
     site.restart()
-    with weaken(approvals, "_approval", _not_kept, weakened):
+    with weaken(clock, "latest", lambda db: now(), weakened):
         return Figure(_answers(site.ask(study, *_first(study))), "of 1 expired approvals revived")
-
-
-def _not_kept(*_: Any) -> Approval:
-    return Approval(State.APPROVED, "2026-01-01T00:00:00+00:00", 99)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from site_node.actions.site import JoinedSite, MadeSite, RenewedSite, SiteStatus, StoppedSite
+from site_node.actions.site import AcceptedClock, JoinedSite, MadeSite, RenewedSite, SiteStatus, StoppedSite
 from site_node.administration.backup import BackedUp, Restored
 from site_node.administration.processes import REACHED
 
@@ -55,6 +55,11 @@ def status(site: SiteStatus) -> Row:
             for one in site.processes
         ],
     }
+
+
+def accepted_clock(site: AcceptedClock) -> Row:
+    """How many decisions are to be made again."""
+    return {"approvals taken back": site.approvals_taken_back, "next": "approve again what shall go on"}
 
 
 def stopped(site: StoppedSite) -> Row:
