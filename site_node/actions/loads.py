@@ -18,6 +18,7 @@ from site_node.governance import audit
 from site_node.home.cdm import opened_cdm
 from site_node.home.config import SiteConfig, load
 from site_node.ingest import fhir_servers, loading, receiving
+from site_node.ingest.receiving import Tls
 from site_node.sources.dicom.copies import copy_folder
 from site_node.sources.fhir import Validate
 from site_node.sources.genomics import Told
@@ -254,15 +255,17 @@ def listen(
     bind: str = "127.0.0.1",
     own_title: str = receiving.OWN_TITLE,
     name: str = "pacs",
+    tls: Tls | None = None,
     stop: Event,
 ) -> Iterator[Progress | Listening | Received]:
     """What comes from allowed senders (C-STORE) until `stop`: when the port is open, objects so far, the sum.
 
     Raises:
-        SiteError: no sender is allowed. InputError: the extra for DICOM messages is not installed.
+        SiteError: no sender is allowed.
+        InputError: the extra for DICOM messages is not installed, or the files for TLS are not usable.
     """
     config = load(home)
-    audit.act(home, "listening", source=name, allowed=len(allow))
+    audit.act(home, "listening", source=name, allowed=len(allow), tls=int(tls is not None))
 
     def work(tell: Callable[[Any], None]) -> Received:
         counts = receiving.listen(
@@ -272,6 +275,7 @@ def listen(
             own_title=own_title,
             bind=bind,
             port=port,
+            tls=tls,
             stop=stop,
             serves=lambda opened: tell(Listening(own_title, bind, opened)),
             progress=counted(tell),
@@ -279,6 +283,19 @@ def listen(
         return Received(**counts)
 
     return as_events(work)
+
+
+def tls_of(certificate: Path | None, key: Path | None, authority: Path | None) -> Tls | None:
+    """The files for TLS that were named; None where none was.
+
+    Raises:
+        InputError: a certificate without its key, or a key or an authority without a certificate.
+    """
+    if certificate is None and key is None and authority is None:
+        return None
+    if certificate is None or key is None:
+        raise InputError(Code.INVALID_INPUT, "TLS needs a certificate and its key", "--certificate and --key")
+    return Tls(certificate, key, authority)
 
 
 def deidentify(home: Path, source: Path, out: Path) -> Iterator[Progress | Copied]:

@@ -68,6 +68,11 @@ def listen(
     bind: Bind = "127.0.0.1",
     own_title: OwnTitle = "SHADOWGRAPH",
     name: Annotated[str, typer.Option(help="what this source is called here")] = "pacs",
+    certificate: Annotated[Path | None, typer.Option(help="PEM; with --key the listener speaks TLS")] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM of the certificate's private key")] = None,
+    authority: Annotated[
+        Path | None, typer.Option(help="PEM of the authority of the certificates that senders have to show")
+    ] = None,
     home: Home = Path("."),
 ) -> Output[Any]:
     """Receive images that a PACS or scanner sends (C-STORE), until SIGTERM or Ctrl-C; nobody may by default.
@@ -79,9 +84,9 @@ def listen(
     from site_node.cli.words import data as words
 
     with _stopped_by_signals() as stop:
-        senders = tuple(allow or ())
+        senders, tls = tuple(allow or ()), loads.tls_of(certificate, key, authority)
         events = loads.listen(
-            home, allow=senders, port=port, bind=bind, own_title=own_title, name=name, stop=stop
+            home, allow=senders, port=port, bind=bind, own_title=own_title, name=name, tls=tls, stop=stop
         )
         return Output(heard(events, "objects"), words.received)
 

@@ -1,7 +1,9 @@
 """From a PACS into the site's CDM: a pull that goes on where the last ended, and a listener for pushes."""
 
 import re
+import ssl
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from time import time
@@ -26,6 +28,43 @@ ENTITY = re.compile(
 )
 OWN_TITLE = "SHADOWGRAPH"
 QUIET_S = 10.0  # without a new object of a study before it is loaded
+
+
+@dataclass(frozen=True)
+class Tls:
+    """The files with which a listener speaks TLS (PS3.15, B.12).
+
+    Attributes:
+        certificate, key: its own, in PEM.
+        authority: of the certificates that callers have to show; any caller may connect where it is None.
+    """
+
+    certificate: Path
+    key: Path
+    authority: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """What the listener's socket is wrapped in: TLS 1.2 or newer.
+
+        Raises:
+            InputError: a file is not there, or not what it should be.
+        """
+        for path in filter(None, (self.certificate, self.key, self.authority)):
+            if not path.is_file():
+                raise not_found(path)
+        made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            made.load_cert_chain(self.certificate, self.key)
+            if self.authority is not None:
+                made.load_verify_locations(self.authority)
+                made.verify_mode = ssl.CERT_REQUIRED
+        except ssl.SSLError:
+            raise InputError(
+                Code.INVALID_INPUT,
+                f"{self.certificate.name} and {self.key.name} are not a certificate with its key in PEM",
+            ) from None
+        return made
 
 
 def is_pacs(source: str) -> bool:
@@ -96,6 +135,7 @@ def listen(
     own_title: str = OWN_TITLE,
     bind: str = "",
     port: int,
+    tls: Tls | None = None,
     quiet_s: float = QUIET_S,
     stop: Event,
     serves: Callable[[int], None] = lambda port: None,
@@ -123,7 +163,8 @@ def listen(
         return fault
 
     try:
-        with _messages().listening(own_title, bind, port, allowed, keep) as server:
+        context = None if tls is None else tls.context()
+        with _messages().listening(own_title, bind, port, allowed, keep, context) as server:
             serves(server.server_address[1])
             while not stop.wait(min(quiet_s, 1.0)):
                 if studies := inbox.pending(quiet_since=time() - quiet_s):

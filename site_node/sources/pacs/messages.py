@@ -5,6 +5,7 @@ not even a byte is accepted.
 """
 
 import logging
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ SUCCESS, NOT_KEPT, NO_SPACE = 0x0000, 0xB006, 0xA700  # C-STORE statuses: B006 i
 PENDING = (0xFF00, 0xFF01)
 TIMEOUT_S = 60.0
 MAX_ASSOCIATIONS = 8
+MOST_PDU_BYTES = 2**20
+"""A PDU that says it is longer ends the connection: ours are 16 KiB, a request with all contexts below 64."""
 OBJECTS = [*IMAGES, *REGIONS]
 
 Keep = Callable[[bytes], object]
@@ -141,12 +144,17 @@ class Messages:
 
 @contextmanager
 def listening(
-    own_title: str, bind: str, port: int, allowed: Sequence[str], keep: Keep
+    own_title: str,
+    bind: str,
+    port: int,
+    allowed: Sequence[str],
+    keep: Keep,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[ThreadedAssociationServer]:
     """A C-STORE server for callers with an allowed AE title; each object goes to `keep` as a DICOM file.
 
     `bind` is the address to listen on, loopback where it is empty; `port` 0 takes a free one. What `keep`
-    returns, unless None, says that the object was not kept.
+    returns, unless None, says that the object was not kept. With `tls` it speaks nothing else.
 
     Raises:
         ValueError: nobody is allowed to call.
@@ -162,9 +170,13 @@ def listening(
     entity.add_supported_context(VERIFICATION)
     for sop_class in OBJECTS:
         entity.add_supported_context(sop_class, AllTransferSyntaxes)
-    handlers: list[Any] = [(evt.EVT_C_STORE, lambda event: _received(event, keep))]
+    handlers: list[Any] = [
+        (evt.EVT_CONN_OPEN, _bound_pdus),
+        (evt.EVT_C_STORE, lambda event: _received(event, keep)),
+    ]
+    address = bind or "127.0.0.1", port
     try:
-        server = entity.start_server((bind or "127.0.0.1", port), block=False, evt_handlers=handlers)
+        server = entity.start_server(address, block=False, ssl_context=tls, evt_handlers=handlers)
     except OSError:
         raise UnreachableError(
             Code.SOURCE_UNREACHABLE,
@@ -176,6 +188,24 @@ def listening(
         yield server
     finally:
         server.shutdown()
+
+
+def _bound_pdus(event: evt.Event) -> None:
+    """Bounds what one PDU of a caller, who may be anybody, can make this process hold.
+
+    pynetdicom reads as many bytes as the PDU says that it has, up to 4 GiB, before it looks at the caller's
+    title (issue 1086 of pynetdicom, open in 3.0.4).
+    """
+    connection: Any = event.assoc.dul.socket
+    read = connection.recv
+
+    def bounded(length: int) -> bytearray:
+        if length > MOST_PDU_BYTES:
+            raise OSError("a PDU of more bytes than any caller needs")
+        found: bytearray = read(length)
+        return found
+
+    connection.recv = bounded
 
 
 def _received(event: evt.Event, keep: Keep) -> int:

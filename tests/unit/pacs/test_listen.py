@@ -1,21 +1,29 @@
 """The listener: off by default, open to named callers alone, and what it takes ends in the CDM."""
 
+import ssl
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pydicom
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pynetdicom import AE
 from sqlalchemy import select
 
 from cdm.database import connect
 from cdm.schema import image_occurrence
-from protocols.core.errors import ExitCode, ShadowgraphError
+from protocols.core.errors import ExitCode, InputError, ShadowgraphError
 from server.main import run
 from site_node.home.config import SiteConfig
-from site_node.ingest.receiving import listen
+from site_node.ingest.receiving import Tls, listen
+from site_node.sources.pacs.messages import listening
 from tests.lib.dicom_files import ROOT, SERIES, write_series
 from tests.lib.pacs import OUR_TITLE, OrthancServer
 
@@ -138,3 +146,58 @@ def test_nobody_may_send_by_default(site: SiteConfig) -> None:
     with pytest.raises(ShadowgraphError):
         listen(site, "push", [], port=0, stop=Event())
     assert run(["data", "listen", "--home", str(site.home)], as_json=True) == ExitCode.REFUSED
+
+
+def in_pem(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for this machine, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    at = datetime.now(UTC)
+    number, until = x509.random_serial_number(), at + timedelta(days=1)
+    made = x509.CertificateBuilder(name, name, key.public_key(), number, at - timedelta(days=1), until)
+    signed = made.sign(key, hashes.SHA256())
+    certificate, private = folder / "listener.pem", folder / "listener.key"
+    certificate.write_bytes(signed.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return certificate, private
+
+
+def test_a_listener_with_a_certificate_speaks_tls_alone(site: SiteConfig, tmp_path: Path) -> None:
+    certificate, key = in_pem(tmp_path)
+    own = ssl.create_default_context(cafile=str(certificate))
+    own.check_hostname = False
+    with listening(
+        OUR_TITLE, "", 0, ["SCANNER"], lambda data: None, Tls(certificate, key).context()
+    ) as server:
+        entity, port = AE("SCANNER"), server.server_address[1]
+        entity.add_requested_context(CT)
+        plain = entity.associate("127.0.0.1", port, ae_title=OUR_TITLE)
+        assert not plain.is_established
+        sealed = entity.associate("127.0.0.1", port, ae_title=OUR_TITLE, tls_args=(own, "localhost"))
+        assert sealed.is_established
+        sealed.release()
+
+
+def test_a_listener_with_an_authority_wants_a_certificate_of_it(site: SiteConfig, tmp_path: Path) -> None:
+    certificate, key = in_pem(tmp_path)
+    tls = Tls(certificate, key, authority=certificate).context()
+    stranger, known = (ssl.create_default_context(cafile=str(certificate)) for _ in range(2))
+    stranger.check_hostname = known.check_hostname = False
+    known.load_cert_chain(certificate, key)
+    with listening(OUR_TITLE, "", 0, ["SCANNER"], lambda data: None, tls) as server:
+        entity = AE("SCANNER")
+        entity.add_requested_context(CT)
+        for context, is_let_in in ((stranger, False), (known, True)):
+            association = entity.associate(
+                "127.0.0.1", server.server_address[1], ae_title=OUR_TITLE, tls_args=(context, "localhost")
+            )
+            assert association.is_established is is_let_in
+            association.release()
+
+
+def test_files_that_are_no_certificate_are_named(tmp_path: Path) -> None:
+    _, key = in_pem(tmp_path)
+    with pytest.raises(InputError, match=r"listener\.key"):
+        Tls(certificate=key, key=key).context()
+    with pytest.raises(InputError, match=r"absent\.pem"):
+        Tls(tmp_path / "absent.pem", key).context()
