@@ -1,4 +1,4 @@
-"""The processes of a center: Flower's SuperLink and SuperExec on loopback, and the run that is coordinator.
+"""The processes of a center: Flower's SuperLink and a task runner on loopback, and the coordinator's run.
 
 `python -m server.administration.processes --home DIR` supervises all until SIGTERM; with `superlink`,
 `superexec` or `run` it becomes that one process, for systemd.
@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 from protocols.core.errors import UnreachableError
-from protocols.runtime.daemons import Service, Supervisor, accepts, environment, script
+from protocols.runtime.daemons import Service, Supervisor, accepts, environment
 from server.administration.flower_commands import CONNECTION, FlowerCommands
 from server.administration.superlink import CENTER, STARTED, STATE
 from server.home.config import HubConfig, load
@@ -40,8 +40,7 @@ _QUIET = {
 def services(home: Path) -> list[Service]:
     """The center's processes, in the order in which they start."""
     settings = load(home)
-    home, keys, address = settings.home, settings.home / KEYS, f"127.0.0.1:{settings.port}"
-    secret = ("--superexec-auth-secret-file", str(keys / "runtime.secret"))
+    home, keys = settings.home, settings.home / KEYS
     (home / STATE).mkdir(exist_ok=True, mode=0o700)
     superlink = (
         *(sys.executable, "-m", "server.administration.superlink"),
@@ -51,13 +50,9 @@ def services(home: Path) -> list[Service]:
         *("--enable-supernode-auth", "--disable-runtime-dependency-installation"),
         *("--database", ":flwr-in-memory:"),  # half the CPU of a round; what it loses is sent again
         *("--isolation", "process"),
-        *secret,
+        *("--superexec-auth-secret-file", str(keys / "runtime.secret")),
     )
-    superexec = (
-        script("flower-superexec"),
-        *("--runtime-api-address", address, "--root-certificates", str(keys / "ca.pem")),
-        *secret,
-    )
+    superexec = (sys.executable, "-m", "server.coordination.task_runner", "--home", str(home))
     run = (sys.executable, "-m", "server.administration.processes", "--home", str(home), "run")
     quiet = {**_QUIET, CENTER: str(home)}
     return [
@@ -70,7 +65,7 @@ def services(home: Path) -> list[Service]:
         Service(
             "superexec",
             superexec,
-            {**quiet, "FLWR_HOME": str(home / RUN / "superexec"), "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.5"},
+            {**quiet, "FLWR_HOME": str(home / RUN / "superexec")},
         ),
         Service("run", run, quiet, lambda: coordinates(settings)),
         *(_web(settings) if settings.web_port else ()),

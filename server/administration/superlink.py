@@ -6,31 +6,53 @@ coordinator's for one (an answer of a site ends it), and that of whoever starts 
 Its state lies in memory: after a restart it knows no site and no run. It leaves a new name in `STARTED` at
 each start, by which the center sees that all are to be registered again; the coordinator sends anew what was
 lost.
-The one private name of flwr (1.41) is where its command finds `uvicorn`; where it is gone, SuperLink runs as
-shipped.
+The path of operators (`/v1/control/`), for which Flower asks no account, is closed to whoever does not show
+the center's secret: another user of this machine would start and stop runs, or register a site of his own.
+The one private name of flwr (1.41) is where its command finds `uvicorn`; where it is gone, nothing starts.
 
 Run as `python -m server.administration.superlink FLAGS`, the flags of flower-superlink.
 """
 
+import hmac
 import importlib
-import logging
 import os
+import re
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from protocols.runtime.long_polls import App, Bell, LongPolls
+from protocols.runtime.long_polls import App, Bell, LongPolls, Receive, Scope, Send
+from server.home.identity import KEYS
 
 CENTER = "SHADOWGRAPH_HUB"
 """The variable of the environment that names the center's folder."""
+OPERATORS, HEADER = "/v1/control/", b"x-shadowgraph-operator"
 STATE, STARTED = "state", "superlink.started"
 COMMAND = "flwr.superlink.cli.flower_superlink"
 NODE_SECONDS = 20.0
 COORDINATOR_SECONDS = 1.0  # a study that is submitted meanwhile is seen after it
 STOP_SECONDS = 1
 
-log = logging.getLogger("shadowgraph.superlink")
+
+def for_operators(app: App, secret: bytes) -> App:
+    """The SuperLink's API, whose path of operators is closed to whoever does not show the secret."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _path(scope).startswith(OPERATORS):
+            shown = dict(scope["headers"]).get(HEADER, b"")
+            if not hmac.compare_digest(shown, secret.hex().encode()):
+                await send({"type": "http.response.start", "status": 403, "headers": []})
+                await send({"type": "http.response.body", "body": b""})
+                return
+        await app(scope, receive, send)
+
+    return guarded
+
+
+def _path(scope: Scope) -> str:
+    """The path as it is routed, with its slashes as one."""
+    return re.sub("/+", "/", str(scope["path"]))
 
 
 def waiting(app: App) -> App:
@@ -52,8 +74,8 @@ def waiting(app: App) -> App:
     )
 
 
-def wait_for_more(command: Any) -> None:
-    """Makes the module of Flower's command serve the API that waits.
+def serve_ours(command: Any, secret: bytes) -> None:
+    """Makes the module of Flower's command serve the API that waits, and lets operators in by the secret.
 
     Raises:
         AttributeError: flwr has moved a name.
@@ -62,20 +84,19 @@ def wait_for_more(command: Any) -> None:
 
     def served(app: App, **settings: Any) -> None:
         # A poll that is held must not hold up the end.
-        run(waiting(app), timeout_graceful_shutdown=STOP_SECONDS, **settings)
+        run(for_operators(waiting(app), secret), timeout_graceful_shutdown=STOP_SECONDS, **settings)
 
     command.uvicorn = SimpleNamespace(run=served)
 
 
 def main() -> None:
     """Becomes a SuperLink."""
-    try:
-        wait_for_more(importlib.import_module(COMMAND))
-    except (AttributeError, ImportError) as error:
-        log.warning("flwr has moved %s: the SuperLink answers as shipped", error)
+    home = Path(os.environ[CENTER])
+    # Where flwr has moved the name this fails: as shipped, any user of this machine would be an operator.
+    serve_ours(importlib.import_module(COMMAND), (home / KEYS / "runtime.secret").read_bytes())
     from flwr.superlink.cli import flower_superlink  # a second of imports, which who reads the names need not
 
-    (Path(os.environ[CENTER]) / STATE / STARTED).write_text(uuid.uuid4().hex)
+    (home / STATE / STARTED).write_text(uuid.uuid4().hex)
     flower_superlink()
 
 

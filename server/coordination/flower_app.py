@@ -1,22 +1,20 @@
-"""The Flower ServerApp: carries sealed messages to sites and back, and lets the coordinator work.
+"""The coordinator as a Flower run: carries sealed messages to sites and back, and lets it work.
 
 One long-lived run serves all studies of a consortium. It leaves by itself after a while, and is started
 again (server/administration/processes.py), so that Flower's message store does not grow without end.
 """
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from flwr.app import ConfigRecord, Context, Message, RecordDict
-from flwr.serverapp import Grid, ServerApp
+from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.serverapp import Grid
 
 from protocols.core.axis import look_in
 from protocols.core.errors import Code
-from server.administration.superlink import CENTER
 from server.coordination.coordinator import Coordinator, LeadLostError
 from server.coordination.post import Ticket
 from server.home.config import load
@@ -117,14 +115,3 @@ def _beat(store: Store, flower_run: str, leads: threading.Event) -> None:
     while store.beat(flower_run):
         time.sleep(BEAT_SECONDS)
     leads.clear()
-
-
-def build_server_app() -> ServerApp:
-    """The ServerApp of the center whose folder the environment names."""
-    app = ServerApp()
-
-    def main(grid: Grid, context: Context) -> None:
-        coordinate(grid, Path(os.environ[CENTER]), str(context.run_id))
-
-    app.main()(main)
-    return app

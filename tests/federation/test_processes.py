@@ -161,7 +161,7 @@ def test_a_coordinator_that_is_killed_is_replaced_and_the_run_goes_on(consortium
     consortium.approve(study)
     until(lambda: _rounds(consortium, submitted.run) >= 2, 90)
     first = consortium.store.leader()
-    (server_app,) = [pid for pid, words in living(consortium.home) if "flwr-serverapp" in words]
+    (server_app,) = [pid for pid, words in living(consortium.home) if "--task" in words]
     os.kill(server_app, signal.SIGKILL)
     ended = consortium.ended(submitted, 240)
     assert (ended.state, ended.attempts) == (State.DONE, 2)

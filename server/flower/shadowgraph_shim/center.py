@@ -1,5 +1,5 @@
-"""The center's half: the installed coordinator."""
+"""What Flower wants of an app; of it the center's own task runner reads nothing."""
 
-from server.coordination.flower_app import build_server_app
+from flwr.serverapp import ServerApp
 
-app = build_server_app()
+app = ServerApp()
