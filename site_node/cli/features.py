@@ -24,7 +24,7 @@ def compute(
     region: Annotated[list[str] | None, typer.Option(help="NAME=PATTERN, such as 'GTV=gtv*'; repeat")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="how many processes; without: one per core")] = None,
     cluster: Annotated[
-        str | None, typer.Option(help="address of a Dask cluster, such as tcp://10.0.0.5:8786; not --jobs")
+        str | None, typer.Option(help="address of a Dask cluster, such as tls://10.0.0.5:8786; not --jobs")
     ] = None,
 ) -> Output[Any]:
     """Measure every region that is not measured yet with these settings; what fails goes to quarantine.

@@ -19,7 +19,17 @@ from cdm.etl.loader.load import load
 from cdm.etl.record import SourceRecord, Unreadable
 from cdm.schema import image_acquisition, image_feature, image_occurrence, observation, quarantine
 from site_node.features.radiomics import ENGINE, Settings
-from site_node.images.cases import Case, Outcome, Patterns, Place, cases, killed, measure
+from site_node.images.cases import (
+    Case,
+    Outcome,
+    Patterns,
+    Place,
+    cases,
+    killed,
+    measure,
+    measure_in_bytes,
+    outcomes_of,
+)
 from site_node.images.cluster import run_on_cluster
 from site_node.images.parallel import run_each
 from site_node.sources.dicom.index import read_index
@@ -62,7 +72,7 @@ def compute(
     pending = [case for case in (_without(case, done) for case in wanted) if case.regions]
     pending.sort(key=lambda case: -len(case.files))  # the longest first, so that no process ends alone
     if cluster is not None:
-        measured = run_on_cluster(measure, pending, cluster)
+        measured = _from_cluster(pending, cluster)
     else:
         measured = run_each(measure, pending, max(1, min(jobs, len(pending))))
     counted = {"features": 0}
@@ -78,6 +88,11 @@ def compute(
     counts = load(engine, records(), SOURCE, identity, batch_size=BATCH).kinds[KIND]
     regions, left = _count(wanted), _count(pending)
     return Computed(left - counts.quarantined, regions - left, counts.quarantined, counted["features"])
+
+
+def _from_cluster(pending: list[Case], address: str) -> Iterator[tuple[Case, list[Outcome] | None]]:
+    for case, said in run_on_cluster(measure_in_bytes, pending, address):
+        yield case, None if said is None else outcomes_of(case, said)
 
 
 def _places(engine: Engine) -> list[Place]:

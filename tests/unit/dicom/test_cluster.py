@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dask
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster, Security
 from sqlalchemy import Engine
 
 from cdm.etl import Identity
@@ -19,13 +19,18 @@ from site_node.images.cluster import ClusterError, run_on_cluster
 from site_node.images.feature_store import Computed, compute, failures
 from site_node.sources.dicom import read
 from tests.lib.dicom_files import write_rtstruct, write_series
+from tests.lib.pem import in_pem
 
 BOX = [[(0.5, 0.5, z), (5.5, 0.5, z), (5.5, 5.5, z), (0.5, 5.5, z)] for z in (1.0, 2.0)]
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    certificate, key = map(str, in_pem(tmp_path_factory.mktemp("tls")))
+    files = {"cert": certificate, "key": key}
     quick = {
+        "distributed.comm.tls.ca-file": certificate,
+        **{f"distributed.comm.tls.{side}": files for side in ("scheduler", "worker", "client")},
         "distributed.scheduler.allowed-failures": 0,  # the first death is the verdict
         "distributed.worker.memory.terminate": False,
         "distributed.admin.low-level-log-length": 0,
@@ -36,7 +41,8 @@ def address() -> Iterator[str]:
         LocalCluster(
             n_workers=1,
             threads_per_worker=1,
-            host="127.0.0.1",
+            host="tls://127.0.0.1",
+            security=Security(require_encryption=True),
             dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"dashboard": False},
             silence_logs=50,
@@ -48,13 +54,13 @@ def address() -> Iterator[str]:
         yield started.scheduler_address
 
 
-def square(number: int) -> int:
+def square(number: int) -> bytes:
     if number == 3:
         os._exit(1)  # as the kernel ends a process that wants too much memory
-    return number * number
+    return str(number * number).encode()
 
 
-def fail(number: int) -> int:
+def fail(number: int) -> bytes:
     raise ModuleNotFoundError(f"no package for {number}")
 
 
@@ -83,7 +89,7 @@ def test_the_archive_is_measured_by_the_workers(sqlite_engine: Engine, tmp_path:
 def test_an_item_that_kills_its_worker_costs_only_itself(address: str) -> None:
     # items that only waited on the dead worker are given to the next one
     assert dict(run_on_cluster(square, [0, 1, 3], address))[3] is None
-    assert dict(run_on_cluster(square, range(3), address)) == {0: 0, 1: 1, 2: 4}
+    assert dict(run_on_cluster(square, range(3), address)) == {0: b"0", 1: b"1", 2: b"4"}
 
 
 def test_workers_without_the_package_are_named(address: str) -> None:
@@ -99,13 +105,53 @@ def test_an_engine_of_another_version_is_a_coded_failure() -> None:
     assert [outcome.fault for outcome in cases.measure(case)] == [cases.OTHER_VERSION]
 
 
-def test_what_is_wrong_with_an_engine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_without_tls_is_refused() -> None:
+    for address in ("tcp://127.0.0.1:8786", "127.0.0.1:8786", "carrier-pigeon://north"):
+        with pytest.raises(InputError, match="TLS"):
+            list(run_on_cluster(square, [1], address))
+
+
+def test_who_has_no_certificate_of_the_authority_is_not_let_in(address: str, tmp_path: Path) -> None:
+    """An engine runs whatever it is handed: a stranger's client must not be able to hand it anything."""
+    certificate, key = map(str, in_pem(tmp_path))
+    stranger = Security(
+        tls_ca_file=certificate, tls_client_cert=certificate, tls_client_key=key, require_encryption=True
+    )
+    with pytest.raises(OSError, match=r"Timed out|certificate|refused"):
+        Client(address, security=stranger, timeout=5, set_as_default=False)
+
+
+class Planted:
+    """What makes a file where it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (self.path, "w")
+
+
+def test_a_workers_result_is_not_unpickled(address: str, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    with pytest.raises(ClusterError):
+        list(run_on_cluster(Planted, [str(mark)], address))  # type: ignore[arg-type]
+    assert not mark.exists()
+
+
+def test_what_a_worker_writes_is_checked() -> None:
+    region = cases.Drawn("GTV", "rs.dcm", "GTV", "x")
+    case = cases.Case(None, (), (region,), Settings())  # type: ignore[arg-type]
+    for said in (b"", b"[[1, [], null]]", b"[[0, [7], null]]", b"[7]", b"7"):
+        assert [outcome.fault for outcome in cases.outcomes_of(case, said)] == [cases.KILLED]
+
+
+def test_what_is_wrong_with_an_engine_is_said(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "TIMEOUT_S", 0.2)
     with pytest.raises(ClusterError) as absent:
-        list(run_on_cluster(square, [1], "tcp://127.0.0.1:1"))
+        list(run_on_cluster(square, [1], address.rpartition(":")[0] + ":1"))
     assert (absent.value.code, absent.value.exit_code) == (Code.SOURCE_UNREACHABLE, ExitCode.UNREACHABLE)
     with pytest.raises(InputError):
-        list(run_on_cluster(square, [1], "carrier-pigeon://north"))
+        list(run_on_cluster(square, [1], "tls://north:south"))
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError) as extra:
         list(run_on_cluster(square, [1], "tcp://127.0.0.1:1"))

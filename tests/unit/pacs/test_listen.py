@@ -2,18 +2,12 @@
 
 import ssl
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pydicom
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from pynetdicom import AE
 from sqlalchemy import select
 
@@ -26,6 +20,7 @@ from site_node.ingest.receiving import Tls, listen
 from site_node.sources.pacs.messages import listening
 from tests.lib.dicom_files import ROOT, SERIES, write_series
 from tests.lib.pacs import OUR_TITLE, OrthancServer
+from tests.lib.pem import in_pem
 
 CT, CAPTURE = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.7"
 SUCCESS, NOT_KEPT = 0x0000, 0xB006
@@ -146,20 +141,6 @@ def test_nobody_may_send_by_default(site: SiteConfig) -> None:
     with pytest.raises(ShadowgraphError):
         listen(site, "push", [], port=0, stop=Event())
     assert run(["data", "listen", "--home", str(site.home)], as_json=True) == ExitCode.REFUSED
-
-
-def in_pem(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate for this machine, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    at = datetime.now(UTC)
-    number, until = x509.random_serial_number(), at + timedelta(days=1)
-    made = x509.CertificateBuilder(name, name, key.public_key(), number, at - timedelta(days=1), until)
-    signed = made.sign(key, hashes.SHA256())
-    certificate, private = folder / "listener.pem", folder / "listener.key"
-    certificate.write_bytes(signed.public_bytes(Encoding.PEM))
-    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return certificate, private
 
 
 def test_a_listener_with_a_certificate_speaks_tls_alone(site: SiteConfig, tmp_path: Path) -> None:
