@@ -5,7 +5,6 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from scipy.special import ndtri
 
 from protocols.core.table import Floats
 from protocols.exchange.wire import pack
@@ -26,5 +25,7 @@ def uniform(key: bytes, n: int) -> Floats:
 
 def normal(key: bytes, n: int) -> Floats:
     """(n,) standard normal numbers."""
+    from scipy.special import ndtri  # who only lists studies does not wait for scipy
+
     found: Floats = ndtri(uniform(key, n))
     return found

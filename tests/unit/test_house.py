@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_wheel_installs_the_four_packages_and_nothing_else(tmp_path: Path) -> None:
+def test_the_wheel_installs_the_five_packages_and_nothing_else(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
         cwd=ROOT,
@@ -24,6 +24,7 @@ def test_the_wheel_installs_the_four_packages_and_nothing_else(tmp_path: Path) -
         "protocols",
         "site_node",
         "server",
+        "shadowgraph",
     }
 
 

@@ -1,85 +1,31 @@
 """The center's API: an analyst's token, real studies over sites in this process, and what it refuses."""
 
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import yaml
 from fastapi.routing import APIRoute
 
 from protocols.core.errors import Code
 from protocols.runtime.accounts import people, sessions
 from protocols.runtime.accounts.file import AccountFile
 from protocols.runtime.accounts.roles import CENTER_ROLES, Role
-from protocols.runtime.action_socket import ActionServer, serve
-from server.desk.table import ACTIONS, READ, SUBMIT
+from server.desk.table import ACTIONS
 from server.web import api
-from server.web.app import LARGEST_BODY, make_app
+from server.web.app import LARGEST_BODY
 from site_node.governance import approvals
-from tests.lib.consortium import Consortium
+from tests.lib.api_center import Center, center_with_api, text
 from tests.lib.federation import logistic_study
-from tests.lib.people_with_accounts import PASSWORD, code_of, person
-from tests.lib.served import served
-
-
-def text(name: str = "idh1") -> str:
-    """A study of that name, as an analyst writes it."""
-    return yaml.safe_dump(logistic_study(name).model_dump(mode="json", by_alias=True))
-
-
-@dataclass
-class Center:
-    """A center with its sites, and clients of people."""
-
-    consortium: Consortium
-    anybody: httpx.Client
-    nora: httpx.Client
-    reader: httpx.Client
-    tove: httpx.Client
-    auditor: httpx.Client
-
-    def runs(self, new: Any) -> None:
-        """Approves a submitted study everywhere and lets it run to its end."""
-        self.consortium.decide(logistic_study(new["name"]), "approved")
-        self.consortium.ends(new["run"])
+from tests.lib.people_with_accounts import PASSWORD, code_of
 
 
 @pytest.fixture(scope="module")
 def center(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Center]:
-    consortium = Consortium(tmp_path_factory.mktemp("center"))
-    accounts = AccountFile(consortium.home, CENTER_ROLES)
-    with tempfile.TemporaryDirectory() as short:  # a socket's path has 107 bytes at most
-        socket = Path(short) / "actions.sock"
-        server = ActionServer(socket, accounts, ACTIONS)
-        thread = serve(server)
-        app = make_app(socket, ("hub.example.org",))
-        nora = person(accounts, "nora", Role.ANALYST)
-        words = [
-            "",
-            nora.token(accounts, READ, SUBMIT),
-            nora.token(accounts, READ),
-            person(accounts, "tove", Role.ANALYST).token(accounts, READ, SUBMIT),
-            person(accounts, "arne", Role.AUDITOR).token(accounts, READ, SUBMIT),
-        ]
-        with served(app) as port:
-            clients = [_client(port, word) for word in words]
-            yield Center(consortium, *clients)
-            for client in clients:
-                client.close()
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def _client(port: int, token: str) -> httpx.Client:
-    authorization = {"Authorization": f"Bearer {token}"} if token else {}
-    headers = {"Host": "hub.example.org", **authorization}
-    return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60, trust_env=False)
+    with center_with_api(tmp_path_factory.mktemp("center")) as found:
+        yield found
 
 
 def submitted(client: httpx.Client, name: str, **headers: str) -> Any:

@@ -1,0 +1,1 @@
+"""A center as a notebook sees it: what the API answers, as data frames."""
