@@ -180,7 +180,9 @@ class Climb:
             raise StudyError(Code.WITHHELD, "the likelihood stands on too few people", "use fewer variables")
         first = self._ascent.spectrum is None
         said = self._ascent.reply(float(total["loglik"]), score, information, normal)
-        if first or said["state"] == State.DONE:
+        if "decrement" in said:
+            numbers["decrement"] = said.pop("decrement")
+        if first or said["state"] == State.DONE:  # in between they would be equations for the sites to solve
             said |= {name: _to_hundredths(a, normal) for name, a in numbers.items()}
         if said["state"] == State.DONE:
             said["covariance"] = _blurred(metric, normal)

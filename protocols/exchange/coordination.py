@@ -64,7 +64,7 @@ class Center:
     """The center, which replies to totals in a basis that it lacks.
 
     Attributes:
-        secret: of its dither; the same question of a study has the same one.
+        secret: of its dither, which nobody else can draw.
     """
 
     secret: bytes = bytes(32)

@@ -127,3 +127,19 @@ def test_a_climb_that_the_study_does_not_ask_is_not_answered(tmp_path: Path) -> 
     for secret in ("climb", "close"):
         said = site.ask(STUDY, Ask("derivatives", arrays, analysis="odds", secret=secret), run=secret)
         assert said == (Code.INVALID_STUDY,)
+
+
+def test_between_start_and_end_the_center_tells_the_sites_a_step_and_nothing_else(agents: Agents) -> None:
+    told: list[set[str]] = []
+
+    def heard(question: RoundQuestion, relayed: Relayed) -> Message:
+        said = question.told.get(0)  # of the first model
+        if said is not None and not isinstance(said, Code):
+            told.append(set(said))
+        return question, relayed
+
+    agents.run(heard)
+    assert all(names == {"state", "step"} for names in told[1:-1])
+    assert told[0] >= {"loglik", "decrement", "n", "n_events"}
+    assert told[-1] >= {"loglik", "covariance"}
+    assert len(told) > 4

@@ -53,7 +53,7 @@ def test_people_whom_a_fine_covariate_tells_apart_earn_all_digits(name: str) -> 
     np.testing.assert_array_equal(earned.coef, full.coef)
 
 
-def test_one_question_has_one_dither() -> None:
+def test_a_run_that_is_computed_again_has_its_dither_again() -> None:
     first, again = (found(MODELS["logistic"], full=False) for _ in range(2))
     np.testing.assert_array_equal(first.coef, again.coef)
 
