@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from protocols.core.errors import Code, InputError
-from protocols.core.study import read_study
+from protocols.core.study import Study, read_study
 from protocols.runtime.accounts.machine import unix_user
 from server.coordination import signing, submission
 from server.coordination.replay import recompute
@@ -28,15 +28,25 @@ class WrittenFile:
 
 @dataclass(frozen=True)
 class CheckedStudy:
-    """A valid study file, and what would leave each site, in words."""
+    """A valid study file, and what would leave each site, in words; `blocks` have so many names each."""
 
     name: str
     title: str
     hash: str
     variables: int
+    blocks: Mapping[str, int]
     min_sites: int
     would_leave: tuple[str, ...]
     schema_version: int = 1
+
+    @classmethod
+    def of(cls, study: Study) -> "CheckedStudy":
+        """What a study asks."""
+        names = {name: block.on.size for name, block in study.blocks.items()}
+        leaves = tuple(study.describe())
+        return cls(
+            study.name, study.title, study.hash(), len(study.variables), names, study.min_sites, leaves
+        )
 
 
 @dataclass(frozen=True)
@@ -152,9 +162,7 @@ def validate(file: Path) -> CheckedStudy:
     Raises:
         InputError: the file is not a valid study.
     """
-    study = read_study(file)
-    leaves = tuple(study.describe())
-    return CheckedStudy(study.name, study.title, study.hash(), len(study.variables), study.min_sites, leaves)
+    return CheckedStudy.of(read_study(file))
 
 
 def sign(home: Path, file: Path, out: Path | None = None) -> SignedStudy:

@@ -40,9 +40,7 @@ def check(text: str) -> CheckedStudy:
     Raises:
         InputError: it is not a valid study.
     """
-    study = study_of_text(text)
-    leaves = tuple(study.describe())
-    return CheckedStudy(study.name, study.title, study.hash(), len(study.variables), study.min_sites, leaves)
+    return CheckedStudy.of(study_of_text(text))
 
 
 def submit(

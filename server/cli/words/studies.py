@@ -38,6 +38,7 @@ def checked(study: CheckedStudy) -> Row:
         "title": study.title,
         "hash": study.hash,
         "variables": study.variables,
+        **({"names of blocks": dict(study.blocks)} if study.blocks else {}),
         "sites at least": study.min_sites,
         "what would leave": list(study.would_leave),
     }

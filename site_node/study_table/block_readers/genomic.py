@@ -72,6 +72,10 @@ class _Genes:
             self._symbol[symbol] = i
         self._known: dict[tuple[str, ...], Integers] = {}
 
+    def forget(self) -> None:
+        """Drops the names of tests that were looked up: another block of the profiles has others."""
+        self._known.clear()
+
     def places(self, features: tuple[str, ...]) -> Integers:
         """(k,) the positions of names as a test writes them; -1 for one that is not on the axis."""
         if features not in self._known:
@@ -94,6 +98,7 @@ def _of_block(
         columns.quantity == quantity, columns.block == block, people.are(columns.person_id)
     )
     rows, (contents,) = people.ask(statement)
+    axis.forget()
     tests: list[tuple[Integers, Floats]] = []
     for content in contents:
         table = orjson.loads(opened(content))

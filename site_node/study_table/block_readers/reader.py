@@ -56,9 +56,19 @@ class StoredBlock(Block):
         for at, values in parts:
             assert values.shape == (len(at), people)
             for position, numbers in zip(at.tolist(), np.ascontiguousarray(values, np.float64), strict=True):
-                os.pwrite(self._file, numbers.tobytes(), position * self._row)
+                self._lay_down(numbers.tobytes(), position * self._row)
             self._is_stored[at] = True
             self.present |= ~np.isnan(values).all(axis=0)
+
+    def _lay_down(self, numbers: bytes, place: int) -> None:
+        """Writes all of the numbers at their place.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        view, done = memoryview(numbers), 0
+        while done < len(numbers):
+            done += os.pwrite(self._file, view[done:], place + done)
 
     def columns(self, at: Integers) -> Floats:
         stretches = _stretches(at, self._is_stored[at]) if self._row else []
@@ -74,7 +84,10 @@ class StoredBlock(Block):
         buffer = bytearray(names * self._row)
         view, done = memoryview(buffer), 0
         while done < len(buffer):
-            done += os.preadv(self._file, [view[done:]], first * self._row + done)
+            got = os.preadv(self._file, [view[done:]], first * self._row + done)
+            if not got:
+                raise OSError("a block's file ends before its numbers")
+            done += got
         return np.frombuffer(buffer, dtype=np.float64).reshape(names, len(self))
 
 

@@ -1,5 +1,7 @@
 """Blocks of a study from the CDM: the numbers that the same names give as variables, read in chunks."""
 
+import errno
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any, get_args
@@ -13,12 +15,15 @@ from sqlalchemy import Engine
 from cdm.etl.identity import Identity
 from cdm.etl.loader.load import load
 from cdm.vocabulary.concepts import Vocabulary
+from cdm.vocabulary.genes import gene_names
 from protocols.core import ibsi_tags
 from protocols.core.axis import axis_of
 from protocols.core.block import Block
 from protocols.core.block_kinds import BLOCK_KINDS, AnyBlock, BlockOfStudy
 from protocols.core.errors import SpecError
 from protocols.core.study import read_study
+from server.actions import studies
+from server.cli.words import studies as words
 from site_node.features.radiomics.extraction import MODULES, aggregations_of
 from site_node.features.radiomics.settings import Settings, Texture
 from site_node.sources import genomics
@@ -205,3 +210,28 @@ def test_a_study_finds_its_blocks_in_its_table(cdm: Engine, tmp_path: Path) -> N
     assert found.present.tolist() == [
         p == test_images.IDENTITY.person_id("fhir", "ann") for p in built.table.persons
     ]
+
+
+def test_what_a_disk_takes_in_parts_is_laid_down_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, place: whole(file, data[:7], place))
+    values = np.random.default_rng(1).normal(size=(5, 4))
+    assert np.array_equal(everything(stored(values, tmp_path, [3, 1], [0, 2])), values)
+
+
+def test_a_full_disk_is_an_error_and_not_a_block_with_zeros(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int, data: memoryview, place: int) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match="no space left"):
+        stored(np.ones((3, 2)), tmp_path, [0, 1])
+
+
+def test_the_example_is_validated_with_the_number_of_its_names() -> None:
+    checked = words.checked(studies.validate(EXAMPLE))
+    assert checked["names of blocks"] == {"texture": 95, "rna": len(gene_names().symbols())}
