@@ -30,7 +30,7 @@ def checklists(study: Study, outcome: Outcome) -> Section:
     known = Known(study, outcome)
     drawn = [
         blocks.text(
-            f"Filled from the signed study and its results. “{NOT_STATED}” is for the authors to write.",
+            f"Filled from the study and its results. “{NOT_STATED}” is for the authors to write.",
             "note",
         ),
         blocks.opening("STROBE, cohort studies", [_table(STROBE, known)]),

@@ -51,6 +51,8 @@ QUANTILE = re.compile(r"(day|lower|upper)_(0\.\d+)$")
 """Columns of a survival curve's quantiles: day_0.5, lower_0.5, upper_0.5."""
 P_VALUES = frozenset({"p", "p_bonferroni", "q_bh", "q_by"})
 RATIOS = frozenset({"hazard_ratio", "odds_ratio", "rate_ratio"})
+FEW_COLUMNS = 7
+"""Up to which there is room for an interval on one line."""
 MOST_ROWS = 200
 
 
@@ -107,7 +109,8 @@ def _column(frame: pd.DataFrame, name: str) -> list[object]:
     values = frame[name].tolist()
     if (upper := name.replace("lower", "upper")) != name and upper in frame:
         pairs = zip(frame[name], frame[upper], strict=True)
-        return [Markup(shown_interval(float(low), float(high))) for low, high in pairs]
+        intervals = [shown_interval(float(low), float(high)) for low, high in pairs]
+        return [_unbroken(one) if frame.shape[1] <= FEW_COLUMNS else Markup(one) for one in intervals]
     if name in P_VALUES:
         return [Markup(_p(float(value))) for value in values]
     if _are_counts(values):
@@ -146,9 +149,15 @@ def _per_step(
             continue
         row = estimate_per(known[term], steps[term], ratio=forest.axis.log)
         interval = "" if np.isnan(row.low) else f" ({shown_interval(row.low, row.high)})"
-        number = Markup('<span class="whole">{}{}</span>').format(shown(row.value), interval)
-        cells.append(Markup("{}, {}").format(number, steps[term].words))
+        parts = (f"{shown(row.value)}{interval}", steps[term].words)
+        cells.append(_unbroken(*parts) if frame.shape[1] <= FEW_COLUMNS else Markup(" ").join(parts))
     return f"{forest.axis.text} per step", cells
+
+
+def _unbroken(*parts: str) -> Markup:
+    """Parts of a cell, none of which is broken over lines."""
+    whole = Markup('<span class="whole">{}</span>')
+    return Markup(" ").join(whole.format(part) for part in parts)
 
 
 def _forest(figure: Figure) -> Estimates | None:
