@@ -183,7 +183,8 @@ class _Draw:
         prefix = table.split("_", 1)[0]
         owners = np.repeat(self.persons, each)
         count = len(owners)
-        key, days = self._keys(count), self._days(count)
+        key = self._keys(count)
+        visit, days = self._visited(each) if codes else (None, self._days(count))
         start = next(one.name for one in of.c if one.name.endswith("_date"))
         columns: dict[str, Any] = {
             f"{table}_id": key,
@@ -197,15 +198,18 @@ class _Draw:
             known = [CODES[one] for one in codes]
             place = (len(known) * self.random.random(count) ** 1.5).astype(int)
             columns |= self._coded(prefix, known, place)
-            columns["visit_occurrence_id"] = self._visit_of(each)
+            columns["visit_occurrence_id"] = visit
         else:
             columns |= {f"{prefix}_concept_id": self.random.choice((9201, 9202, 9203), count)}
-            self.visits["key"] = key.reshape(-1, each)
+            self.visits = {"key": key.reshape(-1, each), "day": days.reshape(-1, each)}
         _add(self.connection, table, columns, count)
 
-    def _visit_of(self, each: int) -> NDArray[np.int64]:
+    def _visited(self, each: int) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
+        """A visit for each record, and the record's day, which lies in the visit nine times of ten."""
         chosen = self.random.integers(0, self.visits["key"].shape[1], (len(self.persons), each))
-        return np.take_along_axis(self.visits["key"], chosen, axis=1).ravel()
+        key, day = (np.take_along_axis(self.visits[name], chosen, axis=1).ravel() for name in ("key", "day"))
+        other = self.random.random(len(key)) < 0.1
+        return key, np.where(other, self._days(len(key)), day)
 
     @staticmethod
     def _coded(prefix: str, known: list[Code], place: NDArray[np.int64]) -> dict[str, Any]:
@@ -225,7 +229,7 @@ class _Draw:
         other = self.random.random(count) < 0.1
         units = [[one[1], one[2] or one[1]] for one in LABORATORY]
         codes = np.array([[CODES["UCUM", u].concept_id for u in pair] for pair in units])
-        days = self._days(count)
+        visit, days = self._visited(each)
         seconds = self.random.integers(0, 86_400, count)
         moments = np.datetime_as_string(days.astype("datetime64[s]") + seconds)
         moments = np.char.replace(moments, "T", " ")
@@ -246,7 +250,7 @@ class _Draw:
             "value_as_number": np.round(values, 1),
             "unit_concept_id": codes[place, other.astype(int)],
             "unit_source_value": np.array(units)[place, other.astype(int)],
-            "visit_occurrence_id": self._visit_of(each),
+            "visit_occurrence_id": visit,
             **self._coded("measurement", [CODES["LOINC", one[0]] for one in LABORATORY], place),
         }
         _add(self.connection, "measurement", columns, count)

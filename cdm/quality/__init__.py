@@ -7,11 +7,12 @@ statement, so that the table is read once, and the tables are read at the same t
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from itertools import chain
+from itertools import chain, groupby
 from os import cpu_count
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, case, func, inspect, select
 
+from cdm.database import chunks
 from cdm.quality import plausible, relational
 from cdm.quality.findings import CHECK_TYPES, Category, Check, CheckType, Context, Finding
 from cdm.schema import clinical, derived, genomics, health_system, imaging, person
@@ -79,22 +80,20 @@ def _of_a_table(
     people = connection.scalar(select(func.count()).select_from(person)) or 0
     found = _counted(connection, person, relational.people_with(table), people, shares) if people else []
     if rows:
-        checks = (
-            one
-            for one in _checks(table, today, connection.dialect.name)
-            if (table.name, one.column) not in missing
-        )
+        checks = (one for one in _checks(connection, table, today) if (table.name, one.column) not in missing)
         found += _counted(connection, table, checks, rows, shares)
     return found
 
 
-def _checks(table: Table, today: date, dialect: str) -> Iterator[Check]:
+def _checks(connection: Connection, table: Table, today: date) -> Iterator[Check]:
     yield from relational.required(table)
-    yield from relational.types(table, dialect)
+    yield from relational.keys(connection, table)
+    yield from relational.types(table, connection.dialect.name)
     for rule in (relational.references, relational.concepts, relational.mapped, relational.filled):
         yield from rule(table)
-    for rule in (plausible.spans, plausible.periods, plausible.measurements, plausible.sexes):
+    for rule in (plausible.spans, plausible.periods, plausible.sexes):
         yield from rule(table)
+    yield from plausible.measurements(connection, table)
     yield from plausible.ranges(table, today)
     yield from plausible.lives(table, today)
 
@@ -107,17 +106,27 @@ def _counted(
     shares: Mapping[str, float],
 ) -> list[Finding]:
     """The findings of a table's checks, counted in as few passes over it as the database allows."""
-    asked = list(checks)
+    asked, found = list(checks), []
+    for _, of_the_same_rows in groupby(asked, key=lambda one: id(one.among)):
+        for some in chunks(of_the_same_rows, AT_ONCE):
+            found += _of_one_pass(connection, table, some, rows, shares)
+    return found
+
+
+def _of_one_pass(
+    connection: Connection, table: Table, some: list[Check], rows: int, shares: Mapping[str, float]
+) -> list[Finding]:
+    counts = [_violations(one).label(f"v{number}") for number, one in enumerate(some)]
+    of = [one.of.label(f"n{n}") for n, one in enumerate(some) if one.of is not None]
+    statement = select(*counts, *of).select_from(table)
+    if some[0].among is not None:
+        statement = statement.where(some[0].among)
+    answer = connection.execute(statement).one()
+    affected = iter(answer[len(some) :])
     found = []
-    for start in range(0, len(asked), AT_ONCE):
-        some = asked[start : start + AT_ONCE]
-        counts = [_violations(one).label(f"v{number}") for number, one in enumerate(some)]
-        of = [one.of.label(f"n{n}") for n, one in enumerate(some) if one.of is not None]
-        answer = connection.execute(select(*counts, *of).select_from(table)).one()
-        affected = iter(answer[len(some) :])
-        for one, violations in zip(some, answer, strict=False):
-            among = rows if one.of is None else next(affected)
-            found.append(_finding(one, int(among or 0), int(violations or 0), shares))
+    for one, violations in zip(some, answer, strict=False):
+        among = rows if one.of is None else next(affected)
+        found.append(_finding(one, int(among or 0), int(violations or 0), shares))
     return found
 
 

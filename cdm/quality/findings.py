@@ -187,6 +187,7 @@ class Check:
 
     Attributes:
         of: how many rows could violate it; None for all of the table.
+        among: the rows that are looked at, which an index finds; None for all of the table.
         what: which of several checks of one type on a column this is.
     """
 
@@ -196,6 +197,7 @@ class Check:
     violated: ColumnElement[bool] | None = None
     violations: ColumnElement[Any] | None = None
     of: ColumnElement[Any] | None = None
+    among: ColumnElement[bool] | None = None
     what: str = ""
     tolerated: float | None = None
 

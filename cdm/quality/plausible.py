@@ -1,14 +1,28 @@
 """Checks of plausibility: days against a life, values against a body, a diagnosis against a sex."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Select, Table, and_, case, exists, extract, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Date,
+    Select,
+    Table,
+    and_,
+    case,
+    exists,
+    extract,
+    false,
+    func,
+    or_,
+    select,
+)
 
 from cdm.days import plus_days
 from cdm.quality.findings import Check
@@ -65,18 +79,31 @@ def lives(table: Table, today: date) -> Iterator[Check]:
         yield Check("plausibleTemporalAfter", table, day.name, day < FIRST_CT, what="the first CT scan")
     if table is death:
         return
-    dead = death.c.person_id == table.c.person_id
-    yield Check("plausibleDuringLife", table, day.name, exists().where(dead, death.c.death_date < day))
-    late = exists().where(dead, plus_days(death.c.death_date, LATE_DAYS) < day)
-    yield Check("plausibleBeforeDeath", table, day.name, late)
+    # Asked of the dead alone, who are few.
+    late = table.alias()
+    after = (
+        select(func.count())
+        .join_from(death, late, late.c.person_id == death.c.person_id)
+        .where(death.c.death_date < late.c[day.name])
+    )
+    yield Check("plausibleDuringLife", table, day.name, violations=after.scalar_subquery())
+    long_after = after.where(plus_days(death.c.death_date, LATE_DAYS) < late.c[day.name])
+    yield Check("plausibleBeforeDeath", table, day.name, violations=long_after.scalar_subquery())
     if "visit_occurrence_id" in table.c and table is not visit_occurrence:
-        visit = visit_occurrence.alias().c
-        outside = or_(
-            day < plus_days(visit.visit_start_date, -AROUND_VISIT_DAYS),
-            day > plus_days(visit.visit_end_date, AROUND_VISIT_DAYS),
-        )
-        its_visit = visit.visit_occurrence_id == table.c.visit_occurrence_id
-        yield Check("withinVisitDates", table, day.name, exists().where(its_visit, outside))
+        yield Check("withinVisitDates", table, day.name, violations=_outside_visit(table, day.name))
+
+
+def _outside_visit(table: Table, day: str) -> ColumnElement[int]:
+    """How many rows lie more than a week before or after the visit that they name."""
+    rows, visit = table.alias(), visit_occurrence.alias()
+    its_visit = visit.c.visit_occurrence_id == rows.c.visit_occurrence_id
+    at, start, end = rows.c[day], visit.c.visit_start_date, visit.c.visit_end_date
+    # Most lie in their visit: of them no other day is computed.
+    outside = or_(
+        and_(at < start, at < plus_days(start, -AROUND_VISIT_DAYS)),
+        and_(at > end, at > plus_days(end, AROUND_VISIT_DAYS)),
+    )
+    return select(func.count()).join_from(rows, visit, its_visit).where(outside).scalar_subquery()
 
 
 def periods(table: Table) -> Iterator[Check]:
@@ -133,26 +160,47 @@ def plausible_measurements() -> tuple[PlausibleMeasurement, ...]:
         )
 
 
-def measurements(table: Table) -> Iterator[Check]:
-    """A measurement has a value and a unit that fit it."""
+def measurements(connection: Connection, table: Table) -> Iterator[Check]:
+    """A measurement has a value and a unit that fit it; each is looked for by the codes under which it is."""
     if table is not measurement:
         return
-    columns = measurement.c
-    for one in plausible_measurements():
-        is_it = or_(
-            columns.measurement_source_value == f"LOINC:{one.loinc}",
-            columns.measurement_concept_id.in_(_concepts("LOINC", (one.loinc,))),
-        )
-        has_value = and_(is_it, columns.value_as_number.is_not(None))
-        of = _count(has_value)
+    columns, name = measurement.c, "value_as_number"
+    for one, is_it in _measured(connection):
+        of = func.count(columns.value_as_number)
         unit = columns.unit_concept_id
         fits = or_(unit.in_(_concepts("UCUM", one.units)), columns.unit_source_value.in_(one.units))
-        odd = and_(has_value, or_(unit.is_not(None), columns.unit_source_value.is_not(None)), ~_known(fits))
-        low, high = columns.value_as_number < one.low, columns.value_as_number > one.high
-        name = "value_as_number"
-        yield Check("plausibleValueLow", table, name, and_(is_it, low), of=of, what=one.name)
-        yield Check("plausibleValueHigh", table, name, and_(is_it, high), of=of, what=one.name)
-        yield Check("plausibleUnitConceptIds", table, "unit_concept_id", odd, of=of, what=one.name)
+        has_unit = or_(unit.is_not(None), columns.unit_source_value.is_not(None))
+        odd = and_(columns.value_as_number.is_not(None), has_unit, ~_known(fits))
+        for check, column, violated in (
+            ("plausibleValueLow", name, columns.value_as_number < one.low),
+            ("plausibleValueHigh", name, columns.value_as_number > one.high),
+            ("plausibleUnitConceptIds", "unit_concept_id", odd),
+        ):
+            yield Check(check, table, column, violated, of=of, among=is_it, what=one.name)
+
+
+def _measured(connection: Connection) -> Iterator[tuple[PlausibleMeasurement, ColumnElement[bool]]]:
+    """Each measurement with limits, and whether a row is one."""
+    columns = measurement.c
+    asked = (
+        columns.measurement_concept_id,
+        columns.measurement_source_concept_id,
+        columns.measurement_source_value,
+    )
+    written = connection.execute(select(*asked).distinct()).all()
+    known = select(concept.c.concept_code, concept.c.concept_id).where(
+        concept.c.vocabulary_id == "LOINC",
+        concept.c.concept_code.in_([one.loinc for one in plausible_measurements()]),
+    )
+    ids = {(code, concept_id) for code, concept_id in connection.execute(known)}
+    for one in plausible_measurements():
+        mine = [row for row in written if row[2] == f"LOINC:{one.loinc}" or (one.loinc, row[0]) in ids]
+        yield one, or_(false(), *(_is(asked, row) for row in mine))
+
+
+def _is(columns: Sequence[ColumnElement[Any]], values: Sequence[Any]) -> ColumnElement[bool]:
+    same = zip(columns, values, strict=True)
+    return and_(*(column.is_(None) if value is None else column == value for column, value in same))
 
 
 def _known(condition: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -1,18 +1,25 @@
 """Checks that follow from the tables themselves: keys, types, widths, concepts, and what is empty."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
+    Connection,
     Double,
     Integer,
+    Select,
     String,
     Table,
     and_,
     case,
     exists,
     func,
+    inspect,
+    literal,
+    literal_column,
     or_,
     select,
 )
@@ -36,14 +43,20 @@ NUMERIC = (Integer, BigInteger, Double)
 
 
 def required(table: Table) -> Iterator[Check]:
-    """A required value is there, and a key stands once."""
+    """A required value is there."""
     for column in table.c:
         if not column.nullable:
             yield Check("isRequired", table, column.name, column.is_(None))
-    keys = list(table.primary_key.columns)
-    if len(keys) == 1:
-        twice = func.count(keys[0]) - func.count(keys[0].distinct())
-        yield Check("isPrimaryKey", table, keys[0].name, violations=twice)
+
+
+def keys(connection: Connection, table: Table) -> Iterator[Check]:
+    """A key stands once, which is counted where the database does not see to it."""
+    columns = list(table.primary_key.columns)
+    if len(columns) == 1:
+        there = inspect(connection).get_pk_constraint(table.name)["constrained_columns"]
+        kept = there == [columns[0].name]
+        twice = func.max(literal(0)) if kept else func.count(columns[0]) - func.count(columns[0].distinct())
+        yield Check("isPrimaryKey", table, columns[0].name, violations=twice)
 
 
 def types(table: Table, dialect: str) -> Iterator[Check]:
@@ -54,7 +67,7 @@ def types(table: Table, dialect: str) -> Iterator[Check]:
             what = f"at most {column.type.length} characters"
             yield Check("cdmDatatype", table, column.name, wide, what=what)
         elif isinstance(column.type, NUMERIC) and dialect == "sqlite":
-            not_a_number = func.typeof(column).in_(("text", "blob"))
+            not_a_number = column >= literal_column("''")  # SQLite orders all texts behind all numbers
             yield Check("cdmDatatype", table, column.name, not_a_number, what="a number")
 
 
@@ -66,8 +79,23 @@ def references(table: Table) -> Iterator[Check]:
             continue
         there = target.alias()
         key = there.c[target.primary_key.columns.keys()[0]]
-        dangling = and_(column.is_not(None), ~exists().where(key == column))
-        yield Check("isForeignKey", table, column.name, dangling, what=f"a row of {target.name}")
+        yield Check(
+            *("isForeignKey", table, column.name),
+            violations=_dangling(column, key).scalar_subquery(),
+            what=f"a row of {target.name}",
+        )
+
+
+def _dangling(column: Column[Any], key: Column[Any]) -> Select[Any]:
+    """How many rows name a key that is not there; of an indexed column each key is looked up once."""
+    if column.index:
+        each = select(column.label("key"), func.count().label("rows")).group_by(column).subquery()
+        found = select(func.coalesce(func.sum(each.c.rows), 0))
+        return found.where(each.c.key.is_not(None), ~exists().where(key == each.c.key))
+    rows = column.table.alias()
+    given = rows.c[column.name]
+    joined = select(func.count()).select_from(rows.outerjoin(key.table, key == given))
+    return joined.where(given.is_not(None), key.is_(None))
 
 
 def concepts(table: Table) -> Iterator[Check]:
@@ -141,6 +169,9 @@ def people_with(table: Table) -> Iterator[Check]:
     if "person_id" in table.c and table is not person:
         rows = table.alias()
         nobody = ~exists().where(rows.c.person_id == person.c.person_id)
+        if not table.c.person_id.index:  # read once, and not once per person
+            having = select(rows.c.person_id).where(rows.c.person_id.is_not(None))
+            nobody = person.c.person_id.not_in(having)
         tolerated = 0.0 if table is observation_period else None
         yield Check(
             "measurePersonCompleteness", person, "person_id", nobody, what=table.name, tolerated=tolerated
