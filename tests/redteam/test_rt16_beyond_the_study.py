@@ -16,12 +16,6 @@ MODEL = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age"]}
 VARIABLES = {"age": {"kind": "age"}, "idh1": {"kind": "gene", "gene": "IDH1"}}
 
 
-def test_what_was_approved_for_a_sum_does_not_leave_in_the_clear(tmp_path: Path) -> None:
-    site, study = AttackedSite(tmp_path, obedient=True), a_study()
-    site.approve(study)
-    assert site.ask(study, replace(OF_SUM, per_site=True)) == (Code.INVALID_STUDY,)
-
-
 def test_numbers_of_this_site_leave_only_where_the_study_says_per_site(tmp_path: Path) -> None:
     site, silent = AttackedSite(tmp_path, obedient=True), a_study()
     said = a_study(

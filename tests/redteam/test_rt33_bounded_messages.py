@@ -11,7 +11,6 @@ from protocols.core.protocol import Ask, Transform
 from protocols.core.table import EVERYBODY
 from protocols.exchange.proposal import Proposal
 from protocols.exchange.wire import pack, seal, unpack, unseal
-from site_node.governance.policy import Policy
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.sites import a_round
 from tests.lib.studies import a_study, a_study_of
@@ -40,14 +39,6 @@ def test_bytes_that_are_no_message_are_refused_with_a_code(tmp_path: Path, kind:
     reply = site.agent.handle(kind, seal(body, site.center.key, context))
     assert b"malformed-message" in reply
     assert not isinstance(site.ask(study, FIRST), Code)
-
-
-def test_one_question_with_a_thousand_numbers_is_refused(tmp_path: Path) -> None:
-    site, study = AttackedSite(tmp_path), a_study()
-    site.approve(study)
-    asks = [replace(FIRST, step="deviations", arrays={"mean": np.full((1, 1), float(i))}) for i in range(101)]
-    assert site.ask(study, *asks) == Code.BUDGET_SPENT
-    assert Policy().max_alike == 100
 
 
 def test_a_round_that_is_negative_or_far_is_refused(tmp_path: Path) -> None:
