@@ -1,0 +1,56 @@
+"""RT23, RT64: one site among several lies: about its people, and about its share of the noise."""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import rankdata
+
+from protocols.core.table import Floats
+from protocols.exchange.local import run_locally
+from tests.lib.lying_coordinator import drawn, pooled
+from tests.lib.studies import a_study_of
+from tests.redteam.attack import Figure, attack
+
+SPEC = {"protocol": "logistic", "outcome": "y", "covariates": ["x", "z"]}
+
+
+def _columns(draw: np.random.Generator, people: int) -> dict[str, Floats]:
+    x, z = draw.normal(size=(2, people))
+    return {"x": x, "z": z, "y": (draw.uniform(size=people) < 1 / (1 + np.exp(z - 1.5 * x))).astype(float)}
+
+
+@attack(
+    "RT23",
+    "one of five sites sends its people with the sign of a covariate turned and twenty times as large",
+    works_from=10,
+    holds_to=2,
+    undefended="a study declares no range of a variable, and a site's part of a sum is not seen",
+)
+def poisoned(folder: Path, weakened: bool) -> Figure:
+    tables = drawn(_columns, 100, sites="abcde")
+    study = a_study_of(["x", "z", "y"], {"name": "a", "spec": SPEC})
+    liar = tables["e"].with_columns({"x": -20 * tables["e"].column("x")})
+    honest = run_locally(study, list(tables.values()))["a"].coef
+    poisoned_coef = run_locally(study, list({**tables, "e": liar}.values()))["a"].coef
+    rows = pooled({"t": drawn(_columns, 2000, sites="zt")["t"]}, "x", "z", "y")
+    return Figure(100 * (_auc(honest, rows) - _auc(poisoned_coef, rows)), "points of AUC lost")
+
+
+def _auc(coef: Floats, rows: Floats) -> float:
+    score, y = rows[:, :2] @ coef[1:], rows[:, 2] == 1
+    return float((rankdata(score)[y].sum() - y.sum() * (y.sum() + 1) / 2) / (y.sum() * (~y).sum()))
+
+
+@attack(
+    "RT64",
+    "a site subtracts its own share from the noise of three sites: how much of it is missing then",
+    works_from=15,
+    holds_to=1,
+    undefended="by default three shares make the whole noise, though one of three sites may lie",
+)
+def own_share(folder: Path, weakened: bool) -> Figure:
+    privacy = Privacy(epsilon=8, delta=1e-4, noise=2.0)
+    table = AnalysisTable("a", np.arange(9), {"x": np.ones(9)})
+    shares = [site_noise.normal(site_noise.key_for(table, ["noise", k]), 40_000) for k in range(3)]
+    kept = privacy.deviation_at_a_site() * np.sum(shares[1:], axis=0)
+    return Figure(100 * (1 - float(kept.std()) / (privacy.noise * privacy.clip)), "% of the noise is missing")
