@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata
 
-from protocols.core.table import Floats
+from protocols.core.table import AnalysisTable, Floats
 from protocols.exchange.local import run_locally
+from protocols.learning import site_noise
+from protocols.learning.privacy import Privacy
 from tests.lib.lying_coordinator import drawn, pooled
 from tests.lib.studies import a_study_of
 from tests.redteam.attack import Figure, attack

@@ -61,7 +61,7 @@ def tried(attack: Attack) -> Line:
     begun = time.perf_counter()
     weakened, works = _said(attack.on_weakened, lambda got: got >= attack.works_from)
     defaults, holds = _said(attack.on_defaults, lambda got: got <= attack.holds_to)
-    if attack.undefended and not holds:
+    if attack.undefended and not holds and not defaults.startswith("broken"):
         defaults = f"NOT DEFENDED: {defaults}"
     seconds = time.perf_counter() - begun
     return Line(attack.id, attack.title, weakened, defaults, works and holds, seconds)
