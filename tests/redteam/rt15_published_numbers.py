@@ -83,3 +83,24 @@ def allele_frequencies(folder: Path, weakened: bool) -> Figure:
     strangers = (np.random.default_rng(8).uniform(size=(2000, 300)) < share).astype(float)
     edge = np.quantile(ratio(strangers), 0.95)
     return Figure(100 * float((ratio(pooled(tables, *names)) > edge).mean()), "% of members found")
+
+
+@attack(
+    "RT68",
+    "many models of one set of people: numbers published per person, of which a table may be read",
+    works_from=2,
+    holds_to=0.33,
+    undefended="what is published about one set of people is not counted",
+)
+def many_models(folder: Path, weakened: bool) -> Figure:
+    chosen = [COVARIATES[i : i + 5] for i in range(0, 15)]
+    analyses = [
+        {"name": f"m{i}", "spec": {"protocol": "linear", "outcome": "y", "covariates": names}}
+        for i, names in enumerate(chosen)
+    ]
+    tables = drawn(_with_genes, 40)
+    study = a_study_of([*COVARIATES, "y"], *analyses)
+    found = run_locally(study, list(tables.values()))
+    results = [found[f"m{i}"] for i in range(len(chosen))]
+    numbers = sum(r.coef.size + r.coef.size * (r.coef.size + 1) // 2 for r in results)
+    return Figure(numbers / 120, "numbers per person")
