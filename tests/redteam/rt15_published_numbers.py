@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 
 from protocols.core.table import Floats
+from protocols.describe.summary import SummaryResult
 from protocols.exchange.local import run_locally
+from protocols.regression.linear import LinearResult
 from tests.lib.lying_coordinator import drawn, pooled
+from tests.lib.overheard import overheard
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import estimated
 from tests.redteam.attack import Figure, attack
@@ -74,7 +77,11 @@ def allele_frequencies(folder: Path, weakened: bool) -> Figure:
 
     tables = drawn(carriers, 60)
     study = a_study_of(names, {"name": "a", "spec": {"protocol": "summary", "of": names}})
-    there = np.clip(run_locally(study, list(tables.values()))["a"].total.mean[0], 0.01, 0.99)
+    outcome = overheard(folder, study, tables).outcome
+    shown = outcome and outcome.results["a"]
+    if not isinstance(shown, SummaryResult):
+        return Figure(0, "% of members found, nothing is shown")
+    there = np.clip(shown.total.mean[0], 0.01, 0.99)
     for_one, for_none = np.log(there / share), np.log((1 - there) / (1 - share))
 
     def ratio(rows: Floats) -> Floats:
@@ -100,7 +107,8 @@ def many_models(folder: Path, weakened: bool) -> Figure:
     ]
     tables = drawn(_with_genes, 40)
     study = a_study_of([*COVARIATES, "y"], *analyses)
-    found = run_locally(study, list(tables.values()))
-    results = [found[f"m{i}"] for i in range(len(chosen))]
+    outcome = overheard(folder, study, tables).outcome
+    found = outcome.results.values() if outcome else ()
+    results = [result for result in found if isinstance(result, LinearResult)]
     numbers = sum(r.coef.size + r.coef.size * (r.coef.size + 1) // 2 for r in results)
     return Figure(numbers / 120, "numbers per person")
