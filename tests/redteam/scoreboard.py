@@ -7,6 +7,7 @@ attacks of one kind; whoever adds one is on the board.
 import importlib
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,9 @@ def _said(attempt: Callable[[Path], Figure], wanted: Callable[[float], bool]) ->
     """The figure of an attempt in a folder of its own, in words, and whether it is as wanted."""
     with tempfile.TemporaryDirectory(prefix="redteam-") as folder:
         try:
-            figure = attempt(Path(folder))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of damaged files, of which the figure says enough
+                figure = attempt(Path(folder))
         except Exception as error:  # one attack that breaks must not hide the others
             return f"broken: {type(error).__name__}: {error}", False
     return str(figure), wanted(figure.got)
