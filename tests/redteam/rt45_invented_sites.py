@@ -8,7 +8,7 @@ import numpy as np
 from protocols.core.errors import Code
 from protocols.core.protocol import ask
 from protocols.exchange.secure_sum import CHECK, Member, unmask
-from protocols.exchange.wire import RoundAnswer, WireError, unseal
+from protocols.exchange.wire import RoundReply, WireError
 from site_node.governance import peers
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.lying_coordinator import weaken
@@ -35,7 +35,7 @@ def _is_read(home: Path, number: int) -> bool:
     site.approve(study)
     sealed = site.center.reply(a_round(study, FIRST, roster="axy"))
     try:
-        answer = RoundAnswer.decode(unseal(sealed, site.key.public_key(), "answer"))
+        answer = RoundReply.decode(sealed).open(site.key.public_key())
     except WireError:
         return False
     (said,) = answer.answers
