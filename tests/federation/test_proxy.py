@@ -50,6 +50,7 @@ def _nginx(folder: Path, center: Path, listen: int) -> Iterator[None]:
         {
             "listen 443 ssl": f"listen 127.0.0.1:{listen} ssl",
             "127.0.0.1:9443": f"127.0.0.1:{load(center).port}",
+            "127.0.0.1:9080": f"127.0.0.1:{load(center).web_port}",
             "/srv/center": str(center),
         },
     )
@@ -74,6 +75,7 @@ def _caddy(folder: Path, center: Path, listen: int) -> Iterator[None]:
         {
             "hub.example.org {": f"https://127.0.0.1:{listen} {{",
             "127.0.0.1:9443": f"127.0.0.1:{load(center).port}",
+            "127.0.0.1:9080": f"127.0.0.1:{load(center).web_port}",
             "/srv/center": str(center),
         },
     )
@@ -107,7 +109,8 @@ def behind_proxy(
     if not Path(program).exists():
         pytest.skip(f"{request.param} is not installed (apt install {request.param})")
     folder, port = tmp_path_factory.mktemp(request.param), free_port()
-    consortium = founded(folder, ("a", "b", "c"), address=f"127.0.0.1:{port}", renew_after_studies=1)
+    settings = {"address": f"127.0.0.1:{port}", "renew_after_studies": 1, "web_port": free_port()}
+    consortium = founded(folder, ("a", "b", "c"), **settings)
     with proxy(folder / "proxy", consortium.home, port), started(consortium):
         yield consortium, port
 
@@ -149,12 +152,22 @@ def test_a_flower_run_is_renewed_between_studies(behind_proxy: tuple[Federation,
         "/v1/fleet/..%2fcontrol/start-run",
         "/v1/fleet//..//..//v1/control/start-run",
         "/v1/fleet",
+        "/api",
+        "/api/../v1/control/start-run",
     ],
 )
-def test_the_proxy_publishes_nothing_but_the_fleet(behind_proxy: tuple[Federation, int], path: str) -> None:
+def test_the_proxy_publishes_nothing_but_the_fleet_and_the_api(
+    behind_proxy: tuple[Federation, int], path: str
+) -> None:
     consortium, port = behind_proxy
     # The SuperLink itself knows these paths (405 is its answer to the wrong method); the proxy does not.
     assert _status(consortium.home, port, "POST", path) in (301, 404)
+
+
+def test_analysts_reach_the_api_through_the_proxy(behind_proxy: tuple[Federation, int]) -> None:
+    consortium, port = behind_proxy
+    until(lambda: _status(consortium.home, port, "GET", "/api/v1/me") == 401, 60)
+    assert _status(consortium.home, port, "GET", "/api/v1/nothing") == 404
 
 
 def test_operators_reach_their_path_on_loopback_alone(behind_proxy: tuple[Federation, int]) -> None:

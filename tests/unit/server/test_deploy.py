@@ -46,6 +46,8 @@ def test_every_unit_starts_a_process_that_is_known() -> None:
         "superlink": ("server.administration.processes", CENTER, "superlink"),
         "superexec": ("server.administration.processes", CENTER, "superexec"),
         "run": ("server.administration.processes", CENTER, "run"),
+        "actions": ("server.administration.processes", CENTER, "actions"),
+        "web": ("server.administration.processes", CENTER, "web"),
     }
 
 
