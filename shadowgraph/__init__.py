@@ -65,11 +65,16 @@ def token(
     return str(Api(address, "").post("/tokens", wish)["word"])
 
 
-def local(frames: "Mapping[str, pd.DataFrame]") -> "LocalNetwork":
-    """Data frames of one's own as sites: the same study file, gate and floors on, in this process."""
+def local(
+    frames: "Mapping[str, pd.DataFrame]", blocks: "Mapping[str, Mapping[str, pd.DataFrame]] | None" = None
+) -> "LocalNetwork":
+    """Data frames of one's own as sites: the same study file, gate and floors on, in this process.
+
+    `blocks` are frames of thousands of genes or features, by site and by the block's name in the study.
+    """
     from server.client.local import local as sites_of
 
-    return sites_of(frames)
+    return sites_of(frames, blocks)
 
 
 def read(path: str | Path) -> "Study":
