@@ -72,6 +72,9 @@ class Climb(Protocol):
     def asked(self) -> Arrays:
         """The coefficients at which a site evaluates, as an argument of its step."""
 
+    def dithered(self, arrays: Arrays, normal: Callable[[int], Floats]) -> Arrays:
+        """A site's arrays with its share of the noise that the result of this question always has."""
+
     def turned(self, arrays: Arrays, axes: Mapping[str, tuple[str, ...]], basis: Floats) -> Arrays:
         """A site's arrays in the (p, p) basis of the round; `axes` names those of each array."""
 

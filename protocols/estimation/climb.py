@@ -8,7 +8,9 @@ u = (R I R')^-1 R s in that basis; the sites go on to b + R'u. The step is Newto
 
 Without `full` digits the center's step bears a dither of a hundredth of a standard error, and the covariance
 is blurred by a hundredth of one: else a path of exact coefficients tells the sites what totals tell the
-center. Convergence shows in the decrement s'I^-1 s, and halving in the likelihood, which need no basis.
+center. The sites add as much to their scores, the same at every run of the question, so that many runs
+cannot be averaged. Convergence shows in the decrement s'I^-1 s, and halving in the likelihood, which need
+no basis.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -215,6 +217,19 @@ class Climb:
         coef = np.zeros(self._length)
         coef[self._kept] = self._path.coef
         return {"coef": coef}
+
+    def dithered(self, arrays: Arrays, normal: Callable[[int], Floats]) -> Arrays:
+        """A site's arrays, its score off by a hundredth of what its people's part of it varies by.
+
+        `normal` draws the same numbers at every round and run of a question, so the climb ends beside the
+        maximum, always at the same place: averaging runs brings nobody nearer.
+        """
+        kept = np.ix_(self._kept, self._kept)
+        values, vectors = np.linalg.eigh(arrays["information"][kept])
+        root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+        score = arrays["score"].astype(np.float64)
+        score[self._kept] += DITHER * (root @ normal(self.size))
+        return {**arrays, "score": score}
 
     def turned(self, arrays: Arrays, axes: Mapping[str, tuple[str, ...]], basis: Floats) -> Arrays:
         """A site's arrays in the (p, p) basis of the round, along every axis of coefficients."""

@@ -92,7 +92,8 @@ class LocalSites:
     def _one(
         self, site: str, ask: Ask, member: Member | None, number: int, place: tuple[str, int]
     ) -> Answered:
-        shared = Shared(partial(basis, OPEN, (number, place[1])))
+        full = self.full or bears_all_digits(self.tables[site], ask)
+        shared = Shared(partial(basis, OPEN, (number, place[1])), full=full)
         try:
             release = answer(self.study, self.drawn[site], ask, self.thresholds, shared)
             said = member.protect(release, *place) if member else release.arrays

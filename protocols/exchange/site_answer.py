@@ -3,8 +3,10 @@
 The agent stands around it with signatures, approvals, policy, ledger and audit.
 """
 
+import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -14,6 +16,8 @@ from protocols.core.protocol import Arrays, Ask, Climb, SiteStep, Spec, Transfor
 from protocols.core.roles import transformed
 from protocols.core.study import Study
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats
+from protocols.exchange.keyed_draws import normal
+from protocols.exchange.wire import pack
 
 
 @dataclass(frozen=True)
@@ -23,10 +27,12 @@ class Shared:
     Attributes:
         basis: the secret basis of the question, of a size.
         contributors: the sites with enough people for the analysis; None where no site has said so.
+        full: whether this site lets the result bear all its digits.
     """
 
     basis: Callable[[int], Floats] = np.eye
     contributors: Sequence[str] | None = None
+    full: bool = True
 
 
 _HUNDREDTHS = 1e-6  # of a hundredth: what rounding leaves of a whole number of them
@@ -93,7 +99,17 @@ def answer(
     if not question.secret:
         return passed
     climb, axes = _climb(question), {name: declared.axes for name, declared in step.declares.items()}
-    return turned(passed, climb.turned(passed.arrays, axes, shared.basis(climb.size)))
+    arrays = passed.arrays
+    if not shared.full:
+        key = hmac.digest(table.secret, _what_is_asked(spec, question, table), "sha256")
+        arrays = climb.dithered(arrays, partial(normal, key))
+    return turned(passed, climb.turned(arrays, axes, shared.basis(climb.size)))
+
+
+def _what_is_asked(spec: Spec, question: Ask, table: AnalysisTable) -> bytes:
+    """What a question is by, however its study is called: model, rows, and the people in it."""
+    asked = {"spec": spec.model_dump(mode="json"), "step": question.step, "rows": question.rows.model_dump()}
+    return pack({**asked, "people": np.sort(table.persons)})
 
 
 def bears_all_digits(table: AnalysisTable, question: Ask) -> bool:

@@ -162,6 +162,8 @@ class Agent:
         people = self._people_behind(admission)
         ledger.refuse_few_apart(self.home, people, admission.floors.min_count)
         chance = run.started.chance
+        digits = self._digits(admission, [ask for ask, _ in asks])
+        asks = [(ask, replace(known, full=full)) for (ask, known), full in zip(asks, digits, strict=True)]
         said = [self._answer(admission, *ask, chance, masked=member is not None) for ask in asks]
         answers = tuple(
             _protected(ask, s, member, (asked, position))
@@ -169,7 +171,7 @@ class Agent:
         )
         heads = audit_heads.told(self.home, question, self.site)
         where = question.study, question.run, question.round, self.site, asked
-        body = RoundAnswer(*where, answers, heads, full=self._digits(admission, [ask for ask, _ in asks]))
+        body = RoundAnswer(*where, answers, heads, full=digits)
         reply = RoundReply.of(seal(body.encode(), self._key, "answer"), body).encode()
         if any(isinstance(s, Release) for s in said):
             ledger.keep_people(self.home, people)
