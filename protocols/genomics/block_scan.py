@@ -194,14 +194,17 @@ class BlockMoments(Moments):
 
     Attributes:
         mean_known: (f,) what a missing number became.
-        rare: the names that fewer than half of the people have.
+        rare: the names that fewer than half of the people have, or too few to say their mean.
     """
 
     mean_known: Floats = field(default_factory=lambda: np.zeros(0))
     rare: frozenset[str] = frozenset()
 
     def faults(self) -> dict[str, tuple[Code, str]]:
-        rare = {name: (Code.WITHHELD, "fewer than half of the people have a value") for name in self.rare}
+        rare = {
+            name: (Code.WITHHELD, "fewer than half of the people, or too few, have a value")
+            for name in self.rare
+        }
         return {**super().faults(), **rare}
 
 
@@ -225,7 +228,7 @@ def gather_block(
     whole = {name: parts[0][name] for name in ("n", "sites", "confounding", "confounded_outcomes")}
     whole["confounded_features"] = np.concatenate([t["confounded_features"] for t in parts], axis=1)
     whole["products"] = np.concatenate([t["products"] for t in parts])
-    few = known.total["known"] < _FEWEST_KNOWN * known.total["n"]
+    few = known.total["known"] < np.maximum(_FEWEST_KNOWN * known.total["n"], known.total.min_count)
     return BlockMoments(
         names,
         replace(parts[0], arrays={**whole, **found.arrays}),

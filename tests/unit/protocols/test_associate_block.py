@@ -104,7 +104,7 @@ def test_a_name_that_a_site_lacks_is_tested_with_the_others_and_one_that_most_la
     tables = [t.with_columns({"gene5": np.zeros(len(t))}) for t in tables]
     found = of_block(tables)["a0"]
     assert found.untested == {
-        "rna:GENE4": "fewer than half of the people have a value",
+        "rna:GENE4": "fewer than half of the people, or too few, have a value",
         "rna:GENE5": "does not vary",
     }
     assert np.isfinite(found.p[3, 0])
@@ -130,3 +130,13 @@ def test_tiny_and_huge_numbers_keep_their_digits() -> None:
     scaled = [t.with_columns({g: t.columns[g] * s for g, s in scales.items()}) for t in tables]
     found, plain = of_block(scaled, secure=True)["a0"], of_variables(tables)["a0"]
     assert np.allclose(found.statistic, plain.statistic, rtol=1e-8)
+
+
+def test_a_name_with_fewer_people_than_the_floor_is_not_tested_though_half_have_it() -> None:
+    """14 people count, and 9 of them have it: its mean is withheld, so nothing can be filled in."""
+    tables = expression((9, 5, 4), G)
+    tables[1] = tables[1].with_columns({"gene3": np.full(5, np.nan)})
+    found = of_block(tables, confounders=[])["a0"]
+    assert found.n == 14
+    assert found.untested["rna:GENE3"] == "fewer than half of the people, or too few, have a value"
+    assert np.isnan(found.p[3, 0])
