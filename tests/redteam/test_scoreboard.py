@@ -12,6 +12,7 @@ from tests.redteam.kinds import KINDS
 from tests.redteam.scoreboard import Line, attacks, lines, tried
 
 ATTACKS = attacks()
+SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 
 
 def each(*, defended: bool) -> list[object]:
@@ -86,3 +87,8 @@ def test_the_command_says_where_the_attacks_are_if_they_are_not_here(
 def test_the_command_tries_an_attack(capfd: pytest.CaptureFixture[str]) -> None:
     assert command.redteam(["impute_cells"]) == 0
     assert "0 of 90 values" in capfd.readouterr().out
+
+
+def test_the_docs_have_every_kind_on_their_board() -> None:
+    table = SECURITY.read_text().partition("<!-- redteam: start -->")[2].partition("<!-- redteam: end -->")[0]
+    assert {row[2:6] for row in table.splitlines() if row.startswith("| RT")} == KINDS.keys()
