@@ -2,12 +2,24 @@
 
 import numpy as np
 
-from protocols.core.errors import Code, StudyError
+from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.table import Floats
 
 
 def null_loglik(n: int, events: int) -> float:
     """The log-likelihood of a model of the intercept alone, of n people with so many events."""
     return float(events * np.log(events / n) + (n - events) * np.log(1 - events / n))
+
+
+def zero_one(y: Floats, outcome: str) -> Floats:
+    """The (n,) outcome, which is 0 or 1 for everybody.
+
+    Raises:
+        SiteError: invalid-input; it is another number for somebody, and no share of people can be meant.
+    """
+    if not ((y == 0) | (y == 1)).all():
+        raise SiteError(Code.INVALID_INPUT, f"{outcome} is not 0 or 1 for everybody here")
+    return y
 
 
 def same_outcome(outcome: str, of: str = "everybody") -> StudyError:

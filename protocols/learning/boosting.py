@@ -34,7 +34,7 @@ from protocols.core.roles import Applicable, ProbabilityModel, Role
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.wording import listed
-from protocols.estimation.outcome import same_outcome
+from protocols.estimation.outcome import same_outcome, zero_one
 from protocols.estimation.standards import SCALED, fitting_sums
 from protocols.learning.tree_model import (
     GRID_MOMENTS,
@@ -152,6 +152,8 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
     def moments(spec: BoostingSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """The sum of the outcome, and of each covariate its known values, their sum and sum of squares."""
         outcome = table.complete([spec.outcome]).column(spec.outcome)
+        if spec.loss == "logistic":
+            zero_one(outcome, spec.outcome)
         return {"outcome": np.array(outcome.sum()), **known_moments(spec, table, about)}
 
     cells = cells

@@ -25,7 +25,7 @@ from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
 from protocols.estimation.draws import Draws
-from protocols.estimation.outcome import same_outcome
+from protocols.estimation.outcome import same_outcome, zero_one
 from protocols.estimation.person_draws import uniform
 from protocols.estimation.roc import bin_of, delong, histogram_of
 from protocols.estimation.standards import SCALED, fitting_sums
@@ -158,7 +158,7 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
     ) -> Arrays:
         """Drawn people, their draws and their outcomes by tree, open node, tried column and bin."""
         table = table.complete([spec.outcome])
-        x, y = table.matrix(spec.covariates), table.column(spec.outcome)
+        x, y = table.matrix(spec.covariates), zero_one(table.column(spec.outcome), spec.outcome)
         bins, grown = binned_rows(table, spec.covariates, cuts), Trees.of(trees)
         nodes, m, size = spec.nodes(), spec.columns_tried(), spec.bins + 1
         sums = np.zeros((3, spec.trees, nodes * m * size))

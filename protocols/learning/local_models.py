@@ -29,6 +29,7 @@ from protocols.core.roles import Applicable, PredictsProbability, ProbabilityMod
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
+from protocols.estimation.outcome import zero_one
 from protocols.estimation.standards import covariate_moments, location_and_scale, original_scale
 from protocols.results.figures import forest
 
@@ -199,7 +200,7 @@ class LocalModels(FederatedProtocol[LocalModelsSpec, LocalModelsResult], Probabi
     def train(spec: LocalModelsSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """This hospital's model, times its people; nothing where there are too few of them."""
         table = table.complete(spec.variables())
-        n, y = len(table), table.column(spec.outcome)
+        n, y = len(table), zero_one(table.column(spec.outcome), spec.outcome)
         smaller = int(min((y == 0).sum(), (y == 1).sum()))
         if len(spec.terms()) > Thresholds().max_parameters_per_person * n:
             smaller = 0

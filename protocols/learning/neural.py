@@ -38,7 +38,7 @@ from protocols.core.roles import ProbabilityModel
 from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
-from protocols.estimation.outcome import same_outcome
+from protocols.estimation.outcome import same_outcome, zero_one
 from protocols.estimation.person_draws import uniform
 from protocols.estimation.standards import covariate_moments, location_and_scale
 from protocols.learning import site_noise
@@ -78,7 +78,8 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
         """People, events, sums and sums of squares of the columns; an error where torch is not installed."""
         require_torch()
         table = table.complete(spec.variables())
-        events = (table.column(spec.outcome) == 1).sum() if spec.loss == "logistic" else 0
+        y = table.column(spec.outcome)
+        events = zero_one(y, spec.outcome).sum() if spec.loss == "logistic" else 0
         return {**covariate_moments(table, spec.columns()), "n_events": np.array(events)}
 
     @site_step(

@@ -15,9 +15,9 @@ from scipy.special import digamma, expit, gammaln, log_ndtr, ndtr, ndtri, polyga
 
 from protocols.core.disclosure import Array
 from protocols.core.dominance import refuse_dominance
-from protocols.core.errors import Code, SiteError
 from protocols.core.protocol import Arrays
 from protocols.core.table import AnalysisTable, Floats
+from protocols.estimation.outcome import zero_one
 
 FEWEST = 5
 """People who carry the sums at any coefficients; the site says nothing else (RT10)."""
@@ -123,8 +123,8 @@ def derivatives(
     terms, k = len(covariates) + 1, len(coef)
     assert k == terms + shaped
     y = table.column(outcome)
-    if family in ("logit", "probit") and not ((y == 0) | (y == 1)).all():
-        raise SiteError(Code.INVALID_INPUT, f"{outcome} is not 0 or 1 for everybody here")
+    if family in ("logit", "probit"):
+        zero_one(y, outcome)
     loglik = deviance = 0.0
     weight = np.zeros(len(table))
     score, information, expected = np.zeros(k), np.zeros((k, k)), np.zeros((k, k))
