@@ -21,9 +21,10 @@ from protocols.runtime.accounts.machine import unix_user
 from site_node.home.register import now
 
 FILE = "audit.jsonl"
-KEY = "audit.key"
+KEY, FRESH_KEY = "audit.key", "audit.key.new"
 KEYED = "audit-keyed"
 FIRST = "0" * 64
+KEY_BYTES = 32
 _LONGEST_LINE = 2**22
 _MEND = "shadowgraph audit mend"
 
@@ -77,17 +78,14 @@ def append(file: BinaryIO, home: Path, event: str, facts: Facts, *, is_restarted
     torn = _cut_torn_line(file)
     known = _key(file, home, is_restarted=is_restarted)
     before = _last(file, known)
-    key = known or new_secret(home / "keys" / KEY)
-    try:
-        if known is None and before != FIRST:
-            before = _write(file, key, KEYED, {}, before)
-        if torn:
-            before = _write(file, key, "torn-line-cut", {"bytes": torn}, before)
-        _write(file, key, event, facts, before)
-    except OSError:
-        if known is None and _last_is_unkeyed(file):
-            (home / "keys" / KEY).unlink()
-        raise
+    key = known or _fresh_key(home)
+    if known is None and before != FIRST:
+        before = _write(file, key, KEYED, {}, before)
+    if torn:
+        before = _write(file, key, "torn-line-cut", {"bytes": torn}, before)
+    _write(file, key, event, facts, before)
+    if known is None:  # from now on an audit without a line that bears it is damaged
+        (home / "keys" / FRESH_KEY).rename(home / "keys" / KEY)
 
 
 def lines(home: Path) -> Iterator[dict[str, Any]]:
@@ -102,8 +100,8 @@ def whole_lines(home: Path) -> Iterator[ChainLine]:
     Raises:
         StudyError: audit-damaged; the text says at which line the chain breaks.
     """
-    key_file = home / "keys" / KEY
-    key = key_file.read_bytes() if key_file.exists() else None
+    settled, fresh = (home / "keys" / name for name in (KEY, FRESH_KEY))
+    key = next((path.read_bytes() for path in (settled, fresh) if path.exists()), None)
     before, end, is_keyed = FIRST, 0, False
     for number, data in enumerate(_lines(home), start=1):
         line = _read(data, number)
@@ -113,7 +111,7 @@ def whole_lines(home: Path) -> Iterator[ChainLine]:
             raise damaged(number)
         before, end = found, end + len(data)
         yield ChainLine(end, found, line)
-    if key is not None and not is_keyed:
+    if settled.exists() and not is_keyed:
         raise StudyError(Code.AUDIT_DAMAGED, "no line of the audit bears this site's key", _MEND)
 
 
@@ -150,13 +148,21 @@ def _key(file: BinaryIO, home: Path, *, is_restarted: bool = False) -> bytes | N
         if not _last_line(file) and not is_restarted:
             raise StudyError(Code.AUDIT_DAMAGED, "the audit is empty, and was not", _MEND)
         return path.read_bytes()
-    if not _last_is_unkeyed(file):
+    if b'"mac"' in _last_line(file):
+        if (home / "keys" / FRESH_KEY).exists():  # killed right after the first line that bears it
+            (home / "keys" / FRESH_KEY).rename(path)
+            return path.read_bytes()
         raise StudyError(Code.AUDIT_DAMAGED, f"the key {KEY} is missing", "restore it from a backup")
     return None
 
 
-def _last_is_unkeyed(file: BinaryIO) -> bool:
-    return b'"mac"' not in _last_line(file)
+def _fresh_key(home: Path) -> bytes:
+    """The key of the first line that will bear one; the same where a kill came before that line."""
+    path = home / "keys" / FRESH_KEY
+    if path.exists() and len(path.read_bytes()) == KEY_BYTES:
+        return path.read_bytes()
+    path.unlink(missing_ok=True)
+    return new_secret(path)
 
 
 def _write(file: BinaryIO, key: bytes, event: str, facts: Facts, before: str) -> str:
