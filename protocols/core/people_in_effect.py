@@ -10,7 +10,7 @@ References: Willenborg & de Waal, Elements of Statistical Disclosure Control (20
 rules; Green, Ritchie & Smith, ACRO (2021), for n, k and p as they are here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -42,12 +42,12 @@ _REST_OF_FEW = 0.001  # of few people two are easily far out; over all sites the
 def people_in_effect(spec: Spec, table: AnalysisTable) -> Arrays:
     """How many people with complete data are here, and how many of them each variable sets apart."""
     names = spec.stands_on()
-    table = table.complete(name for variable in names for name in _read(table, variable))
+    table = table.complete(table.read_of(names))
     n = len(table)
     counts = np.full((3, len(names)), n, dtype=np.int64)
     dominated = np.zeros(len(names), dtype=np.int64)
     for j, variable in enumerate(names):
-        for name in _read(table, variable):
+        for name in table.read_of([variable]):
             if name in table.columns:
                 x = table.columns[name]
                 counts[:, j] = np.minimum(counts[:, j], _set_apart(x))
@@ -60,13 +60,6 @@ def people_in_effect(spec: Spec, table: AnalysisTable) -> Arrays:
         "apart": apart,
         "dominated": dominated,
     }
-
-
-def _read(table: AnalysisTable, variable: str) -> Iterator[str]:
-    """The columns and labels of the table that are a variable's."""
-    yield from (name for name in table.columns if name == variable or name.startswith(f"{variable}."))
-    if variable in table.labels:
-        yield variable
 
 
 def _set_apart(x: Floats) -> tuple[int, int, int]:

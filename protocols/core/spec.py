@@ -1,10 +1,11 @@
 """What an analyst writes of one analysis, and what stands inside it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from protocols.core.table import EVERYBODY, Rows
+from protocols.core.table import EVERYBODY, AnalysisTable, Mask, Rows
 
 
 class Spec(BaseModel):
@@ -25,6 +26,14 @@ class Spec(BaseModel):
         counts of their own for every entry say that there are none.
         """
         return self.variables()
+
+    def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        """Whom its sums are about: variables, and the (n,) people over whom sums about these are formed.
+
+        They are those who have a value of every variable, unless a protocol says otherwise.
+        """
+        if names := self.variables():
+            yield names, table.present(table.read_of(names))
 
     def admits(self, rows: Rows) -> bool:
         """Whether a question of this analysis may be about these rows: everybody, unless it validates.
@@ -73,3 +82,20 @@ def specs_in(value: object) -> list[Spec]:
     if isinstance(value, tuple | list):
         return [s for part in value for s in specs_in(part)]
     return []
+
+
+def one_by_one(table: AnalysisTable, variables: Iterable[str]) -> Iterator[tuple[tuple[str, ...], Mask]]:
+    """Each variable with the (n,) people who have a value of it."""
+    yield from (((name,), table.present(table.read_of([name]))) for name in variables)
+
+
+def by_group(
+    table: AnalysisTable, by: str | None, sets: Iterable[tuple[tuple[str, ...], Mask]]
+) -> Iterator[tuple[tuple[str, ...], Mask]]:
+    """The sets of (n,) people, each parted by the values of a variable, where there is one."""
+    if by is None:
+        yield from sets
+        return
+    values = table.column(by)
+    groups = [values == value for value in np.unique(values[~np.isnan(values)])]
+    yield from ((names, mask & group) for names, mask in sets for group in groups)

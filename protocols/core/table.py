@@ -161,13 +161,23 @@ class AnalysisTable:
 
     def complete(self, names: Iterable[str]) -> "AnalysisTable":
         """The table of the people with no missing value in the named columns and labels."""
+        present = self.present(names)
+        return self if present.all() else self.select(present)
+
+    def present(self, names: Iterable[str]) -> Mask:
+        """(n,) true where no value is missing in the named columns and labels."""
         present = np.ones(len(self), dtype=bool)
         for name in names:
             if name in self.labels:
                 present &= np.array([value is not None for value in self.labels[name]], dtype=bool)
             else:
                 present &= ~np.isnan(self.column(name))
-        return self if present.all() else self.select(present)
+        return present
+
+    def read_of(self, variables: Iterable[str]) -> list[str]:
+        """The columns and labels of the table that are those of study variables."""
+        names = [*self.columns, *self.labels]
+        return [n for v in variables for n in names if n == v or n.startswith(f"{v}.")]
 
     def derived(self, key: object, make: Callable[[], M]) -> M:
         """What `make` makes of these rows, kept for the next round; `key` says all that it depends on."""

@@ -3,7 +3,7 @@
 A cell of fewer than the study's `min_count` people over all sites is not shown, nor what would give it away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,8 +15,9 @@ from protocols.core.disclosure import SUPPRESSED, Count
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Columns, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.spec import by_group, one_by_one
 from protocols.core.suppression import suppressed
-from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.results.figures import floats, whole
 
@@ -49,6 +50,9 @@ class HistogramSpec(Spec):
 
     def stands_on(self) -> tuple[str, ...]:
         return ()  # every entry has a count of its own
+
+    def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        yield from by_group(table, self.by, one_by_one(table, [self.of.split(".")[0]]))
 
     def groups(self) -> tuple[str, ...]:
         """The names of the groups."""

@@ -8,7 +8,7 @@ R's type 7, for values on the grid; others count as the next grid point above.
 Reference: Hyndman & Fan, Am Stat 50 (1996) 361, definition 7; R `quantile`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,7 +30,8 @@ from protocols.core.protocol import (
     site_step,
 )
 from protocols.core.site_step import Times
-from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.spec import one_by_one
+from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.results.figures import MOST_PANELS, floats
@@ -95,6 +96,9 @@ class QuantilesSpec(Spec):
 
     def stands_on(self) -> tuple[str, ...]:
         return ()  # every entry has a count of its own
+
+    def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        yield from one_by_one(table, self.variables())
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ cancels. What is based on fewer people than the study's floor is removed from th
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +28,7 @@ from protocols.core.protocol import (
     ask,
     site_step,
 )
+from protocols.core.spec import by_group, one_by_one
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
@@ -66,6 +67,13 @@ class SummarySpec(Spec):
 
     def stands_on(self) -> tuple[str, ...]:
         return ()  # every entry has a count of its own
+
+    def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        known = one_by_one(table, [name.split(".")[0] for name in self.of])
+        yield from by_group(table, self.by, known)
+        for pair in self.cross:
+            names = tuple(name.split(".")[0] for name in pair)
+            yield names, table.present(table.read_of(names))
 
     def groups(self) -> tuple[str, ...]:
         """The names of the groups."""

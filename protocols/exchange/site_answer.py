@@ -84,9 +84,7 @@ def answer(
             Code.WITHHELD, "too few sites have people for this analysis to hide each other in a sum"
         )
     _refuse_isolation(table, question, thresholds)
-    for transform in question.transforms:
-        table = _transformed(study, table, transform, question)
-    table = table.select(question.rows.mask(table))
+    table = asked_table(study, table, question)
     passed = release(
         step.declares,
         _said(step, spec, table, question),
@@ -137,6 +135,17 @@ def _climb(question: Ask) -> Climb:
     if question.climb is None or question.per_site:
         raise SpecError(Code.INVALID_STUDY, f"analysis {question.analysis!r} has no such climb")
     return question.climb
+
+
+def asked_table(study: Study, table: AnalysisTable, question: Ask) -> AnalysisTable:
+    """The table that a question is about: its columns harmonized, and of the people of its rows.
+
+    Raises:
+        SpecError: the question names a transform that its analysis does not.
+    """
+    for transform in question.transforms:
+        table = _transformed(study, table, transform, question)
+    return table.select(question.rows.mask(table))
 
 
 def _said(step: SiteStep, spec: Spec, table: AnalysisTable, question: Ask) -> Arrays:

@@ -10,7 +10,7 @@ Reference: Little & Rubin, Statistical Analysis with Missing Data (2002), ch. 4;
 Hotelling & Solomons, Ann Math Stat 3 (1932) 141.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +24,7 @@ from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.site_step import NEVER, Times
+from protocols.core.spec import one_by_one
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
@@ -71,6 +72,9 @@ class ImputeSpec(Transforms):
 
     def stands_on(self) -> tuple[str, ...]:
         return ()  # every entry has a count of its own
+
+    def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        yield from one_by_one(table, self.variables())
 
     def makes(self) -> tuple[str, ...]:
         return tuple(f"{name}_missing" for name in self.indicators)

@@ -104,6 +104,11 @@ class MultipleImputationSpec(Spec):
     def stands_on(self) -> tuple[str, ...]:
         return self.predictors  # the others have missing values, and each a count of its own
 
+    def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        yield self.predictors, (complete := table.present(table.read_of(self.predictors)))
+        for name in self.columns():
+            yield (name,), complete & table.present(table.read_of([name]))
+
 
 @dataclass(frozen=True)
 class MultipleImputationResult(Result):

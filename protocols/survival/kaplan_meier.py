@@ -8,7 +8,7 @@ Reference: Kaplan & Meier, J Am Stat Assoc 53 (1958) 457; Aalen, Ann Stat 6 (197
 `survfit(conf.type = "log-log")`, `quantile.survfit`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +20,8 @@ from protocols.core.disclosure import Count
 from protocols.core.errors import Code, SpecError, StudyError
 from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
-from protocols.core.table import AnalysisTable, Floats, Integers
+from protocols.core.spec import by_group
+from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.results.survival_figures import survival_panel
 from protocols.survival.life_table import (
@@ -72,6 +73,9 @@ class KaplanMeierSpec(Spec):
 
     def stands_on(self) -> tuple[str, ...]:
         return ()  # every entry has a count of its own
+
+    def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        yield from by_group(table, self.by, super().sets_of_people(table))
 
     def groups(self) -> tuple[str, ...]:
         """The names of the groups."""

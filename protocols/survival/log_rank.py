@@ -22,6 +22,7 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.site_step import Times
+from protocols.core.spec import by_group
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
@@ -66,6 +67,9 @@ class LogRankSpec(Spec):
 
     def stands_on(self) -> tuple[str, ...]:
         return ()  # every entry has a count of its own
+
+    def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        yield from by_group(table, self.by, super().sets_of_people(table))
 
     def groups(self) -> tuple[str, ...]:
         """The names of the groups."""

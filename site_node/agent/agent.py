@@ -8,6 +8,7 @@ import base64
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from protocols.exchange.wire import (
 )
 from site_node.agent.admission import Admission, admit, check_size
 from site_node.agent.conduct import Conductor
+from site_node.agent.people_behind import PeopleBehind
 from site_node.agent.starting import Running, RunStarts
 from site_node.governance import approvals, audit, audit_check, audit_heads, ledger, peers
 from site_node.governance.approvals import State
@@ -88,6 +90,7 @@ class Agent:
         self._coordinator = verifying_key(consortium(self.home).coordinator_key)
         self._key = kept_signing_key(self.home / "keys" / "signing.key")
         self.conductor = Conductor(self.home, self.site, self._key.public_key())
+        self.people = PeopleBehind(self.home)
         self.starts = RunStarts(self.home, self.site, self._key)
 
     def handle(self, kind: str, sealed: bytes) -> bytes:
@@ -124,7 +127,7 @@ class Agent:
         if not message.hellos:
             return self.starts.hello(message.study, message.run)
         ledger.admit_run(self.home, message, admission.approval)
-        opening = self.starts.opening(message, self._contributes(admission))
+        opening = self.starts.opening(message, self._contributes(admission, message))
         audit.record(
             self.home, "run-opened", study=message.study, run=message.run, sites=list(message.roster)
         )
@@ -136,14 +139,21 @@ class Agent:
         self.starts.end(message.study, message.run)
         return self._status(message.study, "approved", None)
 
-    def _contributes(self, admission: Admission) -> dict[str, bool]:
-        """Analysis -> whether this site has enough people for it; no, where its table cannot be built."""
+    def _contributes(self, admission: Admission, message: StartMessage) -> dict[str, bool]:
+        """Analysis -> whether this site takes part: it has enough people, beside all that it told before.
+
+        No, where its table cannot be built.
+        """
         study, floor = admission.study, admission.floors.min_count_in_sum
         try:
             table = self._table(study, admission.approval.decided_at)
         except ShadowgraphError:
             return {analysis.name: False for analysis in study.analyses}
-        return {a.name: people_of(study, a.name, table) >= floor for a in study.analyses}
+        return {
+            a.name: people_of(study, a.name, table) >= floor
+            and (bool(a.after) or self._may_be_told(admission, table, message, Ask("", analysis=a.name)))
+            for a in study.analyses
+        }
 
     def _round(self, sealed: bytes) -> bytes:
         """Answers one round of an approved study."""
@@ -161,10 +171,11 @@ class Agent:
         member = _member(question, admission.policy, run)
         people = self._people_behind(admission)
         ledger.refuse_few_apart(self.home, people, admission.floors.min_count)
-        chance = run.started.chance
+        table = partial(self._drawn, admission.study, admission.approval.decided_at, run.started.chance)
+        masked = member is not None
         digits = self._digits(admission, [ask for ask, _ in asks])
         asks = [(ask, replace(known, full=full)) for (ask, known), full in zip(asks, digits, strict=True)]
-        said = [self._answer(admission, *ask, chance, masked=member is not None) for ask in asks]
+        said = [self._answer(admission, question, *ask, table, masked=masked) for ask in asks]
         answers = tuple(
             _protected(ask, s, member, (asked, position))
             for position, (ask, s) in enumerate(zip(question.asks, said, strict=True))
@@ -199,16 +210,31 @@ class Agent:
         return persons if len(persons) >= admission.floors.min_count_in_sum else persons[:0]
 
     def _answer(
-        self, admission: Admission, ask: Ask, shared: Shared, chance: Chance, *, masked: bool
+        self,
+        admission: Admission,
+        question: RoundQuestion,
+        ask: Ask,
+        shared: Shared,
+        table_of: Callable[[], AnalysisTable],
+        *,
+        masked: bool,
     ) -> Release | Code:
-        """One question's release, or the code with which it is withheld."""
+        """One question's release, or the code with which it is withheld.
+
+        Where the auditor lets nothing out, the site adds nothing to a masked sum, as one does that has too
+        few people: nobody can tell the reasons apart.
+        """
         study = admission.study
         try:
             number = _noise_number(study, ask, masked=masked)
-            table = self._drawn(study, admission.approval.decided_at, chance)
+            table = table_of()
             if number is not None:
                 people = table.persons[ask.rows.mask(table)]
                 ledger.admit_once(self.home, study.hash(), ask, people, number)
+            if not self._may_be_told(admission, table, question, ask):
+                if ask.per_site or not masked:
+                    return Code.WITHHELD
+                table = table.select(np.zeros(len(table), dtype=bool))
             return answer(study, table, ask, admission.floors, shared)
         except ShadowgraphError as error:
             return error.code
@@ -222,6 +248,20 @@ class Agent:
         except ShadowgraphError:
             return (False,) * len(asks)
         return tuple(ask.climb is not None and bears_all_digits(table, ask) for ask in asks)
+
+    def _may_be_told(
+        self, admission: Admission, table: AnalysisTable, asked: RoundQuestion | StartMessage, ask: Ask
+    ) -> bool:
+        """Whether what is asked, together with all that left before, stands on enough people."""
+        if admission.policy.combinations == "allow":
+            return True
+        told = self.people.may_be_told(
+            admission.study, table, (asked.run, asked.roster), ask, admission.floors
+        )
+        if not told:
+            where = ".".join((ask.analysis, *ask.part, ask.step))
+            audit.record(self.home, "combination-of-few", study=asked.study, question=where)
+        return told
 
     def _table(self, study: Study, decided_at: str) -> AnalysisTable:
         """The study's table, built once per approval: all its rounds see the same people and values."""

@@ -3,6 +3,7 @@
 import json
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,6 +34,10 @@ class Policy(BaseModel):
         default=100, ge=1, description="questions in one message that differ in their numbers alone"
     )
     min_sites: int = Field(default=3, ge=1, description="sites in a run, this one included")
+    combinations: Literal["withhold", "allow"] = Field(
+        default="withhold",
+        description="whether answers that with earlier ones tell of fewer people than the floor are withheld",
+    )
     plain_sums: bool = Field(
         default=False, description="whether this site's part of a sum may be seen by the coordinator"
     )
@@ -111,6 +116,7 @@ def write_policy(home: Path, policy: Policy) -> None:
         f"max_questions = {policy.max_questions}",
         f"max_alike = {policy.max_alike}",
         f"min_sites = {policy.min_sites}",
+        f'combinations = "{policy.combinations}"',
         f"plain_sums = {str(policy.plain_sums).lower()}",
         f"requester_needed = {str(policy.requester_needed).lower()}",
         f'digits = "{policy.digits}"',

@@ -107,7 +107,28 @@ _LATEST_TIME = """
 CREATE TABLE latest_time (one INTEGER PRIMARY KEY CHECK (one = 1), at TEXT NOT NULL);
 """
 
-STEPS = (_FIRST, _UNIX_USERS, _JOINED_ROUNDS, _AUDIT_HEADS, _STARTS, _STATEMENTS, _LATEST_TIME)
+# Who was behind the numbers about each variable that left, and over which sites (governance/auditor.py).
+_AUDITED_SETS = """
+CREATE TABLE audited_set (
+    sha256 TEXT PRIMARY KEY, people BLOB NOT NULL, noted_at TEXT NOT NULL
+);
+CREATE TABLE audited_release (
+    variable TEXT NOT NULL, sha256 TEXT NOT NULL REFERENCES audited_set (sha256), roster TEXT NOT NULL,
+    UNIQUE (variable, sha256, roster)
+);
+CREATE INDEX audited_release_by_set ON audited_release (sha256);
+"""
+
+STEPS = (
+    _FIRST,
+    _UNIX_USERS,
+    _JOINED_ROUNDS,
+    _AUDIT_HEADS,
+    _STARTS,
+    _STATEMENTS,
+    _LATEST_TIME,
+    _AUDITED_SETS,
+)
 
 
 @contextmanager

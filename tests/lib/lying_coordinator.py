@@ -1,7 +1,7 @@
 """A coordinator who asks what he likes inside an approved study, over real agents."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
@@ -14,6 +14,8 @@ from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Floats, fold_hashes
 from protocols.exchange.secure_sum import unmask
 from protocols.exchange.wire import Answered, RoundQuestion, RoundReply, WireError, unpack, unseal
+from site_node.governance import ledger
+from site_node.governance.auditor import Auditor
 from site_node.governance.policy import Policy
 from tests.lib.agents import Agents
 from tests.lib.attacked_site import Obedient
@@ -140,6 +142,16 @@ def drawn(
 def pooled(tables: Mapping[str, AnalysisTable], *names: str) -> Floats:
     """The true (n, p) rows of all sites."""
     return np.concatenate([table.matrix(names) for table in tables.values()])
+
+
+@contextmanager
+def unaudited(weakened: bool) -> Iterator[None]:
+    """Sites that forget about whom they answered before."""
+    with (
+        weaken(ledger, "refuse_few_apart", lambda *_: None, weakened),
+        weaken(Auditor, "admit", lambda *_: True, weakened),
+    ):
+        yield
 
 
 def weaken(target: object, name: str, by: object, weakened: bool) -> AbstractContextManager[object]:

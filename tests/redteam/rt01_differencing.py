@@ -8,9 +8,8 @@ import numpy as np
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.coordination import StudyCoordination
-from site_node.governance import ledger
 from tests.lib.attacked_site import AttackedSite
-from tests.lib.lying_coordinator import weaken
+from tests.lib.lying_coordinator import unaudited
 from tests.lib.studies import a_study
 from tests.redteam.attack import Figure, attack
 
@@ -37,7 +36,7 @@ def _total(answer: object) -> tuple[float, float]:
 @attack("RT01", "two cohorts that differ by one person are subtracted", works_from=TARGETS)
 def one_person_less(folder: Path, weakened: bool) -> Figure:
     site = AttackedSite(folder, _without_one)
-    with weaken(ledger, "refuse_few_apart", lambda *_: None, weakened):
+    with unaudited(weakened):
         totals = []
         for title in ["all", *map(str, range(TARGETS))]:
             study = a_study(title=title, analyses=[{"name": "ages", "spec": SPEC}])

@@ -10,10 +10,10 @@ from protocols.core.errors import Code
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.exchange.coordination import StudyCoordination
-from site_node.governance import approvals, ledger
+from site_node.governance import approvals
 from tests.lib.agents import Agents
 from tests.lib.attacked_site import AttackedSite
-from tests.lib.lying_coordinator import drawn, pooled, read_rows, weaken
+from tests.lib.lying_coordinator import drawn, pooled, read_rows, unaudited
 from tests.lib.overheard import overheard, overheard_of
 from tests.lib.studies import a_study, a_study_of
 from tests.redteam.attack import Figure, attack
@@ -30,7 +30,7 @@ def _sums(folder: Path, cohorts: Mapping[str, Integers], weakened: bool, **chang
 
     site, sums = AttackedSite(folder, table), {}
     approvals.approve_standing(folder, "summary", by="test", max_studies=99, max_variables=5, days=1)
-    with weaken(ledger, "refuse_few_apart", lambda *_: None, weakened):
+    with unaudited(weakened):
         for title in cohorts:
             study = a_study(title=title, analyses=[{"name": "ages", "spec": SPEC}])
             site.propose(study)
@@ -46,7 +46,6 @@ def _sums(folder: Path, cohorts: Mapping[str, Integers], weakened: bool, **chang
     "three harmless cohorts under one standing approval, whose sums are one person's values",
     works_from=10,
     slow=True,
-    undefended="the people of studies are compared in pairs",
 )
 def set_algebra(folder: Path, weakened: bool) -> Figure:
     everybody, hits = np.arange(200), 0
@@ -68,7 +67,7 @@ def one_person_more(folder: Path, weakened: bool) -> Figure:
     study = a_study(analyses=[{"name": "ages", "spec": SPEC}])
     site.approve(study)
     sums = []
-    with weaken(ledger, "refuse_few_apart", lambda *_: None, weakened):
+    with unaudited(weakened):
         for run in ("r1", "r2"):
             said = site.ask(study, *(StudyCoordination(study).asks or ()), run=run)
             if isinstance(said, tuple) and isinstance(said[-1], Mapping):
@@ -108,7 +107,6 @@ def _linear(draw: np.random.Generator, people: int) -> dict[str, Floats]:
     "RT46",
     "two regressions of one study, one with a variable that one person lacks",
     works_from=1,
-    undefended="complete cases of the analyses of a study are not compared",
 )
 def missing_linear(folder: Path, weakened: bool) -> Figure:
     tables = drawn(_linear, 80)
@@ -120,7 +118,8 @@ def missing_linear(folder: Path, weakened: bool) -> Figure:
         {"name": "one", "spec": both},
         {"name": "other", "spec": both | {"covariates": ["x", "z", "w"]}},
     )
-    held = overheard(folder, study, tables)
+    with unaudited(weakened):
+        held = overheard(folder, study, tables)
     truth = pooled(tables, "x", "z", "y")[np.isnan(pooled(tables, "w"))[:, 0]]
     one, other = held.sums("one", "moments"), held.sums("other", "moments")
     rows = np.zeros((0, 3))
@@ -134,7 +133,6 @@ def missing_linear(folder: Path, weakened: bool) -> Figure:
     "RT52",
     "the same question under another title, over one site more: the difference is its part",
     works_from=1,
-    undefended="rosters of two studies are not compared",
 )
 def another_title(folder: Path, weakened: bool) -> Figure:
     studies = {"one": "abc", "other": "abcd"}
@@ -143,7 +141,8 @@ def another_title(folder: Path, weakened: bool) -> Figure:
     agents = Agents(folder, a_study_of(["x", "z", "y"], {"name": "a", "spec": spec}), tables)
     for title, roster in studies.items():
         study = a_study_of(["x", "z", "y"], {"name": "a", "spec": spec}, title=title)
-        held[title] = overheard_of(agents, study, roster).sums("a", "moments")
+        with unaudited(weakened):
+            held[title] = overheard_of(agents, study, roster).sums("a", "moments")
     hits = 0
     if all(held.values()):
         part = held["other"][0]["sum"] - held["one"][0]["sum"]

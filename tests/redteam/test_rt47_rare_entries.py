@@ -14,8 +14,8 @@ from protocols.core.lockstep import Failure
 from protocols.core.protocol import Coordination, Result
 from protocols.core.table import AnalysisTable
 from protocols.exchange import coordination
-from protocols.exchange.local import LocalSites
-from protocols.exchange.rounds import Outcome, conduct
+from protocols.exchange.local import run_locally
+from protocols.exchange.rounds import Outcome
 from protocols.exchange.wire import unpack
 from tests.lib.studies import a_study_of
 
@@ -67,9 +67,8 @@ def _table(site: str, carriers: int) -> AnalysisTable:
 def run(spec: dict[str, Any], sites: list[AnalysisTable]) -> tuple[Outcome, list[dict[str, np.ndarray]]]:
     """The outcome, and the joined sums that the coordinator keeps."""
     study = a_study_of([], {"name": "model", "spec": spec}, variables=VARIABLES)
-    local = LocalSites(study, {t.site: t for t in sites})
     memory: dict[int, bytes] = {}
-    outcome = conduct(study, local, run="r", roster=("a", "b", "c"), keys=local.keys, memory=memory)
+    outcome = run_locally(study, sites, memory=memory)
     kept = [
         joined["sum"] for r in sorted(memory) for joined in unpack(memory[r])["joined"] if "sum" in joined
     ]
