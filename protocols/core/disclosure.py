@@ -11,6 +11,7 @@ Two ways out (docs/security.md):
   total must reach `min_count`.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -75,20 +76,33 @@ class Declaration:
         """The name of the count of people that it stands on, or is a part of; None for a count of its own."""
         return None
 
+    def is_possible(self, total: Array, whole: Array, sites: int | None) -> bool:
+        """Whether people at so many sites can have this sum; `whole` is the count behind each entry."""
+        return bool((total >= 0).all()) if self.integral else True
+
 
 @dataclass(frozen=True, init=False)
 class Count(Declaration):
-    """Numbers of people. `of` names the count that it is a part of, whose axes lead this one's."""
+    """Numbers of people. `of` names the count that it is a part of, whose axes lead this one's.
+
+    One that only stands on the other, as on people in effect, is no `part` and may be larger.
+    """
 
     integral: ClassVar[bool] = True
     of: str | None
+    part: bool
 
-    def __init__(self, *axes: str, of: str | None = None, what: str = "people") -> None:
+    def __init__(self, *axes: str, of: str | None = None, part: bool = True, what: str = "people") -> None:
         super().__init__(*axes, what=what)
         object.__setattr__(self, "of", of)
+        object.__setattr__(self, "part", part)
 
     def stands_on(self) -> str | None:
         return self.of
+
+    def is_possible(self, total: Array, whole: Array, sites: int | None) -> bool:
+        fits = not self.part or bool((total <= whole).all())
+        return super().is_possible(total, whole, sites) and fits
 
 
 @dataclass(frozen=True, init=False)
@@ -109,19 +123,32 @@ class Flag(Declaration):
 
     integral: ClassVar[bool] = True
 
+    def is_possible(self, total: Array, whole: Array, sites: int | None) -> bool:
+        return super().is_possible(total, whole, sites) and (sites is None or bool((total <= sites).all()))
+
 
 @dataclass(frozen=True, init=False)
 class Moment(Declaration):
-    """Sums over people. `behind` names the count of people that they stand on; its axes lead this one's."""
+    """Sums over people. `behind` names the count of people that they stand on; its axes lead this one's.
+
+    `at_most` is how large one person's part can be, where that follows from what is summed.
+    """
 
     behind: str
+    at_most: float
 
-    def __init__(self, *axes: str, behind: str = "n", what: str) -> None:
+    def __init__(self, *axes: str, behind: str = "n", at_most: float = math.inf, what: str) -> None:
         super().__init__(*axes, what=what)
         object.__setattr__(self, "behind", behind)
+        object.__setattr__(self, "at_most", at_most)
 
     def stands_on(self) -> str | None:
         return self.behind
+
+    def is_possible(self, total: Array, whole: Array, sites: int | None) -> bool:
+        if math.isinf(self.at_most):
+            return True
+        return bool((np.abs(total) <= self.at_most * whole * (1 + _ROUNDED) + _ROUNDED).all())
 
 
 @dataclass(frozen=True, init=False)
@@ -135,6 +162,7 @@ class Statistic(Moment):
 
 
 _GATE = object()
+_ROUNDED = 1e-9  # what a secure sum's fixed point and another processor's sums may add
 
 
 @dataclass(frozen=True)
@@ -239,13 +267,20 @@ def check_total(
     *,
     axes: Mapping[str, int],
     thresholds: Thresholds,
+    sites: int | None = None,
 ) -> dict[str, Array]:
     """The joined sum without what is based on fewer than `min_count` people over all sites.
 
     Raises:
-        StudyError: everything is based on fewer, or there are too many parameters for the people.
+        StudyError: tampered, no people can have that sum; everything is based on too few, or there are too
+            many parameters for the people.
     """
     floor = thresholds.min_count
+    for name, declaration in declared.items():
+        if not declaration.is_possible(totals[name], _behind(name, declared, totals), sites):
+            raise StudyError(
+                Code.TAMPERED, f"no people can have the sum {name!r}: a site did not tell the truth"
+            )
     counts = (totals[name] for name, d in declared.items() if isinstance(d, Count) and d.of is None)
     whole = [count for count in counts if count.size]
     if whole and all((count < floor).all() for count in whole):

@@ -363,5 +363,6 @@ def _total(study: Study, ask: Ask, joined: Mapping[str, Any], chance: bytes = b"
         joined["sum"],
         axes=analysis.sizes(spec, ask.arrays),
         thresholds=study.thresholds,
+        sites=len(joined["sites"]),
     )
     return Total(totals, tuple(joined["sites"]), study.thresholds.min_count, chance)

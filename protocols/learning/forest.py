@@ -179,7 +179,7 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
     @site_step(
         n=Count(),
         histogram=Count("class", "score", of="n", what="people with a score in the bin"),
-        squares=Moment(what="sum of squared errors"),
+        squares=Moment(at_most=1.0, what="sum of squared errors"),
     )
     def out_of_bag(spec: ForestSpec, table: AnalysisTable, **trees: Array) -> Arrays:
         """The histogram of scores by the trees that did not draw a person, and the sum of squared errors."""

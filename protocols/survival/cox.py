@@ -66,8 +66,8 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         times=lambda spec: CLIMB if spec.stratify == "site" else NEVER,
         varies=("coef", "scale"),
         effective=Count(what="people in effect"),
-        n=Count(of="effective"),
-        n_events=Count(of="effective", what="people with the event"),
+        n=Count(of="effective", part=False),
+        n_events=Count(of="effective", part=False, what="people with the event"),
         loglik=Moment(behind="effective", what="log partial likelihood"),
         score=Moment("covariate", behind="effective", what="its first derivatives"),
         information=Moment("covariate", "covariate", behind="effective", what="its second derivatives"),
@@ -88,9 +88,9 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
     @site_step(
         times=lambda spec: Times.where(spec.grid is not None),
         effective=Count(what="people in effect"),
-        at_risk=Count("interval", of="effective", what="people at risk"),
-        events=Count("interval", of="effective", what="people with the event"),
-        left=Count("interval", of="effective", what="people who leave"),
+        at_risk=Count("interval", of="effective", part=False, what="people at risk"),
+        events=Count("interval", of="effective", part=False, what="people with the event"),
+        left=Count("interval", of="effective", part=False, what="people who leave"),
     )
     def intervals(spec: CoxSpec, table: AnalysisTable) -> Arrays:
         """People (or episodes) at risk, events, and ends of follow-up in each interval of the grid."""
@@ -107,9 +107,9 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         times=lambda spec: CLIMB if spec.stratify == "none" else NEVER,
         varies=("coef",),
         effective=Count(what="people in effect"),
-        n=Count(of="effective"),
-        n_events=Count(of="effective", what="people with the event"),
-        at_risk=Count("interval", of="effective", what="people at risk"),
+        n=Count(of="effective", part=False),
+        n_events=Count(of="effective", part=False, what="people with the event"),
+        at_risk=Count("interval", of="effective", part=False, what="people at risk"),
         deaths=Moment("interval", behind="effective", what="weighted events"),
         weight=Moment("interval", behind="effective", what="weights of those with the event"),
         s0=Moment("interval", behind="effective", what="risks of those at risk"),

@@ -238,7 +238,7 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         n=Count(),
         histogram=Count("class", "bin", of="n", what="people with a score in the bin"),
         predicted=Moment("bin", what="sums of scores"),
-        squares=Moment(what="sum of squared errors"),
+        squares=Moment(at_most=1.0, what="sum of squared errors"),
         pairs=Moment("pair", what="pairs within a fold and a hospital, and those in the right order"),
     )
     def scores(spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:

@@ -11,6 +11,7 @@ from protocols.core.disclosure import (
     SUPPRESSED,
     Count,
     Declaration,
+    Flag,
     Moment,
     Release,
     Statistic,
@@ -164,3 +165,29 @@ def test_thresholds_are_only_ever_raised() -> None:
     assert lax.stricter(strict) == strict.stricter(lax) == strict
     with pytest.raises(ValueError):
         Thresholds(min_count=9)
+
+
+SUMS = {
+    "n": Count(),
+    "part": Count("level", of="n"),
+    "sites": Flag(what="sites of which it holds"),
+    "squares": Moment(at_most=1.0, what="squared errors of probabilities"),
+}
+POSSIBLE = {"n": np.array(40), "part": np.array([28, 12]), "sites": np.array(3), "squares": np.array(-40.0)}
+
+
+def test_sums_that_people_can_have_pass() -> None:
+    found = check_total(SUMS, POSSIBLE, axes={"level": 2}, thresholds=Thresholds(), sites=3)
+    assert found["squares"] == -40.0
+
+
+@pytest.mark.parametrize(
+    ("name", "total"),
+    [("n", -40), ("part", [41, 12]), ("part", [28, -1]), ("sites", 4), ("squares", 40.001)],
+)
+def test_a_sum_that_no_people_can_have_is_refused(name: str, total: object) -> None:
+    """A site that lies in a secure sum: every site joins the sum itself and goes no further."""
+    lied = {**POSSIBLE, name: np.array(total)}
+    with pytest.raises(StudyError) as refused:
+        check_total(SUMS, lied, axes={"level": 2}, thresholds=Thresholds(), sites=3)
+    assert refused.value.code == Code.TAMPERED
