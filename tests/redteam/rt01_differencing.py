@@ -33,7 +33,7 @@ def _total(answer: object) -> tuple[float, float]:
     return n, n * mean
 
 
-@attack("RT01", "two cohorts that differ by one person are subtracted", works_from=TARGETS)
+@attack("RT01", "two cohorts that differ by one person are subtracted", works_from=TARGETS, slow=True)
 def one_person_less(folder: Path, weakened: bool) -> Figure:
     site = AttackedSite(folder, _without_one)
     with unaudited(weakened):

@@ -52,7 +52,7 @@ def _at_once(asking: Any, *_: object) -> Any:
     return asking
 
 
-@attack("RT03", "a weight that makes one person count like a million", works_from=1)
+@attack("RT03", "a weight that makes one person count like a million", works_from=1, slow=True)
 def heavy_person(folder: Path, weakened: bool) -> Figure:
     tables = drawn(_survival, 60)
     weight = np.where(np.arange(60) == 7, 1e6, 1.0)
@@ -102,7 +102,10 @@ def extremes(folder: Path, weakened: bool) -> Figure:
 
 
 @attack(
-    "RT09", "Cox's risk sets on a grid of weeks: those who leave alone in one are subtracted", works_from=40
+    "RT09",
+    "Cox's risk sets on a grid of weeks: those who leave alone in one are subtracted",
+    works_from=40,
+    slow=True,
 )
 def risk_sets(folder: Path, weakened: bool) -> Figure:
     def unmerged(left: Integers, *_: object) -> Integers:

@@ -98,6 +98,7 @@ def allele_frequencies(folder: Path, weakened: bool) -> Figure:
     works_from=2,
     holds_to=0.33,
     undefended="what is published about one set of people is not counted",
+    slow=True,
 )
 def many_models(folder: Path, weakened: bool) -> Figure:
     chosen = [COVARIATES[i : i + 5] for i in range(0, 15)]

@@ -79,7 +79,12 @@ MOVES: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-@attack("RT57", "numbers of a question moved by a billionth, off the grid, by two of its steps", works_from=9)
+@attack(
+    "RT57",
+    "numbers of a question moved by a billionth, off the grid, by two of its steps",
+    works_from=9,
+    slow=True,
+)
 def moved_numbers(folder: Path, weakened: bool) -> Figure:
     got = 0
     for name, move in MOVES.items():

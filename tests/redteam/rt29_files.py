@@ -132,10 +132,7 @@ def nested_sequences(folder: Path, weakened: bool) -> Figure:
 
 
 @attack(
-    "RT32",
-    "a VCF of one endless line, compressed a thousand times",
-    works_from=100,
-    holds_to=80,
+    "RT32", "a VCF of one endless line, compressed a thousand times", works_from=100, holds_to=80, slow=True
 )
 def endless_line(folder: Path, weakened: bool) -> Figure:
     (folder / "a.vcf.gz").write_bytes(gzip.compress(b"A" * (128 * MEBIBYTE), 1))

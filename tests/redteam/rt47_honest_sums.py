@@ -75,7 +75,11 @@ def saturated_sum(folder: Path, weakened: bool) -> Figure:
 
 
 @attack(
-    "RT05", "a sum of which one person has nearly everything", works_from=4, undefended="no dominance rule"
+    "RT05",
+    "a sum of which one person has nearly everything",
+    works_from=4,
+    undefended="no dominance rule",
+    slow=True,
 )
 def dominance(folder: Path, weakened: bool) -> Figure:
     hits = 0
@@ -159,6 +163,7 @@ def patterns(count: int) -> Floats:
     "RT66",
     "the joint table of 0/1 covariates from the totals of an honest logistic regression",
     works_from=5,
+    slow=True,
 )
 def joint_table(folder: Path, weakened: bool) -> Figure:
     names = [f"g{j}" for j in range(4)]
@@ -202,6 +207,7 @@ def by_information(held: Overheard, names: list[str]) -> Floats | None:
     "RT67",
     "the joint table of three 0/1 covariates from the published coefficients and covariance alone",
     works_from=2,
+    slow=True,
 )
 def from_the_paper(folder: Path, weakened: bool) -> Figure:
     names = [f"g{j}" for j in range(3)]
