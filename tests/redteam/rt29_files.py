@@ -92,7 +92,7 @@ def _inside(folder: Path) -> Path:
     return folder / "rs"
 
 
-@attack("RT31", "damaged DICOM files: how many end in an error that nobody foresaw", works_from=10, slow=True)
+@attack("RT31", "damaged DICOM files: how many end in an error without a code", works_from=10, slow=True)
 def damaged_dicom(folder: Path, weakened: bool) -> Figure:
     paths = [write_series(folder / "ct")[0], write_rtstruct(_inside(folder) / "rs.dcm", {"GTV": [BOX]})]
     crashes, slowest = 0, 0.0
