@@ -5,14 +5,14 @@ are modulo 2^128, so nothing is rounded but each site's own number, by at most 2
 stream that one adds and the other subtracts: what a site sends is uniformly random to everybody who lacks
 one of its streams, and in the sum of all sites the streams are gone.
 
-A stream's key is agreed by X25519 between the sites' masking keys, which they signed with their pinned keys
-(`protocols.exchange.keys`), and derived by HKDF-SHA256 over the question's digest (study, run, round, roster,
-every site's masking key and every array asked with), the position of the answer, and the pair. So two
-sites that were shown different questions or rosters have different streams: their sum is noise, and a check
-of zeros tells.
+A stream's key is agreed by X25519 between the sites' masking keys, which they signed with their confirmed
+keys (`protocols.exchange.keys`), and derived by HKDF-SHA256 over the question's digest (study, run, round,
+roster, every site's masking key and every array asked with), the position of the answer, and the pair. So
+two sites that were shown different questions or rosters have different streams: their sum is noise, and a
+check of zeros tells.
 
 What it does not do: hide the sum, or a site's part from all other sites together. A coordinator who invents
-sites is kept out only by keys that the site itself has pinned.
+sites is kept out only by keys that people at the sites have confirmed (`membership.py`).
 
 Reference: Bonawitz et al., Practical Secure Aggregation (CCS 2017), section 4.0.1, without dropouts: a site
 that is lost ends the round.

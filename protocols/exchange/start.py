@@ -2,10 +2,10 @@
 
 Each site first says hello, with a masking key of this run alone and the digests of a nonce and of a share;
 when it has seen the hellos of the whole roster it opens: it gives the nonce, the share sealed for each
-other site, and to which analyses it contributes. Both are signed by the site's pinned key. Since the digests
-come first, no site chooses the chance or the secret that all of them make; the center relays both messages
-and can open no share. What the masks of the run hang on is erased with it, so that traffic that somebody
-recorded stays closed when a site's long-term key is taken later.
+other site, and to which analyses it contributes. Both are signed by the site's confirmed key. Since the
+digests come first, no site chooses the chance or the secret that all of them make; the center relays both
+messages and can open no share. What the masks of the run hang on is erased with it, so that traffic that
+somebody recorded stays closed when a site's long-term key is taken later.
 
 Reference: Blum, Coin flipping by telephone (CRYPTO 1981), for digests before nonces.
 """
@@ -36,7 +36,7 @@ RunSecret = NewType("RunSecret", bytes)
 """32 bytes that all sites of a run made, and that the center lacks."""
 
 KeyOf = Callable[[str], Ed25519PublicKey]
-"""The pinned signing key of a site. Raises WireError where it is not known."""
+"""The confirmed signing key of a site. Raises WireError where it is not known."""
 
 SIZE = 32
 

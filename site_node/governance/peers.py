@@ -7,6 +7,7 @@ that is not a member here is refused, and so is one over a member for which anot
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -220,7 +221,15 @@ def _in_words(said: Statement) -> str:
 
 def _members(home: Path) -> dict[str, str]:
     """Site -> signing key of the members, as this site finds them."""
-    return members(load(home).name, _own_key(home), statements(home))
+    with register(home) as db:
+        count = int(db.execute("SELECT count(*) FROM statement").fetchone()[0])
+    return dict(_found(home, load(home).name, _own_key(home), count))
+
+
+@lru_cache(maxsize=64)
+def _found(home: Path, site: str, key: str, count: int) -> tuple[tuple[str, str], ...]:
+    """The same, found once for so many statements: they only grow in number (0.1 s for those of 50 sites)."""
+    return tuple(members(site, key, statements(home)).items())
 
 
 def _proposed(home: Path) -> dict[str, str]:
