@@ -5,16 +5,11 @@ import os
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from unittest.mock import patch
 
-from protocols.core.errors import UnreachableError
 from protocols.runtime.daemons import environment, script
-from server.administration import flower_commands
 from server.administration.enrolment import make_center
-from server.administration.flower_commands import CONNECTION, FlowerCommands
 from server.administration.processes import answers, services
 from server.home.config import HubConfig
 from server.home.store import Store
@@ -37,6 +32,19 @@ from pathlib import Path
 from flwr.serverapp import ServerApp
 Path({mark!r}).write_text("ran")
 app = ServerApp()
+"""
+AS_OPERATOR = """
+import sys
+from pathlib import Path
+from server.administration.flower_commands import FlowerCommands
+from server.home.config import load
+FlowerCommands(load(Path(sys.argv[1])))("run", sys.argv[2], "hub")
+"""
+AS_STRANGER = f"""
+import contextlib
+from server.administration import flower_commands
+flower_commands._as_operator = lambda _: contextlib.nullcontext()
+{AS_OPERATOR}
 """
 PATIENCE_SECONDS = 120.0
 
@@ -63,13 +71,13 @@ def _runs(settings: HubConfig, folder: Path, *, as_stranger: bool = True) -> boo
     (app / "pyproject.toml").write_text(APP)
     (app / "theirs" / "__init__.py").write_text("")
     (app / "theirs" / "server.py").write_text(CODE.format(mark=str(mark)))
-    stranger = patch.object(flower_commands, "_as_operator", lambda _: contextlib.nullcontext())
-    with stranger if as_stranger else contextlib.nullcontext(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of Flower's own commands
-        try:
-            FlowerCommands(settings)("run", str(app), CONNECTION)
-        except UnreachableError:
-            return False
+    # In a process of its own: Flower's commands keep the configuration that they first read.
+    command = (sys.executable, "-W", "ignore", "-c", AS_STRANGER if as_stranger else AS_OPERATOR)
+    submitted = subprocess.run(
+        (*command, str(settings.home), str(app)), check=False, capture_output=True, timeout=PATIENCE_SECONDS
+    )
+    if submitted.returncode:
+        return False
     _soon(lambda: mark.exists() or Store(settings.home).leader() is not None)  # what the run has become
     return mark.exists()
 
