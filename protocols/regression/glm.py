@@ -1,9 +1,10 @@
 """Generalized linear models: Poisson and negative binomial counts with an offset, and probit. Exact.
 
-Log-likelihood, score and information are sums over people, so over sites; each round is one Newton step.
-The first round gives a weighted least-squares start (each person's mean near its outcome), so that seven
-more suffice. The negative binomial's theta is found together with the coefficients, by one Newton method on
-both, from the best of several thetas that are asked in one message.
+Log-likelihood, score and information are sums over people, so over sites; each round is one Newton step,
+in a basis that only the sites know. The first round gives a weighted least-squares start (each person's mean
+near its outcome), so that six steps suffice; in the last one the sites sign what they found. The negative
+binomial's theta is found together with the coefficients, by one Newton method on both, from the best of
+several thetas that are asked in one message.
 
 Standard errors are of the expected information, as R's `glm` and `glm.nb` report them.
 
