@@ -96,6 +96,13 @@ def is_dominated(x: Floats) -> bool:
     return first_two >= _LARGEST_TWO * (rest + first_two) or rest < _REST_OF_LARGEST
 
 
+def has_rare_entries(spec: Spec, table: AnalysisTable, floor: int) -> bool:
+    """Whether a variable sets apart fewer than `floor` people of one table, but any, or is two people's."""
+    found = people_in_effect(spec, table)
+    apart = np.minimum.reduce([found["not_zero"], found["not_one"], found["apart"]])
+    return bool(((apart > 0) & (apart < floor)).any() or np.any(found["dominated"]))
+
+
 def check_people(spec: Spec, total: Mapping[str, Any], floor: int, floors: int) -> None:
     """Raises unless the joined answer says that every entry stands on `floor` people.
 

@@ -10,8 +10,9 @@ from functools import partial
 
 import numpy as np
 
-from protocols.core.disclosure import Release, Thresholds, agreed, release, turned
+from protocols.core.disclosure import Moment, Release, Thresholds, agreed, release, turned
 from protocols.core.errors import Code, ShadowgraphError, SiteError, SpecError
+from protocols.core.people_in_effect import has_rare_entries
 from protocols.core.protocol import Arrays, Ask, Climb, SiteStep, Spec, Transform, protocol
 from protocols.core.roles import transformed
 from protocols.core.study import Study
@@ -85,6 +86,8 @@ def answer(
         )
     _refuse_isolation(table, question, thresholds)
     table = asked_table(study, table, question)
+    if question.per_site:
+        _refuse_rare_entries(step, spec, table, thresholds)
     passed = release(
         step.declares,
         _said(step, spec, table, question),
@@ -135,6 +138,22 @@ def _climb(question: Ask) -> Climb:
     if question.climb is None or question.per_site:
         raise SpecError(Code.INVALID_STUDY, f"analysis {question.analysis!r} has no such climb")
     return question.climb
+
+
+def _refuse_rare_entries(step: SiteStep, spec: Spec, table: AnalysisTable, thresholds: Thresholds) -> None:
+    """Raises unless every entry of this site's own sums by variable stands on enough people, or on nobody.
+
+    A moment whose count has all of its axes is judged by that count; the others have entries by variable.
+
+    Raises:
+        SiteError: withheld; the text names no variable.
+    """
+    declared = step.declares
+    by_variable = any(
+        isinstance(d, Moment) and len(d.axes) > len(declared[d.behind].axes) for d in declared.values()
+    )
+    if by_variable and spec.stands_on() and has_rare_entries(spec, table, thresholds.min_count):
+        raise SiteError(Code.WITHHELD, "a variable sets too few people here apart from the rest")
 
 
 def asked_table(study: Study, table: AnalysisTable, question: Ask) -> AnalysisTable:

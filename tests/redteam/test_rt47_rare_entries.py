@@ -4,18 +4,20 @@ Nobody cheats: the sums of an honest run hold the carrier's row. The attacker is
 totals. Where no question about people comes first the attack works; by default the variable is named.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from protocols.core.errors import Code
+from protocols.core.errors import Code, SiteError
 from protocols.core.lockstep import Failure
-from protocols.core.protocol import Coordination, Result
+from protocols.core.protocol import Coordination, Result, ask
 from protocols.core.table import AnalysisTable
 from protocols.exchange import coordination
 from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome
+from protocols.exchange.site_answer import answer
 from protocols.exchange.wire import unpack
 from tests.lib.studies import a_study_of
 
@@ -142,3 +144,20 @@ def test_bands_tell_whole_floors_and_nothing_finer() -> None:
     for carriers, floors in ((4, 0), (5, 1), (9, 1), (10, 2), (150, 2)):
         _, kept = run({"protocol": "linear", **SPECS["linear"]}, tables(carriers))
         assert kept[0]["not_zero"][0] == floors
+
+
+@pytest.mark.parametrize("carriers", [1, 9])
+def test_a_site_shows_no_products_of_a_covariate_that_few_have(carriers: int) -> None:
+    """In the clear a site's own matrix would show the row of its one carrier, whatever others have."""
+    spec = {"protocol": "mixed", **SPECS["mixed"]}
+    few, *others = tables(carriers)
+    study = a_study_of([], {"name": "model", "spec": spec}, variables=VARIABLES)
+    step = ask("moments", per_site=True, shift=np.zeros(3), scale=np.ones(3))
+    here = replace(step, analysis="model")
+    with pytest.raises(SiteError) as caught:
+        answer(study, few, here, study.thresholds)
+    assert caught.value.code == Code.WITHHELD
+    assert "rare" not in caught.value.text
+    assert np.isfinite(answer(study, others[0], here, study.thresholds).arrays["products"]).all()
+    many = tables(30)[0]
+    assert np.isfinite(answer(study, many, here, study.thresholds).arrays["products"]).all()

@@ -33,7 +33,7 @@ def run(sites: list[AnalysisTable], **changes: object) -> Outcome:
 @pytest.mark.parametrize("method", ["reml", "ml"])
 def test_it_is_the_fit_of_statsmodels(method: str) -> None:
     """1e-4: MixedLM stops there; conformance holds the same to 1e-8 against dense matrices."""
-    sites = tables((40, 25, 60, 30, 80, 20), 1.5)
+    sites = tables((40, 45, 60, 50, 80, 55), 1.5)  # ten carriers of b at each
     found: MixedResult = run(sites, method=method)["fit"]
     frame = pd.concat([pd.DataFrame(dict(t.columns)).assign(site=t.site) for t in sites])
     fit = MixedLM(frame.y, np.column_stack([np.ones(len(frame)), frame[["a", "b"]]]), frame.site)
