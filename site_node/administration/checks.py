@@ -14,7 +14,7 @@ from protocols.core.errors import ShadowgraphError
 from protocols.runtime import daemons
 from protocols.runtime.checks import Check
 from site_node.administration.processes import REACHED, RUN, Reach, reached
-from site_node.governance import audit_check
+from site_node.governance import audit_check, peers
 from site_node.governance.policy import read_policy
 from site_node.home.config import SETTINGS, SiteConfig, load
 from site_node.home.membership import consortium
@@ -99,6 +99,7 @@ def _membership(settings: SiteConfig) -> Iterator[Check]:
         return
     yield Check("consortium", invited.consortium, True)
     yield _keys(settings.home / "keys")
+    yield _members(settings.home)
     start = f"shadowgraph site start --home {settings.home}"
     if not daemons.services(settings.home / RUN):
         yield Check("processes", "not started here", False, start, is_required=False)
@@ -106,6 +107,16 @@ def _membership(settings: SiteConfig) -> Iterator[Check]:
     reach = reached(settings)
     logs = f"read the logs in {settings.home / RUN}"
     yield Check("center", REACHED[reach], reach is Reach.CONNECTED, logs)
+
+
+def _members(home: Path) -> Check:
+    """Whether people confirmed the sites over which this one would answer."""
+    try:
+        count = len(peers.member_names(home))
+    except (ShadowgraphError, sqlite3.Error, OSError):
+        return Check("members", "cannot be read", False, "restore the keys and register.sqlite from a backup")
+    found = f"{count} sites, this one among them" if count else "no sites that confirmed each other yet"
+    return Check("members", found, count > 0, peers.LIST, is_required=False)
 
 
 def _keys(keys: Path) -> Check:

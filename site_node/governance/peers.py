@@ -98,6 +98,11 @@ def signing_keys(home: Path, sites: Collection[str]) -> dict[str, Ed25519PublicK
     return {site: verifying_key(key) for site, key in _members(home).items() if site in sites}
 
 
+def member_names(home: Path) -> tuple[str, ...]:
+    """The members by name, this site among them; empty while the first three did not confirm each other."""
+    return tuple(sorted(_members(home)))
+
+
 def listed(home: Path) -> list[Peer]:
     """The other sites whose keys were proposed, by name, and who confirmed them."""
     own, known, said = load(home).name, _members(home), statements(home)
