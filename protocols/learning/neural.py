@@ -79,7 +79,7 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
         require_torch()
         table = table.complete(spec.variables())
         y = table.column(spec.outcome)
-        events = zero_one(y, spec.outcome).sum() if spec.loss == "logistic" else 0
+        events = int(zero_one(y, spec.outcome).sum()) if spec.loss == "logistic" else 0
         return {**covariate_moments(table, spec.columns()), "n_events": np.array(events)}
 
     @site_step(
