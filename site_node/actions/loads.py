@@ -1,4 +1,4 @@
-"""What a person can load into the CDM: FHIR, images, genomics, readers' scores; and map it anew."""
+"""What a person can load into the CDM: FHIR, images, genomics, readers' scores."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,14 +8,9 @@ from threading import Event
 from typing import Any
 
 from cdm import progress
-from cdm.vocabulary.athena import load_athena
-from cdm.vocabulary.concept_list import load_concept_list
-from cdm.vocabulary.names import VocabularyFileError
-from cdm.vocabulary.source_map import load_source_map
 from protocols.core.errors import Code, InputError, not_found
 from protocols.runtime.events import Progress, Tell, as_events, counted
 from site_node.governance import audit
-from site_node.home.cdm import opened_cdm
 from site_node.home.config import SiteConfig, load
 from site_node.ingest import fhir_servers, loading, receiving
 from site_node.ingest.receiving import Tls
@@ -60,25 +55,6 @@ class Loaded:
     kinds: tuple[KindLoaded, ...]
     received: int | None = None
     position: str | None = None
-    schema_version: int = 1
-
-
-@dataclass(frozen=True)
-class RemappedSource:
-    """How many records of one source were mapped anew, and how many could not be."""
-
-    source: str
-    remapped: int
-    quarantined: int
-
-
-@dataclass(frozen=True)
-class Remapped:
-    """What became of what was loaded; `mapped` counts the lines of a map or vocabulary by table."""
-
-    partial: bool
-    sources: tuple[RemappedSource, ...]
-    mapped: Mapping[str, int | str]
     schema_version: int = 1
 
 
@@ -255,16 +231,22 @@ def listen(
     bind: str = "127.0.0.1",
     own_title: str = receiving.OWN_TITLE,
     name: str = "pacs",
-    tls: Tls | None = None,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    authority: Path | None = None,
     stop: Event,
 ) -> Iterator[Progress | Listening | Received]:
     """What comes from allowed senders (C-STORE) until `stop`: when the port is open, objects so far, the sum.
+
+    Args:
+        certificate, key: the listener's own, in PEM, with which it speaks TLS.
+        authority: of the certificates that senders then have to show.
 
     Raises:
         SiteError: no sender is allowed.
         InputError: the extra for DICOM messages is not installed, or the files for TLS are not usable.
     """
-    config = load(home)
+    config, tls = load(home), _tls(certificate, key, authority)
     audit.act(home, "listening", source=name, allowed=len(allow), tls=int(tls is not None))
 
     def work(tell: Callable[[Any], None]) -> Received:
@@ -285,19 +267,6 @@ def listen(
     return as_events(work)
 
 
-def tls_of(certificate: Path | None, key: Path | None, authority: Path | None) -> Tls | None:
-    """The files for TLS that were named; None where none was.
-
-    Raises:
-        InputError: a certificate without its key, or a key or an authority without a certificate.
-    """
-    if certificate is None and key is None and authority is None:
-        return None
-    if certificate is None or key is None:
-        raise InputError(Code.INVALID_INPUT, "TLS needs a certificate and its key", "--certificate and --key")
-    return Tls(certificate, key, authority)
-
-
 def deidentify(home: Path, source: Path, out: Path) -> Iterator[Progress | Copied]:
     """The files read so far, and at the end how many were copied without identity (PS3.15, the site's key).
 
@@ -312,42 +281,6 @@ def deidentify(home: Path, source: Path, out: Path) -> Iterator[Progress | Copie
         found = copy_folder(source, out, config.pseudonym_key(), counted(tell))
         audit.act(home, "deidentified", copied=found["copied"])
         return Copied(found["copied"], tuple(NotCopied(**line) for line in found["left out"]))
-
-    return as_events(work)
-
-
-def map_codes(home: Path, file: Path) -> Iterator[Progress | Remapped]:
-    """The records mapped anew so far by the site's own map of codes, and at the end what became of all.
-
-    Args:
-        file: a CSV with the columns of source_to_concept_map (Usagi's export).
-
-    Raises:
-        InputError: there is no such file, or it is not such a map.
-    """
-    return _mapped(home, "codes-mapped", file, lambda engine, more: {"mapped": load_source_map(engine, file)})
-
-
-def load_vocabulary(home: Path, file: Path) -> Iterator[Progress | Remapped]:
-    """The rows and records read so far, and at the end what was loaded and mapped anew.
-
-    Args:
-        file: the zip that Athena sends, or a CSV of concepts.
-
-    Raises:
-        InputError: there is no such file, or it is neither.
-    """
-    is_list = file.name.lower().endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz"))
-    read = load_concept_list if is_list else load_athena
-    return _mapped(home, "vocabulary-loaded", file, lambda engine, more: dict(read(engine, file, more)))
-
-
-def remap(home: Path) -> Iterator[Progress | Remapped]:
-    """The records mapped anew so far by a changed map, vocabulary or profile, and at the end their sum."""
-    config = load(home)
-
-    def work(tell: Tell) -> Remapped:
-        return _remapped(config, counted(tell), {})
 
     return as_events(work)
 
@@ -372,31 +305,17 @@ def _loaded(summary: dict[str, Any]) -> Loaded:
     return Loaded(**{**summary, "kinds": kinds})
 
 
-def _mapped(
-    home: Path, event: str, file: Path, read: Callable[[Any, progress.Progress], dict[str, int | str]]
-) -> Iterator[Progress | Remapped]:
-    config = load(home)
-    if not file.is_file():
-        raise not_found(file)
+def _tls(certificate: Path | None, key: Path | None, authority: Path | None) -> Tls | None:
+    """The files for TLS that were named; None where none was.
 
-    def work(tell: Tell) -> Remapped:
-        more = counted(tell)
-        try:
-            with opened_cdm(config) as engine:
-                mapped = read(engine, more)
-        except VocabularyFileError as error:
-            raise InputError(Code.INVALID_INPUT, str(error)) from None
-        audit.act(home, event, rows=sum(count for count in mapped.values() if isinstance(count, int)))
-        return _remapped(config, more, mapped)
-
-    return as_events(work)
-
-
-def _remapped(config: SiteConfig, more: progress.Progress, mapped: dict[str, int | str]) -> Remapped:
-    found = loading.remap(config, more)
-    sources = tuple(RemappedSource(**line) for line in found["sources"])
-    audit.act(config.home, "remapped", records=sum(one.remapped for one in sources))
-    return Remapped(found["partial"], sources, mapped)
+    Raises:
+        InputError: a certificate without its key, or a key or an authority without a certificate.
+    """
+    if certificate is None and key is None and authority is None:
+        return None
+    if certificate is None or key is None:
+        raise InputError(Code.INVALID_INPUT, "TLS needs a certificate and its key", "--certificate and --key")
+    return Tls(certificate, key, authority)
 
 
 def _position(since: str | None, orthanc: bool) -> str | None:

@@ -156,10 +156,10 @@ def map_(
 
     Example: shadowgraph data map local-codes.csv
     """
-    from site_node.actions import loads
+    from site_node.actions import mapping
     from site_node.cli.words import data as words
 
-    return words.remapped(followed(loads.map_codes(home, file), "records"))
+    return words.remapped(followed(mapping.map_codes(home, file), "records"))
 
 
 @app.command()
@@ -168,10 +168,10 @@ def remap(home: Home = Path(".")) -> Output[Any]:
 
     Example: shadowgraph data remap
     """
-    from site_node.actions import loads
+    from site_node.actions import mapping
     from site_node.cli.words import data as words
 
-    return words.remapped(followed(loads.remap(home), "records"))
+    return words.remapped(followed(mapping.remap(home), "records"))
 
 
 @app.command()
@@ -195,7 +195,7 @@ def vocabulary_load(
 
     Example: shadowgraph data vocabulary load vocabulary_download_v5.zip
     """
-    from site_node.actions import loads
+    from site_node.actions import mapping
     from site_node.cli.words import data as words
 
-    return words.remapped(followed(loads.load_vocabulary(home, file), "rows"))
+    return words.remapped(followed(mapping.load_vocabulary(home, file), "rows"))

@@ -84,9 +84,9 @@ def listen(
     from site_node.cli.words import data as words
 
     with _stopped_by_signals() as stop:
-        senders, tls = tuple(allow or ()), loads.tls_of(certificate, key, authority)
+        senders, tls = tuple(allow or ()), {"certificate": certificate, "key": key, "authority": authority}
         events = loads.listen(
-            home, allow=senders, port=port, bind=bind, own_title=own_title, name=name, tls=tls, stop=stop
+            home, allow=senders, port=port, bind=bind, own_title=own_title, name=name, stop=stop, **tls
         )
         return Output(heard(events, "objects"), words.received)
 

@@ -6,7 +6,8 @@ from cdm.vocabulary.csv_file import inert
 from protocols.core.errors import ExitCode
 from protocols.runtime.output import Output
 from site_node.actions.data import DataStatus, Linkage, Manifest, QualityView, ReadResource, UnmappedCodes
-from site_node.actions.loads import Copied, Loaded, Received, Remapped
+from site_node.actions.loads import Copied, Loaded, Received
+from site_node.actions.mapping import Remapped
 
 Row = dict[str, Any]
 
