@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -106,14 +107,14 @@ def _running(settings: HubConfig, *, stock: bool) -> Iterator[None]:
                     env=environment(one.environment) | path,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
+                    start_new_session=True,
                 )
             )
             assert _soon(lambda: answers(settings))
         yield
     finally:
         for process in reversed(processes):
-            process.terminate()
-        for process in processes:
+            os.killpg(process.pid, signal.SIGKILL)  # what Flower's runner started outlives it otherwise
             process.wait(30)
 
 
