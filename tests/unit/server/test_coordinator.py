@@ -16,6 +16,7 @@ from server.actions import network
 from server.actions.studies import report
 from server.coordination.coordinator import LeadLostError
 from server.coordination.replay import recompute
+from server.home.store import Phase, Store
 from server.home.submissions import State
 from site_node.actions import audit
 from tests.lib.consortium import Consortium
@@ -297,3 +298,37 @@ def test_the_report_of_a_finished_study_is_written_after_it_was_recomputed(
     consortium.coordinator().step()
     written = report(consortium.home, run, tmp_path / "report")
     assert STUDY.hash() in written.path.read_text()
+
+
+def test_a_site_that_is_lost_before_it_said_hello_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consortium = Consortium(tmp_path, ("a", "b", "c", "d"))
+    consortium.decide(STUDY, "approved")
+    keep = Store.keep_begun
+
+    def without_d(store: Store, run: str, phase: Phase, sealed: dict[str, bytes]) -> None:
+        keep(store, run, phase, {site: said for site, said in sealed.items() if site != "d"})
+
+    monkeypatch.setattr(Store, "keep_begun", without_d)
+    consortium.tamper = lambda site, kind, reply: (
+        Code.SITE_UNREACHABLE if (site, kind) == ("d", "start") else reply
+    )
+    run = consortium.propose(STUDY).run
+    ended = consortium.ends(run, consortium.coordinator(patience_seconds=5))
+    assert (ended.state, list(ended.roster or ())) == (State.DONE, ["a", "b", "c"])
+    left_out = [event["detail"] for event in consortium.store.events(run) if event["what"] == "left out"]
+    assert left_out == ["d"]
+
+
+def test_a_site_that_is_lost_once_others_may_have_opened_ends_the_run(tmp_path: Path) -> None:
+    """The sums of those that are left, beside those of all, would be its part."""
+    consortium = Consortium(tmp_path, ("a", "b", "c", "d"))
+    consortium.decide(STUDY, "approved")
+    consortium.tamper = lambda site, kind, reply: (
+        Code.SITE_UNREACHABLE if (site, kind) == ("d", "start") else reply
+    )
+    run = consortium.propose(STUDY).run
+    ended = consortium.ends(run, consortium.coordinator(patience_seconds=5))
+    assert (ended.state, ended.code) == (State.FAILED, Code.SITE_UNREACHABLE)
+    assert ("round", "a") not in consortium.asked
