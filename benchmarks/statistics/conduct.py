@@ -13,9 +13,9 @@ from contextlib import suppress
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import ShadowgraphError
 from protocols.exchange.coordination import Site, StudyCoordination, join_round
+from protocols.exchange.envelope import digest
 from protocols.exchange.secret_basis import OPEN
 from protocols.exchange.site_answer import answer
-from protocols.exchange.wire import digest
 from tests.conformance.examples import EXAMPLES
 from tests.lib.drawn_sites import SPLITS
 from tests.lib.watched import COMMON, Watched, example_run

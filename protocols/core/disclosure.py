@@ -77,7 +77,10 @@ class Declaration:
         return None
 
     def is_possible(self, total: Array, whole: Array, sites: int | None) -> bool:
-        """Whether people at so many sites can have this sum; `whole` is the count behind each entry."""
+        """Whether people at so many sites can have the sum `total`, (...) by its axes.
+
+        `whole` is the count behind each entry, and of a shape that fits it.
+        """
         return bool((total >= 0).all()) if self.integral else True
 
 
@@ -101,6 +104,7 @@ class Count(Declaration):
         return self.of
 
     def is_possible(self, total: Array, whole: Array, sites: int | None) -> bool:
+        """Whether the (...) counts are part of the `whole` ones."""
         fits = not self.part or bool((total <= whole).all())
         return super().is_possible(total, whole, sites) and fits
 
@@ -146,6 +150,7 @@ class Moment(Declaration):
         return self.behind
 
     def is_possible(self, total: Array, whole: Array, sites: int | None) -> bool:
+        """Whether the (...) sums are within `at_most` of each of the `whole` people."""
         if math.isinf(self.at_most):
             return True
         return bool((np.abs(total) <= self.at_most * whole * (1 + _ROUNDED) + _ROUNDED).all())

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from protocols.core.table import Floats
-from protocols.exchange.wire import pack
+from protocols.exchange.envelope import pack
 
 
 def derived(secret: bytes, purpose: object) -> bytes:

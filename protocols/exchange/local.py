@@ -14,13 +14,14 @@ from protocols.core.errors import ShadowgraphError
 from protocols.core.protocol import Ask, Climb
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
+from protocols.exchange.envelope import digest
 from protocols.exchange.keys import public_text
 from protocols.exchange.rounds import Memory, Outcome, conduct
 from protocols.exchange.secret_basis import OPEN, basis
 from protocols.exchange.secure_sum import Member
 from protocols.exchange.site_answer import Shared, answer, bears_all_digits
 from protocols.exchange.start import UNSTARTED, Chance, Started
-from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundQuestion, RoundReply, digest
+from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundQuestion, RoundReply
 
 LOCAL_RUN = "local"
 """The name of a run over tables in one process."""

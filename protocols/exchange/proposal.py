@@ -12,8 +12,9 @@ from typing import Self
 import numpy as np
 
 from protocols.core.errors import Code
+from protocols.exchange.envelope import WireError, pack, unpack
 from protocols.exchange.membership import SiteKeys, Statement
-from protocols.exchange.wire import SCHEMA_VERSION, WireError, pack, unpack
+from protocols.exchange.wire import SCHEMA_VERSION
 
 
 @dataclass(frozen=True)

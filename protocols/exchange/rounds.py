@@ -16,8 +16,9 @@ from protocols.core.protocol import (
 )
 from protocols.core.study import Study
 from protocols.exchange.coordination import HERE, Side, StudyCoordination, Told, join_round, replies
+from protocols.exchange.envelope import digest, pack, unpack
 from protocols.exchange.start import UNSTARTED, Started
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, digest, pack, unpack
+from protocols.exchange.wire import RoundAnswer, RoundQuestion
 
 Exchange = Callable[[RoundQuestion], Mapping[str, RoundAnswer]]
 """Carries a question to every site of its roster and returns all their answers, or raises StudyError."""

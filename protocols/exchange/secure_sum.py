@@ -34,8 +34,9 @@ from numpy.typing import NDArray
 
 from protocols.core.disclosure import Array, Release
 from protocols.core.errors import Code, SiteError, StudyError
+from protocols.exchange.envelope import WireError, pack
 from protocols.exchange.keys import public_text
-from protocols.exchange.wire import Limbs, Sent, WireError, pack
+from protocols.exchange.wire import Limbs, Sent
 
 FRACTIONAL_BITS = 40
 LARGEST = 2.0**80

@@ -17,8 +17,8 @@ from protocols.core.protocol import Arrays, Ask, Climb, SiteStep, Spec, Transfor
 from protocols.core.roles import transformed
 from protocols.core.study import Study
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats
+from protocols.exchange.envelope import pack
 from protocols.exchange.keyed_draws import normal
-from protocols.exchange.wire import pack
 
 
 @dataclass(frozen=True)

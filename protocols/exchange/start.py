@@ -26,8 +26,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from protocols.core.errors import Code
+from protocols.exchange.envelope import WireError, digest, pack, unseal
 from protocols.exchange.keys import public_text
-from protocols.exchange.wire import SCHEMA_VERSION, WireError, digest, message_fields, pack, unseal
+from protocols.exchange.wire import SCHEMA_VERSION, message_fields
 
 Chance = NewType("Chance", bytes)
 """32 bytes that all sites of a run made, known to everybody; each draw of the run comes from them."""

@@ -13,9 +13,9 @@ import hashlib
 import hmac
 
 from protocols.core.table import AnalysisTable
+from protocols.exchange.envelope import pack
 from protocols.exchange.keyed_draws import normal as normal
 from protocols.exchange.keyed_draws import uniform as uniform
-from protocols.exchange.wire import pack
 
 
 def key_for(table: AnalysisTable, purpose: object) -> bytes:

@@ -74,6 +74,7 @@ class ImputeSpec(Transforms):
         return ()  # every entry has a count of its own
 
     def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        """Each variable with its (n,) people who have it."""
         yield from one_by_one(table, self.variables())
 
     def makes(self) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from protocols.core.errors import Code, ShadowgraphError, StudyError
 from protocols.core.protocol import protocol
 from protocols.core.study import Study, parse_study
+from protocols.exchange.envelope import seal, unseal
 from protocols.exchange.start import EndMessage
-from protocols.exchange.wire import seal, unseal
 from server.coordination.post import Delivery, Post, Ticket
 from server.coordination.study_run import StudyRun, Way
 from server.home.config import HubConfig

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from protocols.core.lockstep import Failure
 from protocols.core.protocol import plain
 from protocols.core.study import Study, canonical_json
+from protocols.exchange.envelope import digest, unpack
 from protocols.exchange.keys import public_text
 from protocols.exchange.rounds import Outcome
-from protocols.exchange.wire import digest, unpack
 
 SCHEMA_VERSION = 1
 

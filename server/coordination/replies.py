@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
 
 from protocols.core.errors import Code, InputError, StudyError
+from protocols.exchange.envelope import WireError, unpack, unseal
 from protocols.exchange.membership import Statement
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply, WireError, unpack, unseal
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply
 from server.home.store import Phase
 
 _WHY = {

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocols.core.errors import Code, StudyError
 from protocols.core.study import Study
+from protocols.exchange.envelope import WireError, seal
 from protocols.exchange.start import (
     KeyOf,
     Started,
@@ -19,7 +20,6 @@ from protocols.exchange.start import (
     read_openings,
     started,
 )
-from protocols.exchange.wire import WireError, seal
 from server.coordination.post import Delivery
 from server.coordination.replies import Replies
 from server.home.config import HubConfig

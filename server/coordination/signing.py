@@ -5,7 +5,7 @@ from pathlib import Path
 from protocols.core.axis import look_in
 from protocols.core.errors import InputError
 from protocols.core.study import Study, parse_study, read_study
-from protocols.exchange.wire import WireError, seal, unseal
+from protocols.exchange.envelope import WireError, seal, unseal
 from server.home.config import load
 from server.home.identity import coordinator_key
 

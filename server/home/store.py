@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from protocols.core.errors import Code, InputError
 from protocols.exchange.enrolment import Enrolment
+from protocols.exchange.envelope import WireError
 from protocols.exchange.keys import verifying_key
 from protocols.exchange.membership import SiteKeys, Statement
-from protocols.exchange.wire import WireError
 from protocols.runtime.database import insert, open_database
 from server.home.round_memory import RoundMemory
 from server.home.schema import FILE, STEPS

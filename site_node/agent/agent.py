@@ -20,23 +20,13 @@ from protocols.core.errors import Code, ShadowgraphError, SiteError
 from protocols.core.protocol import Ask, protocol
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Integers
+from protocols.exchange.envelope import digest, pack, seal, unseal
 from protocols.exchange.keys import kept_signing_key, noise_secret, verifying_key
 from protocols.exchange.proposal import Proposal
 from protocols.exchange.secure_sum import Member
 from protocols.exchange.site_answer import Shared, answer, bears_all_digits, people_of
 from protocols.exchange.start import Chance, EndMessage, StartMessage
-from protocols.exchange.wire import (
-    Answered,
-    Apart,
-    RoundAnswer,
-    RoundMessage,
-    RoundQuestion,
-    RoundReply,
-    digest,
-    pack,
-    seal,
-    unseal,
-)
+from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundMessage, RoundQuestion, RoundReply
 from site_node.agent.admission import Admission, admit, check_size
 from site_node.agent.conduct import Conductor
 from site_node.agent.people_behind import PeopleBehind

@@ -17,9 +17,10 @@ from protocols.core.grid import is_that_question
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.exchange.coordination import Site, StudyCoordination, join_round
+from protocols.exchange.envelope import WireError, digest, unseal
 from protocols.exchange.secret_basis import basis
 from protocols.exchange.site_answer import Shared
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, digest, unseal
+from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from site_node.agent.starting import Running
 from site_node.governance import audit_heads, ledger, peers
 

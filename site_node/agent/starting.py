@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from protocols.core.errors import Code, SiteError
+from protocols.exchange.envelope import WireError, seal
 from protocols.exchange.keys import noise_secret
 from protocols.exchange.secure_sum import Member
 from protocols.exchange.start import (
@@ -27,7 +28,7 @@ from protocols.exchange.start import (
     run_secret,
     started,
 )
-from protocols.exchange.wire import RoundQuestion, WireError, seal
+from protocols.exchange.wire import RoundQuestion
 from site_node.governance import peers, starts
 
 MOST_RUNS = 8

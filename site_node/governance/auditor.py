@@ -20,7 +20,7 @@ import numpy as np
 
 from protocols.core.disclosure import Thresholds
 from protocols.core.table import Integers
-from protocols.exchange.wire import digest
+from protocols.exchange.envelope import digest
 from site_node.governance.set_space import SetSpace
 from site_node.home.register import now, register
 

@@ -16,8 +16,9 @@ import numpy as np
 from protocols.core.errors import Code, SiteError
 from protocols.core.protocol import Ask
 from protocols.core.table import EVERYBODY, Integers
+from protocols.exchange.envelope import digest, pack, unpack
 from protocols.exchange.start import StartMessage
-from protocols.exchange.wire import RoundQuestion, digest, pack, unpack
+from protocols.exchange.wire import RoundQuestion
 from protocols.runtime.database import insert
 from site_node.governance.approvals import Approval
 from site_node.home.register import now, register

@@ -10,8 +10,9 @@ import pytest
 from protocols.core.grid import is_that_question, on_grid
 from protocols.core.protocol import Ask
 from protocols.exchange.coordination import Site, StudyCoordination, join_round
+from protocols.exchange.envelope import digest
 from protocols.exchange.secret_basis import OPEN
-from protocols.exchange.wire import RoundQuestion, digest
+from protocols.exchange.wire import RoundQuestion
 from tests.conformance.examples import EXAMPLES
 from tests.lib.extras import marks_of
 from tests.lib.watched import example_run

@@ -21,9 +21,10 @@ from protocols.core.errors import ExitCode
 from protocols.core.protocol import ask
 from protocols.core.study import Study, read_study
 from protocols.exchange.coordination import Center
+from protocols.exchange.envelope import WireError
 from protocols.exchange.rounds import conduct
 from protocols.exchange.start import Started
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply, WireError
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply
 from server.main import run
 from server.report import Left, write_report
 from site_node.agent.agent import Agent

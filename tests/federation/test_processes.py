@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocols.core.errors import Code
+from protocols.exchange.envelope import seal
 from protocols.exchange.local import run_locally
-from protocols.exchange.wire import seal
 from protocols.runtime import daemons
 from server.coordination.query_study import query_study
 from server.coordination.replay import recompute

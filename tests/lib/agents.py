@@ -7,9 +7,10 @@ from pathlib import Path
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.coordination import Center
+from protocols.exchange.envelope import digest, seal
 from protocols.exchange.rounds import Outcome, conduct
 from protocols.exchange.start import EndMessage
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply, digest, seal
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply
 from site_node.agent.agent import Agent
 from site_node.governance import approvals
 from site_node.governance.approvals import State

@@ -7,8 +7,9 @@ from protocols.core.errors import Code
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
+from protocols.exchange.envelope import WireError, unpack, unseal
 from protocols.exchange.site_answer import Shared
-from protocols.exchange.wire import Answered, RoundQuestion, RoundReply, WireError, unpack, unseal
+from protocols.exchange.wire import Answered, RoundQuestion, RoundReply
 from site_node.agent.agent import Agent
 from site_node.agent.conduct import Conductor
 from site_node.agent.starting import Running

@@ -12,8 +12,9 @@ from protocols.core.errors import Code
 from protocols.core.protocol import Arrays, Ask, PerSite, protocol
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Floats, fold_hashes
+from protocols.exchange.envelope import WireError, unpack, unseal
 from protocols.exchange.secure_sum import unmask
-from protocols.exchange.wire import Answered, RoundQuestion, RoundReply, WireError, unpack, unseal
+from protocols.exchange.wire import Answered, RoundQuestion, RoundReply
 from site_node.governance import ledger
 from site_node.governance.auditor import Auditor
 from site_node.governance.policy import Policy

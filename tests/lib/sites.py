@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.exchange.enrolment import Invitation
+from protocols.exchange.envelope import WireError, seal
 from protocols.exchange.keys import masking_key, public_text, sign_masking_key, signing_key, verifying_key
 from protocols.exchange.membership import SiteKeys, Statement, statement
 from protocols.exchange.proposal import Proposal
@@ -26,7 +27,7 @@ from protocols.exchange.start import (
     read_openings,
     started,
 )
-from protocols.exchange.wire import RoundMessage, RoundQuestion, WireError, seal
+from protocols.exchange.wire import RoundMessage, RoundQuestion
 
 Handle = Callable[[str, bytes], bytes]
 """An agent's: (kind, sealed message) -> sealed answer."""

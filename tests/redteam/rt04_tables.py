@@ -13,9 +13,10 @@ from protocols.core.study import Study
 from protocols.core.suppression import SUPPRESSED, suppressed
 from protocols.core.table import Floats, Integers
 from protocols.exchange import coordination
+from protocols.exchange.envelope import unseal
 from protocols.exchange.local import run_locally
 from protocols.exchange.secure_sum import Member, decode
-from protocols.exchange.wire import RoundAnswer, unseal
+from protocols.exchange.wire import RoundAnswer
 from protocols.survival import cox, cox_fit
 from protocols.survival.life_table import Grid
 from protocols.survival.survival_design import Design, design

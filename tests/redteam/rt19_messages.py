@@ -15,8 +15,9 @@ from protocols.core.grid import on_grid
 from protocols.core.protocol import Ask
 from protocols.core.table import Floats
 from protocols.exchange import wire
+from protocols.exchange.envelope import WireError, pack, unpack, unseal
 from protocols.exchange.secure_sum import Member, unmask
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply, WireError, pack, unpack, unseal
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply
 from tests.lib.agents import Agents, Message, Relayed
 from tests.lib.attacked_site import Obedient
 from tests.lib.lying_coordinator import drawn, weaken

@@ -15,7 +15,7 @@ import pydicom
 from cdm.etl.record import SourceRecord, Unreadable
 from protocols.core.errors import ShadowgraphError
 from protocols.core.study import parse_study
-from protocols.exchange.wire import unpack
+from protocols.exchange.envelope import unpack
 from site_node.sources import dicom, fhir, genomics, lines, nifti
 from site_node.sources.genomics import columns
 from tests.lib.dicom_files import write_rtstruct, write_series

@@ -7,8 +7,9 @@ import numpy as np
 
 from protocols.core.errors import Code
 from protocols.core.protocol import ask
+from protocols.exchange.envelope import WireError
 from protocols.exchange.secure_sum import CHECK, Member, unmask
-from protocols.exchange.wire import RoundReply, WireError
+from protocols.exchange.wire import RoundReply
 from site_node.governance import peers
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.lying_coordinator import weaken

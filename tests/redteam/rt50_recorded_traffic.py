@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from protocols.core.table import AnalysisTable
+from protocols.exchange.envelope import WireError, digest
 from protocols.exchange.secure_sum import CHECK, Member
 from protocols.exchange.start import Beginning
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent, WireError, digest
+from protocols.exchange.wire import RoundAnswer, RoundQuestion, Sent
 from site_node.governance import starts
 from site_node.home.register import register
 from tests.lib.agents import Agents, Message, Relayed

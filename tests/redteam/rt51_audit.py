@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from protocols.core.errors import StudyError
-from protocols.exchange.wire import SIGNATURE_BYTES, RoundAnswer
+from protocols.exchange.envelope import SIGNATURE_BYTES
+from protocols.exchange.wire import RoundAnswer
 from site_node.governance import audit, audit_check, audit_heads
 from tests.lib.agents import Agents
 from tests.lib.lying_coordinator import weaken

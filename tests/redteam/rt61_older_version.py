@@ -8,8 +8,8 @@ from unittest.mock import patch
 
 from protocols.core.protocol import ask
 from protocols.exchange import proposal, start, wire
+from protocols.exchange.envelope import WireError, seal, unpack, unseal
 from protocols.exchange.start import StartMessage
-from protocols.exchange.wire import seal, unpack, unseal
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.sites import a_round
 from tests.lib.studies import a_study
@@ -52,5 +52,5 @@ def older_version(folder: Path, weakened: bool) -> Figure:
 def _refused(site: AttackedSite, sealed: bytes) -> bool:
     try:
         return unpack(unseal(sealed, site.key.public_key(), "status"))["state"] == "refused"
-    except wire.WireError:
+    except WireError:
         return False

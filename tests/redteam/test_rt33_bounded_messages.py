@@ -9,8 +9,8 @@ import pytest
 from protocols.core.errors import Code
 from protocols.core.protocol import Ask, Transform
 from protocols.core.table import EVERYBODY
+from protocols.exchange.envelope import pack, seal, unpack, unseal
 from protocols.exchange.proposal import Proposal
-from protocols.exchange.wire import pack, seal, unpack, unseal
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.sites import a_round
 from tests.lib.studies import a_study, a_study_of

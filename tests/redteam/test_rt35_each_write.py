@@ -13,7 +13,8 @@ from unittest.mock import patch
 import pytest
 
 from protocols.core.protocol import Ask
-from protocols.exchange.wire import RoundReply, digest
+from protocols.exchange.envelope import digest
+from protocols.exchange.wire import RoundReply
 from site_node.governance import approvals, audit, audit_check, ledger
 from site_node.home import register
 from tests.lib.attacked_site import AttackedSite

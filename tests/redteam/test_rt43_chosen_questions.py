@@ -17,9 +17,10 @@ from protocols.core.grid import on_grid
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Rows
+from protocols.exchange.envelope import WireError, unpack, unseal
 from protocols.exchange.local import run_locally
 from protocols.exchange.secure_sum import CHECK, unmask
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, unpack, unseal
+from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from tests.lib.agents import Agents, Message, Relayed
 from tests.lib.attacked_site import AttackedSite, Obedient
 from tests.lib.studies import a_study_of

@@ -15,10 +15,10 @@ from protocols.core.lockstep import Failure
 from protocols.core.protocol import Coordination, Result, ask
 from protocols.core.table import AnalysisTable
 from protocols.exchange import coordination
+from protocols.exchange.envelope import unpack
 from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome
 from protocols.exchange.site_answer import answer
-from protocols.exchange.wire import unpack
 from tests.lib.studies import a_study_of
 
 COVARIATES = ["rare", "x", "z"]

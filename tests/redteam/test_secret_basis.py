@@ -8,8 +8,9 @@ import pytest
 from protocols.core.errors import Code
 from protocols.core.protocol import Ask
 from protocols.core.table import AnalysisTable
+from protocols.exchange.envelope import WireError, unpack, unseal
 from protocols.exchange.local import run_locally
-from protocols.exchange.wire import Apart, RoundAnswer, RoundQuestion, WireError, unpack, unseal
+from protocols.exchange.wire import Apart, RoundAnswer, RoundQuestion
 from site_node.governance.policy import changed
 from tests.lib.agents import Agents, Message, Relayed
 from tests.lib.attacked_site import AttackedSite

@@ -10,9 +10,10 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import Failure, Lockstep, settled, together
 from protocols.core.protocol import Ask, Coordination, Transform, ask, within
 from protocols.core.table import Rows
+from protocols.exchange.envelope import pack, unpack
 from protocols.exchange.local import LocalSites
 from protocols.exchange.rounds import conduct
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, pack, unpack
+from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from tests.lib.drawn_sites import SPLITS, study_of
 
 SITES = ("a", "b", "c")

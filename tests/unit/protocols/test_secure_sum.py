@@ -11,9 +11,9 @@ from hypothesis.extra import numpy as stn
 
 from protocols.core.disclosure import Count, Moment, Thresholds, release
 from protocols.core.errors import Code, SiteError, StudyError
+from protocols.exchange.envelope import WireError
 from protocols.exchange.keys import public_text
 from protocols.exchange.secure_sum import CHECK, LARGEST, Member, decode, encode, unmask
-from protocols.exchange.wire import WireError
 
 KEYS = {f"site{i:02}": X25519PrivateKey.from_private_bytes(bytes([i + 1]) * 32) for i in range(50)}
 PUBLIC = {site: public_text(key.public_key()) for site, key in KEYS.items()}

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from protocols.core.errors import Code
+from protocols.exchange.envelope import WireError
 from protocols.exchange.start import (
     Beginning,
     Hello,
@@ -15,7 +16,6 @@ from protocols.exchange.start import (
     run_secret,
     started,
 )
-from protocols.exchange.wire import WireError
 
 SITES = "abc"
 Beginnings = dict[str, Beginning]

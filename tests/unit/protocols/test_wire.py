@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as stn
 from protocols.core.errors import Code
 from protocols.core.protocol import Ask, Transform
 from protocols.core.table import Rows
-from protocols.exchange.wire import RoundAnswer, RoundQuestion, WireError, pack, seal, unpack, unseal
+from protocols.exchange.envelope import WireError, pack, seal, unpack, unseal
+from protocols.exchange.wire import RoundAnswer, RoundQuestion
 
 names = st.text(st.characters(codec="ascii", categories=["Ll", "Nd"]), min_size=1, max_size=8)
 arrays = stn.arrays(

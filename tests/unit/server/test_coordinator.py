@@ -10,8 +10,9 @@ import pytest
 from protocols.core.errors import Code, InputError
 from protocols.core.lockstep import Failure
 from protocols.core.study import Study
+from protocols.exchange.envelope import pack, seal
 from protocols.exchange.local import run_locally
-from protocols.exchange.wire import RoundReply, pack, seal
+from protocols.exchange.wire import RoundReply
 from server.actions import network
 from server.actions.studies import report
 from server.coordination.coordinator import LeadLostError

@@ -12,7 +12,8 @@ from protocols.core.errors import Code, InputError
 from protocols.core.protocol import ask
 from protocols.core.study import Study, parse_study
 from protocols.core.table import AnalysisTable
-from protocols.exchange.wire import RoundAnswer, RoundReply, unpack, unseal
+from protocols.exchange.envelope import unpack, unseal
+from protocols.exchange.wire import RoundAnswer, RoundReply
 from site_node.agent import admission, agent
 from site_node.agent.agent import Agent
 from site_node.governance import approvals, audit, audit_check, ledger

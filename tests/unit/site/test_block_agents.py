@@ -11,9 +11,10 @@ from protocols.core.axis import axis_of, names_on
 from protocols.core.errors import Code
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
+from protocols.exchange.envelope import WireError, seal, unpack, unseal
 from protocols.exchange.local import run_locally
 from protocols.exchange.proposal import Proposal
-from protocols.exchange.wire import RoundQuestion, WireError, seal, unpack, unseal
+from protocols.exchange.wire import RoundQuestion
 from site_node.actions import inbox
 from site_node.agent.agent import Agent
 from site_node.cli.words import inbox as words

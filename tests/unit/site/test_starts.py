@@ -11,8 +11,8 @@ import pytest
 from protocols.core.errors import Code
 from protocols.core.protocol import ask
 from protocols.core.study import Study
+from protocols.exchange.envelope import WireError, seal, unpack, unseal
 from protocols.exchange.start import EndMessage, Hello, StartMessage
-from protocols.exchange.wire import WireError, seal, unpack, unseal
 from site_node.administration.backup import back_up
 from site_node.governance import starts
 from tests.lib.attacked_site import AttackedSite
