@@ -20,7 +20,8 @@ class Privacy(BaseModel):
         clip: length of a person's own gradient at most.
         noise: its standard deviation over all sites, in units of `clip`.
         sampling: the chance of each person to be in a round.
-        honest_sites: each site adds its share of the noise; that of so many is enough.
+        honest_sites: each site adds its share of the noise; that of so many is enough. With the default, two
+            of three, a site that knows its own share and takes it off still faces the whole noise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,7 +31,7 @@ class Privacy(BaseModel):
     clip: float = Field(default=1.0, gt=0, le=1e6)
     noise: float = Field(ge=accountant.LEAST_NOISE, le=1e4)
     sampling: float = Field(default=1.0, gt=1e-6, le=1)
-    honest_sites: int = Field(default=3, ge=1, le=50)
+    honest_sites: int = Field(default=2, ge=1, le=50)
 
     def spent(self, steps: int) -> float:
         """The epsilon that so many steps spend."""

@@ -26,7 +26,7 @@ def methods(study: Study, outcome: Outcome) -> Section:
         "Methods",
         [
             blocks.text(_design(study, outcome)),
-            blocks.text(_disclosure(study)),
+            blocks.text(_disclosure(study, outcome)),
             blocks.table(("analysis", "what was done"), rows),
             blocks.text(software()),
         ],
@@ -48,13 +48,17 @@ def _design(study: Study, outcome: Outcome) -> str:
     )
 
 
-def _disclosure(study: Study) -> str:
+def _disclosure(study: Study, outcome: Outcome) -> str:
     floors = study.thresholds
+    if outcome.run == LOCAL_RUN:
+        return f"As over a network, a number in the clear is based on at least {floors.min_count} people."
     return (
         f"A number in the clear is based on at least {floors.min_count} people. A sum over hospitals was "
         "joined under pairwise masks, so that nobody saw a single hospital's part; it needs at least "
         f"{floors.min_sites_in_sum} hospitals, {floors.min_count_in_sum} people at each that contributes, "
-        f"and {floors.min_count} in all. A hospital may have set stricter floors."
+        f"and {floors.min_count} in all. A hospital may have set stricter floors. Coefficients of models "
+        "whose covariates all have few values are rounded to a hundredth of a standard error, their "
+        "covariances to two digits, unless every hospital allowed all digits."
     )
 
 
