@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 from scipy.special import expit
 
 from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure, NoFigure
 from protocols.core.lockstep import together
 from protocols.core.protocol import (
@@ -47,6 +47,7 @@ from protocols.core.table import EVERYBODY, AnalysisTable, Floats, Integers, Mas
 from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
 from protocols.estimation.draws import Draws
+from protocols.estimation.outcome import zero_one
 from protocols.estimation.person_draws import normal, uniform
 from protocols.preparation import rubin
 from protocols.preparation.posterior import MAX_NEWTON, inverse, logistic_mode, regression_draw, scattered
@@ -216,8 +217,7 @@ class MultipleImputation(
     ) -> Arrays:
         """The logistic likelihood of the target on the others' current values, and its derivatives."""
         x, y = _regressed(spec, table, int(target), chain)
-        if not ((y == 0) | (y == 1)).all():
-            raise SiteError(Code.INVALID_INPUT, f"{spec.columns()[int(target)]} is not 0 or 1 for everybody")
+        zero_one(y, spec.columns()[int(target)])
         found = logit(y, x @ coef, 0.0)
         return {
             "n": np.array(len(y)),
@@ -338,8 +338,7 @@ def _completed(spec: MultipleImputationSpec, table: AnalysisTable, chain: Arrays
     x = np.where(absent, 0.0, x)
     imputation = int(chain["imputation"])
     for (visit, target), draw in zip(_visits(spec), chain["draws"], strict=False):
-        rows = absent[:, target] & eligible
-        if not rows.any():
+        if not (rows := absent[:, target] & eligible).any():
             continue
         people = table.select(rows)
         linear = _others(x[rows], target) @ draw[:-1]
@@ -353,7 +352,7 @@ def _completed(spec: MultipleImputationSpec, table: AnalysisTable, chain: Arrays
 
 
 def _others(x: Floats, target: int) -> Floats:
-    """The columns but the target, and ones: (n, k)."""
+    """The (n, k) columns but the target, and ones."""
     return np.column_stack([np.delete(x, target, axis=1), np.ones(len(x))])
 
 

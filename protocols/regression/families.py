@@ -17,7 +17,7 @@ from protocols.core.disclosure import Array
 from protocols.core.dominance import refuse_dominance
 from protocols.core.protocol import Arrays
 from protocols.core.table import AnalysisTable, Floats
-from protocols.estimation.outcome import zero_one
+from protocols.estimation.outcome import null_loglik, zero_one
 
 FEWEST = 5
 """People who carry the sums at any coefficients; the site says nothing else (RT10)."""
@@ -195,3 +195,26 @@ def working(family: str, y: Floats) -> tuple[Floats, Floats]:
     mean = y + (0.1 if family == "poisson" else 1 / 6)
     weight = mean if family == "poisson" else mean / (1 + mean)
     return weight, np.log(mean) + (y - mean) / mean
+
+
+def null_deviance(
+    family: str,
+    n: int,
+    total: float,
+    logs: float,
+    with_offset: float,
+    log_exposure: float,
+    *,
+    has_offset: bool,
+) -> float:
+    """The deviance of the intercept alone; NaN where no sum gives it.
+
+    Args:
+        total: sum of the outcome over n people; logs: of y log y; with_offset: of y times the offset.
+        log_exposure: the logarithm of the sum of exposures.
+    """
+    if family == "poisson":
+        return float(2 * (logs - with_offset - total * (np.log(total) - log_exposure)))
+    if family == "probit" and not has_offset:
+        return -2 * null_loglik(n, int(total))
+    return float("nan")

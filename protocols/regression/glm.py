@@ -39,7 +39,7 @@ from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
 from protocols.estimation.climb import Climb, Top, climbed
 from protocols.estimation.newton import MAX_EVALUATIONS, check_rank
-from protocols.estimation.outcome import null_loglik
+from protocols.estimation.outcome import zero_one
 from protocols.estimation.standards import (
     SCALED,
     STANDARD_MOMENTS,
@@ -287,9 +287,8 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         *replies, exposed = yield (*(climb.ask() for climb in climbs), ask("exposures", centre=centre))
         best = int(np.argmax([float(reply["loglik"]) for reply in replies]))
         found = yield from self._climbed(spec, climbs[best], replies[best], basis)
-        null = _null_deviance(
-            spec, total["outcome"], int(total["n"]), float(centre + np.log(exposed["exposure"]))
-        )
+        about = (int(total["n"]), *total["outcome"][:3], float(centre + np.log(exposed["exposure"])))
+        null = families.null_deviance(spec.family, *about, has_offset=bool(spec.offset or spec.exposure))
         return result(spec, found, null, int(total["n"]))
 
     def _climbed(self, spec: GlmSpec, climb: Climb, first: Arrays, basis: Floats) -> Coordination[Top]:
@@ -357,23 +356,13 @@ def _checked(spec: GlmSpec, table: AnalysisTable) -> AnalysisTable:
         SiteError: invalid-input; names the variable and the rule.
     """
     y = table.column(spec.outcome)
-    fits = np.isin(y, (0, 1)) if spec.family == "probit" else (y >= 0) & (y == np.floor(y))
-    if not fits.all():
-        kind = "0 or 1" if spec.family == "probit" else "a count"
-        raise SiteError(Code.INVALID_INPUT, f"{spec.outcome} is not {kind} for everybody here")
+    if spec.family == "probit":
+        zero_one(y, spec.outcome)
+    elif not ((y >= 0) & (y == np.floor(y))).all():
+        raise SiteError(Code.INVALID_INPUT, f"{spec.outcome} is not a count for everybody here")
     if spec.exposure and not (table.column(spec.exposure) > 0).all():
         raise SiteError(Code.INVALID_INPUT, f"exposure {spec.exposure} is not positive for everybody here")
     return table
-
-
-def _null_deviance(spec: GlmSpec, outcome: Floats, n: int, log_exposure: float) -> float:
-    """The deviance of the intercept alone; `log_exposure` is the logarithm of the sum of exposures."""
-    total, logs, with_offset, _ = outcome
-    if spec.family == "poisson":
-        return float(2 * (logs - with_offset - total * (np.log(total) - log_exposure)))
-    if spec.family == "probit" and not (spec.offset or spec.exposure):
-        return -2 * null_loglik(n, total)
-    return float("nan")
 
 
 def result(spec: GlmSpec, found: Top, null_deviance: float, n: int) -> GlmResult:

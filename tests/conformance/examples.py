@@ -25,6 +25,7 @@ class Example:
 
 
 COX = {"protocol": "cox", "outcome": "os", "grid": {"step_days": 60, "until_days": 1200}}
+PENALTY = {"l1_ratio": 0.5, "number": 8}
 BALANCED = {"kind": "LogisticRegression", "C": 0.1, "class_weight": "balanced"}
 DISCRIMINANT = {"kind": "LinearDiscriminantAnalysis", "shrinkage": 0.2}
 TUNED_COX = {
@@ -348,11 +349,7 @@ EXAMPLES: dict[str, Example] = {
         [
             {"outcome": "f_two", "covariates": ["age", "idh1", "f_one", "f_three"]},
             {"outcome": "f_three", "covariates": ["age", "sex"], "intercepts": "site"},
-            {
-                "outcome": "f_two",
-                "covariates": ["age", "sex", "f_one"],
-                "penalty": {"l1_ratio": 0.5, "number": 8},
-            },
+            {"outcome": "f_two", "covariates": ["age", "sex", "f_one"], "penalty": PENALTY},
         ]
     ),
     "associate": Example(
