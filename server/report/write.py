@@ -81,6 +81,7 @@ def _page(
     return environment.from_string(template).render(
         title=study.title,
         purpose=study.purpose,
+        asked_by=_asked_by(study),
         facts=[*head, *facts],
         study_hash=outcome.study,
         run=outcome.run,
@@ -97,6 +98,13 @@ def _page(
             _provenance(study, outcome),
         ],
     )
+
+
+def _asked_by(study: Study) -> str:
+    if (who := study.requester) is None:
+        return ""
+    funded = f" Funding: {who.funding}." if who.funding else ""
+    return f"Asked by {who.name}, {who.institution}. Ethics: {who.ethics}.{funded}"
 
 
 def _released(study: Study, outcome: Outcome, left: Sequence[Left]) -> Section:

@@ -87,6 +87,11 @@ def row(page: str, item: str) -> str:
     return found.group(1)
 
 
+def test_the_page_says_first_who_asked(page: str) -> None:
+    asked = "Asked by Dr. Ingrid Dahl, Test University. Ethics: Regional committee, 2026/17."
+    assert 0 < page.index(asked) < page.index("<h2")
+
+
 def test_a_checklist_has_what_the_study_knows_and_else_says_not_stated(page: str) -> None:
     assert row(page, "Objectives") == "Does age tell the gene?"
     assert row(page, "Participants at each stage") == "“People”"
