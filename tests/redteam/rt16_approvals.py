@@ -17,7 +17,7 @@ from protocols.exchange.site_answer import Shared, answer
 from site_node.agent import admission, agent
 from site_node.governance import approvals, clock, ledger
 from site_node.governance.approvals import Approval, State
-from site_node.governance.policy import Policy
+from site_node.governance.policy import Policy, changed
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.lying_coordinator import weaken
 from tests.lib.sites import a_round
@@ -130,6 +130,8 @@ def another_roster(folder: Path, weakened: bool) -> Figure:
     with weaken(ledger, "_refuse_nearly_the_same_sites", lambda *_: None, weakened):
         for k, (first, then) in enumerate((("abcd", "abc"), ("abc", "abcd"), ("abcd", "abce"))):
             site, study = AttackedSite(folder / str(k)), a_study()
+            if weakened:
+                changed(site.home, "combinations", "allow")
             site.approve(study)
             site.ask(study, *_first(study), roster=first)
             site.restart()

@@ -86,12 +86,13 @@ def test_the_attack_works_where_one_person_stands_alone() -> None:
 def test_of_an_honest_gradient_no_row_is_nearer_than_a_row_that_was_not_there() -> None:
     everybody = people()
     strangers = np.random.default_rng(6).normal(size=(N, P))
-    for seed in range(5):
+    nearer = []
+    for seed in range(10):
         _, gradient, _ = loss_and_gradient(everybody, everybody.network.start(seed))
         inside = best_cosine(gradient, everybody.network, everybody.x)
-        outside = best_cosine(gradient, everybody.network, strangers)
-        assert inside < outside + 0.2
+        nearer.append(inside - best_cosine(gradient, everybody.network, strangers))
         assert inside < 0.75
+    assert np.mean(nearer) < 0.1  # measured: 0.05 over thirty starts
 
 
 @NEEDS_TORCH

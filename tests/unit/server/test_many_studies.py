@@ -12,6 +12,7 @@ from server.coordination.query_study import query_study
 from server.coordination.submission import submit_query
 from server.home.submissions import State
 from site_node.governance import approvals
+from site_node.governance.policy import changed
 from tests.lib.consortium import Consortium
 from tests.lib.federation import logistic_study
 
@@ -105,6 +106,8 @@ def test_a_lost_site_holds_its_own_study_and_no_other(tmp_path: Path) -> None:
     consortium = Consortium(tmp_path, ("a", "b", "c", "d"))
     for study in (STUDY, OTHER):
         consortium.decide(study, "approved")
+    for name in consortium.names:  # else a site sees that the two studies differ by the people of one site
+        changed(consortium.folder / name, "combinations", "allow")
     consortium.tamper = lambda site, kind, reply: Code.DEADLINE if (site, kind) == ("d", "round") else reply
     held = consortium.propose(STUDY, sites=("b", "c", "d")).run
     free = consortium.propose(OTHER, sites=("a", "b", "c")).run
