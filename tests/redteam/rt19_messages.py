@@ -14,7 +14,7 @@ from protocols.core.errors import ShadowgraphError
 from protocols.core.grid import on_grid
 from protocols.core.protocol import Ask
 from protocols.core.table import Floats
-from protocols.exchange import wire
+from protocols.exchange import envelope
 from protocols.exchange.envelope import WireError, pack, unpack, unseal
 from protocols.exchange.secure_sum import Member, unmask
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply
@@ -180,7 +180,7 @@ def _as_it_is(value: Any) -> bytes:
 def other_spellings(folder: Path, weakened: bool) -> Figure:
     spellings = (b'{"a": 1}', b'{"a":1e0}', b'{"a":1,"a":1}', b'{"b":2,"a":1}')
     read = 0
-    with weaken(wire, "canonical_json", lambda content: spelling, weakened):
+    with weaken(envelope, "canonical_json", lambda content: spelling, weakened):
         for spelling in spellings:
             try:
                 unpack(b"SGW1" + struct.pack("<I", len(spelling)) + spelling)
