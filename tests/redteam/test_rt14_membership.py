@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from protocols.core.table import AnalysisTable, Rows
 from protocols.learning.neural import Neural, NeuralSpec
@@ -20,6 +21,7 @@ def losses(spec: NeuralSpec, found: Any, tables: list[AnalysisTable]) -> np.ndar
     return -np.log(np.where(y == 1, p, 1 - p))
 
 
+@pytest.mark.slow
 @NEEDS_TORCH
 def test_a_small_loss_hardly_tells_who_was_there() -> None:
     """Yeom et al., CSF 2018: members have the least loss. UCI heart disease, four halvings, 121 of the

@@ -53,6 +53,7 @@ def settings(test: str) -> Settings:
     )
 
 
+@pytest.mark.slow
 def test_statistics_of_filtered_images_are_met(capsys: pytest.CaptureFixture[str]) -> None:
     rows = table("ibsi2_phase2_reference.csv")
     missed = []

@@ -39,6 +39,7 @@ def found(engine: Engine, definition: dict[str, object]) -> atlas.AtlasPeople:
         return atlas.find(connection, AtlasCohort.model_validate({"circe": definition}))
 
 
+@pytest.mark.slow
 def test_definitions_at_random_find_whom_plain_python_finds(drawn: Engine) -> None:
     tables, definitions, non_empty = tables_of(drawn), Definitions(seed=11), 0
     for number in range(DRAWN):

@@ -72,6 +72,7 @@ def expected(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, fr
     return cdm_rows(engine)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25,
     deadline=None,

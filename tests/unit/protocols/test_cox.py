@@ -57,6 +57,7 @@ def test_columns_that_follow_from_others_are_named() -> None:
     assert caught.value.code == Code.RANK_DEFICIENT
 
 
+@pytest.mark.slow
 def test_exact_ridge_reaches_the_published_goal_in_eight_rounds_of_sums() -> None:
     """FLamby's FedAvg .7354 and FedAdam .8421 take 100 updates; through gate, wire and masked sums."""
     from protocols.survival.concordance import pairs

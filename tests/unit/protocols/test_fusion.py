@@ -83,6 +83,7 @@ def test_everybody_with_any_modality_takes_part_and_missing_tells_something() ->
     assert (found.coef[1:4] > 0).all()
 
 
+@pytest.mark.slow
 def test_late_early_and_hybrid_fusion_beat_one_modality() -> None:
     outcome = run(
         {"protocol": "discrimination", "model": LATE},
