@@ -9,7 +9,6 @@ from server.actions import network
 from server.desk import studies
 
 READ, SUBMIT = "read", "submit"
-SCOPES = {READ: "look at sites, studies and results", SUBMIT: "submit, ask and stop"}
 
 ACTIONS: Mapping[str, Served] = {
     **accounts.ACTIONS,

@@ -287,3 +287,16 @@ def lossless_jpeg(predictor: int) -> Change:
         dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1 if predictor == 1 else JPEGLossless
 
     return change
+
+
+def canaries(_: int, dataset: Dataset) -> None:
+    """The patient's name in standard, nested, private, overlay and file attributes."""
+    nested = Dataset()
+    nested.PatientName, nested.OperatorsName = "Canary^Name", "Canary"
+    nested.add_new(0x00091010, "LT", "canary")
+    dataset.RequestAttributesSequence = dataset.DerivationCodeSequence = [nested]
+    dataset.ImageComments, dataset.DerivationDescription = "canary", "canary"
+    dataset.add_new(0x60003000, "OW", b"canary")
+    dataset.add_new(0x60000022, "LO", "canary")
+    dataset.StationName = dataset.ContentLabel = "CANARY"
+    dataset.file_meta.SourceApplicationEntityTitle = "CANARY"

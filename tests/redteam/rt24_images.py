@@ -7,25 +7,12 @@ from pydicom.dataset import Dataset
 
 from site_node.sources.dicom import copies, headers
 from site_node.sources.dicom.deidentify import Deidentifier
-from tests.lib.dicom_files import ROOT, write_rtstruct, write_series
+from tests.lib.dicom_files import ROOT, canaries, write_rtstruct, write_series
 from tests.lib.lying_coordinator import weaken
 from tests.redteam.attack import Figure, attack
 
 TOKEN = b"canary"
 SQUARE = [(0.5, 0.5, 1.0), (5.5, 0.5, 1.0), (5.5, 5.5, 1.0), (0.5, 5.5, 1.0)]
-
-
-def _planted(_: int, dataset: Dataset) -> None:
-    """The patient's name in standard, nested, private, overlay and file attributes."""
-    nested = Dataset()
-    nested.PatientName, nested.OperatorsName = "Canary^Name", "Canary"
-    nested.add_new(0x00091010, "LT", "canary")
-    dataset.RequestAttributesSequence = dataset.DerivationCodeSequence = [nested]
-    dataset.ImageComments, dataset.DerivationDescription = "canary", "canary"
-    dataset.add_new(0x60003000, "OW", b"canary")
-    dataset.add_new(0x60000022, "LO", "canary")
-    dataset.StationName = dataset.ContentLabel = "CANARY"
-    dataset.file_meta.SourceApplicationEntityTitle = "CANARY"
 
 
 @attack(
@@ -35,7 +22,7 @@ def _planted(_: int, dataset: Dataset) -> None:
 )
 def planted_names(folder: Path, weakened: bool) -> Figure:
     source, out = folder / "in", folder / "out"
-    write_series(source / "ct", change=_planted)
+    write_series(source / "ct", change=canaries)
     write_rtstruct(source / "rs.dcm", {"GTV": [SQUARE], "of CANARY": [SQUARE]})
     with weaken(Deidentifier, "copy", lambda self, dataset: dataset, weakened):
         copies.copy_folder(source, out, bytes(32))

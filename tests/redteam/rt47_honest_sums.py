@@ -5,6 +5,7 @@ Nobody cheats: a study was approved and ran, and somebody reads the joined total
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,7 @@ def by_information(held: Overheard, names: list[str]) -> Floats | None:
     "RT67",
     "the joint table of three 0/1 covariates from the published coefficients and covariance alone",
     works_from=3,
-    holds_to=1,  # noise is drawn anew in each run, and a guess is right now and then
+    holds_to=0.5,  # in the mean of four runs: noise is drawn anew in each, and a guess is right now and then
     slow=True,
 )
 def from_the_paper(folder: Path, weakened: bool) -> Figure:
@@ -215,11 +216,15 @@ def from_the_paper(folder: Path, weakened: bool) -> Figure:
     tables = drawn(genes(3, 0.2), 80)
     spec = {"protocol": "logistic", "outcome": "y", "covariates": names}
     digits = "full" if weakened else "earned"
-    agents = Agents(folder, a_study_of([*names, "y"], {"name": "a", "spec": spec}, digits=digits), tables)
-    for home in agents.homes.values():
-        changed(home, "digits", digits)
-    held = overheard_of(agents)
-    return small_cells(tables, names, held.outcome and by_covariance(held.outcome["a"]))
+    study = a_study_of([*names, "y"], {"name": "a", "spec": spec}, digits=digits)
+    runs = []
+    for number in range(1 if weakened else 4):
+        agents = Agents(folder / str(number), study, tables)
+        for home in agents.homes.values():
+            changed(home, "digits", digits)
+        held = overheard_of(agents)
+        runs.append(small_cells(tables, names, held.outcome and by_covariance(held.outcome["a"])))
+    return replace(runs[0], got=float(np.mean([run.got for run in runs])))
 
 
 def by_covariance(found: LogisticResult) -> Floats:

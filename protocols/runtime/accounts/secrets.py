@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import hmac
 import secrets
 
 from argon2 import PasswordHasher
@@ -84,11 +83,6 @@ def step_of_code(secret: str, code: str, now: float, after: int) -> int | None:
 def recovery_codes() -> tuple[str, ...]:
     """Codes that stand in for an authenticator that was lost, each good once."""
     return tuple(f"{secrets.token_hex(4)}-{secrets.token_hex(4)}" for _ in range(RECOVERY_CODES))
-
-
-def are_equal(one: str, other: str) -> bool:
-    """Whether two secrets are the same, in constant time."""
-    return hmac.compare_digest(one.encode(), other.encode())
 
 
 def _totp(secret: str) -> TOTP:

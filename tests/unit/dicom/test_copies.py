@@ -15,7 +15,7 @@ from protocols.core.errors import ExitCode
 from server.main import run
 from site_node.home.config import load
 from site_node.images.series import load_series
-from tests.lib.dicom_files import ROOT, new_object, write_rtstruct, write_series
+from tests.lib.dicom_files import ROOT, canaries, new_object, write_rtstruct, write_series
 
 TOKEN = b"canary"
 SQUARE = [(0.5, 0.5, 1.0), (5.5, 0.5, 1.0), (5.5, 5.5, 1.0), (0.5, 5.5, 1.0)]
@@ -28,23 +28,11 @@ def home(tmp_path: Path) -> Path:
     made.mkdir()
     (made / "site.toml").write_text('name = "clinic"\n')
     folder = tmp_path / "Canary^Name"
-    write_series(folder / "ct", change=plant)
+    write_series(folder / "ct", change=canaries)
     write_rtstruct(folder / "rs.dcm", {"GTV": [SQUARE], "of CANARY": [SQUARE]})
     write_series(folder / "shot", series_uid=ROOT + "1.5", change=burned_in)
     (folder / "canary.txt").write_text("canary")
     return made
-
-
-def plant(_: int, dataset: Dataset) -> None:
-    nested = Dataset()
-    nested.PatientName, nested.OperatorsName = "Canary^Name", "Canary"
-    nested.add_new(0x00091010, "LT", "canary")
-    dataset.RequestAttributesSequence = dataset.DerivationCodeSequence = [nested]
-    dataset.ImageComments, dataset.DerivationDescription = "canary", "canary"
-    dataset.add_new(0x60003000, "OW", b"canary")
-    dataset.add_new(0x60000022, "LO", "canary")
-    dataset.StationName = dataset.ContentLabel = "CANARY"
-    dataset.file_meta.SourceApplicationEntityTitle = "CANARY"
 
 
 def burned_in(_: int, dataset: Dataset) -> None:
