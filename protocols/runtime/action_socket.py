@@ -7,9 +7,13 @@ serves pages thus holds no path to a database and no right of its own.
 A request and each reply is one frame: its length in four bytes, then JSON. A call has one reply; a stream has
 one frame per event and a last one. An error has a code, a text and a way out, and never the text of another
 exception: that has a number to quote, under which the log has its kind.
+
+A request may bear a word of its own, `once`: the same request with the same word, as a double click sends it,
+is done once and has one reply.
 """
 
 import contextlib
+import hashlib
 import inspect
 import json
 import logging
@@ -19,7 +23,9 @@ import socket
 import socketserver
 import struct
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +40,7 @@ from protocols.runtime.accounts.roles import Actor, NotAllowedError, Role, Way
 from protocols.runtime.output import plain
 
 LARGEST_FRAME = 64 * 1024 * 1024
+REMEMBERED = 512
 FILLED = frozenset({"home", "actor", "by", "accounts", "session"})
 _LENGTH = struct.Struct(">I")
 
@@ -105,6 +112,8 @@ class ActionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def __init__(self, path: Path, accounts: AccountFile, actions: Mapping[str, Served]) -> None:
         """Listens at `path`; `serve_forever` answers, `shutdown` ends it."""
         self.accounts, self.actions = accounts, actions
+        self._replies: OrderedDict[str, Future[tuple[Mapping[str, Any], ...]]] = OrderedDict()
+        self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.unlink(missing_ok=True)
         mask = os.umask(0o077)
@@ -114,7 +123,25 @@ class ActionServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             os.umask(mask)
 
     def answer(self, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        """The frames of one request."""
+        """The frames of one request; a request that was sent twice has the first one's."""
+        if not request.get("once"):
+            yield from self._answer(request)
+            return
+        key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+        with self._lock:
+            is_first = key not in self._replies
+            reply = self._replies.setdefault(key, Future())
+            if len(self._replies) > REMEMBERED:
+                self._replies.popitem(last=False)
+        if is_first:
+            frames = tuple(self._answer(request))
+            if "error" in frames[-1]:  # the next request with this word tries again
+                with self._lock:
+                    self._replies.pop(key, None)
+            reply.set_result(frames)
+        yield from reply.result()
+
+    def _answer(self, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         try:
             served, who = self._admitted(request)
             result = served.call(self.accounts, who, request.get("arguments") or {})
@@ -179,10 +206,12 @@ class Actions:
     Attributes:
         path: the socket.
         seconds: how long one frame may be awaited.
+        once: a word under which each call is done once; "" where a call that is sent twice is done twice.
     """
 
     path: Path
     seconds: float = 120.0
+    once: str = ""
 
     def call(self, way: Way, word: str, action: str, /, **arguments: Any) -> Any:
         """The action's value as JSON's own types.
@@ -211,7 +240,8 @@ class Actions:
             connection.settimeout(self.seconds)
             try:
                 connection.connect(str(self.path))
-                _write(connection, {"way": way, "word": word, "action": action, "arguments": arguments})
+                asked = {"way": way, "word": word, "action": action, "arguments": arguments}
+                _write(connection, asked | ({"once": self.once} if self.once else {}))
                 while True:
                     frame = _read(connection)
                     if "error" in frame:

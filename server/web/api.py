@@ -11,23 +11,15 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from protocols.core.errors import Code, ShadowgraphError
 from protocols.runtime.accounts.roles import NotAllowedError, Way
 from protocols.runtime.action_socket import Actions
+from protocols.runtime.web.refusals import said
 
 COOKIE = "__Host-shadowgraph"
-STATUS = {
-    Code.NOT_SIGNED_IN: HTTPStatus.UNAUTHORIZED,
-    Code.NOT_ALLOWED: HTTPStatus.FORBIDDEN,
-    Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
-    Code.ALREADY_EXISTS: HTTPStatus.CONFLICT,
-    Code.TOO_MANY_TRIES: HTTPStatus.TOO_MANY_REQUESTS,
-    Code.CENTER_FAILED: HTTPStatus.SERVICE_UNAVAILABLE,
-    Code.SITE_FAILED: HTTPStatus.INTERNAL_SERVER_ERROR,
-}
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -211,14 +203,4 @@ def _server_sent(events: Iterator[Any]) -> Iterator[str]:
             yield f"id: {event['number']}\nevent: {event['what']}\ndata: {json.dumps(event)}\n\n"
         yield "event: end\ndata: {}\n\n"
     except ShadowgraphError as error:
-        yield f"event: error\ndata: {json.dumps(_said(error))}\n\n"
-
-
-def refusal(_request: Request, error: Exception) -> JSONResponse:
-    """An error as the API says it."""
-    assert isinstance(error, ShadowgraphError)
-    return JSONResponse(_said(error), STATUS.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY))
-
-
-def _said(error: ShadowgraphError) -> dict[str, str]:
-    return {"code": error.code, "text": error.text, "fix": error.fix}
+        yield f"event: error\ndata: {json.dumps(said(error))}\n\n"

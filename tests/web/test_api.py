@@ -13,9 +13,9 @@ from protocols.core.errors import Code
 from protocols.runtime.accounts import people, sessions
 from protocols.runtime.accounts.file import AccountFile
 from protocols.runtime.accounts.roles import CENTER_ROLES, Role
+from protocols.runtime.web.application import LARGEST_BODY
 from server.desk.table import ACTIONS
 from server.web import api
-from server.web.app import LARGEST_BODY
 from site_node.governance import approvals
 from tests.lib.api_center import Center, center_with_api, text
 from tests.lib.federation import logistic_study

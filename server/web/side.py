@@ -1,0 +1,19 @@
+"""What makes the pages of a center its own: its menu, the roles and scopes that an account can have."""
+
+from protocols.runtime.accounts.roles import Role
+from protocols.runtime.web.side import Entry, Side
+from server.web.api import COOKIE
+
+MENU = (Entry("Profile", "/profile", Role.MEMBER), Entry("Accounts", "/accounts", Role.ADMIN))
+ROLES = {
+    Role.ANALYST: "asks with studies and queries of their own",
+    Role.COORDINATOR: "sees all studies and looks after the sites",
+    Role.AUDITOR: "sees all studies and changes nothing",
+    Role.ADMIN: "looks after accounts",
+}
+SCOPES = {"read": "read studies and results", "submit": "submit studies and queries"}
+
+
+def center_side(name: str) -> Side:
+    """The pages of the center of that name."""
+    return Side(name, "center", "server.web", MENU, ROLES, SCOPES, COOKIE)
