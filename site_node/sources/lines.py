@@ -69,13 +69,14 @@ class _CarriageReturns(io.RawIOBase):
 
 
 def _lines_of(path: Path) -> IO[bytes]:
-    """The file's bytes with lines that end in a line feed, whichever of the three ends it has."""
+    """The file's bytes with lines that end in a line feed, whichever of the three ends most of them have."""
     with open_bytes(path) as file:
         try:
             start = file.read(1 << 16)
         except (EOFError, zlib.error, gzip.BadGzipFile):
             start = b""
-    if b"\r" in start[:-1] and b"\n" not in start:
+    inside = start.rstrip(b"\r\n")
+    if inside.count(b"\r") - inside.count(b"\r\n") > inside.count(b"\n"):
         return io.BufferedReader(_CarriageReturns(open_bytes(path)))
     return open_bytes(path)
 

@@ -1,7 +1,7 @@
 """What a VCF says about a variant's gene and consequence: ANN (SnpEff) and CSQ (VEP), in MAF's words."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -85,8 +85,8 @@ def annotations(
     alternate = alternates[index - 1]
     of_allele = [effect for effect in effects if effect.number == str(index)]
     if not of_allele:
-        spellings = _allele_spellings(reference, alternate)
-        of_allele = [effect for effect in effects if effect.allele in spellings]
+        spelling = _spelling(reference, alternates, {effect.allele for effect in effects}, layout)[index - 1]
+        of_allele = [effect for effect in effects if effect.allele == spelling]
     by_gene: dict[str, _Effect] = {}
     for effect in sorted(of_allele or effects, key=attrgetter("order")):
         by_gene.setdefault(effect.symbol, effect)
@@ -131,9 +131,19 @@ class _Effect:
         )
 
 
-def _allele_spellings(reference: str, alternate: str) -> tuple[str, ...]:
-    """How ANN and CSQ write an allele: as it is, or without the first base of an indel, `-` for nothing."""
-    reference, alternate = reference.upper(), alternate.upper()
-    if len(reference) == len(alternate) or reference[:1] != alternate[:1]:
-        return (alternate,)
-    return (alternate, alternate[1:] or "-")
+def _spelling(
+    reference: str, alternates: Sequence[str], stated: Collection[str], layout: Layout
+) -> tuple[str, ...]:
+    """How the effects write each alternate of the site, of the ways that the annotators have.
+
+    SnpEff writes it as it is. VEP takes the first base off all alleles where they share it and one is an
+    indel, and writes `-` for nothing; so a base may be the insertion of one allele and the whole of another.
+    """
+    whole = tuple(one.upper() for one in alternates)
+    bases = [one for one in (reference.upper(), *whole) if one.isalpha()]
+    is_indel = len({len(one) for one in bases}) > 1
+    if not is_indel or len({one[0] for one in bases}) > 1:
+        return whole
+    cut = tuple((one[1:] or "-") if one.isalpha() else one for one in whole)
+    ways = (cut, whole) if layout.key == "CSQ=" else (whole, cut)
+    return max(ways, key=lambda way: len(set(way) & set(stated)))  # the first, if both tell as much

@@ -2,7 +2,8 @@
 
 A line whose status says that there is no mutation (None, Wildtype, LOH, Invalid) or whose alleles are the
 reference is not a variant, and a normal sample is not a tumour: they are reported, the sample is tested.
-A status that the format does not have leaves the gene open.
+A status that the format does not have leaves the gene open. So does a line that cannot be read; where its
+sample cannot be read either, no test of the file states a negative result.
 """
 
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from pathlib import Path
 
 from cdm.etl.record import SourceRecord, Unreadable
 from cdm.vocabulary.consequences import OPEN
+from site_node.features.genomics.mutation import SYNONYMOUS
 from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.builds import MIXED_BUILDS
+from site_node.sources.genomics.classes import classification_word
 from site_node.sources.genomics.columns import Cells, Table
 from site_node.sources.genomics.naming import Gene, genes_of
 from site_node.sources.genomics.panel import is_normal
@@ -75,6 +78,7 @@ UNKNOWN_STATUS = (
 )
 NO_CHANGE = ("no-alternate-allele", "all tumour alleles are the reference: its sample counts as tested")
 NORMAL_SAMPLE = ("normal-sample", "the tumour sample's barcode is that of a normal sample")
+NO_VARIANT = (NO_MUTATION[0], NO_CHANGE[0], NORMAL_SAMPLE[0])  # of lines that were read
 
 
 def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
@@ -91,6 +95,7 @@ def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
                 for doubt in _add(samples, number, line, asked):
                     yield samples.unreadable(number, *doubt)
             except Malformed as fault:
+                negatives = negatives and fault.code in NO_VARIANT
                 yield samples.unreadable(number, fault.code, fault.reason)
     except Malformed as fault:
         yield samples.unreadable(0, fault.code, fault.reason)
@@ -107,16 +112,23 @@ def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
 def _add(samples: Samples, number: int, line: "_Line", asked: Asked) -> list[tuple[str, str]]:
     """Note the line's variant, once for each gene that it names; what of it is in doubt.
 
+    A line that cannot be read may hold a variant of its gene all the same.
+
     Raises:
-        Malformed: the line holds no variant.
+        Malformed: the line holds no variant, or its sample cannot be read.
     """
     barcode = line.barcode()
-    variant = {"genetic_origin": asked.origin, **line.variant()}
     samples.expect(barcode, number)
     line.check()
+    damage = None
+    try:
+        variant = {"genetic_origin": asked.origin, **line.variant()}
+    except Malformed as fault:
+        damage = fault.code, fault.reason
+        variant = line.unread()
     doubts = [samples.add_in(barcode, number, variant, gene) for gene in line.genes(asked)]
     status = None if line.has_known_status() else UNKNOWN_STATUS
-    return [doubt for doubt in dict.fromkeys((status, *doubts)) if doubt]
+    return [doubt for doubt in dict.fromkeys((damage, status, *doubts)) if doubt]
 
 
 class _Line(Cells):
@@ -184,7 +196,9 @@ class _Line(Cells):
             "chromosome": chromosome_name(self["chromosome"], "chromosome"),
             "position": start,
             "end_position": position_number(self["end"], "end_position") if self["end"] else start,
-            "variant_classification": self["classification"] if self.has_known_status() else OPEN,
+            "variant_classification": self._classification(
+                len(alternate.strip("-")) > len(reference.strip("-"))
+            ),
             "reference_allele": allele(reference, "reference_allele") if reference else None,
             "alternate_allele": allele(alternate, "tumor_seq_allele2") if alternate else None,
             "sequence_alteration": self["type"] or None,
@@ -197,6 +211,20 @@ class _Line(Cells):
             "rs_id": self["rs_id"] if self["rs_id"].startswith("rs") and len(self["rs_id"]) <= 50 else None,
             "filter": self["filter"] or None,
             **({"genetic_origin": origin} if origin else {}),
+        }
+
+    def _classification(self, inserts: bool) -> str:
+        """The class as MAF writes it; OPEN where a status that is not known may deny the change."""
+        word = classification_word(self["classification"], inserts=inserts)
+        return word if word in SYNONYMOUS or self.has_known_status() else OPEN
+
+    def unread(self) -> Variant:
+        """What a line that cannot be read says of its gene: that it is not changed, or OPEN."""
+        word = classification_word(self["classification"])
+        return {
+            "variant_classification": word if word in SYNONYMOUS else OPEN,
+            "filter": self["filter"] or None,
+            "genetic_origin": self._origin(""),
         }
 
     def _depths(self) -> tuple[int | None, int | None]:

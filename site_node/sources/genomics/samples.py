@@ -28,6 +28,7 @@ ALLELE_LIMIT = 10_000
 BASES = re.compile(r"[A-Za-z*-]+")
 ALLELES = ("reference_allele", "alternate_allele", "hgvs_c", "hgvs_p")
 GENES = ("target_gene1_symbol", "target_gene2_symbol")
+PASSED = ("PASS", ".")  # what a caller's filter says of a variant that counts
 CUT_SHORT = (
     "cut-short",
     "the file ends in the middle or holds more than is read of one file; its tests state no negative result",
@@ -77,6 +78,8 @@ def fields_of(text: str, width: int, split: Callable[[str], list[str]] = tabbed)
     if isinstance(text, TooLong):
         raise Malformed("line-too-long", "the line is longer than any variant's can be")
     cells = split(text)
+    if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
+        cells = cells[:width]  # a spreadsheet ends lines with empty cells
     if len(cells) != width:
         raise Malformed("wrong-field-count", "the line has more or fewer fields than the header")
     return cells
@@ -171,7 +174,7 @@ class Samples:
         self.add(sample, line, {**variant, "target_gene1_symbol": gene.symbol})
         if variant.get("variant_classification") in SYNONYMOUS or gene.symbol is None:
             return None
-        if gene.may_be_any:
+        if gene.may_be_any and (variant.get("filter") or PASSED[0]) in PASSED:
             self._open.add(sample)
         is_new = gene.symbol not in self._reported
         self._reported.add(gene.symbol)
@@ -191,7 +194,9 @@ class Samples:
             position = f"{self._file}:{self._first_line[sample]}"
             panel = positives if sample in self._open else asked.panel
             panel = panel if negatives else NOTHING_STATED
-            yield self.record(sample, position, panel, build or asked.build, list(map(_told, variants)))
+            told = list(map(_told, variants))
+            reaches = negatives and sample not in self._open
+            yield self.record(sample, position, panel, build or asked.build, told, reaches_found=reaches)
 
     def record(
         self,
@@ -201,10 +206,17 @@ class Samples:
         build: str | None,
         variants: list[Variant],
         result: str = "",
+        *,
+        reaches_found: bool = True,
     ) -> SourceRecord:
-        """The record of one sample's test in this file; `result` tells two results of one test apart."""
+        """The record of one sample's test in this file; `result` tells two results of one test apart.
+
+        `reaches_found`: whether a gene with a change is known to have no other, so that one without effect
+        (silent, filtered out, inherited) states that it is not mutated.
+        """
         asked = self._asked
-        found = {v[gene] for v in variants for gene in GENES if gene in v}
+        stated = [variant for variant in variants if reaches_found or _counts(variant)]
+        found = {variant[gene] for variant in stated for gene in GENES if gene in variant}
         body = {
             "patient": asked.patients.get(sample) or patient_of(sample),
             "sample": sample,
@@ -225,6 +237,13 @@ class Samples:
 
 def _told(held: Held) -> Variant:
     return {name: value for name, value in zip(FIELDS, held, strict=True) if value is not None}
+
+
+def _counts(variant: Variant) -> bool:
+    """Whether its gene is mutated by the variant, or may be."""
+    is_silent = variant.get("variant_classification") in SYNONYMOUS
+    is_passed = (variant.get("filter") or PASSED[0]) in PASSED
+    return is_passed and not is_silent and variant.get("genetic_origin") != "germline"
 
 
 def is_unnamed(sample: str, patients: Mapping[str, str]) -> bool:

@@ -60,6 +60,7 @@ class _Header:
         self.pairs = Pairs()
         self.samples: dict[int, str] = {}  # column -> sample
         self.normal_columns: dict[int, str] = {}
+        self.given_normals: set[str] = set()  # that the header gives to a tumour of the file
         self.width = 0
 
     def read(self, text: str) -> None:
@@ -83,18 +84,25 @@ class _Header:
         normals = self.pairs.normals()
         self.normal_columns = {c: s for c, s in named.items() if s in normals or is_normal(s)}
         self.samples = {c: s for c, s in named.items() if s and c not in self.normal_columns}
+        self.given_normals = {
+            one for tumour in self.samples.values() for one in self.pairs.normals_of(tumour)
+        }
         if not self.samples:
             raise Malformed("no-sample", "the file has no column of a sample that is not a normal one")
 
     def normals_of(self, sample: str) -> list[int]:
-        """The columns of this one's normal samples: as the header says, its patient's, else the only one."""
+        """The columns of this one's normal samples: as the header says, its patient's, else the only one.
+
+        One that the header gives to another tumour is that one's.
+        """
         stated = self.pairs.normals_of(sample)
         if stated:
             return [column for column, normal in self.normal_columns.items() if normal in stated]
-        if len(self.normal_columns) == 1:
-            return list(self.normal_columns)
+        free = {c: normal for c, normal in self.normal_columns.items() if normal not in self.given_normals}
+        if len(free) == 1:
+            return list(free)
         patient = patient_of(sample)
-        return [column for column, normal in self.normal_columns.items() if patient_of(normal) == patient]
+        return [column for column, normal in free.items() if patient_of(normal) == patient]
 
     def _note_build(self, text: str) -> None:
         length = CHROMOSOME_1.match(text)
@@ -108,30 +116,32 @@ class _Header:
 def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreadable]:
     """One record per sample of the file, which is called `name`, and a report of what could not be read.
 
-    Without gene annotation no test states a gene as tested: it would make "not mutated" out of "not known".
+    Without gene annotation, or where a line cannot be read, no test states a gene without a variant as
+    tested: it would make "not mutated" out of "not known".
     """
     header, samples = _Header(), Samples(KIND, name, asked)
     lines = numbered_lines(path)
-    cut_short = False
+    is_whole = True
     try:
         _read_header(lines, header, samples)
         for number, text in lines:
             try:
                 yield from _read_site(text, number, header, samples, asked)
             except Malformed as fault:
+                is_whole = False  # nobody knows which gene the line is about
                 yield samples.unreadable(number, fault.code, fault.reason)
     except Malformed as fault:
         yield samples.unreadable(0, fault.code, fault.reason)
         return
     except CutShort:
-        cut_short = True
+        is_whole = False
         yield samples.unreadable(0, *CUT_SHORT)
     if len(header.builds) > 1:
         yield samples.unreadable(0, *MIXED_BUILDS)
         return
     if header.layout is None:
         yield samples.unreadable(0, *NO_GENES)
-    negatives = header.layout is not None and not cut_short
+    negatives = header.layout is not None and is_whole
     yield from samples.records(next(iter(header.builds), None), negatives=negatives)
 
 

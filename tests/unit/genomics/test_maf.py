@@ -112,7 +112,18 @@ def test_a_broken_line_is_reported_by_place_and_code_and_the_others_load(
     bodies, faults = read(write(tmp_path / "a.maf", HEADER, line, TP53))
     assert [(fault.position, fault.code) for fault in faults] == [("a.maf:2", code)]
     assert "canary" not in faults[0].reason
-    assert list(bodies) == ["S2"]
+    assert [one["target_gene1_symbol"] for one in bodies["S2"]["variants"]] == ["TP53"]
+    left_open = [one["variant_classification"] for one in bodies.get("S1", {"variants": []})["variants"]]
+    assert left_open in ([], ["Unknown"])  # its gene may be mutated all the same
+
+
+@pytest.mark.parametrize("of_sample", [IDH1.replace("209113112", "2e8"), IDH1.replace("\tPASS", "")])
+def test_a_broken_line_makes_no_gene_not_mutated(tmp_path: Path, of_sample: str) -> None:
+    """Where its sample cannot be read either, no sample of the file has a negative result."""
+    bodies, _ = read(write(tmp_path / "a.maf", HEADER, of_sample, TP53), panel="exome")
+    scopes = {sample: body["target_scope"] for sample, body in bodies.items()}
+    assert scopes in ({"S1": "exome", "S2": "exome"}, {"S2": "panel"})
+    assert ("S1" in bodies) == ("PASS" in of_sample)
 
 
 def test_two_genome_builds_in_one_file_are_refused(tmp_path: Path) -> None:
