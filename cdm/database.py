@@ -45,6 +45,10 @@ FEW = 50
 
 MIGRATION_LOCK = 5_4_2026  # any number, the same everywhere
 
+# A page that does not fit is written, and read again, more than once in one transaction.
+WRITERS_CACHE = "PRAGMA cache_size=-65536"  # KiB, taken as they are needed
+CHECKPOINT = 16_000  # pages of the log that are gathered before the file itself is written
+
 Item = TypeVar("Item")
 Cell = str | int | float | None
 Bind = Callable[[Any], object]
@@ -100,7 +104,8 @@ def _connect_postgresql(url: URL) -> Engine:
 def _set_up_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     # We say BEGIN ourselves: Python's sqlite3 would commit before DDL and let two writers deadlock.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=60000"):
+    settings = ("journal_mode=WAL", "synchronous=NORMAL", f"wal_autocheckpoint={CHECKPOINT}")
+    for pragma in (*settings, "foreign_keys=ON", "busy_timeout=60000"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -123,6 +128,8 @@ def writing(engine: Engine) -> Iterator[Connection]:
     later cannot wait: it fails if another process has written in between.
     """
     with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection, connection.begin():
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(WRITERS_CACHE)
         yield connection
 
 

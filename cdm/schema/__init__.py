@@ -36,6 +36,7 @@ from cdm.schema.health_economics import cost, payer_plan_period
 from cdm.schema.health_system import care_site, location, provider
 from cdm.schema.imaging import image_acquisition, image_feature, image_occurrence
 from cdm.schema.provenance import (
+    derivation_due,
     load_run,
     person_link,
     person_merge,
@@ -78,6 +79,7 @@ __all__ = [
     "condition_occurrence",
     "cost",
     "death",
+    "derivation_due",
     "device_exposure",
     "domain",
     "dose_era",

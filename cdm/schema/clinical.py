@@ -6,6 +6,7 @@ from cdm.schema.columns import (
     code_index,
     concept_id,
     day,
+    hashed_key,
     integer,
     key,
     large,
@@ -52,7 +53,7 @@ observation_period = Table(
 visit_occurrence = Table(
     "visit_occurrence",
     metadata,
-    key("visit_occurrence_id"),
+    hashed_key("visit_occurrence_id"),
     reference("person_id", "person", required=True, index=True),
     concept_id("visit_concept_id", domain="Visit", required=True, says_what=True),
     day("visit_start_date", required=True),
@@ -99,7 +100,7 @@ visit_detail = Table(
 condition_occurrence = Table(
     "condition_occurrence",
     metadata,
-    key("condition_occurrence_id"),
+    hashed_key("condition_occurrence_id"),
     reference("person_id", "person", required=True, index=True),
     concept_id("condition_concept_id", domain="Condition", required=True, says_what=True),
     day("condition_start_date", required=True),
@@ -121,7 +122,7 @@ condition_occurrence = Table(
 drug_exposure = Table(
     "drug_exposure",
     metadata,
-    key("drug_exposure_id"),
+    hashed_key("drug_exposure_id"),
     reference("person_id", "person", required=True, index=True),
     concept_id("drug_concept_id", domain="Drug", required=True, says_what=True),
     day("drug_exposure_start_date", required=True),
@@ -150,7 +151,7 @@ drug_exposure = Table(
 procedure_occurrence = Table(
     "procedure_occurrence",
     metadata,
-    key("procedure_occurrence_id"),
+    hashed_key("procedure_occurrence_id"),
     reference("person_id", "person", required=True, index=True),
     concept_id("procedure_concept_id", domain="Procedure", required=True, says_what=True),
     day("procedure_date", required=True),
@@ -172,7 +173,7 @@ procedure_occurrence = Table(
 device_exposure = Table(
     "device_exposure",
     metadata,
-    key("device_exposure_id"),
+    hashed_key("device_exposure_id"),
     reference("person_id", "person", required=True, index=True),
     concept_id("device_concept_id", domain="Device", required=True, index=True),
     day("device_exposure_start_date", required=True),
@@ -196,7 +197,7 @@ device_exposure = Table(
 measurement = Table(
     "measurement",
     metadata,
-    key("measurement_id"),
+    hashed_key("measurement_id"),
     reference("person_id", "person", required=True, index=True),
     concept_id("measurement_concept_id", domain="Measurement", required=True, says_what=True),
     day("measurement_date", required=True),
@@ -225,7 +226,7 @@ measurement = Table(
 observation = Table(
     "observation",
     metadata,
-    key("observation_id"),
+    hashed_key("observation_id"),
     reference("person_id", "person", required=True, index=True),
     concept_id("observation_concept_id", required=True, says_what=True),
     day("observation_date", required=True),
@@ -265,7 +266,7 @@ death = Table(
 note = Table(
     "note",
     metadata,
-    key("note_id"),
+    hashed_key("note_id"),
     reference("person_id", "person", required=True, index=True),
     day("note_date", required=True),
     moment("note_datetime"),
@@ -305,7 +306,7 @@ note_nlp = Table(
 specimen = Table(
     "specimen",
     metadata,
-    key("specimen_id"),
+    hashed_key("specimen_id"),
     reference("person_id", "person", required=True, index=True),
     concept_id("specimen_concept_id", required=True, index=True),
     concept_id("specimen_type_concept_id", domain="Type Concept", required=True),

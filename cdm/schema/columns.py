@@ -27,6 +27,15 @@ def key(name: str) -> Column[int]:
     return Column(name, LONG, primary_key=True, autoincrement=False)
 
 
+def hashed_key(name: str) -> Column[int]:
+    """The primary key of a table with very many rows.
+
+    Unlike `key` it is not the row's own address on SQLite: rows stay in the order of their arrival, those of
+    a person beside each other, and only the small tree of keys is written all over by a load.
+    """
+    return Column(name, BigInteger, primary_key=True, autoincrement=False)
+
+
 def reference(name: str, table: str, *, required: bool = False, index: bool = False) -> Column[int]:
     """The key of a row in another table; the empty string stands for any table."""
     return Column(name, LONG, nullable=not required, index=index, info={"references": table})

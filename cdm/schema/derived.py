@@ -2,12 +2,24 @@
 
 from sqlalchemy import Table, UniqueConstraint
 
-from cdm.schema.columns import concept_id, day, integer, key, large, metadata, moment, number, reference, text
+from cdm.schema.columns import (
+    concept_id,
+    day,
+    hashed_key,
+    integer,
+    key,
+    large,
+    metadata,
+    moment,
+    number,
+    reference,
+    text,
+)
 
 drug_era = Table(
     "drug_era",
     metadata,
-    key("drug_era_id"),
+    hashed_key("drug_era_id"),
     reference("person_id", "person", required=True, index=True),
     concept_id("drug_concept_id", domain="Drug", concept_class="Ingredient", required=True, index=True),
     day("drug_era_start_date", required=True),
@@ -31,7 +43,7 @@ dose_era = Table(
 condition_era = Table(
     "condition_era",
     metadata,
-    key("condition_era_id"),
+    hashed_key("condition_era_id"),
     reference("person_id", "person", required=True, index=True),
     concept_id("condition_concept_id", domain="Condition", required=True, index=True),
     day("condition_era_start_date", required=True),

@@ -15,7 +15,7 @@ row of its own: `genomic_profile` holds them in blocks, in which a reader finds 
 
 from sqlalchemy import Column, Index, LargeBinary, Table
 
-from cdm.schema.columns import day, integer, key, large, metadata, number, reference, text
+from cdm.schema.columns import day, hashed_key, integer, key, large, metadata, number, reference, text
 
 genomic_test = Table(
     "genomic_test",
@@ -60,7 +60,7 @@ target_gene = Table(
 variant_occurrence = Table(
     "variant_occurrence",
     metadata,
-    key("variant_occurrence_id"),
+    hashed_key("variant_occurrence_id"),
     reference("procedure_occurrence_id", "procedure_occurrence"),
     reference("specimen_id", "specimen"),
     reference("reference_specimen_id", "specimen"),
@@ -101,7 +101,7 @@ variant_occurrence = Table(
 variant_annotation = Table(
     "variant_annotation",
     metadata,
-    key("variant_annotation_id"),
+    hashed_key("variant_annotation_id"),
     reference("variant_occurrence_id", "variant_occurrence", required=True, index=True),
     text("annotation_field", required=True),
     text("value_as_string"),

@@ -6,7 +6,19 @@ One `image_occurrence` is one DICOM series. An `image_feature` points to the row
 
 from sqlalchemy import Table
 
-from cdm.schema.columns import concept_id, day, integer, key, large, metadata, moment, number, reference, text
+from cdm.schema.columns import (
+    concept_id,
+    day,
+    hashed_key,
+    integer,
+    key,
+    large,
+    metadata,
+    moment,
+    number,
+    reference,
+    text,
+)
 
 image_occurrence = Table(
     "image_occurrence",
@@ -27,7 +39,7 @@ image_occurrence = Table(
 image_feature = Table(
     "image_feature",
     metadata,
-    key("image_feature_id"),
+    hashed_key("image_feature_id"),
     reference("person_id", "person", required=True, index=True),
     reference("image_occurrence_id", "image_occurrence", required=True, index=True),
     concept_id("image_feature_concept_id", domain="Metadata", required=True),

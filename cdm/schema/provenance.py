@@ -6,7 +6,7 @@ from the CDM: no analysis reads them.
 
 from sqlalchemy import Boolean, Column, LargeBinary, PrimaryKeyConstraint, Table, false
 
-from cdm.schema.columns import integer, key, large, metadata, moment, reference, text
+from cdm.schema.columns import day, hashed_key, integer, key, large, metadata, moment, reference, text
 
 # One `data add`, with the five versions that f2o-102 asks for. `finished_at` stays empty when it was killed.
 load_run = Table(
@@ -29,14 +29,14 @@ load_run = Table(
 source_record = Table(
     "source_record",
     metadata,
-    key("source_record_id"),  # 63-bit hash of (source, kind, record_id)
+    hashed_key("source_record_id"),  # 63-bit hash of (source, kind, record_id)
     text("source", 255, required=True),
     text("kind", 50, required=True),
     text("record_id", 255, required=True),
     text("version_id", 64),
     moment("last_updated"),
     text("content_hash", 64, required=True),
-    reference("run_id", "load_run", required=True, index=True),
+    reference("run_id", "load_run", required=True),
     Column("deleted", Boolean, nullable=False, default=False),
     reference("source_body_id", "source_body", index=True),
     integer("body_line"),
@@ -103,6 +103,16 @@ person_merge = Table(
     text("survivor", 255, required=True),
     Column("settled", Boolean, nullable=False, default=False),
     PrimaryKeyConstraint("source_record_id", "name"),
+)
+
+# Whose periods and eras are to be made anew, and from which day on: a visit that is still to come ends a
+# period only when its day has come. Written with the rows, so that a load that was killed leaves nobody out.
+derivation_due = Table(
+    "derivation_due",
+    metadata,
+    reference("person_id", "person", required=True),
+    day("due_day", required=True),
+    PrimaryKeyConstraint("person_id", "due_day"),
 )
 
 # Who a source's patient is in this CDM; several sources' identifiers may meet in one person.

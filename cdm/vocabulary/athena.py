@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, Table, and_, delete, select
+from sqlalchemy import Column, Connection, Engine, Table, and_, delete, insert, literal, select
 
 from cdm.database import Cell, Item, RefusedRowError, append, upsert, writing
 from cdm.progress import Progress
@@ -25,8 +25,10 @@ from cdm.schema import (
     concept_class,
     concept_relationship,
     concept_synonym,
+    derivation_due,
     domain,
     drug_strength,
+    person,
     relationship,
     vocabulary,
 )
@@ -78,8 +80,16 @@ def load_athena(engine: Engine, zip_path: Path, progress: Progress | None = None
                 with closing(_text_lines(archive, member)) as text:
                     loaded[table.name] = _load(connection, table, text, member, progress)
         loaded["seed_differs"] = _complete_by_seed(connection)
+        _mark_everybody(connection)
         loaded["vocabulary_version"] = _version(connection)
         return loaded
+
+
+def _mark_everybody(connection: Connection) -> None:
+    """Which ingredients a drug counts for may have changed: the next load makes everybody's eras anew."""
+    connection.execute(delete(derivation_due).where(derivation_due.c.due_day == date.min))
+    everybody = select(person.c.person_id, literal(date.min))
+    connection.execute(insert(derivation_due).from_select(["person_id", "due_day"], everybody))
 
 
 def load_seed(engine: Engine) -> int:

@@ -6,8 +6,9 @@ from sqlalchemy import Engine, select
 
 from cdm.schema import metadata
 
-# Ours: which run wrote a row, and in which block its source was kept, is not part of what the CDM says.
-OUTSIDE = {"load_run", "unmapped_code", "quarantine", "source_body"}
+# Ours: what is still to be derived, which run wrote a row, and in which block its source was kept, is not
+# part of what the CDM says.
+OUTSIDE = {"derivation_due", "load_run", "unmapped_code", "quarantine", "source_body"}
 OF_THE_RUN = {"run_id", "source_body_id", "body_line"}
 
 

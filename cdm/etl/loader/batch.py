@@ -18,6 +18,7 @@ from cdm.etl.fhir.words.plain_references import make_plain, names_of
 from cdm.etl.fhir.words.references import has_nested_modifier
 from cdm.etl.identity import Identity
 from cdm.etl.loader import settle
+from cdm.etl.loader.due import due_people
 from cdm.etl.loader.kept_resources import Place, Stored, kept_content
 from cdm.etl.loader.quarantine import Quarantine, Rejected
 from cdm.etl.loader.runs import mapping_fingerprint
@@ -101,8 +102,9 @@ class Loading:
         self._use_merges()
         self._remap_records(settle.unsettled(self._engine, self._identity))
         settle.mark_settled(self._engine)
-        self._remap_records(settle.arrived(self._engine))
-        self.summary.waiting = settle.set_aside(self._engine, self.store)
+        people = due_people(self._engine)
+        self._remap_records(settle.arrived(self._engine, self.store, people))
+        self.summary.waiting = settle.set_aside(self._engine, self.store, people)
 
     def _use_merges(self) -> None:
         self._identity = self._identity.after(settle.merges(self._engine))

@@ -78,8 +78,11 @@ def read_block(connection: Connection, source_body_id: int) -> list[Stored]:
     return [_stored(row, lines) for row in connection.execute(wanted.order_by(columns.body_line))]
 
 
-def compact(engine: Engine) -> None:
-    """Write anew the blocks with lines that no record points to, and delete those without any other."""
+def compact(engine: Engine, among: set[int] | None) -> None:
+    """Write anew the blocks with lines that no record points to, and delete those without any other.
+
+    `among` are the blocks to look at; None for all, after a load that was killed.
+    """
     wanted = func.count(source_record.c.source_record_id)
     joined = source_body.outerjoin(
         source_record, source_record.c.source_body_id == source_body.c.source_body_id
@@ -91,8 +94,10 @@ def compact(engine: Engine) -> None:
         .having(wanted < source_body.c.records)
     )
     with engine.connect() as connection:
-        blocks = connection.scalars(stale).all()
-    for source_body_id in blocks:
+        blocks = set(connection.scalars(stale)) if among is None else set()
+        for chunk in chunks(among or (), CHUNK):
+            blocks.update(connection.scalars(stale.where(source_body.c.source_body_id.in_(chunk))))
+    for source_body_id in sorted(blocks):
         with writing(engine) as connection:
             _compact(connection, source_body_id)
 

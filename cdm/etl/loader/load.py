@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 from cdm.etl.identity import Identity
 from cdm.etl.loader.batch import CONTENT_DIGITS, Loading
 from cdm.etl.loader.kept_resources import compact, read_block
-from cdm.etl.loader.periods import derive
+from cdm.etl.loader.periods import derive_due
 from cdm.etl.loader.runs import begin_run, finish_run, was_interrupted
 from cdm.etl.loader.summary import LoadSummary
 from cdm.etl.profile import Profile
@@ -23,7 +23,7 @@ from cdm.etl.record import SourceRecord, Unreadable
 from cdm.progress import Progress
 from cdm.schema import source_record
 
-BATCH = 2000
+BATCH = 10_000  # each writes the pages of all keys that it adds: the larger, the less is written twice
 BATCH_BYTES = 32 * 1024 * 1024  # parsed, a batch of this size takes about 200 MB
 USUAL = Profile()
 
@@ -106,8 +106,8 @@ def _running(engine: Engine, source: str, identity: Identity, profile: Profile) 
         yield loading
     if loading.summary.changed or interrupted:
         loading.settle()
-        derive(engine)
-        compact(engine)
+        derive_due(engine)
+        compact(engine, None if interrupted else loading.store.left_blocks)
     loading.summary.unmapped_codes = len(loading.unmapped)
     finish_run(engine, run_id, loading.summary)
 

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cdm.database import CHUNK, chunks, delete_rows, key_columns, upsert, writing
+from cdm.database import CHUNK, chunks, delete_rows, upsert, writing
 from cdm.etl.fhir.words.dates import instant
 from cdm.etl.identity import Identity
+from cdm.etl.loader.due import KEYS, OF_PEOPLE, Due, due_by, latest_day, mark_due, people_of
 from cdm.etl.loader.kept_resources import Place, Stored, read_bodies, write_block
 from cdm.etl.loader.quarantine import Quarantine, Rejected
 from cdm.etl.record import Row, SourceRecord, Unmappable
@@ -27,10 +28,6 @@ from cdm.schema import (
     source_row,
     unmapped_code,
 )
-
-KEYS = {name: key_columns(table)[0] for name, table in metadata.tables.items() if table.primary_key.columns}
-KEYS |= {"death": "person_id", "episode_event": "episode_id"}
-
 
 # What several records may tell of, a person or a series: the row is that of the first of them, in an order
 # that does not hang on which of them arrived first.
@@ -95,6 +92,8 @@ class Store:
         self._block_id = run_id  # blocks sort by time, as runs do
         self._identity = identity
         self._quarantine = quarantine
+        self._latest = latest_day()
+        self.left_blocks: set[int] = set()  # with lines that no record points to any more
         with engine.connect() as connection:
             self._any_needs = connection.execute(select(source_need).limit(1)).first() is not None
 
@@ -152,9 +151,11 @@ class Store:
         unmapped: Mapping[tuple[str, str, str], int],
     ) -> None:
         """Replace the rows of the changed records and note the rest, in one transaction."""
+        due: Due = set()
         with writing(self._engine) as connection:
-            self._delete_earlier(connection, [change for change in changes if change.known])
-            self._insert(connection, changes)
+            self._delete_earlier(connection, [change for change in changes if change.known], due)
+            self._insert(connection, changes, due)
+            mark_due(connection, due)
             self._name(connection, changes)
             self._keep(connection, changes)
             upsert(connection, source_record, map(self._record_row, changes))
@@ -164,9 +165,10 @@ class Store:
             _count_unmapped(connection, unmapped)
         self._quarantine.loaded(change.key for change in changes)
 
-    def _delete_earlier(self, connection: Connection, changes: list[Change]) -> None:
+    def _delete_earlier(self, connection: Connection, changes: list[Change], due: Due) -> None:
         """Delete what the records made before, but not a row that another record tells of too."""
         by_key = {change.key: change for change in changes}
+        self.left_blocks |= _blocks_of(connection, (change.key for change in changes if change.is_new))
         for chunk in chunks(by_key, CHUNK):
             mine: defaultdict[str, set[int]] = defaultdict(set)
             for key, table, row_id in _rows_of(connection, chunk):
@@ -176,16 +178,19 @@ class Store:
             delete_rows(connection, source_need, chunk)
             delete_rows(connection, record_doubt, chunk)
             for table, ids in mine.items():
+                due |= people_of(connection, table, ids)
                 kept = _still_owned(connection, table, ids)
                 delete_rows(connection, metadata.tables[table], ids - kept)
 
-    def _insert(self, connection: Connection, changes: list[Change]) -> None:
+    def _insert(self, connection: Connection, changes: list[Change], due: Due) -> None:
         rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         shared: defaultdict[str, list[Told]] = defaultdict(list)
         owners: list[dict[str, Any]] = []
         for change in changes:
             for table, values, precision, fallback in change.rows:
                 row_id = values[KEYS[table]]
+                if table in OF_PEOPLE:
+                    due.update(due_by(table, values, self._latest))
                 if table in SHARED:
                     shared[table].append(Told(row_id, (fallback, change.key), values))
                 else:
@@ -195,6 +200,7 @@ class Store:
                 owners.append({**owner, **known})
         for table, told in shared.items():
             rows[table] = _first_told(connection, table, told)
+            due |= people_of(connection, table, {one.row_id for one in told})
         for table, ready in rows.items():
             upsert(connection, metadata.tables[table], ready)
         upsert(connection, source_row, owners)
@@ -236,6 +242,18 @@ class Store:
             "source_body_id": place.source_body_id if place else None,
             "body_line": place.line if place else None,
         }
+
+
+def _blocks_of(connection: Connection, keys: Iterable[int]) -> set[int]:
+    """The blocks in which the bodies of these records stand so far."""
+    columns = source_record.c
+    statement = select(columns.source_body_id).where(columns.source_body_id.is_not(None)).distinct()
+    return {
+        block
+        for chunk in chunks(keys, CHUNK)
+        for block in connection.scalars(statement.where(columns.source_record_id.in_(chunk)))
+        if block is not None
+    }
 
 
 def _link(named: tuple[str, str], person_id: int) -> dict[str, Any]:

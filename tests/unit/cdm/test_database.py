@@ -6,11 +6,13 @@ from threading import Thread
 from traceback import format_exception
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, func, inspect, select, text
+from sqlalchemy import Engine, func, insert, inspect, select, text
 
 from cdm.database import CHUNK, RefusedRowError, connect, delete_rows, key_columns, migrate, upsert, writing
+from cdm.migrations import configuration
 from cdm.schema import (
     concept_synonym,
     death,
@@ -47,6 +49,27 @@ def test_migrated_database_and_tables_agree(engine: Engine) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_rows_of_an_older_file_keep_their_values_and_indexes(tmp_path: Path) -> None:
+    """The large tables are made anew there: by person, and no longer by the hash that is their key."""
+    engine = connect(f"sqlite:///{tmp_path}/cdm.sqlite")
+    with writing(engine) as connection:
+        command.upgrade(configuration(connection), "0014")
+    rows = [row(2**62 - number, person_id=number % 2) for number in range(6)]
+    with writing(engine) as connection:
+        connection.execute(insert(measurement), rows)
+    migrate(engine)
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT rowid, person_id, measurement_id FROM measurement ORDER BY 1")
+        )
+        assert [one.person_id for one in found] == [0, 0, 0, 1, 1, 1]
+        kept = connection.scalars(select(measurement.c.measurement_id)).all()
+        assert sorted(kept) == sorted(one["measurement_id"] for one in rows)
+        indexes = {one["name"] for one in inspect(connection).get_indexes("measurement")}
+    assert indexes == {index.name for index in measurement.indexes}
+    engine.dispose()
 
 
 def test_migrating_twice_changes_nothing(engine: Engine) -> None:
