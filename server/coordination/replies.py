@@ -14,7 +14,8 @@ from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply
 from server.home.store import Phase
 
 _WHY = {
-    Code.WITHHELD: ": it may have answered about nearly the same people before, and does not say about which",
+    Code.WITHHELD: ": it may have answered about nearly the same people before, and does not say about which,"
+    " or people there looked at its answer and did not let it go",
     Code.BUDGET_SPENT: ": its approval allows no more runs, rounds or questions",
     Code.ALREADY_ANSWERED: ": it answered this study before, for other sites or questions",
     Code.AUDIT_DAMAGED: ": its audit is not as it was written; people there have to look and to mend it",
@@ -24,8 +25,9 @@ _WHY = {
 
 
 class SiteStatus(BaseModel):
-    """How a site stands to a study, in its own sealed words; the answer to a proposal, or a refusal.
+    """How a site stands to a study, in its own sealed words: the answer to a proposal, or a refusal.
 
+    It is "held" where the answer to a round waits for people there.
     `hello` is what it says first in the run, sealed, in base64, once it has approved.
     """
 
@@ -34,7 +36,7 @@ class SiteStatus(BaseModel):
     schema_version: Literal[1]
     study: str
     site: str
-    state: Literal["pending", "approved", "refused", "expired", "revoked"]
+    state: Literal["pending", "approved", "refused", "expired", "revoked", "held"]
     code: Code | None
     hello: Base64Bytes = b""
     statements: tuple[Statement, ...] = ()
@@ -77,6 +79,13 @@ class Replies:
         except WireError:
             raise self._refusal(site, reply, "the run's start") from None
         return reply
+
+    def is_held(self, site: str, reply: bytes) -> bool:
+        """Whether a site says, under its signature, that people there look at its answer first."""
+        try:
+            return self._status(site, reply).state == "held"
+        except WireError:
+            return False
 
     def statements(self, site: str, reply: bytes | Code) -> tuple[Statement, ...]:
         """What people at a site said about other sites, in its reply to a proposal."""

@@ -28,7 +28,7 @@ from server.home.config import HubConfig
 from server.home.store import Store
 from server.home.submissions import Submission
 
-APPROVED = "approved"
+APPROVED, HELD = "approved", "held"
 OPEN = ("pending", "unreachable")
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
 
@@ -201,9 +201,16 @@ class StudyRun:
 
         def read(site: str, reply: bytes | Code) -> None:
             answers[site] = replies.answer(site, reply, question)
+            if self.store.standing(self.run).get(site) == (HELD, None):
+                self._stand(site, APPROVED, None)
             if not isinstance(reply, Code):
                 self.store.received(self.run, question.round, site, reply, RoundReply.decode(reply).sealed)
                 self.store.keep_head(self.run, site, answers[site].audit.get(site, ""))
+
+        def is_held(site: str, reply: bytes) -> bool:
+            if held := replies.is_held(site, reply):
+                self._stand(site, HELD, None)
+            return held
 
         first = question.round == 0
         relayed = (
@@ -213,7 +220,9 @@ class StudyRun:
         )
         sealed = seal(RoundMessage(question.encode(), relayed).encode(), self.key, "question")
         patience = self.settings.patience_seconds
-        delivery = Delivery("round", sealed, question.roster, self.settings.round_seconds, patience, read)
+        delivery = Delivery(
+            "round", sealed, question.roster, self.settings.round_seconds, patience, read, is_held
+        )
         self.store.note(self.run, "asked", f"round {question.round}")
         yield delivery
         if delivery.silent:

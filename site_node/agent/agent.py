@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,9 +28,10 @@ from protocols.exchange.start import Chance, EndMessage, StartMessage
 from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundMessage, RoundQuestion, RoundReply
 from site_node.agent.admission import Admission, admit, check_size
 from site_node.agent.conduct import Conductor
+from site_node.agent.held import keep_for_people, left_by
 from site_node.agent.people_behind import PeopleBehind
 from site_node.agent.starting import Running, RunStarts
-from site_node.governance import approvals, audit, audit_check, audit_heads, ledger, peers
+from site_node.governance import approvals, audit, audit_check, audit_heads, holds, ledger, peers
 from site_node.governance.approvals import State
 from site_node.governance.policy import Policy, read_policy
 from site_node.home import config
@@ -155,6 +155,8 @@ class Agent:
         if (given := ledger.earlier(self.home, question, asked)) is not None:
             audit.record(self.home, "answer-repeated", study=question.study, round=question.round)
             return given
+        if holds.is_waiting(self.home, question, asked):
+            return self._status(question.study, "held", None)
         ledger.admit_round(self.home, question)
         run = self.starts.running(question, message.relayed)
         asks = self.conductor.follow(admission.study, question, message.relayed, run)
@@ -176,6 +178,10 @@ class Agent:
         reply = RoundReply.of(seal(body.encode(), self._key, "answer"), body).encode()
         if any(isinstance(s, Release) for s in said):
             ledger.keep_people(self.home, people)
+        look = admission.policy.people_who_look(admission.study)
+        if look and any(isinstance(s, Release) and s.way != "agreed" for s in said):
+            keep_for_people(self.home, admission.study, question, asked, reply, said, look)
+            return self._status(question.study, "held", None)
         self._audit_answer(question, said, reply)
         # After the audit: who is killed in between gives the same bytes again, and no answer is unaudited.
         ledger.remember(self.home, question, asked, reply)
@@ -277,7 +283,7 @@ class Agent:
             study=question.study,
             run=question.run,
             round=question.round,
-            left=[_left(ask, s) for ask, s in zip(question.asks, said, strict=True)],
+            left=[left_by(ask, s) for ask, s in zip(question.asks, said, strict=True)],
             sha256=digest(reply),
         )
 
@@ -356,12 +362,3 @@ def _protected(ask: Ask, said: Release | Code, member: Member | None, place: tup
     except SiteError as error:  # a number that no sum holds: of this question alone
         return error.code
     return Apart.of(sent) if ask.secret == "climb" else sent
-
-
-def _left(ask: Ask, said: Release | Code) -> dict[str, Any]:
-    """What one question let out, in names and shapes."""
-    where = ".".join((ask.analysis, *ask.part, ask.step))
-    if isinstance(said, Code):
-        return {"question": where, "code": str(said)}
-    arrays = {name: list(array.shape) for name, array in said.arrays.items()}
-    return {"question": where, "way": said.way, "arrays": arrays}

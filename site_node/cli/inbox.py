@@ -84,14 +84,52 @@ def approve(
 
 @app.command()
 def refuse(study: Reference, home: Home = Path("."), by: By = "", note: Note = "") -> Output[Any]:
-    """Refuse a study. The coordinator learns that it was refused, not why.
+    """Refuse a study, or an answer that is held (H1). The coordinator learns that it was refused, not why.
 
     Example: shadowgraph inbox refuse lgg-survival --note "no ethics vote yet"
     """
-    from site_node.actions import inbox
+    from site_node.actions import held, inbox
+    from site_node.cli.words import held as held_words
     from site_node.cli.words import inbox as words
+    from site_node.governance.holds import ID
 
+    if ID.fullmatch(study):
+        return Output(held.refuse(home, study, by=by, note=note), held_words.decision)
     return Output(inbox.refuse(home, study, by=by, note=note), words.decision)
+
+
+@app.command("held")
+def held_(
+    answer: Annotated[str, typer.Argument(help="one answer, such as H1; else all that wait")] = "",
+    home: Home = Path("."),
+) -> Output[Any]:
+    """List the answers that wait for people; of one, show in words and numbers what would leave.
+
+    Example: shadowgraph inbox held H1
+    """
+    from site_node.actions import held
+    from site_node.cli.words import held as words
+
+    if answer:
+        return Output(held.shown(home, answer), words.answer)
+    return Output(held.listed(home), words.listed)
+
+
+@app.command()
+def release(
+    answer: Annotated[str, typer.Argument(help="a held answer, such as H1")],
+    home: Home = Path("."),
+    by: By = "",
+    note: Note = "",
+) -> Output[Any]:
+    """Let a held answer go, byte for byte as it was sealed; the policy says how many people it takes.
+
+    Example: shadowgraph inbox release H1 --by "Dr. Hansen"
+    """
+    from site_node.actions import held
+    from site_node.cli.words import held as words
+
+    return Output(held.release(home, answer, by=by, note=note), words.decision)
 
 
 @app.command()

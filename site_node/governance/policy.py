@@ -16,6 +16,9 @@ from site_node.governance import audit
 
 FILE = "policy.toml"
 
+Hold = Literal["none", "one", "two"]
+_PEOPLE: dict[Hold, int] = {"none": 0, "one": 1, "two": 2}
+
 
 class Policy(BaseModel):
     """What this site is willing to do; the defaults are the shipped, strict ones."""
@@ -55,6 +58,19 @@ class Policy(BaseModel):
         description="full: results of studies that wish it bear all digits; earned: those of designs that "
         "can be enumerated are rounded",
     )
+
+    hold: Hold = Field(
+        default="none",
+        description="how many different people look at an answer before it leaves, after the gate",
+    )
+    holds: dict[str, Hold] = Field(
+        default_factory=dict, description="the same for a protocol, where it is not as for the others"
+    )
+
+    def people_who_look(self, study: Study) -> int:
+        """How many people look at each answer of a study: the most that one of its protocols needs."""
+        names = {spec.protocol for analysis in study.analyses for spec in specs_in(analysis.spec)}
+        return max(_PEOPLE[self.holds.get(name, self.hold)] for name in names)
 
     def digits_of(self, study: Study) -> Digits:
         """What this site lets a study's results bear: all digits, where both want it."""
@@ -120,6 +136,7 @@ def write_policy(home: Path, policy: Policy) -> None:
         f"plain_sums = {str(policy.plain_sums).lower()}",
         f"requester_needed = {str(policy.requester_needed).lower()}",
         f'digits = "{policy.digits}"',
+        f'hold = "{policy.hold}"',
         "",
         "[protocols]",
         *(f'{name} = "{version}"' for name, version in policy.protocols.items()),
@@ -127,6 +144,9 @@ def write_policy(home: Path, policy: Policy) -> None:
         "[institutions]",
         # JSON's strings and lists of them are TOML's
         *(f"{name} = {json.dumps(list(admitted))}" for name, admitted in policy.institutions.items()),
+        "",
+        "[holds]",
+        *(f'{name} = "{hold}"' for name, hold in policy.holds.items()),
         "",
         "[thresholds]",
         *(f"{name} = {value}" for name, value in policy.thresholds.model_dump().items()),
@@ -145,11 +165,11 @@ def changed(home: Path, key: str, value: str, *, by: str = "") -> Policy:
     place = content
     for part in where:
         place = place.get(part, {}) if isinstance(place, dict) else {}
-    if where in (["protocols"], ["institutions"]) and value == "off":
+    if where in (["protocols"], ["institutions"], ["holds"]) and value == "off":
         place.pop(name, None)
     elif where == ["institutions"]:
         place[name] = [one.strip() for one in value.split(",") if one.strip()]
-    elif name in place or where == ["protocols"]:
+    elif name in place or where in (["protocols"], ["holds"]):
         place[name] = value
     else:
         raise InputError(Code.INVALID_INPUT, f"there is no rule {key!r}", "shadowgraph policy show")

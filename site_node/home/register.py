@@ -119,6 +119,21 @@ CREATE TABLE audited_release (
 CREATE INDEX audited_release_by_set ON audited_release (sha256);
 """
 
+# Answers that wait for people (governance/holds.py), and who looked at them.
+_HELD_ANSWERS = """
+CREATE TABLE held_answer (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, study TEXT NOT NULL, run TEXT NOT NULL, round INTEGER NOT NULL,
+    question TEXT NOT NULL, sealed BLOB NOT NULL, said TEXT NOT NULL, parts BLOB NOT NULL,
+    people_needed INTEGER NOT NULL, held_at TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('held', 'released', 'refused')), UNIQUE (study, run, round)
+);
+CREATE TABLE held_answer_look (
+    held INTEGER NOT NULL REFERENCES held_answer (id), key TEXT NOT NULL, by TEXT NOT NULL,
+    unix_user TEXT NOT NULL, decision TEXT NOT NULL, note TEXT NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (held, key)
+);
+"""
+
 STEPS = (
     _FIRST,
     _UNIX_USERS,
@@ -128,6 +143,7 @@ STEPS = (
     _STATEMENTS,
     _LATEST_TIME,
     _AUDITED_SETS,
+    _HELD_ANSWERS,
 )
 
 

@@ -62,3 +62,32 @@ def test_without_patience_the_message_is_sent_once() -> None:
 
 def test_a_message_to_nobody_is_over_at_once() -> None:
     assert Delivery("propose", b"", (), 90, 0, {}.__setitem__).is_over(0)
+
+
+def test_a_held_answer_pauses_the_patience_with_every_other_site() -> None:
+    read: dict[str, bytes | Code] = {}
+    delivery = Delivery(
+        "round", b"", ("a", "b"), 90, 100, read.__setitem__, lambda site, reply: reply == b"held"
+    )
+    delivery.sent(("a", "b"), {"a": "1"}, 0)  # b is offline
+    delivery.receive("1", b"held", 5)
+    assert (delivery.held, delivery.silent) == (("a",), ("b",))
+    delivery.sent(delivery.unsent(2000), {"a": "2", "b": "3"}, 2000)  # the patience of 100 s does not run
+    delivery.receive("2", b"held", 2001)
+    assert not delivery.is_over(3000)
+    delivery.sent(delivery.unsent(3000), {"a": "4"}, 3000)
+    delivery.receive("4", b"of a", 3005)
+    delivery.expire(3005)
+    assert read == {"a": b"of a"}
+    assert not delivery.is_over(3094)  # 5 s of the patience ran before people looked, 95 s are left
+    assert delivery.is_over(3100)
+
+
+def test_a_site_that_falls_silent_while_people_look_is_waited_for_no_longer_than_others() -> None:
+    delivery = Delivery("round", b"", ("a",), 90, 100, {}.__setitem__, lambda site, reply: reply == b"held")
+    delivery.sent(("a",), {"a": "1"}, 0)
+    delivery.receive("1", b"held", 10)
+    delivery.sent(delivery.unsent(40), {}, 40)  # it went offline
+    assert (delivery.held, delivery.silent) == ((), ("a",))
+    assert not delivery.is_over(129)
+    assert delivery.is_over(130)
