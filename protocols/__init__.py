@@ -20,6 +20,7 @@ CATALOGUE = {
     "glm": "protocols.regression.glm:Glm",
     "histogram": "protocols.describe.histogram:Histogram",
     "impute": "protocols.preparation.impute:Impute",
+    "influence": "protocols.validation.influence:Influence",
     "kaplan_meier": "protocols.survival.kaplan_meier:KaplanMeier",
     "linear": "protocols.regression.linear:Linear",
     "local_models": "protocols.learning.local_models:LocalModels",

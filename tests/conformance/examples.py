@@ -24,6 +24,15 @@ class Example:
     not_over: frozenset[str] = frozenset()
 
 
+THREE_AT_MOST = {
+    "unequal sites",
+    "a site of nine",
+    "an empty site",
+    "ties",
+    "missing values",
+    "a column constant at a site",
+    "one site",
+}
 COX = {"protocol": "cox", "outcome": "os", "grid": {"step_days": 60, "until_days": 1200}}
 PENALTY = {"l1_ratio": 0.5, "number": 8}
 BALANCED = {"kind": "LogisticRegression", "C": 0.1, "class_weight": "balanced"}
@@ -246,6 +255,10 @@ EXAMPLES: dict[str, Example] = {
                 "folds": 3,
             }
         ]
+    ),
+    "influence": Example(
+        [{"model": MODEL}, {"model": MODEL, "leave_out": "sites"}],
+        not_over=frozenset(THREE_AT_MOST),  # tests/unit/protocols/test_influence.py has six sites
     ),
     "discrimination": Example(
         [

@@ -1,5 +1,6 @@
 """RT23, RT64: one site among several lies: about its people, and about its share of the noise."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from protocols.core.table import AnalysisTable, Floats
 from protocols.exchange.local import run_locally
 from protocols.learning import site_noise
 from protocols.learning.privacy import Privacy
+from protocols.validation.influence import InfluenceResult
 from tests.lib.lying_coordinator import drawn, pooled
 from tests.lib.studies import a_study_of
 from tests.redteam.attack import Figure, attack
@@ -36,6 +38,32 @@ def poisoned(folder: Path, weakened: bool) -> Figure:
     poisoned_coef = run_locally(study, list({**tables, "e": liar}.values()))["a"].coef
     rows = pooled({"t": drawn(_columns, 2000, sites="zt")["t"]}, "x", "z", "y")
     return Figure(100 * (_auc(honest, rows) - _auc(poisoned_coef, rows)), "points of AUC lost")
+
+
+@attack(
+    "RT23",
+    "one of five sites sends values that people may have, chosen against the others', and no report names it",
+    works_from=10,
+    holds_to=2,
+    slow=True,
+)
+def unnoticed(folder: Path, weakened: bool) -> Figure:
+    """The twin's study does not ask how far each hospital moves the model; what is lost is the same."""
+    tables = drawn(_columns, 100, sites="abcde")
+    liar = tables["e"]
+    tables["e"] = liar.with_columns({"x": -3 * np.sign(liar.column("x"))})
+    moved = {"protocol": "influence", "model": SPEC, "leave_out": "sites"}
+    asked = [{"name": "a", "spec": SPEC}] + [{"name": "moved", "spec": moved}] * (not weakened)
+    honest = run_locally(a_study_of(["x", "z", "y"], asked[0]), [*list(tables.values())[:4], liar])["a"].coef
+    found = run_locally(a_study_of(["x", "z", "y"], *asked), list(tables.values()))
+    rows = pooled({"t": drawn(_columns, 2000, sites="zt")["t"]}, "x", "z", "y")
+    lost = 100 * (_auc(honest, rows) - _auc(found["a"].coef, rows))
+    is_named = not weakened and any("e" in group and named for group, named in _groups(found["moved"]))
+    return Figure(0 if is_named else lost, f"points of AUC lost unnoticed, {lost:.3g} in all")
+
+
+def _groups(moved: InfluenceResult) -> Iterator[tuple[tuple[str, ...], bool]]:
+    return zip(moved.groups, moved.named, strict=True)
 
 
 def _auc(coef: Floats, rows: Floats) -> float:
