@@ -57,9 +57,8 @@ def main() -> None:
             named.append(any(moved.named[g] for g, group in enumerate(moved.groups) if "e" in group))
             lost.append(100 * (honest - auc(found["a"].coef, others)))
         unnoticed = max((one for one, seen in zip(lost, named, strict=True) if not seen), default=0.0)
-        print(
-            f"{lie:3.1f}   {np.mean(lost):6.2f} {np.max(lost):6.2f}   {sum(named)} of {DRAWS}   {unnoticed:.2f}"
-        )
+        most = f"{np.mean(lost):6.2f} {np.max(lost):6.2f}"
+        print(f"{lie:3.1f}   {most}   {sum(named)} of {DRAWS}   {unnoticed:.2f}")
 
 
 if __name__ == "__main__":
