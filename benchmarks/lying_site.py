@@ -54,7 +54,7 @@ def main() -> None:
             lied = tables[4].with_columns({"x": (1 - lie) * x - lie * 3 * np.sign(x)})
             found = run_locally(study, [*tables[:4], lied])
             moved = found["moved"]
-            named.append(any(moved.named[g] for g, group in enumerate(moved.groups) if "e" in group))
+            named.append(any(moved.stands_out[g] for g, group in enumerate(moved.groups) if "e" in group))
             lost.append(100 * (honest - auc(found["a"].coef, others)))
         unnoticed = max((one for one, seen in zip(lost, named, strict=True) if not seen), default=0.0)
         most = f"{np.mean(lost):6.2f} {np.max(lost):6.2f}"

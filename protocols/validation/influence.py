@@ -96,7 +96,7 @@ class InfluenceResult(Result):
         without, without_se: (g, p) of the model without the group; NaN where it could not be fitted.
         shift: (g, p) `coef` less `without`, in standard errors of `coef`.
         p: (g,) that the slopes of the group and of the rest are the same, Hausman's test; NaN as above.
-        named: (g,) whether that is less than chance allows.
+        stands_out: (g,) whether that is less than chance allows.
 
     >>> from dataclasses import replace
     >>> from protocols.exchange.example import example_study, example_tables
@@ -120,7 +120,7 @@ class InfluenceResult(Result):
     without_se: Floats
     shift: Floats
     p: Floats
-    named: tuple[bool, ...]
+    stands_out: tuple[bool, ...]
 
     def summary(self) -> pd.DataFrame:
         """One row per group, with the slope that it moves most."""
@@ -131,7 +131,7 @@ class InfluenceResult(Result):
             "without": [float(self.without[g, j]) for g, j in enumerate(most)],
             "by standard errors": [float(self.shift[g, j]) for g, j in enumerate(most)],
             "p": self.p,
-            "more than chance": self.named,
+            "more than chance": self.stands_out,
         }
         return pd.DataFrame(columns, index=[", ".join(group) for group in self.groups])
 
@@ -139,7 +139,7 @@ class InfluenceResult(Result):
         """What the groups that are named do to the result; that none does, where none is."""
         said = []
         for g, group in enumerate(self.groups):
-            if self.named[g]:
+            if self.stands_out[g]:
                 j = self._most(g)
                 said.append(
                     f"Without {listed(group)} the coefficient of {self.terms[j]} is {self.without[g, j]:.3g} "
@@ -264,7 +264,7 @@ def influence(
         without_se=without_se,
         shift=(whole.coef - without) / se,
         p=np.array(tests),
-        named=tuple(bool(test < LEVEL / len(groups)) for test in tests),
+        stands_out=tuple(bool(test < LEVEL / len(groups)) for test in tests),
     )
 
 

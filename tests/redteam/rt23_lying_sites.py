@@ -63,7 +63,7 @@ def unnoticed(folder: Path, weakened: bool) -> Figure:
 
 
 def _groups(moved: InfluenceResult) -> Iterator[tuple[tuple[str, ...], bool]]:
-    return zip(moved.groups, moved.named, strict=True)
+    return zip(moved.groups, moved.stands_out, strict=True)
 
 
 def _auc(coef: Floats, rows: Floats) -> float:

@@ -58,7 +58,7 @@ def test_each_fit_is_the_pooled_one_without_the_group(model: str, leave_out: str
 
 def test_a_hospital_with_its_data_turned_is_named_and_no_other() -> None:
     moved = found(tables("abcde", turned="e"), leave_out="sites")
-    assert [group for group, named in zip(moved.groups, moved.named, strict=True) if named] == [("e",)]
+    assert [group for group, named in zip(moved.groups, moved.stands_out, strict=True) if named] == [("e",)]
     (said,) = moved.sentences()
     assert said.startswith("Without e the coefficient of x is ")
     assert said in moved.figure().caption
@@ -66,7 +66,7 @@ def test_a_hospital_with_its_data_turned_is_named_and_no_other() -> None:
 
 def test_the_group_that_holds_it_is_named() -> None:
     moved = found(tables("abcdef", turned="e"))
-    assert all(moved.named)  # of two groups each is all but the other
+    assert all(moved.stands_out)  # of two groups each is all but the other
     moved = found(tables("abcdefghi", turned="e"))
     assert "e" in moved.groups[int(np.argmin(moved.p))]
 
@@ -81,7 +81,7 @@ def test_chance_alone_names_a_group_as_seldom_as_is_said() -> None:
             x, z = draw.normal(size=(2, 60))
             y = (draw.uniform(size=60) < 1 / (1 + np.exp(z - x))).astype(float)
             sites.append(AnalysisTable(site, np.arange(60), {"x": x, "z": z, "y": y}))
-        named += any(found({t.site: t for t in sites}, "linear", leave_out="sites").named)
+        named += any(found({t.site: t for t in sites}, "linear", leave_out="sites").stands_out)
     assert named <= 3
 
 
