@@ -43,16 +43,16 @@ from protocols.learning.tree_model import (
     importance_table,
     is_open,
     known_moments,
+    of_known_outcome,
     set_split,
 )
 from protocols.learning.trees import (
     GRID_CELLS,
+    BinnedPeople,
     Rules,
     Trees,
     best_split,
-    binned_rows,
     chosen_cuts,
-    histogram,
     remembered_sums,
     with_last,
 )
@@ -151,7 +151,7 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
     )
     def moments(spec: BoostingSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """The sum of the outcome, and of each covariate its known values, their sum and sum of squares."""
-        outcome = table.complete([spec.outcome]).column(spec.outcome)
+        outcome = of_known_outcome(spec, table).column(spec.outcome)
         if spec.loss == "logistic":
             zero_one(outcome, spec.outcome)
         return {"outcome": np.array(outcome.sum()), **known_moments(spec, table, about)}
@@ -170,22 +170,16 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
         spec: BoostingSpec, table: AnalysisTable, cuts: Floats, base: Array, first: Array, **trees: Array
     ) -> Arrays:
         """People and sums of the loss's derivatives by open node of the last tree, covariate and bin."""
-        table = table.complete([spec.outcome])
-        x, y = table.matrix(spec.covariates), table.column(spec.outcome)
+        table = of_known_outcome(spec, table)
         grown = Trees.of(trees)
-        last = len(grown.feature) - 1
-        margin = float(base) + remembered_sums(table, spec.covariates, grown.first(last))
-        gradient, hessian = _derivatives(spec.loss, y, margin)
-        nodes, size = _nodes(spec), spec.bins + 1
-        node = grown.places(x, last) - int(first)
-        node[(node < 0) | (node >= nodes)] = -1
-        bins = binned_rows(table, spec.covariates, cuts)
-        return {
-            "n": np.array(len(y)),
-            "people": histogram(bins, node, nodes, size, None).astype(np.int64),
-            "gradient": histogram(bins, node, nodes, size, gradient),
-            "hessian": histogram(bins, node, nodes, size, hessian),
-        }
+        here, last = BinnedPeople.of(table, spec.covariates, cuts), len(grown.feature) - 1
+        node = here.places(grown, last) - int(first)
+        node[(node < 0) | (node >= _nodes(spec))] = -1
+        columns = np.tile(np.arange(len(spec.covariates)), (_nodes(spec), 1))
+        people, gradient, hessian = here.sums(
+            columns, node, _weights(spec, table, here, float(base), grown.first(last))
+        )
+        return {"n": np.array(len(table)), "people": people, "gradient": gradient, "hessian": hessian}
 
     def axes(self, spec: BoostingSpec) -> dict[str, int]:
         f = len(spec.covariates)
@@ -250,11 +244,25 @@ def _plain(trees: Trees) -> tuple[Floats, Floats, Floats, Floats]:
     return feature, trees.threshold, missing_left, trees.value
 
 
-def _derivatives(loss: str, y: Floats, margin: Floats) -> tuple[Floats, Floats]:
+def _weights(
+    spec: BoostingSpec, table: AnalysisTable, here: BinnedPeople, base: float, trees: Trees
+) -> Floats:
+    """The (n, 2) derivatives of the loss after these trees, kept while the next one grows."""
+    memory: dict[object, Floats] = table.derived(("derivatives", spec.loss, spec.covariates), dict)
+    key = (base, trees.key())
+    if key not in memory:
+        margin = base + remembered_sums(table, spec.covariates, here, trees)
+        memory.clear()
+        memory[key] = _derivatives(spec.loss, table.column(spec.outcome), margin)
+    return memory[key]
+
+
+def _derivatives(loss: str, y: Floats, margin: Floats) -> Floats:
+    """The (n, 2) first and second derivatives of the loss by the margin."""
     if loss == "squared":
-        return margin - y, np.ones(len(y))
+        return np.column_stack([margin - y, np.ones(len(y))])
     probability = expit(margin)
-    return probability - y, probability * (1 - probability)
+    return np.column_stack([probability - y, probability * (1 - probability)])
 
 
 def _grow(

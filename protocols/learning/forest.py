@@ -36,14 +36,15 @@ from protocols.learning.tree_model import (
     importance_table,
     is_open,
     known_moments,
+    of_known_outcome,
     set_split,
 )
 from protocols.learning.trees import (
     GRID_CELLS,
+    BinnedPeople,
     Rules,
     Trees,
     best_split,
-    binned_rows,
     chosen_cuts,
     with_last,
 )
@@ -157,24 +158,17 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
         spec: ForestSpec, table: AnalysisTable, cuts: Floats, tried: Integers, first: Array, **trees: Array
     ) -> Arrays:
         """Drawn people, their draws and their outcomes by tree, open node, tried column and bin."""
-        table = table.complete([spec.outcome])
-        x, y = table.matrix(spec.covariates), zero_one(table.column(spec.outcome), spec.outcome)
-        bins, grown = binned_rows(table, spec.covariates, cuts), Trees.of(trees)
-        nodes, m, size = spec.nodes(), spec.columns_tried(), spec.bins + 1
-        sums = np.zeros((3, spec.trees, nodes * m * size))
+        table = of_known_outcome(spec, table)
+        y = zero_one(table.column(spec.outcome), spec.outcome)
+        here, grown = BinnedPeople.of(table, spec.covariates, cuts), Trees.of(trees)
+        found = []
         for t in range(spec.trees):
             drawn = _drawn(spec, table, t)
-            node = grown.places(x, t) - int(first)
-            here = np.flatnonzero((drawn > 0) & (node >= 0) & (node < nodes))
-            node, w = node[here], drawn[here]
-            for j in range(m):
-                column = tried[t, node, j]
-                cell = (node * m + j) * size + bins[here, column]
-                for k, weights in enumerate((None, w, w * y[here])):
-                    sums[k, t] += np.bincount(cell, weights, minlength=nodes * m * size)
-        people, weight, outcome = sums.reshape(3, spec.trees, nodes, m, size)
-        n = np.array(len(y))
-        return {"n": n, "people": people.astype(np.int64), "weight": weight, "outcome": outcome}
+            node = here.places(grown, t) - int(first)
+            node[(drawn == 0) | (node < 0) | (node >= spec.nodes())] = -1
+            found.append(here.sums(tried[t], node, np.column_stack([drawn, drawn * y])))
+        people, weight, outcome = (np.stack(sums) for sums in zip(*found, strict=True))
+        return {"n": np.array(len(y)), "people": people, "weight": weight, "outcome": outcome}
 
     @site_step(
         n=Count(),
@@ -183,7 +177,7 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
     )
     def out_of_bag(spec: ForestSpec, table: AnalysisTable, **trees: Array) -> Arrays:
         """The histogram of scores by the trees that did not draw a person, and the sum of squared errors."""
-        table = table.complete([spec.outcome])
+        table = of_known_outcome(spec, table)
         x, y, grown = table.matrix(spec.covariates), table.column(spec.outcome), Trees.of(trees)
         total, votes = np.zeros(len(y)), np.zeros(len(y))
         for t in range(spec.trees):

@@ -1,6 +1,7 @@
 """What models made of trees share: outcome, covariates and cuts, the counts behind cuts, their importance."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -62,14 +63,28 @@ class TreeModelSpec(PredictsProbability):
 )
 def cells(spec: TreeModelSpec, table: AnalysisTable, low: Floats, width: Floats) -> Arrays:
     """How many people are in each cell of the grid of each covariate."""
-    table = table.complete([spec.outcome])
+    table = of_known_outcome(spec, table)
     counts = grid_counts(table.matrix(spec.covariates), low, width)
     return {"n": np.array(len(table)), "cells": counts}
 
 
+def of_known_outcome(spec: TreeModelSpec, table: AnalysisTable) -> AnalysisTable:
+    """The table of the people with an outcome, kept for the next round with what is derived from it."""
+    known = table.present([spec.outcome])
+    if known.all():
+        return table
+    key = ("known outcome", spec.outcome, spec.covariates)
+
+    def make() -> AnalysisTable:
+        columns = {name: table.column(name) for name in (spec.outcome, *spec.covariates)}
+        return replace(table, columns=columns, labels={}, episodes={}, blocks={}).select(known)
+
+    return table.derived(key, make)
+
+
 def known_moments(spec: TreeModelSpec, table: AnalysisTable, about: Mapping[str, Array]) -> Arrays:
     """Of people with an outcome how many there are, and `grid_moments` of their covariates."""
-    table = table.complete([spec.outcome])
+    table = of_known_outcome(spec, table)
     return {"n": np.array(len(table)), **grid_moments(table.matrix(spec.covariates), about)}
 
 

@@ -9,6 +9,7 @@ Reference: Chen & Guestrin, KDD 2016, eq. 6 and 7, algorithm 3 for missing value
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from protocols.core.disclosure import Array
 from protocols.core.protocol import Arrays, Coordination, ask
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.estimation.standards import fitting, shift_and_unit
+
+if TYPE_CHECKING:
+    from protocols.learning.tree_kernels import Bins
 
 GRID_CELLS = 256
 """Cells from which automatic cuts are taken, four standard deviations to either side of the mean."""
@@ -172,46 +176,89 @@ def with_last(cuts: Floats) -> Floats:
     return np.hstack([cuts, np.full((len(cuts), 1), np.inf)])
 
 
-def binned(x: Floats, cuts: Floats) -> Integers:
+def binned(x: Floats, cuts: Floats) -> "Bins":
     """The (n, f) bins of people: how many cuts are not above; one more for people without a value."""
-    bins = np.empty(x.shape, dtype=np.int64)
+    bins = np.empty(x.shape, dtype=np.uint16)
     for j in range(x.shape[1]):
         bins[:, j] = np.searchsorted(cuts[j], x[:, j], side="right")
         bins[np.isnan(x[:, j]), j] = cuts.shape[1] + 1
     return bins
 
 
-def binned_rows(table: AnalysisTable, covariates: Sequence[str], cuts: Floats) -> Integers:
-    """The (n, f) bins of a table's people between (f, bins - 1) cuts, kept for the next round."""
-    key = ("bins", tuple(covariates), cuts.tobytes())
-    return table.derived(key, lambda: binned(table.matrix(covariates), cuts))
+@dataclass(frozen=True)
+class BinnedPeople:
+    """A table's people by the bins of their columns.
+
+    Attributes:
+        bins: (n, f) by `binned`.
+        cuts: (f, bins - 1) between which the bins lie.
+    """
+
+    bins: "Bins"
+    cuts: Floats
+
+    @classmethod
+    def of(cls, table: AnalysisTable, covariates: Sequence[str], cuts: Floats) -> "BinnedPeople":
+        """The people of a table, kept for the next round."""
+        key = ("bins", tuple(covariates), cuts.tobytes())
+        return table.derived(key, lambda: cls(binned(table.matrix(covariates), cuts), cuts))
+
+    def places(self, trees: Trees, tree: int) -> Integers:
+        """The (n,) places where people end in one tree that splits at the cuts.
+
+        Raises:
+            ValueError: a place splits at no cut of its column, or has no children.
+        """
+        from protocols.learning.tree_kernels import walk  # numba loads with the first tree that grows
+
+        feature, f = trees.feature[tree], len(self.cuts)
+        if (feature >= f).any() or (feature[len(feature) // 2 :] >= 0).any():
+            raise ValueError("a tree splits where it cannot")
+        cut = np.zeros(len(feature), dtype=np.int64)
+        cuts = with_last(self.cuts)
+        for place in np.flatnonzero(feature >= 0):
+            own, threshold = cuts[feature[place]], trees.threshold[tree, place]
+            cut[place] = np.searchsorted(own, threshold)
+            if cut[place] == len(own) or own[cut[place]] != threshold:
+                raise ValueError("a tree splits between two cuts")
+        return walk(self.bins, feature, cut, trees.missing_left[tree], cuts.shape[1])
+
+    def sums(self, columns: Integers, node: Integers, weights: Floats) -> tuple[Integers, Floats, Floats]:
+        """(nodes, m, bins + 1) people, and sums of each of their (n, 2) weights, by node, its column and bin.
+
+        Args:
+            columns: (nodes, m) that a node looks at.
+            node: (n,) of each person, -1 of those who are left out.
+
+        Raises:
+            ValueError: there is no such column or node.
+        """
+        from protocols.learning.tree_kernels import sums_by_bin
+
+        if columns.min() < 0 or columns.max() >= len(self.cuts) or node.max(initial=-1) >= len(columns):
+            raise ValueError("no such column or node")
+        sums = sums_by_bin(self.bins, columns, node, weights, self.cuts.shape[1] + 2)
+        people, first, second = np.moveaxis(sums, -1, 0).copy()
+        return people.astype(np.int64), first, second
 
 
-def remembered_sums(table: AnalysisTable, covariates: Sequence[str], trees: Trees) -> Floats:
+def remembered_sums(
+    table: AnalysisTable, covariates: Sequence[str], people: BinnedPeople, trees: Trees
+) -> Floats:
     """The (n,) sums over trees at a table's people; all but the last tree's are kept from before."""
     memory: dict[bytes, Floats] = table.derived(("sums", tuple(covariates)), dict)
     key = trees.key()
     if key not in memory:
-        x = table.matrix(covariates)
         last = len(trees.feature) - 1
         before = memory.get(trees.first(last).key()) if last > 0 else None
-        sums = trees.sums(x) if before is None else before + trees.value[last][trees.places(x, last)]
+        grown = range(last + 1) if before is None else [last]
+        sums = np.zeros(len(table)) if before is None else before
+        for tree in grown:
+            sums = sums + trees.value[tree][people.places(trees, tree)]
         if len(memory) >= _REMEMBERED:
             memory.clear()
         memory[key] = sums
     return memory[key]
-
-
-def histogram(bins: Integers, node: Integers, nodes: int, size: int, weight: Floats | None) -> Floats:
-    """The (nodes, f, size) sums of weights, or of people, by node, column and bin; node -1 is left out."""
-    kept = node >= 0
-    base = node[kept] * size
-    weights = None if weight is None else weight[kept]
-    sums = [
-        np.bincount(base + bins[kept, j], weights, minlength=nodes * size).reshape(nodes, size)
-        for j in range(bins.shape[1])
-    ]
-    return np.stack(sums, axis=1).astype(np.float64)
 
 
 @dataclass(frozen=True)
