@@ -22,7 +22,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
-from scipy.special import expit
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
@@ -48,8 +47,8 @@ from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
 from protocols.estimation.draws import Draws
 from protocols.estimation.outcome import zero_one
-from protocols.estimation.person_draws import normal, uniform
 from protocols.preparation import rubin
+from protocols.preparation.imputed_rows import Imputation, ImputedRows
 from protocols.preparation.posterior import MAX_NEWTON, inverse, logistic_mode, regression_draw, scattered
 from protocols.regression.families import logit
 from protocols.results.figures import forest
@@ -97,6 +96,11 @@ class MultipleImputationSpec(Spec):
     def columns(self) -> tuple[str, ...]:
         """All columns of the imputation, those that are imputed first."""
         return (*self.imputed(), *self.predictors)
+
+    def imputation(self) -> Imputation:
+        """How sites impute."""
+        kinds = len(self.norm), len(self.imputed())
+        return Imputation(self.columns(), *kinds, self.imputations, self.iterations, self.seed)
 
     def variables(self) -> tuple[str, ...]:
         columns = (name.split(".")[0] for name in self.columns())
@@ -200,9 +204,9 @@ class MultipleImputation(
     )
     def moments(spec: MultipleImputationSpec, table: AnalysisTable, target: Array, **chain: Array) -> Arrays:
         """Products of the others' current values, a one and the target, over people who have the target."""
-        x, y = _regressed(spec, table, int(target), chain)
-        z = np.column_stack([x, y])
-        return {"n": np.array(len(z)), "products": z.T @ z}
+        x, _ = ImputedRows.on(table, spec.imputation(), chain).regressed(chain, int(target))
+        last = [*(j for j in range(x.shape[1]) if j != int(target)), int(target)]
+        return {"n": np.array(len(x)), "products": (x.T @ x)[np.ix_(last, last)]}
 
     @site_step(
         times=lambda spec: Times(spec.visits(spec.logreg), MAX_NEWTON * spec.visits(spec.logreg)),
@@ -216,8 +220,9 @@ class MultipleImputation(
         spec: MultipleImputationSpec, table: AnalysisTable, target: Array, coef: Floats, **chain: Array
     ) -> Arrays:
         """The logistic likelihood of the target on the others' current values, and its derivatives."""
-        x, y = _regressed(spec, table, int(target), chain)
-        zero_one(y, spec.columns()[int(target)])
+        people, name = ImputedRows.on(table, spec.imputation(), chain), spec.columns()[int(target)]
+        x, rows = people.regressed(chain, int(target))
+        x, y = people.others(x, int(target)), zero_one(table.column(name)[rows], name)
         found = logit(y, x @ coef, 0.0)
         return {
             "n": np.array(len(y)),
@@ -251,14 +256,13 @@ class MultipleImputation(
         self, spec: MultipleImputationSpec, table: AnalysisTable, rows: Mask, **arrays: Array
     ) -> AnalysisTable:
         """The table with its missing values imputed by one chain of draws; `rows` play no part."""
-        x, eligible = _completed(spec, table, arrays)
+        people = ImputedRows.on(table, spec.imputation(), arrays)
+        x, places = people.completed(arrays), np.flatnonzero(people.eligible)
         columns = {}
         for j, name in enumerate(spec.imputed()):
-            values = x[:, j] * arrays["scale"][j] + arrays["centre"][j]
-            if name in spec.logreg:
-                values = np.round(values)
-            own = table.column(name)
-            columns[name] = np.where(np.isnan(own) & eligible, values, own)
+            made = x[people.missing[j], j] * arrays["scale"][j] + arrays["centre"][j]
+            columns[name] = table.column(name).copy()
+            columns[name][places[people.missing[j]]] = np.round(made) if name in spec.logreg else made
         return table.with_columns(columns)
 
     def method(self, spec: MultipleImputationSpec) -> str:
@@ -302,12 +306,6 @@ def _start(spec: MultipleImputationSpec, total: Arrays, floor: int) -> dict[str,
     return {"centre": mean, "scale": np.sqrt(variance)}
 
 
-def _visits(spec: MultipleImputationSpec) -> Iterator[tuple[int, int]]:
-    """The number of each visit to a variable, and the variable's position."""
-    k = len(spec.imputed())
-    return ((visit, visit % k) for visit in range(spec.iterations * k))
-
-
 def _chain(
     spec: MultipleImputationSpec, start: dict[str, Floats], imputation: int, chance: bytes = b""
 ) -> Coordination[dict[str, Array]]:
@@ -315,7 +313,7 @@ def _chain(
     k = len(spec.columns())
     draws = np.zeros((0, k + 1))
     last: dict[int, Floats] = {}
-    for visit, target in _visits(spec):
+    for visit, target in spec.imputation().visits():
         chain: dict[str, Array] = {**start, "draws": draws, "imputation": np.array(imputation)}
         drawn = Draws(chance, spec.seed, imputation, visit)
         if target < len(spec.norm):
@@ -327,44 +325,6 @@ def _chain(
             draw = np.append(last[target] + scattered(inverse(information), drawn), 0.0)
         draws = np.vstack([draws, draw])
     return {**start, "draws": draws, "imputation": np.array(imputation)}
-
-
-def _completed(spec: MultipleImputationSpec, table: AnalysisTable, chain: Arrays) -> tuple[Floats, Mask]:
-    """The (n, k) standardized columns after all draws so far, and who can be imputed."""
-    x = (table.matrix(spec.columns()) - chain["centre"]) / chain["scale"]
-    absent = np.isnan(x)
-    k = len(spec.imputed())
-    eligible: Mask = ~np.asarray(absent[:, k:].any(axis=1), dtype=np.bool_)
-    x = np.where(absent, 0.0, x)
-    imputation = int(chain["imputation"])
-    for (visit, target), draw in zip(_visits(spec), chain["draws"], strict=False):
-        if not (rows := absent[:, target] & eligible).any():
-            continue
-        people = table.select(rows)
-        linear = _others(x[rows], target) @ draw[:-1]
-        purpose = (spec.seed, imputation, visit)
-        if target < len(spec.norm):
-            x[rows, target] = linear + draw[-1] * normal(people, *purpose)
-        else:
-            coin = (uniform(people, *purpose) < expit(linear)).astype(np.float64)
-            x[rows, target] = (coin - chain["centre"][target]) / chain["scale"][target]
-    return x, eligible
-
-
-def _others(x: Floats, target: int) -> Floats:
-    """The (n, k) columns but the target, and ones."""
-    return np.column_stack([np.delete(x, target, axis=1), np.ones(len(x))])
-
-
-def _regressed(
-    spec: MultipleImputationSpec, table: AnalysisTable, target: int, chain: Arrays
-) -> tuple[Floats, Floats]:
-    """The design and outcome of a target over the people who have it; a 0/1 outcome as it is."""
-    x, eligible = _completed(spec, table, chain)
-    own = table.column(spec.columns()[target])
-    rows = eligible & ~np.isnan(own)
-    y = own[rows] if target >= len(spec.norm) else x[rows, target]
-    return _others(x[rows], target), y
 
 
 def result(
