@@ -49,6 +49,10 @@ def plain(value: object) -> object:
         return str(value)
     if isinstance(value, datetime):
         return value.isoformat()
+    from pydantic import BaseModel  # here: the help of the command line loads it not
+
+    if isinstance(value, BaseModel):  # which else would be iterated over, as pairs
+        return value.model_dump(mode="json", by_alias=True)
     if isinstance(value, Iterable) and not isinstance(value, bytes):
         return [plain(one) for one in value]
     raise TypeError(f"a {type(value).__name__} has no form in JSON")

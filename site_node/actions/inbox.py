@@ -125,19 +125,22 @@ def shown(home: Path, study: str) -> StudyView:
     )
 
 
-def simulate(home: Path, study: str) -> Simulation:
+def simulate(home: Path, study: str, *, by: str = "") -> Simulation:
     """What the study would find on this site's data alone. Nothing leaves.
 
     Raises:
         InputError: no study in the inbox is called that, or more than one.
     """
-    return simulation.simulate(home, study)
+    return simulation.simulate(home, study, by=by)
 
 
 def approve(
     home: Path, study: str, *, days: int = 90, runs: int = 3, by: str = "", note: str = ""
 ) -> Decision:
     """The approval of one study, exactly as it stands, with its people sealed: no later load adds anybody.
+
+    Where the policy needs two persons, the first one's leaves the study pending; the shorter days and the
+    fewer runs of both count.
 
     Args:
         days: how long the approval holds.
@@ -148,9 +151,16 @@ def approve(
         InputError: no study in the inbox is called that. SiteError: the site's policy does not admit it.
     """
     found = approvals.find(home, study)
-    read_policy(home).admit(found)
+    policy, who = read_policy(home), by or unix_user()
+    policy.admit(found)
+    if policy.two_persons:
+        if not approvals.is_second(home, found, by=who, days=days, max_runs=runs, note=note):
+            return Decision(found.name, found.hash(), State.PENDING, who, days)
+        _, first = approvals.verdicts(home, found.hash())
+        assert first is not None
+        days = min(days, (first.expires_at - first.decided_at).days)
+        runs = min(runs, first.max_runs)
     sealed = sealing.seal(home, found)
-    who = by or unix_user()
     approvals.decide(home, found, State.APPROVED, by=who, days=days, max_runs=runs, note=note)
     return Decision(found.name, found.hash(), State.APPROVED, who, days, _sealing(sealed))
 

@@ -86,17 +86,20 @@ class StoppedSite:
     schema_version: int = 1
 
 
-def init(home: Path, name: str, *, database: str = "sqlite:///cdm.sqlite", port: int = 9094) -> MadeSite:
+def init(
+    home: Path, name: str, *, database: str = "sqlite:///cdm.sqlite", port: int = 9094, web_port: int = 0
+) -> MadeSite:
     """A new site in `home`: its folder and settings, and the tables of its CDM.
 
     Args:
         database: URL of its CDM.
         port: where its two processes meet on loopback; 0 picks a free one.
+        web_port: where its pages are served on loopback; 0 serves none.
 
     Raises:
         InputError: there is a site already, or the name is not valid. UnreachableError: the database is not.
     """
-    settings = setup.make_site(home, name, database=database, runtime_port=port)
+    settings = setup.make_site(home, name, database=database, runtime_port=port, web_port=web_port)
     open_cdm(settings).dispose()
     audit.act(settings.home, "site-made", site=name)
     return MadeSite(settings.name, settings.home, settings.database.split("@")[-1])

@@ -1,7 +1,7 @@
-"""The two processes of a site: a stock SuperNode, which meets the network, and the agent, which meets data.
+"""A site's processes: a stock SuperNode, which meets the network, the agent, which meets data, and the pages.
 
-`python -m site_node.administration.processes --home DIR` supervises both until SIGTERM; with `supernode` or
-`agent` it becomes that one process, for systemd.
+`python -m site_node.administration.processes --home DIR` supervises all until SIGTERM; with the name of one
+it becomes that process, for systemd.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from site_node.governance import audit
 from site_node.home.config import SETTINGS, SiteConfig, load
 from site_node.home.membership import consortium
 
-RUN = "run"
+RUN, SOCKET = "run", "actions.sock"
 
 
 class Reach(StrEnum):
@@ -50,6 +50,11 @@ def services(home: Path, *, stock: bool = False) -> list[Service]:
         stock: run Flower's own task runner, and the agent behind a socket; slower, no private name of flwr.
     """
     settings = load(home)
+    return [*_answering(settings, stock=stock), *(_web(settings) if settings.web_port else ())]
+
+
+def _answering(settings: SiteConfig, *, stock: bool) -> list[Service]:
+    """What meets the network, and what meets data."""
     home = settings.home
     agent = (sys.executable, "-m", "site_node.agent.executor", "--home", str(home))
     ready = home / AGENT_READY
@@ -88,6 +93,23 @@ def _supernode(settings: SiteConfig, program: tuple[str, ...], *way: str) -> Ser
         command,
         {**_QUIET, "FLWR_HOME": str(settings.home / RUN / "flwr")},
         lambda: accepts("127.0.0.1", settings.runtime_port),
+    )
+
+
+def _web(settings: SiteConfig) -> tuple[Service, Service]:
+    """What serves people: a process that acts and has no network, and the pages, which ask it."""
+    socket = settings.home / RUN / SOCKET
+    acts = (sys.executable, "-m", "site_node.desk.process", "--home", str(settings.home))
+    asked = (sys.executable, "-m", "site_node.web.app", "--name", settings.name, "--socket", str(socket))
+    names = [word for host in settings.web_hosts for word in ("--host", host)]
+    return (
+        Service("actions", acts, _QUIET, socket.exists),
+        Service(
+            "web",
+            (*asked, "--port", str(settings.web_port), *names),
+            _QUIET,
+            lambda: accepts("127.0.0.1", settings.web_port),
+        ),
     )
 
 
@@ -151,12 +173,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m site_node.administration.processes")
     parser.add_argument("--home", type=Path, required=True, help="the site's folder")
     parser.add_argument("--stock", action="store_true", help="Flower's own task runner")
-    parser.add_argument("only", nargs="?", choices=["supernode", "agent"])
+    parser.add_argument("only", nargs="?", choices=["supernode", "agent", "actions", "web"])
     arguments = parser.parse_args()
     if arguments.only is None:
         supervise(arguments.home, stock=arguments.stock)
         return
-    known = services(arguments.home.resolve(), stock=arguments.stock)
+    settings = load(arguments.home.resolve())
+    # what serves people starts before the site has joined, and its units see no file of the others
+    served = arguments.only in ("actions", "web")
+    known = _web(settings) if served else _answering(settings, stock=arguments.stock)
     if arguments.only == "agent":
         audit.act(arguments.home, "started")
     one = next(service for service in known if service.name == arguments.only)

@@ -8,7 +8,12 @@ from site_node.home.config import SETTINGS, SiteConfig, load
 
 
 def make_site(
-    home: Path, name: str, *, database: str = "sqlite:///cdm.sqlite", runtime_port: int = 9094
+    home: Path,
+    name: str,
+    *,
+    database: str = "sqlite:///cdm.sqlite",
+    runtime_port: int = 9094,
+    web_port: int | None = 0,
 ) -> SiteConfig:
     """The settings of a new site in `home`.
 
@@ -17,6 +22,7 @@ def make_site(
         name: the site's name in the consortium.
         database: the URL of its CDM; a relative SQLite path lies in the folder.
         runtime_port: where SuperNode and agent meet on loopback; 0 picks a free one.
+        web_port: where the pages are served on loopback; 0 serves none, None picks a free one.
 
     Raises:
         InputError: there is a site already, or the name is not one.
@@ -30,6 +36,7 @@ def make_site(
         f'name = "{name}"',
         f'database = "{database}"',
         f"runtime_port = {runtime_port or free_port()}",
+        f"web_port = {free_port() if web_port is None else web_port}",
     ]
     (home / SETTINGS).write_text("\n".join(lines) + "\n")
     try:

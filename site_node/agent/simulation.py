@@ -1,19 +1,25 @@
 """A study on this site's data alone, for the person who decides. Nothing of it leaves the site."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from cdm.etl.doubts import DOUBTS
 from protocols.core.axis import look_in
 from protocols.core.lockstep import Failure
 from protocols.exchange.local import run_locally
-from protocols.runtime.accounts.machine import unix_user
+from protocols.runtime.output import plain
 from site_node.governance import approvals, audit
 from site_node.governance.policy import read_policy
 from site_node.home import config
 from site_node.home.cdm import open_cdm
+from site_node.home.register import now
 from site_node.study_table.build import build_table
+
+FOLDER = "simulations"
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,19 @@ class Simulation:
     schema_version: int = 1
 
 
-def simulate(home: Path, reference: str) -> Simulation:
-    """Whom a proposed study finds here, rule by rule, and which of its analyses this site could answer."""
+@dataclass(frozen=True)
+class KeptSimulation:
+    """The last simulation of a study, and when it was made."""
+
+    at: str
+    found: Simulation
+
+
+def simulate(home: Path, reference: str, *, by: str = "") -> Simulation:
+    """Whom a proposed study finds here, rule by rule, and which of its analyses this site could answer.
+
+    It is kept in the site's folder, for the page on which a person decides.
+    """
     study = approvals.find(home, reference)
     settings = config.load(home)
     look_in(home)
@@ -69,8 +86,8 @@ def simulate(home: Path, reference: str) -> Simulation:
         engine.dispose()
     alone = study.model_copy(update={"min_sites": 1})
     outcome = run_locally(alone, [built.table], thresholds=read_policy(home).thresholds)
-    audit.record(home, "study-simulated", study=study.hash(), unix_user=unix_user())
-    return Simulation(
+    audit.act(home, "study-simulated", by, study=study.hash())
+    made = Simulation(
         people=len(built.table),
         attrition=tuple(Attrition(rule, count) for rule, count in built.attrition),
         # NaN is the one value that differs from itself
@@ -87,3 +104,23 @@ def simulate(home: Path, reference: str) -> Simulation:
             for name, found in outcome.results.items()
         },
     )
+    _keep(home, study.hash(), made)
+    return made
+
+
+def kept(home: Path, study_hash: str) -> KeptSimulation | None:
+    """The last simulation of a study; None before there is one."""
+    path = _path(home, study_hash)
+    return TypeAdapter(KeptSimulation).validate_json(path.read_bytes()) if path.is_file() else None
+
+
+def _keep(home: Path, study_hash: str, made: Simulation) -> None:
+    path = _path(home, study_hash)
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(plain(KeptSimulation(now().isoformat(), made))))
+    draft.replace(path)
+
+
+def _path(home: Path, study_hash: str) -> Path:
+    return home / FOLDER / f"{study_hash}.json"

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from protocols.runtime.output import Output
+from site_node.cli.account import app as account
 from site_node.cli.home import Home
 from site_node.cli.peers import app as peers
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A site: its folder, keys and processes.")
 app.add_typer(peers, name="peers")
+app.add_typer(account, name="account")
 
 
 @app.command()
@@ -21,6 +23,7 @@ def init(
     port: Annotated[
         int, typer.Option(help="where its two processes meet on loopback; 0 picks a free one")
     ] = 9094,
+    web_port: Annotated[int, typer.Option(help="where its pages are served on loopback; 0 serves none")] = 0,
 ) -> Output[Any]:
     """Make a site: its folder and settings, and the tables of its CDM.
 
@@ -29,7 +32,7 @@ def init(
     from site_node.actions import site
     from site_node.cli.words import site as words
 
-    return Output(site.init(home, name, database=database, port=port), words.made)
+    return Output(site.init(home, name, database=database, port=port, web_port=web_port), words.made)
 
 
 @app.command()

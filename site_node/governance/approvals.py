@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from sqlite3 import Connection
+from sqlite3 import Connection, Row
 
 from protocols.core.errors import Code, InputError, SiteError
 from protocols.core.protocol import specs_in
@@ -47,6 +47,18 @@ class Approval:
     decided_at: str = ""
     max_runs: int = 1
     standing: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a person decided about a study; `expires_at` counts where it was approved."""
+
+    state: State
+    by: str
+    decided_at: datetime
+    expires_at: datetime
+    max_runs: int
+    note: str
 
 
 @dataclass(frozen=True)
@@ -158,6 +170,7 @@ def decide(
             note=note,
             **decided,
         )
+        db.execute("DELETE FROM first_approval WHERE hash = ?", (study.hash(),))
     audit.record(
         home,
         f"study-{decision}",
@@ -167,6 +180,74 @@ def decide(
         days=days,
         max_runs=max_runs,
     )
+
+
+def is_second(home: Path, study: Study, *, by: str, days: int, max_runs: int, note: str = "") -> bool:
+    """Whether another person approved the study before; if nobody did, it is kept that this one has.
+
+    What the first decided counts as long as the approval would have.
+    """
+    with register(home) as db:
+        decided = _decided(db, by, days)
+        first = db.execute("SELECT * FROM first_approval WHERE hash = ?", (study.hash(),)).fetchone()
+        if first and first["decided_by"] != by and first["expires_at"] >= decided["decided_at"]:
+            return True
+        terms: dict[str, str | int] = {"days": days, "max_runs": max_runs, "note": note, **decided}
+        insert(db, "first_approval", "replace", hash=study.hash(), **terms)
+    audit.record(
+        home,
+        "study-approved-by-one-of-two",
+        study=study.hash(),
+        by=by,
+        unix_user=decided["unix_user"],
+        days=days,
+        max_runs=max_runs,
+    )
+    return False
+
+
+def verdicts(home: Path, study_hash: str) -> tuple[Verdict | None, Verdict | None]:
+    """What was decided about a study, and what the first of two persons decided; None where nobody did."""
+    with register(home) as db:
+        decided = db.execute("SELECT * FROM approval WHERE hash = ?", (study_hash,)).fetchone()
+        first = db.execute(
+            "SELECT *, 'approved' AS decision FROM first_approval WHERE hash = ?", (study_hash,)
+        ).fetchone()
+    return _verdict(decided), _verdict(first)
+
+
+def _verdict(row: Row | None) -> Verdict | None:
+    if row is None:
+        return None
+    return Verdict(
+        State(row["decision"]),
+        row["decided_by"],
+        datetime.fromisoformat(row["decided_at"]),
+        datetime.fromisoformat(row["expires_at"]),
+        row["max_runs"],
+        row["note"],
+    )
+
+
+def runs(home: Path, study_hash: str) -> int:
+    """How many runs of a study began here."""
+    with register(home) as db:
+        found = db.execute("SELECT count(*) AS n FROM run WHERE study = ?", (study_hash,)).fetchone()
+    return int(found["n"])
+
+
+def earlier_version(home: Path, study: Study) -> tuple[Study, datetime] | None:
+    """The study of the same name that was received last before this one; None where there is none."""
+    with register(home) as db:
+        rows = db.execute("SELECT hash, canonical, received_at FROM study ORDER BY received_at").fetchall()
+    before: tuple[Study, datetime] | None = None
+    for row in rows:
+        if row["hash"] == study.hash():
+            return before
+        found = parse_study(row["canonical"])
+        if found.name == study.name:
+            before = found, datetime.fromisoformat(row["received_at"])
+    return before
 
 
 def approve_standing(

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,14 @@ FILE = "policy.toml"
 
 Hold = Literal["none", "one", "two"]
 _PEOPLE: dict[Hold, int] = {"none": 0, "one": 1, "two": 2}
+
+
+@dataclass(frozen=True)
+class BrokenRule:
+    """A rule of the policy that a study breaks, and what would have to change."""
+
+    text: str
+    way_out: str
 
 
 class Policy(BaseModel):
@@ -53,6 +62,10 @@ class Policy(BaseModel):
         description="for a protocol, the institutions whose studies may run it; any, where it is not named",
     )
 
+    two_persons: bool = Field(
+        default=False, description="whether two persons have to approve a study, not one"
+    )
+
     digits: Digits = Field(
         default="earned",
         description="full: results of studies that wish it bear all digits; earned: those of designs that "
@@ -78,21 +91,33 @@ class Policy(BaseModel):
 
     def faults(self, study: Study) -> list[str]:
         """Why this policy does not admit a study, rule by rule; empty if it does."""
+        return [one.text for one in self.broken(study)]
+
+    def broken(self, study: Study) -> list[BrokenRule]:
+        """The rules that a study breaks, each with the way out; empty if this policy admits it."""
         found = []
         for analysis in study.analyses:
             for spec in specs_in(analysis.spec):
                 allowed = self.protocols.get(spec.protocol)
                 version = protocol(spec.protocol).version
+                where, rule = f"{analysis.name}: ", f"protocols.{spec.protocol}"
                 if allowed is None:
-                    found.append(f"{analysis.name}: protocol {spec.protocol!r} is not in this site's policy")
+                    text = f"protocol {spec.protocol!r} is not in this site's policy"
+                    found.append(BrokenRule(where + text, f"admit it: {rule} = {version}"))
                 elif allowed != version:
-                    found.append(f"{analysis.name}: {spec.protocol!r} is admitted in version {allowed} only")
+                    text = f"{spec.protocol!r} is admitted in version {allowed} only"
+                    found.append(BrokenRule(where + text, f"admit this version: {rule} = {version}"))
                 elif not self._is_from_admitted(study, spec.protocol):
-                    found.append(f"{analysis.name}: {spec.protocol!r} is admitted for other institutions")
+                    text = f"{spec.protocol!r} is admitted for other institutions"
+                    found.append(BrokenRule(where + text, f"add this one: institutions.{spec.protocol}"))
         if self.requester_needed and study.requester is None:
-            found.append("the study does not say who asks: name, institution and ethics vote (`requester`)")
+            text = "the study does not say who asks: name, institution and ethics vote (`requester`)"
+            found.append(BrokenRule(text, "the requester fills it in and submits the study anew"))
         if study.min_sites < self.min_sites:
-            found.append(f"the study may run over {study.min_sites} sites; this site needs {self.min_sites}")
+            text = f"the study may run over {study.min_sites} sites; this site needs {self.min_sites}"
+            found.append(
+                BrokenRule(text, f"the requester sets min_sites: {self.min_sites}, or this site asks less")
+            )
         return found
 
     def _is_from_admitted(self, study: Study, protocol: str) -> bool:
@@ -135,6 +160,7 @@ def write_policy(home: Path, policy: Policy) -> None:
         f'combinations = "{policy.combinations}"',
         f"plain_sums = {str(policy.plain_sums).lower()}",
         f"requester_needed = {str(policy.requester_needed).lower()}",
+        f"two_persons = {str(policy.two_persons).lower()}",
         f'digits = "{policy.digits}"',
         f'hold = "{policy.hold}"',
         "",

@@ -13,7 +13,13 @@ SETTINGS = "site.toml"
 
 
 class SiteConfig(BaseModel):
-    """The settings of one site; relative paths are relative to `home`."""
+    """The settings of one site; relative paths are relative to `home`.
+
+    Attributes:
+        web_port: the port on loopback of the pages; 0 serves none.
+        web_hosts: the names under which people reach the pages, behind the hospital's proxy.
+        load_folders: the folders from which a page may load files.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,6 +27,9 @@ class SiteConfig(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
     database: str = "sqlite:///cdm.sqlite"
     runtime_port: int = Field(default=9094, ge=1, le=65535)
+    web_port: int = Field(default=0, ge=0, le=65535)
+    web_hosts: tuple[str, ...] = ()
+    load_folders: tuple[Path, ...] = ()
     mapping: Profile = Profile()
     home: Path = Field(default=Path("."), exclude=True)
 

@@ -134,6 +134,15 @@ CREATE TABLE held_answer_look (
 );
 """
 
+# Where the policy needs two persons, what the first of them decided.
+_FIRST_APPROVALS = """
+CREATE TABLE first_approval (
+    hash TEXT PRIMARY KEY REFERENCES study (hash), decided_by TEXT NOT NULL, unix_user TEXT NOT NULL,
+    decided_at TEXT NOT NULL, expires_at TEXT NOT NULL, days INTEGER NOT NULL, max_runs INTEGER NOT NULL,
+    note TEXT NOT NULL
+);
+"""
+
 STEPS = (
     _FIRST,
     _UNIX_USERS,
@@ -144,6 +153,7 @@ STEPS = (
     _LATEST_TIME,
     _AUDITED_SETS,
     _HELD_ANSWERS,
+    _FIRST_APPROVALS,
 )
 
 

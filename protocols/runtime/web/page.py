@@ -95,6 +95,12 @@ class Page:
         return str(self.request.scope["path"])
 
     @property
+    def part(self) -> int:
+        """Which part of a long list was asked for."""
+        asked = self.request.query_params.get("part", "1")
+        return int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1
+
+    @property
     def needs_code(self) -> bool:
         """Whether a form of what needs a fresh second factor has to ask for it."""
         return time.time() - self.me.proved_at > FRESH_SECONDS

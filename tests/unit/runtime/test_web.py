@@ -10,7 +10,7 @@ import pytest
 
 from protocols.runtime.accounts.actions import ACTIONS
 from protocols.runtime.accounts.file import AccountFile
-from protocols.runtime.accounts.roles import CENTER_ROLES, Role
+from protocols.runtime.accounts.roles import CENTER_ROLES, SITE_ROLES, Role
 from protocols.runtime.action_socket import ActionServer, Served
 from protocols.runtime.web import charts, language, page, side
 
@@ -48,8 +48,26 @@ def test_every_word_of_the_pages_has_its_german(package: str) -> None:
     files = [*folder.glob("templates/*.html"), *folder.glob("[!_]*.py")]
     used = {next(filter(None, found)) for file in files for found in SAID.findall(file.read_text())}
     assert used - known.keys() == set()
+    for words in _words_of_roles(package):
+        assert words in known
     for english, words in german.items():
         assert sorted(re.findall(r"\{\w+\}", english)) == sorted(re.findall(r"\{\w+\}", words)), english
+
+
+def _words_of_roles(package: str) -> list[str]:
+    from server.web.side import center_side
+    from site_node.web import dossier
+    from site_node.web.side import site_side
+
+    made = {"server/web": center_side, "site_node/web": site_side}
+    if package not in made:
+        return []
+    one = made[package]("x")
+    words = [*one.roles.values(), *one.scopes.values()]
+    if package == "site_node/web":
+        tables = (dossier.DOMAINS, dossier.KINDS, dossier.TESTED, dossier.WINDOWS)
+        words += [word for table in tables for word in table.values()]
+    return words
 
 
 def test_a_language_is_chosen_or_the_first_that_the_browser_accepts() -> None:
@@ -108,9 +126,11 @@ def test_a_request_that_is_sent_twice_is_done_once(tmp_path: Path) -> None:
 
 def test_roles_of_a_side_are_those_that_an_account_can_have() -> None:
     from server.web.side import center_side
+    from site_node.web.side import site_side
 
-    assert center_side("x").roles.keys() == CENTER_ROLES
-    assert {one.role for one in center_side("x").menu} <= CENTER_ROLES | {Role.MEMBER}
+    for one, roles in ((center_side("x"), CENTER_ROLES), (site_side("x"), SITE_ROLES)):
+        assert one.roles.keys() == roles
+        assert {entry.role for entry in one.menu} <= roles | {Role.MEMBER}
 
 
 def test_every_shared_file_has_a_kind() -> None:

@@ -48,6 +48,8 @@ def test_every_unit_starts_a_process_that_is_known() -> None:
         "run": ("server.administration.processes", CENTER, "run"),
         "actions": ("server.administration.processes", CENTER, "actions"),
         "web": ("server.administration.processes", CENTER, "web"),
+        "site-actions": ("site_node.administration.processes", SITE, "actions"),
+        "site-web": ("site_node.administration.processes", SITE, "web"),
     }
 
 

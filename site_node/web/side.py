@@ -1,0 +1,23 @@
+"""What makes the pages of a site its own: its menu, and the roles that an account can have."""
+
+from protocols.runtime.accounts.roles import Role
+from protocols.runtime.web.side import Entry, Side
+
+MENU = (
+    Entry("Overview", "/", Role.READER),
+    Entry("Inbox", "/studies", Role.READER, group="Studies"),
+    Entry("Standing approvals", "/standing", Role.READER, group="Studies"),
+    Entry("Accounts", "/accounts", Role.ADMIN, group="Site"),
+)
+ROLES = {
+    Role.READER: "sees all pages and changes nothing",
+    Role.STEWARD: "loads, maps and looks after data",
+    Role.APPROVER: "decides about studies and the policy",
+    Role.CLINICIAN: "sees patients of this hospital",
+    Role.ADMIN: "looks after accounts",
+}
+
+
+def site_side(name: str) -> Side:
+    """The pages of the site of that name."""
+    return Side(name, "site", "site_node.web", MENU, ROLES, {"read": "read pages"}, f"__Host-{name}")
