@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from typing import Any
 
 from cdm.etl.doubts import DOUBTS
 from cdm.etl.fhir.words.plain_references import result_name
@@ -44,12 +45,23 @@ class Context:
         self.today = today or datetime.now(UTC).date()
         self._identity = identity
         self._vocabulary = vocabulary
+        self.coded: dict[tuple[str, str], Any] = {}  # what the FHIR mappers make of a code
         self._persons: dict[str, int] = {}
+        self._visits: dict[str, int] = {}
         self._concepts: dict[tuple[str, str], Resolution] = {}
 
     def row_id(self, record_id: str, table: str, part: str = "") -> int:
         """The key of a row of this source; `record_id` is `Kind/id`, also of a record not yet seen."""
         return self._identity.row_id(self.source, record_id, table, part)
+
+    def visit_occurrence_id(self, encounter_id: str) -> int:
+        """The key of the visit of an Encounter of this source, there already or not."""
+        found = self._visits.get(encounter_id)
+        if found is None:
+            if len(self._visits) >= REMEMBERED:
+                self._visits.clear()
+            found = self._visits[encounter_id] = self.row_id(f"Encounter/{encounter_id}", "visit_occurrence")
+        return found
 
     def person_id(self, patient_id: str) -> int:
         """The person_id of a patient id of this source: FHIR Patient.id, DICOM PatientID, a barcode."""
@@ -113,6 +125,7 @@ class Context:
             _require_name(system or "-", "a code system")
             if len(self._concepts) >= REMEMBERED:
                 self._concepts.clear()
+                self.coded.clear()
             known = self._concepts[system, code] = self._vocabulary.resolve(system, code)
         return known
 

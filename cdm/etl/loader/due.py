@@ -4,7 +4,7 @@ They are noted in the transaction that changes the rows, and forgotten in the on
 from them. So a load that was killed leaves nobody out, and one record costs what its own people have.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -53,16 +53,23 @@ DAYS = {table.name: (day,) for table, day in EVENTS} | {
 FEW_PEOPLE = 1_000  # up to so many it is not asked whether everybody at once is cheaper
 
 
-def due_by(table: str, values: Mapping[str, Any], latest: date) -> Iterator[tuple[int, date]]:
-    """For whom something follows from a row of `OF_PEOPLE`: at once, and again on a day that is to come."""
-    person_id = values["person_id"]
-    yield person_id, AT_ONCE
-    for name in DAYS.get(table, ()):
-        day = values.get(name)
-        if isinstance(day, datetime):
-            day = day.date()
-        if isinstance(day, date) and day > latest:
-            yield person_id, day
+def due_by(table: str, rows: Iterable[Mapping[str, Any]], latest: date) -> Due:
+    """For whom something follows from rows of a table: at once, and again on a day that is to come."""
+    if table not in OF_PEOPLE:
+        return set()
+    due: Due = set()
+    names = DAYS.get(table, ())
+    for values in rows:
+        due.add((values["person_id"], AT_ONCE))
+        for name in names:
+            day = values.get(name)
+            if isinstance(day, date) and (later := _day(day)) > latest:
+                due.add((values["person_id"], later))
+    return due
+
+
+def _day(day: date) -> date:
+    return day.date() if isinstance(day, datetime) else day
 
 
 def mark_due(connection: Connection, due: Due) -> None:

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cdm.database import CHUNK, chunks, delete_rows, upsert, writing
+from cdm.database import CHUNK, chunks, delete_rows, upsert, upsert_cells, writing
 from cdm.etl.fhir.words.dates import instant
 from cdm.etl.identity import Identity
-from cdm.etl.loader.due import KEYS, OF_PEOPLE, Due, due_by, latest_day, mark_due, people_of
+from cdm.etl.loader.due import KEYS, Due, due_by, latest_day, mark_due, people_of
 from cdm.etl.loader.kept_resources import Place, Stored, read_bodies, write_block
 from cdm.etl.loader.quarantine import Quarantine, Rejected
 from cdm.etl.record import Row, SourceRecord, Unmappable
@@ -32,6 +32,9 @@ from cdm.schema import (
 # What several records may tell of, a person or a series: the row is that of the first of them, in an order
 # that does not hang on which of them arrived first.
 SHARED = {"person", "death", "procedure_occurrence", "image_occurrence", "image_acquisition"}
+
+
+BLOCK = 1_000  # records kept in one block
 
 
 class Told(NamedTuple):
@@ -158,7 +161,7 @@ class Store:
             mark_due(connection, due)
             self._name(connection, changes)
             self._keep(connection, changes)
-            upsert(connection, source_record, map(self._record_row, changes))
+            upsert_cells(connection, source_record, map(self._record_row, changes))
             self._quarantine.write(connection, rejected)
             _note_merges(connection, changes)
             upsert(connection, person_link, itertools.starmap(_link, persons.items()))
@@ -185,63 +188,61 @@ class Store:
     def _insert(self, connection: Connection, changes: list[Change], due: Due) -> None:
         rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         shared: defaultdict[str, list[Told]] = defaultdict(list)
-        owners: list[dict[str, Any]] = []
+        owners: list[tuple[object, ...]] = []
         for change in changes:
             for table, values, precision, fallback in change.rows:
                 row_id = values[KEYS[table]]
-                if table in OF_PEOPLE:
-                    due.update(due_by(table, values, self._latest))
                 if table in SHARED:
                     shared[table].append(Told(row_id, (fallback, change.key), values))
                 else:
                     rows[table].append(values)
-                owner = {"source_record_id": change.key, "table_name": table, "row_id": row_id}
-                known = {"date_precision": None if precision == "day" else precision, "fallback": fallback}
-                owners.append({**owner, **known})
+                owners.append(
+                    (change.key, table, row_id, None if precision == "day" else precision, fallback)
+                )
+        for table, ready in rows.items():
+            due |= due_by(table, ready, self._latest)
         for table, told in shared.items():
-            rows[table] = _first_told(connection, table, told)
+            due |= due_by(table, (one.values for one in told), self._latest)
             due |= people_of(connection, table, {one.row_id for one in told})
+            rows[table] = _first_told(connection, table, told)
         for table, ready in rows.items():
             upsert(connection, metadata.tables[table], ready)
-        upsert(connection, source_row, owners)
+        upsert_cells(connection, source_row, owners)
         needs = [(change.key, needed) for change in changes for needed in change.needs]
         self._any_needs = self._any_needs or bool(needs)
         upsert(connection, record_doubt, _doubt_rows(changes))
-        rows_of_needs = ({"source_record_id": key, "needed_id": needed} for key, needed in needs)
-        upsert(connection, source_need, rows_of_needs)
+        upsert_cells(connection, source_need, needs)
 
     def _name(self, connection: Connection, changes: list[Change]) -> None:
         """Keep the names of what is new, in place of those that it had."""
         new = [change for change in changes if change.is_new]
         delete_rows(connection, source_name, (change.key for change in new if change.known))
-        rows = ({"source_record_id": one.key, "name_key": name} for one in new for name in one.names)
-        upsert(connection, source_name, rows)
+        upsert_cells(connection, source_name, ((one.key, name) for one in new for name in one.names))
 
     def _keep(self, connection: Connection, changes: list[Change]) -> None:
-        """Keep the bodies of new contents as one block."""
-        new = [change for change in changes if change.content]
-        self._block_id += 1
-        write_block(connection, self._block_id, [change.content for change in new])
-        for line, change in enumerate(new):
-            change.place = Place(self._block_id, line)
+        """Keep the bodies of new contents in small blocks: one is read and written as a whole."""
+        for block in chunks((change for change in changes if change.content), BLOCK):
+            self._block_id += 1
+            write_block(connection, self._block_id, [change.content for change in block])
+            for line, change in enumerate(block):
+                change.place = Place(self._block_id, line)
 
-    def _record_row(self, change: Change) -> dict[str, Any]:
+    def _record_row(self, change: Change) -> tuple[object, ...]:
+        """The cells of source_record."""
         meta = change.record.body.get("meta")
         version = meta.get("versionId") if isinstance(meta, dict) else None
-        place = change.place
-        return {
-            "source_record_id": change.key,
-            "source": change.source,
-            "kind": change.record.kind,
-            "record_id": change.record.record_id,
-            "version_id": version[:64] if isinstance(version, str) else None,
-            "last_updated": last_updated(change.record),
-            "content_hash": change.content_hash,
-            "run_id": self._run_id,
-            "deleted": change.record.deleted,
-            "source_body_id": place.source_body_id if place else None,
-            "body_line": place.line if place else None,
-        }
+        return (
+            change.key,
+            change.source,
+            change.record.kind,
+            change.record.record_id,
+            version[:64] if isinstance(version, str) else None,
+            last_updated(change.record),
+            change.content_hash,
+            self._run_id,
+            change.record.deleted,
+            *(change.place or (None, None)),
+        )
 
 
 def _blocks_of(connection: Connection, keys: Iterable[int]) -> set[int]:

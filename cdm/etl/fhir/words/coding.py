@@ -68,11 +68,19 @@ def coded_text(text: str, context: Context) -> Coded:
 def coded_value(coding: dict[str, Any], context: Context) -> Coded:
     """The concepts of one Coding."""
     system = coding.get("system") or ""
-    code = normal_code(vocabulary_id_of(system), coding["code"])
-    return _from_resolution(system, code, context.resolve(system, code))
+    code = _normal(system, coding["code"])
+    found = context.resolve(system, code)
+    known = context.coded.get((system, code))
+    if known is None:
+        known = context.coded[system, code] = _from_resolution(system, code, found)
+    return known
 
 
 @lru_cache(maxsize=65536)
+def _normal(system: str, code: str) -> str:
+    return normal_code(vocabulary_id_of(system), code)
+
+
 def _from_resolution(system: str, code: str, found: Resolution) -> Coded:
     """What the vocabulary says of a code, told apart into what to write and what value it implies."""
     standard = tuple(concept for concept in found.standard if not concept.is_value)
@@ -100,7 +108,7 @@ def _preferred(codings: list[dict[str, Any]], context: Context) -> dict[str, Any
 
 def _looked_up(coding: dict[str, Any], context: Context) -> Resolution:
     system = coding.get("system") or ""
-    return context.lookup(system, normal_code(vocabulary_id_of(system), coding["code"]))
+    return context.lookup(system, _normal(system, coding["code"]))
 
 
 def _own_concept_id(resolution: Resolution) -> int:
@@ -109,8 +117,11 @@ def _own_concept_id(resolution: Resolution) -> int:
 
 def has_code(concept: Any, system: str, *codes: str) -> bool:
     """Whether a CodeableConcept carries one of the codes of a system."""
-    codings = concept.get("coding") or () if isinstance(concept, dict) else ()
-    return any(coding.get("system") == system and coding.get("code") in codes for coding in codings)
+    if isinstance(concept, dict):
+        for coding in concept.get("coding") or ():
+            if coding.get("code") in codes and coding.get("system") == system:
+                return True
+    return False
 
 
 def codes_of(concept: object) -> list[str]:

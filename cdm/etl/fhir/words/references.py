@@ -10,6 +10,7 @@ from cdm.etl.record import Body, Excluded, Unmappable
 CODE = re.compile(r"[a-z][a-z-]{0,29}")
 # DSTU2 and STU3 have the negation beside the status; R4 has a status for it.
 NOT_DONE = ("notPerformed", "notDone", "wasNotGiven", "notGiven", "wasNotTaken")
+MODIFIERS = frozenset(("modifierExtension", "implicitRules", *NOT_DONE))
 
 
 def require_status(status: object, realized: Container[object], element: str = "status") -> None:
@@ -65,7 +66,7 @@ def visit_occurrence_id(resource: Body, context: Context, *elements: str) -> int
     for element in elements or ("encounter", "context"):  # the latter is STU3's
         encounter_id = referenced_id(resource.get(element), "Encounter")
         if encounter_id:
-            return context.row_id(f"Encounter/{encounter_id}", "visit_occurrence")
+            return context.visit_occurrence_id(encounter_id)
     return None
 
 
@@ -97,6 +98,8 @@ def refuse_modifiers(resource: Body) -> None:
         Unmappable: the resource has a modifier extension, of which we know none.
         Excluded: DSTU2 or STU3 says, beside a status such as `completed`, that it did not happen.
     """
+    if MODIFIERS.isdisjoint(resource):  # nearly all of them
+        return
     if resource.get("modifierExtension") or resource.get("implicitRules"):
         raise Unmappable(
             "modifier-extension", "a modifier that this ETL does not know may change its meaning"
