@@ -116,6 +116,10 @@ SPELLINGS = {
     },
     **{"°C": "Cel", "degC": "Cel", "°F": "[degF]", "degF": "[degF]", "mmHg": "mm[Hg]", "mm Hg": "mm[Hg]"},
     **{"cc": "cm3", "mcg": "ug", "IU/L": "[iU]/L", "IU/mL": "[iU]/mL", "mIU/L": "m[iU]/L", "kgs": "kg"},
+    **dict.fromkeys(("Kg", "KG", "Kgs", "KGS", "kilogram", "kilograms"), "kg"),
+    **dict.fromkeys(("gram", "grams", "gm", "gms"), "g"),
+    **dict.fromkeys(("pound", "pounds", "LB", "LBS", "Lbs", "lb_av"), "[lb_av]"),
+    **dict.fromkeys(("ounce", "ounces"), "[oz_av]"),
     **{"years": "a", "year": "a", "months": "mo", "weeks": "wk", "days": "d", "hours": "h"},
 }
 TOKEN = re.compile(r"\{[^{}]*\}|[()./]|(?:\[[^\[\]]+\]|[^\[\](){}./\s])+")

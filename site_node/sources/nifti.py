@@ -32,6 +32,7 @@ UNITS_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # of space by the header's cod
 FIRST_VOXEL = 352  # bytes: nearer to the beginning lies the header itself
 MAX_LABELS = 1000
 OFF_LABEL = 1e-4  # from a whole number: so far may a label be by its scaling or by rounding
+HALF_TURN = 1e-7  # of a quaternion's first part squared: below, it is one of half a turn
 SKEW = 1e-3  # cosine between two axes from which a grid is not orthogonal
 
 
@@ -174,7 +175,10 @@ def _affine(header: np.void) -> NDArray[np.float64]:
     affine[:3, :3] = np.diag(np.abs(sizes[1:4]))
     if header["qform_code"] > 0:
         b, c, d = header["quatern"].astype(np.float64)
-        a = np.sqrt(max(1 - b * b - c * c - d * d, 0.0))
+        rest = 1 - b * b - c * c - d * d
+        if rest < HALF_TURN:  # what is left is rounding (nifti1_io.c, nifti_quatern_to_mat44)
+            rest, (b, c, d) = 0.0, np.array([b, c, d]) / np.sqrt(b * b + c * c + d * d)
+        a = np.sqrt(rest)
         rotation = np.array(
             [
                 [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],

@@ -74,6 +74,7 @@ class Loading:
         self._bodies: dict[int, Body | None] = {}
         self._called: defaultdict[int, list[Called]] = defaultdict(list)
         self._named: dict[int, Called | None] = {}
+        self._new_keys: set[int] = set()  # of the batch, those whose content is new
         self._needs: set[int] = set()
 
     def take(self, batch: Iterable[SourceRecord | Unreadable]) -> None:
@@ -151,6 +152,7 @@ class Loading:
         for key in self._bodies.keys() & self._batch.keys():
             del self._bodies[key]
         self._named, self._called = {}, defaultdict(list)
+        self._new_keys = {one.key for one in candidates if one.place is None}
         for one in candidates:
             for name in one.names:
                 self._called[name].append((one.key, f"{one.record.kind}/{one.record.record_id}"))
@@ -238,7 +240,8 @@ class Loading:
         key = self._name_key(source, name)
         self._needs.add(key)
         if key not in self._named:
-            before = (one for one in self.store.named(key) if one[0] not in self._batch)
+            # The kept content of a record has no identifiers: one mapped anew has the names that it had.
+            before = (one for one in self.store.named(key) if one[0] not in self._new_keys)
             self._named[key] = min((*self._called.get(key, ()), *before), default=None)
         found = self._named[key]
         return found[1] if found else None

@@ -89,7 +89,10 @@ def _from_resolution(system: str, code: str, found: Resolution) -> Coded:
 
 
 def _preferred(codings: list[dict[str, Any]], context: Context) -> dict[str, Any]:
-    """The coding that counts: chosen by a user, mapped, not a parent of another of its system, first."""
+    """The coding that counts: chosen by a user, mapped, not a parent of another of its system, first.
+
+    Where no coding is mapped, one of a known vocabulary counts before a hospital's own: studies name those.
+    """
     if len(codings) == 1:
         return codings[0]
     codings = [coding for coding in codings if coding.get("userSelected")] or codings
@@ -103,7 +106,14 @@ def _preferred(codings: list[dict[str, Any]], context: Context) -> dict[str, Any
             parent for ids in systems.values() if len(ids) > 1 for parent in context.parents(frozenset(ids))
         }
         mapped = [one for one in mapped if _own_concept_id(one[1]) not in parents] or mapped
-    return mapped[0][0] if mapped else codings[0]
+    if mapped:
+        return mapped[0][0]
+    return next((one for one in codings if not _is_local(one)), codings[0])
+
+
+def _is_local(coding: dict[str, Any]) -> bool:
+    system = coding.get("system")
+    return not system or vocabulary_id_of(system).startswith(LOCAL)
 
 
 def _looked_up(coding: dict[str, Any], context: Context) -> Resolution:

@@ -7,6 +7,8 @@ from cdm.etl.fhir.words.coding import SOURCE_VALUE_LENGTH, coded, coded_text, co
 from cdm.etl.fhir.words.free_text import kept_text
 from cdm.etl.omop_concepts import NO, NO_CONCEPT, OPERATOR, YES
 from cdm.etl.record import Body, Unmappable
+from cdm.vocabulary.names import vocabulary_id_of
+from cdm.vocabulary.ucum import parse
 
 UCUM = "http://unitsofmeasure.org"
 # value[x] of R4, and of R5 what a lenient reader still understands
@@ -74,8 +76,6 @@ def _quantity(quantity: Body, context: Context, is_measurement: bool) -> dict[st
     if quantity.get("comparator"):
         context.doubt("comparator")
         columns |= _bound(quantity, is_measurement)
-    if quantity.get("value") is not None and not code:
-        context.doubt("unit-unknown" if unit else "unit-missing")
     if code:
         known = coded_value({"system": quantity.get("system") or UCUM, "code": code}, context)
         columns["unit_concept_id"] = known.concept_id
@@ -83,9 +83,22 @@ def _quantity(quantity: Body, context: Context, is_measurement: bool) -> dict[st
             columns["unit_source_concept_id"] = known.source_concept_id
     elif unit:
         columns["unit_concept_id"] = NO_CONCEPT
-    if code or unit:
-        columns["unit_source_value"] = str(code or unit)[:SOURCE_VALUE_LENGTH]
+    written = _unit(quantity)
+    if written:
+        columns["unit_source_value"] = written[:SOURCE_VALUE_LENGTH]
+    if quantity.get("value") is not None:
+        if not written:
+            context.doubt("unit-missing")
+        elif not columns["unit_concept_id"] and parse(written) is None:
+            context.doubt("unit-unknown")
     return columns
+
+
+def _unit(quantity: Body) -> str:
+    """The unit in UCUM: its code there; of a code of another system the unit in words, if UCUM knows it."""
+    code, unit = str(quantity.get("code") or ""), str(quantity.get("unit") or "")
+    is_ucum = vocabulary_id_of(quantity.get("system") or UCUM) == "UCUM"
+    return unit if not code or (not is_ucum and unit and parse(unit)) else code
 
 
 def _bound(quantity: Body, is_measurement: bool) -> dict[str, Any]:
