@@ -6,6 +6,7 @@ CATALOGUE is the closed list of analyses: name -> module and class. A site can r
 CATALOGUE = {
     "associate": "protocols.genomics.associate:Associate",
     "attrition": "protocols.describe.attrition:Attrition",
+    "availability": "protocols.describe.availability:Availability",
     "boosting": "protocols.learning.boosting:Boosting",
     "cca": "protocols.components.cca:Cca",
     "combat": "protocols.preparation.combat:Combat",

@@ -1,28 +1,35 @@
 """Shadowgraph for notebooks: `import shadowgraph as sg`.
 
-    net = sg.connect("https://hub.example.org", token="sg_…")
-    run = net.submit("study.yaml")
-    result = run.wait()
-    result["survival"].frame()
+    net = sg.connect("https://hub.example.org", token="sg_…")     # a consortium, over HTTPS
+    net = sg.dummy()                                              # the same calls: hospitals of dummy people
+    net = sg.local({"oslo": a, "bergen": b, "tromso": c})         # the same calls: frames of one's own
 
-    sg.local({"oslo": frame1, "bergen": frame2, "tromso": frame3}).run("study.yaml")["survival"].summary()
+    glioma = sg.cohort("condition:ICD10CM:C71%").adults().tested("IDH1")
+    variables = {"age": sg.age(), "idh1": sg.gene("IDH1"), "os": sg.survival("overall")}
+    study = sg.study("idh1", cohort=glioma, variables=variables).cox("survival", "os", ["age", "idh1"])
+    net.submit(study).wait()["survival"].summary()
 
-Nothing of the network is loaded before it is asked for.
+`sg.age`, `sg.gene`, `sg.radiomic`, … make variables, one function for each kind. Nothing of the network is
+loaded before it is asked for.
 """
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from protocols.core.study import Study
-    from server.client.local import LocalNetwork
+    from protocols.core.study import Requester, Study
+    from server.client.builders import Cohort, StudyBuilder
+    from server.client.in_process import InProcess
     from server.client.network import Network
+    from server.client.twins import AsyncNetwork
 
-__all__ = ["connect", "local", "read", "token"]
+__all__ = [
+    *("atlas", "cohort", "connect", "connect_async", "dummy", "local", "read", "requester", "study", "token"),
+]
 
 TOKEN = "SHADOWGRAPH_TOKEN"
 
@@ -47,6 +54,17 @@ def connect(address: str, token: str = "", *, root_certificate: str | None = Non
     return Network(api)
 
 
+def connect_async(address: str, token: str = "", *, root_certificate: str | None = None) -> "AsyncNetwork":
+    """The same consortium, whose calls are awaited.
+
+    Raises:
+        NotAllowedError: not-signed-in. UnreachableError: nothing answers there.
+    """
+    from server.client.twins import AsyncNetwork
+
+    return AsyncNetwork(connect(address, token, root_certificate=root_certificate))
+
+
 def token(
     address: str, account: str, password: str, code: str, *, title: str = "notebook", days: float = 90
 ) -> str:
@@ -67,14 +85,24 @@ def token(
 
 def local(
     frames: "Mapping[str, pd.DataFrame]", blocks: "Mapping[str, Mapping[str, pd.DataFrame]] | None" = None
-) -> "LocalNetwork":
+) -> "InProcess":
     """Data frames of one's own as sites: the same study file, gate and floors on, in this process.
 
     `blocks` are frames of thousands of genes or features, by site and by the block's name in the study.
     """
-    from server.client.local import local as sites_of
+    from server.client.in_process import local as sites_of
 
     return sites_of(frames, blocks)
+
+
+def dummy(sites: int = 3, *, people: int = 200, seed: int = 1) -> "InProcess":
+    """Hospitals of dummy people, drawn for each study so that they meet its cohort; gate and floors on.
+
+    What fails here fails in hospitals for the same reason; the numbers themselves mean nothing.
+    """
+    from server.client.in_process import dummy as hospitals
+
+    return hospitals(sites, people=people, seed=seed)
 
 
 def read(path: str | Path) -> "Study":
@@ -86,3 +114,58 @@ def read(path: str | Path) -> "Study":
     from protocols.core.study import read_study
 
     return read_study(Path(path))
+
+
+def cohort(concept: str, *, pick: str = "first") -> "Cohort":
+    """People with a record of DOMAIN:VOCABULARY:CODE; its methods add rules.
+
+    Raises:
+        InputError: it is not of this form.
+    """
+    from server.client.builders import cohort as built
+
+    return built(concept, pick=pick)
+
+
+def atlas(path: str | Path) -> "Cohort":
+    """The cohort of a JSON file as ATLAS exports it.
+
+    Raises:
+        InputError: there is no such file, or it is not such a cohort.
+    """
+    from server.client.builders import atlas as built
+
+    return built(path)
+
+
+def study(name: str, **content: Any) -> "StudyBuilder":
+    """A study under way, from `cohort`, `variables`, `purpose` and `requester`; methods add analyses.
+
+    Raises:
+        InputError: an analysis does not fit the study.
+    """
+    from server.client.builders import study as built
+
+    return built(name, **content)
+
+
+def requester(name: str, institution: str, ethics: str, funding: str = "") -> "Requester":
+    """Who asks: the person who answers for the study, where they work, under which vote, and who pays."""
+    from protocols.core.study import Requester
+
+    return Requester(name=name, institution=institution, ethics=ethics, funding=funding)
+
+
+def __getattr__(kind: str) -> Any:
+    """The function that makes variables of a kind: `sg.gene("IDH1")`."""
+    if kind.startswith("_"):
+        raise AttributeError(kind)
+    from server.client.builders import variable
+
+    return variable(kind)
+
+
+def __dir__() -> list[str]:
+    from protocols.core.variables import KINDS
+
+    return [*__all__, *KINDS]

@@ -5,7 +5,9 @@ names alone. `tests/unit/table/test_blocks.py` compares both.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, get_args
 
 FamilyName = Literal[
     "morphology",
@@ -235,3 +237,22 @@ FAMILIES: Mapping[FamilyName, tuple[str, ...]] = {
         "ngl_dc_energy",
     ),
 }
+
+
+@lru_cache(maxsize=1)
+def feature_names() -> frozenset[str]:
+    """All that a study may call a feature, in lower case: its tag, IBSI's code and IBSI's name."""
+    lines = Path(__file__).with_name("ibsi_features.tsv").read_text().splitlines()
+    return frozenset(name.casefold() for line in lines for name in line.split("\t") if name)
+
+
+def is_feature(name: str) -> bool:
+    """Whether a feature is called so, with or without how its matrices were aggregated.
+
+    >>> is_feature("TU9B"), is_feature("cm_contrast_3D_avg"), is_feature("XXXX")
+    (True, True, False)
+    """
+    endings = {f"_{one}".casefold() for one in (*get_args(Aggregation), "2D", "2.5D", "3D")}
+    word = name.casefold()
+    stems = {word, *(word.removesuffix(ending) for ending in endings)}
+    return not stems.isdisjoint(feature_names())

@@ -1,11 +1,15 @@
 """What an analyst writes of one analysis, and what stands inside it."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from protocols.core.table import EVERYBODY, AnalysisTable, Mask, Rows
+
+WantedKind = Literal["survival", "label", "any"]
+"""What a variable has to be that is not a number: a survival variable, a label, or whichever of them."""
 
 
 class Spec(BaseModel):
@@ -18,6 +22,10 @@ class Spec(BaseModel):
     def variables(self) -> tuple[str, ...]:
         """The study variables that this analysis reads, outcomes by their variable's name."""
         raise NotImplementedError
+
+    def wanted(self) -> Mapping[str, WantedKind]:
+        """The variables that need not be numbers: a survival outcome, a batch that is a label."""
+        return {}
 
     def stands_on(self) -> tuple[str, ...]:
         """The variables of which enough people must differ from the rest, before anything else is asked.

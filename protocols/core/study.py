@@ -238,7 +238,7 @@ def parse_study(data: bytes) -> Study:
         content = json.loads(data)
     except (ValueError, RecursionError):
         raise InputError(Code.INVALID_STUDY, "the study is not JSON") from None
-    return _validated(content)
+    return valid_study(content)
 
 
 def study_of_text(text: str) -> Study:
@@ -253,7 +253,7 @@ def study_of_text(text: str) -> Study:
         raise InputError(
             Code.INVALID_STUDY, "cohort.circe names a file", "put what ATLAS exported there itself"
         )
-    return _validated(content)
+    return valid_study(content)
 
 
 def loaded_text(text: str) -> Any:
@@ -285,7 +285,12 @@ def _loaded(data: bytes, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any
         raise InputError(Code.INVALID_STUDY, f"the study is neither YAML nor JSON: {error}") from None
 
 
-def _validated(content: Any) -> Study:
+def valid_study(content: Any) -> Study:
+    """The study of plain data, as YAML or JSON hold it.
+
+    Raises:
+        InputError: it is not a valid study; the text says where, and why.
+    """
     try:
         return Study.model_validate(content)
     except ValidationError as error:
@@ -317,7 +322,7 @@ def read_study(path: Path) -> Study:
     blocks = content.get("blocks") if isinstance(content, dict) else None
     if isinstance(blocks, dict):
         content = {**content, "blocks": with_lists(blocks, path.parent)}
-    return _validated(content)
+    return valid_study(content)
 
 
 def read_circe(path: Path) -> object:

@@ -26,6 +26,7 @@ from protocols.core.errors import Code, SiteError, SpecError, StudyError
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import ColumnTransform, Transforms
 from protocols.core.site_step import NEVER
+from protocols.core.spec import WantedKind
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
@@ -96,6 +97,9 @@ class CombatSpec(Transforms):
         if (self.reference_batch is None) != (self.batch is None or self.reference_site is None):
             raise ValueError("`reference_batch`, `batch` and `reference_site` must be given together")
         return self
+
+    def wanted(self) -> Mapping[str, WantedKind]:
+        return {self.batch: "label"} if self.batch else {}
 
     def variables(self) -> tuple[str, ...]:
         return (*listed_in(self.features), *self.covariates, *([self.batch] if self.batch else []))

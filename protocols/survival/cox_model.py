@@ -1,6 +1,6 @@
 """What is asked of a Cox model, and what is found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,7 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays
 from protocols.core.roles import Applicable, Estimates, PredictsSurvival, Role
+from protocols.core.spec import WantedKind
 from protocols.core.table import Floats
 from protocols.core.variables import Name
 from protocols.estimation.newton import Point
@@ -77,6 +78,9 @@ class CoxSpec(PredictsSurvival, Estimates):
         if self.penalty and (self.is_robust() or self.proportional_hazards):
             raise ValueError("a penalized fit has no robust standard errors and no test of its hazards")
         return self
+
+    def wanted(self) -> Mapping[str, WantedKind]:
+        return {**dict.fromkeys(self.strata, "any"), self.outcome: "survival"}
 
     def variables(self) -> tuple[str, ...]:
         others = (self.entry, self.weight, self.cluster)

@@ -20,7 +20,7 @@ from protocols.core.disclosure import Count
 from protocols.core.errors import Code, SpecError, StudyError
 from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
-from protocols.core.spec import by_group
+from protocols.core.spec import WantedKind, by_group
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.results.survival_figures import survival_panel
@@ -67,6 +67,9 @@ class KaplanMeierSpec(Spec):
         if not all(0 < share < 1 for share in value):
             raise ValueError("quantiles lie between 0 and 1")
         return value
+
+    def wanted(self) -> Mapping[str, WantedKind]:
+        return {self.outcome: "survival"}
 
     def variables(self) -> tuple[str, ...]:
         return (self.outcome, *((self.by,) if self.by else ()), *((self.entry,) if self.entry else ()))

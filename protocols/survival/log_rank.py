@@ -8,7 +8,7 @@ Reference: Mantel, Cancer Chemother Rep 50 (1966) 163; Harrington & Fleming, Bio
 `survdiff(..., rho)` and `survdiff(... + strata(site))`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +22,7 @@ from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.site_step import Times
-from protocols.core.spec import by_group
+from protocols.core.spec import WantedKind, by_group
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
@@ -61,6 +61,9 @@ class LogRankSpec(Spec):
         if self.strata and self.stratify == "none":
             raise ValueError("`strata` needs `stratify: site`")
         return self
+
+    def wanted(self) -> Mapping[str, WantedKind]:
+        return {**dict.fromkeys(self.strata, "any"), self.outcome: "survival"}
 
     def variables(self) -> tuple[str, ...]:
         return (self.outcome, self.by, *self.strata, *((self.entry,) if self.entry else ()))

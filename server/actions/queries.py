@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from protocols.core.errors import Code, StudyError
+from protocols.describe.query import query_study
 from server.actions import runs
 from server.actions.studies import SubmittedStudy
-from server.coordination.query_study import query_study
 from server.coordination.submission import submit_query
 from server.home.config import load
 

@@ -3,17 +3,19 @@
 import importlib.resources
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from protocols.core.errors import Code, InputError
+from protocols.core.feasibility import Doubt, doubts
 from protocols.core.study import Study, read_study
 from protocols.runtime.accounts.machine import unix_user
 from server.coordination import signing, submission
 from server.coordination.replay import recompute
-from server.home.config import load
+from server.home.config import SETTINGS, load
+from server.home.policies import Policies
 from server.home.store import Store
 from server.home.submissions import Entry, State, Submission
 
@@ -28,7 +30,11 @@ class WrittenFile:
 
 @dataclass(frozen=True)
 class CheckedStudy:
-    """A valid study file, and what would leave each site, in words; `blocks` have so many names each."""
+    """A valid study file, and what would leave each site, in words; `blocks` have so many names each.
+
+    `doubts` are what in it could not work, or that nobody knows; `refusals` are why sites would refuse it, by
+    what they said last that their policies admit.
+    """
 
     name: str
     title: str
@@ -37,16 +43,18 @@ class CheckedStudy:
     blocks: Mapping[str, int]
     min_sites: int
     would_leave: tuple[str, ...]
+    doubts: tuple[Doubt, ...] = ()
+    refusals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     schema_version: int = 1
 
     @classmethod
-    def of(cls, study: Study) -> "CheckedStudy":
-        """What a study asks."""
+    def of(cls, study: Study, home: Path | None = None) -> "CheckedStudy":
+        """What a study asks; with a center, also which of its sites would refuse it."""
         names = {name: block.on.size for name, block in study.blocks.items()}
         leaves = tuple(study.describe())
-        return cls(
-            study.name, study.title, study.hash(), len(study.variables), names, study.min_sites, leaves
-        )
+        content = study.name, study.title, study.hash(), len(study.variables), names, study.min_sites
+        refusals = {} if home is None else Policies(home).refusals(study)
+        return cls(*content, leaves, doubts(study), refusals)
 
 
 @dataclass(frozen=True)
@@ -93,11 +101,15 @@ class StudyList:
 
 @dataclass(frozen=True)
 class SiteStanding:
-    """How a site stands to a study, as it said last."""
+    """How a site stands to a study, as it said last.
+
+    `why` is what its published policy does not admit, where it refused by that.
+    """
 
     site: str
     state: str
     code: Code | None
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,13 +168,17 @@ def example(out: Path) -> WrittenFile:
     return WrittenFile(out)
 
 
-def validate(file: Path) -> CheckedStudy:
+def validate(file: Path, home: Path | None = None) -> CheckedStudy:
     """What a study file asks, once it has been checked. Nothing is sent.
+
+    Args:
+        home: the center's folder, where there is one: then also which sites would refuse the study.
 
     Raises:
         InputError: the file is not a valid study.
     """
-    return CheckedStudy.of(read_study(file))
+    is_center = home is not None and (home / SETTINGS).is_file()
+    return CheckedStudy.of(read_study(file), home if is_center else None)
 
 
 def sign(home: Path, file: Path, out: Path | None = None) -> SignedStudy:
@@ -206,7 +222,7 @@ def shown(home: Path, reference: str, *, with_results: bool = True) -> StudyView
     one = store.submission(reference)
     results = json.loads(one.outcome)["results"] if one.outcome is not None else {}
     failures = {name: found["failure"] for name, found in results.items() if "failure" in found}
-    standing = sorted(store.standing(one.run).items())
+    standing = _standing(home, store, one)
     return StudyView(
         name=one.name,
         title=one.title,
@@ -214,12 +230,33 @@ def shown(home: Path, reference: str, *, with_results: bool = True) -> StudyView
         run=one.run,
         hash=one.study,
         rounds=len(store.memory(one.run)),
-        sites=tuple(SiteStanding(site, state, code) for site, (state, code) in standing),
+        sites=standing,
         code=one.code,
         why=one.text,
         failed=tuple(FailedAnalysis(name, why["code"], why["text"]) for name, why in failures.items()),
         results=results if with_results and results else None,
     )
+
+
+def begin(home: Path, reference: str, *, by: str = "") -> SubmittedStudy:
+    """A study that waits for no further approval: it begins with the sites that have approved.
+
+    Raises:
+        InputError: it has begun or ended, or fewer sites have approved than it needs.
+    """
+    load(home)
+    store = Store(home)
+    one = store.submission(reference)
+    if one.roster is not None or not store.is_open(one.run):
+        raise InputError(Code.INVALID_INPUT, f"run {one.run} does not wait for approvals: it is {one.state}")
+    study = signing.read_signed(home, one.sealed)
+    approved = [site for site, (state, _) in store.standing(one.run).items() if state == "approved"]
+    if len(approved) < study.min_sites:
+        text = f"{len(approved)} sites have approved, the study needs {study.min_sites}"
+        raise InputError(Code.TOO_FEW_SITES, text, "wait, or withdraw it and ask for fewer sites")
+    store.hasten(one.run)
+    store.note(one.run, "waits for no further site", by or unix_user())
+    return _submitted(store.submission(one.run))
 
 
 def withdraw(home: Path, reference: str, *, by: str = "") -> SubmittedStudy:
@@ -263,6 +300,20 @@ def verify(home: Path, reference: str) -> VerifiedStudy:
     """
     study, outcome = recompute(home, reference)
     return VerifiedStudy(study.name, outcome.run, outcome.rounds, len(outcome.results))
+
+
+def _standing(home: Path, store: Store, one: Submission) -> tuple[SiteStanding, ...]:
+    """How each site stands to a study, with the rules that one by its policy refused it for."""
+    said = sorted(store.standing(one.run).items())
+    why: Mapping[str, tuple[str, ...]] = {}
+    if any(code is Code.REFUSED_BY_POLICY for _, (_, code) in said):
+        why = Policies(home).refusals(signing.read_signed(home, one.sealed))
+    return tuple(
+        SiteStanding(
+            site, state, code, "; ".join(why.get(site, ())) if code is Code.REFUSED_BY_POLICY else ""
+        )
+        for site, (state, code) in said
+    )
 
 
 def _submitted(one: Submission) -> SubmittedStudy:

@@ -29,15 +29,57 @@ def new(
 
 
 @app.command()
-def validate(study: File) -> Output[Any]:
-    """Check a study file and show, in words, what would leave each site. Nothing is sent.
+def validate(study: File, home: Home = Path(".")) -> Output[Any]:
+    """Check a study file: what in it could not work, and what would leave each site. Nothing is sent.
+
+    With --home of a center it also says which sites would refuse the study, and why. Exit code 6: it is a
+    study, but something in it is in doubt.
 
     Example: shadowgraph study validate survival.yaml
     """
     from server.actions import studies
     from server.cli.words import studies as words
 
-    return Output(studies.validate(study), words.checked)
+    return words.checked_study(studies.validate(study, home))
+
+
+@app.command("try")
+def attempt(
+    study: File,
+    people: Annotated[int, typer.Option(min=1, help="of a hospital, on average")] = 200,
+    seed: Annotated[int, typer.Option(help="another one draws other people")] = 1,
+    out: Annotated[Path | None, typer.Option(help="a folder for the report, if you want one")] = None,
+) -> Output[Any]:
+    """Run a study on dummy people who meet its cohort, in seconds: gate and floors on, no hospital asked.
+
+    The numbers mean nothing; what fails here fails in hospitals for the same reason. Exit code 6: an analysis
+    failed, or something in the study is in doubt.
+
+    Example: shadowgraph study try survival.yaml
+    """
+    from server.actions import trial
+    from server.cli.words import trials as words
+
+    return words.tried(trial.attempt(study, people=people, seed=seed, out=out))
+
+
+@app.command("preflight")
+def before(study: File, home: Home = Path(".")) -> Output[Any]:
+    """Ask the sites, before a study is signed, who has its variables; and who would refuse it, and why.
+
+    Sites answer in bands, under their standing approvals of `availability`. Exit code 6: a site would refuse,
+    or something in the study is in doubt.
+
+    Example: shadowgraph study preflight survival.yaml --home /srv/center
+    """
+    from server.actions import preflight, runs
+    from server.cli.words import trials as words
+    from server.cli.words.studies import say
+
+    asked = preflight.ask(home, study)
+    if asked.run:
+        say(runs.watch(home, asked.run))
+    return words.preflight(preflight.answer(home, study))
 
 
 @app.command()
@@ -140,6 +182,22 @@ def verify(study: Reference, home: Home = Path(".")) -> Output[Any]:
     from server.cli.words import studies as words
 
     return Output(studies.verify(home, study), words.verified)
+
+
+@app.command()
+def begin(
+    study: Reference,
+    home: Home = Path("."),
+    by: Annotated[str, typer.Option(help="who decides it, if not your Unix user")] = "",
+) -> Output[Any]:
+    """Wait for no further approval: the study begins with the sites that have approved, if they are enough.
+
+    Example: shadowgraph study begin survival --home /srv/center
+    """
+    from server.actions import studies
+    from server.cli.words import studies as words
+
+    return Output(studies.begin(home, study, by=by), words.submitted)
 
 
 @app.command()

@@ -1,18 +1,20 @@
-"""A consortium from afar: its sites, its studies as runs, its queries; tables come as data frames."""
+"""A consortium from afar: its sites, its studies as runs, its queries; answers come as frames and objects."""
 
-import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from protocols.core.errors import Code, InputError, StudyError
-from protocols.core.study import Study, read_study, study_of_text
+from protocols.core.errors import Code, StudyError
+from protocols.core.study import Study, parse_study
+from server.client.builders import AnyStudy, Cohort, as_study
+from server.client.frames import TYPES, Preflight, attrition_frame
 from server.client.http import Api
+from server.client.progress import shown_progress
+from server.client.results import Results
 
 
 class Network:
@@ -21,7 +23,7 @@ class Network:
     Example:
         net = Network(Api("https://hub.example.org", token))
         run = net.submit("study.yaml")
-        run.wait()["survival"].frame()
+        run.wait()["survival"].summary()
     """
 
     def __init__(self, api: Api) -> None:
@@ -34,22 +36,38 @@ class Network:
         """One row per site: enrolled, online, when last seen, the fingerprint of its key."""
         return pd.DataFrame(self._api.get("/sites")["sites"]).set_index("name")
 
-    def check(self, study: Study | str | Path) -> dict[str, Any]:
-        """What a study asks, and in words what would leave each site. Nothing is sent to a site.
+    def check(self, study: AnyStudy) -> dict[str, Any]:
+        """What a study asks, what would leave each site in words, and what in it could not work.
+
+        Nothing is sent to a site.
 
         Raises:
             InputError: it is not a valid study.
         """
-        checked: dict[str, Any] = self._api.post("/studies/check", {"text": _text(study)})
+        checked: dict[str, Any] = self._api.post("/studies/check", {"text": _text(as_study(study))})
         return checked
 
-    def submit(self, study: Study | str | Path, *, sites: Sequence[str] = ()) -> "Run":
-        """The run of a study that was submitted: its file, its text, or itself.
+    def preflight(self, study: AnyStudy) -> Preflight:
+        """How many people each site has for a study, in bands, and which sites would refuse it, and why.
+
+        Sites are asked under their standing approvals; nothing is signed of the study itself.
+
+        Raises:
+            InputError: it is not a valid study.
+        """
+        body = {"text": _text(as_study(study))}
+        asked = self._api.post("/studies/preflight", body)
+        if asked["run"]:
+            Run(self._api, asked["run"]).wait_silently()
+        return Preflight(self._api.post("/studies/preflight/answer", body))
+
+    def submit(self, study: AnyStudy, *, sites: Sequence[str] = ()) -> "Run":
+        """The run of a study that was submitted: itself, one under way, its file, or its text.
 
         Raises:
             InputError: it is not a valid study, or on its way already. NotAllowedError: the token may not.
         """
-        body = {"text": _text(study), "sites": list(sites)}
+        body = {"text": _text(as_study(study)), "sites": list(sites)}
         return Run(self._api, self._api.post("/studies", body, once=uuid.uuid4().hex)["run"])
 
     def studies(self) -> pd.DataFrame:
@@ -64,11 +82,11 @@ class Network:
         """
         return Run(self._api, self._api.get(f"/studies/{reference}", results=False)["run"])
 
-    def query(self, cohort: str, variables: Sequence[str], *, by: str = "") -> pd.DataFrame:
+    def query(self, cohort: str | Cohort, variables: Sequence[str], *, by: str = "") -> pd.DataFrame:
         """Counts and summaries under the sites' standing approvals, all sites together first.
 
         Args:
-            cohort: DOMAIN:VOCABULARY:CODE, or the text of a cohort's definition.
+            cohort: DOMAIN:VOCABULARY:CODE, the text of a cohort's definition, or one that was built.
             variables: `age`, `female`, `male`, `gene:SYMBOL` or `VOCABULARY:CODE` of a measurement.
             by: one of these that has two values, to make two groups.
 
@@ -78,66 +96,19 @@ class Network:
         Raises:
             InputError: a word is not one of these. StudyError: the query failed.
         """
-        body = {"cohort": cohort, "variables": list(variables), "by_variable": by}
+        body = {"cohort": str(cohort), "variables": list(variables), "by_variable": by}
         run = Run(self._api, self._api.post("/queries", body)["run"])
-        run.wait(show=False)
-        rows = pd.DataFrame(self._api.get(f"/queries/{run.id}")["rows"])
-        return rows.astype({"people": "Int64", "missing": "Int64", "mean": "Float64", "sd": "Float64"})
+        run.wait_silently()
+        return pd.DataFrame(self._api.get(f"/queries/{run.id}")["rows"]).astype(TYPES)
 
-
-@dataclass(frozen=True)
-class AnalysisResult:
-    """What one analysis of a study found.
-
-    Attributes:
-        name: as the study calls it.
-        protocol: which statistics it is.
-        data: everything that it found, as in results.json of the report.
-    """
-
-    name: str
-    protocol: str
-    data: Mapping[str, Any]
-
-    def frame(self) -> pd.DataFrame:
-        """Its lists of one length as the columns of a data frame: the longest kind of which there are most.
+    def attrition(self, cohort: str | Cohort) -> pd.DataFrame:
+        """People left after each rule of a cohort under the standing approvals, one column per site.
 
         Raises:
-            InputError: it has no lists; look at `data`.
+            InputError: it is not a cohort. StudyError: the query failed.
         """
-        lists = {key: value for key, value in self.data.items() if isinstance(value, list) and value}
-        flat = {key: value for key, value in lists.items() if not isinstance(value[0], list | dict)}
-        lengths = [len(value) for value in flat.values()]
-        if not lengths:
-            raise InputError(Code.NOT_FOUND, f"{self.name} has no table", "look at `data`")
-        length = max(lengths, key=lambda one: (lengths.count(one), one))
-        return pd.DataFrame({key: value for key, value in flat.items() if len(value) == length})
-
-
-class Results(Mapping[str, AnalysisResult]):
-    """What a study found, analysis by analysis; one that failed raises its error when it is asked for."""
-
-    def __init__(self, view: Mapping[str, Any]) -> None:
-        self._view = view
-
-    def __getitem__(self, name: str) -> AnalysisResult:
-        found = self._results[name]
-        if "failure" in found:
-            raise StudyError(Code(found["failure"]["code"]), found["failure"]["text"])
-        return AnalysisResult(name, found["protocol"], found["result"])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._results)
-
-    def __len__(self) -> int:
-        return len(self._results)
-
-    def __repr__(self) -> str:
-        return f"Results of {self._view['name']!r} ({self._view['state']}): {', '.join(self._results)}"
-
-    @property
-    def _results(self) -> Mapping[str, Any]:
-        return self._view["results"] or {}
+        run = Run(self._api, self._api.post("/attritions", {"cohort": str(cohort)})["run"])
+        return attrition_frame(run.wait(show=False))
 
 
 class Run:
@@ -157,11 +128,21 @@ class Run:
     @property
     def state(self) -> str:
         """Where it stands now."""
-        return str(self._view(results=False)["state"])
+        return str(self._view()["state"])
+
+    @cached_property
+    def name(self) -> str:
+        """What the study is called."""
+        return str(self._view()["name"])
+
+    @cached_property
+    def study(self) -> Study:
+        """The study, as it was signed."""
+        return parse_study(self._api.get(f"/studies/{self.id}/file")["text"].encode())
 
     def standing(self) -> pd.DataFrame:
-        """One row per site: how it stands to the study, and its code where it gave one."""
-        return pd.DataFrame(self._view(results=False)["sites"], columns=["site", "state", "code"])
+        """One row per site: how it stands to the study, its code where it gave one, and what that means."""
+        return pd.DataFrame(self._view()["sites"], columns=["site", "state", "code", "why"])
 
     def events(self, after: int = 0) -> Iterator[dict[str, Any]]:
         """What has happened since event `after`, and what happens now, until the run ends."""
@@ -171,15 +152,21 @@ class Run:
         """What it found, once it has ended. To stop waiting does not stop the run.
 
         Args:
-            show: whether to write what happens, one line at a time, to the error stream.
+            show: whether to draw its phase, its rounds and who is waited for, on the error stream.
 
         Raises:
             StudyError: the run failed.
         """
-        for event in self.events():
-            if show:
-                print(f"{event['what']} {event['detail']}".rstrip(), file=sys.stderr)
+        if show:
+            shown_progress(self.events(), self.name)
+        else:
+            self.wait_silently()
         return self.results()
+
+    def wait_silently(self) -> None:
+        """Returns once it has ended, however."""
+        for _ in self.events():
+            pass
 
     def results(self) -> Results:
         """What it found, if it has ended.
@@ -191,7 +178,7 @@ class Run:
         if view["results"] is None:
             code = Code(view["code"]) if view["code"] else Code.NOT_FOUND
             raise StudyError(code, view["why"] or f"run {self.id} has no result: it is {view['state']}")
-        return Results(view)
+        return Results.read(self.study, view["results"])
 
     def report(self, out: str | Path) -> Path:
         """The path to which its report was written: one HTML page that needs nothing beside it.
@@ -212,6 +199,14 @@ class Run:
         verified: dict[str, Any] = self._api.get(f"/studies/{self.id}/verify")
         return verified
 
+    def begin(self) -> None:
+        """Waits for no further approval: it begins with the sites that have approved, if they are enough.
+
+        Raises:
+            InputError: it has begun or ended, or too few have approved.
+        """
+        self._api.post(f"/studies/{self.id}/begin")
+
     def withdraw(self) -> None:
         """Stops it: no further message of it goes out.
 
@@ -220,20 +215,11 @@ class Run:
         """
         self._api.post(f"/studies/{self.id}/withdraw")
 
-    def _view(self, *, results: bool) -> dict[str, Any]:
-        view: dict[str, Any] = self._api.get(f"/studies/{self.id}", results=results)
+    def _view(self, *, results: bool = False) -> Mapping[str, Any]:
+        view: Mapping[str, Any] = self._api.get(f"/studies/{self.id}", results=results)
         return view
 
-    @cached_property
-    def name(self) -> str:
-        """What the study is called."""
-        return str(self._view(results=False)["name"])
 
-
-def _text(study: Study | str | Path) -> str:
-    """A study as it crosses the network; one that is not valid is not sent."""
-    if isinstance(study, Study):
-        return study.canonical().decode()
-    text = study if isinstance(study, str) and "\n" in study else None
-    checked = study_of_text(text) if text is not None else read_study(Path(study))
-    return checked.canonical().decode()
+def _text(study: Study) -> str:
+    """A study as it crosses the network."""
+    return study.canonical().decode()

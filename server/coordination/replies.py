@@ -10,6 +10,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
 from protocols.core.errors import Code, InputError, StudyError
 from protocols.exchange.envelope import WireError, unpack, unseal
 from protocols.exchange.membership import Statement
+from protocols.exchange.policy import PublishedPolicy
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply
 from server.home.store import Phase
 
@@ -28,7 +29,8 @@ class SiteStatus(BaseModel):
     """How a site stands to a study, in its own sealed words: the answer to a proposal, or a refusal.
 
     It is "held" where the answer to a round waits for people there.
-    `hello` is what it says first in the run, sealed, in base64, once it has approved.
+    `hello` is what it says first in the run, sealed, in base64, once it has approved; `policy` what it
+    admits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +42,7 @@ class SiteStatus(BaseModel):
     code: Code | None
     hello: Base64Bytes = b""
     statements: tuple[Statement, ...] = ()
+    policy: PublishedPolicy | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,15 @@ class Replies:
         except (WireError, InputError):
             return ()
         return tuple(said)
+
+    def policy(self, site: str, reply: bytes | Code) -> PublishedPolicy | None:
+        """What a site says in its reply that its policy admits; None where it does not say."""
+        if isinstance(reply, Code):
+            return None
+        try:
+            return self._status(site, reply).policy
+        except WireError:
+            return None
 
     def answer(self, site: str, reply: bytes | Code, question: RoundQuestion) -> RoundAnswer:
         """The answer in a site's reply to a round.

@@ -25,6 +25,7 @@ from server.coordination.record import outcome_record
 from server.coordination.replies import Replies
 from server.coordination.run_start import RunStart
 from server.home.config import HubConfig
+from server.home.policies import Policies
 from server.home.store import Store
 from server.home.submissions import Submission
 
@@ -164,6 +165,8 @@ class StudyRun:
         def read(site: str, reply: bytes | Code) -> None:
             self.told[site] = len(said)
             self.store.keep_statements(replies.statements(site, reply))
+            if (policy := replies.policy(site, reply)) is not None:
+                Policies(self.settings.home).keep(site, policy)
             state, code, hello = replies.standing(site, reply, due.study)
             if hello:
                 self.store.keep_begun(self.run, "hello", {site: hello})

@@ -7,6 +7,7 @@ from pathlib import Path
 from protocols.core.axis import keep_list, look_in
 from protocols.core.block_kinds import lists_of
 from protocols.core.errors import Code, InputError
+from protocols.core.feasibility import doubts
 from protocols.core.study import Study
 from server.coordination.signing import sign
 from server.home.config import load
@@ -28,8 +29,8 @@ def submit(
         patience_seconds: how long it waits for approvals; 0 runs with the sites that approve at once.
 
     Raises:
-        InputError: the study does not say who asks, a site is not enrolled, or fewer are asked than the
-            study needs.
+        InputError: the study does not say who asks, works at no site, a site is not enrolled, or fewer are
+            asked than the study needs.
     """
     if study.requester is None:
         raise InputError(
@@ -37,6 +38,9 @@ def submit(
             "the study does not say who asks, and no site would answer",
             "add `requester:` with `name`, `institution` and `ethics`",
         )
+    if nowhere := [doubt for doubt in doubts(study) if doubt.is_certain]:
+        text = "; ".join(f"{one.where}: {one.text}" for one in nowhere)
+        raise InputError(Code.INVALID_STUDY, f"the study works at no site: {text}", nowhere[0].fix)
     settings, store = load(home), Store(home)
     enrolled = {site.name for site in store.sites() if site.enrolment is not None}
     invited = set(sites)
@@ -62,9 +66,12 @@ def submit(
 
 
 def submit_query(home: Path, study: Study) -> Submission:
-    """The submission of a query; one that was answered is not asked again, for that would spend budget."""
+    """The submission of a query; one that was answered, or is under way, is not asked again.
+
+    To ask again would spend budget, and the same question has one answer.
+    """
     store = Store(home)
     for earlier in store.entries(study.hash()):
-        if earlier.state in FINISHED:
+        if earlier.state in FINISHED or store.is_open(earlier.run):
             return store.submission(earlier.run)
     return submit(home, study, patience_seconds=0)

@@ -10,15 +10,24 @@ from pathlib import Path
 
 from protocols.core.errors import Code, InputError
 from protocols.core.study import study_of_text
+from protocols.describe.query import attrition_study
 from protocols.runtime.accounts.roles import Actor, Role
+from server.actions import preflight as all_preflights
 from server.actions import queries, runs
 from server.actions import studies as all_studies
 from server.actions.network import SiteList
 from server.actions.network import sites as all_sites
+from server.actions.preflight import AskedPreflight, Preflight
 from server.actions.queries import QueryAnswer
 from server.actions.runs import RunEvent
-from server.actions.studies import CheckedStudy, StudyList, StudyView, SubmittedStudy, VerifiedStudy
-from server.coordination import submission
+from server.actions.studies import (
+    CheckedStudy,
+    StudyList,
+    StudyView,
+    SubmittedStudy,
+    VerifiedStudy,
+)
+from server.coordination import signing, submission
 from server.home.config import load
 from server.home.owners import Owners
 from server.home.store import Store
@@ -34,13 +43,44 @@ class ReportPage:
     schema_version: int = 1
 
 
-def check(text: str) -> CheckedStudy:
+@dataclass(frozen=True)
+class StudyFile:
+    """A submitted study in its canonical form, as JSON."""
+
+    run: str
+    hash: str
+    text: str
+    schema_version: int = 1
+
+
+def check(home: Path, text: str) -> CheckedStudy:
     """What the text of a study asks, once it has been checked. Nothing is sent.
 
     Raises:
         InputError: it is not a valid study.
     """
-    return CheckedStudy.of(study_of_text(text))
+    return CheckedStudy.of(study_of_text(text), home)
+
+
+def preflight(home: Path, actor: Actor, text: str) -> AskedPreflight:
+    """The preflight of a study's text, asked under the sites' standing approvals.
+
+    Raises:
+        InputError: it is not a valid study.
+    """
+    asked = all_preflights.ask(home, study_of_text(text))
+    if asked.run:
+        Owners(home).note(asked.run, actor.name)
+    return asked
+
+
+def preflight_answer(home: Path, text: str) -> Preflight:
+    """What is known of a study before it is signed.
+
+    Raises:
+        InputError: it is not a valid study.
+    """
+    return all_preflights.answer(home, study_of_text(text))
 
 
 def submit(
@@ -81,6 +121,26 @@ def shown(home: Path, actor: Actor, reference: str, *, with_results: bool = True
         InputError: not-found; there is none of that name, hash or run, or it is another's.
     """
     return all_studies.shown(home, _own(home, actor, reference), with_results=with_results)
+
+
+def file_of(home: Path, actor: Actor, reference: str) -> StudyFile:
+    """A study of the account's as it was signed.
+
+    Raises:
+        InputError: not-found.
+    """
+    one = Store(home).submission(_own(home, actor, reference))
+    study = signing.read_signed(home, one.sealed)
+    return StudyFile(one.run, study.hash(), study.canonical().decode())
+
+
+def begin(home: Path, actor: Actor, reference: str) -> SubmittedStudy:
+    """A study of the account's that waits for no further approval.
+
+    Raises:
+        InputError: not-found; it has begun or ended, or too few sites have approved.
+    """
+    return all_studies.begin(home, _own(home, actor, reference), by=actor.name)
 
 
 def withdraw(home: Path, actor: Actor, reference: str) -> SubmittedStudy:
@@ -139,6 +199,18 @@ def query(
     asked = queries.ask(home, cohort, variables, by=by_variable, files=False)
     Owners(home).note(asked.run, actor.name)
     return asked
+
+
+def attrition(home: Path, actor: Actor, cohort: str) -> SubmittedStudy:
+    """How many people each rule of a cohort leaves, asked under the standing approvals as this account's.
+
+    Raises:
+        InputError: it is not a cohort.
+    """
+    question = attrition_study(cohort, consortium=load(home).consortium, files=False)
+    asked = submission.submit_query(home, question)
+    Owners(home).note(asked.run, actor.name)
+    return _submitted(asked)
 
 
 def answer(home: Path, actor: Actor, reference: str) -> QueryAnswer:

@@ -15,6 +15,10 @@ ACTIONS: Mapping[str, Served] = {
     "sites.listed": Served(studies.sites, Role.MEMBER, READ),
     "center.status": Served(network.status, Role.COORDINATOR, READ),
     "studies.check": Served(studies.check, Role.ANALYST, READ),
+    "studies.preflight": Served(studies.preflight, Role.ANALYST, SUBMIT),
+    "studies.preflight_answer": Served(studies.preflight_answer, Role.ANALYST, READ),
+    "studies.file": Served(studies.file_of, Role.MEMBER, READ),
+    "studies.begin": Served(studies.begin, Role.ANALYST, SUBMIT),
     "studies.submit": Served(studies.submit, Role.ANALYST, SUBMIT),
     "studies.listed": Served(studies.listed, Role.MEMBER, READ),
     "studies.shown": Served(studies.shown, Role.MEMBER, READ),
@@ -23,5 +27,6 @@ ACTIONS: Mapping[str, Served] = {
     "studies.report": Served(studies.report, Role.MEMBER, READ),
     "studies.verify": Served(studies.verify, Role.MEMBER, READ),
     "queries.ask": Served(studies.query, Role.ANALYST, SUBMIT),
+    "queries.attrition": Served(studies.attrition, Role.ANALYST, SUBMIT),
     "queries.answer": Served(studies.answer, Role.MEMBER, READ),
 }

@@ -105,4 +105,9 @@ CREATE TABLE done_once (
 );
 """
 
-STEPS = (_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS, _START, _STATEMENTS, _OWNERS)
+# What each site said last that its policy admits, as JSON.
+_POLICIES = """
+CREATE TABLE policy (site TEXT PRIMARY KEY, content TEXT NOT NULL, at REAL NOT NULL);
+"""
+
+STEPS = (_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS, _START, _STATEMENTS, _OWNERS, _POLICIES)

@@ -77,6 +77,12 @@ class Query(_Body):
     by_variable: str = ""
 
 
+class AskedCohort(_Body):
+    """A cohort: DOMAIN:VOCABULARY:CODE, or the text of its definition."""
+
+    cohort: str = Field(max_length=500_000, examples=["condition:ICD10CM:C71%"])
+
+
 class Opening(_Body):
     """What opens the account of an invitation: a password, and a code of the new authenticator."""
 
@@ -139,6 +145,18 @@ def check(ask: Ask, body: StudyText) -> Any:
     return ask.call("studies.check", text=body.text)
 
 
+@router.post("/studies/preflight", status_code=HTTPStatus.CREATED)
+def preflight(ask: Ask, body: StudyText) -> Any:
+    """The preflight of a study, asked under the sites' standing approvals; the study itself is not sent."""
+    return ask.call("studies.preflight", text=body.text)
+
+
+@router.post("/studies/preflight/answer")
+def preflight_answer(ask: Ask, body: StudyText) -> Any:
+    """Which sites would refuse a study, why, and in bands how many people have its variables."""
+    return ask.call("studies.preflight_answer", text=body.text)
+
+
 @router.get("/studies")
 def studies(ask: Ask) -> Any:
     """The submitted studies, the newest first."""
@@ -155,6 +173,18 @@ def submit(ask: Ask, body: StudyText, once: Once = "") -> Any:
 def study(ask: Ask, reference: Reference, results: bool = True) -> Any:
     """How a study stands; by run, name or hash."""
     return ask.call("studies.shown", reference=reference, with_results=results)
+
+
+@router.get("/studies/{reference}/file")
+def file_of(ask: Ask, reference: Reference) -> Any:
+    """A study in its canonical form, as it was signed."""
+    return ask.call("studies.file", reference=reference)
+
+
+@router.post("/studies/{reference}/begin")
+def begin(ask: Ask, reference: Reference) -> Any:
+    """A study that waits for no further approval."""
+    return ask.call("studies.begin", reference=reference)
 
 
 @router.post("/studies/{reference}/withdraw")
@@ -189,6 +219,12 @@ def events(
 def query(ask: Ask, body: Query) -> Any:
     """A query, submitted; the same question is asked once."""
     return ask.call("queries.ask", cohort=body.cohort, variables=body.variables, by_variable=body.by_variable)
+
+
+@router.post("/attritions", status_code=HTTPStatus.CREATED)
+def attrition(ask: Ask, body: AskedCohort) -> Any:
+    """How many people each rule of a cohort leaves; the same question is asked once."""
+    return ask.call("queries.attrition", cohort=body.cohort)
 
 
 @router.get("/queries/{reference}")

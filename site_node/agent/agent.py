@@ -306,6 +306,7 @@ class Agent:
             "state": state,
             "code": None if code is None else str(code),
             "hello": base64.b64encode(hello).decode(),
+            "policy": read_policy(self.home).published().model_dump(mode="json"),
             "statements": [said.model_dump() for said in peers.own_statements(self.home).statements],
         }
         return seal(pack(content), self._key, "status")

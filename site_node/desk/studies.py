@@ -14,7 +14,8 @@ from site_node.agent import simulation
 from site_node.agent.simulation import KeptSimulation
 from site_node.governance import approvals
 from site_node.governance.approvals import Verdict
-from site_node.governance.policy import BrokenRule, read_policy
+from protocols.exchange.policy import BrokenRule
+from site_node.governance.policy import read_policy
 
 CONTEXT = 2
 

@@ -2,17 +2,15 @@
 
 import json
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
-from protocols import CATALOGUE
-from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, SiteError
-from protocols.core.protocol import protocol, specs_in
-from protocols.core.study import Digits, Study
+from protocols.core.protocol import specs_in
+from protocols.core.study import Study
+from protocols.exchange.policy import PublishedPolicy
 from site_node.governance import audit
 
 FILE = "policy.toml"
@@ -21,31 +19,11 @@ Hold = Literal["none", "one", "two"]
 _PEOPLE: dict[Hold, int] = {"none": 0, "one": 1, "two": 2}
 
 
-@dataclass(frozen=True)
-class BrokenRule:
-    """A rule of the policy that a study breaks, and what would have to change."""
-
-    text: str
-    way_out: str
-
-
-class Policy(BaseModel):
-    """What this site is willing to do; the defaults are the shipped, strict ones."""
+class Policy(PublishedPolicy):
+    """What this site is willing to do, with the rules that are nobody else's business."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: int = 1
-    protocols: dict[str, str] = Field(
-        default_factory=lambda: {name: protocol(name).version for name in sorted(CATALOGUE)},
-        description="the protocols that may run here, each with its version",
-    )
-    thresholds: Thresholds = Field(default_factory=Thresholds)
-    max_rounds: int = Field(default=100, ge=1, le=1000, description="messages of one run")
-    max_questions: int = Field(default=2000, ge=1, description="questions in one message")
-    max_alike: int = Field(
-        default=100, ge=1, description="questions in one message that differ in their numbers alone"
-    )
-    min_sites: int = Field(default=3, ge=1, description="sites in a run, this one included")
     combinations: Literal["withhold", "allow"] = Field(
         default="withhold",
         description="whether answers that with earlier ones tell of fewer people than the floor are withheld",
@@ -54,22 +32,8 @@ class Policy(BaseModel):
         default=False, description="whether this site's part of a sum may be seen by the coordinator"
     )
 
-    requester_needed: bool = Field(
-        default=True, description="whether a study must say who asks, from where and under which vote"
-    )
-    institutions: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict,
-        description="for a protocol, the institutions whose studies may run it; any, where it is not named",
-    )
-
     two_persons: bool = Field(
         default=False, description="whether two persons have to approve a study, not one"
-    )
-
-    digits: Digits = Field(
-        default="earned",
-        description="full: results of studies that wish it bear all digits; earned: those of designs that "
-        "can be enumerated are rounded",
     )
 
     hold: Hold = Field(
@@ -85,44 +49,9 @@ class Policy(BaseModel):
         names = {spec.protocol for analysis in study.analyses for spec in specs_in(analysis.spec)}
         return max(_PEOPLE[self.holds.get(name, self.hold)] for name in names)
 
-    def digits_of(self, study: Study) -> Digits:
-        """What this site lets a study's results bear: all digits, where both want it."""
-        return "full" if self.digits == study.digits == "full" else "earned"
-
-    def faults(self, study: Study) -> list[str]:
-        """Why this policy does not admit a study, rule by rule; empty if it does."""
-        return [one.text for one in self.broken(study)]
-
-    def broken(self, study: Study) -> list[BrokenRule]:
-        """The rules that a study breaks, each with the way out; empty if this policy admits it."""
-        found = []
-        for analysis in study.analyses:
-            for spec in specs_in(analysis.spec):
-                allowed = self.protocols.get(spec.protocol)
-                version = protocol(spec.protocol).version
-                where, rule = f"{analysis.name}: ", f"protocols.{spec.protocol}"
-                if allowed is None:
-                    text = f"protocol {spec.protocol!r} is not in this site's policy"
-                    found.append(BrokenRule(where + text, f"admit it: {rule} = {version}"))
-                elif allowed != version:
-                    text = f"{spec.protocol!r} is admitted in version {allowed} only"
-                    found.append(BrokenRule(where + text, f"admit this version: {rule} = {version}"))
-                elif not self._is_from_admitted(study, spec.protocol):
-                    text = f"{spec.protocol!r} is admitted for other institutions"
-                    found.append(BrokenRule(where + text, f"add this one: institutions.{spec.protocol}"))
-        if self.requester_needed and study.requester is None:
-            text = "the study does not say who asks: name, institution and ethics vote (`requester`)"
-            found.append(BrokenRule(text, "the requester fills it in and submits the study anew"))
-        if study.min_sites < self.min_sites:
-            text = f"the study may run over {study.min_sites} sites; this site needs {self.min_sites}"
-            found.append(
-                BrokenRule(text, f"the requester sets min_sites: {self.min_sites}, or this site asks less")
-            )
-        return found
-
-    def _is_from_admitted(self, study: Study, protocol: str) -> bool:
-        admitted = self.institutions.get(protocol)
-        return admitted is None or (study.requester is not None and study.requester.institution in admitted)
+    def published(self) -> PublishedPolicy:
+        """The part that the center is told, so that a study says before it is signed who would refuse it."""
+        return PublishedPolicy.model_validate(self.model_dump())
 
     def admit(self, study: Study) -> None:
         """Lets a study pass.

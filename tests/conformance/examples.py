@@ -270,6 +270,7 @@ EXAMPLES: dict[str, Example] = {
         frozenset({"by_site", "not_judged"}),
         not_over=frozenset({"one site"}),
     ),
+    "availability": Example([{"of": ["age", "idh1", "os", "scanner"]}], frozenset({"by_site", "withheld"})),
     "histogram": Example(
         [
             {"of": "age", "edges": [20, 35, 50, 65, 80]},

@@ -10,10 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocols.core.errors import Code
+from protocols.describe.query import query_study
 from protocols.exchange.envelope import seal
 from protocols.exchange.local import run_locally
 from protocols.runtime import daemons
-from server.coordination.query_study import query_study
 from server.coordination.replay import recompute
 from server.coordination.submission import submit_query
 from server.home.submissions import State

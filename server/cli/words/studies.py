@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from protocols.core.errors import ExitCode
+from protocols.core.feasibility import Doubt
 from protocols.runtime.output import Output
 from server.actions.runs import RunEvent
 from server.actions.studies import (
@@ -31,9 +32,26 @@ def example(written: WrittenFile) -> Row:
     return {"study": path, "next": f"edit it, then: shadowgraph study validate {path}"}
 
 
+def checked_study(study: CheckedStudy) -> Output[CheckedStudy]:
+    """A valid study, and an exit code that says whether something in it is in doubt."""
+    in_doubt = study.doubts or study.refusals
+    return Output(study, checked, ExitCode.PARTIAL if in_doubt else ExitCode.DONE)
+
+
+def doubtful(doubts: Iterable[Doubt]) -> list[Row]:
+    """What in a study could not work, one row each."""
+    return [
+        {"where": one.where, "what": one.text, "fix": one.fix, "works": "nowhere" if one.is_certain else "?"}
+        for one in doubts
+    ]
+
+
 def checked(study: CheckedStudy) -> Row:
     """A valid study in words."""
+    refusals = [{"site": site, "would refuse": "; ".join(why)} for site, why in study.refusals.items()]
     return {
+        **({"in doubt": doubtful(study.doubts)} if study.doubts else {}),
+        **({"refusals": refusals} if refusals else {}),
         "name": study.name,
         "title": study.title,
         "hash": study.hash,
@@ -89,7 +107,7 @@ def study(view: StudyView) -> Row:
         "run": view.run,
         "hash": view.hash,
         "rounds": view.rounds,
-        "sites": [{"site": s.site, "state": s.state, "code": s.code or ""} for s in view.sites],
+        "sites": [{"site": s.site, "state": s.state, "code": s.code or "", "why": s.why} for s in view.sites],
     }
     if view.code is not None:
         page |= {"code": str(view.code), "why": view.why}

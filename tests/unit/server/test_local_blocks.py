@@ -1,5 +1,7 @@
 """Blocks of a notebook: data frames by site, whose columns are names of the study's axis in any order."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,7 +29,7 @@ def frames() -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, pd.DataFrame]
 
 def test_a_frame_is_read_by_the_names_of_the_axis() -> None:
     plain, blocks = frames()
-    found = sg.local(plain, blocks).run(STUDY)["a0"]
+    found: Any = sg.local(plain, blocks).run(STUDY)["a0"].result
     for position in range(G):
         x = np.concatenate([blocks[site]["rna"][f"GENE{position}"] for site in "abc"])
         others = pd.concat(plain.values())

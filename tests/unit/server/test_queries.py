@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from protocols.core.errors import Code, StudyError
+from protocols.describe.query import query_study
 from server.actions import queries
 from server.actions.queries import EVERYWHERE
-from server.coordination.query_study import query_study
 from server.coordination.submission import submit_query
 from server.home.submissions import State
 from site_node.governance import approvals

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from cdm.cohorts.cohort import Cohort
 from protocols.core.errors import Code, InputError
 from protocols.core.study import Study, canonical_json, loaded_text, read_circe
+from protocols.core.variables import VariableKind
 
 
 def query_study(
@@ -42,16 +44,28 @@ def query_study(
         "by": _name(by) if by else None,
         "per_site": per_site,
     }
+    title = f"Query: {', '.join(variables)}" + (f" by {by}" if by else "")
+    return _named(title, consortium, _cohort(cohort, files), of, {"summary": spec})
+
+
+def _named(
+    title: str,
+    consortium: str,
+    cohort: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    specs: Mapping[str, Mapping[str, Any]],
+) -> Study:
+    """The study of a question, which is named by its content: the same question is asked once."""
     content: dict[str, Any] = {
-        "title": f"Query: {', '.join(variables)}" + (f" by {by}" if by else ""),
+        "title": title,
         "requester": {
             "name": f"an analyst of {consortium}",
             "institution": consortium,
             "ethics": "the sites' standing approvals",
         },
-        "cohort": _cohort(cohort, files),
-        "variables": of,
-        "analyses": [{"name": "summary", "spec": spec}],
+        "cohort": dict(cohort),
+        "variables": dict(variables),
+        "analyses": [{"name": name, "spec": dict(spec)} for name, spec in specs.items()],
     }
     content["name"] = "query-" + hashlib.sha256(canonical_json(content)).hexdigest()[:8]
     try:
@@ -115,3 +129,29 @@ def _name(word: str) -> str:
     """The variable's name in the study: lower case, letters, digits and underscores."""
     name = re.sub(r"[^a-z0-9]+", "_", word.removeprefix("gene:").lower()).strip("_")[:39]
     return name if name[:1].isalpha() else f"v_{name}"
+
+
+def attrition_study(cohort: str, *, consortium: str = "the consortium", files: bool = True) -> Study:
+    """The study that asks how many people each rule of a cohort leaves, over all sites and at each.
+
+    Raises:
+        InputError: it is not a cohort.
+    """
+    content = _cohort(cohort, files)
+    steps = TypeAdapter[Any](Cohort).validate_python(content).steps()
+    spec = {"protocol": "attrition", "steps": steps, "per_site": True}
+    return _named("Attrition of a cohort", consortium, content, {}, {"attrition": spec})
+
+
+def availability_study(
+    cohort: Cohort, variables: Mapping[str, VariableKind], *, consortium: str = "the consortium"
+) -> Study:
+    """The study that asks how many people have each variable of a cohort, in bands.
+
+    Raises:
+        InputError: there is no variable.
+    """
+    content = cohort.model_dump(mode="json", by_alias=True)
+    kinds = {name: kind.model_dump(mode="json", by_alias=True) for name, kind in variables.items()}
+    spec = {"protocol": "availability", "of": list(variables)}
+    return _named("Preflight: who has what", consortium, content, kinds, {"availability": spec})
