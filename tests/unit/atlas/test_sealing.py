@@ -205,7 +205,7 @@ def test_an_unsupported_part_is_a_coded_error(tmp_path: Path) -> None:
 
 
 def test_a_query_takes_the_file_that_atlas_exported(engine: Engine) -> None:
-    from server.coordination.query_study import query_study
+    from protocols.describe.query import query_study
 
     study = query_study(str(shared("data/cohorts/283.json")), ["age"])
     assert study.cohort.steps()[1] == "No Prior Chronic Prostatitis"

@@ -7,8 +7,8 @@ import pytest
 
 from protocols.core.errors import Code
 from protocols.core.study import Study
+from protocols.describe.query import query_study
 from server.coordination.coordinator import MAX_DEATHS
-from server.coordination.query_study import query_study
 from server.coordination.submission import submit_query
 from server.home.submissions import State
 from site_node.governance import approvals
