@@ -8,13 +8,13 @@ from pathlib import Path
 import yaml
 
 from protocols.core.study import Study
+from protocols.exchange.policy import BrokenRule
 from site_node.actions import inbox
 from site_node.actions.inbox import StudyView
 from site_node.agent import simulation
 from site_node.agent.simulation import KeptSimulation
 from site_node.governance import approvals
 from site_node.governance.approvals import Verdict
-from protocols.exchange.policy import BrokenRule
 from site_node.governance.policy import read_policy
 
 CONTEXT = 2
