@@ -19,6 +19,7 @@ from site_node.home.config import SETTINGS, SiteConfig, load
 from site_node.home.membership import consortium
 
 RUN, SOCKET = "run", "actions.sock"
+PEOPLE = ("actions", "worker", "web")
 
 
 class Reach(StrEnum):
@@ -96,14 +97,16 @@ def _supernode(settings: SiteConfig, program: tuple[str, ...], *way: str) -> Ser
     )
 
 
-def _web(settings: SiteConfig) -> tuple[Service, Service]:
-    """What serves people: a process that acts and has no network, and the pages, which ask it."""
+def _web(settings: SiteConfig) -> tuple[Service, ...]:
+    """What serves people: a process that acts, one for long work, and the pages, which know the first."""
     socket = settings.home / RUN / SOCKET
     acts = (sys.executable, "-m", "site_node.desk.process", "--home", str(settings.home))
+    works = (sys.executable, "-m", "site_node.desk.worker", "--home", str(settings.home))
     asked = (sys.executable, "-m", "site_node.web.app", "--name", settings.name, "--socket", str(socket))
     names = [word for host in settings.web_hosts for word in ("--host", host)]
     return (
         Service("actions", acts, _QUIET, socket.exists),
+        Service("worker", works, _QUIET),
         Service(
             "web",
             (*asked, "--port", str(settings.web_port), *names),
@@ -173,14 +176,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m site_node.administration.processes")
     parser.add_argument("--home", type=Path, required=True, help="the site's folder")
     parser.add_argument("--stock", action="store_true", help="Flower's own task runner")
-    parser.add_argument("only", nargs="?", choices=["supernode", "agent", "actions", "web"])
+    parser.add_argument("only", nargs="?", choices=["supernode", "agent", *PEOPLE])
     arguments = parser.parse_args()
     if arguments.only is None:
         supervise(arguments.home, stock=arguments.stock)
         return
     settings = load(arguments.home.resolve())
     # what serves people starts before the site has joined, and its units see no file of the others
-    served = arguments.only in ("actions", "web")
+    served = arguments.only in PEOPLE
     known = _web(settings) if served else _answering(settings, stock=arguments.stock)
     if arguments.only == "agent":
         audit.act(arguments.home, "started")

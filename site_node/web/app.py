@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from protocols.runtime.action_socket import Actions
 from protocols.runtime.web.application import make_application
 from protocols.runtime.web.side import Web
-from site_node.web import inbox, overview
+from site_node.web import data, governance, inbox, overview
 from site_node.web.side import site_side
 
-ROUTERS = (overview.router, inbox.router)
+ROUTERS = (overview.router, inbox.router, data.router, governance.router)
 LOOPBACK = ("127.0.0.1", "localhost")
 
 

@@ -6,7 +6,15 @@ from protocols.runtime.web.side import Entry, Side
 MENU = (
     Entry("Overview", "/", Role.READER),
     Entry("Inbox", "/studies", Role.READER, group="Studies"),
+    Entry("Held answers", "/held", Role.READER, group="Studies"),
     Entry("Standing approvals", "/standing", Role.READER, group="Studies"),
+    Entry("What left", "/left", Role.READER, group="Studies"),
+    Entry("Data", "/data", Role.READER, group="Data"),
+    Entry("Quality", "/quality", Role.READER, group="Data"),
+    Entry("Codes to map", "/mapping", Role.READER, group="Data"),
+    Entry("Policy", "/policy", Role.READER, group="Site"),
+    Entry("Other sites", "/peers", Role.READER, group="Site"),
+    Entry("Audit", "/audit", Role.READER, group="Site"),
     Entry("Accounts", "/accounts", Role.ADMIN, group="Site"),
 )
 ROLES = {

@@ -1,6 +1,5 @@
 """One request for a page: who asks, what a form sent, and what is answered."""
 
-import json
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -136,6 +135,11 @@ class Page:
             self.call("accounts.prove", code=code)
         return checked
 
+    def piece(self, template: str, /, **values: Any) -> str:
+        """A part of a page, for a stream of events."""
+        known = {"page": self, "me": self.me, "language": self.language, "once": ""}
+        return self.web.rendered(template, {**known, **values})
+
     def show(self, template: str, /, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> HTMLResponse:
         """The page of a template."""
         said = unquote(self.request.cookies.get(SAID, ""))
@@ -171,16 +175,15 @@ class Needs:
         """
         web: Web = request.app.state.web
         page = Page(request, web, word=request.cookies.get(web.side.cookie, ""))
-        if request.method not in SAFE:
-            _need_same_origin(request)
-            page = replace(page, fields=await _fields(request))
         if page.word or self.role is not None:
             page = replace(page, me=await run_in_threadpool(_me, page, self.role is None))
-        if self.role is None:
-            return page
-        if not page.me.may(self.role):
+        if self.role is not None and not page.me.may(self.role):
             raise NotAllowedError(Code.NOT_ALLOWED, f"this needs the role {self.role}", "ask an admin for it")
-        if request.method not in SAFE and not _is_own(page):
+        if request.method in SAFE:
+            return page
+        _need_same_origin(request)
+        page = replace(page, fields=await _fields(request))
+        if self.role is not None and not _is_own(page):
             raise NotAllowedError(Code.NOT_ALLOWED, "this form is too old", "load the page again")
         return page
 
@@ -278,8 +281,3 @@ async def _fields(request: Request) -> dict[str, str | list[str]]:
             value if earlier is None else [*([earlier] if isinstance(earlier, str) else earlier), value]
         )
     return found
-
-
-def as_json(value: object) -> str:
-    """The value as indented JSON, to be shown."""
-    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,6 +1,7 @@
 """What differs between a site's pages and a center's, and how a page of either is drawn."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -99,7 +100,7 @@ class Web:
             lstrip_blocks=True,
         )
         made.globals |= {"_": self._translated, "side": self.side, "languages": LANGUAGES, "charts": charts}
-        made.globals |= {"static": self.address_of, "qr": qr_code}
+        made.globals |= {"static": self.address_of, "qr": qr_code, "as_json": as_json}
         made.filters |= {"number": number, "moment": moment, "day": day, "share": share}
         return made
 
@@ -123,6 +124,11 @@ def qr_code(text: str) -> Markup:
         out, kind="svg", scale=4, border=3, xmldecl=False, svgns=True, light="#fff"
     )
     return Markup(out.getvalue().decode())  # segno's own drawing: the text is not in it
+
+
+def as_json(value: object) -> str:
+    """The value as indented JSON, to be shown."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def number(value: float) -> str:

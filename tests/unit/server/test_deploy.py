@@ -49,6 +49,7 @@ def test_every_unit_starts_a_process_that_is_known() -> None:
         "actions": ("server.administration.processes", CENTER, "actions"),
         "web": ("server.administration.processes", CENTER, "web"),
         "site-actions": ("site_node.administration.processes", SITE, "actions"),
+        "site-worker": ("site_node.administration.processes", SITE, "worker"),
         "site-web": ("site_node.administration.processes", SITE, "web"),
     }
 

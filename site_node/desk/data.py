@@ -1,0 +1,112 @@
+"""What pages ask of the CDM: loads, quarantine, quality as it was last checked, codes with suggestions."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from cdm.etl.loader import report
+from cdm.vocabulary import search
+from cdm.vocabulary.search import FoundConcept
+from protocols.core.errors import Code, InputError
+from protocols.runtime.events import Progress
+from protocols.runtime.output import plain
+from site_node.actions import data, mapping
+from site_node.actions.data import QualityView, QuarantinedPlace, QuarantineGroup, UnmappedCode
+from site_node.actions.mapping import Remapped
+from site_node.home.cdm import opened_cdm
+from site_node.home.config import load
+from site_node.home.register import now
+
+QUALITY = "quality.json"
+MOST_CODES = 1000
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """What could not be loaded: by reason, and every place."""
+
+    groups: tuple[QuarantineGroup, ...]
+    places: tuple[QuarantinedPlace, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class KeptQuality:
+    """What the checks found when they last ran; None before they ran."""
+
+    at: str
+    found: QualityView | None
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class CodesToMap:
+    """Codes without a standard concept, those first that touch most people."""
+
+    codes: tuple[UnmappedCode, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """Standard concepts whose names hold some words."""
+
+    words: str
+    concepts: tuple[FoundConcept, ...]
+    schema_version: int = 1
+
+
+def quarantine(home: Path) -> Quarantine:
+    """What could not be loaded: by reason, and every place with its file and line."""
+    with opened_cdm(load(home)) as engine:
+        groups = tuple(QuarantineGroup(**line) for line in report.quarantined(engine))
+        places = tuple(QuarantinedPlace(**line) for line in report.quarantined_places(engine))
+    return Quarantine(groups, places)
+
+
+def quality(home: Path) -> KeptQuality:
+    """What the checks found when they last ran from a page."""
+    path = home / QUALITY
+    if not path.is_file():
+        return KeptQuality("", None)
+    return TypeAdapter(KeptQuality).validate_json(path.read_bytes())
+
+
+def check_quality(home: Path) -> Iterator[QualityView]:
+    """The checks, run now and kept for the page."""
+    found = data.quality(home)
+    draft = home / f"{QUALITY}.part"
+    draft.write_text(json.dumps(plain(KeptQuality(now().isoformat(), found))))
+    draft.replace(home / QUALITY)
+    yield found
+
+
+def codes(home: Path) -> CodesToMap:
+    """The codes without a standard concept, at most a thousand, those first that touch most people."""
+    return CodesToMap(data.unmapped(home, limit=MOST_CODES).codes)
+
+
+def suggestions(home: Path, words: str) -> Suggestions:
+    """Standard concepts of the loaded vocabulary whose names hold these words."""
+    with opened_cdm(load(home)) as engine:
+        return Suggestions(words, search.by_name(engine, words[:200]))
+
+
+def assign(home: Path, lines: Sequence[tuple[str, str, int]]) -> Iterator[Progress | Remapped]:
+    """The records mapped anew by codes that a person gave a concept: (system, code, concept_id).
+
+    Raises:
+        InputError: a target is not a standard concept here, or no line is given.
+    """
+    if not lines:
+        raise InputError(Code.INVALID_INPUT, "no code was given a concept")
+    file = home / "codes-from-pages.csv"
+    with file.open("w", encoding="utf-8", newline="") as out:
+        table = csv.writer(out)
+        table.writerow(("source_code", "source_vocabulary_id", "target_concept_id"))
+        table.writerows((code, system, concept) for system, code, concept in lines)
+    return mapping.map_codes(home, file)
