@@ -88,6 +88,13 @@ class SitePages:
             yield one
 
 
+def _load(home: Path, people: int) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".ndjson") as file:
+        file.writelines(json.dumps(one.body) + "\n" for one in records(people))
+        file.flush()
+        deque(loads.add_fhir(home, file.name), maxlen=0)
+
+
 @contextmanager
 def site_with_pages(
     home: Path, people: int = 40, *, load_folders: tuple[Path, ...] = ()
@@ -99,10 +106,8 @@ def site_with_pages(
         settings.write(f"load_folders = {json.dumps([str(one) for one in load_folders])}\n")
     with opened_cdm(load(home)) as engine, writing(engine) as connection:
         upsert(connection, concept, BRAIN)
-    with tempfile.NamedTemporaryFile("w", suffix=".ndjson") as file:
-        file.writelines(json.dumps(one.body) + "\n" for one in records(people))
-        file.flush()
-        deque(loads.add_fhir(home, file.name), maxlen=0)
+    if people:
+        _load(home, people)
     clock = Clock(time.time())
     accounts = AccountFile(home, SITE_ROLES, clock)
     roles = {

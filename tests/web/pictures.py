@@ -1,0 +1,121 @@
+"""Makes the pictures of the site's pages for the guide: `python -m tests.web.pictures [DIR]`.
+
+A synthetic hospital is loaded and measured, a study comes twice, is simulated and decided; answers leave.
+"""
+
+import importlib.resources
+import io
+import sys
+import tempfile
+from collections import deque
+from pathlib import Path
+
+import yaml
+from PIL import Image
+
+from protocols.core.study import Study, study_of_text
+from protocols.runtime.accounts import people
+from protocols.runtime.accounts.roles import Actor, Role, Way
+from site_node.actions import inbox, loads
+from site_node.desk import jobs
+from site_node.governance import approvals, ledger
+from site_node.synthetic import SEED, consortium, write_hospital
+from tests.lib.browser import NARROW, WIDE, Browser, chromium, opened
+from tests.lib.site_pages import SitePages, site_with_pages
+from tests.lib.sites import a_round
+from tests.lib.studies import REQUESTER, a_study
+
+OUT = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "web"
+COLOURS = 48
+PAGES = {
+    "overview": "/",
+    "inbox": "/studies",
+    "data": "/data",
+    "quarantine": "/data/quarantine",
+    "quality": "/quality",
+    "mapping": "/mapping",
+    "mapping-one": "/mapping/one?system=http%3A%2F%2Floinc.org&code=89243-0&words=malignant+neoplasm+brain",
+    "left": "/left",
+    "standing": "/standing",
+    "policy": "/policy",
+    "peers": "/peers",
+    "audit": "/audit",
+    "profile": "/profile",
+}
+
+
+def pictures(out: Path) -> None:
+    """Writes each page at both widths."""
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        hospital = consortium(3, 72)[0]
+        write_hospital(Path(folder), hospital, SEED)
+        export = Path(folder) / hospital.name
+        with site_with_pages(Path(folder) / "oslo", 0, load_folders=(export,)) as site:
+            work(site, export)
+            studies = decided(site)
+            word = people.invite(site.accounts, "ingrid", [Role.APPROVER], by="admin").word
+            with opened(browser, site.address) as one:
+                take(one, out, "sign-in", "/sign-in")
+                take(one, out, "invitation", f"/invitation/{word}")
+            with site.signed_in(browser, "approver") as one:
+                for name, path in PAGES.items():
+                    take(one, out, name, path)
+                take(one, out, "study", f"/studies/{studies[-1].hash()}")
+            with site.signed_in(browser, "approver", language="de-DE") as one:
+                take(one, out, "study-german", f"/studies/{studies[-1].hash()}")
+            with site.signed_in(browser, "admin") as one:
+                take(one, out, "accounts", "/accounts")
+
+
+def work(site: SitePages, export: Path) -> None:
+    """Loads and measures the hospital, as its steward would from the pages."""
+    genomics = export / "genomics"
+    tested = {"panel": str(genomics / "panel.tsv"), "samples": genomics / "samples.tsv"}
+    deque(loads.add_genomics(site.home, genomics / "mutations.maf", **tested), maxlen=0)  # type: ignore[arg-type]
+    steward = Actor("steward", frozenset({Role.STEWARD}), Way.SESSION)
+    for kind, place in (("load-fhir", "fhir"), ("load-dicom", "imaging"), ("radiomics", ""), ("quality", "")):
+        jobs.ask(site.home, steward, kind, {"place": str(export / place)} if place else {})
+        job = jobs.next_job(site.home)
+        assert job is not None
+        assert jobs.do(site.home, job).state is jobs.State.DONE
+
+
+def decided(site: SitePages) -> list[Study]:
+    """Studies that ended, were refused and wait; the last is the second version of one."""
+    text = importlib.resources.files("server.demo").joinpath("study.yaml").read_text()
+    first = yaml.safe_load(text)
+    first["requester"] = {**REQUESTER, "institution": "Northern University Hospital"}
+    first["cohort"]["rules"] = first["cohort"]["rules"][:2]
+    second = yaml.safe_load(text)
+    second["requester"] = first["requester"]
+    counts, refused = (
+        a_study(title="Mean age of people with glioma"),
+        a_study(name="all", title="Ages, once more"),
+    )
+    found = [counts, refused, study_of_text(yaml.safe_dump(first)), study_of_text(yaml.safe_dump(second))]
+    for study in found:
+        approvals.receive(site.home, study.canonical())
+    inbox.approve(site.home, counts.hash(), days=5, by="approver", note="agreed at the board of 12 November")
+    inbox.refuse(site.home, refused.hash(), by="other", note="asked and answered before")
+    inbox.approve_standing(site.home, "summary", by="approver")
+    for number in range(4):
+        ledger.remember(site.home, a_round(counts, number=number), "question", bytes(2000 + 900 * number))
+    inbox.simulate(site.home, found[-1].hash(), by="approver")
+    return found
+
+
+def take(one: Browser, out: Path, name: str, path: str) -> None:
+    """One page at both widths, in few colours, which keeps the files small."""
+    one.open(path)
+    assert one.wrongs == [], (path, one.wrongs)
+    for width in (WIDE, NARROW):
+        file = out / f"{name}-{width}.png"
+        one.picture(file, width)
+        image = Image.open(io.BytesIO(file.read_bytes())).convert("RGB").quantize(COLOURS)
+        image.save(file, optimize=True)
+
+
+if __name__ == "__main__":
+    where = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
+    where.mkdir(parents=True, exist_ok=True)
+    pictures(where)
