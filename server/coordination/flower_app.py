@@ -19,6 +19,7 @@ from server.coordination.coordinator import Coordinator, LeadLostError
 from server.coordination.post import Ticket
 from server.home.config import load
 from server.home.identity import coordinator_key
+from server.home.round_memory import prune
 from server.home.store import Store
 
 RECORD = "shadowgraph"
@@ -89,6 +90,8 @@ def coordinate(grid: Grid, home: Path, flower_run: str) -> None:
     look_in(home)
     post = GridPost(grid, settings.round_seconds)
     store.take_lead(flower_run)
+    if settings.keep_rounds_days:
+        prune(home, time.time() - settings.keep_rounds_days * 86400)
     leads = threading.Event()
     leads.set()
     threading.Thread(target=_beat, args=(store, flower_run, leads), daemon=True).start()

@@ -19,14 +19,22 @@ def recompute(home: Path, reference: str) -> tuple[Study, Outcome]:
     """A study and what it found, recomputed from its kept rounds.
 
     Raises:
-        InputError: it has no result; or code tampered: signature, rounds and result do not fit each other.
+        InputError: it has no result, or its rounds were deleted by age; or code tampered: signature, rounds
+            and result do not fit each other.
     """
     store = Store(home)
     found = store.submission(reference)
     if found.state not in FINISHED or found.roster is None:
         raise InputError(Code.NOT_FOUND, f"run {found.run} has no result: it is {found.state}")
     study = read_signed(home, found.sealed)
-    memory = dict(store.memory(found.run))
+    kept = store.memory(found.run)
+    if kept.is_pruned():
+        raise InputError(
+            Code.NOT_FOUND,
+            f"run {found.run}: its rounds were deleted by age, so nothing can be computed again",
+            f"read its result with: shadowgraph study show {found.run} (keep_rounds_days in hub.toml)",
+        )
+    memory = dict(kept)
     try:
         outcome = conduct(
             study,

@@ -22,6 +22,8 @@ class HubConfig(BaseModel):
         patience_seconds: how long a run waits for a lost site before it fails.
         studies_at_once: how many studies are in their rounds together; queries never wait for them.
         approval_days: how long a study waits for approvals.
+        keep_rounds_days: how long after a run's end its rounds are kept, from which its result can be
+            computed again; 0 keeps them for ever.
         renew_after_studies: a Flower run is renewed after so many studies, before its message store grows.
         renew_after_hours: and after so many hours.
     """
@@ -37,6 +39,7 @@ class HubConfig(BaseModel):
     patience_seconds: float = Field(default=600, ge=0)
     studies_at_once: int = Field(default=4, ge=1)
     approval_days: float = Field(default=7, gt=0)
+    keep_rounds_days: float = Field(default=3650, ge=0)
     renew_after_studies: int = Field(default=200, ge=1)
     renew_after_hours: float = Field(default=24, gt=0)
     home: Path = Field(default=Path("."), exclude=True)

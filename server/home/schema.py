@@ -110,4 +110,10 @@ _POLICIES = """
 CREATE TABLE policy (site TEXT PRIMARY KEY, content TEXT NOT NULL, at REAL NOT NULL);
 """
 
-STEPS = (_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS, _START, _STATEMENTS, _OWNERS, _POLICIES)
+# How the answers of a round are kept: plain, as before; zlib; or gone, when they were deleted by age.
+_CODING = "ALTER TABLE round ADD COLUMN coding TEXT NOT NULL DEFAULT 'plain';"
+
+STEPS = (
+    *(_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS, _START, _STATEMENTS, _OWNERS, _POLICIES),
+    _CODING,
+)
