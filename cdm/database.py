@@ -47,7 +47,8 @@ CHUNK = 1000
 # From so many rows on PostgreSQL's COPY is worth its temporary table.
 FEW = 50
 
-MIGRATION_LOCK = 5_4_2026  # any number, the same everywhere
+# Any numbers, the same everywhere: who migrates, who derives, who writes rows that several records tell of.
+MIGRATION_LOCK, DERIVATION_LOCK, SHARED_ROWS_LOCK = 5_4_2026, 5_4_2027, 5_4_2028
 
 # A page that does not fit is written, and read again, more than once in one transaction.
 WRITERS_CACHE = "PRAGMA cache_size=-65536"  # KiB, taken as they are needed
@@ -135,6 +136,15 @@ def writing(engine: Engine) -> Iterator[Connection]:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(WRITERS_CACHE)
         yield connection
+
+
+def take_turns(connection: Connection, lock: int) -> None:
+    """Wait until no other process has the lock, and keep it to the transaction's end.
+
+    SQLite has one writer at a time as it is.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(lock)))
 
 
 def key_columns(table: Table) -> tuple[str, ...]:
@@ -229,13 +239,15 @@ def _sqlite_bind(column: Column[Any], dialect: Dialect) -> Bind | None:
 def _merge(connection: Connection, table: Table, rows: list[tuple[object, ...]]) -> None:
     """Write rows by COPY into a temporary table and from there, in one statement, into the table."""
     names = [column.name for column in table.c]
+    key = itemgetter(*map(names.index, key_columns(table)))
+    last = {key(row): row for row in rows}  # ON CONFLICT takes a key only once in a statement
+    # In the order of their keys: two loads that write the same rows would else wait for each other for ever.
+    ordered = [last[one] for one in sorted(last)]
     if len(rows) < FEW:
         with _refusals(table):
             statement = _upsert_statement(table, "postgresql")
-            connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
+            connection.execute(statement, [dict(zip(names, row, strict=True)) for row in ordered])
         return
-    key = itemgetter(*map(names.index, key_columns(table)))
-    last = {key(row): row for row in rows}  # ON CONFLICT takes a key only once in a statement
     quote = connection.dialect.identifier_preparer.quote
     target, incoming = quote(table.name), quote(f"incoming_{table.name}")
     columns = ", ".join(map(quote, names))
@@ -243,7 +255,7 @@ def _merge(connection: Connection, table: Table, rows: list[tuple[object, ...]])
         f"CREATE TEMPORARY TABLE IF NOT EXISTS {incoming} (LIKE {target} INCLUDING DEFAULTS)"
     )
     connection.exec_driver_sql(f"TRUNCATE {incoming}")
-    _copy(connection, table, f"COPY {incoming} ({columns}) FROM STDIN", last.values())
+    _copy(connection, table, f"COPY {incoming} ({columns}) FROM STDIN", ordered)
     source: Any = select(*(literal_column(quote(name)) for name in names)).select_from(text(incoming))
     with _refusals(table):
         connection.execute(_upsert_statement(table, "postgresql", source))
@@ -341,7 +353,5 @@ def _copy(connection: Connection, table: Table, statement: str, rows: Iterable[S
 def migrate(engine: Engine) -> None:
     """Bring the database to the newest schema, from whatever revision it is at; there nothing happens."""
     with writing(engine) as connection:
-        if connection.dialect.name == "postgresql":
-            # Of two processes at once the second waits and finds it done, as it does for SQLite's write lock.
-            connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        take_turns(connection, MIGRATION_LOCK)  # of two processes at once the second finds it done
         command.upgrade(configuration(connection), "head")

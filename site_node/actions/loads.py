@@ -18,6 +18,8 @@ from site_node.sources.dicom.copies import copy_folder
 from site_node.sources.fhir import Validate
 from site_node.sources.genomics import Told
 
+MOST_PROCESSES = 64
+
 
 @dataclass(frozen=True)
 class KindLoaded:
@@ -106,6 +108,7 @@ def add_fhir(
     kinds: tuple[str, ...] = (),
     client_id: str | None = None,
     key: Path | None = None,
+    processes: int = 1,
 ) -> Iterator[Progress | Loaded]:
     """The resources loaded so far, and at the end what became of all.
 
@@ -116,6 +119,7 @@ def add_fhir(
         since: pull from a server what changed since this instant; `all` for everything.
         kinds: the kinds of resources to pull; all where it is empty.
         client_id, key: how the server knows this site (SMART Backend Services).
+        processes: how many processes map and write the resources of files.
 
     Raises:
         InputError: there is nothing to load, or an argument is not valid.
@@ -123,10 +127,15 @@ def add_fhir(
     """
     if validate not in list(Validate):
         raise InputError(Code.INVALID_INPUT, "--validate takes all, sample or none")
+    if not 1 <= processes <= MOST_PROCESSES:
+        raise InputError(Code.INVALID_INPUT, f"--processes takes 1 to {MOST_PROCESSES}")
     config, how = load(home), Validate(validate)
     if not fhir_servers.is_url(source):
         return _load(
-            config, "fhir", name, lambda more: loading.add_fhir(config, Path(source), name, how, more)
+            config,
+            "fhir",
+            name,
+            lambda more: loading.add_fhir(config, Path(source), name, how, more, processes),
         )
     request = fhir_servers.Request(source, since, kinds, client_id, key)
     return _load(

@@ -26,6 +26,7 @@ def add_fhir(
     key: Annotated[
         Path | None, typer.Option(help="the private key: JSON Web Key, a set of them, PEM")
     ] = None,
+    processes: Annotated[int, typer.Option(help="how many processes share the work, of files alone")] = 1,
     home: Home = Path("."),
 ) -> Output[Any]:
     """Load FHIR R4: NDJSON and bundles, plain or gzip, below a folder; or pull them from a server.
@@ -41,6 +42,13 @@ def add_fhir(
 
     wanted = tuple(kind for kind in kinds.split(",") if kind)
     events = loads.add_fhir(
-        home, source, name=name, validate=validate, since=since, kinds=wanted, client_id=client_id, key=key
+        *(home, source),
+        name=name,
+        validate=validate,
+        since=since,
+        kinds=wanted,
+        client_id=client_id,
+        key=key,
+        processes=processes,
     )
     return words.loaded(followed(events, "resources"))

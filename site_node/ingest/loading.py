@@ -1,12 +1,17 @@
 """From a hospital's files into its CDM: one function per kind of file, all through the one loader."""
 
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from cdm.database import connect
 from cdm.etl import SourceRecord, Unreadable
-from cdm.etl.loader.load import BATCH, load
+from cdm.etl.loader.load import BATCH, finish_parts, load
 from cdm.etl.loader.load import remap as etl_remap
+from cdm.etl.loader.parts import Part
+from cdm.etl.loader.summary import LoadSummary
 from cdm.progress import Progress
 from protocols.core.errors import Code, InputError, not_found
 from site_node.home.cdm import open_cdm
@@ -18,11 +23,56 @@ SAMPLES_AT_ONCE = 8  # the methylation of one sample is 6 MB, and stands in memo
 
 
 def add_fhir(
-    config: SiteConfig, path: Path, name: str, validate: fhir.Validate, progress: Progress
+    config: SiteConfig,
+    path: Path,
+    name: str,
+    validate: fhir.Validate,
+    progress: Progress,
+    processes: int = 1,
 ) -> dict[str, Any]:
-    """The summary of loading the FHIR files at `path`; `progress` is told of records loaded."""
+    """The summary of loading the FHIR files at `path`; `progress` is told of records loaded.
+
+    Of several processes each maps and writes a part of the records. On PostgreSQL they write at once; on
+    SQLite one maps while another writes.
+    """
     _must_exist(path)
-    return _something(load_records(config, fhir.validated(fhir.read(path), validate), name, progress), path)
+    if processes == 1:
+        records = fhir.validated(fhir.read(path), validate)
+        return _something(load_records(config, records, name, progress), path)
+    engine, others = open_cdm(config), range(1, processes)
+    try:
+        with ProcessPoolExecutor(processes - 1, mp_context=get_context("spawn")) as pool:
+            waiting = [
+                pool.submit(_load_part, config, path, name, validate, Part(other, processes))
+                for other in others
+            ]
+            parts = [_load_part(config, path, name, validate, Part(0, processes), progress)]
+            parts += [one.result() for one in waiting]
+        return _something(finish_parts(engine, parts, site_identity(config), config.mapping).as_dict(), path)
+    finally:
+        engine.dispose()
+
+
+def _load_part(
+    config: SiteConfig,
+    path: Path,
+    name: str,
+    validate: fhir.Validate,
+    part: Part,
+    progress: Progress = lambda count: None,
+) -> LoadSummary:
+    """What one of several processes loaded of the files at `path`."""
+    engine = connect(config.database_url)
+    try:
+        records = fhir.validated(fhir.read(path), validate)
+        return load(
+            *(engine, records, name, site_identity(config)),
+            progress=lambda count: progress(count * part.of),  # the others are about as far
+            profile=config.mapping,
+            part=part,
+        )
+    finally:
+        engine.dispose()
 
 
 def add_dicom(config: SiteConfig, path: Path, name: str, progress: Progress) -> dict[str, Any]:

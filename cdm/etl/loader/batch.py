@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from cdm.etl.identity import Identity
 from cdm.etl.loader import settle
 from cdm.etl.loader.due import due_people
 from cdm.etl.loader.kept_resources import Place, Stored, kept_content
+from cdm.etl.loader.parts import WHOLE, Part, missed, overlapping
 from cdm.etl.loader.quarantine import Quarantine, Rejected
 from cdm.etl.loader.runs import mapping_fingerprint
 from cdm.etl.loader.store import Change, Known, Store, last_updated
@@ -56,12 +57,18 @@ class Loading:
     """One load of one source, batch by batch."""
 
     def __init__(
-        self, engine: Engine, source: str, identity: Identity, run_id: int, profile: Profile
+        self,
+        engine: Engine,
+        source: str,
+        identity: Identity,
+        run_id: int,
+        profile: Profile,
+        part: Part = WHOLE,
     ) -> None:
         self.summary = LoadSummary(source, run_id)
-        self.quarantine = Quarantine(engine, source, run_id, identity)
+        self.quarantine = Quarantine(engine, source, run_id, identity, part)
         self.store = Store(engine, source, run_id, identity, self.quarantine)
-        self.unmapped: set[tuple[str, str]] = set()
+        self._part = part
         self.fingerprint = mapping_fingerprint(engine, profile)
         self._source = source
         self._identity = identity
@@ -82,7 +89,6 @@ class Loading:
         rejected: list[Rejected] = []
         candidates: list[Candidate] = []
         for record in batch:
-            self.quarantine.saw(record.position)
             if isinstance(record, Unreadable):
                 rejected.append(Rejected(*record, None))
             elif record.kind not in MAPPERS:
@@ -93,13 +99,30 @@ class Loading:
         known = self.store.known([one.key for one in candidates])
         self._load(self._new(candidates, known), known, rejected)
 
+    def seen(self, records: Iterable[SourceRecord | Unreadable]) -> Iterator[SourceRecord | Unreadable]:
+        """The records that fall to this process; that their files were read again is noted of all."""
+        for record in records:
+            self.quarantine.saw(record.position)
+            if self._part.of == 1 or self._part.has(self._key_of(record)):
+                yield record
+
+    def _key_of(self, record: SourceRecord | Unreadable) -> int | None:
+        if isinstance(record, Unreadable) or record.kind not in MAPPERS:
+            return None
+        return self.store.record_key(self._source, record.kind, record.record_id)
+
     def remap(self, stored: Iterable[Stored]) -> None:
         """Map anew, in one transaction, records as they were kept."""
         candidates = [self._again(one) for one in stored]
         self._load(candidates, self.store.known([one.key for one in candidates]), [])
 
-    def settle(self) -> None:
-        """Give the rows to whom they belong (settle.py): merged patients are one, and nobody's rows wait."""
+    def settle(self, together: Iterable[int]) -> None:
+        """Give the rows to whom they belong (settle.py): merged patients are one, and nobody's rows wait.
+
+        `together` are runs of other processes that loaded parts of the source.
+        """
+        at_once = overlapping(self._engine, self.summary.run_id) | set(together)
+        self._remap_records(missed(self._engine, at_once) | self.summary.reached)
         self._use_merges()
         self._remap_records(settle.unsettled(self._engine, self._identity))
         settle.mark_settled(self._engine)
@@ -163,6 +186,9 @@ class Loading:
             self._map_all(candidates, known, changes, rejected)
             # Mapped together with what they depend on: a kill leaves both old or both new.
             reached = self.store.touched_by(changes) - seen
+            for_later = {key for key in reached if not self._part.has(key)}  # by whom loads them, at the end
+            self.summary.reached |= for_later
+            reached -= for_later
             candidates = [self._again(one, counted=False) for one in self.store.bodies(reached)]
             known |= self.store.known([one.key for one in candidates])
         self._write(changes, rejected)
@@ -268,7 +294,7 @@ class Loading:
         persons = self._new_persons()
         unmapped = dict(context.unmapped)
         context.unmapped.clear()
-        self.unmapped.update((system, code) for system, code, _ in unmapped)
+        self.summary.unmapped.update((system, code) for system, code, _ in unmapped)
         try:
             self.store.write(changes, rejected, persons, unmapped)
         except REFUSED:

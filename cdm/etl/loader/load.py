@@ -6,7 +6,7 @@ before the transaction begins, so that the write lock is held for the writing al
 """
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 
@@ -15,6 +15,7 @@ from sqlalchemy import Engine, select
 from cdm.etl.identity import Identity
 from cdm.etl.loader.batch import CONTENT_DIGITS, Loading
 from cdm.etl.loader.kept_resources import compact, read_block
+from cdm.etl.loader.parts import WHOLE, Part
 from cdm.etl.loader.periods import derive_due
 from cdm.etl.loader.runs import begin_run, finish_run, was_interrupted
 from cdm.etl.loader.summary import LoadSummary
@@ -36,19 +37,32 @@ def load(
     progress: Progress = lambda count: None,
     batch_size: int = BATCH,
     profile: Profile = USUAL,
+    part: Part = WHOLE,
 ) -> LoadSummary:
     """The summary of loading `records`: each is loaded, unchanged, removed, excluded or in quarantine.
 
     `source` names where they come from for good (`fhir`, `pacs`): the same record of the same source is
     replaced, of another source it is another record. A newer version that cannot be loaded goes to quarantine
     and leaves the older one's rows. `progress` is told how many records each batch had;
-    `batch_size` is small where a record takes long to make, so that a kill loses little.
+    `batch_size` is small where a record takes long to make, so that a kill loses little. Of several processes
+    that load the same records each takes a `part`; `finish_parts` ends what they did.
     """
-    with _running(engine, source, identity, profile) as loading:
-        for batch in _batches(records, batch_size):
+    with _running(engine, source, identity, profile, part) as loading:
+        for batch in _batches(loading.seen(records), batch_size):
             loading.take(batch)
             progress(len(batch))
         loading.quarantine.resolve_fixed()
+    return loading.summary
+
+
+def finish_parts(
+    engine: Engine, parts: list[LoadSummary], identity: Identity, profile: Profile = USUAL
+) -> LoadSummary:
+    """The summary of a source that several processes have loaded: what follows from all its rows is made."""
+    together = [part.run_id for part in parts]
+    with _running(engine, parts[0].source, identity, profile, together=together) as loading:
+        for part in parts:
+            loading.summary.add(part)
     return loading.summary
 
 
@@ -97,18 +111,24 @@ def _blocks(engine: Engine, source: str) -> list[int]:
 
 
 @contextmanager
-def _running(engine: Engine, source: str, identity: Identity, profile: Profile) -> Iterator[Loading]:
+def _running(
+    engine: Engine,
+    source: str,
+    identity: Identity,
+    profile: Profile,
+    part: Part = WHOLE,
+    together: Sequence[int] = (),
+) -> Iterator[Loading]:
     """A load from its note in `load_run` to its end, when what follows from the rows is made anew."""
     interrupted = was_interrupted(engine)
-    run_id = begin_run(engine, source, profile)
-    loading = Loading(engine, source, identity, run_id, profile)
+    run_id = begin_run(engine, source, profile, part)
+    loading = Loading(engine, source, identity, run_id, profile, part)
     with _collector_at_rest():
         yield loading
-    if loading.summary.changed or interrupted:
-        loading.settle()
+    if part.of == 1 and (loading.summary.changed or interrupted):
+        loading.settle(together)
         derive_due(engine)
-        compact(engine, None if interrupted else loading.store.left_blocks)
-    loading.summary.unmapped_codes = len(loading.unmapped)
+        compact(engine, None if interrupted or together else loading.store.left_blocks)
     finish_run(engine, run_id, loading.summary)
 
 

@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import Subquery
 
-from cdm.database import chunks, writing
+from cdm.database import DERIVATION_LOCK, chunks, take_turns, writing
 from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
 from cdm.etl.loader.due import EVENTS, due_people, latest_day
 from cdm.etl.loader.eras import make_eras, of_people
@@ -50,14 +50,13 @@ from cdm.schema import (
 from cdm.vocabulary.outcomes import VITAL_STATUS
 
 PEOPLE_AT_ONCE = 500  # in one transaction: a query with more binds is not faster
-DERIVATION_LOCK = 5_4_2027  # any number, the same everywhere
 
 
 def derive(engine: Engine, today: date | None = None) -> None:
     """Make everybody's observation periods and eras anew, and date the undated statements of being alive."""
     latest = latest_day(today)
     with writing(engine) as connection:
-        take_turns(connection)
+        take_turns(connection, DERIVATION_LOCK)
         connection.execute(delete(derivation_due).where(derivation_due.c.due_day <= latest))
         _derive(connection, latest, None)
 
@@ -70,18 +69,12 @@ def derive_due(engine: Engine) -> None:
     columns = derivation_due.c
     for chunk in chunks(people, PEOPLE_AT_ONCE):
         with writing(engine) as connection:
-            take_turns(connection)
+            take_turns(connection, DERIVATION_LOCK)
             # Before the rows are read: what another load marks from now on stays marked.
             marks = delete(derivation_due).where(columns.due_day <= latest, columns.person_id.in_(chunk))
             connection.execute(marks)
             _derive(connection, latest, chunk)
     return None
-
-
-def take_turns(connection: Connection) -> None:
-    """Wait until no other load makes such rows: SQLite's write lock says so already."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(DERIVATION_LOCK)))
 
 
 def _derive(connection: Connection, latest: date, people: Sequence[int] | None) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, and_, select, update
 
 from cdm.database import CHUNK, chunks, upsert, writing
 from cdm.etl.identity import Identity
+from cdm.etl.loader.parts import WHOLE, Part
 from cdm.schema import quarantine
 
 POSITION_LENGTH = 255
@@ -30,11 +31,14 @@ class Quarantine:
     load did not complain about the same place.
     """
 
-    def __init__(self, engine: Engine, source: str, run_id: int, identity: Identity) -> None:
+    def __init__(
+        self, engine: Engine, source: str, run_id: int, identity: Identity, part: Part = WHOLE
+    ) -> None:
         self._engine = engine
         self._source = source
         self._run_id = run_id
         self._identity = identity
+        self._part = part
         self._by_file: defaultdict[str, set[int]] = defaultdict(set)
         self._by_record: defaultdict[int, set[int]] = defaultdict(set)
         self._fixed: set[int] = set()
@@ -47,6 +51,8 @@ class Quarantine:
         )
         with self._engine.connect() as connection:
             for quarantine_id, position, key in connection.execute(statement):
+                if not self._part.has(key):  # another process says whether it is still so
+                    continue
                 self._by_file[_file_of(position)].add(quarantine_id)
                 if key is not None:
                     self._by_record[key].add(quarantine_id)

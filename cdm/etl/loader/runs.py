@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Engine, exists, select, update
 
 from cdm.database import upsert, writing
+from cdm.etl.loader.parts import SECOND, WHOLE, Part
 from cdm.etl.loader.summary import LoadSummary
 from cdm.etl.profile import Profile
 from cdm.schema import load_run, source_to_concept_map, vocabulary
@@ -41,9 +42,9 @@ def was_interrupted(engine: Engine) -> bool:
         return bool(connection.scalar(statement))
 
 
-def begin_run(engine: Engine, source: str, profile: Profile) -> int:
+def begin_run(engine: Engine, source: str, profile: Profile, part: Part = WHOLE) -> int:
     """The id of a new run, which sorts by time."""
-    run_id = time_ns()
+    run_id = time_ns() + part.number * SECOND  # blocks are numbered from it: never as another process's
     row = {
         "run_id": run_id,
         "source": source,

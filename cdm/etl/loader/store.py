@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cdm.database import CHUNK, chunks, delete_rows, upsert, upsert_cells, writing
+from cdm.database import (
+    CHUNK,
+    SHARED_ROWS_LOCK,
+    chunks,
+    delete_rows,
+    take_turns,
+    upsert,
+    upsert_cells,
+    writing,
+)
 from cdm.etl.fhir.words.dates import instant
 from cdm.etl.identity import Identity
 from cdm.etl.loader.due import KEYS, Due, due_by, latest_day, mark_due, people_of
@@ -157,13 +166,15 @@ class Store:
         due: Due = set()
         with writing(self._engine) as connection:
             self._delete_earlier(connection, [change for change in changes if change.known], due)
-            self._insert(connection, changes, due)
-            mark_due(connection, due)
+            shared = self._insert(connection, changes, due)
             self._name(connection, changes)
             self._keep(connection, changes)
             upsert_cells(connection, source_record, map(self._record_row, changes))
             self._quarantine.write(connection, rejected)
             _note_merges(connection, changes)
+            # Last, and in this order, what another process may be writing too: to be waited for shortly.
+            self._insert_shared(connection, shared, due)
+            mark_due(connection, due)
             upsert(connection, person_link, itertools.starmap(_link, persons.items()))
             _count_unmapped(connection, unmapped)
         self._quarantine.loaded(change.key for change in changes)
@@ -171,6 +182,8 @@ class Store:
     def _delete_earlier(self, connection: Connection, changes: list[Change], due: Due) -> None:
         """Delete what the records made before, but not a row that another record tells of too."""
         by_key = {change.key: change for change in changes}
+        if changes:
+            take_turns(connection, SHARED_ROWS_LOCK)
         self.left_blocks |= _blocks_of(connection, (change.key for change in changes if change.is_new))
         for chunk in chunks(by_key, CHUNK):
             mine: defaultdict[str, set[int]] = defaultdict(set)
@@ -185,7 +198,10 @@ class Store:
                 kept = _still_owned(connection, table, ids)
                 delete_rows(connection, metadata.tables[table], ids - kept)
 
-    def _insert(self, connection: Connection, changes: list[Change], due: Due) -> None:
+    def _insert(
+        self, connection: Connection, changes: list[Change], due: Due
+    ) -> defaultdict[str, list[Told]]:
+        """Write the rows that one record alone tells of; the others, by table, are still to be written."""
         rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         shared: defaultdict[str, list[Told]] = defaultdict(list)
         owners: list[tuple[object, ...]] = []
@@ -196,22 +212,26 @@ class Store:
                     shared[table].append(Told(row_id, (fallback, change.key), values))
                 else:
                     rows[table].append(values)
-                owners.append(
-                    (change.key, table, row_id, None if precision == "day" else precision, fallback)
-                )
+                known = None if precision == "day" else precision
+                owners.append((change.key, table, row_id, known, fallback))
         for table, ready in rows.items():
             due |= due_by(table, ready, self._latest)
-        for table, told in shared.items():
-            due |= due_by(table, (one.values for one in told), self._latest)
-            due |= people_of(connection, table, {one.row_id for one in told})
-            rows[table] = _first_told(connection, table, told)
-        for table, ready in rows.items():
             upsert(connection, metadata.tables[table], ready)
         upsert_cells(connection, source_row, owners)
         needs = [(change.key, needed) for change in changes for needed in change.needs]
         self._any_needs = self._any_needs or bool(needs)
         upsert(connection, record_doubt, _doubt_rows(changes))
         upsert_cells(connection, source_need, needs)
+        return shared
+
+    def _insert_shared(self, connection: Connection, shared: Mapping[str, list[Told]], due: Due) -> None:
+        """Write of each row what its first teller says, whoever else tells of it at this moment."""
+        if shared:
+            take_turns(connection, SHARED_ROWS_LOCK)
+        for table, told in sorted(shared.items()):
+            due |= due_by(table, (one.values for one in told), self._latest)
+            due |= people_of(connection, table, {one.row_id for one in told})
+            upsert(connection, metadata.tables[table], _first_told(connection, table, told))
 
     def _name(self, connection: Connection, changes: list[Change]) -> None:
         """Keep the names of what is new, in place of those that it had."""
@@ -374,7 +394,7 @@ def _count_unmapped(connection: Connection, unmapped: Mapping[tuple[str, str, st
     )
     rows = [
         {"system": system[:255], "code": code[:255], "kind": kind, "occurrences": count}
-        for (system, code, kind), count in unmapped.items()
+        for (system, code, kind), count in sorted(unmapped.items())
     ]
     if rows:
         connection.execute(statement, rows)

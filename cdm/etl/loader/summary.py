@@ -23,6 +23,13 @@ class Counts:
         whole = self.loaded + self.unchanged + self.replaced + self.removed
         return whole + self.quarantined + self.not_mapped_yet + sum(self.excluded.values())
 
+    def add(self, other: "Counts") -> None:
+        """Count what another process did."""
+        for name in ("loaded", "unchanged", "replaced", "removed", "quarantined", "not_mapped_yet"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for reason, count in other.excluded.items():
+            self.excluded[reason] = self.excluded.get(reason, 0) + count
+
     def exclude(self, reason: str) -> None:
         """Count one record that makes no row, under its reason."""
         self.excluded[reason] = self.excluded.get(reason, 0) + 1
@@ -32,21 +39,27 @@ class Counts:
 class LoadSummary:
     """What one load did, by kind of record.
 
-    `unmapped_codes` is how many codes met no standard concept, `doubts` what was not wholly understood,
+    `unmapped` are the codes that met no standard concept, `doubts` what was not wholly understood,
     `waiting` how many records lost or never got their rows, since their patient is not here.
     """
 
     source: str
     run_id: int
     kinds: defaultdict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
-    unmapped_codes: int = 0
+    unmapped: set[tuple[str, str]] = field(default_factory=set)
     doubts: Counter[str] = field(default_factory=Counter)
     waiting: int = 0  # records whose patient is not here
+    reached: set[int] = field(default_factory=set)  # records of other processes, still to be mapped anew
 
     @property
     def records(self) -> int:
         """How many records were read."""
         return sum(counts.records for counts in self.kinds.values())
+
+    @property
+    def unmapped_codes(self) -> int:
+        """How many codes met no standard concept."""
+        return len(self.unmapped)
 
     @property
     def quarantined(self) -> int:
@@ -57,6 +70,15 @@ class LoadSummary:
     def changed(self) -> bool:
         """Whether the load wrote or deleted any row of the CDM."""
         return any(counts.loaded or counts.replaced or counts.removed for counts in self.kinds.values())
+
+    def add(self, other: "LoadSummary") -> None:
+        """Count what another process did of the same load."""
+        for kind, theirs in other.kinds.items():
+            self.kinds[kind].add(theirs)
+        self.unmapped |= other.unmapped
+        self.doubts.update(other.doubts)
+        self.waiting += other.waiting
+        self.reached |= other.reached
 
     def as_dict(self) -> dict[str, Any]:
         """The summary as plain data."""
