@@ -10,7 +10,7 @@ from datetime import date
 from itertools import chain, groupby
 from os import cpu_count
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, case, func, inspect, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, case, func, inspect, literal_column, select
 
 from cdm.database import chunks
 from cdm.quality import plausible, relational
@@ -134,7 +134,7 @@ def _violations(one: Check) -> ColumnElement[int]:
     if one.violated is None:
         assert one.violations is not None
         return one.violations
-    return func.coalesce(func.sum(case((one.violated, 1), else_=0)), 0)
+    return func.count(case((one.violated, literal_column("1"))))  # cheaper than a sum of 0 and 1
 
 
 def _finding(one: Check, rows: int, violations: int, shares: Mapping[str, float] | None = None) -> Finding:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, select
 
 from cdm.etl.identity import Identity
 from cdm.etl.loader.batch import CONTENT_DIGITS, Loading
+from cdm.etl.loader.indexes import repack
 from cdm.etl.loader.kept_resources import compact, read_block
 from cdm.etl.loader.parts import WHOLE, Part
 from cdm.etl.loader.periods import derive_due
@@ -129,6 +130,7 @@ def _running(
         loading.settle(together)
         derive_due(engine)
         compact(engine, None if interrupted or together else loading.store.left_blocks)
+        repack(engine, loading.summary.written)
     finish_run(engine, run_id, loading.summary)
 
 

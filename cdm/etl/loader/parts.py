@@ -21,7 +21,7 @@ class Part(NamedTuple):
     of: int
 
     def has(self, key: int | None) -> bool:
-        """Whether a record falls to this process; what is no record falls to the first one."""
+        """Whether a record falls to this process; a place without a record falls to the first one."""
         return (key or 0) % self.of == self.number
 
 

@@ -67,6 +67,11 @@ class LoadSummary:
         return sum(counts.quarantined for counts in self.kinds.values())
 
     @property
+    def written(self) -> int:
+        """How many records were written, for the first time or anew."""
+        return sum(counts.loaded + counts.replaced for counts in self.kinds.values())
+
+    @property
     def changed(self) -> bool:
         """Whether the load wrote or deleted any row of the CDM."""
         return any(counts.loaded or counts.replaced or counts.removed for counts in self.kinds.values())
