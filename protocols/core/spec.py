@@ -43,6 +43,25 @@ class Spec(BaseModel):
         if names := self.variables():
             yield names, table.present(table.read_of(names))
 
+    def needs(self) -> tuple[str, ...]:
+        """The variables without a value of which nobody is in any of its sums.
+
+        All, unless a protocol counts entry by entry who has a value, or fills what is missing.
+        """
+        return self.variables()
+
+    def fills(self) -> tuple[str, ...]:
+        """The variables whose missing values it fills: for itself, or as a transform for those after it."""
+        return ()
+
+    def is_of_everybody(self) -> bool:
+        """Whether it describes the cohort itself, those included who are in no other analysis."""
+        return False
+
+    def of_study(self, needed: Mapping[str, tuple[str, ...]], sets: Mapping[str, tuple[str, ...]]) -> "Spec":
+        """The spec in a study whose analyses need these variables, of people who have all of these sets."""
+        return self
+
     def admits(self, rows: Rows) -> bool:
         """Whether a question of this analysis may be about these rows: everybody, unless it validates.
 

@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SerializeAsAny,
     ValidationError,
     ValidationInfo,
@@ -21,6 +22,7 @@ from pydantic import (
 from cdm.cohorts.cohort import Cohort
 from protocols.core.axis import on_axes
 from protocols.core.block_kinds import BlockOfStudy, axes_of, with_lists
+from protocols.core.complete_cases import CompleteCases, needs, sets_of_variables
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError, not_found
 from protocols.core.protocol import Spec, parse_spec, protocol, specs_in
@@ -87,6 +89,8 @@ class Study(BaseModel):
     variables: dict[Name, Variable] = Field(max_length=5000)
     blocks: dict[Name, BlockOfStudy] = Field(default_factory=dict, max_length=20)
     """People x a named axis each, by a rule; a study without them has the hash that it always had."""
+    complete_cases: CompleteCases = "study"
+    """About whom the analyses are: one set of people unless it says otherwise (`core/complete_cases.py`)."""
     analyses: tuple[Analysis, ...] = Field(min_length=1, max_length=500)
     min_sites: int = Field(default=3, ge=1, le=50)
     thresholds: Thresholds = Thresholds()
@@ -103,10 +107,16 @@ class Study(BaseModel):
     For the report alone: nothing is computed from it, and a study without it has the hash that it always had.
     """
 
+    _sets: tuple[object, object, Mapping[str, tuple[str, ...]]] = PrivateAttr((None, None, {}))
+
     @field_validator("analyses")
     @classmethod
-    def _know_their_axes(cls, analyses: tuple[Analysis, ...], others: ValidationInfo) -> tuple[Analysis, ...]:
-        return on_axes(analyses, axes_of(others.data.get("blocks", {})))
+    def _know_the_study(cls, analyses: tuple[Analysis, ...], others: ValidationInfo) -> tuple[Analysis, ...]:
+        analyses = on_axes(analyses, axes_of(others.data.get("blocks", {})))
+        variables, rule = others.data.get("variables", {}), others.data.get("complete_cases", "study")
+        needed, sets = needs(analyses, variables), sets_of_variables(rule, analyses, variables)
+        told = ((a, a.spec.of_study(needed, sets)) for a in analyses)
+        return tuple(a if spec is a.spec else a.model_copy(update={"spec": spec}) for a, spec in told)
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Study":
@@ -137,6 +147,15 @@ class Study(BaseModel):
             seen.add(analysis.name)
         return self
 
+    @property
+    def people_with(self) -> Mapping[str, tuple[str, ...]]:
+        """Analysis -> the variables that all of its people have a value of; none: its own complete cases."""
+        rule, analyses, found = self._sets
+        if rule is not self.complete_cases or analyses is not self.analyses:  # this is a changed copy
+            found = sets_of_variables(self.complete_cases, self.analyses, self.variables)
+            self._sets = self.complete_cases, self.analyses, found
+        return found
+
     @model_validator(mode="after")
     def _shown_variables_exist(self) -> "Study":
         made = {column for analysis in self.analyses for column in analysis.spec.makes()}
@@ -150,8 +169,9 @@ class Study(BaseModel):
         for late in ("requester", "shown_per", "blocks"):
             if not content[late]:
                 del content[late]  # a study without it has the hash that it had before the field
-        if self.digits == "earned":
-            del content["digits"]
+        for name, default in (("digits", "earned"), ("complete_cases", "study")):
+            if content[name] == default:
+                del content[name]
         return canonical_json(content)
 
     def hash(self) -> str:

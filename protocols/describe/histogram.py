@@ -51,6 +51,9 @@ class HistogramSpec(Spec):
     def stands_on(self) -> tuple[str, ...]:
         return ()  # every entry has a count of its own
 
+    def needs(self) -> tuple[str, ...]:
+        return (self.by,) if self.by else ()
+
     def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
         yield from by_group(table, self.by, one_by_one(table, [self.of.split(".")[0]]))
 

@@ -97,6 +97,9 @@ class QuantilesSpec(Spec):
     def stands_on(self) -> tuple[str, ...]:
         return ()  # every entry has a count of its own
 
+    def needs(self) -> tuple[str, ...]:
+        return ()
+
     def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
         yield from one_by_one(table, self.variables())
 

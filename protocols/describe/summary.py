@@ -68,6 +68,10 @@ class SummarySpec(Spec):
     def stands_on(self) -> tuple[str, ...]:
         return ()  # every entry has a count of its own
 
+    def needs(self) -> tuple[str, ...]:
+        columns = [*(name for pair in self.cross for name in pair), *([self.by] if self.by else [])]
+        return tuple(dict.fromkeys(name.split(".")[0] for name in columns))
+
     def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
         known = one_by_one(table, [name.split(".")[0] for name in self.of])
         yield from by_group(table, self.by, known)

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from protocols.core.complete_cases import people_of_set
 from protocols.core.disclosure import Moment, Release, Thresholds, agreed, release, turned
 from protocols.core.errors import Code, ShadowgraphError, SiteError, SpecError
 from protocols.core.people_in_effect import has_rare_entries
@@ -45,6 +46,7 @@ def people_of(study: Study, analysis: str, table: AnalysisTable) -> int:
     What a harmonization before it may fill counts as there. Where each entry has a count of its own, those
     with the variable that most have.
     """
+    table = people_in(study, analysis, table)
     of = study.analysis(analysis)
     before = [study.analysis(name).spec for name in of.after]
     filled = {name for spec in before for name in {*spec.variables()} - {*spec.stands_on()}}
@@ -54,6 +56,12 @@ def people_of(study: Study, analysis: str, table: AnalysisTable) -> int:
         known = [len(table.complete([name])) for name in named if named[name] in of.spec.variables()]
         return max(known, default=len(table))
     return len(table.complete([name for name in named if named[name] in needed]))
+
+
+def people_in(study: Study, analysis: str, table: AnalysisTable) -> AnalysisTable:
+    """The table of the people about whom an analysis is, short of its own complete cases."""
+    study.analysis(analysis)
+    return people_of_set(table, study.people_with[analysis], study.thresholds.min_count_in_sum)
 
 
 def answer(
@@ -84,6 +92,7 @@ def answer(
         raise SiteError(
             Code.WITHHELD, "too few sites have people for this analysis to hide each other in a sum"
         )
+    table = people_in(study, question.analysis, table)
     _refuse_isolation(table, question, thresholds)
     table = asked_table(study, table, question)
     if question.per_site:

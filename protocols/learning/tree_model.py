@@ -1,6 +1,6 @@
 """What models made of trees share: outcome, covariates and cuts, the counts behind cuts, their importance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,8 @@ from protocols.core.disclosure import Array, Count, Declaration, Moment
 from protocols.core.protocol import Arrays, site_step
 from protocols.core.roles import PredictsProbability
 from protocols.core.site_step import Times
-from protocols.core.table import AnalysisTable, Floats
+from protocols.core.spec import one_by_one
+from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
 from protocols.learning.trees import Split, Trees, grid_counts, grid_moments
 
@@ -51,6 +52,15 @@ class TreeModelSpec(PredictsProbability):
 
     def variables(self) -> tuple[str, ...]:
         return (self.outcome, *self.covariates)
+
+    def needs(self) -> tuple[str, ...]:
+        return (self.outcome,)  # who lacks a covariate goes left or right as the split says
+
+    def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        known = table.present(table.read_of([self.outcome]))
+        yield (self.outcome,), known
+        for names, mask in one_by_one(table, self.covariates):
+            yield names, known & mask
 
     def outcome_name(self) -> str:
         return self.outcome

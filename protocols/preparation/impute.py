@@ -73,6 +73,12 @@ class ImputeSpec(Transforms):
     def stands_on(self) -> tuple[str, ...]:
         return ()  # every entry has a count of its own
 
+    def needs(self) -> tuple[str, ...]:
+        return ()
+
+    def fills(self) -> tuple[str, ...]:
+        return self.filled()
+
     def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
         """Each variable with its (n,) people who have it."""
         yield from one_by_one(table, self.variables())

@@ -109,6 +109,12 @@ class MultipleImputationSpec(Spec):
     def stands_on(self) -> tuple[str, ...]:
         return self.predictors  # the others have missing values, and each a count of its own
 
+    def needs(self) -> tuple[str, ...]:
+        return tuple(name for name in self.variables() if name not in self.imputed())
+
+    def fills(self) -> tuple[str, ...]:
+        return self.imputed()
+
     def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
         yield self.predictors, (complete := table.present(table.read_of(self.predictors)))
         for name in self.columns():

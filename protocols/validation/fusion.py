@@ -89,6 +89,9 @@ class FusionSpec(PredictsProbability):
     def stands_on(self) -> tuple[str, ...]:
         return (self.outcome,)  # the experts inside it stand on their own variables
 
+    def needs(self) -> tuple[str, ...]:
+        return (self.outcome,)  # who lacks a modality is scored by the others
+
     def outcome_name(self) -> str:
         return self.outcome
 

@@ -75,6 +75,12 @@ class Validated(Spec):
         used = dict.fromkeys(name for spec in specs for name in spec.variables())
         return tuple(name for name in used if name not in made)
 
+    def needs(self) -> tuple[str, ...]:
+        prepared = tuple(self.preparations().values())
+        filled = {name for spec in prepared for name in (*spec.makes(), *spec.fills())}
+        read = (name for spec in (*prepared, *self.fitted_models().values()) for name in spec.needs())
+        return tuple(name for name in dict.fromkeys(read) if name not in filled)
+
     def admits(self, rows: Rows) -> bool:
         """Everybody, or the training rows of a fold of the scheme; inside them, what a model admits."""
         if rows == EVERYBODY:

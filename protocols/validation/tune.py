@@ -116,6 +116,9 @@ class TuneSpec(PredictsProbability, PredictsSurvival, Tunes):
     def stands_on(self) -> tuple[str, ...]:
         return ()  # the candidates inside it stand on their own variables
 
+    def needs(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for model in self.candidates.values() for name in model.needs()))
+
     def admits(self, rows: Rows) -> bool:
         return is_asked_in(self.folds, rows)
 

@@ -109,8 +109,6 @@ class Demo:
         files, home = f"hospitals/{name}", ("--home", f"sites/{name}")
         genomics = f"{files}/genomics"
         lists = ("--panel", f"{genomics}/panel.tsv", "--samples", f"{genomics}/samples.tsv")
-        # Some seventy people at each: who lacks a value in one analysis are fewer than the floor.
-        self.command("policy", "set", "combinations", "allow", *home)
         self.command("data", "add", "fhir", f"{files}/fhir", *home)
         self.command("data", "add", "dicom", f"{files}/imaging", *home)
         self.command("data", "add", "genomics", f"{genomics}/mutations.maf", *lists, *home)

@@ -8,7 +8,7 @@ from protocols.core.disclosure import Thresholds
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from protocols.exchange.site_answer import asked_table
+from protocols.exchange.site_answer import asked_table, people_in
 from site_node.governance.auditor import Auditor, Behind, variable_key
 
 Run = tuple[str, tuple[str, ...]]
@@ -44,7 +44,7 @@ class PeopleBehind:
 def people_behind(study: Study, table: AnalysisTable, ask: Ask) -> Iterator[Behind]:
     """The sets of people over which the question forms sums, each with what is read of its variables."""
     spec = study.spec(ask.analysis, ask.part)
-    asked = asked_table(study, table, ask)
+    asked = asked_table(study, people_in(study, ask.analysis, table), ask)
     for names, mask in spec.sets_of_people(asked):
         yield Behind(asked.persons[mask], frozenset(_read(study, ask, names)))
 

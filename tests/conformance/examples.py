@@ -59,6 +59,10 @@ EXAMPLES: dict[str, Example] = {
         [{"steps": ["index event", "adults"]}, {"steps": ["adults"], "per_site": True}],
         frozenset({"by_site", "withheld"}),
     ),
+    "left_out": Example(
+        [{"needed": {"model": ["age", "f_one", "os"], "imaging": ["f_two", "scanner"]}, "per_site": True}],
+        frozenset({"by_site", "withheld"}),
+    ),
     "summary": Example(
         [
             {"of": ["age", "f_one", "f_two", "os.time"]},

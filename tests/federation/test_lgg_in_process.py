@@ -21,7 +21,7 @@ from protocols.core.table import AnalysisTable
 from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome
 from site_node.study_table.build import build_table
-from tests.lib.lgg import HOSPITALS, load_hospital, write_consortium
+from tests.lib.lgg import HOSPITALS, ONE_SET, load_hospital, write_consortium
 from tests.lib.shared import shared
 
 STUDY = Path(__file__).parents[2] / "docs" / "examples" / "lgg.yaml"
@@ -45,7 +45,7 @@ def study() -> Study:
 @pytest.fixture(scope="module")
 def reference() -> dict[str, Any]:
     content: dict[str, Any] = json.loads(shared("reference/tcga_lgg.json").read_text())
-    return content
+    return content | ONE_SET
 
 
 def engines_of(url_of: Callable[[str], str]) -> dict[str, Engine]:
@@ -145,11 +145,20 @@ def test_logistic_model_equals_r(outcome: Outcome, reference: dict[str, Any]) ->
 
 def test_counts_and_age_equal_r(outcome: Outcome, reference: dict[str, Any]) -> None:
     counts: Any = outcome.results["counts"]
-    assert {site: one.people.item() for site, one in counts.by_site.items()} == reference["n_by_hospital"]
+    assert {site: one.people.item() for site, one in counts.by_site.items()} == reference["people"]
     age: Any = outcome.results["age"]
     assert age.total.n.item() == reference["age"]["n"]
     np.testing.assert_allclose(age.total.mean.item(), reference["age"]["mean"], rtol=1e-8)
     np.testing.assert_allclose(age.total.sd.item(), reference["age"]["sd"], rtol=1e-8)
+
+
+def test_who_is_left_out_is_told_by_hospital(outcome: Outcome, reference: dict[str, Any]) -> None:
+    found: Any = outcome.results["left_out"]
+    assert {site: people for site, (people, _, _) in found.by_site.items()} == reference["n_by_hospital"]
+    assert {site: counted.tolist() for site, (_, counted, _) in found.by_site.items()} == {
+        site: [n] * 3 for site, n in reference["people"].items()
+    }
+    assert found.people - found.counted[0] == sum(reference["n_by_hospital"].values()) - 172
 
 
 def assert_same(one: AnalysisTable, other: AnalysisTable) -> None:

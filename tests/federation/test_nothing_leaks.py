@@ -30,7 +30,6 @@ from server.report import Left, write_report
 from site_node.agent.agent import Agent
 from site_node.governance import approvals, audit
 from site_node.governance.approvals import State
-from site_node.governance.policy import changed
 from tests.lib.lgg import HOSPITALS, write_consortium
 from tests.lib.sites import Coordinator, a_round, make_site
 
@@ -102,7 +101,6 @@ def make(folder: Path) -> Consortium:
     homes = {site: folder / "homes" / site for site in HOSPITALS}
     keys: dict[str, object] = {site: make_site(home, site, center) for site, home in homes.items()}
     for site, home in homes.items():
-        changed(home, "combinations", "allow")  # two of 98 people lack a score: the models differ by them
         plant(folder / site)
         for source in (
             ("fhir", folder / site / "fhir"),

@@ -30,8 +30,9 @@ class Watched:
 
 @cache
 def example_study(name: str) -> Study:
-    """The study of all conformance examples of a protocol."""
-    return study_of(*({"protocol": name, **spec} for spec in EXAMPLES[name].specs))
+    """The study of all conformance examples of a protocol, each of its own complete cases."""
+    specs = ({"protocol": name, **spec} for spec in EXAMPLES[name].specs)
+    return study_of(*specs, complete_cases="analysis")
 
 
 @cache

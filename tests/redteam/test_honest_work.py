@@ -1,4 +1,8 @@
-"""Ordinary studies over hospitals of 150 people and more are answered: what floors and auditor cost them."""
+"""Ordinary studies over hospitals of 150 people and more are answered: what floors and auditor cost them.
+
+Values are missing as in routine data: at each hospital some variables of nobody, others of up to a tenth of
+the people.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,7 @@ NUMBERS = ("age", "f_one", "f_two", "f_three")
 
 
 def a_hospital(draw: np.random.Generator, site: str) -> AnalysisTable:
-    """150 to 400 people, complete, as a study that imputes or uses one set of people has them."""
+    """150 to 400 people, of whom some have no value of a variable."""
     n = int(draw.integers(150, 401))
     shares = dict(zip(FINDINGS, draw.uniform(0.15, 0.6, len(FINDINGS)), strict=True))
     columns = {name: (draw.random(n) < share).astype(float) for name, share in shares.items()}
@@ -28,6 +32,9 @@ def a_hospital(draw: np.random.Generator, site: str) -> AnalysisTable:
         "os.time": np.ceil(draw.exponential(700, n)),
         "os.event": (draw.random(n) < 0.6).astype(float),
     }
+    for name in (*FINDINGS, *NUMBERS):
+        share = draw.choice([0.0, draw.uniform(0, 0.03), draw.uniform(0.03, 0.1)])
+        columns[name] = np.where(draw.random(n) < share, np.nan, columns[name])
     return AnalysisTable(site, ord(site) * 10_000 + np.arange(n, dtype=np.int64), columns)
 
 

@@ -26,6 +26,7 @@ def the_study() -> Study:
         {"name": "model", "spec": SPEC},
         {"name": "filled", "spec": IMPUTE},
         {"name": "after", "spec": SPEC, "after": ["filled"]},
+        complete_cases="analysis",
     )
 
 

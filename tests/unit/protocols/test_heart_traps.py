@@ -24,7 +24,7 @@ def heart(*specs: dict[str, Any], complete: bool = True, only: str | None = None
     data = data[data.site == only] if only else data
     frame = data.drop(columns=["row", "site", "num"])
     named = [{"name": f"a{i}", "spec": spec} for i, spec in enumerate(specs)]
-    study = a_study_of(list(frame.columns), *named, min_sites=1)
+    study = a_study_of(list(frame.columns), *named, min_sites=1, complete_cases="analysis")
     return run_locally(study, tables_of(frame, data.site))
 
 

@@ -1,0 +1,190 @@
+"""Who is left out: for each analysis of a study how many people, and how many lack each variable. Exact.
+
+Sums of counts over the whole cohort, before anybody is left out for a missing value. Analyses
+are about one set of people (`core/complete_cases.py`), so a variable that many lack is seen here first.
+
+The study says which variables its analyses need; nobody writes them a second time.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from protocols.core.complete_cases import people_of_set
+from protocols.core.disclosure import SUPPRESSED, Count, Thresholds
+from protocols.core.errors import Code
+from protocols.core.figure import Axis, Bar, Bars, Figure
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.table import AnalysisTable, Integers, Mask
+from protocols.core.variables import Name
+from protocols.results.figures import MOST_ROWS, left_out
+from protocols.results.numerals import shown_count
+
+
+class LeftOutSpec(Spec):
+    """Who is counted.
+
+    Attributes:
+        per_site: also each site's own counts, in the clear.
+        needed: analysis -> the variables that it needs a value of; where it is left out, those of the study.
+        sets: analysis -> the variables of its set of people, likewise.
+    """
+
+    protocol: Literal["left_out"] = "left_out"
+    per_site: bool = False
+    needed: dict[Name, tuple[Name, ...]] = Field(default_factory=dict, max_length=500)
+    sets: dict[Name, tuple[Name, ...]] = Field(default_factory=dict, max_length=500)
+
+    def variables(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for names in self.needed.values() for name in names))
+
+    def needs(self) -> tuple[str, ...]:
+        return ()
+
+    def stands_on(self) -> tuple[str, ...]:
+        return ()  # counts of people alone
+
+    def is_of_everybody(self) -> bool:
+        return True
+
+    def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        yield from ()  # no sum of a variable's values
+
+    def of_study(
+        self, needed: Mapping[str, tuple[str, ...]], sets: Mapping[str, tuple[str, ...]]
+    ) -> "LeftOutSpec":
+        if self.needed:
+            return self
+        counted = {name: names for name, names in needed.items() if names}
+        return self.model_copy(update={"needed": counted, "sets": {name: sets[name] for name in counted}})
+
+
+@dataclass(frozen=True)
+class LeftOutResult(Result):
+    """People by analysis, and by variable; -1 where fewer than the floor.
+
+    Attributes:
+        analyses: (A,) names; variables: (V,) names.
+        people: of the cohort.
+        counted: (A,) people in each analysis.
+        known: (V,) people with a value of each variable.
+        by_site: site -> its own people, counted and known.
+        withheld: site -> the code with which it gave none.
+
+    >>> from protocols.exchange.example import example_study, example_tables
+    >>> from protocols.exchange.local import run_locally
+    >>> model = {"protocol": "linear", "outcome": "entropy", "covariates": ["age", "volume"]}
+    >>> study = example_study(model=model, left_out={"protocol": "left_out"})
+    >>> run_locally(study, example_tables())["left_out"].summary()
+                  people  left out
+    model          322.0      18.0
+    with age       340.0       0.0
+    with volume    322.0      18.0
+    with entropy   340.0       0.0
+    """
+
+    analyses: tuple[str, ...]
+    variables: tuple[str, ...]
+    people: int
+    counted: Integers
+    known: Integers
+    by_site: Mapping[str, tuple[int, Integers, Integers]]
+    withheld: Mapping[str, Code]
+
+    def summary(self) -> pd.DataFrame:
+        """One row per analysis, then one per variable: people, and who is left out or has no value."""
+        return pd.DataFrame(
+            {
+                "people": [*self.counted, *self.known],
+                "left out": [missing(self.people, n) for n in (*self.counted, *self.known)],
+            },
+            index=[*self.analyses, *(f"with {name}" for name in self.variables)],
+            dtype=float,
+        ).mask(lambda frame: frame == SUPPRESSED)
+
+    def figure(self) -> Figure:
+        """Bars of the people who lack each variable, the most first."""
+        lacking = {v: missing(self.people, n) for v, n in zip(self.variables, self.known, strict=True)}
+        order = sorted(lacking, key=lambda name: -lacking[name])
+        bars = tuple(
+            Bar(name, None, "withheld")
+            if lacking[name] == SUPPRESSED
+            else Bar(name, float(lacking[name]), shown_count(lacking[name]))
+            for name in order
+        )
+        more = left_out("variables", len(bars))
+        caption = f"People of the cohort without a value, over all hospitals. {more}".strip()
+        return Figure((Bars("", Axis("people without a value", low=0.0), bars[:MOST_ROWS]),), caption)
+
+
+def missing(people: int, there: int) -> int:
+    """How many of the people are not there; -1 where either is withheld."""
+    return SUPPRESSED if SUPPRESSED in (people, there) else int(people - there)
+
+
+class LeftOut(FederatedProtocol[LeftOutSpec, LeftOutResult]):
+    """Who is in no sum of an analysis, and for want of which variable."""
+
+    name = "left_out"
+    is_query = True
+    spec_type = LeftOutSpec
+
+    @site_step(
+        clear=lambda spec: spec.per_site,
+        people=Count(what="people of the cohort"),
+        counted=Count("analysis", what="people in the analysis"),
+        known=Count("variable", what="people with a value"),
+    )
+    def count(spec: LeftOutSpec, table: AnalysisTable) -> Arrays:
+        """People of the cohort, those in each analysis, and those with each variable.
+
+        How many people lack a value is not a secret: a count may be close to the number of people.
+        """
+        fewest = Thresholds().min_count_in_sum
+        counted = [
+            len(of.complete(of.read_of(names)))
+            for analysis, names in spec.needed.items()
+            for of in [people_of_set(table, spec.sets.get(analysis, ()), fewest)]
+        ]
+        known = [int(table.present(table.read_of([name])).sum()) for name in spec.variables()]
+        return {
+            "people": np.array(len(table)),
+            "counted": np.array(counted, dtype=np.int64),
+            "known": np.array(known, dtype=np.int64),
+        }
+
+    def axes(self, spec: LeftOutSpec) -> dict[str, int]:
+        return {"analysis": len(spec.needed), "variable": len(spec.variables())}
+
+    def coordinate(self, spec: LeftOutSpec) -> Coordination[LeftOutResult]:
+        asks = (ask("count"), *([ask("count", per_site=True)] if spec.per_site else []))
+        total, *here = yield asks
+        answers = here[0].answers if here else {}
+        by_site = {site: _whole(arrays) for site, arrays in answers.items()}
+        withheld = here[0].withheld if here else {}
+        floor = total.min_count
+        people, counted, known = _whole(total.arrays)
+        return LeftOutResult(
+            tuple(spec.needed),
+            spec.variables(),
+            people,
+            np.where(counted < floor, SUPPRESSED, counted),
+            np.where(known < floor, SUPPRESSED, known),
+            by_site,
+            withheld,
+        )
+
+    def method(self, spec: LeftOutSpec) -> str:
+        return "People of the cohort without a value of a variable that an analysis needs were counted."
+
+    def about(self, spec: LeftOutSpec) -> str:
+        return f"How many people have a value of {', '.join(spec.variables()) or 'each variable'}."
+
+
+def _whole(arrays: Arrays) -> tuple[int, Integers, Integers]:
+    counted, known = (np.asarray(arrays[name], dtype=np.int64) for name in ("counted", "known"))
+    return int(arrays["people"]), counted, known
