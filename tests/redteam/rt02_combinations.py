@@ -117,6 +117,7 @@ def missing_linear(folder: Path, weakened: bool) -> Figure:
         ["x", "z", "w", "y"],
         {"name": "one", "spec": both},
         {"name": "other", "spec": both | {"covariates": ["x", "z", "w"]}},
+        complete_cases="analysis",
     )
     with unaudited(weakened):
         held = overheard(folder, study, tables)
