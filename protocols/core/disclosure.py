@@ -14,6 +14,7 @@ Two ways out (docs/security.md):
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -273,8 +274,11 @@ def check_total(
     axes: Mapping[str, int],
     thresholds: Thresholds,
     sites: int | None = None,
+    at_most: Mapping[str, Array] = MappingProxyType({}),
 ) -> dict[str, Array]:
     """The joined sum without what is based on fewer than `min_count` people over all sites.
+
+    `at_most` is how large one person's part of an array's entries can be, by the ranges of a study.
 
     Raises:
         StudyError: tampered, no people can have that sum; everything is based on too few, or there are too
@@ -282,7 +286,9 @@ def check_total(
     """
     floor = thresholds.min_count
     for name, declaration in declared.items():
-        if not declaration.is_possible(totals[name], _behind(name, declared, totals), sites):
+        behind = _behind(name, declared, totals)
+        fits = name not in at_most or _fits(totals[name], at_most[name], behind)
+        if not fits or not declaration.is_possible(totals[name], behind, sites):
             raise StudyError(
                 Code.TAMPERED, f"no people can have the sum {name!r}: a site did not tell the truth"
             )
@@ -305,6 +311,12 @@ def check_total(
         else totals[name]
         for name in totals
     }
+
+
+def _fits(total: Array, at_most: Array, behind: Array) -> bool:
+    """Whether so many people behind an entry can have that total."""
+    most = at_most * np.maximum(behind, 1) * (1 + _ROUNDED) + _ROUNDED
+    return bool((np.abs(total) <= most).all())
 
 
 def _check_form(name: str, array: Array, declaration: Declaration, axes: Mapping[str, int]) -> None:

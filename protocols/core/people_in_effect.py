@@ -88,7 +88,7 @@ def is_dominated(x: Floats) -> bool:
     distance = np.abs(x - np.median(x)) if len(x) else x
     if np.count_nonzero(distance) <= 2 or not np.isfinite(distance).all():
         return False
-    distance = np.sort(distance / distance.max())
+    distance = np.partition(distance / distance.max(), -2)
     rest = float(distance[:-2].sum())
     if len(x) < _FEW_HERE:
         return rest < _REST_OF_FEW

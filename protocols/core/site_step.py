@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from protocols.core.disclosure import Array, Declaration
 from protocols.core.errors import Code, SpecError
+from protocols.core.ranges import Ranges
 from protocols.core.spec import Spec
-from protocols.core.table import AnalysisTable
+from protocols.core.table import AnalysisTable, Floats
 
 Arrays = Mapping[str, Array]
 
@@ -40,6 +41,13 @@ _AGREED = "Leaves at the end, the same from every site: the coefficients found a
 ONCE, NEVER = Times(1, 1), Times(0, 0)
 
 
+Bounds = Callable[[Any, Mapping[str, Any], Ranges], Mapping[str, Floats]]
+
+
+def _unbounded(spec: Spec, asked: Mapping[str, Any], ranges: Ranges) -> Mapping[str, Floats]:
+    return {}
+
+
 @dataclass(frozen=True)
 class SiteStep:
     """A pure function (spec, table, **arrays) -> arrays, and what it declares.
@@ -53,6 +61,8 @@ class SiteStep:
         climbs: of a spec, whether its sums are those of a climb, in a basis that only the sites know.
         times: of a spec, how often a run asks it.
         numbers: names of the arrays of its question; the last stands for any others, where `open_ended`.
+        bounds: of a spec, a question's arrays and the study's ranges, how large one person's part of each
+            entry of an array can be.
         varies: those of them whose numbers may change from one question of a run to the next. All others are
             the same wherever the analysis, its part, the rows and the transforms before it are.
     """
@@ -67,6 +77,7 @@ class SiteStep:
     numbers: tuple[str, ...]
     open_ended: bool
     varies: frozenset[str]
+    bounds: Bounds
 
     def __call__(self, spec: Spec, table: AnalysisTable, **arrays: Any) -> Arrays:
         return self.run(spec, table, **arrays)
@@ -125,6 +136,7 @@ def site_step(
     climbs: bool | Callable[[Any], bool] = False,
     times: Times | Callable[[Any], Times] = ONCE,
     varies: tuple[str, ...] = (),
+    bounds: Bounds = _unbounded,
     **declares: Declaration,
 ) -> Callable[[Callable[..., Arrays]], SiteStep]:
     """A decorator that makes a site step of a function and states all that it discloses.
@@ -138,6 +150,7 @@ def site_step(
         times: how often a run asks it about the same people.
         varies: the arguments whose numbers may change from one question of a run to the next. A step that
             takes `**fits` names them all `fits`.
+        bounds: how large one person's part of an array's entries can be, by the ranges that a study declares.
         declares: what each array that it returns discloses.
     """
 
@@ -159,6 +172,7 @@ def site_step(
             numbers,
             any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters),
             frozenset(varies),
+            bounds,
         )
 
     return mark

@@ -26,8 +26,9 @@ from protocols.core.complete_cases import CompleteCases, needs, sets_of_variable
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError, not_found
 from protocols.core.protocol import Spec, parse_spec, protocol, specs_in
+from protocols.core.ranges import Range, check_ranges
 from protocols.core.roles import Transforms, check_role
-from protocols.core.variables import Name, Variable, check_changing
+from protocols.core.variables import Column, Name, Variable, check_changing
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 5_000_000
@@ -89,6 +90,11 @@ class Study(BaseModel):
     variables: dict[Name, Variable] = Field(max_length=5000)
     blocks: dict[Name, BlockOfStudy] = Field(default_factory=dict, max_length=20)
     """People x a named axis each, by a rule; a study without them has the hash that it always had."""
+    ranges: dict[Column, Range] = Field(default_factory=dict, max_length=5000)
+    """The least and the largest value that a column can have; another one counts as missing at the site.
+
+    By it every site bounds what a sum over people can be (`core/ranges.py`).
+    """
     complete_cases: CompleteCases = "study"
     """About whom the analyses are: one set of people unless it says otherwise (`core/complete_cases.py`)."""
     analyses: tuple[Analysis, ...] = Field(min_length=1, max_length=500)
@@ -121,6 +127,7 @@ class Study(BaseModel):
     @model_validator(mode="after")
     def _names_agree(self) -> "Study":
         check_changing(self.variables)
+        check_ranges(self.ranges, self.variables)
         seen: set[str] = set()
         made = {analysis.name: analysis.spec.makes() for analysis in self.analyses}
         for analysis in self.analyses:
@@ -166,7 +173,7 @@ class Study(BaseModel):
     def canonical(self) -> bytes:
         """The study in its one canonical form: JSON, keys sorted, defaults written out."""
         content = self.model_dump(mode="json", by_alias=True)
-        for late in ("requester", "shown_per", "blocks"):
+        for late in ("requester", "shown_per", "blocks", "ranges"):
             if not content[late]:
                 del content[late]  # a study without it has the hash that it had before the field
         for name, default in (("digits", "earned"), ("complete_cases", "study")):

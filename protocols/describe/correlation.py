@@ -17,7 +17,14 @@ from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Res
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.moments import COLUMN_MOMENTS, GATHERED, column_moments, complete_rows, gather
+from protocols.estimation.moments import (
+    COLUMN_MOMENTS,
+    GATHERED,
+    column_moments,
+    complete_rows,
+    gather,
+    moment_bounds,
+)
 from protocols.results.figures import left_out, matrix
 
 
@@ -93,6 +100,7 @@ class Correlation(FederatedProtocol[CorrelationSpec, CorrelationResult]):
         COLUMN_MOMENTS,
         times=GATHERED,
         varies=("shift", "scale"),
+        bounds=lambda spec, asked, ranges: moment_bounds(spec.of, asked, ranges),
         products=Moment("column", "column", what="sums of products"),
     )
     def moments(spec: CorrelationSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:

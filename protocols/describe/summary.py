@@ -1,7 +1,8 @@
 """Counts, means, standard deviations and missing counts of variables; cross tables of 0/1 variables.
 
 Exact: sums over sites in two rounds, the second about the mean that the first found, so that nothing
-cancels. What is based on fewer people than the study's floor is removed from the result as well. With
+cancels. What is based on fewer people than the study's floor is removed from the result as well, and so is a
+variable of which one or two people make up nearly all at a site, which then adds nothing to its sums. With
 `per_site`, Table 1 by site in the clear: results based on few people are suppressed at the site.
 """
 
@@ -14,9 +15,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
+from protocols.core.disclosure import SUPPRESSED, Array, Count, Flag, Moment, Statistic
 from protocols.core.errors import Code
 from protocols.core.figure import Estimates, Figure, NoFigure
+from protocols.core.people_in_effect import is_dominated
 from protocols.core.protocol import (
     Arrays,
     Coordination,
@@ -195,6 +197,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
     """Table 1."""
 
     name = "summary"
+    version = "2"
     is_query = True
     spec_type = SummarySpec
 
@@ -207,19 +210,23 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         sum=Moment("group", "variable", what="sums"),
         square=Moment("group", "variable", what="sums of squares"),
         too_large=Moment("group", "variable", what="sites whose sum of squares does not fit"),
+        dominated=Flag("group", "variable", what="sites where one or two people make up nearly all of it"),
         paired=Count("pair", what="people with both values"),
         cross=Count("pair", "first", "second", of="paired", what="people with the combination"),
     )
     def sums(spec: SummarySpec, table: AnalysisTable, **about: Array) -> Arrays:
         """Counts, sums and sums of squares by group, times a power of two, and the cross tables."""
         x, known, members = _by_group(spec, table)
+        dominated = _dominated(spec, table)
         z = x * shift_and_unit(about, len(spec.of))[1]
+        sums = np.where(dominated, 0.0, [members.astype(float) @ z, members.astype(float) @ z**2])
         cross = _cross(spec, table)
         return {
             "people": members.sum(axis=1),
             "n": members.astype(np.int64) @ known,
             "missing": members.astype(np.int64) @ ~known,
-            **fitting(members.astype(float) @ z, members.astype(float) @ z**2),
+            **fitting(*sums),
+            "dominated": dominated.astype(np.int64),
             "paired": cross.sum(axis=(1, 2)),
             "cross": cross,
         }
@@ -235,7 +242,9 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         rest, square = np.zeros(mean.shape), np.zeros(mean.shape)
         for g, member in enumerate(members):
             z = np.where(known[member], (x[member] - mean[g]) / scale[g], 0.0)
-            rest[g], square[g] = z.sum(axis=0), (z**2).sum(axis=0)
+            rest[g], square[g] = np.where(
+                _dominated(spec, table)[g], 0.0, [z.sum(axis=0), (z**2).sum(axis=0)]
+            )
         return {"n": members.astype(np.int64) @ known, "rest": rest, "square": square}
 
     @site_step(
@@ -262,7 +271,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         for g, member in enumerate(members):
             for v in range(len(spec.of)):
                 values = x[member & known[:, v], v]
-                smallest[g, v] = _behind_the_mean(values)
+                smallest[g, v] = 0 if is_dominated(values) else _behind_the_mean(values)
                 mean[g, v] = values.mean() if len(values) else 0.0
                 sd[g, v] = values.std(ddof=1) if len(values) > 1 else 0.0
         cross = _cross(spec, table)
@@ -330,6 +339,13 @@ def _by_group(spec: SummarySpec, table: AnalysisTable) -> tuple[Floats, Mask, Ma
     return np.where(known, x, 0.0), known, members
 
 
+def _dominated(spec: SummarySpec, table: AnalysisTable) -> Mask:
+    """(group, variable) whether one or two people make up nearly all of a variable's spread here."""
+    x, known, members = _by_group(spec, table)
+    found = [[is_dominated(x[m & k, v]) for v, k in enumerate(known.T)] for m in members]
+    return np.array(found, dtype=bool).reshape(len(members), len(spec.of))
+
+
 def _cross(spec: SummarySpec, table: AnalysisTable) -> Integers:
     cells = [
         [[np.sum((table.column(a) == i) & (table.column(b) == j)) for j in (0, 1)] for i in (0, 1)]
@@ -354,7 +370,8 @@ def _total(sums: Total, deviations: Total, mean: Floats, scale: Floats) -> Numbe
     indicator = sums["sum"] == sums["square"]  # of zeros and ones alone, the sum is that of the squares
     ones = np.where(indicator, sums["sum"], 0.0).astype(np.int64)
     rarer = np.where(indicator, np.minimum(ones, sums["n"] - ones), sums["n"])
-    return _without_few(total, rarer, sums.min_count)
+    behind = np.where(np.asarray(sums["dominated"]) > 0, 0, rarer)  # a sum of one or two people in effect
+    return _without_few(total, behind, sums.min_count)
 
 
 def _without_few(total: Numbers, behind: Integers, floor: int) -> Numbers:

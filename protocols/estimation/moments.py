@@ -20,6 +20,7 @@ import numpy as np
 from protocols.core.disclosure import Array, Count, Declaration, Moment
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.protocol import Coordination, Total, ask
+from protocols.core.ranges import Ranges, most_of
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 
@@ -80,6 +81,18 @@ def column_moments(
         "sum": z.sum(axis=0),
         "square": square,
     }
+
+
+def moment_bounds(
+    columns: Sequence[str], asked: Mapping[str, Array], ranges: Ranges, intercepts: Intercepts = "common"
+) -> dict[str, Floats]:
+    """How large one person's part of each sum, square and product of (k,) columns can be, by their ranges."""
+    shift, scale = (np.asarray(asked[name], dtype=np.float64) for name in ("shift", "scale"))
+    if intercepts == "site":  # a mean lies in the range, too
+        ranges = {name: (low - high, high - low) for name, (low, high) in ranges.items()}
+        shift = np.zeros(len(columns))
+    most = most_of(columns, ranges, shift, scale)
+    return {"sum": most, "square": most**2, "products": np.outer(most, most)}
 
 
 def check_scale(scale: Floats) -> None:

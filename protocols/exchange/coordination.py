@@ -350,6 +350,14 @@ def _open(
         return error
 
 
+def _at_most(study: Study, ask: Ask) -> Arrays:
+    """How large one person's part can be by the study's ranges; columns changed before have none."""
+    spec = study.spec(ask.analysis, ask.part)
+    changed = {name for t in ask.transforms for name in study.spec(t.analysis, t.part).variables()}
+    ranges = {name: limits for name, limits in study.ranges.items() if name.split(".")[0] not in changed}
+    return protocol(spec.protocol).steps[ask.step].bounds(spec, ask.arrays, ranges) if ranges else {}
+
+
 def _total(study: Study, ask: Ask, joined: Mapping[str, Any], chance: bytes = b"") -> Total:
     """The joined sum without what is based on too few people.
 
@@ -364,5 +372,6 @@ def _total(study: Study, ask: Ask, joined: Mapping[str, Any], chance: bytes = b"
         axes=analysis.sizes(spec, ask.arrays),
         thresholds=study.thresholds,
         sites=len(joined["sites"]),
+        at_most=_at_most(study, ask),
     )
     return Total(totals, tuple(joined["sites"]), study.thresholds.min_count, chance)

@@ -15,6 +15,7 @@ from protocols.core.disclosure import Moment, Release, Thresholds, agreed, relea
 from protocols.core.errors import Code, ShadowgraphError, SiteError, SpecError
 from protocols.core.people_in_effect import has_rare_entries
 from protocols.core.protocol import Arrays, Ask, Climb, SiteStep, Spec, Transform, protocol
+from protocols.core.ranges import within_ranges
 from protocols.core.roles import transformed
 from protocols.core.study import Study
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats
@@ -61,6 +62,7 @@ def people_of(study: Study, analysis: str, table: AnalysisTable) -> int:
 def people_in(study: Study, analysis: str, table: AnalysisTable) -> AnalysisTable:
     """The table of the people about whom an analysis is, short of its own complete cases."""
     study.analysis(analysis)
+    table = within_ranges(table, study.ranges)
     return people_of_set(table, study.people_with[analysis], study.thresholds.min_count_in_sum)
 
 

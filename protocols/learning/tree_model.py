@@ -57,6 +57,7 @@ class TreeModelSpec(PredictsProbability):
         return (self.outcome,)  # who lacks a covariate goes left or right as the split says
 
     def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        """The (n,) people with an outcome, and of each covariate those of them with a value."""
         known = table.present(table.read_of([self.outcome]))
         yield (self.outcome,), known
         for names, mask in one_by_one(table, self.covariates):

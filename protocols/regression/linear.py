@@ -37,6 +37,7 @@ from protocols.estimation.moments import (
     column_moments,
     complete_rows,
     gather,
+    moment_bounds,
 )
 from protocols.estimation.newton import aliased
 from protocols.estimation.wald import wald
@@ -159,6 +160,7 @@ class Linear(FederatedProtocol[LinearSpec, LinearResult]):
         COLUMN_MOMENTS,
         times=GATHERED,
         varies=("shift", "scale"),
+        bounds=lambda spec, asked, ranges: moment_bounds(spec.variables(), asked, ranges, spec.intercepts),
         products=Moment("column", "column", what="sums of products"),
     )
     def moments(spec: LinearSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:

@@ -1,15 +1,19 @@
 """Who is behind the numbers of a question, and whether the auditor lets this site tell them."""
 
+import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from protocols.core.disclosure import Thresholds
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
-from protocols.core.table import AnalysisTable
+from protocols.core.table import AnalysisTable, Floats, Integers, Labels
 from protocols.exchange.site_answer import asked_table, people_in
 from site_node.governance.auditor import Auditor, Behind, variable_key
+from site_node.governance.first_values import digests_of
 
 Run = tuple[str, tuple[str, ...]]
 """A run's name and its roster."""
@@ -45,20 +49,42 @@ def people_behind(study: Study, table: AnalysisTable, ask: Ask) -> Iterator[Behi
     """The sets of people over which the question forms sums, each with what is read of its variables."""
     spec = study.spec(ask.analysis, ask.part)
     asked = asked_table(study, people_in(study, ask.analysis, table), ask)
+    among = np.isin(table.persons, asked.persons, assume_unique=True)
     for names, mask in spec.sets_of_people(asked):
-        yield Behind(asked.persons[mask], frozenset(_read(study, ask, names)))
+        values: dict[str, Integers] = {}
+        for variable in _sources(study, ask, names):
+            key, digests = _key(study, variable), _digests(table, variable)[among][mask]
+            if key in values:  # two readings of one thing: each is a set of its own
+                yield Behind(asked.persons[mask], frozenset({key}), {key: digests})
+            values.setdefault(key, digests)
+        yield Behind(asked.persons[mask], frozenset(values), values)
 
 
-def _read(study: Study, ask: Ask, names: tuple[str, ...]) -> Iterator[str]:
-    """What is read of variables; a column that a harmonization made is made of all that this one reads."""
-    before = study.analysis(ask.analysis).after
-    made = [study.analysis(name).spec for name in before]
-    for name in names:
-        if name in study.variables:
-            yield variable_key(study.variables[name].model_dump(mode="json", by_alias=True))
-        else:
-            sources = (source for spec in made for source in spec.variables() if source in study.variables)
-            yield from (
-                variable_key(study.variables[source].model_dump(mode="json", by_alias=True))
-                for source in sources
-            )
+def _sources(study: Study, ask: Ask, names: tuple[str, ...]) -> Iterator[str]:
+    """The study's variables behind columns; one that a harmonization made is made of all that this reads."""
+    made = [study.analysis(name).spec for name in study.analysis(ask.analysis).after]
+    read = (name.split(".")[0] for name in names)
+    of = (
+        (name,) if name in study.variables else (source for spec in made for source in spec.variables())
+        for name in read
+    )
+    found = dict.fromkeys(source for sources in of for source in sources)
+    yield from (source for source in found if source in study.variables)
+
+
+def _key(study: Study, variable: str) -> str:
+    return variable_key(study.variables[variable].model_dump(mode="json", by_alias=True))
+
+
+def _digests(table: AnalysisTable, variable: str) -> Integers:
+    """The (n,) digests of people's values as they were read, before any harmonization."""
+    known: dict[str, Integers] = table.derived("digests of values", dict)
+    if variable not in known:
+        key = int.from_bytes(hmac.digest(table.secret, b"first values", "sha256")[:8], "little")
+        columns = {name: _values(table, name) for name in table.read_of([variable])}
+        known[variable] = digests_of(columns, len(table), key)
+    return known[variable]
+
+
+def _values(table: AnalysisTable, name: str) -> Floats | Labels:
+    return table.labels[name] if name in table.labels else table.columns[name]

@@ -7,11 +7,12 @@ its sets with earlier ones of the same variable stands on fewer than `min_count`
 would be the difference of the sums. What other sites have is not known here: theirs may cancel.
 
 A variable is what is read (a measurement's concept, a gene), whatever a study calls it and from which days.
+The same sets are kept once more with people's values in them, where a corrected value is another person.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from sqlite3 import Connection
@@ -21,20 +22,27 @@ import numpy as np
 from protocols.core.disclosure import Thresholds
 from protocols.core.table import Integers
 from protocols.exchange.envelope import digest
+from site_node.governance.first_values import FirstValues
 from site_node.governance.set_space import SetSpace
 from site_node.home.register import now, register
 
 FEWEST_SITES_APART = 3
+VALUES = "values of "
+"""Before a variable's name: its sets are of people with their values (`first_values`)."""
 MOST_SPACES = 16
 """Spaces that stay in memory; another one is made again from the sets that are kept."""
 
 
 @dataclass(frozen=True)
 class Behind:
-    """Who is behind the numbers about some variables: (k,) people, by what is read of each variable."""
+    """Who is behind the numbers about some variables: (k,) people, by what is read of each variable.
+
+    `values`: of variables, (k,) digests of these people's values.
+    """
 
     people: Integers
     variables: frozenset[str]
+    values: Mapping[str, Integers] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -57,6 +65,8 @@ class Auditor:
         """
         sets = [b for b in behind if len(b.people) >= floors.min_count_in_sum and b.variables]
         with register(self.home) as db:
+            first = {v: FirstValues.of(db, v) for b in sets for v in b.values}
+            asked, sets = sets, [part for b in sets for part in _by_values(b, first)]
             history = _history(db, {v for b in sets for v in b.variables})
             grown: dict[tuple[str, ...], SetSpace] = {}
             for group, names in _groups(history, sets):
@@ -68,6 +78,7 @@ class Auditor:
                 return False
             for b in sets:
                 _note(db, b, roster)
+            _keep_values(db, asked, first)
         for known, space in grown.items():
             self._keep(known, space)
         return True
@@ -102,6 +113,31 @@ class Auditor:
         self._spaces[known] = space
         while len(self._spaces) > MOST_SPACES:
             self._spaces.pop(next(iter(self._spaces)))
+
+
+def _by_values(behind: Behind, first: Mapping[str, FirstValues]) -> Iterator[Behind]:
+    """The set of the people, and of each variable the set of them with their values.
+
+    The latter is the same set where nobody's value has changed, so that both are judged as one.
+    """
+    same = set(behind.variables)
+    for variable, digests in behind.values.items():
+        people = first[variable].others(behind.people, digests)
+        if people is behind.people:
+            same.add(VALUES + variable)
+        else:
+            yield Behind(people, frozenset({VALUES + variable}))
+    yield Behind(behind.people, frozenset(same))
+
+
+def _keep_values(db: Connection, sets: Iterable[Behind], first: Mapping[str, FirstValues]) -> None:
+    grown = dict(first)
+    for b in sets:
+        for variable, digests in b.values.items():
+            grown[variable] = grown[variable].with_people(b.people, digests)
+    for variable, known in grown.items():
+        if known is not first[variable]:
+            known.keep(db, variable)
 
 
 def variable_key(definition: Mapping[str, object]) -> str:

@@ -143,6 +143,13 @@ CREATE TABLE first_approval (
 );
 """
 
+# Keyed digests of the values that people had when numbers about a variable first left (first_values.py).
+_FIRST_VALUES = """
+CREATE TABLE audited_value (
+    variable TEXT PRIMARY KEY, people BLOB NOT NULL, digests BLOB NOT NULL
+);
+"""
+
 STEPS = (
     _FIRST,
     _UNIX_USERS,
@@ -154,6 +161,7 @@ STEPS = (
     _AUDITED_SETS,
     _HELD_ANSWERS,
     _FIRST_APPROVALS,
+    _FIRST_VALUES,
 )
 
 

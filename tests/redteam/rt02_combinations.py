@@ -10,10 +10,10 @@ from protocols.core.errors import Code
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.exchange.coordination import StudyCoordination
-from site_node.governance import approvals
+from site_node.governance import approvals, auditor
 from tests.lib.agents import Agents
 from tests.lib.attacked_site import AttackedSite
-from tests.lib.lying_coordinator import drawn, pooled, read_rows, unaudited
+from tests.lib.lying_coordinator import drawn, pooled, read_rows, unaudited, weaken
 from tests.lib.overheard import overheard, overheard_of
 from tests.lib.studies import a_study, a_study_of
 from tests.redteam.attack import Figure, attack
@@ -81,7 +81,6 @@ def one_person_more(folder: Path, weakened: bool) -> Figure:
     "RT56",
     "the same study before and after one person's value was corrected",
     works_from=1,
-    undefended="people are compared, not their values",
 )
 def value_corrected(folder: Path, weakened: bool) -> Figure:
     age = AGE.copy()
@@ -90,7 +89,8 @@ def value_corrected(folder: Path, weakened: bool) -> Figure:
     site.approve(study)
     sums = []
     for run in ("r1", "r2"):
-        said = site.ask(study, *(StudyCoordination(study).asks or ()), run=run)
+        with weaken(auditor, "_by_values", lambda behind, _: [behind], weakened):
+            said = site.ask(study, *(StudyCoordination(study).asks or ()), run=run)
         if isinstance(said, tuple) and isinstance(said[-1], Mapping):
             sums.append(float(said[-1]["n"][0, 0] * said[-1]["mean"][0, 0]))
         age[17] = 20.0

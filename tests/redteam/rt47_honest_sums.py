@@ -1,4 +1,4 @@
-"""RT05, RT07, RT47, RT54, RT58, RT66, RT67: what the store of an honest coordinator tells of single people.
+"""RT05, RT07, RT47, RT54, RT58, RT65, RT66, RT67: what an honest coordinator's store tells of people.
 
 Nobody cheats: a study was approved and ran, and somebody reads the joined totals, or the result.
 """
@@ -14,12 +14,13 @@ from scipy.special import expit
 
 from protocols.core.disclosure import Release, Thresholds, release
 from protocols.core.table import AnalysisTable, Floats
+from protocols.describe import summary
 from protocols.exchange import coordination, site_answer
 from protocols.regression.logistic import LogisticResult
 from site_node.agent import agent, conduct
 from site_node.governance.policy import changed
 from tests.lib.agents import Agents
-from tests.lib.lying_coordinator import drawn, pooled, read_rows, weaken
+from tests.lib.lying_coordinator import drawn, pooled, read_rows, unaudited, weaken
 from tests.lib.overheard import Overheard, overheard, overheard_of
 from tests.lib.studies import a_study_of
 from tests.redteam.attack import Figure, attack
@@ -79,7 +80,6 @@ def saturated_sum(folder: Path, weakened: bool) -> Figure:
     "RT05",
     "a sum of which one person has nearly everything",
     works_from=4,
-    undefended="no dominance rule",
     slow=True,
 )
 def dominance(folder: Path, weakened: bool) -> Figure:
@@ -91,10 +91,40 @@ def dominance(folder: Path, weakened: bool) -> Figure:
         tables = {site: t.with_columns({"x": np.abs(t.column("x"))}) for site, t in tables.items()}
         tables["b"] = tables["b"].with_columns({"x": cost})
         study = a_study_of(["x"], {"name": "a", "spec": {"protocol": "summary", "of": ["x"]}})
-        held = overheard(folder / str(k), study, tables)
+        with weaken(summary, "is_dominated", lambda _: False, weakened):
+            held = overheard(folder / str(k), study, tables)
         said = held.sums("a", "sums")
         hits += bool(said) and abs(float(said[0]["sum"][0, 0]) - huge) < 0.1 * huge
     return Figure(hits, "of 4 values guessed to a tenth")
+
+
+@attack(
+    "RT65",
+    "a scan of features of which each lacks a few people: the sums of two differ by these few",
+    works_from=6,
+)
+def complete_by_feature(folder: Path, weakened: bool) -> Figure:
+    """The weakened sites sum each feature over its own complete cases."""
+    lacking, names = 6, [f"g{j}" for j in range(7)]
+    tables = drawn(lambda draw, n: {"y": draw.normal(size=n), **{g: draw.normal(size=n) for g in names}}, 80)
+    whole = {site: table.column("y") for site, table in tables.items()}
+    for j, name in enumerate(names[:lacking]):
+        own = tables["b"].column(name)
+        tables["b"] = tables["b"].with_columns({name: np.where(np.arange(80) == j, np.nan, own)})
+    analyses: list[dict[str, Any]] = [
+        {"name": g, "spec": {"protocol": "associate", "features": [g], "outcomes": ["y"]}} for g in names
+    ]
+    rule = "analysis" if weakened else "study"
+    study = a_study_of(["y", *names], *analyses, complete_cases=rule)
+    with unaudited(weakened):
+        held = overheard(folder, study, tables)
+    sums = [held.sums(g, "moments") for g in names]
+    hits = 0
+    if all(sums):
+        of_all = sums[-1][0]["sum"][-1]
+        read = [of_all - said[0]["sum"][-1] for said in sums[:lacking]]
+        hits = int(np.isclose(read, whole["b"][:lacking], atol=1e-6).sum())
+    return Figure(hits, f"of {lacking} outcomes")
 
 
 @attack(
