@@ -5,16 +5,21 @@ OMP_NUM_THREADS=1 python -m benchmarks.statistics.survival [--people 100000] [--
 One run, one process, CPU seconds, the least of so many repetitions: the whole coordination over twenty and
 five sites with plain sums, each beside the same strata pooled at one site; then a whole study over five sites
 with gate, wire format and masked sums; then, once, lifelines, statsmodels and, where installed,
-scikit-survival on the same rows in one place. Times are whole days, so many are tied (Efron). The libraries
+scikit-survival and R's `coxph.fit` (the C loop without the formula, Debian's r-cran-survival, the least of
+three there) on the same rows in one place. Times are whole days, so many are tied (Efron). The libraries
 fit five strata, as we do; scikit-survival knows none, so it fits one.
 """
 
 import argparse
 import importlib.util
 import json
+import shutil
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +31,18 @@ from tests.lib.studies import a_study_of
 from tests.lib.ungated import estimated
 
 SITES = 5
+COXPH_FIT = """
+suppressMessages(library(survival))
+given <- commandArgs(TRUE); n <- as.integer(given[2]); p <- as.integer(given[3])
+d <- matrix(readBin(given[1], "double", n * (p + 3), endian="little"), n)
+x <- d[, 1:p]; y <- Surv(d[, p + 1], d[, p + 2]); strata <- as.integer(d[, p + 3]); best <- Inf
+for (i in 1:3) {
+  t <- proc.time()
+  fit <- coxph.fit(x, y, strata, NULL, NULL, coxph.control(), NULL, "efron", seq_len(n))
+  best <- min(best, sum((proc.time() - t)[1:2]))
+}
+cat(best, format(fit$coefficients, digits=17))
+"""
 PEERS = ("lifelines", "statsmodels", "sksurv")
 
 
@@ -90,6 +107,25 @@ def sksurv(x: np.ndarray, days: np.ndarray, event: np.ndarray) -> np.ndarray:
     return np.asarray(fit.coef_)
 
 
+def coxph_fit(x: np.ndarray, days: np.ndarray, event: np.ndarray) -> tuple[float, np.ndarray]:
+    """CPU seconds of R's `coxph.fit`, five strata, and its coefficients."""
+    strata = np.arange(len(x)) * SITES // len(x)
+    with tempfile.TemporaryDirectory() as folder:
+        path, script = Path(folder) / "rows", Path(folder) / "cox.R"
+        np.column_stack([x, days, event, strata]).T.astype("<f8").tofile(path)
+        script.write_text(COXPH_FIT)
+        words = ["Rscript", str(script), str(path), str(len(x)), str(x.shape[1])]
+        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    seconds, *coef = (float(word) for word in said.split())
+    return seconds, np.array(coef)
+
+
+def has_coxph() -> bool:
+    """Whether R and its survival package are here."""
+    asked = ["Rscript", "-e", "library(survival)"]
+    return bool(shutil.which("Rscript")) and not subprocess.run(asked, capture_output=True).returncode
+
+
 def main() -> None:
     """Prints one line of JSON a fit."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -122,18 +158,20 @@ def main() -> None:
         peers += [sksurv] if importlib.util.find_spec("sksurv") else []
         fits |= {peer.__name__: partial(peer, x, days, event) for peer in peers}
     exact = None
+
+    def say(name: str, seconds: float, apart: float | None) -> None:
+        size = {"people": given.people, "covariates": given.covariates}
+        print(json.dumps({"fit": name, **size, "cpu_s": round(seconds, 2), "apart": apart}), flush=True)
+
     for name, fit in fits.items():
         repeat = 1 if name in PEERS else given.repeat
         seconds, coef = min((timed(fit) for _ in range(repeat)), key=lambda run: run[0])
         exact = coef if name in (f"ours, {SITES} sites", "ours, 20 sites") else exact
         apart = None if exact is None else float(np.abs(coef / exact - 1).max())
-        line = {
-            "fit": name,
-            "people": given.people,
-            "covariates": given.covariates,
-            "cpu_s": round(seconds, 2),
-        }
-        print(json.dumps({**line, "apart": apart}), flush=True)
+        say(name, seconds, apart)
+    if given.peers and has_coxph():
+        seconds, coef = coxph_fit(x, days, event)
+        say("R coxph.fit", seconds, float(np.abs(coef / exact - 1).max()))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ class Design:
         for number in np.unique(self.strata):
             rows = self.strata == number
             part = self.follow if rows.all() else self.follow.select(rows)
-            x = self.x[rows] - self.x[rows].mean(axis=0) if center else self.x[rows]
+            x = self.x if rows.all() else self.x[rows]
+            x = x - x.mean(axis=0) if center else x
             weight = None if self.weight is None else self.weight[rows]
             found.append((rows, Stratum(x, part.entry, part.time, part.event, weight)))
         return found
