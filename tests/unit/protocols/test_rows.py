@@ -54,9 +54,14 @@ def test_a_site_left_out_is_that_site_alone() -> None:
     assert Rows(keep="test", sites=("a",)).mask(here).all()
 
 
-def test_a_person_has_one_row() -> None:
+@pytest.mark.parametrize("persons", [[1, 1], [2, 1, 2], [1, 2, 2, 3]])
+def test_a_person_has_one_row(persons: list[int]) -> None:
     with pytest.raises(ValueError, match="more than one row"):
-        a_table([1, 1])
+        a_table(persons)
+
+
+def test_people_stand_in_any_order() -> None:
+    assert len(a_table([3, 1, 2])) == 3
 
 
 def test_who_misses_a_number_or_a_label_is_not_complete() -> None:

@@ -37,6 +37,12 @@ def regions() -> dict[str, Mask]:
     }
 
 
+SINGLE = 1e-5
+"""Of a feature of a filter's response. Responses are in single precision: where a box begins decides which
+voxels a processor takes together, and so in which order it adds. AVX-512 gives the same bits for all boxes
+here; with no more than SSE4.2 features are up to 2.4e-6 apart.
+"""
+
 PLAIN = Settings()
 RESAMPLED = Settings.model_validate(
     {
@@ -63,7 +69,9 @@ def assert_as_alone(whole: NDArray[np.float64], settings: Settings) -> None:
         found, expected = (
             np.array([f.value for f in each], dtype=np.float64) for each in (together[name], alone)
         )
-        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12, err_msg=name)
+        for of_filter, close in {False: 1e-9, True: SINGLE}.items():
+            kept = np.array([(f.image != "original") == of_filter for f in alone])
+            np.testing.assert_allclose(found[kept], expected[kept], rtol=close, atol=1e-12, err_msg=name)
 
 
 @pytest.mark.parametrize("settings", [PLAIN, RESAMPLED, LOST, WHOLE])
