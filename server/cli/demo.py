@@ -15,6 +15,10 @@ def demo(
         "demo-out"
     ),
     seed: Annotated[int | None, typer.Option(help="of the hospitals; another seed, other patients")] = None,
+    stay: Annotated[
+        bool,
+        typer.Option(help="keep all running after the report, with pages to click through; until Ctrl-C"),
+    ] = False,
 ) -> dict[str, Any]:
     """Play the whole way with real processes and synthetic hospitals.
 
@@ -24,4 +28,4 @@ def demo(
 
     from server.demo.run import Demo
 
-    return Demo(out.resolve(), sites, seed, Console(stderr=True, highlight=False)).play()
+    return Demo(out.resolve(), sites, seed, Console(stderr=True, highlight=False), stay).play()

@@ -1,10 +1,12 @@
 """Plays the whole way with real processes: generate, enrol, load, measure, approve, run, report, stop."""
 
+import contextlib
 import importlib.resources
 import shutil
 import signal
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,9 +17,11 @@ from typing import Any
 from rich.console import Console
 
 from protocols.core.errors import Code, InputError, ShadowgraphError, StudyError
+from protocols.runtime.daemons import free_port
 from server.coordination.replay import recompute
 from server.demo.commands import Commands
 from server.demo.findings import findings, section
+from server.home.config import load
 from server.home.store import Store
 from server.report import Left, write_report
 
@@ -28,12 +32,17 @@ APPROVAL_SECONDS = 60.0
 
 @dataclass
 class Demo:
-    """A center and its hospitals in one folder; nothing of them runs on when `play` returns."""
+    """A center and its hospitals in one folder; nothing of them runs on when `play` returns.
+
+    Attributes:
+        stay: whether it plays on after the report, with pages, until it is interrupted.
+    """
 
     out: Path
     sites: int
     seed: int | None
     console: Console
+    stay: bool = False
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -65,6 +74,8 @@ class Demo:
         names = sorted(path.name for path in (self.out / "hospitals").iterdir() if path.is_dir())
         with self._step("a center is made; each hospital makes its keys and joins"):
             self.command("network", "init", "--name", "Demo", "--home", "center", "--port", "0")
+            if self.stay:
+                load(self.center).model_copy(update={"web_port": free_port()}).write()
             _each(self._join, names)
         with self._step("people at the hospitals compare fingerprints, and confirm each other"):
             self._confirm(names)
@@ -80,12 +91,31 @@ class Demo:
         with self._step("the study runs: questions go out, aggregates come back"):
             self.command("study", "watch", run, "--home", "center", follow=True)
         with self._step("the result is computed again from the kept rounds, and reported"):
-            return self._report(run)
+            reported = self._report(run)
+        if self.stay:
+            self._invite(names)
+            with contextlib.suppress(KeyboardInterrupt):
+                threading.Event().wait()
+        return reported
+
+    def _invite(self, names: list[str]) -> None:
+        """Prints where the pages are, with a link for each that opens one account once."""
+        self.console.print("\nAll stays until Ctrl-C. Each link opens one account, once, with every role:")
+        sides = [("center", "network", self.center, ("analyst", "coordinator", "admin"))]
+        sides += [
+            (name, "site", self.out / "sites" / name, ("approver", "steward", "admin")) for name in names
+        ]
+        for name, group, home, roles in sides:
+            words = [word for role in roles for word in ("--role", role)]
+            made = self.command(group, "account", "invite", "you", *words, "--home", str(home))
+            address = f"http://127.0.0.1:{_web_port(home)}/invitation/{made['word']}"
+            self.console.print(f"  [bold]{name:10}[/bold] {address}", soft_wrap=True)
 
     def _join(self, name: str) -> None:
         """Makes a site and enrols it: two files go from hand to hand."""
         invitation, answer = f"{name}.invitation.json", f"{name}.enrolment.json"
-        self.command("site", "init", "--name", name, "--home", f"sites/{name}", "--port", "0")
+        pages = ("--web-port", str(free_port())) if self.stay else ()
+        self.command("site", "init", "--name", name, "--home", f"sites/{name}", "--port", "0", *pages)
         self.command("network", "invite", name, "--home", "center", "--out", invitation)
         self.command("site", "join", invitation, "--home", f"sites/{name}", "--out", answer)
         self.command("network", "enrol", answer, "--home", "center")
@@ -172,6 +202,12 @@ class Demo:
         self.console.print(f"[bold cyan]…[/bold cyan] {words}")
         yield
         self.console.print(f"[bold green]✓[/bold green] [dim]{time.monotonic() - began:.0f} s[/dim]")
+
+
+def _web_port(home: Path) -> int:
+    """Where a center's or a site's pages are served; the two settings share that name."""
+    (file,) = (home / name for name in ("hub.toml", "site.toml") if (home / name).is_file())
+    return int(tomllib.loads(file.read_text())["web_port"])
 
 
 def _each(
