@@ -18,6 +18,12 @@ from site_node.home.config import load
 
 MOST_LINES = 1000
 HIDDEN = ("schema_version",)
+FLOORS = {
+    "min_count": "people of whom a number in the clear speaks, at least",
+    "min_count_in_sum": "people of this site in a sum over sites, at least",
+    "min_sites_in_sum": "sites in a sum, at least",
+    "max_parameters_per_person": "numbers of a model per person, at most",
+}
 
 
 @dataclass(frozen=True)
@@ -160,5 +166,5 @@ def _means(rule: str) -> str:
     top, _, inner = rule.partition(".")
     field = Policy.model_fields[top]
     if top == "thresholds":
-        return type(Policy().thresholds).model_fields[inner].description or ""
+        return FLOORS.get(inner, "")
     return field.description or ""

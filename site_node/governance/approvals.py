@@ -137,18 +137,18 @@ def find(home: Path, reference: str) -> Study:
 def inbox(home: Path) -> list[ProposedStudy]:
     """Every proposed study with its state, newest first."""
     with register(home) as db:
-        rows = db.execute("SELECT canonical, received_at FROM study ORDER BY received_at DESC").fetchall()
-    return [
-        ProposedStudy(
-            study.name,
-            study.title,
-            approval(home, study).state,
-            datetime.fromisoformat(row["received_at"]),
-            study.hash(),
-        )
-        for row in rows
-        for study in [parse_study(row["canonical"])]
-    ]
+        rows = db.execute("SELECT * FROM study ORDER BY received_at DESC").fetchall()
+        return [
+            ProposedStudy(
+                study.name,
+                study.title,
+                _approval(db, row["hash"], study).state,
+                datetime.fromisoformat(row["received_at"]),
+                row["hash"],
+            )
+            for row in rows
+            for study in [parse_study(row["canonical"])]
+        ]
 
 
 def decide(

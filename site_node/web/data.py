@@ -21,6 +21,16 @@ LOADS = {
     "load-image-features": "readers' scores of images",
 }
 ALONE = ("radiomics", "quality", "remap")
+WORK = {
+    "load-fhir": "Load of FHIR resources",
+    "load-dicom": "Load of images",
+    "load-genomics": "Load of genomic tests",
+    "load-image-features": "Load of readers' scores",
+    "radiomics": "Measuring of images",
+    "quality": "Quality checks",
+    "map": "Code mapped",
+    "remap": "Mapping anew",
+}
 
 router = APIRouter(include_in_schema=False)
 
@@ -47,7 +57,7 @@ def status(page: Reader) -> Response:
     """Rows, loads, doubts, and the work under way."""
     found = page.call("data.status")
     told = {"places": page.call("jobs.places"), "loads": LOADS} if page.me.may(Role.STEWARD) else {}
-    return page.show("data.html", found=found, jobs=page.call("jobs.listed")["jobs"], **told)
+    return page.show("data.html", found=found, jobs=page.call("jobs.listed")["jobs"], work=WORK, **told)
 
 
 @router.get("/data/quarantine")
@@ -78,7 +88,7 @@ def work(page: Steward) -> Response:
 @router.get("/jobs/{number}")
 def job(page: Reader, number: int) -> Response:
     """How far a job is, followed live where the browser runs scripts."""
-    return page.show("job.html", job=page.call("jobs.shown", number=number))
+    return page.show("job.html", job=page.call("jobs.shown", number=number), work=WORK)
 
 
 @router.get("/jobs/{number}/events")

@@ -76,6 +76,15 @@ class Variable:
     doubtful: int
 
 
+@dataclass(frozen=True)
+class Analysis:
+    """What one analysis is, and what of it would leave, line by line."""
+
+    name: str
+    what: str
+    lines: tuple[str, ...]
+
+
 def cohort_rules(dossier: Content) -> list[Rule]:
     """The cohort, rule by rule, with its attrition here where it was counted."""
     counts = _attrition(dossier)
@@ -100,6 +109,15 @@ def variables(dossier: Content) -> list[Variable]:
         )
         for name, content in dossier["study"]["variables"].items()
     ]
+
+
+def leaves(dossier: Content) -> list[Analysis]:
+    """What would leave, by analysis: what it is, and each line."""
+    found: dict[str, list[str]] = {}
+    for line in dossier["study"]["leaves"]:
+        name, _, words = line.partition(": ")
+        found.setdefault(name, []).append(words)
+    return [Analysis(name, first, tuple(rest)) for name, (first, *rest) in found.items()]
 
 
 def _attrition(dossier: Content) -> dict[str, int]:

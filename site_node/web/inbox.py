@@ -5,7 +5,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from protocols.runtime.web.page import Form, part
-from site_node.web.dossier import cohort_rules, variables
+from site_node.web.dossier import cohort_rules, leaves, variables
 from site_node.web.roles import Approver, Reader
 
 router = APIRouter(include_in_schema=False)
@@ -59,8 +59,14 @@ def inbox(page: Reader, state: str = "") -> Response:
 def study(page: Reader, study: str) -> Response:
     """All that bears on the decision about one study."""
     found = page.call("studies.shown", study=study)
-    told = {"found": found, "rules": cohort_rules(found), "variables": variables(found)}
-    return page.show("study.html", study=found["study"], **told)
+    return page.show(
+        "study.html",
+        found=found,
+        study=found["study"],
+        rules=cohort_rules(found),
+        variables=variables(found),
+        leaves=leaves(found),
+    )
 
 
 @router.post("/studies/{study}/simulate")

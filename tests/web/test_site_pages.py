@@ -221,7 +221,7 @@ def test_a_job_that_was_killed_is_taken_up_again_and_a_load_is_done_once(
     with client(site, "reader") as one:
         page = one.get(first).text
         assert "Patient" in page
-        assert "1 places could not be loaded" in one.get("/").text
+        assert "Places that could not be loaded: 1" in one.get("/").text
         assert "Patient.ndjson" in one.get("/data/quarantine").text
         stream = one.get(f"{first}/events").text
         assert stream.rstrip().endswith('event: ended\ndata: "done"')

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -101,7 +102,14 @@ class Web:
         )
         made.globals |= {"_": self._translated, "side": self.side, "languages": LANGUAGES, "charts": charts}
         made.globals |= {"static": self.address_of, "qr": qr_code, "as_json": as_json}
-        made.filters |= {"number": number, "moment": moment, "day": day, "share": share}
+        made.filters |= {
+            "breakable": breakable,
+            "marked": marked,
+            "number": number,
+            "moment": moment,
+            "day": day,
+            "share": share,
+        }
         return made
 
     @pass_context
@@ -124,6 +132,30 @@ def qr_code(text: str) -> Markup:
         out, kind="svg", scale=4, border=3, xmldecl=False, svgns=True, light="#fff"
     )
     return Markup(out.getvalue().decode())  # segno's own drawing: the text is not in it
+
+
+def breakable(text: str) -> Markup:
+    """A long name that may go on in the next line after a dot, a stroke, or where a word in it begins.
+
+    Example:
+        >>> str(breakable("a.b_c<d>"))
+        'a.<wbr>b_<wbr>c&lt;d&gt;'
+    """
+    parts = re.split(r"(?<=[._/])(?=\w)|(?<=[a-z])(?=[A-Z])", text)
+    return Markup("<wbr>").join(parts)
+
+
+def marked(text: str) -> Markup:
+    """A text whose words between backticks are code.
+
+    Example:
+        >>> str(marked("see `a<b`"))
+        'see <code>a&lt;b</code>'
+    """
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(one) if n % 2 else one for n, one in enumerate(parts)
+    )
 
 
 def as_json(value: object) -> str:

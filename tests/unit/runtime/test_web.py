@@ -56,7 +56,7 @@ def test_every_word_of_the_pages_has_its_german(package: str) -> None:
 
 def _words_of_roles(package: str) -> list[str]:
     from server.web.side import center_side
-    from site_node.web import dossier
+    from site_node.web import data, dossier
     from site_node.web.side import site_side
 
     made = {"server/web": center_side, "site_node/web": site_side}
@@ -65,7 +65,7 @@ def _words_of_roles(package: str) -> list[str]:
     one = made[package]("x")
     words = [*one.roles.values(), *one.scopes.values()]
     if package == "site_node/web":
-        tables = (dossier.DOMAINS, dossier.KINDS, dossier.TESTED, dossier.WINDOWS)
+        tables = (dossier.DOMAINS, dossier.KINDS, dossier.TESTED, dossier.WINDOWS, data.WORK, data.LOADS)
         words += [word for table in tables for word in table.values()]
     return words
 
