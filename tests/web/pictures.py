@@ -15,11 +15,12 @@ import yaml
 from PIL import Image
 
 from protocols.core.study import Study, study_of_text
+from protocols.exchange.envelope import digest
 from protocols.runtime.accounts import people
 from protocols.runtime.accounts.roles import Actor, Role, Way
 from site_node.actions import inbox, loads
 from site_node.desk import jobs
-from site_node.governance import approvals, ledger
+from site_node.governance import approvals, audit, ledger
 from site_node.synthetic import SEED, consortium, write_hospital
 from tests.lib.browser import NARROW, WIDE, Browser, chromium, opened
 from tests.lib.site_pages import SitePages, site_with_pages
@@ -27,7 +28,8 @@ from tests.lib.sites import a_round
 from tests.lib.studies import REQUESTER, a_study
 
 OUT = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "web"
-COLOURS, PATIENTS = 48, 40
+COLOURS, PATIENTS = 128, 40
+ONE_CODE = "system=http%3A%2F%2Fhl7.org%2Ffhir%2Fsid%2Ficd-10-cm&code=C71.1&words=malignant+neoplasm"
 PAGES = {
     "overview": "/",
     "inbox": "/studies",
@@ -35,7 +37,6 @@ PAGES = {
     "quarantine": "/data/quarantine",
     "quality": "/quality",
     "mapping": "/mapping",
-    "mapping-one": "/mapping/one?system=http%3A%2F%2Floinc.org&code=89243-0&words=malignant+neoplasm+brain",
     "left": "/left",
     "standing": "/standing",
     "policy": "/policy",
@@ -64,6 +65,9 @@ def pictures(out: Path) -> None:
                 take(one, out, "study", f"/studies/{studies[-1].hash()}")
             with site.signed_in(browser, "approver", language="de-DE") as one:
                 take(one, out, "study-german", f"/studies/{studies[-1].hash()}")
+            with site.signed_in(browser, "steward") as one:
+                take(one, out, "mapping-one", f"/mapping/one?{ONE_CODE}")
+                take(one, out, "job", "/jobs/1")
             with site.signed_in(browser, "admin") as one:
                 take(one, out, "accounts", "/accounts")
 
@@ -100,7 +104,9 @@ def decided(site: SitePages) -> list[Study]:
     inbox.refuse(site.home, refused.hash(), by="other", note="asked and answered before")
     inbox.approve_standing(site.home, "summary", by="approver")
     for number in range(4):
-        ledger.remember(site.home, a_round(counts, number=number), "question", bytes(2000 + 900 * number))
+        sealed = bytes(2000 + 900 * number)
+        ledger.remember(site.home, a_round(counts, number=number), "question", sealed)
+        audit.record(site.home, "answered", study=counts.hash(), round=number, sha256=digest(sealed))
     inbox.simulate(site.home, found[-1].hash(), by="approver")
     return found
 
