@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from protocols.core.errors import ShadowgraphError
 from site_node.actions import audit as audits
@@ -13,6 +14,7 @@ from site_node.actions.audit import AuditLine
 from site_node.actions.peers import Peers
 from site_node.actions.policy import PolicyView
 from site_node.governance import approvals, ledger
+from site_node.governance import audit as audit_file
 from site_node.governance.policy import Policy, read_policy
 from site_node.home.config import load
 
@@ -28,7 +30,11 @@ FLOORS = {
 
 @dataclass(frozen=True)
 class LeftAnswer:
-    """An answer that left: the name of its study, and the answer's place, size and digest."""
+    """An answer that left: the name of its study, and the answer's place, size and digest.
+
+    Attributes:
+        lines: one per question: the way and the shape of each array, or the code with which it was withheld.
+    """
 
     name: str
     study: str
@@ -37,6 +43,7 @@ class LeftAnswer:
     bytes: int
     sha256: str
     answered_at: datetime
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -76,15 +83,35 @@ class PolicyPage:
 
 
 def left(home: Path) -> LeftAnswers:
-    """Every answer that left, with the name of its study."""
+    """Every answer that left, with the name of its study, and what was in it as the audit has it."""
+    said = {
+        line["sha256"]: tuple(map(_line, line.get("left", ())))
+        for line in audit_file.lines(home)
+        if line["event"] == "answered"
+    }
     names = {one.hash: one.name for one in approvals.inbox(home)}
     found = [
         LeftAnswer(
-            names.get(one.study, ""), one.study, one.run, one.round, one.bytes, one.sha256, one.answered_at
+            names.get(one.study, ""),
+            one.study,
+            one.run,
+            one.round,
+            one.bytes,
+            one.sha256,
+            one.answered_at,
+            said.get(one.sha256, ()),
         )
         for one in ledger.released(home)
     ]
     return LeftAnswers(tuple(reversed(found)))
+
+
+def _line(one: Mapping[str, Any]) -> str:
+    """What one question let out: its arrays with their shapes, or why it was withheld."""
+    if "code" in one:
+        return f"{one['question']}: withheld ({one['code']})"
+    arrays = (f"{name} [{' x '.join(map(str, shape)) or 1}]" for name, shape in one["arrays"].items())
+    return f"{one['question']}, {one['way']}: {', '.join(arrays)}"
 
 
 def audit(home: Path) -> AuditPage:

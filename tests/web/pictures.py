@@ -30,6 +30,7 @@ from tests.lib.studies import REQUESTER, a_study
 OUT = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "web"
 COLOURS, PATIENTS = 128, 40
 ONE_CODE = "system=http%3A%2F%2Fhl7.org%2Ffhir%2Fsid%2Ficd-10-cm&code=C71.1&words=malignant+neoplasm"
+LEFT = {"question": "ages.moments", "way": "sum", "arrays": {"people": [1], "with_value": [1], "sums": [1]}}
 PAGES = {
     "overview": "/",
     "inbox": "/studies",
@@ -106,7 +107,9 @@ def decided(site: SitePages) -> list[Study]:
     for number in range(4):
         sealed = bytes(2000 + 900 * number)
         ledger.remember(site.home, a_round(counts, number=number), "question", sealed)
-        audit.record(site.home, "answered", study=counts.hash(), round=number, sha256=digest(sealed))
+        audit.record(
+            site.home, "answered", study=counts.hash(), round=number, left=[LEFT], sha256=digest(sealed)
+        )
     inbox.simulate(site.home, found[-1].hash(), by="approver")
     return found
 
