@@ -28,4 +28,4 @@ ROLES = {
 
 def site_side(name: str) -> Side:
     """The pages of the site of that name."""
-    return Side(name, "site", "site_node.web", MENU, ROLES, {"read": "read pages"}, f"__Host-{name}")
+    return Side(name, "site", "site_node.web", MENU, ROLES, {}, f"__Host-{name}")

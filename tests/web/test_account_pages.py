@@ -156,6 +156,22 @@ def test_a_session_that_somebody_set_before_is_not_taken_up(side: Side) -> None:
         assert planted.headers["location"] == "/sign-in?to=/profile"
 
 
+@pytest.mark.slow
+def test_who_fails_too_often_waits_and_nobody_else(side: Side) -> None:
+    side.clock.on(30)
+    right = {"name": "nora", "password": PASSWORD, "code": side.nora.code()}
+    away = {"Sec-Fetch-Site": "same-origin", "X-Forwarded-For": "10.9.9.9"}
+    with httpx.Client(base_url=side.address, headers=away) as client:
+        told = [client.post("/sign-in", data=right | {"password": "x" * 12}).status_code for _ in range(6)]
+        assert told == [401] * 5 + [429]
+        assert client.post("/sign-in", data=right).status_code == 429
+        side.clock.on(30)
+        other = {"name": "ada", "password": PASSWORD, "code": side.ada.code()}
+        elsewhere = {"X-Forwarded-For": "10.9.9.10"}
+        assert client.post("/sign-in", data=other, headers=elsewhere).status_code == 303
+    side.clock.on(1000)
+
+
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
 def test_a_form_from_elsewhere_is_refused(side: Side, site: str) -> None:
     reply = httpx.post(f"{side.address}/sign-in", data={"name": "nora"}, headers={"Sec-Fetch-Site": site})
