@@ -43,7 +43,12 @@ def listed(home: Path, file: Path | None = None) -> Peers:
 
 
 def confirm(
-    home: Path, fingerprints: Mapping[str, str], *, file: Path | None = None, out: Path | None = None
+    home: Path,
+    fingerprints: Mapping[str, str],
+    *,
+    file: Path | None = None,
+    out: Path | None = None,
+    by: str = "",
 ) -> Peers:
     """The other sites, after this one said whose fingerprints its people compared.
 
@@ -58,17 +63,17 @@ def confirm(
     if file is not None:
         _learn(home, file)
     for site, fingerprint in fingerprints.items():
-        peers.confirm(home, site, fingerprint)
+        peers.confirm(home, site, fingerprint, by=by)
     return _told(home, out)
 
 
-def remove(home: Path, site: str, *, out: Path | None = None) -> Peers:
+def remove(home: Path, site: str, *, out: Path | None = None, by: str = "") -> Peers:
     """The other sites, after this one said that the key of one no longer counts.
 
     Raises:
         InputError: no such site is known here.
     """
-    peers.remove(home, site)
+    peers.remove(home, site, by=by)
     return _told(home, out)
 
 

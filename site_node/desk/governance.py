@@ -150,22 +150,22 @@ def peers(home: Path) -> Peers:
     return all_peers.listed(home)
 
 
-def confirm_peer(home: Path, site: str, fingerprint: str) -> Peers:
+def confirm_peer(home: Path, site: str, fingerprint: str, *, by: str = "") -> Peers:
     """The other sites, after this one said that it compared the fingerprint of one.
 
     Raises:
         InputError: no key was proposed for that site, or it has another fingerprint.
     """
-    return all_peers.confirm(home, {site: fingerprint}, out=_statements(home))
+    return all_peers.confirm(home, {site: fingerprint}, out=_statements(home), by=by)
 
 
-def remove_peer(home: Path, site: str) -> Peers:
+def remove_peer(home: Path, site: str, *, by: str = "") -> Peers:
     """The other sites, after this one said that the key of one no longer counts.
 
     Raises:
         InputError: no such site is known here.
     """
-    return all_peers.remove(home, site, out=_statements(home))
+    return all_peers.remove(home, site, out=_statements(home), by=by)
 
 
 def _statements(home: Path) -> Path:

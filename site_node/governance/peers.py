@@ -118,7 +118,7 @@ def listed(home: Path) -> list[Peer]:
     ]
 
 
-def confirm(home: Path, site: str, compared: str) -> list[Statement]:
+def confirm(home: Path, site: str, compared: str, *, by: str = "") -> list[Statement]:
     """What this site says from now on: that key belongs to that site, and an earlier one no longer does.
 
     Args:
@@ -142,11 +142,11 @@ def confirm(home: Path, site: str, compared: str) -> list[Statement]:
         if (one.action, one.site) == ("confirm", site) and one.signing_key != key
     }
     said = [_say(home, "remove", site, old) for old in sorted(earlier)] + [_say(home, "confirm", site, key)]
-    audit.act(home, "peer-confirmed", site=site, fingerprint=fingerprint(key))
+    audit.act(home, "peer-confirmed", by, site=site, fingerprint=fingerprint(key))
     return said
 
 
-def remove(home: Path, site: str) -> Statement:
+def remove(home: Path, site: str, *, by: str = "") -> Statement:
     """What this site says from now on: that key of that site no longer counts, and never will again.
 
     Here it holds at once; at the other sites when a second member says it too.
@@ -158,7 +158,7 @@ def remove(home: Path, site: str) -> Statement:
     if key is None or site == load(home).name:
         raise InputError(Code.NOT_FOUND, f"no site {site!r} is known here", LIST)
     said = _say(home, "remove", site, key)
-    audit.act(home, "peer-removed", site=site, fingerprint=fingerprint(key))
+    audit.act(home, "peer-removed", by, site=site, fingerprint=fingerprint(key))
     return said
 
 
