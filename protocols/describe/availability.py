@@ -38,6 +38,9 @@ class AvailabilitySpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return self.of
 
+    def needs(self) -> tuple[str, ...]:
+        return ()  # each by itself
+
     def wanted(self) -> Mapping[str, Literal["any"]]:
         return dict.fromkeys(self.of, "any")
 

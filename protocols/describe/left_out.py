@@ -42,6 +42,9 @@ class LeftOutSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for names in self.needed.values() for name in names))
 
+    def wanted(self) -> Mapping[str, Literal["any"]]:
+        return dict.fromkeys(self.variables(), "any")
+
     def needs(self) -> tuple[str, ...]:
         return ()
 

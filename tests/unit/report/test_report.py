@@ -59,7 +59,9 @@ def study() -> Study:
     variable = {"kind": "measurement", "concept": "LOINC:1-1"}
     names = {name: variable for name in ("x", "z", "y", "never")}
     variables = names | {"os": {"kind": "survival", "endpoint": "overall"}}
-    return a_study(title="A <b>bold</b> title", variables=variables, analyses=ANALYSES)
+    return a_study(
+        title="A <b>bold</b> title", variables=variables, analyses=ANALYSES, complete_cases="analysis"
+    )
 
 
 @pytest.fixture(scope="module")
