@@ -40,6 +40,7 @@ def lgg() -> StudyBuilder:
             digits="full",
             min_sites=3,
         )
+        .left_out("left_out", per_site=True)
         .summary("counts", ["idh1_mutated"], per_site=True)
         .summary("age", ["age"])
         .cox("cox_os_strata", "os", covariates, ties="efron")
