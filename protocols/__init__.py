@@ -29,6 +29,7 @@ CATALOGUE = {
     "log_rank": "protocols.survival.log_rank:LogRank",
     "logistic": "protocols.regression.logistic:Logistic",
     "mixed": "protocols.regression.mixed:Mixed",
+    "model_risk": "protocols.validation.model_risk:ModelRisk",
     "multinomial": "protocols.regression.multinomial:Multinomial",
     "multiple_imputation": "protocols.preparation.multiple_imputation:MultipleImputation",
     "neural": "protocols.learning.neural:Neural",

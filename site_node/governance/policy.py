@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -10,10 +11,12 @@ from pydantic import ConfigDict, Field, ValidationError
 from protocols.core.errors import Code, InputError, SiteError
 from protocols.core.protocol import specs_in
 from protocols.core.study import Study
-from protocols.exchange.policy import PublishedPolicy
+from protocols.exchange.policy import BrokenRule, PublishedPolicy
+from protocols.validation.model_risk import MOST, gates
 from site_node.governance import audit
 
 FILE = "policy.toml"
+_GATED = "this site lets such a model leave only `after` a `model_risk` of the same model"
 
 Hold = Literal["none", "one", "two"]
 _PEOPLE: dict[Hold, int] = {"none": 0, "one": 1, "two": 2}
@@ -36,6 +39,15 @@ class Policy(PublishedPolicy):
         default=False, description="whether two persons have to approve a study, not one"
     )
 
+    model_gate: tuple[str, ...] = Field(
+        default=(), description="the protocols whose models leave only after attacks on them (`model_risk`)"
+    )
+    model_risk: float = Field(
+        default=MOST,
+        gt=0,
+        le=0.5,
+        description="of the members of such a model, the most who may be found at 1 % false positives",
+    )
     hold: Hold = Field(
         default="none",
         description="how many different people look at an answer before it leaves, after the gate",
@@ -52,6 +64,21 @@ class Policy(PublishedPolicy):
     def published(self) -> PublishedPolicy:
         """The part that the center is told, so that a study says before it is signed who would refuse it."""
         return PublishedPolicy.model_validate(self.model_dump())
+
+    def broken(self, study: Study) -> list[BrokenRule]:
+        found = [BrokenRule(f"{name}: {_GATED}", self._way_through()) for name in self._not_gated(study)]
+        return super().broken(study) + found
+
+    def _not_gated(self, study: Study) -> Iterator[str]:
+        """The analyses whose model would leave without attacks on it, though this site wants them."""
+        for analysis in study.analyses:
+            before = [study.analysis(name).spec for name in analysis.after]
+            wanted = analysis.spec.protocol in self.model_gate
+            if wanted and not gates(before, analysis.spec, self.model_risk):
+                yield analysis.name
+
+    def _way_through(self) -> str:
+        return f"a `model_risk` of the same model, with `most: {self.model_risk}`, and the model `after` it"
 
     def admit(self, study: Study) -> None:
         """Lets a study pass.
@@ -92,6 +119,8 @@ def write_policy(home: Path, policy: Policy) -> None:
         f"two_persons = {str(policy.two_persons).lower()}",
         f'digits = "{policy.digits}"',
         f'hold = "{policy.hold}"',
+        f"model_gate = {json.dumps(list(policy.model_gate))}",
+        f"model_risk = {policy.model_risk}",
         "",
         "[protocols]",
         *(f'{name} = "{version}"' for name, version in policy.protocols.items()),
@@ -122,7 +151,7 @@ def changed(home: Path, key: str, value: str, *, by: str = "") -> Policy:
         place = place.get(part, {}) if isinstance(place, dict) else {}
     if where in (["protocols"], ["institutions"], ["holds"]) and value == "off":
         place.pop(name, None)
-    elif where == ["institutions"]:
+    elif where == ["institutions"] or key == "model_gate":
         place[name] = [one.strip() for one in value.split(",") if one.strip()]
     elif name in place or where in (["protocols"], ["holds"]):
         place[name] = value

@@ -260,6 +260,7 @@ EXAMPLES: dict[str, Example] = {
             }
         ]
     ),
+    "model_risk": Example([{"model": MODEL, "most": 0.5, "most_gain": 0.5}]),
     "influence": Example(
         [{"model": MODEL}, {"model": MODEL, "leave_out": "sites"}],
         not_over=frozenset(THREE_AT_MOST),  # tests/unit/protocols/test_influence.py has six sites

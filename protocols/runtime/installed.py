@@ -1,0 +1,73 @@
+"""Whether what is installed is what was built: every file against the hash that the wheel's record has of it.
+
+A wheel's record lists each of its files with its SHA-256 (PyPA's binary distribution format). Whoever can
+write the record too is not found by this; the hashes of the lock bind the wheel itself.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import Distribution, PackagePath, PathDistribution, distribution, distributions
+from pathlib import Path
+
+NAME = "shadowgraph"
+_CODE = (".py", ".so", ".pth")
+_ALGORITHM = "sha256"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What was compared.
+
+    Attributes:
+        files: how many the record names with a hash, in this distribution's packages; none in a checkout.
+        changed: those that are missing or hold something else.
+        added: code beside them that the record does not name.
+    """
+
+    files: int
+    changed: tuple[str, ...]
+    added: tuple[str, ...]
+
+
+def installed(where: Sequence[Path] = ()) -> Installed:
+    """What of the installed files is not as it was built.
+
+    Args:
+        where: folders in which the distribution lies; where Python finds it, if none is given.
+
+    Raises:
+        PackageNotFoundError: it is not installed there.
+    """
+    found = _found(where)
+    recorded = [file for file in found.files or () if file.hash is not None and ".dist-info" not in str(file)]
+    code = [file for file in recorded if len(file.parts) > 1]
+    changed = tuple(sorted(str(file) for file in code if not _is_as_recorded(found, file)))
+    known = {Path(str(found.locate_file(file))) for file in code}
+    folders = {Path(str(found.locate_file(file.parts[0]))) for file in code}
+    beside = {path for folder in folders for path in folder.rglob("*") if path.suffix in _CODE}
+    added = tuple(sorted(str(path.relative_to(_root(path, folders))) for path in beside - known))
+    return Installed(len(code), changed, added)
+
+
+def _root(path: Path, folders: set[Path]) -> Path:
+    """The folder above the package in which a path lies."""
+    return next(folder.parent for folder in folders if path.is_relative_to(folder))
+
+
+def _found(where: Sequence[Path]) -> Distribution:
+    if not where:
+        return distribution(NAME)
+    (found,) = distributions(name=NAME, path=[str(folder) for folder in where])
+    assert isinstance(found, PathDistribution)
+    return found
+
+
+def _is_as_recorded(found: Distribution, file: PackagePath) -> bool:
+    """Whether a file holds what the record says of it."""
+    path = Path(str(found.locate_file(file)))
+    if file.hash is None or file.hash.mode != _ALGORITHM or not path.is_file():
+        return False
+    digest = hashlib.sha256(path.read_bytes()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == file.hash.value
