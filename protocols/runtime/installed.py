@@ -42,7 +42,7 @@ def installed(where: Sequence[Path] = ()) -> Installed:
     """
     found = _found(where)
     recorded = [file for file in found.files or () if file.hash is not None and ".dist-info" not in str(file)]
-    code = [file for file in recorded if len(file.parts) > 1]
+    code = [file for file in recorded if len(file.parts) > 1 and file.parts[0] != ".."]  # without commands
     changed = tuple(sorted(str(file) for file in code if not _is_as_recorded(found, file)))
     known = {Path(str(found.locate_file(file))) for file in code}
     folders = {Path(str(found.locate_file(file.parts[0]))) for file in code}

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
+from scipy.special import ndtr, ndtri
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.errors import Code, StudyError
@@ -88,9 +89,14 @@ class ModelRiskSpec(ValidatedProbability, Transforms):
     def fitted_models(self) -> Mapping[Part, PredictsProbability]:
         return {("model",): self.model}
 
-    def is_too_open(self, found: float, gain: float) -> bool:
-        """Whether more members are found, or more of their findings guessed, than the study allows."""
-        return found > self.most or gain > self.most_gain
+    def is_too_open(self, found: "ModelRiskResult") -> bool:
+        """Whether more members are found, or more of their findings guessed, than the study allows.
+
+        One in a hundred of a few hundred people are two or three, so the share itself counts by the lower end
+        of its interval, and the one that the whole curve makes likely as it is.
+        """
+        shares = [_lower(share, found.n) for share in found.found.values()]
+        return max(*shares, *found.likely.values()) > self.most or found.gain > self.most_gain
 
     def covariates(self) -> tuple[str, ...]:
         """The variables of the model without its outcome, of which 0/1 ones are guessed."""
@@ -105,6 +111,7 @@ class ModelRiskResult(Applicable):
         n: people; models: how many were attacked, each without some of them.
         found: attack -> the share of the members who are found at 1 % false positives or less.
         auc: attack -> its area under the curve; 0.5 by chance.
+        likely: attack -> the share that normal scores with this area would give, with less chance in it.
         false_positive_rate, true_positive_rate: attack -> (points,) of its curve.
         gain: of right guesses of 0/1 covariates, from all else about a person and the model: about members
             over about others, in the mean over `guessed`; 0 where there is none.
@@ -122,6 +129,7 @@ class ModelRiskResult(Applicable):
     models: int
     found: Mapping[str, float]
     auc: Mapping[str, float]
+    likely: Mapping[str, float]
     false_positive_rate: Mapping[str, Floats]
     true_positive_rate: Mapping[str, Floats]
     gain: float
@@ -133,6 +141,7 @@ class ModelRiskResult(Applicable):
         """One row per attack."""
         columns = {
             "members found": self.found,
+            "likely": self.likely,
             "at most": dict.fromkeys(self.found, self.most),
             "auc": self.auc,
         }
@@ -149,7 +158,7 @@ class ModelRiskResult(Applicable):
             for name in self.found
         ]
         axes = Axis("others taken for members", low=0.0, high=1.0), Axis("members found", low=0.0, high=1.0)
-        worst = max(self.found.values())
+        worst, likely = max(self.found.values()), max(self.likely.values())
         guessed = (
             f" Findings are guessed {100 * self.gain:.1f} points oftener than of others."
             if self.guessed
@@ -157,8 +166,8 @@ class ModelRiskResult(Applicable):
         )
         caption = (
             f"{self.models} models of some of {self.n} people each, attacked by who knows all of them: "
-            f"{worst:.1%} of members are found at {FALSE_POSITIVES:.0%} false positives, where "
-            f"{self.most:.0%} are allowed.{guessed}"
+            f"{worst:.1%} of members are found at {FALSE_POSITIVES:.0%} false positives, {likely:.1%} by the "
+            f"whole curve, where {self.most:.0%} are allowed.{guessed}"
         )
         panel = Curves("Membership", *axes, (*curves, Curve("", (0.0, 1.0), (0.0, 1.0), marks="guide")))
         return Figure((panel,), caption)
@@ -220,11 +229,11 @@ class ModelRisk(FederatedProtocol[ModelRiskSpec, ModelRiskResult], ColumnTransfo
         total = yield Ask("attacked", {"folds": folds.numbers, **stacked(fits)})
         check_people(spec, int(total["n"]), total.min_count)
         found = result(spec, len(folds.numbers), total.arrays)
-        if spec.is_too_open(max(found.found.values()), found.gain):
+        if spec.is_too_open(found):
             raise StudyError(
                 Code.WITHHELD,
-                f"the model tells too much of its people: {max(found.found.values()):.1%} of members are "
-                f"found at {FALSE_POSITIVES:.0%} false positives, and findings are guessed "
+                f"the model tells too much of its people: {max(found.likely.values()):.1%} of members are "
+                f"likely to be found at {FALSE_POSITIVES:.0%} false positives, and findings are guessed "
                 f"{100 * found.gain:.1f} points oftener than of others",
                 "use a simpler model, a penalty, fewer covariates, or more people",
             )
@@ -340,11 +349,13 @@ def result(spec: ModelRiskSpec, models: int, total: Mapping[str, Any]) -> ModelR
     share = np.asarray(total["right"]) / np.maximum(np.asarray(total["guesses"]), 1)
     is_guessed = np.asarray((np.asarray(total["guesses"]) > 0).all(axis=0))
     gains = (share[0] - share[1])[is_guessed]
+    auc = {name: float(np.trapezoid(tpr, fpr)) for name, (fpr, tpr) in rates.items()}
     return ModelRiskResult(
         n=int(total["n"]),
         models=models,
         found={name: float(tpr[fpr <= FALSE_POSITIVES].max()) for name, (fpr, tpr) in rates.items()},
-        auc={name: float(np.trapezoid(tpr, fpr)) for name, (fpr, tpr) in rates.items()},
+        auc=auc,
+        likely={name: _likely(area) for name, area in auc.items()},
         false_positive_rate={name: fpr for name, (fpr, _) in rates.items()},
         true_positive_rate={name: tpr for name, (_, tpr) in rates.items()},
         gain=float(gains.mean()) if len(gains) else 0.0,
@@ -352,6 +363,18 @@ def result(spec: ModelRiskSpec, models: int, total: Mapping[str, Any]) -> ModelR
         most=spec.most,
         most_gain=spec.most_gain,
     )
+
+
+def _likely(auc: float) -> float:
+    """The share of members at 1 % false positives by normal scores of one spread with that area (0 to 1)."""
+    apart = np.sqrt(2) * ndtri(np.clip(auc, _SURE, 1 - _SURE))
+    return float(ndtr(apart + ndtri(FALSE_POSITIVES)))
+
+
+def _lower(share: float, n: int) -> float:
+    """The lower end of a share's 90 % interval (Wilson 1927)."""
+    z2 = ndtri(0.95) ** 2 / n
+    return float((share + z2 / 2 - np.sqrt(z2 * (share * (1 - share) + z2 / 4))) / (1 + z2))
 
 
 def _rates(counts: Floats) -> tuple[Floats, Floats]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from protocols.runtime.checks import Check
+from protocols.runtime.installed import installed
 
 FLOWER = "1.41."
 _GIGABYTE = 2**30
@@ -21,6 +22,7 @@ def machine() -> Iterator[Check]:
     yield Check("Python", version, sys.version_info >= (3, 11), "install Python 3.11 or newer")
     flower = importlib.metadata.version("flwr")
     yield Check("Flower", flower, flower.startswith(FLOWER), f"install flwr {FLOWER}*: `make .venv/ready`")
+    yield _as_built()
     yield _loopback()
     yield _processor()
     yield _disk()
@@ -28,6 +30,17 @@ def machine() -> Iterator[Check]:
     yield _program(
         "reverse proxy", "/usr/sbin/nginx", "apt install nginx (for a center that is reached from outside)"
     )
+
+
+def _as_built() -> Check:
+    """Whether the installed files are those of the wheel; of a source checkout nothing can be said."""
+    found = installed()
+    if not found.files:
+        return Check("installed files", "a source checkout", True)
+    wrong = [f"changed: {', '.join(found.changed[:5])}"] * bool(found.changed)
+    wrong += [f"added: {', '.join(found.added[:5])}"] * bool(found.added)
+    said = "; ".join(wrong) or f"{found.files} files, as they were built"
+    return Check("installed files", said, not wrong, "find out who changed them, and install the wheel anew")
 
 
 def _loopback() -> Check:

@@ -6,20 +6,17 @@ from typing import Any
 import numpy as np
 
 from protocols.core.protocol import Ask
-from protocols.core.table import AnalysisTable, Floats, Rows
+from protocols.core.table import Floats
 from protocols.exchange.local import run_locally
-from protocols.learning.neural import Neural, NeuralSpec
 from protocols.validation.model_risk import ModelRiskSpec
 from site_node.governance import policy
 from site_node.governance.policy import Policy
 from tests.lib.lying_coordinator import drawn, weaken
 from tests.lib.overheard import overheard
 from tests.lib.studies import a_study_of
-from tests.lib.ungated import estimated
 from tests.redteam.attack import Figure, attack
 
 WIDE = [f"x{j}" for j in range(40)]
-NARROW = WIDE[:8]
 
 
 def _people(draw: np.random.Generator, people: int) -> dict[str, Floats]:
@@ -30,41 +27,8 @@ def _people(draw: np.random.Generator, people: int) -> dict[str, Floats]:
 
 @attack(
     "RT14",
-    "members of a network by their loss, of four halvings: true positives at 1 % false positives",
-    works_from=5,
-    holds_to=2,
-    slow=True,
-    needs="torch",
-)
-def network_losses(folder: Path, weakened: bool) -> Figure:
-    """Yeom et al., 2018; the twin has ten times the parameters that its people may have, trained longer."""
-    sites, hits = list(drawn(_people, 150).values()), []
-    raw: dict[str, Any] = {"protocol": "neural", "outcome": "y", "covariates": NARROW, "strategy": "fedavg"}
-    raw |= (
-        {"hidden": [150], "rounds": 60, "epochs": 20}
-        if weakened
-        else {"hidden": [7], "rounds": 40, "epochs": 5}
-    )
-    spec = NeuralSpec.model_validate(raw)
-    for halving in (Rows(keep=k, fold=0, of=2, inner=i) for k in ("train", "test") for i in (False, True)):
-        inside = [t.select(halving.mask(t)) for t in sites]
-        outside = [t.select(~halving.mask(t)) for t in sites]
-        found = estimated(raw, inside)
-        edge = np.quantile(_losses(spec, found, outside), 0.01)
-        hits.append(float((_losses(spec, found, inside) <= edge).mean()))
-    return Figure(100 * float(np.mean(hits)), "% of members found")
-
-
-def _losses(spec: NeuralSpec, found: Any, tables: list[AnalysisTable]) -> Floats:
-    p = np.concatenate([Neural().score(spec, t, **found.transform_arrays()) for t in tables])
-    y = np.concatenate([t.column("y") for t in tables])
-    return np.asarray(-np.log(np.where(y == 1, p, 1 - p)))
-
-
-@attack(
-    "RT14",
     "members of a wide model, by likelihood ratio, at a site that wants models attacked first",
-    works_from=5,
+    works_from=4,
     holds_to=2,
     slow=True,
 )
@@ -78,7 +42,7 @@ def wide_model(folder: Path, weakened: bool) -> Figure:
         "spec": {"protocol": "model_risk", "model": model, "most": 0.5, "most_gain": 0.5},
     }
     found = run_locally(a_study_of([*WIDE, "y"], measured), list(tables.values()))["risk"]
-    worst = 100 * max(found.found.values())
+    worst = 100 * max(found.likely.values())
     wants = Policy(model_gate=("logistic",))
     bare = a_study_of([*WIDE, "y"], {"name": "a", "spec": model})
     gated = a_study_of([*WIDE, "y"], risk, {"name": "a", "spec": model, "after": ["risk"]})

@@ -10,6 +10,7 @@ from site_node.sources.dicom.deidentify import Deidentifier
 from site_node.sources.dicom.faults import REASONS, DicomFault, Fault
 from site_node.sources.dicom.headers import header_of
 from site_node.sources.dicom.parser import parse, reading
+from site_node.sources.dicom.screening import screen_face
 from site_node.sources.files import files_below
 
 
@@ -19,7 +20,7 @@ def copy_folder(
     """How many objects were copied, and how many not, by reason; `out` must be new or empty.
 
     Only images and regions that the site itself would load are copied: what may show people in its pixels
-    is not. A file's name is made of its new UIDs, so that nothing of the old path is left.
+    is not, nor is a head with its face. A file's name is made of its new UIDs.
 
     Raises:
         InputError: `out` holds something, or lies inside of `source`.
@@ -49,6 +50,7 @@ def _copy(path: Path, out: Path, deidentifier: Deidentifier) -> int:
     with reading(Fault.UNREADABLE):
         dataset = parse(path)
         header_of(dataset, "")
+        screen_face(dataset)
         copy = deidentifier.copy(dataset)
         folder = out / str(copy.StudyInstanceUID) / str(copy.SeriesInstanceUID)
         folder.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ class Fault(StrEnum):
     BURNED_IN = "dicom-burned-in"
     SECONDARY_CAPTURE = "dicom-secondary-capture"
     ULTRASOUND = "dicom-ultrasound"
+    FACE = "dicom-face"
     # one series
     NO_IMAGE = "dicom-no-image"
     MIXED_SERIES = "dicom-mixed-series"
@@ -69,6 +70,8 @@ REASONS: dict[Fault, str] = {
     Fault.TOO_COMPLEX: "more elements or bytes than any scanner writes: made to exhaust its reader?",
     Fault.BURNED_IN: "the pixels may show who the patient is: burned-in annotation or a colour screen page",
     Fault.SECONDARY_CAPTURE: "a secondary capture or screenshot, whose pixels may show who the patient is",
+    Fault.FACE: "a head, whose face can be rendered, or no body part is named: deface it, and say so in "
+    "Recognizable Visual Features (0028,0302)",
     Fault.ULTRASOUND: "ultrasound, whose pixels usually show who the patient is",
     Fault.NO_IMAGE: "no file of an image is there",
     Fault.MIXED_SERIES: "images of several series; one at a time can be read",

@@ -15,6 +15,7 @@ from protocols.core.errors import ExitCode
 from server.main import run
 from site_node.home.config import load
 from site_node.images.series import load_series
+from site_node.sources.dicom.copies import copy_folder
 from tests.lib.dicom_files import ROOT, canaries, new_object, write_rtstruct, write_series
 
 TOKEN = b"canary"
@@ -28,11 +29,16 @@ def home(tmp_path: Path) -> Path:
     made.mkdir()
     (made / "site.toml").write_text('name = "clinic"\n')
     folder = tmp_path / "Canary^Name"
-    write_series(folder / "ct", change=canaries)
+    write_series(folder / "ct", change=in_a_chest)
     write_rtstruct(folder / "rs.dcm", {"GTV": [SQUARE], "of CANARY": [SQUARE]})
     write_series(folder / "shot", series_uid=ROOT + "1.5", change=burned_in)
     (folder / "canary.txt").write_text("canary")
     return made
+
+
+def in_a_chest(z: int, dataset: Dataset) -> None:
+    canaries(z, dataset)
+    dataset.BodyPartExamined = "CHEST"
 
 
 def burned_in(_: int, dataset: Dataset) -> None:
@@ -100,3 +106,26 @@ def test_no_token_reaches_the_cdm_the_features_or_the_words_on_the_way(
             rows = str(connection.execute(select(table)).all()).lower().replace("canary.txt", "")
             assert "canary" not in rows, table.name
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("part", "features", "copied"),
+    [
+        ("HEAD", "", 0),
+        ("BRAIN", "YES", 0),
+        ("", "", 0),
+        ("HEADNECK", "NO", 4),
+        ("", "NO", 4),
+        ("HEART", "", 4),
+    ],
+)
+def test_a_head_is_copied_once_its_face_was_taken_off(
+    tmp_path: Path, part: str, features: str, copied: int
+) -> None:
+    def change(_: int, dataset: Dataset) -> None:
+        dataset.BodyPartExamined, dataset.RecognizableVisualFeatures = part, features
+
+    write_series(tmp_path / "in", change=change)
+    found = copy_folder(tmp_path / "in", tmp_path / "out", bytes(32))
+    assert found["copied"] == copied
+    assert [one["code"] for one in found["left out"]] == ["dicom-face"] * (not copied)
