@@ -70,7 +70,7 @@ class Policy(PublishedPolicy):
         return super().broken(study) + found
 
     def _not_gated(self, study: Study) -> Iterator[str]:
-        """The analyses whose model would leave without attacks on it, though this site wants them."""
+        """The analyses whose model would leave without attacks on it, though this site requires them."""
         for analysis in study.analyses:
             before = [study.analysis(name).spec for name in analysis.after]
             wanted = analysis.spec.protocol in self.model_gate

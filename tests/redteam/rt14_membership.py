@@ -27,7 +27,7 @@ def _people(draw: np.random.Generator, people: int) -> dict[str, Floats]:
 
 @attack(
     "RT14",
-    "members of a wide model, by likelihood ratio, at a site that wants models attacked first",
+    "members of a wide model, by likelihood ratio, where a site requires attacks on models first",
     works_from=4,
     holds_to=2,
     slow=True,

@@ -8,10 +8,12 @@ from typing import Any
 
 from protocols.core.errors import Code, InputError, ShadowgraphError
 from protocols.runtime.accounts.file import AccountFile
-from protocols.runtime.accounts.roles import CENTER_ROLES, Actor, Role, Way
+from protocols.runtime.accounts.roles import CENTER_ROLES, SITE_ROLES, Actor, Role, Way
 from protocols.runtime.action_socket import Actions, ActionServer, Served, Shown, serve
 from server.administration.enrolment import make_center
 from server.desk.table import ACTIONS, READ
+from site_node.administration.setup import make_site
+from site_node.desk.table import ACTIONS as AT_A_SITE
 from tests.lib.lying_coordinator import weaken
 from tests.lib.people_with_accounts import Clock, person
 from tests.redteam.attack import Figure, attack
@@ -32,23 +34,41 @@ def _whatever_is_asked(self: ActionServer, request: Mapping[str, Any]) -> tuple[
     works_from=20,
 )
 def beyond_what_was_shown(folder: Path, weakened: bool) -> Figure:
-    """An action is got through to where it is not refused for who asks, whatever comes of it then."""
     make_center(folder / "center", "Test", port=0)
     clock = Clock()
     accounts = AccountFile(folder / "center", CENTER_ROLES, clock)
-    arne = person(accounts, "arne", Role.AUDITOR)
+    return _beyond(accounts, clock, ACTIONS, (Role.AUDITOR, Role.MEMBER), weakened)
+
+
+@attack(
+    "RT62",
+    "a site's captured web process: approves, changes rules, lets held answers go, reads, as a mere reader",
+    works_from=20,
+)
+def site_pages(folder: Path, weakened: bool) -> Figure:
+    make_site(folder / "site", "a", runtime_port=0)
+    clock = Clock()
+    accounts = AccountFile(folder / "site", SITE_ROLES, clock)
+    return _beyond(accounts, clock, AT_A_SITE, (Role.READER, Role.MEMBER), weakened)
+
+
+def _beyond(
+    accounts: AccountFile, clock: Clock, table: Mapping[str, Served], roles: tuple[Role, ...], weakened: bool
+) -> Figure:
+    """An action is got through to where it is not refused for who asks, whatever comes of it then."""
+    arne = person(accounts, "arne", roles[0])
     token, session = arne.token(accounts, READ), arne.signs_in(accounts).word
     clock.on(3600)  # the second factor was given an hour ago
     shown = ((Way.SESSION, "", frozenset()), (Way.TOKEN, token, {READ}), (Way.SESSION, session, None))
     tries = got = 0
     with tempfile.TemporaryDirectory() as short:  # a socket's path has 107 bytes at most
-        server = ActionServer(Path(short) / "s", accounts, ACTIONS)
+        server = ActionServer(Path(short) / "s", accounts, table)
         serve(server)
         actions = Actions(Path(short) / "s", seconds=20)
         with weaken(ActionServer, "_admitted", _whatever_is_asked, weakened):
-            for name, served in ACTIONS.items():
+            for name, served in table.items():
                 for way, word, scopes in shown:
-                    if not _is_beyond(served, scopes, is_nobody=not word):
+                    if not _is_beyond(served, roles, scopes, is_nobody=not word):
                         continue
                     tries += 1
                     got += _gets_through(actions, way, word, name)
@@ -57,14 +77,15 @@ def beyond_what_was_shown(folder: Path, weakened: bool) -> Figure:
     return Figure(got, f"of {tries} actions that nobody who was shown may ask for")
 
 
-def _is_beyond(served: Served, scopes: frozenset[str] | set[str] | None, *, is_nobody: bool) -> bool:
-    """Whether an auditor with these scopes, all in a session, or nobody, may not do this."""
+def _is_beyond(
+    served: Served, roles: tuple[Role, ...], scopes: frozenset[str] | set[str] | None, *, is_nobody: bool
+) -> bool:
+    """Whether somebody of these roles and scopes, all in a session, or nobody, may not do this."""
     if served.role is None:
         return False
     if is_nobody or served.fresh:
         return True
-    may = served.role in (Role.AUDITOR, Role.MEMBER)
-    return not may or (scopes is not None and served.scope not in scopes)
+    return served.role not in roles or (scopes is not None and served.scope not in scopes)
 
 
 def _gets_through(actions: Actions, way: Way, word: str, name: str) -> bool:

@@ -129,7 +129,7 @@ def test_models_that_are_fitted_seldom_are_not_compared() -> None:
 @pytest.mark.parametrize(
     ("covariates", "most", "admitted"), [(FEW, 0.02, True), (FEW, 0.03, False), (WIDE, 0.02, False)]
 )
-def test_a_site_that_wants_models_attacked_admits_those_alone(
+def test_a_site_that_requires_attacks_on_models_admits_those_alone(
     covariates: list[str], most: float, admitted: bool
 ) -> None:
     """The gate is of this very model, with a line as strict; without any gate it is refused as well."""
