@@ -22,7 +22,7 @@ from tests.conformance.examples import EXAMPLES
 from tests.lib.drawn_sites import SPLITS
 from tests.lib.equal_results import assert_equal_results
 from tests.lib.extras import marks_of
-from tests.lib.watched import COMMON, Watched, example_study
+from tests.lib.watched import Watched, example_study, sites_of
 from tests.reference.pooled import reference
 
 NAMES = [pytest.param(name, marks=marks_of(name)) for name in sorted(EXAMPLES)]
@@ -46,7 +46,7 @@ def test_federated_equals_pooled(name: str, split: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_secure_sum_is_the_plain_one(name: str) -> None:
-    study, tables = example_study(name), SPLITS[COMMON]
+    study, tables = example_study(name), sites_of(name)
     secure, plain = (run_locally(study, tables, secure=secure) for secure in (True, False))
     for found in study.analyses:
         assert_equal_results(secure[found.name], plain[found.name], frozenset())
@@ -55,8 +55,8 @@ def test_a_secure_sum_is_the_plain_one(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_in_a_secure_sum_no_site_shows_an_array(name: str) -> None:
     study = example_study(name)
-    watched = Watched(study, SPLITS[COMMON])
-    conduct(study, watched, run="test", roster=("a", "b", "c"), started=watched.sites.started)
+    watched = Watched(study, sites_of(name))
+    conduct(study, watched, run="test", roster=tuple(watched.sites.tables), started=watched.sites.started)
     for question, answers in zip(watched.questions, watched.answers, strict=True):
         for i, ask in enumerate(question.asks):
             for answer in answers.values():
@@ -69,14 +69,15 @@ def test_in_a_secure_sum_no_site_shows_an_array(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_result_is_plain_data_and_a_table(name: str) -> None:
-    outcome = run_locally(example_study(name), SPLITS[COMMON])
+    outcome = run_locally(example_study(name), sites_of(name))
     for found in outcome.results:
         assert outcome[found].as_dict()
         assert len(outcome[found].summary())
 
 
 def conducted(study: Study, exchange: Any, memory: dict[int, bytes] | None = None) -> Outcome:
-    return conduct(study, exchange, run="test", roster=("a", "b", "c"), memory=memory)
+    roster = tuple(table.site for table in sites_of(study.analyses[0].spec.protocol))
+    return conduct(study, exchange, run="test", roster=roster, memory=memory)
 
 
 def arrays_of(answer: RoundAnswer, place: int) -> Any:
@@ -99,7 +100,7 @@ def test_no_released_array_grows_with_the_people(name: str) -> None:
                 fold_hashes=np.tile(table.fold_hashes, people),
                 blocks={k: repeated(b, people) for k, b in table.blocks.items()},
             )
-            for table in SPLITS[COMMON]
+            for table in sites_of(name)
         ]
         watched = Watched(study, tables)
         conducted(study, watched)
@@ -131,7 +132,7 @@ def test_no_array_has_an_axis_of_people(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_messages_survive_the_wire(name: str) -> None:
     study = example_study(name)
-    watched = Watched(study, SPLITS[COMMON])
+    watched = Watched(study, sites_of(name))
     conducted(study, watched)
     for question, answers in zip(watched.questions, watched.answers, strict=True):
         data = question.encode()
@@ -144,7 +145,7 @@ def test_messages_survive_the_wire(name: str) -> None:
 def test_a_result_is_replayed_from_memory_without_a_site(name: str) -> None:
     study = example_study(name)
     memory: dict[int, bytes] = {}
-    first = conducted(study, Watched(study, SPLITS[COMMON]), memory)
+    first = conducted(study, Watched(study, sites_of(name)), memory)
 
     def nobody(question: RoundQuestion) -> Mapping[str, RoundAnswer]:
         raise AssertionError("a site was asked")
@@ -159,9 +160,9 @@ def test_a_result_is_replayed_from_memory_without_a_site(name: str) -> None:
 def test_a_killed_run_goes_on_where_it_was(name: str) -> None:
     study = example_study(name)
     memory: dict[int, bytes] = {}
-    whole = conducted(study, Watched(study, SPLITS[COMMON]), memory)
+    whole = conducted(study, Watched(study, sites_of(name)), memory)
     half = {r: joined for r, joined in memory.items() if r < whole.rounds // 2}
-    watched = Watched(study, SPLITS[COMMON])
+    watched = Watched(study, sites_of(name))
     again = conducted(study, watched, half)
     assert len(watched.questions) == whole.rounds - whole.rounds // 2
     for found in whole.results:
@@ -171,7 +172,7 @@ def test_a_killed_run_goes_on_where_it_was(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_dropped_site_is_a_coded_error(name: str) -> None:
     study = example_study(name)
-    watched = Watched(study, SPLITS[COMMON])
+    watched = Watched(study, sites_of(name))
 
     def without_c(question: RoundQuestion) -> Mapping[str, RoundAnswer]:
         return {site: answer for site, answer in watched(question).items() if site != "c"}
@@ -183,7 +184,7 @@ def test_a_dropped_site_is_a_coded_error(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_too_few_people_over_all_sites_is_a_coded_error(name: str) -> None:
-    tables = [replace_site(table) for table in SPLITS[COMMON]]
+    tables = [replace_site(table) for table in sites_of(name)]
     outcome = run_locally(example_study(name), tables)
     for found in outcome.results.values():
         assert isinstance(found, Failure)

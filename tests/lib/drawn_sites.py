@@ -126,6 +126,8 @@ def _counts(seed: int, age: np.ndarray, idh1: np.ndarray) -> np.ndarray:
     return rng.poisson(mean).astype(float)
 
 
+SIX = [a_site(site, 50, seed) for seed, site in enumerate("abcdef", 30)]
+
 SPLITS: dict[str, list[AnalysisTable]] = {
     "unequal sites": [a_site("a", 150, 1), a_site("b", 60, 2), a_site("c", 30, 3)],
     "a site of nine": [a_site("a", 80, 4), a_site("b", 60, 5), a_site("c", 9, 6, carriers=True)],

@@ -9,7 +9,7 @@ from protocols.exchange.local import LocalSites
 from protocols.exchange.rounds import conduct
 from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from tests.conformance.examples import EXAMPLES
-from tests.lib.drawn_sites import SPLITS, study_of
+from tests.lib.drawn_sites import SIX, SPLITS, study_of
 
 COMMON = "unequal sites"
 
@@ -28,6 +28,11 @@ class Watched:
         return self.answers[-1]
 
 
+def sites_of(name: str) -> list[AnalysisTable]:
+    """The sites over which the examples of a protocol run: three unequal ones, or six if it needs them."""
+    return SIX if EXAMPLES[name].needs_six else SPLITS[COMMON]
+
+
 @cache
 def example_study(name: str) -> Study:
     """The study of all conformance examples of a protocol, each of its own complete cases."""
@@ -38,6 +43,6 @@ def example_study(name: str) -> Study:
 @cache
 def example_run(name: str) -> Watched:
     """That study run once over unequal sites, in plain sums."""
-    watched = Watched(example_study(name), SPLITS[COMMON])
-    conduct(watched.sites.study, watched, run="test", roster=("a", "b", "c"))
+    watched = Watched(example_study(name), sites_of(name))
+    conduct(watched.sites.study, watched, run="test", roster=tuple(watched.sites.tables))
     return watched
