@@ -133,6 +133,11 @@ class Flag(Declaration):
 
 
 @dataclass(frozen=True, init=False)
+class NoisySum(Declaration):
+    """Sums to which every site adds noise that hides a person; in a sum alone, and without a floor."""
+
+
+@dataclass(frozen=True, init=False)
 class Moment(Declaration):
     """Sums over people. `behind` names the count of people that they stand on; its axes lead this one's.
 
@@ -220,8 +225,8 @@ def release(
             kept = _of_few_sites(declared, arrays, axes=axes, people=people, thresholds=thresholds)
             return Release(kept, way, _GATE)
         return Release({name: _in_a_sum(name, declared, arrays, thresholds) for name in arrays}, way, _GATE)
-    if any(isinstance(declaration, Band | Flag) for declaration in declared.values()):
-        raise SiteError(Code.WITHHELD, "a band or a flag leaves in a sum over sites only")
+    if any(isinstance(declaration, Band | Flag | NoisySum) for declaration in declared.values()):
+        raise SiteError(Code.WITHHELD, "a band, a flag or a noisy sum leaves in a sum over sites only")
     floor = thresholds.min_count
     if people < floor:
         raise SiteError(Code.WITHHELD, f"fewer than {floor} people are in this analysis here")
@@ -258,7 +263,7 @@ def _of_few_sites(
     _check_parameters(declared, axes, people, thresholds)
     kept: dict[str, Array] = {}
     for name, declaration in declared.items():
-        if isinstance(declaration, Band | Flag):
+        if isinstance(declaration, Band | Flag | NoisySum):
             kept[name] = _in_a_sum(name, declared, arrays, thresholds)
         else:
             shown = _in_the_clear(name, declared, arrays, floor)
@@ -359,8 +364,8 @@ def _in_a_sum(
         return np.asarray(np.minimum(array // floor, thresholds.floors()))
     if isinstance(declared[name], Flag):
         return np.asarray(array != 0).astype(np.int64)
-    kept: Array = np.where(_behind(name, declared, arrays) < floor, array.dtype.type(0), array)
-    return kept
+    few = not isinstance(declared[name], NoisySum) and _behind(name, declared, arrays) < floor
+    return np.asarray(np.where(few, array.dtype.type(0), array))
 
 
 def _in_the_clear(

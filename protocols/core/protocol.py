@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from protocols import CATALOGUE
+from protocols.core import privacy
 from protocols.core.disclosure import Array, Thresholds
 from protocols.core.errors import Code, ShadowgraphError, SpecError
 from protocols.core.figure import Figure, NoFigure, plotted
@@ -117,14 +118,16 @@ def ask(step: str, *, per_site: bool = False, **arrays: Array | float) -> Ask:
 class Total:
     """The joined answer to an `Ask`: the sum over sites, which sites it holds, the study's floor, chance.
 
-    `min_count` is for numbers of people that a coordination forms from counts (the rarer value of a gene);
-    `chance` is what a coordination draws from, made by all sites of the run.
+    `min_count` is for numbers of people that a coordination forms from counts (the rarer value of a gene),
+    `floors` the whole floors of a `Band` that it comes to; `chance` is what a coordination draws from, made
+    by all sites of the run.
     """
 
     arrays: Arrays
     sites: tuple[str, ...]
     min_count: int = Thresholds().min_count
     chance: bytes = b""
+    floors: int = Thresholds().floors()
 
     def __getitem__(self, name: str) -> Any:
         return self.arrays[name]
@@ -205,10 +208,14 @@ class FederatedProtocol(Generic[S, R]):
         super().__init_subclass__(**kwargs)
         own = {name: value for name, value in vars(cls).items() if isinstance(value, SiteStep)}
         cls.steps = {**own, STEP: people_in_effect}
+        if issubclass(getattr(cls, "spec_type", Spec), privacy.MayBePrivate):  # a base has none yet
+            cls.steps = {**cls.steps, privacy.STEP: privacy.private_sums}
 
     def sizes(self, spec: S, arrays: Arrays | None = None) -> Mapping[str, int]:
         """The size of every axis of all steps; with the arrays of a question, of the answer to it."""
         axes = self.axes_asked(spec, arrays) if arrays else self.axes(spec)
+        if isinstance(spec, privacy.MayBePrivate) and spec.privacy:
+            axes = {**axes, privacy.AXIS: spec.private_size(arrays or {})}
         return {**axes, AXIS: len(spec.stands_on())}
 
     def axes(self, spec: S) -> Mapping[str, int]:
@@ -232,7 +239,11 @@ class FederatedProtocol(Generic[S, R]):
         What is answered once spends a budget: a second question of that number with other arrays is refused,
         and one in a plain sum always, since each site gives a share of the noise.
         """
-        return None
+        return int(arrays.get("round", 0)) if step == privacy.STEP else None
+
+    def spends(self, spec: S) -> tuple[Floats, int] | None:
+        """What a noisy round spends, (orders,), and how many there are: see `privacy.spends`."""
+        return privacy.spends(spec)
 
     def estimator(self, spec: S, result: R) -> Any:
         """scikit-learn's estimator with the numbers of the result.
@@ -278,7 +289,11 @@ class FederatedProtocol(Generic[S, R]):
         lines = [self.about(spec)]
         for part, inner in inner_specs(spec).items():
             lines += [f"  {'.'.join(part)}: {line}" for line in protocol(inner.protocol).describe(inner)]
-        for step in self.steps.values():
+        if isinstance(spec, privacy.MayBePrivate) and spec.privacy:
+            return [*lines, *privacy.described(spec), *self.notes(spec)]
+        for name, step in self.steps.items():
+            if name == privacy.STEP:
+                continue
             lines += step.describe(spec, self.sizes(spec))
         return [*lines, *self.notes(spec)]
 

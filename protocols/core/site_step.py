@@ -59,6 +59,8 @@ class SiteStep:
         clear_rule: whether that is never so, always, or where the study asks for it.
         summed: whether it may be asked in a sum over sites.
         climbs: of a spec, whether its sums are those of a climb, in a basis that only the sites know.
+        refines: whether it says only which cells stand on enough people, which a study of `cells: exact` does
+            not ask.
         times: of a spec, how often a run asks it.
         numbers: names of the arrays of its question; the last stands for any others, where `open_ended`.
         bounds: of a spec, a question's arrays and the study's ranges, how large one person's part of each
@@ -78,6 +80,7 @@ class SiteStep:
     open_ended: bool
     varies: frozenset[str]
     bounds: Bounds
+    refines: bool = False
 
     def __call__(self, spec: Spec, table: AnalysisTable, **arrays: Any) -> Arrays:
         return self.run(spec, table, **arrays)
@@ -137,6 +140,7 @@ def site_step(
     times: Times | Callable[[Any], Times] = ONCE,
     varies: tuple[str, ...] = (),
     bounds: Bounds = _unbounded,
+    refines: bool = False,
     **declares: Declaration,
 ) -> Callable[[Callable[..., Arrays]], SiteStep]:
     """A decorator that makes a site step of a function and states all that it discloses.
@@ -151,6 +155,7 @@ def site_step(
         varies: the arguments whose numbers may change from one question of a run to the next. A step that
             takes `**fits` names them all `fits`.
         bounds: how large one person's part of an array's entries can be, by the ranges that a study declares.
+        refines: whether it only says which cells stand on enough people, in bands.
         declares: what each array that it returns discloses.
     """
 
@@ -173,6 +178,7 @@ def site_step(
             any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters),
             frozenset(varies),
             bounds,
+            refines,
         )
 
     return mark

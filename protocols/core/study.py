@@ -25,6 +25,7 @@ from protocols.core.block_kinds import BlockOfStudy, axes_of, with_lists
 from protocols.core.complete_cases import CompleteCases, needs, sets_of_variables
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError, not_found
+from protocols.core.privacy import MayBePrivate
 from protocols.core.protocol import Spec, parse_spec, protocol, specs_in
 from protocols.core.ranges import Range, check_ranges
 from protocols.core.roles import Transforms, check_role
@@ -57,6 +58,10 @@ class Requester(BaseModel):
 
 Digits = Literal["full", "earned"]
 """Of the results of designs that can be enumerated: all, or those that tell no more than guessing."""
+
+
+Cells = Literal["coarse", "exact"]
+"""Of tables, histograms, life tables and trees: such as stand on enough people, or as they are."""
 
 
 class Analysis(BaseModel):
@@ -105,6 +110,11 @@ class Study(BaseModel):
 
     A study that wishes for nothing has the hash that it always had.
     """
+    cells: Cells = "coarse"
+    """`exact` asks for cells of few people in sums over sites; a site's policy says whether it may.
+
+    A study that does not has the hash that it always had.
+    """
     shown_per: dict[Name, Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["sd"]] = Field(
         default_factory=dict, max_length=500
     )
@@ -140,6 +150,12 @@ class Study(BaseModel):
             fewest = max(spec.fewest_sites() for spec in specs_in(analysis.spec))
             if fewest > self.min_sites:
                 raise ValueError(f"analysis {analysis.name} rests on {fewest} sites: min_sites is less")
+            for spec in specs_in(analysis.spec):
+                if isinstance(spec, MayBePrivate) and (unbounded := spec.without_range()):
+                    raise ValueError(
+                        f"analysis {analysis.name}: with `privacy` the lowest and highest value of "
+                        f"{', '.join(unbounded)} must be known before: name them under privacy.ranges"
+                    )
             missing = [v for v in analysis.spec.variables() if v not in known]
             if missing:
                 raise ValueError(
@@ -176,7 +192,7 @@ class Study(BaseModel):
         for late in ("requester", "shown_per", "blocks", "ranges"):
             if not content[late]:
                 del content[late]  # a study without it has the hash that it had before the field
-        for name, default in (("digits", "earned"), ("complete_cases", "study")):
+        for name, default in (("digits", "earned"), ("complete_cases", "study"), ("cells", "coarse")):
             if content[name] == default:
                 del content[name]
         return canonical_json(content)

@@ -18,9 +18,12 @@ def suppressed(counts: Integers, floor: int) -> Integers:
     """The counts of any shape, of a table without margins, with what may not be shown as -1.
 
     A cell under the floor is hidden, a true zero like a small number; then the smallest of the others, until
-    at least two are hidden and they hold the floor or more.
+    at least two are hidden and they hold the floor or more. A table of which cells were not asked for stays
+    as it is (`protocols.core.cells`).
     """
     cells = counts.ravel().astype(np.int64)
+    if (cells == SUPPRESSED).any():
+        return counts.astype(np.int64)
     hidden = cells < floor
     while hidden.any() and not hidden.all() and (hidden.sum() < 2 or cells[hidden].sum() < floor):
         shown = np.flatnonzero(~hidden)

@@ -1,4 +1,8 @@
-"""How many people each rule of the cohort leaves, over all sites and at each. Exact: a sum of counts."""
+"""How many people each rule of the cohort leaves, over all sites and at each. Exact: a sum of counts.
+
+Where a rule takes out fewer than `min_count` people, or none, the number before it is not told: the two
+numbers would tell how many have what it asks about.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +12,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from protocols.core.disclosure import SUPPRESSED, Count
-from protocols.core.errors import Code, SpecError
+from protocols.core.cells import without_hidden
+from protocols.core.disclosure import SUPPRESSED, Band, Count, Thresholds
+from protocols.core.errors import Code, SpecError, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
 from protocols.core.table import AnalysisTable, Integers
@@ -39,8 +44,8 @@ class AttritionResult(Result):
 
     Attributes:
         steps: (s,) the steps.
-        total: (s,) over all sites.
-        by_site: site -> (s,) its own, -1 where fewer than the site's floor.
+        total: (s,) over all sites, -1 where the next step leaves out too few of them.
+        by_site: site -> (s,) its own, -1 as well where fewer than the site's floor.
         withheld: site -> the code with which it gave none.
 
     >>> from protocols.exchange.example import run_example
@@ -75,34 +80,70 @@ class Attrition(FederatedProtocol[AttritionSpec, AttritionResult]):
     """The way from the index event to the cohort, in counts of people."""
 
     name = "attrition"
+    version = "2"
     is_query = True
     spec_type = AttritionSpec
 
-    @site_step(clear=lambda spec: spec.per_site, people=Count("step", what="people left"))
-    def count(spec: AttritionSpec, table: AnalysisTable) -> Arrays:
-        """People left after each step here.
+    @site_step(
+        refines=True, left_out=Band("step", what="people whom the next step leaves out, in whole floors")
+    )
+    def cells(spec: AttritionSpec, table: AnalysisTable) -> Arrays:
+        """Which steps leave out enough people here; of the last, whether it leaves any."""
+        return {"left_out": _left_out(_left(spec, table))}
 
-        Raises:
-            SpecError: the cohort has no such step.
-        """
-        unknown = [step for step in spec.steps if step not in table.attrition]
-        if unknown:
-            raise SpecError(Code.INVALID_STUDY, f"the cohort has no rule {unknown[0]!r}")
-        return {"people": np.array([table.attrition[step] for step in spec.steps])}
+    @site_step(people=Count("step", what="people left, where the next step leaves out enough of them"))
+    def count(spec: AttritionSpec, table: AnalysisTable, shown: Integers) -> Arrays:
+        """People left after each of the steps that are `shown`, (step,) of 1 and 0."""
+        return {"people": _left(spec, table) * shown}
+
+    @site_step(
+        clear=lambda spec: spec.per_site,
+        summed=False,
+        people=Count("step", what="people left, where the next step leaves out enough of them"),
+    )
+    def here(spec: AttritionSpec, table: AnalysisTable) -> Arrays:
+        """People left after each step, for the clear: none where the next one leaves out few."""
+        left = _left(spec, table)
+        return {"people": np.where(_left_out(left) >= Thresholds().min_count, left, 0)}
 
     def axes(self, spec: AttritionSpec) -> dict[str, int]:
         return {"step": len(spec.steps)}
 
     def coordinate(self, spec: AttritionSpec) -> Coordination[AttritionResult]:
+        found = yield ask("cells")
+        shown = (found["left_out"] >= found.floors).astype(np.int64)
+        if not shown.any():
+            raise StudyError(
+                Code.WITHHELD,
+                f"no step leaves {found.min_count} people more than the next one",
+                "name fewer steps, or widen the cohort",
+            )
         if not spec.per_site:
-            total = yield ask("count")
-            return AttritionResult(spec.steps, total["people"], {}, {})
-        total, here = yield ask("count"), ask("count", per_site=True)
+            total = yield ask("count", shown=shown)
+            return AttritionResult(spec.steps, without_hidden(total["people"], shown), {}, {})
+        total, here = yield ask("count", shown=shown), ask("here", per_site=True)
         by_site = {site: np.asarray(arrays["people"], np.int64) for site, arrays in here.answers.items()}
-        return AttritionResult(spec.steps, total["people"], by_site, here.withheld)
+        return AttritionResult(spec.steps, without_hidden(total["people"], shown), by_site, here.withheld)
 
     def method(self, spec: AttritionSpec) -> str:
         return "People were counted after each rule of the cohort."
 
     def about(self, spec: AttritionSpec) -> str:
         return "How many people are left after each step of the cohort's definition."
+
+
+def _left(spec: AttritionSpec, table: AnalysisTable) -> Integers:
+    """The (step,) people left after each step here.
+
+    Raises:
+        SpecError: the cohort has no such step.
+    """
+    unknown = [step for step in spec.steps if step not in table.attrition]
+    if unknown:
+        raise SpecError(Code.INVALID_STUDY, f"the cohort has no rule {unknown[0]!r}")
+    return np.array([table.attrition[step] for step in spec.steps], dtype=np.int64)
+
+
+def _left_out(left: Integers) -> Integers:
+    """The (step,) people whom the next step leaves out; after the last nobody stays."""
+    return np.asarray(left - np.append(left[1:], 0))

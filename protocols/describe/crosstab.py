@@ -1,11 +1,13 @@
-"""Contingency tables of two variables, with the chi-square test and Fisher's. Exact: one sum of counts.
+"""Contingency tables of two variables, with the chi-square test and Fisher's. Exact: a sum of counts.
 
-A cell of fewer than the study's `min_count` people over all sites is not shown, nor others from which it
-would follow; then there are no margins and no tests either, since these would give it away.
+A cell of fewer than the study's `min_count` people over all sites is not asked for, nor one more with it, so
+that none follows from the total; then there are no margins and no tests either, since these would give it
+away.
 
 Reference: Pearson (1900); Fisher (1934); R `chisq.test(correct = FALSE)`, `fisher.test`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,20 +16,23 @@ import pandas as pd
 from pydantic import Field
 from scipy import stats
 
-from protocols.core.disclosure import SUPPRESSED, Count
+from protocols.core.cells import refuse_all_hidden, shown_cells, without_hidden
+from protocols.core.disclosure import SUPPRESSED, Array, Band, Count
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Figure
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.privacy import MayBeNoised, MayBePrivate, Noised, Rows
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, ask, site_step
 from protocols.core.suppression import suppressed
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
+from protocols.estimation.noisy import counts, in_cells, level_of, noisy_sums
 from protocols.results.figures import whole
 from protocols.results.numerals import shown, shown_count, shown_p
 
 Levels = tuple[float, ...]
 
 
-class CrosstabSpec(Spec):
+class CrosstabSpec(MayBePrivate):
     """Two variables, by their values.
 
     Attributes:
@@ -49,6 +54,18 @@ class CrosstabSpec(Spec):
     def stands_on(self) -> tuple[str, ...]:
         return ()  # every entry has a count of its own
 
+    def private_size(self, arrays: Mapping[str, Array]) -> int:
+        return len(self.row_levels) * len(self.column_levels)
+
+    def private_rows(self, table: AnalysisTable, **arrays: Array) -> Rows:
+        """Each person in one cell."""
+        row, column = (
+            level_of(table.column(name), levels)
+            for name, levels in ((self.rows, self.row_levels), (self.columns, self.column_levels))
+        )
+        cell = np.where((row < 0) | (column < 0), -1, row * len(self.column_levels) + column)
+        return in_cells(cell, self.private_size({}))
+
     def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The names of the rows and of the columns."""
         rows = tuple(f"{self.rows}={level:g}" for level in self.row_levels)
@@ -56,7 +73,7 @@ class CrosstabSpec(Spec):
 
 
 @dataclass(frozen=True)
-class CrosstabResult(Result):
+class CrosstabResult(MayBeNoised, Result):
     """People by two variables.
 
     Attributes:
@@ -125,24 +142,36 @@ class Crosstab(FederatedProtocol[CrosstabSpec, CrosstabResult]):
     """Whether two coded variables go together."""
 
     name = "crosstab"
+    version = "2"
     is_query = True
     spec_type = CrosstabSpec
 
-    @site_step(n=Count(), counts=Count("row", "column", of="n", what="people with the combination"))
-    def count(spec: CrosstabSpec, table: AnalysisTable) -> Arrays:
-        """People by both variables."""
-        first, second = table.column(spec.rows), table.column(spec.columns)
-        counts = np.array(
-            [[np.sum((first == a) & (second == b)) for b in spec.column_levels] for a in spec.row_levels]
-        )
-        return {"n": np.array(counts.sum()), "counts": counts}
+    @site_step(
+        refines=True, enough=Band("row", "column", what="people with the combination, in whole floors")
+    )
+    def cells(spec: CrosstabSpec, table: AnalysisTable) -> Arrays:
+        """Which combinations enough people have."""
+        return {"enough": _counted(spec, table)}
+
+    @site_step(
+        n=Count(), counts=Count("row", "column", of="n", what="people with the combination, if enough")
+    )
+    def count(spec: CrosstabSpec, table: AnalysisTable, shown: Integers) -> Arrays:
+        """People by both variables, in the cells that are `shown`, (row, column) of 1 and 0."""
+        counts = _counted(spec, table)
+        return {"n": np.array(counts.sum()), "counts": counts * shown}
 
     def axes(self, spec: CrosstabSpec) -> dict[str, int]:
         return {"row": len(spec.row_levels), "column": len(spec.column_levels)}
 
     def coordinate(self, spec: CrosstabSpec) -> Coordination[CrosstabResult]:
-        total = yield ask("count")
-        return result(spec, total["counts"], total.min_count)
+        if spec.privacy:
+            return noisy_result(spec, *(yield from noisy_sums(spec)))
+        found = yield ask("cells")
+        shown = shown_cells(found["enough"], found.floors, axes=2)
+        refuse_all_hidden(shown, f"{spec.rows} by {spec.columns}", found.min_count)
+        total = yield ask("count", shown=shown)
+        return result(spec, int(total["n"]), without_hidden(total["counts"], shown), total.min_count)
 
     def method(self, spec: CrosstabSpec) -> str:
         corrected = " with Yates' correction" if spec.correct else ""
@@ -155,8 +184,27 @@ class Crosstab(FederatedProtocol[CrosstabSpec, CrosstabResult]):
         return f"How many people have each combination of {spec.rows} and {spec.columns}."
 
 
-def result(spec: CrosstabSpec, counts: Integers, min_count: int) -> CrosstabResult:
-    """The result of joined counts.
+def noisy_result(spec: CrosstabSpec, sums: Floats, noised: Noised) -> CrosstabResult:
+    """The result of noisy counts; a test of independence would take the noise for people."""
+    rows, columns = spec.names()
+    cells = counts(sums).reshape(len(rows), len(columns))
+    expected, nothing = np.full(cells.shape, np.nan), float("nan")
+    why = "the counts bear noise, which the tests do not know of"
+    n = round(max(float(sums.sum()), 0.0))
+    return CrosstabResult(
+        rows, columns, n, cells, expected, nothing, 0, nothing, nothing, nothing, why, noised=noised
+    )
+
+
+def _counted(spec: CrosstabSpec, table: AnalysisTable) -> Integers:
+    first, second = table.column(spec.rows), table.column(spec.columns)
+    return np.array(
+        [[np.sum((first == a) & (second == b)) for b in spec.column_levels] for a in spec.row_levels]
+    )
+
+
+def result(spec: CrosstabSpec, n: int, counts: Integers, min_count: int) -> CrosstabResult:
+    """The result of n people and their joined counts, -1 where these were not asked for.
 
     Raises:
         StudyError: withheld; no cell can be shown.
@@ -175,9 +223,7 @@ def result(spec: CrosstabSpec, counts: Integers, min_count: int) -> CrosstabResu
         hidden = next(f"{rows[i]}, {columns[j]}" for i, j in np.argwhere(counts < min_count))
         why = f"fewer than {min_count} people have {hidden}: merge levels of {spec.rows} or {spec.columns}"
         expected = np.full(counts.shape, nothing)
-        return CrosstabResult(
-            rows, columns, int(counts.sum()), shown, expected, nothing, 0, nothing, nothing, nothing, why
-        )
+        return CrosstabResult(rows, columns, n, shown, expected, nothing, 0, nothing, nothing, nothing, why)
     chi_square, p, df, expected = stats.chi2_contingency(counts, correction=spec.correct)
     odds_ratio = fisher = nothing
     if counts.shape == (2, 2):
@@ -185,7 +231,7 @@ def result(spec: CrosstabSpec, counts: Integers, min_count: int) -> CrosstabResu
     return CrosstabResult(
         rows,
         columns,
-        int(counts.sum()),
+        n,
         shown,
         expected,
         float(chi_square),

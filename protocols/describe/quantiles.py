@@ -8,23 +8,24 @@ R's type 7, for values on the grid; others count as the next grid point above.
 Reference: Hyndman & Fan, Am Stat 50 (1996) 361, definition 7; R `quantile`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from scipy.sparse import hstack
 
-from protocols.core.disclosure import Count
+from protocols.core.disclosure import Array, Count
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Estimate, Estimates, Figure, NoFigure
+from protocols.core.privacy import MayBeNoised, MayBePrivate, Noised, Rows
 from protocols.core.protocol import (
     Arrays,
     Coordination,
     FederatedProtocol,
     Result,
-    Spec,
     Total,
     ask,
     site_step,
@@ -34,12 +35,14 @@ from protocols.core.spec import one_by_one
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
+from protocols.estimation.noisy import in_cells, noisy_sums
 from protocols.results.figures import MOST_PANELS, floats
 
 FEWEST = 50
 """People below which no quantile is given."""
 
 _CUTS = 15
+_BRANCHES = _CUTS + 1
 
 
 class Scale(BaseModel):
@@ -65,8 +68,15 @@ class Scale(BaseModel):
         """How many steps there are from low to high."""
         return round((self.high - self.low) / self.resolution)
 
+    def levels(self) -> tuple[int, ...]:
+        """How many cells the grid has, one below and one above among them: 16 times finer a level."""
+        cells = [self.steps() + 3]
+        while cells[-1] > _BRANCHES:
+            cells.append(-(-cells[-1] // _BRANCHES))
+        return tuple(reversed(cells))
 
-class QuantilesSpec(Spec):
+
+class QuantilesSpec(MayBePrivate):
     """Quantiles of variables.
 
     Attributes:
@@ -87,6 +97,19 @@ class QuantilesSpec(Spec):
             )
         return value
 
+    def private_size(self, arrays: Mapping[str, Array]) -> int:
+        return sum(sum(scale.levels()) for scale in self.of)
+
+    def private_rows(self, table: AnalysisTable, **arrays: Array) -> Rows:
+        """Each person's cell at every level of every variable's grid, alike in all."""
+        share = 1 / np.sqrt(sum(len(scale.levels()) for scale in self.of))
+        found = []
+        for scale in self.of:
+            step = _steps_of(table.column(scale.variable), scale)
+            for coarser, cells in zip(reversed(range(len(scale.levels()))), scale.levels(), strict=True):
+                found.append(in_cells(np.where(step < 0, -1, step // _BRANCHES**coarser), cells, share))
+        return hstack(found, format="csr")
+
     def most_rounds(self) -> int:
         """How often cuts close in on the quantiles of the variable with the finest grid, at most."""
         return max(int(np.ceil(np.log(s.steps() + 3) / np.log(_CUTS + 1))) + 1 for s in self.of)
@@ -105,7 +128,7 @@ class QuantilesSpec(Spec):
 
 
 @dataclass(frozen=True)
-class QuantilesResult(Result):
+class QuantilesResult(MayBeNoised, Result):
     """Quantiles of V variables.
 
     Attributes:
@@ -183,6 +206,8 @@ class Quantiles(FederatedProtocol[QuantilesSpec, QuantilesResult]):
         return {"variable": len(spec.of), "order": 2 * len(spec.shares), "cut": _CUTS}
 
     def coordinate(self, spec: QuantilesSpec) -> Coordination[QuantilesResult]:
+        if spec.privacy:
+            return noisy_result(spec, *(yield from noisy_sums(spec)))
         shape = (len(spec.of), 2 * len(spec.shares))
         # The order statistic lies above `low` and at or below `high`, in steps; -1 is what is below the grid.
         low = np.full(shape, -2)
@@ -217,6 +242,48 @@ def _steps(x: Floats, scale: Scale) -> Integers:
     x = x[~np.isnan(x)]
     steps = np.ceil((x - scale.low) / scale.resolution - 1e-9)  # a value on the grid stays, despite rounding
     return np.clip(steps, -1, scale.steps() + 1).astype(np.int64)
+
+
+def _steps_of(x: Floats, scale: Scale) -> Integers:
+    """The (n,) grid points from 0, which is below the grid; -1 where the value is missing."""
+    known = ~np.isnan(x)
+    found = np.full(len(x), -1, dtype=np.int64)
+    found[known] = _steps(x, scale) + 1
+    return found
+
+
+def noisy_result(spec: QuantilesSpec, sums: Floats, noised: Noised) -> QuantilesResult:
+    """The quantiles that noisy counts of cells give, level by level: where the share of people is reached."""
+    counted = sums * np.sqrt(sum(len(scale.levels()) for scale in spec.of))
+    quantiles, people, at = np.full((len(spec.of), len(spec.shares)), np.nan), [], 0
+    for v, scale in enumerate(spec.of):
+        levels = [counted[at + o : at + o + c] for o, c in zip(_offsets(scale), scale.levels(), strict=True)]
+        at += sum(scale.levels())
+        people.append(round(max(float(levels[0].sum()), 0.0)))
+        for q, share in enumerate(spec.shares):
+            step = _reached(levels, share * people[-1]) - 1
+            if people[-1] >= FEWEST and 0 <= step <= scale.steps():
+                quantiles[v, q] = scale.low + step * scale.resolution
+    n = np.where(np.array(people) < FEWEST, -1, people).astype(np.int64)
+    resolution = np.array([scale.resolution for scale in spec.of])
+    return QuantilesResult(spec.variables(), spec.shares, n, quantiles, resolution, noised=noised)
+
+
+def _offsets(scale: Scale) -> Integers:
+    return np.cumsum((0, *scale.levels()[:-1]))
+
+
+def _reached(levels: Sequence[Floats], rank: float) -> int:
+    """The cell of the finest level in which the count of people from below reaches `rank`."""
+    cell, left = 0, rank
+    for depth, counts in enumerate(levels):
+        first = cell * _BRANCHES if depth else 0
+        below = np.cumsum(counts[first : first + _BRANCHES])
+        reached = np.flatnonzero(below >= left)
+        inside = int(reached[0]) if reached.size else len(below) - 1
+        left -= float(below[inside - 1]) if inside else 0.0
+        cell = first + inside
+    return cell
 
 
 def _ranks(n: Integers, shares: Sequence[float]) -> Floats:

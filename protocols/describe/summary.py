@@ -6,7 +6,6 @@ variable of which one or two people make up nearly all at a site, which then add
 `per_site`, Table 1 by site in the clear: results based on few people are suppressed at the site.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,33 +14,36 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core.disclosure import SUPPRESSED, Array, Count, Flag, Moment, Statistic
+from protocols.core.disclosure import SUPPRESSED, Array, Band, Count, Flag, Moment, Statistic
 from protocols.core.errors import Code
 from protocols.core.figure import Estimates, Figure, NoFigure
 from protocols.core.people_in_effect import is_dominated
+from protocols.core.privacy import MayBeNoised, MayBePrivate, Rows
 from protocols.core.protocol import (
     Arrays,
     Coordination,
     FederatedProtocol,
     PerSite,
     Result,
-    Spec,
-    Total,
     ask,
     site_step,
 )
+from protocols.core.site_step import NEVER, Times
 from protocols.core.spec import by_group, one_by_one
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
+from protocols.describe import noisy_summary as noisy
+from protocols.describe.summary_numbers import Numbers, in_the_clear, total_of
 from protocols.estimation.heterogeneity import heterogeneity
+from protocols.estimation.noisy import noisy_sums
 from protocols.estimation.standards import SCALED, fitting, fitting_sums, shift_and_unit
 from protocols.results.figures import MOST_PANELS
 from protocols.results.numerals import shown_p
 from protocols.results.validation_figures import site_panel
 
 
-class SummarySpec(Spec):
+class SummarySpec(MayBePrivate):
     """Which variables, in which groups.
 
     Attributes:
@@ -81,38 +83,30 @@ class SummarySpec(Spec):
             names = tuple(name.split(".")[0] for name in pair)
             yield names, table.present(table.read_of(names))
 
+    def not_private(self) -> str:
+        if len(self.of) > noisy.MOST_VARIABLES:
+            return f"with privacy a summary has at most {noisy.MOST_VARIABLES} variables"
+        return (
+            "each site's own numbers have no form with noise: leave `per_site` out" if self.per_site else ""
+        )
+
+    def ranged(self) -> tuple[str, ...]:
+        return self.of
+
+    def private_size(self, arrays: Mapping[str, Array]) -> int:
+        return noisy.size(self)
+
+    def private_rows(self, table: AnalysisTable, **arrays: Array) -> Rows:
+        """Each person in one group, with each variable that is known, its number and its square."""
+        return noisy.rows(self, table)
+
     def groups(self) -> tuple[str, ...]:
         """The names of the groups."""
         return (f"{self.by}=0", f"{self.by}=1") if self.by else ("all",)
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """What is known of the variables in the groups; NaN or -1 where it is based on too few people.
-
-    Attributes:
-        people: (group,) people.
-        n: (group, variable) people who have the variable.
-        missing: (group, variable) people who do not.
-        mean, sd: (group, variable) over those who have it; sd with divisor n - 1.
-        cross: (pair, 2, 2) people by the first and the second variable of a pair, each 0 then 1.
-    """
-
-    people: Integers
-    n: Integers
-    missing: Integers
-    mean: Floats
-    sd: Floats
-    cross: Array
-
-    def is_zero_or_one(self, group: int, variable: int) -> bool:
-        """Whether the values' squares have the values' own mean, as those of 0 and 1 do."""
-        n, mean, sd = (float(part[group, variable]) for part in (self.n, self.mean, self.sd))
-        return 0 < mean < 1 and math.isclose(sd**2 * (n - 1), n * mean * (1 - mean), rel_tol=1e-9)
-
-
-@dataclass(frozen=True)
-class SummaryResult(Result):
+class SummaryResult(MayBeNoised, Result):
     """A summary over all sites, and by site where it was asked for.
 
     Attributes:
@@ -197,7 +191,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
     """Table 1."""
 
     name = "summary"
-    version = "2"
+    version = "3"
     is_query = True
     spec_type = SummarySpec
 
@@ -211,25 +205,39 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         square=Moment("group", "variable", what="sums of squares"),
         too_large=Moment("group", "variable", what="sites whose sum of squares does not fit"),
         dominated=Flag("group", "variable", what="sites where one or two people make up nearly all of it"),
-        paired=Count("pair", what="people with both values"),
-        cross=Count("pair", "first", "second", of="paired", what="people with the combination"),
     )
     def sums(spec: SummarySpec, table: AnalysisTable, **about: Array) -> Arrays:
-        """Counts, sums and sums of squares by group, times a power of two, and the cross tables."""
+        """Counts, sums and sums of squares by group, times a power of two."""
         x, known, members = _by_group(spec, table)
         dominated = _dominated(spec, table)
         z = x * shift_and_unit(about, len(spec.of))[1]
         sums = np.where(dominated, 0.0, [members.astype(float) @ z, members.astype(float) @ z**2])
-        cross = _cross(spec, table)
         return {
             "people": members.sum(axis=1),
             "n": members.astype(np.int64) @ known,
             "missing": members.astype(np.int64) @ ~known,
             **fitting(*sums),
             "dominated": dominated.astype(np.int64),
-            "paired": cross.sum(axis=(1, 2)),
-            "cross": cross,
         }
+
+    @site_step(
+        times=lambda spec: Times.where(bool(spec.cross)),
+        refines=True,
+        enough=Band("pair", "first", "second", what="people with the combination, in whole floors"),
+    )
+    def cells(spec: SummarySpec, table: AnalysisTable) -> Arrays:
+        """Which combinations of the cross tables enough people have."""
+        return {"enough": _cross(spec, table)}
+
+    @site_step(
+        times=lambda spec: Times(0, 1) if spec.cross else NEVER,
+        paired=Count("pair", what="people with both values"),
+        cross=Count("pair", "first", "second", of="paired", what="people with the combination"),
+    )
+    def crossed(spec: SummarySpec, table: AnalysisTable, shown: Integers) -> Arrays:
+        """The cross tables of which every cell stands on enough people: (pair,) 1, and 0 for the others."""
+        cross = _cross(spec, table)
+        return {"paired": cross.sum(axis=(1, 2)), "cross": cross * shown[:, None, None]}
 
     @site_step(
         n=Count("group", "variable", what="people with a value"),
@@ -290,23 +298,34 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         return sizes | {"first": 2, "second": 2}
 
     def coordinate(self, spec: SummarySpec) -> Coordination[SummaryResult]:
+        if spec.privacy:
+            sums, noised = yield from noisy_sums(spec)
+            total = noisy.numbers(spec, sums)
+            return SummaryResult(spec.of, spec.groups(), spec.cross, total, {}, {}, noised=noised)
         by_site = PerSite({})
         here = [ask("here", per_site=True)] if spec.per_site else []
-        sums, *shown = yield from fitting_sums(len(spec.of), *here, step="sums")
-        by_site = shown[0] if shown else by_site
+        cells = [ask("cells")] if spec.cross else []
+        sums, *shown = yield from fitting_sums(len(spec.of), *cells, *here, step="sums")
+        by_site = shown[-1] if spec.per_site else by_site
         n = np.maximum(sums["n"], 1)
         mean = np.nan_to_num(sums["sum"] / n)
         # A power of two near the standard deviation: it changes no digit, and keeps those of small numbers.
         variance = np.nan_to_num(sums["square"] / n - mean**2, nan=1.0)
         variance = np.maximum(variance, np.maximum(2.0**-80, 2.0**-52 * mean**2))
         scale = np.exp2(np.round(np.log2(variance) / 2))
-        deviations = yield ask("deviations", mean=mean, scale=scale)
+        asks = [ask("deviations", mean=mean, scale=scale)]
+        if spec.cross and (whole := (shown[0]["enough"] >= sums.floors).all(axis=(1, 2))).any():
+            asks.append(ask("crossed", shown=whole))
+        deviations, *crossed = yield tuple(asks)
+        cross = np.full((len(spec.cross), 2, 2), SUPPRESSED)
+        if crossed:
+            cross[whole] = crossed[0]["cross"][whole]
         return SummaryResult(
             spec.of,
             spec.groups(),
             spec.cross,
-            _total(sums, deviations, mean, scale),
-            {site: _in_the_clear(arrays) for site, arrays in by_site.answers.items()},
+            total_of(sums, deviations, mean, scale, cross),
+            {site: in_the_clear(arrays) for site, arrays in by_site.answers.items()},
             by_site.withheld,
         )
 
@@ -358,44 +377,3 @@ def _behind_the_mean(values: Floats) -> int:
     """How many people a mean and a standard deviation stand on: of a 0/1 variable, its rarer value's."""
     ones, zeros = int((values == 1).sum()), int((values == 0).sum())
     return min(ones, zeros) if ones + zeros == len(values) else len(values)
-
-
-def _total(sums: Total, deviations: Total, mean: Floats, scale: Floats) -> Numbers:
-    n = np.where(np.isnan(sums["sum"]), np.nan, sums["n"])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        correction = deviations["rest"] / n
-        squares = deviations["square"] - n * correction**2
-        sd = scale * np.sqrt(np.maximum(squares, 0.0) / np.where(n > 1, n - 1, np.nan))
-    total = Numbers(sums["people"], sums["n"], sums["missing"], mean + scale * correction, sd, sums["cross"])
-    indicator = sums["sum"] == sums["square"]  # of zeros and ones alone, the sum is that of the squares
-    ones = np.where(indicator, sums["sum"], 0.0).astype(np.int64)
-    rarer = np.where(indicator, np.minimum(ones, sums["n"] - ones), sums["n"])
-    behind = np.where(np.asarray(sums["dominated"]) > 0, 0, rarer)  # a sum of one or two people in effect
-    return _without_few(total, behind, sums.min_count)
-
-
-def _without_few(total: Numbers, behind: Integers, floor: int) -> Numbers:
-    """The numbers with those taken out that stand on fewer than `floor` people over all sites."""
-    few = behind < floor
-    small_cell = total.cross.min(axis=(1, 2), keepdims=True) < floor
-    return Numbers(
-        np.where(total.people < floor, SUPPRESSED, total.people),
-        np.where(total.n < floor, SUPPRESSED, total.n),
-        total.missing,
-        np.where(few, np.nan, total.mean),
-        np.where(few, np.nan, total.sd),
-        np.where(small_cell, SUPPRESSED, total.cross),
-    )
-
-
-def _in_the_clear(arrays: Arrays) -> Numbers:
-    def counts(name: str) -> Integers:
-        return np.asarray(arrays[name], dtype=np.int64)
-
-    def numbers(name: str) -> Floats:
-        return np.asarray(arrays[name], dtype=np.float64)
-
-    people, n = counts("people"), counts("n")
-    missing = np.where((people[:, None] == SUPPRESSED) | (n == SUPPRESSED), SUPPRESSED, people[:, None] - n)
-    cross = np.nan_to_num(numbers("cross"), nan=SUPPRESSED).astype(np.int64)
-    return Numbers(people, n, missing, numbers("mean"), numbers("sd"), cross)

@@ -26,6 +26,7 @@ from protocols.core.protocol import (
 from protocols.core.roles import arrays_of
 from protocols.core.study import Analysis, Study
 from protocols.core.table import EVERYBODY
+from protocols.exchange.every_cell import every_cell
 from protocols.exchange.keyed_draws import derived, normal
 from protocols.exchange.people_first import people_first
 from protocols.exchange.secret_basis import OPEN, basis
@@ -241,7 +242,10 @@ def _one_analysis(
             raise StudyError(before.code, f"{name} comes before it and failed: {before.text}")
         transforms.append(Transform(name, (), EVERYBODY, arrays_of(before)))
     coordination = protocol(analysis.spec.protocol).coordinate(analysis.spec)
-    judged = people_first(coordination, partial(study.spec, analysis.name), study.thresholds)
+    spec_at = partial(study.spec, analysis.name)
+    if study.cells == "exact":
+        coordination = every_cell(coordination, spec_at, study.thresholds)
+    judged = people_first(coordination, spec_at, study.thresholds)
     result: Result = yield from within(judged, analysis=analysis.name, transforms=tuple(transforms))
     return result
 
@@ -374,4 +378,5 @@ def _total(study: Study, ask: Ask, joined: Mapping[str, Any], chance: bytes = b"
         sites=len(joined["sites"]),
         at_most=_at_most(study, ask),
     )
-    return Total(totals, tuple(joined["sites"]), study.thresholds.min_count, chance)
+    floors = study.thresholds
+    return Total(totals, tuple(joined["sites"]), floors.min_count, chance, floors.floors())

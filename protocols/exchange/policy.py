@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from protocols import CATALOGUE
 from protocols.core.disclosure import Thresholds
 from protocols.core.protocol import protocol, specs_in
-from protocols.core.study import Digits, Study
+from protocols.core.study import Cells, Digits, Study
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,12 @@ class PublishedPolicy(BaseModel):
         "can be enumerated are rounded",
     )
 
+    cells: Cells = Field(
+        default="coarse",
+        description="coarse: tables, life tables and trees are asked with cells of enough people only; "
+        "exact: a study may ask, in sums over sites, for cells of few",
+    )
+
     def digits_of(self, study: Study) -> Digits:
         """What this site lets a study's results bear: all digits, where both want it."""
         return "full" if self.digits == study.digits == "full" else "earned"
@@ -81,6 +87,9 @@ class PublishedPolicy(BaseModel):
         if self.requester_needed and study.requester is None:
             text = "the study does not say who asks: name, institution and ethics vote (`requester`)"
             found.append(BrokenRule(text, "the requester fills it in and submits the study anew"))
+        if study.cells == "exact" and self.cells == "coarse":
+            text = "the study asks for cells of few people as they are (`cells: exact`)"
+            found.append(BrokenRule(text, "the requester leaves it out, or this site sets cells to exact"))
         if study.min_sites < self.min_sites:
             text = f"the study may run over {study.min_sites} sites; this site needs {self.min_sites}"
             found.append(

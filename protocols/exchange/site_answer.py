@@ -10,10 +10,12 @@ from functools import partial
 
 import numpy as np
 
+from protocols.core import privacy
 from protocols.core.complete_cases import people_of_set
 from protocols.core.disclosure import Moment, Release, Thresholds, agreed, release, turned
 from protocols.core.errors import Code, ShadowgraphError, SiteError, SpecError
 from protocols.core.people_in_effect import has_rare_entries
+from protocols.core.privacy import MayBePrivate
 from protocols.core.protocol import Arrays, Ask, Climb, SiteStep, Spec, Transform, protocol
 from protocols.core.ranges import within_ranges
 from protocols.core.roles import transformed
@@ -101,7 +103,7 @@ def answer(
         _refuse_rare_entries(step, spec, table, thresholds)
     passed = release(
         step.declares,
-        _said(step, spec, table, question),
+        _with_noise(spec, table, question, _said(step, spec, table, question)),
         axes=analysis.sizes(spec, question.arrays),
         people=len(table),
         way="clear" if question.per_site else "sum",
@@ -122,6 +124,19 @@ def _what_is_asked(spec: Spec, question: Ask, table: AnalysisTable) -> bytes:
     """What a question is by, however its study is called: model, rows, and the people in it."""
     asked = {"spec": spec.model_dump(mode="json"), "step": question.step, "rows": question.rows.model_dump()}
     return pack({**asked, "people": np.sort(table.persons)})
+
+
+def _with_noise(spec: Spec, table: AnalysisTable, question: Ask, arrays: Arrays) -> Arrays:
+    """The arrays of an analysis with privacy, each with this site's share of the noise; others as they are.
+
+    The same question about the same people and values has the same noise, and no other has.
+    """
+    if question.step != privacy.STEP or not isinstance(spec, MayBePrivate) or spec.privacy is None:
+        return arrays
+    asked = {"spec": spec.model_dump(mode="json"), "step": question.step, "arrays": dict(question.arrays)}
+    drawn_for = pack({**asked, "people": np.sort(table.persons), "sums": dict(arrays)})
+    drawn = normal(hmac.digest(table.secret, drawn_for, "sha256"), len(arrays["sums"]))
+    return {"sums": arrays["sums"] + spec.privacy.deviation_at_a_site(spec.private_rounds()) * drawn}
 
 
 def bears_all_digits(table: AnalysisTable, question: Ask) -> bool:
@@ -202,6 +217,10 @@ def _check_way(spec: Spec, step: SiteStep, question: Ask) -> None:
         SpecError: invalid-study.
     """
     where = f"analysis {question.analysis!r} asks {question.step!r}"
+    if privacy.asks_for_noise(spec) != (question.step == privacy.STEP):
+        raise SpecError(
+            Code.INVALID_STUDY, f"{where}, which is not how its study asks: with noise, or without"
+        )
     if not question.per_site:
         if not step.summed:
             raise SpecError(Code.INVALID_STUDY, f"{where} of each site for itself only")

@@ -13,7 +13,7 @@ The last three are approximate: where sites differ, several local steps lead els
 rows in one place would. SCAFFOLD has the pooled minimum as its fixed point, the others do not.
 
 With `privacy`, each round draws people at random, shortens their own gradients and adds noise at the sites:
-DP-SGD, whose epsilon is known before anything is asked (`protocols/learning/accountant.py`).
+DP-SGD, whose epsilon is known before anything is asked (`protocols/core/accountant.py`).
 
 Reference: McMahan et al., AISTATS 2017 (FedSGD, FedAvg); Li et al., MLSys 2020 (FedProx); Karimireddy et al.,
 ICML 2020 (SCAFFOLD); Abadi et al., CCS 2016 (DP-SGD).
@@ -187,6 +187,10 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
     def once(self, spec: NeuralSpec, step: str, arrays: Arrays) -> int | None:
         """Each noisy round of a plan is answered once, so that the plan's epsilon is what is spent."""
         return int(arrays["round"]) if step == "private" else None
+
+    def spends(self, spec: NeuralSpec) -> tuple[Floats, int] | None:
+        """What a round of training with noise spends, (orders,), and how many there are."""
+        return None if spec.privacy is None else (spec.privacy.curve(), spec.rounds)
 
     def coordinate(self, spec: NeuralSpec) -> Coordination[NeuralResult]:
         n, events, (shift, scale), chance = yield from (_count(spec) if spec.privacy else _moments(spec))

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from protocols.learning import accountant
+from protocols.core import accountant
+from protocols.core.table import Floats
 
 
 class Privacy(BaseModel):
@@ -36,6 +37,10 @@ class Privacy(BaseModel):
     def spent(self, steps: int) -> float:
         """The epsilon that so many steps spend."""
         return accountant.spent(self.noise, self.sampling, steps, self.delta)
+
+    def curve(self) -> Floats:
+        """What one step spends: (orders,) Rényi divergences of `accountant.ORDERS`."""
+        return accountant.divergence(self.noise, self.sampling)
 
     def check(self, steps: int) -> None:
         """Raises unless so many steps stay within the budget.

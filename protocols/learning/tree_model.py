@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core.disclosure import Array, Count, Declaration, Moment
+from protocols.core.cells import gathered, parts_of
+from protocols.core.disclosure import Array, Band, Count, Declaration, Moment
 from protocols.core.protocol import Arrays, site_step
 from protocols.core.roles import PredictsProbability
 from protocols.core.site_step import Times
 from protocols.core.spec import one_by_one
-from protocols.core.table import AnalysisTable, Floats, Mask
+from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.learning.trees import Split, Trees, grid_counts, grid_moments
 
@@ -69,14 +70,26 @@ class TreeModelSpec(PredictsProbability):
 
 @site_step(
     times=lambda spec: Times.where(set(spec.covariates) != set(spec.cuts)),
-    n=Count(),
-    cells=Count("covariate", "cell", of="n", what="people with a value in the cell"),
+    refines=True,
+    enough=Band("covariate", "half", what="people with a value in parts of the grid, in whole floors"),
 )
-def cells(spec: TreeModelSpec, table: AnalysisTable, low: Floats, width: Floats) -> Arrays:
-    """How many people are in each cell of the grid of each covariate."""
+def gridded(spec: TreeModelSpec, table: AnalysisTable, low: Floats, width: Floats) -> Arrays:
+    """In which parts of the grid of each covariate enough people are."""
+    return {
+        "enough": parts_of(grid_counts(of_known_outcome(spec, table).matrix(spec.covariates), low, width))
+    }
+
+
+@site_step(
+    times=lambda spec: Times.where(set(spec.covariates) != set(spec.cuts)),
+    n=Count(),
+    cells=Count("covariate", "cell", of="n", what="people with a value in the run of cells"),
+)
+def cells(spec: TreeModelSpec, table: AnalysisTable, low: Floats, width: Floats, last: Integers) -> Arrays:
+    """How many people are in each run of cells of the grid of each covariate, in its last cell."""
     table = of_known_outcome(spec, table)
     counts = grid_counts(table.matrix(spec.covariates), low, width)
-    return {"n": np.array(len(table)), "cells": counts}
+    return {"n": np.array(len(table)), "cells": gathered(counts, last)}
 
 
 def of_known_outcome(spec: TreeModelSpec, table: AnalysisTable) -> AnalysisTable:

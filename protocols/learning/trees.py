@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from protocols.core.cells import first_of_runs, gathered, last_of_runs
 from protocols.core.disclosure import Array
 from protocols.core.protocol import Arrays, Coordination, ask
 from protocols.core.table import AnalysisTable, Floats, Integers
@@ -152,14 +153,19 @@ def chosen_cuts(
     floor: int,
     moments: Arrays,
 ) -> Coordination[Floats]:
-    """The (f, bins - 1) cuts: those given, the others from the grid's counts (step `cells`), in one round."""
+    """The (f, bins - 1) cuts: those given, the others from the grid's counts (steps `gridded`, `cells`)."""
     cuts = padded([given.get(name, ()) for name in covariates], bins)
     automatic = [j for j, name in enumerate(covariates) if name not in given]
     if not automatic:
         return cuts
     low, width = grid(moments)
-    total = yield ask("cells", low=low, width=width)
-    cuts[automatic] = cuts_of(total["cells"], low, width, bins, floor)[automatic]
+    found = yield ask("gridded", low=low, width=width)
+    last = last_of_runs(found["enough"], found.floors)
+    total = yield ask("cells", low=low, width=width, last=last)
+    at_first = gathered(total["cells"], first_of_runs(last)).astype(
+        np.int64
+    )  # a cut lies before a run, never inside one
+    cuts[automatic] = cuts_of(at_first, low, width, bins, floor)[automatic]
     return cuts
 
 
@@ -240,6 +246,16 @@ class BinnedPeople:
         sums = sums_by_bin(self.bins, columns, node, weights, self.cuts.shape[1] + 2)
         people, first, second = np.moveaxis(sums, -1, 0).copy()
         return people.astype(np.int64), first, second
+
+
+def in_runs(sums: Array, last: Integers) -> Array:
+    """The (..., bins + 1) sums in runs of bins, each in its last bin; `last` is (..., bins + 1).
+
+    People without a value who are in a run with others are in its last bin, so that a split takes them along.
+    """
+    bins = last.shape[-1] - 1
+    with_missing = last[..., bins - 1 : bins] == bins
+    return gathered(sums, np.where((last == bins) & with_missing, bins - 1, last))
 
 
 def remembered_sums(

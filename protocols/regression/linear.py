@@ -11,7 +11,8 @@ Tibshirani, J Stat Softw 33 (2010), on covariates over their standard deviation 
 `ElasticNet` (glmnet divides the ridge part by the outcome's standard deviation besides).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,9 +21,10 @@ from pydantic import Field, model_validator
 from scipy import stats
 from scipy.linalg import cho_factor, cho_solve
 
-from protocols.core.disclosure import Moment
+from protocols.core.disclosure import Array, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure, NoFigure
+from protocols.core.privacy import MayBeNoised, MayBePrivate, Noised, Rows
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.roles import Estimates, Predicts, Regression
 from protocols.core.table import AnalysisTable, Floats
@@ -40,7 +42,9 @@ from protocols.estimation.moments import (
     moment_bounds,
 )
 from protocols.estimation.newton import aliased
+from protocols.estimation.noisy import noisy_sums, products, size_of_products, with_ones
 from protocols.estimation.wald import wald
+from protocols.regression import noisy_models as noisy
 from protocols.regression.penalized_linear import PenalizedPath, Penalty, path_of_moments
 from protocols.results.figures import forest, interval_caption
 
@@ -50,7 +54,7 @@ FEWEST_DF = 10
 """Residual degrees of freedom below which a fit is refused: it would follow its people."""
 
 
-class LinearSpec(Predicts, Estimates):
+class LinearSpec(MayBePrivate, Predicts, Estimates):
     """A numeric outcome on covariates.
 
     Attributes:
@@ -80,13 +84,34 @@ class LinearSpec(Predicts, Estimates):
     def predictors(self) -> tuple[str, ...]:
         return self.covariates
 
+    def stands_on(self) -> tuple[str, ...]:
+        return () if self.privacy else super().stands_on()
+
+    def not_private(self) -> str:
+        if self.intercepts == "site" or self.penalty:
+            return "with `privacy` a linear model has one intercept and no penalty"
+        if len(self.covariates) > noisy.MOST_COVARIATES:
+            return f"with `privacy` a model has at most {noisy.MOST_COVARIATES} covariates"
+        return ""
+
+    def ranged(self) -> tuple[str, ...]:
+        return self.variables()
+
+    def private_size(self, arrays: Mapping[str, Array]) -> int:
+        return size_of_products(len(self.variables()) + 1)
+
+    def private_rows(self, table: AnalysisTable, **arrays: Array) -> Rows:
+        """Each person's products of an intercept, covariates and outcome."""
+        table = table.complete(self.variables())
+        return products(with_ones(self.scaled(table, self.variables())))
+
     def terms(self) -> tuple[str, ...]:
         """The names of the coefficients."""
         return (INTERCEPT, *self.covariates) if self.intercepts == "common" else self.covariates
 
 
 @dataclass(frozen=True)
-class LinearResult(Regression):
+class LinearResult(MayBeNoised, Regression):
     """Coefficients of a linear model; those of aliased covariates are missing.
 
     Attributes:
@@ -173,6 +198,8 @@ class Linear(FederatedProtocol[LinearSpec, LinearResult]):
         return {"column": len(spec.variables())}
 
     def coordinate(self, spec: LinearSpec) -> Coordination[LinearResult]:
+        if spec.privacy:
+            return _noisy(spec, *(yield from noisy_sums(spec)))
         moments = yield from gather(spec.variables())
         moments.check()
         p = len(spec.covariates)
@@ -218,6 +245,20 @@ class Linear(FederatedProtocol[LinearSpec, LinearResult]):
 
     def about(self, spec: LinearSpec) -> str:
         return f"Linear regression of {spec.outcome} on {', '.join(spec.covariates)}."
+
+
+def _noisy(spec: LinearSpec, sums: Floats, noised: Noised) -> LinearResult:
+    """The result of noisy products, on the original scale."""
+    p = len(spec.covariates) + 1
+    found = noisy.Products.of(sums, noised, p + 1)
+    scaled, variance, rss, tss = noisy.least_squares(found)
+    low, high = spec.bounds(spec.variables())
+    back, unit = noisy.original(low[:-1], high[:-1]), (high[-1] - low[-1]) / 2
+    coef, covariance = unit * back @ scaled, unit**2 * back @ variance @ back.T
+    coef[0] += low[-1] + unit  # the outcome's own middle
+    people = (found.n, noised.sites)
+    squares = {"rss": unit**2 * rss, "tss": unit**2 * tss, "df": found.n - p}
+    return replace(result(spec, coef, covariance, **squares, people=people, path=None), noised=noised)
 
 
 def _fit(spec: LinearSpec, moments: Moments, R: Floats, r: Floats) -> LinearResult:

@@ -5,15 +5,18 @@ Log-likelihood, score and information are sums over people, so over sites; each 
 Reference: McCullagh & Nelder, Generalized Linear Models (1989), ch. 4; R `glm(family = binomial)`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
+from scipy.special import expit
 
 from protocols.core.disclosure import Array, Count, Moment
 from protocols.core.figure import Figure, NoFigure
+from protocols.core.privacy import MayBeNoised, MayBePrivate, Rows
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.roles import Applicable, Estimates, PredictsProbability, ProbabilityModel
 from protocols.core.table import AnalysisTable, Floats
@@ -21,7 +24,8 @@ from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.climb import Climb, climbed
 from protocols.estimation.newton import CLIMB
-from protocols.estimation.outcome import null_loglik, same_outcome
+from protocols.estimation.noisy import noisy_sums, products, size_of_products, with_ones
+from protocols.estimation.outcome import null_loglik, same_outcome, zero_one
 from protocols.estimation.standards import (
     SCALED,
     STANDARD_MOMENTS,
@@ -31,13 +35,14 @@ from protocols.estimation.standards import (
     standard_moments,
 )
 from protocols.estimation.wald import wald
+from protocols.regression import noisy_models as noisy
 from protocols.regression.families import derivatives, probabilities
 from protocols.results.figures import forest, interval_caption
 
 INTERCEPT = "(Intercept)"
 
 
-class LogisticSpec(PredictsProbability, Estimates):
+class LogisticSpec(MayBePrivate, PredictsProbability, Estimates):
     """A 0/1 outcome on covariates.
 
     Attributes:
@@ -57,13 +62,45 @@ class LogisticSpec(PredictsProbability, Estimates):
     def outcome_name(self) -> str:
         return self.outcome
 
+    def stands_on(self) -> tuple[str, ...]:
+        return () if self.privacy else super().stands_on()
+
+    def not_private(self) -> str:
+        if len(self.covariates) > noisy.MOST_COVARIATES:
+            return f"with `privacy` a model has at most {noisy.MOST_COVARIATES} covariates"
+        return ""
+
+    def ranged(self) -> tuple[str, ...]:
+        return self.covariates
+
+    def private_rounds(self) -> int:
+        """Products, gradients, and products weighted at the end."""
+        return noisy.CLIMB_ROUNDS + 2
+
+    def private_size(self, arrays: Mapping[str, Array]) -> int:
+        p = len(self.terms())
+        if "coef" not in arrays:
+            return size_of_products(p + 1)
+        return size_of_products(p) if "weighted" in arrays else p
+
+    def private_rows(self, table: AnalysisTable, **arrays: Array) -> Rows:
+        """Each person's products with the outcome; gradient at `coef`; or products times 4 p (1 - p)."""
+        table = table.complete(self.variables())
+        x, y = with_ones(self.scaled(table, self.covariates)), table.column(self.outcome)
+        if "coef" not in arrays:
+            return products(np.column_stack([x, 2 * zero_one(y, self.outcome) - 1]))
+        p = expit(x @ arrays["coef"])
+        if "weighted" in arrays:
+            return products(x) * (4 * p * (1 - p))[:, None]
+        return x * ((y - p) / np.sqrt(x.shape[1]))[:, None]
+
     def terms(self) -> tuple[str, ...]:
         """The names of the coefficients."""
         return (INTERCEPT, *self.covariates)
 
 
 @dataclass(frozen=True)
-class LogisticResult(Applicable):
+class LogisticResult(MayBeNoised, Applicable):
     """Log odds ratios of a logistic model.
 
     Attributes:
@@ -154,6 +191,8 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
         return {"covariate": len(spec.covariates), "term": len(spec.terms())}
 
     def coordinate(self, spec: LogisticSpec) -> Coordination[LogisticResult]:
+        if spec.privacy:
+            return (yield from _noisy(spec))
         moments = yield plainly("moments")
         known = yield from refined(moments, spec.covariates, step="moments")
         shift, scale = known.location, known.scale
@@ -191,6 +230,30 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
 
     def about(self, spec: LogisticSpec) -> str:
         return f"Logistic regression of {spec.outcome} on {', '.join(spec.covariates)}."
+
+
+def _noisy(spec: LogisticSpec) -> Coordination[LogisticResult]:
+    """The result of noisy products and gradients; its likelihood is not known."""
+    p = len(spec.terms())
+    sums, noised = yield from noisy_sums(spec)
+    start = noisy.Products.of(sums, noised, p + 1)
+    inverse, coef, unit = np.linalg.inv(noisy.bound(start)), np.zeros(p), float(np.sqrt(p))
+    for number in range(1, noisy.CLIMB_ROUNDS + 1):
+        gradient, _ = yield from noisy_sums(spec, number, coef=coef)
+        coef = coef + inverse @ (unit * gradient)
+    last, _ = yield from noisy_sums(spec, noisy.CLIMB_ROUNDS + 1, coef=coef, weighted=np.array(1.0))
+    information = noisy.Products.of(last / 4, replace(noised, deviation=noised.deviation / 4), p)
+    back = noisy.original(*spec.bounds(spec.covariates))
+    covariance = noisy.with_noise(information, unit * noised.deviation)
+    found = result(
+        spec,
+        back @ coef,
+        back @ covariance @ back.T,
+        loglik=float("nan"),
+        people=(start.n, noisy.events(start)),
+        evaluations=noisy.CLIMB_ROUNDS,
+    )
+    return replace(found, noised=noised)
 
 
 def result(

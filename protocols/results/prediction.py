@@ -109,7 +109,7 @@ class Fitted:
         >>> fitted.predict_survival_function(pd.DataFrame({"age": [35, 70]}), [360, 720]).round(2)
                 0     1
         360  0.86  0.49
-        720  0.77  0.28
+        720  0.77  0.27
         >>> fitted.fitter().predict_partial_hazard(pd.DataFrame({"age": [35, 70]})).round(2)
         0    0.48
         1    2.33

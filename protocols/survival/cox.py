@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.cells import gathered, parts, parts_of
+from protocols.core.disclosure import Array, Band, Count, Moment
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.roles import SurvivalModel
 from protocols.core.site_step import NEVER, Times
@@ -28,7 +29,7 @@ from protocols.estimation.standards import SCALED, standard_moments
 from protocols.survival import cox_fit
 from protocols.survival import shared_baseline as shared
 from protocols.survival.cox_model import CoxResult, CoxSpec
-from protocols.survival.life_table import counted, ended
+from protocols.survival.life_table import changes, counted, counted_in_runs, ended, on_intervals
 from protocols.survival.partial_likelihood import Increments, Stratum
 from protocols.survival.proportional_hazards import of_times
 from protocols.survival.survival_design import Design, cluster_products, design
@@ -40,7 +41,7 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
     """Hazard ratios of covariates on a survival outcome."""
 
     name = "cox"
-    version = "3"
+    version = "4"
     spec_type = CoxSpec
 
     @site_step(
@@ -87,20 +88,32 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
 
     @site_step(
         times=lambda spec: Times.where(spec.grid is not None),
+        refines=True,
+        enough=Band("part", what="people (or episodes) that leave or enter, in whole floors"),
+        events=Band("part", what="people with the event, in whole floors"),
+    )
+    def leaving(spec: CoxSpec, table: AnalysisTable) -> Arrays:
+        """In which parts of the grid enough people leave or enter, and enough have the event."""
+        rows, edges = _design(spec, table), _edges(spec)
+        _, events = counted(rows.follow, edges)
+        return {"enough": parts_of(changes(rows.follow, edges)), "events": parts_of(events)}
+
+    @site_step(
+        times=lambda spec: Times.where(spec.grid is not None),
         effective=Count(what="people in effect"),
         at_risk=Count("interval", of="effective", part=False, what="people at risk"),
         events=Count("interval", of="effective", part=False, what="people with the event"),
         left=Count("interval", of="effective", part=False, what="people who leave"),
     )
-    def intervals(spec: CoxSpec, table: AnalysisTable) -> Arrays:
-        """People (or episodes) at risk, events, and ends of follow-up in each interval of the grid."""
-        rows, edges = _design(spec, table), spec.grid.edges() if spec.grid else np.zeros(1)
-        at_risk, events = counted(rows.follow, edges)
+    def intervals(spec: CoxSpec, table: AnalysisTable, last: Integers) -> Arrays:
+        """People (or episodes) at risk, events, and ends of follow-up in runs of intervals of the grid."""
+        rows, edges = _design(spec, table), _edges(spec)
+        at_risk, events = counted_in_runs(rows.follow, edges, last)
         return {
             "effective": np.array(rows.effective),
             "at_risk": at_risk,
             "events": events,
-            "left": ended(rows.follow, edges),
+            "left": gathered(ended(rows.follow, edges), last),
         }
 
     @site_step(
@@ -239,7 +252,8 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         }
 
     def axes(self, spec: CoxSpec) -> dict[str, int]:
-        return {"covariate": len(spec.covariates), "interval": spec.bins()}
+        bins = spec.bins()
+        return {"covariate": len(spec.covariates), "interval": bins, "part": parts(bins)}
 
     def coordinate(self, spec: CoxSpec) -> Coordination[CoxResult]:
         return (yield from cox_fit.fitted(spec))
@@ -329,15 +343,19 @@ def _strata(spec: CoxSpec, table: AnalysisTable) -> list[Stratum]:
     return [stratum for _, stratum in table.derived(("strata", spec), rows.by_stratum)]
 
 
+def _edges(spec: CoxSpec) -> Floats:
+    return spec.grid.edges() if spec.grid else np.zeros(1)
+
+
 def _on_grid(
     spec: CoxSpec, table: AnalysisTable, scale: Floats, location: Floats, number: Integers
 ) -> Stratum:
     """All rows as one stratum in merged intervals, covariates less location over scale."""
     shared.check_intervals(number, spec.bins())
-    rows, edges = _design(spec, table), spec.grid.edges() if spec.grid else np.zeros(1)
+    rows, edges = _design(spec, table), _edges(spec)
 
     def make() -> Stratum:
-        on = shared.on_intervals(rows.follow, edges, number)
+        on = on_intervals(rows.follow, edges, number)
         at = np.arange(1.0, number[-1] + 2)
         return Stratum((rows.x - location) / scale, on.entry, on.time, on.event, rows.weight, at)
 

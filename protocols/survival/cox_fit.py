@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from protocols.core.cells import last_of_runs
 from protocols.core.errors import Code, StudyError
-from protocols.core.protocol import Arrays, Ask, Coordination, Total, reading
+from protocols.core.protocol import Arrays, Ask, Coordination, Total, ask, reading
 from protocols.core.table import Floats, Integers
 from protocols.estimation.climb import Climb, climbed
 from protocols.estimation.newton import Maximum, Point, maximise
 from protocols.estimation.standards import begin, plainly, refined
 from protocols.survival import shared_baseline as shared
 from protocols.survival.cox_model import Baseline, CoxResult, CoxSpec, Null, result
+from protocols.survival.life_table import over_runs, runs
+from protocols.survival.partial_likelihood import Ties
 from protocols.survival.penalized import minimise
 from protocols.survival.proportional_hazards import ProportionalHazards, of_counts, of_times, score_test
 
@@ -107,13 +110,15 @@ def _check_events(spec: CoxSpec, start: Total | Arrays) -> tuple[int, int]:
 
 def _by_site(spec: CoxSpec) -> Coordination[tuple[_Fit, _Found]]:
     """The maximum with a baseline hazard for each site, in a basis that the sites alone know."""
-    first, *others = yield (plainly("moments"), *_intervals(spec))
+    first, *leaving = yield (plainly("moments"), *_leaving(spec))
     known = yield from refined(first, spec.covariates, step="moments", people="rows")
     scale = _sample_scale(known.total, known.scale)
     zero, common = np.zeros(len(scale)), {"scale": scale}
     climb = Climb("derivatives", zero, common, columns=spec.covariates, axis="covariate")
-    start = yield climb.ask()
-    fit = _fit_by_site(spec, known.location, scale, start, others)
+    last = [_last(spec, found) for found in leaving]
+    start, *counts = yield (climb.ask(), *(ask("intervals", last=ends) for ends in last))
+    others = [_spread_out(found, ends) for found, ends in zip(counts, last, strict=True)]
+    fit = _fit_by_site(spec, known.location, scale, start, others, last)
     top = yield from climbed(climb, start, spec.covariates, np.diag(1 / scale))
     covariance = top.covariance * np.outer(scale, scale)
     found = _Found(
@@ -135,11 +140,15 @@ def _penalized(spec: CoxSpec) -> Coordination[tuple[_Fit, _Found]]:
     def at_zero(_: Floats, scale: Floats) -> Ask:
         return Ask("derivatives", {"coef": zero, "scale": scale})
 
-    begun = yield from begin(spec.covariates, at_zero, _intervals(spec), people="rows")
+    begun = yield from begin(spec.covariates, at_zero, _leaving(spec), people="rows")
     scale, null = _sample_scale(begun.moments, begun.scale), begun.start
     asked = begun.scale if begun.is_standardized else np.ones(len(scale))
     start = Point.of(zero, null).in_basis(np.diag(asked / scale))
-    fit = _fit_by_site(spec, begun.location, scale, null, begun.others)
+    last = [_last(spec, found) for found in begun.others]
+    others = []
+    for ends in last:
+        others.append(_spread_out((yield ask("intervals", last=ends)), ends))
+    fit = _fit_by_site(spec, begun.location, scale, null, others, last)
 
     def evaluate(coef: Floats) -> Ask:
         return Ask("derivatives", {"coef": coef, **fit.common})
@@ -149,24 +158,50 @@ def _penalized(spec: CoxSpec) -> Coordination[tuple[_Fit, _Found]]:
     return fit, _Found.of(spec, start, found, n)
 
 
-def _intervals(spec: CoxSpec) -> list[Ask]:
-    return [Ask("intervals")] if spec.grid else []
+def _leaving(spec: CoxSpec) -> list[Ask]:
+    return [Ask("leaving")] if spec.grid else []
+
+
+def _last(spec: CoxSpec, leaving: Total) -> Integers:
+    """The (bins,) last intervals of the runs in which enough people leave, by what was found of parts."""
+    floors = np.asarray(leaving["enough"], dtype=np.int64)
+    if _ties(spec) == "efron":
+        floors = np.minimum(floors, leaving["events"])
+    return last_of_runs(floors, leaving.floors)
+
+
+def _ties(spec: CoxSpec) -> Ties:
+    """How ties are counted on the grid."""
+    return spec.ties if spec.stratify == "none" else "breslow"
+
+
+def _spread_out(counts: Total, last: Integers) -> Total:
+    """The people of runs of intervals, those at risk in every interval of a run."""
+    return replace(counts, arrays={**counts.arrays, "at_risk": over_runs(counts["at_risk"], last)})
 
 
 def _fit_by_site(
-    spec: CoxSpec, location: Floats, scale: Floats, start: Total | Arrays, others: Sequence[Total]
+    spec: CoxSpec,
+    location: Floats,
+    scale: Floats,
+    start: Total | Arrays,
+    others: Sequence[Total],
+    last: Sequence[Integers],
 ) -> _Fit:
     counts = others[0] if others else None
     people = _check_events(spec, start)
-    return _Fit(scale, location, people, {"scale": scale}, counts, _merged(spec, counts))
+    number = _merged(spec, counts, last[0]) if counts else np.zeros(0, dtype=np.int64)
+    return _Fit(scale, location, people, {"scale": scale}, counts, number)
 
 
 def _shared(spec: CoxSpec) -> Coordination[tuple[_Fit, _Found]]:
     zero = np.zeros(len(spec.covariates))
-    moments, counts = yield plainly("moments"), Ask("intervals")
+    moments, leaving = yield (plainly("moments"), *_leaving(spec))
     known = yield from refined(moments, spec.covariates, step="moments", people="rows")
     location, scale = known.location, _sample_scale(known.total, known.scale)
-    number = _merged(spec, counts)
+    last = _last(spec, leaving)
+    counts = _spread_out((yield ask("intervals", last=last)), last)
+    number = _merged(spec, counts, last)
     common: dict[str, Any] = {"scale": scale, "location": location, "number": number}
 
     def read(total: Total) -> Total:
@@ -202,14 +237,12 @@ def _sample_scale(moments: Total, scale: Floats) -> Floats:
     return sample
 
 
-def _merged(spec: CoxSpec, counts: Total | None) -> Integers:
-    """The merged interval of each of the grid's, by what was counted in them."""
-    if counts is None:
-        return np.zeros(0, dtype=np.int64)
-    ties = spec.ties if spec.stratify == "none" else "breslow"
-    left, events = (np.asarray(counts[name], dtype=np.int64) for name in ("left", "events"))
-    beyond = int(counts["at_risk"][-1] - left[-1])
-    return shared.merged_intervals(left, events, beyond, ties, counts.min_count)
+def _merged(spec: CoxSpec, counts: Total, last: Integers) -> Integers:
+    """The merged interval of each of the grid's, by what was counted in runs of them."""
+    ends, number = runs(last, spec.bins())
+    left, events = (np.asarray(counts[name], dtype=np.int64)[ends] for name in ("left", "events"))
+    beyond = int(counts["at_risk"][-1] - counts["left"][-1])
+    return shared.merged_intervals(left, events, beyond, _ties(spec), counts.min_count)[number]
 
 
 def _finished(spec: CoxSpec, fit: _Fit, found: _Found) -> Coordination[CoxResult]:

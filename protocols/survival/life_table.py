@@ -15,6 +15,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import stats
 
+from protocols.core.cells import first_of_runs, gathered
+from protocols.core.disclosure import Array
 from protocols.core.errors import Code, SpecError
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 
@@ -109,13 +111,97 @@ def follow_up(table: AnalysisTable, outcome: str, entry: str | None = None) -> F
 
 def counted(people: FollowUp, edges: Floats) -> tuple[Integers, Integers]:
     """The (bins,) people at risk in each interval, and events in it."""
-    bins = len(edges) - 1
+    return _counted(people.on(edges), len(edges) - 1)
+
+
+def counted_in_runs(people: FollowUp, edges: Floats, last: Integers) -> tuple[Integers, Integers]:
+    """The (bins,) people at risk and events in runs of intervals, each in the last interval of its run.
+
+    Who enters inside a run is at risk from the next one on.
+
+    Args:
+        last: (bins,) the last interval of the run of each, from 0.
+
+    Raises:
+        SpecError: these are no runs.
+    """
+    ends, number = runs(last, len(edges) - 1)
+    found = np.zeros((2, len(edges) - 1), dtype=np.int64)
+    found[:, ends] = _counted(on_intervals(people, edges, number), len(ends))
+    return found[0], found[1]
+
+
+def runs(last: Integers, bins: int) -> tuple[Integers, Integers]:
+    """The (runs,) last intervals of runs, and the (bins,) number of the run of each interval.
+
+    Raises:
+        SpecError: (bins,) `last` does not part the intervals into runs of neighbours.
+    """
+    ends, number = np.unique(last, return_inverse=True)
+    if last.shape != (bins,) or not np.array_equal(last, np.repeat(ends, np.diff(ends, prepend=-1))):
+        raise SpecError(Code.INVALID_STUDY, "these intervals are not runs of the study's grid")
+    return ends, number.astype(np.int64)
+
+
+def over_runs(at_end: Integers, last: Integers) -> Integers:
+    """The (..., bins) people at risk in every interval of a run, from those in its last one."""
+    return np.asarray(np.take_along_axis(at_end, last, axis=-1), dtype=np.int64)
+
+
+def continued(last: Integers) -> Mask:
+    """(..., bins) whether an interval is in the run of the one before."""
+    before = np.roll(last, 1, axis=-1)
+    found = before == last
+    found[..., 0] = False
+    return np.asarray(found, dtype=bool)
+
+
+def in_the_middle(at_end: Array, last: Integers) -> Array:
+    """The (..., bins) events of runs in the middle interval of each, from those in its last one.
+
+    When in a run its people had the event is not known; so no event stands further than half a run from where
+    it belongs, and late ones make up for early ones.
+    """
+    bins = np.arange(at_end.shape[-1])
+    middle = np.where(last == bins, (first_of_runs(last) + bins + 1) // 2, bins)
+    return gathered(at_end, middle)
+
+
+def changes(people: FollowUp, edges: Floats) -> Integers:
+    """The (bins,) people whose leaving or late entry changes who is at risk in each interval.
+
+    Those who are followed beyond the last one are in it.
+    """
+    on, bins = people.on(edges), len(edges) - 1
+    found = ended(people, edges)
+    found[-1] += int((on.time > bins).sum())
+    if on.entry is not None:
+        began = on.entry[(on.entry > 0) & (on.entry < bins)].astype(np.int64)
+        found += np.bincount(began, minlength=bins)
+    return found
+
+
+def on_intervals(people: FollowUp, edges: Floats, number: Integers) -> FollowUp:
+    """The follow-up in merged intervals: at risk in those after entry, up to the one of time."""
     on = people.on(edges)
+    bins = len(number)
     last = np.minimum(on.time, bins).astype(np.int64)
+    until = np.where(last > 0, number[last - 1] + 1, 0).astype(np.float64)
+    since = None
+    if on.entry is not None:
+        beyond = np.append(number, number[-1] + 1)
+        since = beyond[np.minimum(on.entry, bins).astype(np.int64)].astype(np.float64)
+    return FollowUp(since, until, on.event)
+
+
+def _counted(on: FollowUp, bins: int) -> tuple[Integers, Integers]:
+    """Of a follow-up in intervals."""
+    last, event = np.minimum(on.time, bins).astype(np.int64), on.event
     at_risk = _from(last, bins)
     if on.entry is not None:
-        at_risk = at_risk - _from(on.entry.astype(np.int64), bins)
-    events = np.bincount(last[on.event], minlength=bins + 1)[1:]
+        first = np.minimum(on.entry, last).astype(np.int64)
+        at_risk, event = at_risk - _from(first, bins), event & (first < last)
+    events = np.bincount(last[event], minlength=bins + 1)[1:]
     return at_risk, events.astype(np.int64)
 
 
@@ -154,15 +240,27 @@ class Curve:
 
 
 def curve(
-    at_risk: Integers, events: Integers, *, level: float, min_count: int, interval: Interval = "log-log"
+    at_risk: Integers,
+    events: Integers,
+    *,
+    level: float,
+    min_count: int,
+    interval: Interval = "log-log",
+    noise: Floats | float = 0.0,
 ) -> Curve:
-    """The curve of (K,) counts; it ends where fewer than `min_count` people are at risk."""
+    """The curve of (K,) counts; it ends where fewer than `min_count` people are at risk.
+
+    Args:
+        noise: (K,) variance of what was added to the events.
+    """
     n, d = at_risk.astype(np.float64), events.astype(np.float64)
     ended = np.logical_or.accumulate(n < min_count)
     n = np.where(ended, np.nan, n)
     with np.errstate(divide="ignore", invalid="ignore"):
         survival: Floats = np.asarray(np.cumprod(1 - d / n), dtype=np.float64)
-        relative: Floats = np.sqrt(np.cumsum(d / (n * (n - d))))  # of the logarithm of survival
+        relative: Floats = np.sqrt(
+            np.cumsum(d / (n * (n - d)) + noise / n**2)
+        )  # of the logarithm of survival
         log = np.log(survival)
         half = stats.norm.ppf((1 + level) / 2) * relative
         if interval == "log-log":
@@ -176,7 +274,7 @@ def curve(
         np.where(inside, lower, np.nan),
         np.where(inside, upper, np.nan),
         np.cumsum(d / n),
-        np.sqrt(np.cumsum(d / n**2)),
+        np.sqrt(np.cumsum((d + noise) / n**2)),
     )
 
 

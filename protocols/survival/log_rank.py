@@ -17,7 +17,8 @@ import pandas as pd
 from pydantic import Field, model_validator
 from scipy import stats
 
-from protocols.core.disclosure import Count, Moment
+from protocols.core.cells import last_of_runs, parts, parts_of
+from protocols.core.disclosure import Band, Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
@@ -27,7 +28,7 @@ from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.results.numerals import shown, shown_p
-from protocols.survival.life_table import FollowUp, Grid, counted, follow_up, known_follow_up
+from protocols.survival.life_table import FollowUp, Grid, changes, counted_in_runs, follow_up, known_follow_up
 
 
 class LogRankSpec(Spec):
@@ -140,6 +141,7 @@ class LogRank(FederatedProtocol[LogRankSpec, LogRankResult]):
     """Observed and expected events by group."""
 
     name = "log_rank"
+    version = "2"
     spec_type = LogRankSpec
 
     @site_step(
@@ -167,16 +169,26 @@ class LogRank(FederatedProtocol[LogRankSpec, LogRankResult]):
 
     @site_step(
         times=lambda spec: Times.where(spec.grid is not None),
+        refines=True,
+        enough=Band("group", "part", what="people who leave or enter, in whole floors"),
+    )
+    def leaving(spec: LogRankSpec, table: AnalysisTable) -> Arrays:
+        """In which parts of the grid enough people leave or enter, by group."""
+        edges = _edges(spec)
+        groups = _groups(_known(table, spec), spec)
+        return {"enough": parts_of(np.array([changes(group, edges) for group in groups]))}
+
+    @site_step(
+        times=lambda spec: Times.where(spec.grid is not None),
         n=Count(),
         people=Count("group", of="n"),
         at_risk=Count("group", "interval", of="n", what="people at risk"),
         deaths=Count("group", "interval", of="n", what="people with the event"),
     )
-    def on_grid(spec: LogRankSpec, table: AnalysisTable) -> Arrays:
-        """People at risk and events in each interval of the grid, by group."""
+    def on_grid(spec: LogRankSpec, table: AnalysisTable, last: Integers) -> Arrays:
+        """People at risk and events by group, in runs of intervals with these (interval,) last ones."""
         table = _known(table, spec)
-        edges = spec.grid.edges() if spec.grid else np.zeros(1)
-        counts = [counted(group, edges) for group in _groups(table, spec)]
+        counts = [counted_in_runs(group, _edges(spec), last) for group in _groups(table, spec)]
         people = _people(table, spec)
         return {
             "n": people["n"],
@@ -186,14 +198,16 @@ class LogRank(FederatedProtocol[LogRankSpec, LogRankResult]):
         }
 
     def axes(self, spec: LogRankSpec) -> dict[str, int]:
-        return {"group": len(spec.levels), "interval": spec.grid.bins() if spec.grid else 0}
+        bins = spec.grid.bins() if spec.grid else 0
+        return {"group": len(spec.levels), "interval": bins, "part": parts(bins)}
 
     def coordinate(self, spec: LogRankSpec) -> Coordination[LogRankResult]:
         if spec.stratify == "site":
             total = yield ask("within_site")
             sums = LogRankSums(total["observed"], total["expected"], total["covariance"])
             return result(spec, sums, total["people"], total["events"], total.min_count)
-        total = yield ask("on_grid")
+        found = yield ask("leaving")
+        total = yield ask("on_grid", last=last_of_runs(found["enough"].min(axis=0), found.floors))
         sums = log_rank(total["at_risk"], total["deaths"], spec.rho)
         return result(spec, sums, total["people"], total["deaths"].sum(axis=1), total.min_count)
 
@@ -210,7 +224,10 @@ class LogRank(FederatedProtocol[LogRankSpec, LogRankResult]):
     def notes(self, spec: LogRankSpec) -> Sequence[str]:
         if spec.grid is None:
             return ["No event time leaves."]
-        return [f"Intervals are of {spec.grid.step_days} days up to day {spec.grid.until_days}."]
+        return [
+            f"Intervals are of {spec.grid.step_days} days up to day {spec.grid.until_days}, and longer where "
+            "few people of a group leave."
+        ]
 
 
 @dataclass(frozen=True)
@@ -250,6 +267,10 @@ def _known(table: AnalysisTable, spec: LogRankSpec) -> AnalysisTable:
     """The table of the people in one of the groups whose follow-up and strata are known."""
     table = known_follow_up(table.complete((spec.by, *spec.strata)), spec.outcome, spec.entry)
     return table.select(np.isin(table.column(spec.by), spec.levels))
+
+
+def _edges(spec: LogRankSpec) -> Floats:
+    return spec.grid.edges() if spec.grid else np.zeros(1)
 
 
 def _groups(table: AnalysisTable, spec: LogRankSpec) -> list[FollowUp]:

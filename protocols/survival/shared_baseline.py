@@ -14,7 +14,6 @@ from protocols.core.errors import Code, SpecError
 from protocols.core.protocol import Arrays, Total
 from protocols.core.table import Floats, Integers
 from protocols.estimation.newton import Point
-from protocols.survival.life_table import FollowUp
 from protocols.survival.partial_likelihood import Increments, RiskSums, Stratum, Ties
 
 _FARTHEST = 40.0  # a linear predictor beyond is cut there: e^40 still fits a secure sum
@@ -57,19 +56,6 @@ def check_intervals(number: Integers, bins: int) -> None:
     steps = np.diff(number, prepend=0)
     if number.shape != (bins,) or not np.isin(steps, (0, 1)).all() or number[0] != 0:
         raise SpecError(Code.INVALID_STUDY, "these intervals are not of the study's grid")
-
-
-def on_intervals(people: FollowUp, edges: Floats, number: Integers) -> FollowUp:
-    """The follow-up in merged intervals: at risk in those after entry, up to the one of time."""
-    on = people.on(edges)
-    bins = len(number)
-    last = np.minimum(on.time, bins).astype(np.int64)
-    until = np.where(last > 0, number[last - 1] + 1, 0).astype(np.float64)
-    since = None
-    if on.entry is not None:
-        beyond = np.append(number, number[-1] + 1)
-        since = beyond[np.minimum(on.entry, bins).astype(np.int64)].astype(np.float64)
-    return FollowUp(since, until, on.event)
 
 
 def risk_of(stratum: Stratum, coef: Floats) -> tuple[Floats, Floats]:

@@ -108,7 +108,7 @@ class SurvivalDecisionCurveResult(Result):
                 cox  treat_all  treat_none
     threshold
     0.2  0.16       0.13         0.0
-    0.4  0.04      -0.16         0.0
+    0.4  0.03      -0.16         0.0
     """
 
     models: tuple[str, ...]

@@ -12,7 +12,8 @@ from protocols.core.figure import Axis, Bar, Bars, Estimate, Estimates
 from protocols.core.study import Analysis, Study
 from protocols.describe.attrition import AttritionResult
 from protocols.describe.quantiles import QuantilesResult
-from protocols.describe.summary import Numbers, SummaryResult
+from protocols.describe.summary import SummaryResult
+from protocols.describe.summary_numbers import Numbers
 from protocols.exchange.rounds import Outcome
 from protocols.preparation.combat import CombatResult
 from protocols.results.numerals import shown, shown_count

@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 
+from protocols.core.privacy import MayBeNoised
 from protocols.core.protocol import protocol
 from protocols.core.study import Study
 from protocols.core.wording import listed
@@ -19,7 +20,10 @@ LIBRARIES = ("numpy", "scipy", "pandas")
 def methods(study: Study, outcome: Outcome) -> Section:
     """What a reader needs to know to judge and to repeat the study."""
     rows = [
-        (shown_title(a), protocol(a.spec.protocol).method(a.spec) + _after(study, a.after))
+        (
+            shown_title(a),
+            protocol(a.spec.protocol).method(a.spec) + _after(study, a.after) + _noise(outcome, a.name),
+        )
         for a in study.analyses
     ]
     return Section(
@@ -48,18 +52,33 @@ def _design(study: Study, outcome: Outcome) -> str:
     )
 
 
+_CELLS = {
+    "coarse": "Cells of tables and intervals of life tables on which too few people stand were not asked "
+    "for, or were joined with their neighbours before anybody saw them.",
+    "exact": "Cells of tables and life tables were asked for as they are, however few people stand on them.",
+}
+
+
 def _disclosure(study: Study, outcome: Outcome) -> str:
     floors = study.thresholds
     if outcome.run == LOCAL_RUN:
-        return f"As over a network, a number in the clear is based on at least {floors.min_count} people."
+        clear = f"As over a network, a number in the clear is based on at least {floors.min_count} people."
+        return f"{clear} {_CELLS[study.cells]}"
     return (
         f"A number in the clear is based on at least {floors.min_count} people. A sum over hospitals was "
         "joined under pairwise masks, so that nobody saw a single hospital's part; it needs at least "
         f"{floors.min_sites_in_sum} hospitals, {floors.min_count_in_sum} people at each that contributes, "
         f"and {floors.min_count} in all. A hospital may have set stricter floors. Coefficients of models "
         "whose covariates all have few values are rounded to a hundredth of a standard error, their "
-        "covariances to two digits, unless every hospital allowed all digits."
+        "covariances to two digits, unless every hospital allowed all digits. "
+        f"{_CELLS[study.cells]}"
     )
+
+
+def _noise(outcome: Outcome, analysis: str) -> str:
+    """What differential privacy was kept, and how large the noise is that a result bears."""
+    found = outcome.results.get(analysis)
+    return f" {found.noised.words()}" if isinstance(found, MayBeNoised) and found.noised else ""
 
 
 def _after(study: Study, names: tuple[str, ...]) -> str:

@@ -181,16 +181,25 @@ def standing(home: Path) -> StandingApprovals:
 
 
 def approve_standing(
-    home: Path, protocol: str, *, studies: int = 100, variables: int = 20, days: int = 90, by: str = ""
+    home: Path,
+    protocol: str,
+    *,
+    studies: int = 100,
+    variables: int = 20,
+    days: int = 90,
+    epsilon: float | None = None,
+    by: str = "",
 ) -> StandingApprovals:
     """The standing approvals, now also for studies of this one protocol alone.
+
+    With `epsilon` only for those that ask for differential privacy of at most that.
 
     Raises:
         SpecError: there is no such protocol.
     """
     known_protocol(protocol)
     limits = {"max_studies": studies, "max_variables": variables, "days": days}
-    approvals.approve_standing(home, protocol, by=by or unix_user(), **limits)
+    approvals.approve_standing(home, protocol, by=by or unix_user(), max_epsilon=epsilon, **limits)
     return standing(home)
 
 

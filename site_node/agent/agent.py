@@ -16,6 +16,7 @@ import numpy as np
 from protocols.core.axis import is_list, keep_list, look_in
 from protocols.core.disclosure import Release
 from protocols.core.errors import Code, ShadowgraphError, SiteError
+from protocols.core.privacy import asks_for_noise
 from protocols.core.protocol import Ask, protocol
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Integers
@@ -23,7 +24,7 @@ from protocols.exchange.envelope import digest, pack, seal, unseal
 from protocols.exchange.keys import kept_signing_key, noise_secret, verifying_key
 from protocols.exchange.proposal import Proposal
 from protocols.exchange.secure_sum import Member
-from protocols.exchange.site_answer import Shared, answer, bears_all_digits, people_of
+from protocols.exchange.site_answer import Shared, answer, asked_table, bears_all_digits, people_of
 from protocols.exchange.start import Chance, EndMessage, StartMessage
 from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundMessage, RoundQuestion, RoundReply
 from site_node.agent.admission import Admission, admit, check_size
@@ -31,7 +32,16 @@ from site_node.agent.conduct import Conductor
 from site_node.agent.held import keep_for_people, left_by
 from site_node.agent.people_behind import PeopleBehind
 from site_node.agent.starting import Running, RunStarts
-from site_node.governance import approvals, audit, audit_check, audit_heads, holds, ledger, peers
+from site_node.governance import (
+    approvals,
+    audit,
+    audit_check,
+    audit_heads,
+    holds,
+    ledger,
+    peers,
+    privacy_budget,
+)
 from site_node.governance.approvals import State
 from site_node.governance.policy import Policy, read_policy
 from site_node.home import config
@@ -141,7 +151,11 @@ class Agent:
             return {analysis.name: False for analysis in study.analyses}
         return {
             a.name: people_of(study, a.name, table) >= floor
-            and (bool(a.after) or self._may_be_told(admission, table, message, Ask("", analysis=a.name)))
+            and (
+                bool(a.after)
+                or asks_for_noise(a.spec)
+                or self._may_be_told(admission, table, message, Ask("", analysis=a.name))
+            )
             for a in study.analyses
         }
 
@@ -227,7 +241,9 @@ class Agent:
             if number is not None:
                 people = table.persons[ask.rows.mask(table)]
                 ledger.admit_once(self.home, study.hash(), ask, people, number)
-            if not self._may_be_told(admission, table, question, ask):
+                _spend(self.home, admission, ask, table, number)
+            noisy = asks_for_noise(study.spec(ask.analysis, ask.part))
+            if not noisy and not self._may_be_told(admission, table, question, ask):
                 if ask.per_site or not masked:
                     return Code.WITHHELD
                 table = table.select(np.zeros(len(table), dtype=bool))
@@ -324,6 +340,19 @@ def _keep_lists(home: Path, study: Study, lists: Mapping[str, bytes]) -> None:
         if kind is None or not is_list(kind.on, names):
             raise SiteError(Code.TAMPERED, "a list of names is not the one that the study names")
         keep_list(home, names)
+
+
+def _spend(home: Path, admission: Admission, ask: Ask, table: AnalysisTable, number: int) -> None:
+    """Notes what a noisy question spends of the people whom it is about.
+
+    Raises:
+        SiteError: budget-spent.
+    """
+    spec = admission.study.spec(ask.analysis, ask.part)
+    if (plan := protocol(spec.protocol).spends(spec)) is not None:
+        asked = asked_table(admission.study, table, ask)
+        where = home, admission.study.hash(), spec, ask, asked
+        privacy_budget.spend(*where, plan, number, admission.policy)
 
 
 def _noise_number(study: Study, ask: Ask, *, masked: bool) -> int | None:

@@ -151,6 +151,9 @@ def standing(
     studies: Annotated[int, typer.Option(min=1, help="how many studies")] = 100,
     variables: Annotated[int, typer.Option(min=1, help="how many variables a study may have")] = 20,
     days: Annotated[int, typer.Option(min=1, max=366, help="how long it holds")] = 90,
+    epsilon: Annotated[
+        float, typer.Option(min=0, help="differential privacy that a study must ask for, at most; 0: none")
+    ] = 0.0,
     by: By = "",
     revoke: Annotated[bool, typer.Option("--revoke", help="withdraw that protocol's standing approval")] = (
         False
@@ -166,5 +169,7 @@ def standing(
     if revoke:
         inbox.withdraw_standing(home, protocol, by=by)
     elif protocol:
-        inbox.approve_standing(home, protocol, studies=studies, variables=variables, days=days, by=by)
+        inbox.approve_standing(
+            home, protocol, studies=studies, variables=variables, days=days, epsilon=epsilon or None, by=by
+        )
     return Output(inbox.standing(home), words.standing)

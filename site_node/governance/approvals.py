@@ -7,7 +7,8 @@ from pathlib import Path
 from sqlite3 import Connection, Row
 
 from protocols.core.errors import Code, InputError, SiteError
-from protocols.core.protocol import specs_in
+from protocols.core.privacy import MayBePrivate
+from protocols.core.protocol import Spec, specs_in
 from protocols.core.study import Study, parse_study
 from protocols.runtime.accounts.machine import unix_user
 from protocols.runtime.database import insert
@@ -74,7 +75,10 @@ class ProposedStudy:
 
 @dataclass(frozen=True)
 class StandingApproval:
-    """What lets studies of one protocol pass without a look; `studies_so_far` counts those of all of them."""
+    """What lets studies of one protocol pass without a look; `studies_so_far` counts those of all of them.
+
+    With `max_epsilon` only analyses pass that ask for noise, of an epsilon up to that.
+    """
 
     protocol: str
     studies_so_far: int
@@ -83,6 +87,7 @@ class StandingApproval:
     expires_at: datetime
     by: str
     unix_user: str
+    max_epsilon: float | None = None
 
 
 def receive(home: Path, canonical: bytes) -> Study:
@@ -251,10 +256,20 @@ def earlier_version(home: Path, study: Study) -> tuple[Study, datetime] | None:
 
 
 def approve_standing(
-    home: Path, protocol: str, *, by: str, max_studies: int, max_variables: int, days: int
+    home: Path,
+    protocol: str,
+    *,
+    by: str,
+    max_studies: int,
+    max_variables: int,
+    days: int,
+    max_epsilon: float | None = None,
 ) -> None:
-    """Lets studies that use this one protocol alone pass without a look, up to a number and a date."""
-    limits = {"max_studies": max_studies, "max_variables": max_variables}
+    """Lets studies that use this one protocol alone pass without a look, up to a number and a date.
+
+    With `max_epsilon` only those whose analyses ask for noise, of an epsilon up to that.
+    """
+    limits = {"max_studies": max_studies, "max_variables": max_variables, "max_epsilon": max_epsilon}
     with register(home) as db:
         decided = _decided(db, by, days)
         insert(db, "standing_approval", "replace", protocol=protocol, **limits, **decided)
@@ -321,6 +336,7 @@ def standing(home: Path) -> list[StandingApproval]:
             expires_at=datetime.fromisoformat(row["expires_at"]),
             by=row["decided_by"],
             unix_user=row["unix_user"],
+            max_epsilon=row["max_epsilon"],
         )
         for row in rows
     ]
@@ -350,11 +366,25 @@ def _passes_by_standing_approvals(db: Connection, study_hash: str, study: Study)
         "SELECT count(DISTINCT study) AS n FROM run WHERE standing AND study <> ?", (study_hash,)
     ).fetchone()["n"]
     at = clock.latest(db)
-    used = {spec.protocol for analysis in study.analyses for spec in specs_in(analysis.spec)}
+    specs = [spec for analysis in study.analyses for spec in specs_in(analysis.spec)]
+    if any(not _is_noisy_enough(spec, rows.get(spec.protocol)) for spec in specs):
+        return False
+    used = {spec.protocol for spec in specs}
     return all(
         name in rows
         and datetime.fromisoformat(rows[name]["expires_at"]) >= at
         and others < rows[name]["max_studies"]
         and study.width() <= rows[name]["max_variables"]
         for name in used
+    )
+
+
+def _is_noisy_enough(spec: Spec, row: Row | None) -> bool:
+    """Whether an analysis asks for as much noise as a standing approval demands, where it demands any."""
+    if row is None or row["max_epsilon"] is None:
+        return True
+    return (
+        isinstance(spec, MayBePrivate)
+        and spec.privacy is not None
+        and spec.privacy.epsilon <= float(row["max_epsilon"])
     )

@@ -56,6 +56,15 @@ class Policy(PublishedPolicy):
         default_factory=dict, description="the same for a protocol, where it is not as for the others"
     )
 
+    privacy_epsilon: float = Field(
+        default=3.0,
+        gt=0,
+        description="differential privacy that each person may spend, over all studies with noise",
+    )
+    privacy_delta: float = Field(
+        default=1e-5, gt=0, lt=1, description="the delta at which that epsilon is reckoned"
+    )
+
     def people_who_look(self, study: Study) -> int:
         """How many people look at each answer of a study: the most that one of its protocols needs."""
         names = {spec.protocol for analysis in study.analyses for spec in specs_in(analysis.spec)}
@@ -118,6 +127,9 @@ def write_policy(home: Path, policy: Policy) -> None:
         f"requester_needed = {str(policy.requester_needed).lower()}",
         f"two_persons = {str(policy.two_persons).lower()}",
         f'digits = "{policy.digits}"',
+        f'cells = "{policy.cells}"',
+        f"privacy_epsilon = {policy.privacy_epsilon!r}",
+        f"privacy_delta = {policy.privacy_delta!r}",
         f'hold = "{policy.hold}"',
         f"model_gate = {json.dumps(list(policy.model_gate))}",
         f"model_risk = {policy.model_risk}",

@@ -150,6 +150,15 @@ CREATE TABLE audited_value (
 );
 """
 
+# What noisy answers spent of whose privacy (governance/privacy_budget.py); what standing approvals demand.
+_PRIVACY = """
+CREATE TABLE privacy_spent (
+    place TEXT PRIMARY KEY, study TEXT NOT NULL, analysis TEXT NOT NULL, people BLOB NOT NULL,
+    curve BLOB NOT NULL, spent_at TEXT NOT NULL
+);
+ALTER TABLE standing_approval ADD COLUMN max_epsilon REAL;
+"""
+
 STEPS = (
     _FIRST,
     _UNIX_USERS,
@@ -162,6 +171,7 @@ STEPS = (
     _HELD_ANSWERS,
     _FIRST_APPROVALS,
     _FIRST_VALUES,
+    _PRIVACY,
 )
 
 

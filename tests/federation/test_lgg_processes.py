@@ -42,6 +42,7 @@ class Play:
             self.command("site", "join", f"{name}.invitation", "--out", f"{name}.enrolment", *home)
             self.command("network", "enrol", f"{name}.enrolment", "--home", "center")
             self.command("policy", "set", "digits", "full", *home)  # the results are compared with R's
+            self.command("policy", "set", "cells", "exact", *home)
             self.command("data", "add", "fhir", f"{files}/fhir", *home)
             self.command("data", "add", "image-features", f"{files}/imaging/vasari.csv", *home)
         self.confirm()

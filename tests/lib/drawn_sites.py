@@ -47,6 +47,7 @@ def study_of(*specs: Mapping[str, Any], min_sites: int = 1, **changes: Any) -> S
             "variables": VARIABLES,
             "analyses": [{"name": f"a{i}", "spec": dict(spec)} for i, spec in enumerate(specs)],
             "min_sites": min_sites,
+            "cells": "exact",  # what is compared is every number, of few people too
             **blocks_for(*specs),
             **changes,
         }

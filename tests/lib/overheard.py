@@ -15,6 +15,7 @@ from protocols.exchange import rounds
 from protocols.exchange.rounds import Outcome
 from site_node.governance import approvals
 from site_node.governance.approvals import State
+from site_node.governance.policy import changed
 from tests.lib.agents import Agents
 
 
@@ -39,9 +40,16 @@ class Overheard:
         ]
 
 
-def overheard(folder: Path, study: Study, tables: Mapping[str, AnalysisTable]) -> Overheard:
-    """What is left of one honest run of a study."""
-    return overheard_of(Agents(folder, study, tables))
+def overheard(
+    folder: Path, study: Study, tables: Mapping[str, AnalysisTable], *, every_cell: bool = False
+) -> Overheard:
+    """What is left of one honest run of a study; `every_cell`: of one that asks for cells as they are."""
+    if every_cell:
+        study = study.model_copy(update={"cells": "exact"})
+    agents = Agents(folder, study, tables)
+    for home in agents.homes.values() if every_cell else ():
+        changed(home, "cells", "exact")
+    return overheard_of(agents)
 
 
 def overheard_of(agents: Agents, study: Study | None = None, roster: str = "") -> Overheard:

@@ -34,10 +34,10 @@ def sites_of(name: str) -> list[AnalysisTable]:
 
 
 @cache
-def example_study(name: str) -> Study:
+def example_study(name: str, cells: str = "coarse") -> Study:
     """The study of all conformance examples of a protocol, each of its own complete cases."""
     specs = ({"protocol": name, **spec} for spec in EXAMPLES[name].specs)
-    return study_of(*specs, complete_cases="analysis")
+    return study_of(*specs, complete_cases="analysis", cells=cells)
 
 
 @cache

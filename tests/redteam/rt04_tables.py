@@ -117,7 +117,7 @@ def risk_sets(folder: Path, weakened: bool) -> Figure:
     spec = {"protocol": "cox", "outcome": "os", "covariates": ["x", "z"], "stratify": "none", "grid": grid}
     study = a_study_of(["x", "z"], {"name": "a", "spec": spec}, survival=["os"])
     with weaken(cox_fit.shared, "merged_intervals", unmerged, weakened):
-        held = overheard(folder, study, tables)
+        held = overheard(folder, study, tables, every_cell=weakened)
     rows = np.zeros((0, 2))
     for ask, joined in held.asked:
         if ask.step == "risk_sets" and not np.asarray(ask.arrays["coef"]).any():
@@ -144,7 +144,7 @@ def event_days(folder: Path, weakened: bool) -> Figure:
         weaken(Grid, "edges", daily, weakened),
         weaken(Grid, "bins", lambda grid: grid.until_days, weakened),
     ):
-        held = overheard(folder, study, tables)
+        held = overheard(folder, study, tables, every_cell=weakened)
         edges = Grid(**grid).edges()
     known = []
     for total in held.sums("a", "life_table"):

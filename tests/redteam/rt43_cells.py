@@ -129,7 +129,9 @@ def transform_edges(folder: Path, weakened: bool) -> Figure:
         for low, high in zip(lows, highs, strict=True):
             middle, half = np.array([(low + high) / 2, 0.0]), np.array([(high - low) / 2, 1.0])
             arrays = {"loadings": np.array([[1.0], [0.0]]), "mean": middle, "scale": half}
-            asks.append(Ask("count", analysis="h", transforms=(Transform("p", (), EVERYBODY, arrays),)))
+            every = {"groups": np.ones(1, np.int64), "shown": np.ones((1, len(edges) + 1), np.int64)}
+            transform = Transform("p", (), EVERYBODY, arrays)
+            asks.append(Ask("count", every, analysis="h", transforms=(transform,)))
         said = coordinator.sums(*asks)
         at = (lows + highs)[:, None] / 2 + (highs - lows)[:, None] / 2 * edges
         return said and (at, np.array([a["counts"][0] for a in said]).cumsum(axis=1)[:, :-1])
@@ -149,15 +151,19 @@ def tree_levels(folder: Path, weakened: bool) -> Figure:
     spec = {"protocol": "boosting", "outcome": "y", "covariates": ["x", "z"], "loss": "squared", "bins": bins}
     coordinator = _coordinator(folder, weakened, {"name": "a", "spec": spec | {"trees": 1, "depth": 3}})
     part = np.arange(1, bins) / bins
+    each = np.tile(np.arange(bins + 1), (4, 2, 1))  # of every node and covariate, each bin by itself
 
     def level(column: int, lows: Floats, highs: Floats, trees: list[Trees], first: int) -> Any:
         cuts = lows[:, None] + (highs - lows)[:, None] * part
         both = np.zeros((len(lows), 2, bins - 1)) + part
         both[:, column] = cuts
+        for own, tree in zip(both, trees, strict=True):
+            if tree.feature[0, 0] == 0:  # a tree splits at cuts alone
+                own[0] = np.append(np.sort(tree.threshold[0, :2]), HIGH + part[2:])
         asks = [
             Ask(
                 "level",
-                {"cuts": c, "base": np.array(0.0), "first": np.array(first), **t.arrays()},
+                {"cuts": c, "base": np.array(0.0), "first": np.array(first), "last": each, **t.arrays()},
                 analysis="a",
             )
             for c, t in zip(both, trees, strict=True)

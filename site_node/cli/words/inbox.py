@@ -80,6 +80,7 @@ def standing(given: StandingApprovals) -> list[Row]:
             "protocol": one.protocol,
             "studies so far": f"{one.studies_so_far} of {one.max_studies}",
             "variables": f"at most {one.max_variables}",
+            "epsilon": "any study" if one.max_epsilon is None else f"at most {one.max_epsilon:g}",
             "until": one.expires_at.isoformat(),
             "by": one.by,
         }

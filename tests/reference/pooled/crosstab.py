@@ -15,4 +15,4 @@ def pooled(spec: CrosstabSpec, tables: Sequence[AnalysisTable]) -> CrosstabResul
     first, second = (np.concatenate([t.column(v) for t in tables]) for v in spec.variables())
     counts = pd.crosstab(first, second)
     full = counts.reindex(index=spec.row_levels, columns=spec.column_levels, fill_value=0)
-    return result(spec, full.to_numpy(), Thresholds().min_count)
+    return result(spec, int(full.to_numpy().sum()), full.to_numpy(), Thresholds().min_count)

@@ -17,4 +17,5 @@ def pooled(spec: HistogramSpec, tables: Sequence[AnalysisTable]) -> HistogramRes
     top = np.nextafter(spec.edges[-1], np.inf)
     bins = [-np.inf, *spec.edges[:-1], top, np.inf]
     counts = [pd.cut(g[spec.of], bins, right=False).value_counts(sort=False).to_numpy() for g in groups]
-    return result(spec, np.array(counts), Thresholds().min_count)
+    n = np.array([len(group) for group in groups])
+    return result(spec, n, np.array(counts), Thresholds().min_count)

@@ -5,8 +5,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from protocols.core.disclosure import Thresholds
 from protocols.core.protocol import Ask, Coordination, FederatedProtocol, Spec, Total
 from protocols.core.table import AnalysisTable
+from protocols.exchange.every_cell import every_cell
 
 T = TypeVar("T")
 
@@ -25,7 +27,8 @@ def joined(tables: Sequence[AnalysisTable]) -> AnalysisTable:
 def on_one_table(
     protocol: FederatedProtocol[Any, Any], spec: Spec, table: AnalysisTable, coordination: Coordination[T]
 ) -> T:
-    """What a coordination finds when one table answers, without a gate."""
+    """What a coordination finds when one table answers, without a gate: every cell as it is."""
+    coordination = every_cell(coordination, lambda part: spec, Thresholds())
 
     def answer(ask: Ask) -> Total:
         rows = table.select(ask.rows.mask(table))

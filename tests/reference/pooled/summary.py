@@ -7,7 +7,8 @@ import pandas as pd
 
 from protocols.core.disclosure import Thresholds
 from protocols.core.table import AnalysisTable
-from protocols.describe.summary import Numbers, SummaryResult, SummarySpec, _behind_the_mean, _without_few
+from protocols.describe.summary import SummaryResult, SummarySpec, _behind_the_mean
+from protocols.describe.summary_numbers import Numbers, without_few
 
 
 def pooled(spec: SummarySpec, tables: Sequence[AnalysisTable]) -> SummaryResult:
@@ -29,5 +30,5 @@ def pooled(spec: SummarySpec, tables: Sequence[AnalysisTable]) -> SummaryResult:
         np.array([g[columns].std(ddof=1).to_numpy() for g in groups]),
         np.array(cross, dtype=np.int64).reshape(-1, 2, 2),
     )
-    total = _without_few(total, rarer.reshape(len(groups), -1), Thresholds().min_count)
+    total = without_few(total, rarer.reshape(len(groups), -1), Thresholds().min_count)
     return SummaryResult(spec.of, spec.groups(), spec.cross, total, {}, {})

@@ -10,9 +10,9 @@ from protocols.core.disclosure import Thresholds
 from protocols.core.table import Floats, Integers, Mask
 from protocols.estimation.newton import Point
 from protocols.survival.cox_model import Baseline, CoxResult, CoxSpec, Null, result
-from protocols.survival.life_table import FollowUp, counted, ended
+from protocols.survival.life_table import FollowUp, counted, ended, on_intervals
 from protocols.survival.proportional_hazards import ProportionalHazards, of_counts, of_times, score_test
-from protocols.survival.shared_baseline import merged_intervals, on_intervals
+from protocols.survival.shared_baseline import merged_intervals
 from protocols.survival.survival_design import Design, cluster_products
 
 

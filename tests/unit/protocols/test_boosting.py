@@ -27,9 +27,10 @@ def boosted(**changes: object) -> dict[str, object]:
     return {**spec, **changes}
 
 
-def test_a_level_of_a_tree_is_a_round() -> None:
+def test_a_level_of_a_tree_is_a_round_and_one_whether_its_bins_hold_enough_people() -> None:
+    """The grid and the roots of all trees are looked at once."""
     _, outcome = heart(boosted(trees=5, depth=2))
-    assert outcome.rounds == 1 + 2 + 5 * 2
+    assert outcome.rounds == 1 + 3 + 1 + 5 + 5 * 2
 
 
 def test_no_leaf_has_fewer_people_than_the_floor() -> None:

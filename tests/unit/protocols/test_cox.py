@@ -14,9 +14,9 @@ from protocols.exchange.local import LocalSites, run_locally
 from protocols.exchange.rounds import conduct
 from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from protocols.survival.cox import Cox, CoxSpec
-from protocols.survival.life_table import FollowUp
+from protocols.survival.life_table import FollowUp, on_intervals
 from protocols.survival.partial_likelihood import Stratum
-from protocols.survival.shared_baseline import check_intervals, merged_intervals, on_intervals
+from protocols.survival.shared_baseline import check_intervals, merged_intervals
 from tests.lib.drawn_sites import SPLITS, study_of
 from tests.lib.shared import shared
 from tests.lib.studies import a_study_of

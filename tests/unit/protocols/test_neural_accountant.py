@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import gammaln, log_ndtr, logsumexp
 
-from protocols.learning.accountant import divergence, noise_for, spent
+from protocols.core.accountant import divergence, noise_for, spent
 
 PLANS = [
     (0.01, 1.1, 10_000, 1e-5),

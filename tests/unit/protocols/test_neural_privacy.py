@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
+from protocols.core.accountant import spent
 from protocols.core.errors import Code, InputError, StudyError
 from protocols.core.study import Study, canonical_json, parse_study
 from protocols.core.table import AnalysisTable
@@ -16,7 +17,6 @@ from protocols.estimation.roc import exact_auc
 from protocols.exchange.local import LocalSites, run_locally
 from protocols.exchange.rounds import conduct
 from protocols.learning import site_noise
-from protocols.learning.accountant import spent
 from protocols.learning.network_training import clipped_gradient
 from protocols.learning.neural import Neural, NeuralSpec
 from protocols.learning.neural_model import standardized

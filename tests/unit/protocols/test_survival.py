@@ -108,13 +108,13 @@ def test_late_entry_is_at_risk_from_its_interval_on() -> None:
 def test_an_event_that_is_not_zero_or_one_is_named_at_the_site() -> None:
     table = TABLES[0].with_columns({"os.event": np.full(len(TABLES[0]), 2.0)})
     with pytest.raises(SpecError, match=r"os\.event is not 0 or 1"):
-        KaplanMeier.life_table(KaplanMeierSpec(outcome="os"), table)
+        KaplanMeier.leaving(KaplanMeierSpec(outcome="os"), table)
 
 
 def test_a_time_before_the_index_date_is_named_at_the_site() -> None:
     table = TABLES[0].with_columns({"os.time": np.full(len(TABLES[0]), -2.0)})
     with pytest.raises(SpecError, match=r"os\.time is before the index date"):
-        KaplanMeier.life_table(KaplanMeierSpec(outcome="os"), table)
+        KaplanMeier.leaving(KaplanMeierSpec(outcome="os"), table)
 
 
 def test_a_small_group_of_a_log_rank_test_is_named() -> None:

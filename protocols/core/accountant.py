@@ -57,7 +57,11 @@ def _log_moment(noise: float, sampling: float, order: float) -> float:
 @lru_cache(maxsize=256)
 def spent(noise: float, sampling: float, steps: int, delta: float) -> float:
     """The epsilon of so many steps at this delta."""
-    rdp = steps * divergence(noise, sampling)
+    return epsilon(steps * divergence(noise, sampling), delta)
+
+
+def epsilon(rdp: Floats, delta: float) -> float:
+    """The epsilon at this delta of (k,) Rényi divergences by `ORDERS`, of all that was answered."""
     bounds = rdp + np.log1p(-1 / ORDERS) - np.log(delta * ORDERS) / (ORDERS - 1)
     return max(float(bounds.min()), 0.0)
 

@@ -1,0 +1,85 @@
+"""RT04, RT06, RT11: cells of few people in what an honest coordinator keeps of tables and life tables."""
+
+from pathlib import Path
+
+import numpy as np
+
+from protocols.core.table import Floats, Integers
+from tests.lib.lying_coordinator import drawn, pooled
+from tests.lib.overheard import overheard
+from tests.lib.studies import a_study_of
+from tests.redteam.attack import Figure, attack
+
+FLOOR = 10
+
+
+def _columns(draw: np.random.Generator, people: int) -> dict[str, Floats]:
+    stage = draw.choice([0.0, 1, 2, 3, 4], people, p=[0.5, 0.3, 0.15, 0.03, 0.02])
+    rare = (draw.uniform(size=people) < 0.1).astype(float)
+    time = np.ceil(draw.exponential(600, people).clip(1, 2400))
+    event = (draw.uniform(size=people) < 0.7).astype(float)
+    return {
+        "stage": stage,
+        "rare": rare,
+        "age": draw.normal(60, 9, people),
+        "os.time": time,
+        "os.event": event,
+    }
+
+
+def read_cells(said: Integers, whole: int, truth: Integers) -> int:
+    """How many cells of 1 to 9 people are said, or follow from the whole where one alone is not said."""
+    told = said.copy()
+    if (unsaid := np.flatnonzero(said == 0)).size == 1:
+        told[unsaid] = whole - said.sum()
+    return int(((told == truth) & (truth > 0) & (truth < FLOOR)).sum())
+
+
+def _small(truth: Integers) -> int:
+    return int(((truth > 0) & (truth < FLOOR)).sum())
+
+
+@attack("RT04", "cells of one to nine people over all sites, in the kept total of a table", works_from=3)
+def kept_cells(folder: Path, weakened: bool) -> Figure:
+    tables = drawn(_columns, 80)
+    levels = [0.0, 1, 2, 3, 4]
+    spec = {"protocol": "crosstab", "rows": "stage", "columns": "rare", "row_levels": levels}
+    study = a_study_of(["stage", "rare"], {"name": "a", "spec": spec})
+    held = overheard(folder, study, tables, every_cell=weakened)
+    stage, rare = pooled(tables, "stage")[:, 0], pooled(tables, "rare")[:, 0]
+    truth = np.array([np.sum((stage == a) & (rare == b)) for a in levels for b in (0, 1)])
+    hits = sum(read_cells(a["counts"].ravel(), int(a["n"]), truth) for a in held.sums("a", "count"))
+    return Figure(hits, f"of {_small(truth)} cells of one to nine people")
+
+
+@attack("RT06", "edges of a histogram so near that one person alone lies between two", works_from=80)
+def narrow_bins(folder: Path, weakened: bool) -> Figure:
+    tables = drawn(_columns, 60)
+    edges = [float(edge) for edge in np.linspace(35, 85, 201)]
+    study = a_study_of(["age"], {"name": "a", "spec": {"protocol": "histogram", "of": "age", "edges": edges}})
+    held = overheard(folder, study, tables, every_cell=weakened)
+    at = np.searchsorted(edges, pooled(tables, "age")[:, 0], side="right")
+    truth = np.bincount(at, minlength=len(edges) + 1)
+    hits = sum(read_cells(a["counts"][0], int(a["n"]), truth) for a in held.sums("a", "count"))
+    return Figure(hits, f"of {_small(truth)} bins of one to nine people")
+
+
+@attack("RT11", "the weeks in which few people leave, read from a life table", works_from=60)
+def lone_leavers(folder: Path, weakened: bool) -> Figure:
+    """Who leaves is what people at risk in two intervals differ by."""
+    tables = drawn(_columns, 60)
+    grid = {"step_days": 7, "until_days": 2401}
+    spec = {"protocol": "kaplan_meier", "outcome": "os", "grid": grid}
+    study = a_study_of([], {"name": "a", "spec": spec}, survival=["os"])
+    held = overheard(folder, study, tables, every_cell=weakened)
+    week = np.ceil(pooled(tables, "os.time")[:, 0] / 7).astype(int)
+    truth = np.bincount(week, minlength=345)[1:344]
+    hits = sum(_leavers(a["at_risk"][0], truth) for a in held.sums("a", "life_table"))
+    return Figure(hits, f"of {_small(truth)} weeks in which one to nine people leave")
+
+
+def _leavers(at_risk: Integers, truth: Integers) -> int:
+    """Weeks whose leavers are known: two neighbouring weeks tell how many are at risk."""
+    told = at_risk > 0
+    left = np.where(told[:-1] & told[1:], at_risk[:-1] - at_risk[1:], 0)
+    return int(((left == truth[: len(left)]) & (left > 0) & (left < FLOOR)).sum())
