@@ -82,9 +82,10 @@ def measure(
         if processes == 1:
             pace: list[tuple[int, float]] = []
             records = validated(read(data), how)
+            each: list[float] = []
             summary = load(engine, records, "fhir", IDENTITY, lambda n: pace.append((n, cpu_seconds())))  # noqa: B023
         else:
-            pace, summary = [], _together(address, data, how, processes)
+            pace, (summary, each) = [], _together(address, data, how, processes)
         seconds, cpu = time.perf_counter() - began, cpu_seconds() - cpu
         result[name] = {
             "resources": summary.records,
@@ -94,6 +95,7 @@ def measure(
             "resources_per_second": round(summary.records / seconds),
             "resources_per_cpu_second": round(summary.records / cpu),
             **_paces(pace),
+            **({"cpu_seconds_of_each": each} if each else {}),
             **({"written_mb": (written_mb() or 0) - written} if written is not None else {}),
         }
     engine.dispose()
@@ -114,7 +116,8 @@ def _paces(pace: list[tuple[int, float]]) -> dict[str, int]:
     }
 
 
-def _together(url: str, data: Path, how: Validate, processes: int) -> LoadSummary:
+def _together(url: str, data: Path, how: Validate, processes: int) -> tuple[LoadSummary, list[float]]:
+    """What several processes loaded, and the CPU seconds of each: the most is what idle cores would wait."""
     # An earlier revision, measured with this file, has no parts.
     from cdm.etl.loader.load import finish_parts
 
@@ -123,17 +126,22 @@ def _together(url: str, data: Path, how: Validate, processes: int) -> LoadSummar
         parts = [one.result() for one in waiting]
     engine = connect(url)
     try:
-        return finish_parts(engine, parts, IDENTITY)
+        began = time.process_time()
+        whole = finish_parts(engine, [summary for summary, _ in parts], IDENTITY)
+        last = time.process_time() - began
     finally:
         engine.dispose()
+    return whole, [round(seconds, 2) for seconds in (*(cpu for _, cpu in parts), last)]
 
 
-def _part(url: str, data: Path, how: Validate, number: int, processes: int) -> LoadSummary:
+def _part(url: str, data: Path, how: Validate, number: int, processes: int) -> tuple[LoadSummary, float]:
     from cdm.etl.loader.parts import Part
 
-    engine = connect(url)
+    engine, began = connect(url), time.process_time()
     try:
-        return load(engine, validated(read(data), how), "fhir", IDENTITY, part=Part(number, processes))
+        records = validated(read(data), how)
+        summary = load(engine, records, "fhir", IDENTITY, part=Part(number, processes))
+        return summary, time.process_time() - began
     finally:
         engine.dispose()
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from cdm.database import append, writing
 from cdm.etl.genomics.genomic_profile import block_of, pack
 from cdm.etl.imaging.image_feature import MEASUREMENT_TABLE, radiomic_name
-from cdm.etl.loader.indexes import MANY, repack
+from cdm.etl.loader.indexes import repack_codes
 from cdm.etl.loader.periods import derive
 from cdm.schema import metadata
 
@@ -82,7 +82,7 @@ def make(engine: Engine, people: int, seed: int = 1) -> None:
         with writing(engine) as connection:
             _Draw(connection, start, min(PEOPLE_AT_ONCE, people - start), seed).write()
     derive(engine)
-    repack(engine, MANY * people)  # as at the end of every load that brings so much
+    repack_codes(engine)  # as at the end of every load that brings so much
     if engine.dialect.name == "postgresql":  # what its autovacuum does within a minute
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")

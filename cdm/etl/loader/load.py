@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select
 
 from cdm.etl.identity import Identity
 from cdm.etl.loader.batch import CONTENT_DIGITS, Loading
-from cdm.etl.loader.indexes import repack
+from cdm.etl.loader.indexes import make_missing, repack, wait_with_indexes
 from cdm.etl.loader.kept_resources import compact, read_block
 from cdm.etl.loader.parts import WHOLE, Part
 from cdm.etl.loader.periods import derive_due
@@ -123,14 +123,17 @@ def _running(
     """A load from its note in `load_run` to its end, when what follows from the rows is made anew."""
     interrupted = was_interrupted(engine)
     run_id = begin_run(engine, source, profile, part)
+    wait_with_indexes(engine)
     loading = Loading(engine, source, identity, run_id, profile, part)
     with _collector_at_rest():
         yield loading
+    made = part.of == 1 and make_missing(engine)
     if part.of == 1 and (loading.summary.changed or interrupted):
         loading.settle(together)
         derive_due(engine)
         compact(engine, None if interrupted or together else loading.store.left_blocks)
-        repack(engine, loading.summary.written)
+        if not made:
+            repack(engine, loading.summary.written)
     finish_run(engine, run_id, loading.summary)
 
 

@@ -5,15 +5,17 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, inspect, select
 
 from cdm.database import connect
 from cdm.etl import Identity, SourceRecord, Unreadable
-from cdm.etl.loader.load import BATCH_BYTES, _batches, remap
+from cdm.etl.loader.indexes import LARGE
+from cdm.etl.loader.load import BATCH_BYTES, _batches, load, remap
 from cdm.etl.profile import Profile
 from cdm.schema import (
     image_occurrence,
@@ -392,3 +394,24 @@ def test_a_name_stays_known_when_everything_is_mapped_anew(engine: Engine) -> No
     assert values(engine) == [39]
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(source_name)) == 2
+
+
+def test_a_first_load_leaves_all_indexes_and_the_next_makes_those_of_one_that_was_killed(
+    sqlite_engine: Engine,
+) -> None:
+    """On SQLite a first load waits with the indexes of events; else it would write them with every batch."""
+
+    def indexes() -> set[str | None]:
+        return {one["name"] for name in LARGE for one in inspect(sqlite_engine).get_indexes(name)}
+
+    def killed() -> Iterator[SourceRecord]:
+        yield PATIENT
+        raise KeyboardInterrupt
+
+    before = indexes()
+    with pytest.raises(KeyboardInterrupt):
+        load(sqlite_engine, killed(), "fhir", IDENTITY, batch_size=1)
+    assert not indexes()
+    load(sqlite_engine, records(), "fhir", IDENTITY)
+    assert indexes() == before
+    assert before
