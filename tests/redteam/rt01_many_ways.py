@@ -108,10 +108,11 @@ def lowered(folder: Path, weakened: bool) -> Figure:
 
 def _unchecked(content: dict[str, Any]) -> Policy:
     """A policy of whatever it is said to hold."""
-    floors = {name: float(value) for name, value in content["thresholds"].items()}
+    floors = {name: type(DEFAULTS[name])(value) for name, value in content["thresholds"].items()}
     return Policy.model_construct(**{**content, "thresholds": Thresholds.model_construct(**floors)})
 
 
+DEFAULTS = Thresholds().model_dump()
 PENALIZED: dict[str, Any] = {
     "protocol": "penalized_logistic",  # its questions bear coefficients; those of a climb bear none
     "outcome": "y",
