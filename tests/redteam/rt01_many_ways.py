@@ -109,7 +109,8 @@ def lowered(folder: Path, weakened: bool) -> Figure:
 def _unchecked(content: dict[str, Any]) -> Policy:
     """A policy of whatever it is said to hold."""
     floors = {name: type(DEFAULTS[name])(value) for name, value in content["thresholds"].items()}
-    return Policy.model_construct(**{**content, "thresholds": Thresholds.model_construct(**floors)})
+    kinds = {"thresholds": Thresholds.model_construct(**floors), "model_gate": tuple(content["model_gate"])}
+    return Policy.model_construct(**{**content, **kinds})
 
 
 DEFAULTS = Thresholds().model_dump()
