@@ -5,7 +5,7 @@ export PYTHONSAFEPATH := 1
 # Without byte code on disk each command takes seconds to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all check lock clean
+.PHONY: demo test test-all check lock wheel clean
 
 demo: .venv/ready
 	$(BIN)/shadowgraph demo
@@ -25,6 +25,10 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# One file to install a site or a center from, with the docs and the files of deploy in it: dist/*.whl
+wheel: .venv/ready
+	$(BIN)/uv build --quiet --wheel --out-dir dist
 
 lock: .venv/ready
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(words: list[str], as_json: bool) -> int:
     """The exit code of one command line."""
     if words == ["--version"]:
-        return _tell({"version": importlib.metadata.version("shadowgraph")}, as_json)
+        return _told({"version": importlib.metadata.version("shadowgraph")}, as_json)
     try:
         value = Commands().main(words, "shadowgraph", standalone_mode=False)
     except ShadowgraphError as error:
@@ -84,7 +84,18 @@ def run(words: list[str], as_json: bool) -> int:
         said = _in_words(unexpected)
         _report(said, as_json)
         return said.exit_code
-    return _tell(value, as_json)
+    return _told(value, as_json)
+
+
+def _told(value: object, as_json: bool) -> int:
+    """Prints what a command returned, for whoever still reads; its exit code."""
+    try:
+        code = _tell(value, as_json)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
 
 
 def _tell(value: object, as_json: bool) -> int:

@@ -25,6 +25,7 @@ from protocols.core.block_kinds import BlockOfStudy, axes_of, with_lists
 from protocols.core.complete_cases import CompleteCases, needs, sets_of_variables
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError, not_found
+from protocols.core.faults import in_words
 from protocols.core.privacy import MayBePrivate
 from protocols.core.protocol import Spec, parse_spec, protocol, specs_in
 from protocols.core.ranges import Range, check_ranges
@@ -337,17 +338,10 @@ def valid_study(content: Any) -> Study:
     try:
         return Study.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(_fault(dict(e)) for e in error.errors()[:8])
-        raise InputError(Code.INVALID_STUDY, f"the study is not valid: {faults}") from None
+        text = in_words(error.errors()) if isinstance(content, dict) else "the file holds none"
+        raise InputError(Code.INVALID_STUDY, f"the study is not valid: {text}") from None
     except ShadowgraphError as error:
         raise InputError(error.code, error.text, error.fix) from None
-
-
-def _fault(error: Mapping[str, Any]) -> str:
-    """One fault in words: where, and what."""
-    where = ".".join(str(part) for part in error["loc"])
-    what = str(error["msg"]).removeprefix("Value error, ")
-    return f"{where}: {what}" if where else what
 
 
 def read_study(path: Path) -> Study:

@@ -14,6 +14,8 @@ from protocols.core.errors import Code, InputError
 from protocols.core.study import Study, canonical_json, loaded_text, read_circe
 from protocols.core.variables import VariableKind
 
+AVAILABILITY = "Who has what"
+
 
 def query_study(
     cohort: str,
@@ -108,6 +110,33 @@ def _cohort_file(path: Path) -> object:
     return content["cohort"] if isinstance(content, dict) and "cohort" in content else content
 
 
+_OF_PARTS = {
+    "scanner": ("modality",),
+    "radiomic": ("modality", "region", "feature"),
+    "image_feature": ("feature",),
+    "expression": ("gene",),
+    "copy_number": ("gene",),
+    "survival": ("endpoint",),
+}
+"""Kinds of variables that are written with their fields between colons: `radiomic:CT:GTV:TU9B`."""
+
+
+def availability_query(cohort: str, words: list[str], *, consortium: str = "the consortium") -> Study:
+    """The study that asks in bands how many people of a cohort have each variable.
+
+    Args:
+        cohort: DOMAIN:VOCABULARY:CODE, or the text of a cohort's definition.
+        words: as of a query, or `scanner:CT`, `radiomic:CT:GTV:TU9B`, `image_feature:NAME`, ….
+
+    Raises:
+        InputError: it is not a cohort, or a word is not one of these.
+    """
+    of = {_name(word): _variable(word) for word in dict.fromkeys(words)}
+    spec = {"protocol": "availability", "of": list(of)}
+    content = _cohort(cohort, files=False)
+    return _named(AVAILABILITY, consortium, content, of, {"availability": spec})
+
+
 def _variable(word: str) -> dict[str, Any]:
     if word == "age":
         return {"kind": "age"}
@@ -116,6 +145,8 @@ def _variable(word: str) -> dict[str, Any]:
     kind, _, code = word.partition(":")
     if kind == "gene" and code:
         return {"kind": "gene", "gene": code}
+    if kind in _OF_PARTS and code:
+        return {"kind": kind, **dict(zip(_OF_PARTS[kind], code.split(":"), strict=False))}
     if code:
         return {"kind": "measurement", "concept": word}
     raise InputError(
@@ -154,4 +185,4 @@ def availability_study(
     content = cohort.model_dump(mode="json", by_alias=True)
     kinds = {name: kind.model_dump(mode="json", by_alias=True) for name, kind in variables.items()}
     spec = {"protocol": "availability", "of": list(variables)}
-    return _named("Preflight: who has what", consortium, content, kinds, {"availability": spec})
+    return _named(AVAILABILITY, consortium, content, kinds, {"availability": spec})

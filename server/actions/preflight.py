@@ -61,6 +61,21 @@ class VariableBand:
     site: str
     at_least: int | None
 
+    @classmethod
+    def all_in(cls, results: Mapping[str, Any]) -> "tuple[VariableBand, ...]":
+        """The bands in the results of an availability query; none where it failed."""
+        found = results["availability"]
+        if "failure" in found:
+            return ()
+        told = read_result("availability", found["result"])
+        assert isinstance(told, AvailabilityResult)
+        by_site = {EVERYWHERE: told.total, **told.by_site}
+        return tuple(
+            cls(variable, site, int(numbers[place]) if numbers[place] > 0 else None)
+            for place, variable in enumerate(told.of)
+            for site, numbers in by_site.items()
+        )
+
 
 @dataclass(frozen=True)
 class Preflight:
@@ -114,7 +129,7 @@ def answer(home: Path, given: Study | Path) -> Preflight:
         is_over=view is None or view.state not in (State.SUBMITTED, State.WAITING, State.RUNNING),
         doubts=doubts(study),
         sites=_sites(home, study, view),
-        people=_people(view.results) if view and view.results else (),
+        people=VariableBand.all_in(view.results) if view and view.results else (),
     )
 
 
@@ -141,17 +156,3 @@ def _sites(home: Path, study: Study, view: StudyView | None) -> tuple[SiteReadin
 
 def _said(state: str, code: Code | None) -> str:
     return _SAID.get(state, f"{state} ({code})" if code else state)
-
-
-def _people(results: Mapping[str, Any]) -> tuple[VariableBand, ...]:
-    found = results["availability"]
-    if "failure" in found:
-        return ()
-    bands = read_result("availability", found["result"])
-    assert isinstance(bands, AvailabilityResult)
-    by_site = {EVERYWHERE: bands.total, **bands.by_site}
-    return tuple(
-        VariableBand(variable, site, int(numbers[place]) if numbers[place] > 0 else None)
-        for place, variable in enumerate(bands.of)
-        for site, numbers in by_site.items()
-    )

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from protocols.core.errors import Code, InputError
+from protocols.core.faults import in_words
 from protocols.exchange.enrolment import Enrolment, Invitation
 from protocols.exchange.keys import check_masking_key, public_text, verifying_key
 from protocols.exchange.membership import MemberList
@@ -50,13 +53,13 @@ def invite(home: Path, site: str, root_certificate_file: Path | None = None) -> 
     """
     settings = load(home)
     root = root_certificate_file.read_text() if root_certificate_file else root_certificate(home)
-    invitation = Invitation(
-        consortium=settings.consortium,
-        site=site,
-        address=settings.address,
-        root_certificate=root,
-        coordinator_key=public_text(coordinator_key(home).public_key()),
-    )
+    key = public_text(coordinator_key(home).public_key())
+    content = {"site": site, "address": settings.address, "root_certificate": root, "coordinator_key": key}
+    try:
+        invitation = Invitation(consortium=settings.consortium, **content)
+    except ValidationError as error:
+        text = f"the invitation is not valid: {in_words(error.errors())}"
+        raise InputError(Code.INVALID_INPUT, text) from None
     Store(home).invite(site)
     return invitation
 

@@ -8,6 +8,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from protocols.runtime.daemons import free_port
 from server.coordination.replay import recompute
 from server.demo.commands import Commands
 from server.demo.findings import findings, section
+from server.demo.people import guest
 from server.home.config import load
 from server.home.store import Store
 from server.report import Left, write_report
@@ -36,6 +38,7 @@ class Demo:
 
     Attributes:
         stay: whether it plays on after the report, with pages, until it is interrupted.
+        stay: whether all keeps running after the report, with pages, until it is interrupted.
     """
 
     out: Path
@@ -76,6 +79,8 @@ class Demo:
             self.command("network", "init", "--name", "Demo", "--home", "center", "--port", "0")
             if self.stay:
                 load(self.center).model_copy(update={"web_port": free_port()}).write()
+                settings = load(self.center)
+                settings.model_copy(update={"web_port": free_port(), "home": self.center}).write()
             _each(self._join, names)
         with self._step("people at the hospitals compare fingerprints, and confirm each other"):
             self._confirm(names)
@@ -110,6 +115,33 @@ class Demo:
             made = self.command(group, "account", "invite", "you", *words, "--home", str(home))
             address = f"http://127.0.0.1:{_web_port(home)}/invitation/{made['word']}"
             self.console.print(f"  [bold]{name:10}[/bold] {address}", soft_wrap=True)
+            self._open_house(names, reported)
+        return reported
+
+    def _open_house(self, names: list[str], reported: Mapping[str, Any]) -> None:
+        """Leaves a study to be decided about, shows two ways in, and waits until it is interrupted."""
+        study = self.out / "study.yaml"
+        again = self.out / "again.yaml"
+        again.write_text(study.read_text().replace(f"name: {STUDY}\n", f"name: {STUDY}-again\n", 1))
+        self.command("study", "submit", "again.yaml", "--home", "center")
+        for name in names:
+            for protocol in ("summary", "attrition", "availability"):
+                self.command("inbox", "standing", protocol, "--home", f"sites/{name}")
+        at_center = guest(self.center, self._address(self.center / "hub.toml"), at_center=True)
+        home = self.out / "sites" / names[0]
+        at_site = guest(home, self._address(home / "site.toml"), at_center=False)
+        self.console.print(f"\n[bold]report[/bold]  {reported['report']}")
+        for where, one in (("center", at_center), (names[0], at_site)):
+            self.console.print(f"[bold]{where}[/bold]  {one.link}", soft_wrap=True)
+            self.console.print(
+                f"      [dim]codes, each once: {' '.join(one.codes[:5])}[/dim]", soft_wrap=True
+            )
+        self.console.print("Each link signs you in once. Ctrl-C ends the demo.")
+        threading.Event().wait()
+
+    def _address(self, settings: Path) -> str:
+        """Where a side's pages are served."""
+        return f"http://127.0.0.1:{tomllib.loads(settings.read_text())['web_port']}"
 
     def _join(self, name: str) -> None:
         """Makes a site and enrols it: two files go from hand to hand."""

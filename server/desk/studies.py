@@ -3,15 +3,15 @@
 Whoever coordinates or audits sees all runs. To anybody else a run that is another's is not there.
 """
 
+import importlib.resources
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from protocols.core.errors import Code, InputError
 from protocols.core.study import study_of_text
 from protocols.describe.query import attrition_study
-from protocols.runtime.accounts.roles import Actor, Role
+from protocols.runtime.accounts.roles import Actor
 from server.actions import preflight as all_preflights
 from server.actions import queries, runs
 from server.actions import studies as all_studies
@@ -28,6 +28,7 @@ from server.actions.studies import (
     VerifiedStudy,
 )
 from server.coordination import signing, submission
+from server.desk.ownership import own, sees_all
 from server.home.config import load
 from server.home.owners import Owners
 from server.home.store import Store
@@ -51,6 +52,19 @@ class StudyFile:
     hash: str
     text: str
     schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The text of a study to start from."""
+
+    text: str
+    schema_version: int = 1
+
+
+def example() -> Draft:
+    """A commented study to start from."""
+    return Draft(importlib.resources.files("server.actions").joinpath("example_study.yaml").read_text())
 
 
 def check(home: Path, text: str) -> CheckedStudy:
@@ -108,7 +122,7 @@ def submit(
 def listed(home: Path, actor: Actor) -> StudyList:
     """The account's submitted studies, the newest first; all of them for who coordinates or audits."""
     everything = all_studies.listed(home)
-    if _sees_all(actor):
+    if sees_all(actor):
         return everything
     mine = Owners(home).runs_of(actor.name)
     return StudyList(tuple(one for one in everything.studies if one.run in mine))
@@ -120,7 +134,7 @@ def shown(home: Path, actor: Actor, reference: str, *, with_results: bool = True
     Raises:
         InputError: not-found; there is none of that name, hash or run, or it is another's.
     """
-    return all_studies.shown(home, _own(home, actor, reference), with_results=with_results)
+    return all_studies.shown(home, own(home, actor, reference), with_results=with_results)
 
 
 def file_of(home: Path, actor: Actor, reference: str) -> StudyFile:
@@ -129,7 +143,7 @@ def file_of(home: Path, actor: Actor, reference: str) -> StudyFile:
     Raises:
         InputError: not-found.
     """
-    one = Store(home).submission(_own(home, actor, reference))
+    one = Store(home).submission(own(home, actor, reference))
     study = signing.read_signed(home, one.sealed)
     return StudyFile(one.run, study.hash(), study.canonical().decode())
 
@@ -140,7 +154,7 @@ def begin(home: Path, actor: Actor, reference: str) -> SubmittedStudy:
     Raises:
         InputError: not-found; it has begun or ended, or too few sites have approved.
     """
-    return all_studies.begin(home, _own(home, actor, reference), by=actor.name)
+    return all_studies.begin(home, own(home, actor, reference), by=actor.name)
 
 
 def withdraw(home: Path, actor: Actor, reference: str) -> SubmittedStudy:
@@ -149,7 +163,7 @@ def withdraw(home: Path, actor: Actor, reference: str) -> SubmittedStudy:
     Raises:
         InputError: not-found; or it ended before.
     """
-    return all_studies.withdraw(home, _own(home, actor, reference), by=actor.name)
+    return all_studies.withdraw(home, own(home, actor, reference), by=actor.name)
 
 
 def watch(home: Path, actor: Actor, reference: str, *, after: int = 0) -> Iterator[RunEvent]:
@@ -158,7 +172,7 @@ def watch(home: Path, actor: Actor, reference: str, *, after: int = 0) -> Iterat
     Raises:
         InputError: not-found. UnreachableError: no coordinator is at work.
     """
-    return runs.watch(home, _own(home, actor, reference), after=after)
+    return runs.watch(home, own(home, actor, reference), after=after)
 
 
 def report(home: Path, actor: Actor, reference: str) -> ReportPage:
@@ -167,7 +181,7 @@ def report(home: Path, actor: Actor, reference: str) -> ReportPage:
     Raises:
         InputError: not-found; it has no result, or what was kept was altered.
     """
-    run = _own(home, actor, reference)
+    run = own(home, actor, reference)
     with tempfile.TemporaryDirectory() as folder:
         written = all_studies.report(home, run, Path(folder) / "report")
         return ReportPage(run, written.path.read_text())
@@ -179,7 +193,7 @@ def verify(home: Path, actor: Actor, reference: str) -> VerifiedStudy:
     Raises:
         InputError: not-found; it has no result, or what was kept was altered.
     """
-    return all_studies.verify(home, _own(home, actor, reference))
+    return all_studies.verify(home, own(home, actor, reference))
 
 
 def query(
@@ -219,7 +233,7 @@ def answer(home: Path, actor: Actor, reference: str) -> QueryAnswer:
     Raises:
         InputError: not-found. StudyError: it failed, or has no answer yet.
     """
-    return queries.answer(home, _own(home, actor, reference))
+    return queries.answer(home, own(home, actor, reference))
 
 
 def sites(home: Path) -> SiteList:
@@ -229,23 +243,3 @@ def sites(home: Path) -> SiteList:
 
 def _submitted(one: Submission) -> SubmittedStudy:
     return SubmittedStudy(one.name, one.run, one.state)
-
-
-def _sees_all(actor: Actor) -> bool:
-    return actor.may(Role.COORDINATOR) or actor.may(Role.AUDITOR)
-
-
-def _own(home: Path, actor: Actor, reference: str) -> str:
-    """The run, if it is the account's or the account sees all.
-
-    Raises:
-        InputError: not-found; in the same words for what is not there and for what is another's.
-    """
-    nothing = InputError(Code.NOT_FOUND, "no study of yours has that name, hash or run", "look at the list")
-    try:
-        run = Store(home).submission(reference).run
-    except InputError:
-        raise nothing from None
-    if not (_sees_all(actor) or Owners(home).owns(actor.name, run)):
-        raise nothing
-    return run

@@ -6,7 +6,7 @@ from protocols.runtime.accounts import actions as accounts
 from protocols.runtime.accounts.roles import Role
 from protocols.runtime.action_socket import Served
 from server.actions import network
-from server.desk import studies
+from server.desk import catalogue, progress, studies
 
 READ, SUBMIT = "read", "submit"
 
@@ -26,6 +26,12 @@ ACTIONS: Mapping[str, Served] = {
     "studies.withdraw": Served(studies.withdraw, Role.ANALYST, SUBMIT),
     "studies.report": Served(studies.report, Role.MEMBER, READ),
     "studies.verify": Served(studies.verify, Role.MEMBER, READ),
+    "studies.example": Served(studies.example, Role.ANALYST, READ),
+    "studies.attempt": Served(catalogue.attempt, Role.ANALYST, READ),
+    "runs.progress": Served(progress.progress, Role.MEMBER, READ),
+    "approvals.board": Served(catalogue.board, Role.MEMBER, READ),
+    "catalogue.ask": Served(catalogue.ask, Role.ANALYST, SUBMIT),
+    "catalogue.listed": Served(catalogue.listed, Role.MEMBER, READ),
     "queries.ask": Served(studies.query, Role.ANALYST, SUBMIT),
     "queries.attrition": Served(studies.attrition, Role.ANALYST, SUBMIT),
     "queries.answer": Served(studies.answer, Role.MEMBER, READ),

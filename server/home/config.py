@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from protocols.core.errors import Code, InputError
+from protocols.core.faults import in_words
 
 SETTINGS = "hub.toml"
 
@@ -64,9 +65,13 @@ def load(home: Path) -> HubConfig:
         raise InputError(
             Code.NOT_INITIALISED,
             f"no {SETTINGS} in this folder",
-            "make a center with: shadowgraph network init --home DIR --name NAME",
+            "name the center's folder by --home or in SHADOWGRAPH_HOME; "
+            "a new center: shadowgraph network init --home DIR --name NAME",
         )
     try:
         return HubConfig(**tomllib.loads(path.read_text()), home=home.resolve())
-    except (ValidationError, tomllib.TOMLDecodeError) as error:
-        raise InputError(Code.INVALID_INPUT, f"{SETTINGS} is not valid: {error}") from None
+    except ValidationError as error:
+        text = f"{SETTINGS} is not valid: {in_words(error.errors())}"
+        raise InputError(Code.INVALID_INPUT, text) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(Code.INVALID_INPUT, f"{SETTINGS} is not TOML: {error}") from None

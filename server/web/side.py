@@ -4,7 +4,17 @@ from protocols.runtime.accounts.roles import Role
 from protocols.runtime.web.side import Entry, Side
 from server.web.api import COOKIE
 
-MENU = (Entry("Profile", "/profile", Role.MEMBER), Entry("Accounts", "/accounts", Role.ADMIN))
+MENU = (
+    Entry("Studies", "/studies", Role.MEMBER, group="Studies"),
+    Entry("New study", "/draft", Role.ANALYST, group="Studies"),
+    Entry("Approvals", "/approvals", Role.MEMBER, group="Studies"),
+    Entry("Catalogue", "/catalogue", Role.MEMBER, group="Ask and look"),
+    Entry("Cohort", "/cohorts", Role.ANALYST, group="Ask and look"),
+    Entry("Questions", "/questions", Role.MEMBER, group="Ask and look"),
+    Entry("Network", "/network", Role.MEMBER, group="Consortium"),
+    Entry("Profile", "/profile", Role.MEMBER, group="Consortium"),
+    Entry("Accounts", "/accounts", Role.ADMIN, group="Consortium"),
+)
 ROLES = {
     Role.ANALYST: "asks with studies and queries of their own",
     Role.COORDINATOR: "sees all studies and looks after the sites",

@@ -182,8 +182,8 @@ def decide(
         study=study.hash(),
         by=by,
         unix_user=decided["unix_user"],
-        days=days,
-        max_runs=max_runs,
+        **({"days": days, "max_runs": max_runs} if decision is State.APPROVED else {}),
+        **({"note": note} if note else {}),
     )
 
 

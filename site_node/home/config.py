@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cdm.etl.profile import Profile
 from protocols.core.errors import Code, InputError
+from protocols.core.faults import in_words
 
 SETTINGS = "site.toml"
 
@@ -62,9 +63,13 @@ def load(home: Path) -> SiteConfig:
         raise InputError(
             Code.NOT_INITIALISED,
             f"no {SETTINGS} in this folder",
-            "make a site with: shadowgraph site init --home DIR --name NAME",
+            "name the site's folder by --home or in SHADOWGRAPH_HOME; "
+            "a new site: shadowgraph site init --home DIR --name NAME",
         )
     try:
         return SiteConfig(**tomllib.loads(path.read_text()), home=home.resolve())
-    except (ValidationError, tomllib.TOMLDecodeError) as error:
-        raise InputError(Code.INVALID_INPUT, f"{SETTINGS} is not valid: {error}") from None
+    except ValidationError as error:
+        text = f"{SETTINGS} is not valid: {in_words(error.errors())}"
+        raise InputError(Code.INVALID_INPUT, text) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(Code.INVALID_INPUT, f"{SETTINGS} is not TOML: {error}") from None

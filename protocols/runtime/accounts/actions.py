@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from protocols.runtime.accounts import people, secrets, sessions, tokens
+from protocols.runtime.accounts import people, secrets, sessions, sign_in_links, tokens
 from protocols.runtime.accounts.file import AccountFile
 from protocols.runtime.accounts.people import Account, Invitation
 from protocols.runtime.accounts.roles import Actor, Role
@@ -97,6 +97,25 @@ def sign_in(accounts: AccountFile, name: str, password: str, code: str, address:
         NotAllowedError: not-signed-in, or too-many-tries.
     """
     new = sessions.sign_in(accounts, name, password, code, address=address)
+    return SignedIn(new.word, new.actor.name, tuple(sorted(new.actor.roles)))
+
+
+def link_owner(accounts: AccountFile, word: str) -> Me:
+    """Whom a sign-in link signs in; it is not used up by asking.
+
+    Raises:
+        InputError: not-found; the link is unknown, used or too old.
+    """
+    return Me(sign_in_links.owner(accounts, word), (), None)
+
+
+def enter(accounts: AccountFile, word: str, address: str) -> SignedIn:
+    """A session by a sign-in link, which is used up.
+
+    Raises:
+        InputError: not-found; the link is unknown, used or too old.
+    """
+    new = sign_in_links.enter(accounts, word, address=address)
     return SignedIn(new.word, new.actor.name, tuple(sorted(new.actor.roles)))
 
 
@@ -217,7 +236,7 @@ def disable(accounts: AccountFile, name: str) -> Account:
     return people.disable(accounts, name)
 
 
-_BEFORE_SIGNING_IN = (sign_in, opening, open_account)
+_BEFORE_SIGNING_IN = (sign_in, opening, open_account, link_owner, enter)
 _OWN = (prove, sign_out, my_sessions, end_session, my_tokens, revoke_token)
 
 ACTIONS: Mapping[str, Served] = {

@@ -64,6 +64,11 @@ STEPS = (
     );
     CREATE INDEX failure_what ON failure (what, at);
     """,
+    """
+    CREATE TABLE sign_in_link (
+        digest TEXT PRIMARY KEY, account TEXT NOT NULL REFERENCES account (name), expires_at REAL NOT NULL
+    );
+    """,
 )
 
 

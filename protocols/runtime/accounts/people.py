@@ -187,7 +187,7 @@ def _invitation(file: AccountFile, db: sqlite3.Connection, word: str) -> sqlite3
 
 
 def _end_all(db: sqlite3.Connection, name: str) -> None:
-    for table in ("invitation", "recovery_code", "session", "token"):
+    for table in ("invitation", "recovery_code", "session", "token", "sign_in_link"):
         db.execute(f"DELETE FROM {table} WHERE account = ?", (name,))  # noqa: S608 names of ours
 
 

@@ -75,7 +75,7 @@ def sign_in(file: AccountFile, name: str, password: str, code: str, *, address: 
             note_failure(db, file.now(), f"account {name}", f"address {address}")
             new = None
         else:
-            new = _new_session(file, db, row, address)
+            new = new_session(file, db, row, address)
     if new is None:  # raised after the commit: the failure counts
         raise NotAllowedError(Code.NOT_SIGNED_IN, "name, password or code is not right")
     return new
@@ -161,7 +161,10 @@ def _proves(file: AccountFile, db: sqlite3.Connection, name: str, code: str) -> 
     return used.rowcount == 1
 
 
-def _new_session(file: AccountFile, db: sqlite3.Connection, row: sqlite3.Row, address: str) -> NewSession:
+def new_session(
+    file: AccountFile, db: sqlite3.Connection, row: sqlite3.Row, address: str, *, is_proved: bool = True
+) -> NewSession:
+    """A session of an account's row; without a second factor given now, where it is not `is_proved`."""
     word, now = secrets.new_word(), file.now()
     insert(
         db,
@@ -173,6 +176,6 @@ def _new_session(file: AccountFile, db: sqlite3.Connection, row: sqlite3.Row, ad
         address=address,
         began_at=now,
         seen_at=now,
-        proved_at=now,
+        proved_at=now if is_proved else 0.0,
     )
     return NewSession(word, Actor(row["name"], with_implied(roles_of(row["roles"])), Way.SESSION))

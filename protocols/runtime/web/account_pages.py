@@ -95,6 +95,23 @@ def sign_in(page: Anybody) -> Response:
     return reply
 
 
+@router.get("/enter/{word}")
+def link(page: Anybody, word: str) -> Response:
+    """Whom a link signs in: a button uses it up, and no program that looks at links."""
+    found = page.call("accounts.link_owner", word=word)
+    return page.show("enter.html", account=found["account"], word=word)
+
+
+@router.post("/enter/{word}")
+def enter(page: Anybody, word: str) -> Response:
+    """A new session, by a link that works once."""
+    page.form(Nothing)
+    new = page.call("accounts.enter", word=word, address=page.address)
+    reply = page.done("/")
+    reply.set_cookie(page.web.side.cookie, new["word"], secure=True, httponly=True, samesite="strict")
+    return reply
+
+
 @router.post("/sign-out")
 def sign_out(page: Member) -> Response:
     """The end of the session."""

@@ -140,11 +140,21 @@ def report(written: WrittenFile) -> Row:
 
 
 def say(events: Iterable[RunEvent]) -> None:
-    """Prints a line for each event as it happens, beside the result, which goes to stdout."""
-    for event in events:
-        print(
-            f"{event.at.astimezone():%H:%M:%S}  {event.what:12} {event.detail}", file=sys.stderr, flush=True
-        )
+    """Prints a line for each event as it happens, beside the result, which goes to stdout.
+
+    Whoever interrupts stops the watching and not the run, and is told so.
+    """
+    run = ""
+    try:
+        for event in events:
+            run = event.run
+            at = f"{event.at.astimezone():%H:%M:%S}"
+            print(f"{at}  {event.what:12} {event.detail}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        if run:
+            ways = f"`shadowgraph study watch {run}` looks again, `study withdraw {run}` takes it back"
+            print(f"\nthe study goes on: {ways}", file=sys.stderr)
+        raise
 
 
 def local(at: datetime) -> str:
