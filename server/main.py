@@ -38,6 +38,7 @@ class Commands(click.Group):
             "shadowgraph",
             help="Federated radiogenomics over the OMOP common data model. Add --json for machine output.",
             no_args_is_help=True,
+            context_settings={"help_option_names": ["-h", "--help"]},  # verbs inherit it
             params=[click.Option(["--version"], is_flag=True, help="Show the version and exit.")],
         )
         self._verbs = {entry.name: entry for entry in importlib.metadata.entry_points(group=GROUP)}
@@ -69,7 +70,10 @@ def run(words: list[str], as_json: bool) -> int:
         _report(error, as_json)
         return error.exit_code
     except click.ClickException as error:
-        error.show(sys.stderr)
+        if as_json:
+            print(json.dumps({"error": "usage", "text": error.format_message(), "fix": "shadowgraph --help"}))
+        else:
+            error.show(sys.stderr)
         return ExitCode.USAGE
     except (click.exceptions.Abort, KeyboardInterrupt):
         print("stopped", file=sys.stderr)

@@ -46,7 +46,13 @@ class QueryAnswer:
 
 
 def ask(
-    home: Path, cohort: str, variables: Sequence[str], *, by: str = "", files: bool = True
+    home: Path,
+    cohort: str,
+    variables: Sequence[str],
+    *,
+    by: str = "",
+    sites: Sequence[str] = (),
+    files: bool = True,
 ) -> SubmittedStudy:
     """The query, submitted; one that was answered before is not asked again.
 
@@ -55,13 +61,15 @@ def ask(
         cohort: a cohort file, or DOMAIN:VOCABULARY:CODE.
         variables: `age`, `female`, `male`, `gene:SYMBOL` or `VOCABULARY:CODE` of a measurement.
         by: one of these that has two values, to make two groups.
+        sites: those to ask; all that are enrolled where none is named.
         files: whether `cohort` may name a file of this machine; else it may be a definition's own text.
 
     Raises:
         InputError: a word is not one of these.
     """
     consortium = load(home).consortium
-    one = submit_query(home, query_study(cohort, list(variables), by=by, consortium=consortium, files=files))
+    question = query_study(cohort, list(variables), by=by, consortium=consortium, files=files)
+    one = submit_query(home, question, sites=sites)
     return SubmittedStudy(one.name, one.run, one.state)
 
 

@@ -17,8 +17,13 @@ LOOK_SECONDS = 0.3
 SILENCE_SECONDS = 30.0
 
 _WAY_OUT = {
-    Code.TOO_FEW_SITES: "pending: its administrator approves it, or gives a standing approval "
-    "(shadowgraph inbox standing summary); unreachable: shadowgraph network sites says who is online",
+    Code.TOO_FEW_SITES: "refused: shadowgraph study show says which rule of its policy; pending: its "
+    "administrator approves it, or gives a standing approval (shadowgraph inbox standing summary); "
+    "unreachable: shadowgraph network sites says who is online",
+    Code.WITHHELD: "ask the other sites alone (--site for each), or people who differ by more from those of "
+    "earlier questions",
+    Code.ALREADY_ANSWERED: "give the study another name, or ask the sites of its first run alone (--site)",
+    Code.BUDGET_SPENT: "its administrator approves it anew, for more runs",
 }
 
 

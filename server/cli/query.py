@@ -18,6 +18,7 @@ def query(
         str, typer.Option(help="with commas: age, female, gene:IDH1, LOINC:89243-0 (a measurement)")
     ] = "age,female",
     by: Annotated[str, typer.Option(help="a variable with two values, to make two groups")] = "",
+    site: Annotated[list[str] | None, typer.Option(help="ask this site only; may be repeated")] = None,
     home: Home = Path("."),
 ) -> Output[Any]:
     """Count and summarize a cohort under the standing approvals.
@@ -28,6 +29,7 @@ def query(
     from server.cli.words import queries as words
     from server.cli.words.studies import say
 
-    asked = queries.ask(home, cohort, [w.strip() for w in variables.split(",") if w.strip()], by=by)
+    words_of = [word.strip() for word in variables.split(",") if word.strip()]
+    asked = queries.ask(home, cohort, words_of, by=by, sites=site or ())
     say(runs.watch(home, asked.run))
     return Output(queries.answer(home, asked.run), words.answer)

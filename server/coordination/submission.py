@@ -65,13 +65,14 @@ def submit(
     )
 
 
-def submit_query(home: Path, study: Study) -> Submission:
+def submit_query(home: Path, study: Study, *, sites: Iterable[str] = ()) -> Submission:
     """The submission of a query; one that was answered, or is under way, is not asked again.
 
-    To ask again would spend budget, and the same question has one answer.
+    To ask again would spend budget, and the same question to the same sites has one answer.
     """
-    store = Store(home)
+    store, invited = Store(home), tuple(sorted(sites))
     for earlier in store.entries(study.hash()):
-        if earlier.state in FINISHED or store.is_open(earlier.run):
-            return store.submission(earlier.run)
-    return submit(home, study, patience_seconds=0)
+        found = store.submission(earlier.run)
+        if found.invited == invited and (earlier.state in FINISHED or found.ended_at is None):
+            return found
+    return submit(home, study, sites=invited, patience_seconds=0)
