@@ -18,13 +18,9 @@ def demo(
     stay: Annotated[
         bool,
         typer.Option(help="keep all running after the report, with pages to click through; until Ctrl-C"),
-        bool, typer.Option("--stay", help="keep all of it running, with pages for center and hospital")
     ] = False,
 ) -> dict[str, Any]:
     """Play the whole way with real processes and synthetic hospitals.
-
-    With --stay it prints two addresses, each of which signs you in once: click through the center's and a
-    hospital's pages, where a second study waits to be decided about. Ctrl-C ends it.
 
     Example: shadowgraph demo --out /tmp/demo
     """

@@ -8,7 +8,6 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,7 +37,6 @@ class Demo:
 
     Attributes:
         stay: whether it plays on after the report, with pages, until it is interrupted.
-        stay: whether all keeps running after the report, with pages, until it is interrupted.
     """
 
     out: Path
@@ -79,8 +77,6 @@ class Demo:
             self.command("network", "init", "--name", "Demo", "--home", "center", "--port", "0")
             if self.stay:
                 load(self.center).model_copy(update={"web_port": free_port()}).write()
-                settings = load(self.center)
-                settings.model_copy(update={"web_port": free_port(), "home": self.center}).write()
             _each(self._join, names)
         with self._step("people at the hospitals compare fingerprints, and confirm each other"):
             self._confirm(names)
@@ -104,44 +100,23 @@ class Demo:
         return reported
 
     def _invite(self, names: list[str]) -> None:
-        """Prints where the pages are, with a link for each that opens one account once."""
-        self.console.print("\nAll stays until Ctrl-C. Each link opens one account, once, with every role:")
-        sides = [("center", "network", self.center, ("analyst", "coordinator", "admin"))]
-        sides += [
-            (name, "site", self.out / "sites" / name, ("approver", "steward", "admin")) for name in names
-        ]
-        for name, group, home, roles in sides:
-            words = [word for role in roles for word in ("--role", role)]
-            made = self.command(group, "account", "invite", "you", *words, "--home", str(home))
-            address = f"http://127.0.0.1:{_web_port(home)}/invitation/{made['word']}"
-            self.console.print(f"  [bold]{name:10}[/bold] {address}", soft_wrap=True)
-            self._open_house(names, reported)
-        return reported
-
-    def _open_house(self, names: list[str], reported: Mapping[str, Any]) -> None:
-        """Leaves a study to be decided about, shows two ways in, and waits until it is interrupted."""
-        study = self.out / "study.yaml"
+        """Leaves a study to be decided about, and prints where the pages are, each with a link to enter."""
         again = self.out / "again.yaml"
-        again.write_text(study.read_text().replace(f"name: {STUDY}\n", f"name: {STUDY}-again\n", 1))
+        study = (self.out / "study.yaml").read_text()
+        again.write_text(study.replace(f"name: {STUDY}\n", f"name: {STUDY}-again\n", 1))
         self.command("study", "submit", "again.yaml", "--home", "center")
         for name in names:
             for protocol in ("summary", "attrition", "availability"):
                 self.command("inbox", "standing", protocol, "--home", f"sites/{name}")
-        at_center = guest(self.center, self._address(self.center / "hub.toml"), at_center=True)
-        home = self.out / "sites" / names[0]
-        at_site = guest(home, self._address(home / "site.toml"), at_center=False)
-        self.console.print(f"\n[bold]report[/bold]  {reported['report']}")
-        for where, one in (("center", at_center), (names[0], at_site)):
-            self.console.print(f"[bold]{where}[/bold]  {one.link}", soft_wrap=True)
+        self.console.print("\nAll stays until Ctrl-C. Each link signs you in once, with every role:")
+        sides = [("center", self.center), *((name, self.out / "sites" / name) for name in names)]
+        for name, home in sides:
+            address = f"http://127.0.0.1:{_web_port(home)}"
+            one = guest(home, address, at_center=home == self.center)
+            self.console.print(f"  [bold]{name:10}[/bold] {one.link}", soft_wrap=True)
             self.console.print(
                 f"      [dim]codes, each once: {' '.join(one.codes[:5])}[/dim]", soft_wrap=True
             )
-        self.console.print("Each link signs you in once. Ctrl-C ends the demo.")
-        threading.Event().wait()
-
-    def _address(self, settings: Path) -> str:
-        """Where a side's pages are served."""
-        return f"http://127.0.0.1:{tomllib.loads(settings.read_text())['web_port']}"
 
     def _join(self, name: str) -> None:
         """Makes a site and enrols it: two files go from hand to hand."""
