@@ -22,6 +22,8 @@ from site_node.web.app import make_app
 from tests.lib.browser import NARROW, WIDE, chromium
 from tests.lib.site_pages import HOSTILE, SitePages, site_with_pages
 
+pytestmark = pytest.mark.slow  # tests/web/test_site_inbox.py is the smoke test of these pages
+
 PAGES = (
     "/",
     "/studies",
@@ -257,7 +259,6 @@ def test_a_job_that_is_interrupted_again_and_again_has_failed(site: SitePages) -
     assert jobs.shown(site.home, asked.number).state is jobs.State.FAILED
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en-GB", "de-DE"])
 def test_every_page_is_for_everybody(site: SitePages, hostile: Study, browser: Any, language: str) -> None:
     with site.signed_in(browser, "approver", language=language) as one:
@@ -271,7 +272,6 @@ def test_every_page_is_for_everybody(site: SitePages, hostile: Study, browser: A
         assert one.wrongs == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scripts", [True, False])
 def test_words_of_a_study_stay_words(site: SitePages, hostile: Study, browser: Any, scripts: bool) -> None:
     with site.signed_in(browser, "reader", scripts=scripts) as one:
@@ -284,7 +284,6 @@ def test_words_of_a_study_stay_words(site: SitePages, hostile: Study, browser: A
         assert one.wrongs == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_steward_checks_quality_and_searches_concepts(site: SitePages, browser: Any, scripts: bool) -> None:
     with site.signed_in(browser, "steward", scripts=scripts) as one:
@@ -303,7 +302,6 @@ def test_a_steward_checks_quality_and_searches_concepts(site: SitePages, browser
         assert one.wrongs == []
 
 
-@pytest.mark.slow
 def test_a_policy_rule_is_changed_and_a_lower_floor_refused(site: SitePages, browser: Any) -> None:
     with site.signed_in(browser, "approver") as one:
         one.open("/policy")
