@@ -40,10 +40,11 @@ _CANCELLED = 1e-9  # the share of a sum of squares that the mean must leave
 _CONSTANT = 2.0**-46  # a standard deviation, of the mean, that rounding of a constant may leave
 
 
-def standard_moments(x: Floats, about: Mapping[str, Array]) -> Arrays:
+def standard_moments(x: Floats, about: Mapping[str, Array], weight: Floats | None = None) -> Arrays:
     """The sums, and sums of squares, of the (n, p) columns less the question's shift, times its unit.
 
-    A column whose sum of squares is beyond a secure sum is 0, and 1 in `too_large`.
+    A column whose sum of squares is beyond a secure sum is 0, and 1 in `too_large`; so is one whose sum with
+    the (n,) weights is, which a model's start asks for beside it.
 
     Raises:
         SiteError: see `shift_and_unit`.
@@ -52,7 +53,8 @@ def standard_moments(x: Floats, about: Mapping[str, Array]) -> Arrays:
     with np.errstate(over="ignore", invalid="ignore"):
         z = (x - shift) * unit
         square = np.einsum("ij,ij->j", z, z)
-    return fitting(z.sum(axis=0), square)
+        weighted = square if weight is None else np.einsum("ij,ij,i->j", z, z, weight)
+    return fitting(z.sum(axis=0), square, weighted)
 
 
 def shift_and_unit(about: Mapping[str, Array], columns: int) -> tuple[Floats, Floats]:
@@ -72,9 +74,9 @@ def shift_and_unit(about: Mapping[str, Array], columns: int) -> tuple[Floats, Fl
     return shift, unit
 
 
-def fitting(total: Floats, square: Floats) -> Arrays:
+def fitting(total: Floats, square: Floats, weighted: Floats | None = None) -> Arrays:
     """(..., p) sums and sums of squares as they fit into a secure sum: 0, and 1 in `too_large`, where not."""
-    too_large = ~(square < _LARGEST)
+    too_large = ~((square if weighted is None else np.maximum(square, weighted)) < _LARGEST)
     return {
         "sum": np.where(too_large, 0.0, total),
         "square": np.where(too_large, 0.0, square),
@@ -106,7 +108,9 @@ class _Standards:
         beyond, lost = total["too_large"] > 0, square < _LOST
         unit = np.where(beyond, unit * MUCH_SMALLER, unit)
         size = np.exp2(-np.round(np.log2(np.where(square > 0, square, 1.0)) / 2))
-        unit = np.where(lost & ~beyond, unit * np.where(square > n * 2.0**-30, size, MUCH_LARGER), unit)
+        # One whose sum with weights alone was beyond is small now, and would be beyond again in larger units.
+        is_seen = (square > n * 2.0**-30) | (self.unit < 1)
+        unit = np.where(lost & ~beyond, unit * np.where(is_seen, size, MUCH_LARGER), unit)
         cancelled = ~beyond & ~lost & (variance <= _CANCELLED * square) & (shift == 0)
         spread = np.sqrt(np.maximum(variance, 2.0**-50 * square))
         shift = np.where(cancelled, mean / self.unit, shift)

@@ -216,7 +216,7 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         y, offset = table.column(spec.outcome), _offset(spec, table)
         weight, response = families.working(spec.family, y)
         x = table.matrix(spec.covariates)
-        moments = standard_moments(x, about)
+        moments = standard_moments(x, about, weight)
         shift, unit = shift_and_unit(about, x.shape[1])
         z = np.where(moments["too_large"] > 0, 0.0, (x - shift) * unit)
         design = np.column_stack([np.ones(len(table)), z])
@@ -374,6 +374,8 @@ def result(spec: GlmSpec, found: Top, null_deviance: float, n: int) -> GlmResult
     if spec.family == "negative_binomial":
         theta = float(np.exp(found.coef[-1]))
         theta_se = theta * float(np.sqrt(found.covariance[-1, -1]))
+    with np.errstate(over="ignore"):  # of an intercept far from all people
+        ratio = np.full(p, np.nan) if spec.family == "probit" else np.exp(coef)
     return GlmResult(
         terms=spec.terms(),
         coef=coef,
@@ -382,7 +384,7 @@ def result(spec: GlmSpec, found: Top, null_deviance: float, n: int) -> GlmResult
         p=tested.p,
         lower=tested.lower,
         upper=tested.upper,
-        rate_ratio=np.full(p, np.nan) if spec.family == "probit" else np.exp(coef),
+        rate_ratio=ratio,
         covariance=covariance,
         loglik=found.loglik,
         deviance=float(found.last["deviance"]),

@@ -52,6 +52,7 @@ class Simulation:
     Attributes:
         missing: column -> people without a value; `block NAME` -> people without any of its numbers.
         doubts: what of each variable rests on doubt, in the order of the study's variables.
+        in_doubt: variable -> people with such a record.
         analyses: name -> None, or the code with which it could not be answered here alone.
     """
 
@@ -60,6 +61,7 @@ class Simulation:
     missing: Mapping[str, int]
     doubts: tuple[Doubtful, ...]
     analyses: Mapping[str, str | None]
+    in_doubt: Mapping[str, int]
     schema_version: int = 1
 
 
@@ -103,6 +105,7 @@ def simulate(home: Path, reference: str, *, by: str = "") -> Simulation:
             name: str(found.code) if isinstance(found, Failure) else None
             for name, found in outcome.results.items()
         },
+        in_doubt=built.table.doubtful,
     )
     _keep(home, study.hash(), made)
     return made

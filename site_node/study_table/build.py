@@ -23,7 +23,8 @@ from site_node.study_table.readers.reader import DatedReader, LabelReader
 class Built:
     """A study's table, and how many people were left after each step of its cohort.
 
-    `doubts` says of a variable how many records were left out or read by a policy, by kind of doubt.
+    `doubts` says of a variable how many records were left out or read by a policy, by kind of doubt; of how
+    many people they are, the table says.
     """
 
     table: AnalysisTable
@@ -57,6 +58,7 @@ def build_table(
         columns: dict[str, Floats] = {}
         labels: dict[str, Labels] = {}
         doubts: dict[str, dict[str, int]] = {}
+        doubtful: dict[str, int] = {}
         for name, variable in study.variables.items():
             reader = READERS[type(variable)]
             if isinstance(reader, LabelReader):
@@ -64,14 +66,18 @@ def build_table(
             else:
                 columns |= zip(variable.columns(name), reader.columns(variable, people), strict=True)
             doubts |= {name: dict(people.doubts)} if people.doubts else {}
+            doubtful |= {name: len(people.in_doubt)} if people.in_doubt else {}
             people.doubts.clear()
+            people.in_doubt.clear()
         changing = episodes(study, people, columns)
         blocks = {
             name: BLOCK_READERS[type(kind)].read(kind, people, folder) for name, kind in study.blocks.items()
         }
     hashes = fold_hashes(people.persons, bytes.fromhex(study.hash()))
     attrition = dict(found.attrition)
-    table = AnalysisTable(site_name, people.persons, columns, labels, hashes, attrition, changing, blocks)
+    table = AnalysisTable(
+        site_name, people.persons, columns, labels, hashes, attrition, changing, blocks, doubtful
+    )
     return Built(table, found.attrition, doubts)
 
 

@@ -58,6 +58,7 @@ class People:
         persons: (n,) distinct person_ids, ascending.
         index: (n,) datetime64[D], the index dates.
         doubts: records that the variable in hand left out or read by a policy, by kind of doubt.
+        in_doubt: the rows of the people whose records these are.
         codes: what stands in the event tables.
     """
 
@@ -66,6 +67,7 @@ class People:
     persons: Integers
     index: Days
     doubts: Counter[str] = field(default_factory=Counter, compare=False)
+    in_doubt: set[int] = field(default_factory=set, compare=False)
     codes: Codes = field(default_factory=Codes, compare=False)
 
     def __len__(self) -> int:

@@ -173,6 +173,7 @@ def _in_one_unit(people: People, variable: Measurement, numbers: Numbers) -> Flo
     records = np.bincount(numbers.kind, weights=numbers.times, minlength=len(numbers.kinds)).astype(np.int64)
     units = _ucum(people, numbers.kinds)
     shares = [_bound(people, variable, kind, int(n)) for kind, n in zip(numbers.kinds, records, strict=True)]
+    doubted = np.array([_is_bound(kind) for kind in numbers.kinds], dtype=bool)
     used = {unit for unit, share in zip(units, shares, strict=True) if share is not None}
     to = variable.unit or _only_unit(variable, used)
     if variable.unit is not None and parse(variable.unit) is None:
@@ -186,20 +187,26 @@ def _in_one_unit(people: People, variable: Measurement, numbers: Numbers) -> Flo
         way = conversion(unit or COUNTS, to) if to is not None and unit != to else float
         if way is None:
             people.doubts["unit-missing" if unit is None else "unit-unknown"] += int(records[place])
+            doubted[place] = True
         else:
             different, where = np.unique(numbers.values[of_kind] * share, return_inverse=True)
             found[of_kind] = np.array([way(value) for value in different.tolist()])[where.ravel()]
+    people.in_doubt.update(numbers.rows[doubted[numbers.kind]].tolist())
     return found
 
 
 def _bound(people: People, variable: Measurement, kind: Kind, records: int) -> float | None:
     """What the variable makes of a number of this kind: a share of it, or None where it is left out."""
-    if kind.operator is None or kind.operator == EQUAL:
+    if not _is_bound(kind):
         return 1.0
     people.doubts["comparator"] += records
     if variable.comparator == "half" and kind.operator in UPPER_BOUNDS:
         return 0.5
     return 1.0 if variable.comparator == "limit" and kind.operator in BOUNDS else None
+
+
+def _is_bound(kind: Kind) -> bool:
+    return kind.operator is not None and kind.operator != EQUAL
 
 
 def _ucum(people: People, kinds: Sequence[Kind]) -> list[str | None]:

@@ -27,7 +27,7 @@ from cdm.vocabulary.source_map import load_source_map
 from protocols.core.errors import SpecError
 from protocols.core.study import Study
 from site_node.sources import fhir
-from site_node.study_table.build import build_table
+from site_node.study_table.build import Built, build_table
 from tests.lib.shared import shared
 
 GLIOMA = "ICD10CM:C71%"
@@ -48,6 +48,11 @@ def case(engine: Engine) -> Callable[..., LoadSummary]:
 
 def table(engine: Engine, variables: dict[str, Any], concept: str = GLIOMA) -> Columns:
     """name -> the values of the cohort's people, ascending; None is missing."""
+    columns = built(engine, variables, concept).table.columns
+    return {name: _plain(values) for name, values in columns.items()}
+
+
+def built(engine: Engine, variables: dict[str, Any], concept: str = GLIOMA) -> Built:
     study = Study.model_validate(
         {
             "name": "case",
@@ -57,8 +62,7 @@ def table(engine: Engine, variables: dict[str, Any], concept: str = GLIOMA) -> C
             "analyses": [{"name": "n", "spec": {"protocol": "summary", "of": ["age"]}}],
         }
     )
-    columns = build_table(engine, study, "site").table.columns
-    return {name: _plain(values) for name, values in columns.items()}
+    return build_table(engine, study, "site")
 
 
 def _plain(values: Any) -> list[float | None]:
@@ -220,3 +224,4 @@ def test_22_fhir_comparator_in_a_study(engine: Engine, case: Callable[..., LoadS
     assert table(engine, measured("LOINC:2857-1", comparator="half"))["x"] == [0.05]
     assert table(engine, measured("LOINC:2857-1", comparator="limit"))["x"] == [0.1]
     assert [(one["doubt"], one["records"]) for one in doubts(engine)] == [("comparator", 1)]
+    assert built(engine, measured("LOINC:2857-1", comparator="half")).table.doubtful == {"x": 1}

@@ -114,6 +114,7 @@ def a_site(
         columns,
         {"scanner": scanner},
         attrition={"index event": n + 30 if n else 0, "adults": n},
+        doubtful={"age": n // 3 if n >= 30 else 0},
         blocks={
             "rna": ArrayBlock(GENES, np.stack([columns[f] for f in ("f_one", "f_two", "f_three")], axis=1))
         },

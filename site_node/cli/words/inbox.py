@@ -58,6 +58,10 @@ def simulation(found: Simulation) -> Row:
         "attrition": [{"rule": one.rule, "people": one.people} for one in found.attrition],
         "missing values": dict(found.missing),
         "doubts": [vars(one) for one in found.doubts],
+        "people in doubt": {
+            name: f"{people} of {found.people} ({100 * people / found.people:.1f} %)"
+            for name, people in found.in_doubt.items()
+        },
         "analyses": {
             name: "ok" if code is None else f"could not be answered here alone: {code}"
             for name, code in found.analyses.items()
