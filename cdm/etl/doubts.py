@@ -38,6 +38,10 @@ DOUBTS: dict[str, Doubt] = {
         "only the month or year of a death is known: its last day stands in, as OMOP has it",
         "give the day, if the source has it",
     ),
+    "fraction-implausible": Doubt(
+        "a variant's allele fraction is not between 0 and 1, or in a unit that is no ratio, and was left out",
+        "write it in the source as a fraction, or with the UCUM unit %",
+    ),
     "person-merged": Doubt(
         "a patient record is replaced by another: its records count for that one",
         "nothing to mend, if the merge is right; look at Patient.link otherwise",
@@ -49,6 +53,10 @@ DOUBTS: dict[str, Doubt] = {
     "person-without-patient": Doubt(
         "people of this source have no Patient here, while others have: their ids may be another system's",
         "compare the patient ids of the two sources; name the pairs in the site's linkage file",
+    ),
+    "reading-undated": Doubt(
+        "several readings of one score have no date and differ: nobody can say which counts, so none does",
+        "give the readings a column `date`, or load the one that counts alone",
     ),
     "unit-missing": Doubt(
         "a number has no unit",

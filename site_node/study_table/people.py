@@ -73,6 +73,12 @@ class People:
     def __len__(self) -> int:
         return len(self.persons)
 
+    def note_doubt(self, kind: str, records: int, rows: Collection[int]) -> None:
+        """Count records of the variable in hand that are in doubt; `rows` are those of their people."""
+        if records:
+            self.doubts[kind] += records
+            self.in_doubt.update(map(int, rows))
+
     @cached_property
     def listed(self) -> Table:
         """These people in their database, for as long as the transaction: person_id and index_date."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, case, exists, func, literal, null, or_, select
 
+from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
 from cdm.etl.imaging.image_feature import MEASUREMENT_TABLE, stored_name
 from cdm.etl.person import UNKNOWN_YEAR
 from cdm.schema import (
@@ -25,10 +26,11 @@ from site_node.features import clinical
 from site_node.features.arrays import Floats, Mask
 from site_node.features.clinical import Days, Events, Labels, Pick
 from site_node.study_table.codes import MEASUREMENT, OBSERVATION, SOURCES, Source
-from site_node.study_table.people import People, as_numbers, has_value
+from site_node.study_table.people import People, as_days, as_numbers, has_value
 
 ALWAYS = Window()
 AFTER = Window(from_days=0)
+EXTREMES: tuple[Pick, Pick] = ("min", "max")
 SCANNER_COLUMNS = {
     "manufacturer": "manufacturer",
     "model": "manufacturer_model_name",
@@ -106,12 +108,22 @@ def occurred(people: People, domain: str, concepts: Sequence[str], window: Windo
 
 
 def scores(people: People, feature: str) -> Floats:
-    """(n,) the reader's score of that name; of several readings the earliest."""
+    """(n,) the reader's score of that name; of several readings the earliest that has a date.
+
+    Several without a date that differ are left out, and counted in `people.doubts`.
+    """
     columns = measurement.c
     asked = people.named(
         MEASUREMENT, [stored_name(feature)], columns.measurement_date, columns.value_as_number
     )
-    return clinical.one_each(people.events(asked), len(people), "first")
+    rows, (days, values) = people.ask(asked)
+    events = Events(rows, people.since_index(rows, days), as_numbers(values))
+    undated = as_days(days) == np.datetime64(DAY_NOT_KNOWN)
+    dated = clinical.one_each(events.where(~undated), len(people), "first")
+    lowest, highest = (clinical.one_each(events.where(undated), len(people), pick) for pick in EXTREMES)
+    differ = np.isnan(dated) & (lowest < highest)
+    people.note_doubt("reading-undated", int((undated & differ[rows]).sum()), np.flatnonzero(differ))
+    return np.where(np.isnan(dated) & ~differ, lowest, dated)
 
 
 def radiomics(people: People, names: Sequence[str]) -> Floats:

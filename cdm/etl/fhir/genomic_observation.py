@@ -127,8 +127,11 @@ def _variant(
 ) -> Row:
     values: dict[str, Any] = {column: text for column, text in _texts(components) if text}
     place, kind = place_of(components), kind_of(components)
+    vaf = components.fraction(ALLELE_FRACTION)
+    if vaf is None and components.number(ALLELE_FRACTION) is not None:
+        context.doubt("fraction-implausible")
     numbers = {
-        "vaf": components.fraction(ALLELE_FRACTION),
+        "vaf": vaf,
         "copy_number": components.number(COPIES),
         "total_read_depth": _whole(components.number(READ_DEPTH)),
         "chromosome": place.chromosome,

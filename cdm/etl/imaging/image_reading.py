@@ -3,7 +3,7 @@
 MI-CDM requires of an image_feature that it names its series. Where the file names none, or not a DICOM
 UID, the scores load as measurements alone: they are known to be the person's, and no image is invented.
 A file without dates gives the day by which this CDM says "not known", 1 January 1900, with the precision of a
-year; no query of a reader's score looks at the day.
+year; a study takes a reading with a date before one without.
 """
 
 from datetime import date
