@@ -39,7 +39,7 @@ DOUBTS: dict[str, Doubt] = {
         "give the day, if the source has it",
     ),
     "fraction-implausible": Doubt(
-        "a variant's allele fraction is not between 0 and 1, or its unit is not that of a ratio; it was left out",
+        "a variant's allele fraction is not between 0 and 1, or not in the unit of a ratio: it was left out",
         "write it in the source as a fraction, or with the UCUM unit %",
     ),
     "person-merged": Doubt(
