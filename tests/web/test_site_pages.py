@@ -44,6 +44,7 @@ ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 BEFORE_SIGNING_IN = {
     "/sign-in",
     "/invitation/{word}",
+    "/enter/{word}",
     "/language",
     "/static/{version}/{name}",
     "/healthz",
