@@ -320,7 +320,13 @@ def _named(
 
 
 def _names(model: type[BaseModel], left_out: tuple[str, ...]) -> list[str]:
-    return [one.alias or name for name, one in model.model_fields.items() if name not in left_out]
+    return [model.model_fields[name].alias or name for name in _in_order(model) if name not in left_out]
+
+
+def _in_order(model: type[BaseModel]) -> list[str]:
+    """The names of its fields: its own first, as it writes them, then those that it shares with others."""
+    own = [name for name in inspect.get_annotations(model) if name in model.model_fields]
+    return [*own, *(name for name in model.model_fields if name not in own)]
 
 
 def _described(
@@ -333,7 +339,8 @@ def _described(
     """The function under its name, with the model's fields as its signature, for help and an editor."""
     either = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(one, either) for one in first]
-    for key, one in model.model_fields.items():
+    for key in _in_order(model):
+        one = model.model_fields[key]
         if key not in left_out:
             default = (
                 inspect.Parameter.empty if one.is_required() else one.get_default(call_default_factory=True)

@@ -38,6 +38,7 @@ def lgg() -> StudyBuilder:
                 "os": sg.survival("overall"),
             },
             digits="full",
+            cells="exact",
             min_sites=3,
         )
         .left_out("left_out", per_site=True)
