@@ -17,6 +17,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
+import shadowgraph as sg
 from protocols.core.study import Study, study_of_text
 from protocols.core.table import AnalysisTable
 from protocols.exchange.dummy import SITES, dummy_tables
@@ -105,6 +106,7 @@ def center(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Center]:
     for name, agent in consortium.agents.items():
         agent.table_of = lambda study, name=name: dummies(name, study)
         changed(consortium.folder / name, "combinations", "allow")  # each question has other people missing
+        changed(consortium.folder / name, "cells", "exact")  # as the example's study wishes
         for protocol in ("availability", "summary", "attrition"):
             limits = {"max_studies": 50, "max_variables": 50, "days": 30}
             approvals.approve_standing(consortium.folder / name, protocol, by="test", **limits)
@@ -358,8 +360,10 @@ def test_a_form_is_made_from_the_model_that_reads_it() -> None:
     assert fields["covariates"].kind == "list"
     assert fields["ties"].choices == ("efron", "breslow")
     assert fields["outcome"].required
-    text = lgg().to_yaml()
-    given = {"f_outcome": "os", "f_covariates": "age, g3", "f_ties": "breslow"}
-    grown = with_part(text, "analysis", "cox", "more", given)
-    built = lgg().cox("more", "os", ["age", "g3"], ties="breslow")
+    variables = {"age": sg.age(), "idh1": sg.gene("IDH1"), "os": sg.survival("overall")}
+    plain = sg.study("plain", cohort=sg.cohort("condition:ICD10CM:C71%"), variables=variables)
+    plain = plain.summary("ages", ["age"])
+    given = {"f_outcome": "os", "f_covariates": "age, idh1", "f_ties": "breslow"}
+    grown = with_part(plain.to_yaml(), "analysis", "cox", "more", given)
+    built = plain.cox("more", "os", ["age", "idh1"], ties="breslow")
     assert study_of_text(grown).hash() == built.hash()
