@@ -19,6 +19,7 @@ CATALOGUE = {
     "forest": "protocols.learning.forest:Forest",
     "fusion": "protocols.validation.fusion:Fusion",
     "glm": "protocols.regression.glm:Glm",
+    "gwas": "protocols.genomics.gwas:Gwas",
     "histogram": "protocols.describe.histogram:Histogram",
     "impute": "protocols.preparation.impute:Impute",
     "influence": "protocols.validation.influence:Influence",

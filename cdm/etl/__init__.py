@@ -21,6 +21,7 @@ from cdm.etl.fhir.practitioner import map_practitioner
 from cdm.etl.fhir.procedure import map_procedure
 from cdm.etl.fhir.specimen import map_specimen
 from cdm.etl.genomics.genomic_profile import map_profile
+from cdm.etl.genomics.genotype import map_genotypes
 from cdm.etl.genomics.sample_numbers import map_sample_numbers
 from cdm.etl.genomics.variant import map_tested_sample
 from cdm.etl.identity import Identity
@@ -63,6 +64,7 @@ MAPPERS: dict[str, Mapper] = {
     "Fusions": with_person(map_tested_sample),
     "Segments": with_person(map_tested_sample),
     "Profile": with_person(map_profile),
+    "Genotypes": with_person(map_genotypes),
     "SampleNumbers": with_person(map_sample_numbers),
     "ImageReading": with_person(map_image_reading),
     "RadiomicFeatures": map_radiomic_features,

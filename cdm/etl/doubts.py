@@ -42,6 +42,10 @@ DOUBTS: dict[str, Doubt] = {
         "a variant's allele fraction is not between 0 and 1, or not in the unit of a ratio: it was left out",
         "write it in the source as a fraction, or with the UCUM unit %",
     ),
+    "other-build": Doubt(
+        "genotypes lie on another genome build than the study's",
+        "load the fileset lifted over to that build, beside the one that is here",
+    ),
     "person-merged": Doubt(
         "a patient record is replaced by another: its records count for that one",
         "nothing to mend, if the merge is right; look at Patient.link otherwise",
@@ -58,6 +62,14 @@ DOUBTS: dict[str, Doubt] = {
         "several readings of one score have no date and differ: nobody can say which counts, so none does",
         "give the readings a column `date`, or load the one that counts alone",
     ),
+    "sample-twice": Doubt(
+        "a person has two samples in one fileset: the first is read",
+        "keep one sample of each person in the fileset",
+    ),
+    "strand-unknown": Doubt(
+        "a variant has alleles A/T or C/G and the strand of its fileset is not known: it is left out",
+        "align the fileset to the forward strand and load it with --strand forward",
+    ),
     "unit-missing": Doubt(
         "a number has no unit",
         "give the unit in the source: a study that names a unit leaves the number out",
@@ -65,5 +77,9 @@ DOUBTS: dict[str, Doubt] = {
     "unit-unknown": Doubt(
         "a unit is not written in UCUM, as far as this reader knows it",
         "write it in UCUM in the source: a study that names a unit leaves the number out",
+    ),
+    "variant-twice": Doubt(
+        "a fileset, or the study's list, has a variant more than once: it is left out",
+        "remove the copies (plink2 --rm-dup)",
     ),
 }

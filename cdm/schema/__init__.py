@@ -28,6 +28,7 @@ from cdm.schema.derived import condition_era, dose_era, drug_era, episode, episo
 from cdm.schema.genomics import (
     genomic_profile,
     genomic_test,
+    genotype_sample,
     target_gene,
     variant_annotation,
     variant_occurrence,
@@ -91,6 +92,7 @@ __all__ = [
     "fact_relationship",
     "genomic_profile",
     "genomic_test",
+    "genotype_sample",
     "image_acquisition",
     "image_feature",
     "image_occurrence",

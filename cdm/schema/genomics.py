@@ -9,6 +9,8 @@ A gene is *mutated* in a person with a variant in it, *tested* when a `genomic_t
 it, by a `target_gene` row or by a `target_scope` of every gene, and otherwise *not tested*. What kind of
 change a test can see is its `assay`: a fusion panel says nothing of mutations.
 
+Genotypes of a whole genome stay in the files in which they lie: `genotype_sample` says where.
+
 A number for each of many thousand genes or probes of a sample (expression, methylation, copy number) is no
 row of its own: `genomic_profile` holds them in blocks, in which a reader finds one gene without the others.
 """
@@ -118,4 +120,17 @@ genomic_profile = Table(
     integer("block", required=True),  # `block_of` the features that it holds
     Column("content", LargeBinary, nullable=False),  # zlib of JSON: feature -> number
     Index(None, "quantity", "block"),
+)
+
+genotype_sample = Table(
+    "genotype_sample",
+    metadata,
+    key("genotype_sample_id"),
+    reference("person_id", "person", required=True, index=True),
+    reference("genomic_test_id", "genomic_test", required=True),
+    text("reference_genome", 25, required=True),
+    text("local_path", required=True),  # of the genotypes: a .pgen or .bed beside its two lists
+    integer("place", required=True),  # of the sample in the list of samples, from 0
+    text("strand", 10, required=True),  # "forward" or "unknown"
+    text("digest", 32, required=True),  # of the set as it was when it was loaded
 )

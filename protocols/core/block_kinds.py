@@ -11,6 +11,7 @@ file beside the study, `probes: {file: epic.txt}`; the study says `listed`, and 
 over with it. The site's half of a kind is its reader in `site_node/study_table/block_readers`.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -25,6 +26,10 @@ from protocols.core.variables.variable import GeneSymbol
 
 Listed = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]+$")]
 
+
+_VARIANT = re.compile(r"^([1-9]|1\d|2[0-2]|X|Y|MT):[1-9]\d{0,9}:[ACGT]+:[ACGT]+$")
+Variant = Annotated[str, Field(max_length=100, pattern=_VARIANT.pattern)]
+"""A variant as CHROMOSOME:POSITION:REF:ALT."""
 
 Genes = Annotated[tuple[GeneSymbol, ...], Field(min_length=1, max_length=1000)]
 
@@ -124,6 +129,30 @@ class MethylationBlock(BlockKind):
         return "probes"
 
 
+class GenotypeBlock(BlockKind):
+    """Expected copies of ALT, 0 to 2, of variants CHROMOSOME:POSITION:REF:ALT on a genome build.
+
+    On X outside the pseudoautosomal regions a man has 0 or 2, as in plink2.
+    """
+
+    kind: Literal["genotype"]
+    variants: Literal["listed"] | Annotated[tuple[Variant, ...], Field(min_length=1, max_length=1000)]
+    build: Literal["GRCh37", "GRCh38"]
+
+    def rule(self) -> tuple[str, ...] | None:
+        return None if self.variants == "listed" else tuple(self.variants)
+
+    def names(self) -> tuple[str, ...]:
+        names = super().names()
+        if not all(map(_VARIANT.match, names)):
+            raise SpecError(Code.INVALID_STUDY, "a list of variants has names CHROMOSOME:POSITION:REF:ALT")
+        return names
+
+    @classmethod
+    def axis_field(cls) -> str:
+        return "variants"
+
+
 class Rule(BaseModel):
     """Radiomic features by IBSI's families: `{family: glcm}`, `{family: [glcm, glrlm]}`, or `{family: all}`.
 
@@ -159,7 +188,7 @@ class RadiomicBlock(BlockKind):
         return "features"
 
 
-AnyBlock = ExpressionBlock | CopyNumberBlock | MethylationBlock | RadiomicBlock
+AnyBlock = ExpressionBlock | CopyNumberBlock | MethylationBlock | GenotypeBlock | RadiomicBlock
 
 BlockOfStudy = Annotated[AnyBlock, Field(discriminator="kind")]
 

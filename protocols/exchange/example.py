@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from protocols.core.block import ArrayBlock, Block
 from protocols.core.protocol import Result
 from protocols.core.study import Study
-from protocols.core.table import AnalysisTable
+from protocols.core.table import AnalysisTable, Floats
 from protocols.exchange.local import run_locally
 
 VARIABLES: dict[str, Mapping[str, str]] = {
@@ -25,6 +26,11 @@ VARIABLES: dict[str, Mapping[str, str]] = {
     "seizures": {"kind": "measurement", "concept": "LOCAL:seizures"},
 }
 """What is known of each person, as a study file writes it."""
+
+VARIANTS = tuple(f"{1 + i // 3}:{(i + 1) * 50_000}:C:T" for i in range(12))
+
+BLOCKS: dict[str, Mapping[str, Any]] = {"snps": {"kind": "genotype", "variants": VARIANTS, "build": "GRCh38"}}
+"""Wide data, of which a study has those that it reads; the eighth variant goes with `entropy`."""
 
 SIZES = {"north": 150, "south": 110, "west": 80}
 """The hospitals, and how many people each has."""
@@ -52,6 +58,7 @@ def example_study(**analyses: Mapping[str, Any]) -> Study:
             "title": "Synthetic people at three hospitals",
             "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
             "variables": VARIABLES,
+            "blocks": {name: kind for name, kind in BLOCKS.items() if f"'block': '{name}'" in str(analyses)},
             "analyses": [{"name": name, "spec": dict(spec)} for name, spec in analyses.items()],
             "min_sites": len(SIZES),
         }
@@ -87,4 +94,14 @@ def _table(site: str, n: int, seed: int) -> AnalysisTable:
     }
     scanner = np.array([f"{site}-{label + 1}" for label in second], dtype=object)
     people = seed * 1_000 + np.arange(n, dtype=np.int64)
-    return AnalysisTable(site, people, columns, {"scanner": scanner}, attrition={"glioma": n + 20, "MRI": n})
+    attrition = {"glioma": n + 20, "MRI": n}
+    blocks: dict[str, Block] = {"snps": ArrayBlock(VARIANTS, _copies(seed, entropy))}
+    return AnalysisTable(site, people, columns, {"scanner": scanner}, attrition=attrition, blocks=blocks)
+
+
+def _copies(seed: int, entropy: Floats) -> Floats:
+    """(n, variants) copies of ALT."""
+    rng = np.random.default_rng(100 + seed)
+    copies = rng.binomial(2, np.linspace(0.1, 0.5, len(VARIANTS)), (len(entropy), len(VARIANTS)))
+    copies[:, 7] = (rng.normal(size=(2, len(entropy))) < 0.8 * (entropy - entropy.mean())).sum(axis=0)
+    return copies.astype(float)

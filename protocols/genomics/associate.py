@@ -54,7 +54,7 @@ from protocols.genomics.block_scan import (
     block_derivatives,
     gather_block,
 )
-from protocols.genomics.confounding import Unconfounded, unconfounded
+from protocols.genomics.confounding import Unconfounded, linear_estimates, unconfounded
 from protocols.genomics.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
 
 FEWEST_DF = 10
@@ -280,14 +280,10 @@ def _linear(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Associ
             "use fewer confounders, or include more people",
         )
     norm_x, norm_y = _norms(spec, moments)
-    x, y = (np.where(share > 0, share, np.nan) for share in (left.x_left, left.y_left))
-    slope = left.product / x[:, None]  # standardized
-    rest = np.maximum(y - slope * left.product, 0.0)
-    scale = norm_y / norm_x[:, None]
-    se = np.sqrt(rest / df / x[:, None]) * scale
+    beta, se = linear_estimates(left, df, norm_x, norm_y)
     return result(
         spec,
-        slope * scale,
+        beta,
         se,
         df=df,
         people=(moments.n, moments.sites),

@@ -12,7 +12,57 @@ from protocols.estimation.moments import Moments, positions
 from protocols.estimation.newton import aliased
 
 _UNEXPLAINED = 0.05  # the least share of an outcome's variance that a start supposes to be left
-_FOLLOWS = 1e-9  # the share of a column's variance that the confounders must leave
+FOLLOWS = 1e-9  # the share of a column's variance that the confounders must leave
+
+
+@dataclass(frozen=True)
+class Left:
+    """Correlations of f features and o outcomes after c confounders were taken out.
+
+    Attributes:
+        kept: the (k,) positions of confounders that are estimated; aliased: of the others, which follow.
+        factor: (k, k) Cholesky factor of the kept ones' correlations.
+        x, y: (k, f), (k, o) what of each feature and outcome lies along the confounders.
+        product: (f, o) what is left of the correlations.
+        x_left, y_left: (f,), (o,) the share of the variance that is left.
+    """
+
+    kept: list[int]
+    aliased: list[int]
+    factor: Floats
+    x: Floats
+    y: Floats
+    product: Floats
+    x_left: Floats
+    y_left: Floats
+
+
+def taken_out(among: Floats, with_x: Floats, with_y: Floats, product: Floats) -> Left:
+    """What (c, c) confounders leave of (f, o) correlations.
+
+    Args:
+        with_x, with_y: (c, f), (c, o) correlations of confounders with features and outcomes.
+    """
+    out = aliased(among)
+    kept = [j for j in range(len(among)) if j not in out]
+    factor: Floats = np.asarray(np.linalg.cholesky(among[np.ix_(kept, kept)]), dtype=np.float64)
+    x, y = (solve_triangular(factor, along[kept], lower=True) for along in (with_x, with_y))
+    left_x, left_y = (1 - (along**2).sum(axis=0) for along in (x, y))
+    return Left(kept, list(out), factor, x, y, product - x.T @ y, left_x, left_y)
+
+
+def linear_estimates(
+    left: "Left | Unconfounded", df: int, norm_x: Floats, norm_y: Floats
+) -> tuple[Floats, Floats]:
+    """The (f, o) least-squares coefficients and their standard errors, by (f,) and (o,) norms about the mean.
+
+    Missing where nothing is left of a feature or an outcome.
+    """
+    x, y = (np.where(share > FOLLOWS, share, np.nan) for share in (left.x_left, left.y_left))
+    slope = left.product / x[:, None]  # standardized
+    rest = np.maximum(y - slope * left.product, 0.0)
+    scale = norm_y / norm_x[:, None]
+    return slope * scale, np.sqrt(rest / df / x[:, None]) * scale
 
 
 @dataclass(frozen=True)
@@ -75,30 +125,27 @@ def unconfounded(
     for name in confounders:
         if name in faults:
             raise StudyError(faults[name][0], f"confounder {name}: {faults[name][1]}", "remove it")
-    R = moments.correlation("confounding", at_c, at_c)
-    out = aliased(R)
-    kept = [j for j in range(len(R)) if j not in out]
-    factor: Floats = np.asarray(np.linalg.cholesky(R[np.ix_(kept, kept)]), dtype=np.float64)
-    x, y = (
-        solve_triangular(factor, moments.correlation(block, at_c, at)[kept], lower=True)
-        for block, at in (("confounded_features", at_f), ("confounded_outcomes", at_o))
+    left = taken_out(
+        moments.correlation("confounding", at_c, at_c),
+        moments.correlation("confounded_features", at_c, at_f),
+        moments.correlation("confounded_outcomes", at_c, at_o),
+        moments.correlation("products", at_f, at_o),
     )
     untested = {name: reason for name, (_, reason) in faults.items()}
     shares = []
-    for names, along in ((features, x), (outcomes, y)):
-        share = 1 - (along**2).sum(axis=0)
-        for name, left in zip(names, share, strict=True):
-            if left < _FOLLOWS:
+    for names, share in ((features, left.x_left), (outcomes, left.y_left)):
+        for name, rest in zip(names, share, strict=True):
+            if rest < FOLLOWS:
                 untested.setdefault(name, "follows from the confounders")
         shares.append(np.where([name in untested for name in names], 0.0, share))
     return Unconfounded(
-        kept,
-        tuple(confounders[j] for j in out),
+        left.kept,
+        tuple(confounders[j] for j in left.aliased),
         len(confounders),
-        factor,
-        x,
-        y,
-        moments.correlation("products", at_f, at_o) - x.T @ y,
+        left.factor,
+        left.x,
+        left.y,
+        left.product,
         shares[0],
         shares[1],
         untested,

@@ -196,6 +196,7 @@ def add_genomics(
     build: str | None = None,
     genes: Path | None = None,
     values: str | None = None,
+    strand: str | None = None,
 ) -> Iterator[Progress | Loaded]:
     """The samples loaded so far, and at the end what became of all.
 
@@ -208,11 +209,12 @@ def add_genomics(
         build: genome build, such as GRCh38.
         genes: GTF or BED: where genes lie and their lengths.
         values: a table's numbers: counts, tpm, fpkm, log2-tpm, beta, m.
+        strand: of the alleles of genotypes: forward, or unknown.
 
     Raises:
         InputError: there is nothing to load, or an argument is not valid.
     """
-    config, told = load(home), Told(panel, samples, panel_size, origin, build, genes, values)
+    config, told = load(home), Told(panel, samples, panel_size, origin, build, genes, values, strand)
     return _load(
         config, "genomics", name, lambda more: loading.add_genomics(config, source, name, told, more)
     )

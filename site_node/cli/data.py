@@ -42,10 +42,16 @@ def add_genomics(
     values: Annotated[
         str | None, typer.Option(help="a table's numbers: counts, tpm, fpkm, log2-tpm, beta, m, …")
     ] = None,
+    strand: Annotated[
+        str | None, typer.Option(help="of the alleles of genotypes (PGEN, BED): forward or unknown")
+    ] = None,
     name: Annotated[str, typer.Option(help=NAME_HELP)] = "genomics",
     home: Home = Path("."),
 ) -> Output[Any]:
     """Load variants, fusions, copy number, expression, methylation, purity or ctDNA, told by their headers.
+
+    Genotypes (PGEN or BED beside their two lists) stay where they lie. They need --build, and --strand
+    forward where the site knows it: A/T and C/G are left out otherwise.
 
     Without --panel a gene counts as tested only where it has a variant; without --panel-size (or a BED
     panel) there is no mutational burden; without --genes segments have no genes and counts do not become TPM.
@@ -66,6 +72,7 @@ def add_genomics(
         build=build,
         genes=genes,
         values=values,
+        strand=strand,
     )
     return words.loaded(followed(events, "samples"))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from cdm.vocabulary.concepts import Vocabulary
+from protocols.core.block import Block
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Episodes, fold_hashes
 from protocols.core.variables import Survival
@@ -70,9 +71,11 @@ def build_table(
             people.doubts.clear()
             people.in_doubt.clear()
         changing = episodes(study, people, columns)
-        blocks = {
-            name: BLOCK_READERS[type(kind)].read(kind, people, folder) for name, kind in study.blocks.items()
-        }
+        blocks: dict[str, Block] = {}
+        for name, kind in study.blocks.items():
+            blocks[name] = BLOCK_READERS[type(kind)].read(kind, people, folder)
+            doubts |= {name: dict(people.doubts)} if people.doubts else {}
+            people.doubts.clear()
     hashes = fold_hashes(people.persons, bytes.fromhex(study.hash()))
     attrition = dict(found.attrition)
     table = AnalysisTable(

@@ -394,6 +394,18 @@ EXAMPLES: dict[str, Example] = {
         ],
         frozenset({"evaluations"}),
     ),
+    "gwas": Example(
+        [
+            {"variants": {"block": "snps"}, "outcomes": ["f_one", "age"], "covariates": ["sex"]},
+            {"variants": {"block": "snps"}, "outcomes": ["f_two"], "intercepts": "site"},
+            {
+                "variants": {"block": "snps"},
+                "outcomes": ["idh1"],
+                "covariates": ["age"],
+                "model": "logistic",
+            },
+        ]
+    ),
     "pca": Example(
         [
             {"features": ["age", "f_one", "f_two", "f_three"]},

@@ -30,10 +30,33 @@ GENES = ("GENE0", "GENE1", "GENE2")
 """The axis of the block `rna`, whose numbers are those of the three features."""
 
 
+VARIANTS = (*(f"{1 + i // 4}:{1000 * (i + 1)}:A:G" for i in range(11)), "X:5000000:C:T")
+"""The axis of the block `snps`: the second variant goes with `f_one`, the last two are rare or at no site."""
+
+BLOCKS: dict[str, Any] = {
+    "rna": {"kind": "expression", "genes": GENES},
+    "snps": {"kind": "genotype", "variants": VARIANTS, "build": "GRCh38"},
+}
+
+
 def blocks_for(*specs: Mapping[str, Any]) -> dict[str, Any]:
-    """The blocks of a study, where one of its analyses reads them."""
-    reads = any('"block"' in json.dumps(dict(spec), default=str) for spec in specs)
-    return {"blocks": {"rna": {"kind": "expression", "genes": GENES}}} if reads else {}
+    """The blocks of a study that its analyses read."""
+    written = [json.dumps(dict(spec), default=str) for spec in specs]
+    read = {name: kind for name, kind in BLOCKS.items() if any(f'"block": "{name}"' in w for w in written)}
+    return {"blocks": read} if read else {}
+
+
+def _genotypes(seed: int, feature: np.ndarray, missing: float) -> np.ndarray:
+    """(n, variants) copies: of common variants, of one that goes with the feature, of one that is rare."""
+    rng = np.random.default_rng(seed + 2000)
+    frequency = np.concatenate([np.linspace(0.15, 0.6, len(VARIANTS) - 2), [0.004, 0.3]])
+    copies = rng.binomial(2, frequency, (len(feature), len(VARIANTS))).astype(float)
+    order = np.argsort(np.argsort(np.nan_to_num(feature)))
+    share = order / max(len(feature), 1)
+    copies[:, 1] = (rng.uniform(size=len(feature)) < share) + (rng.uniform(size=len(feature)) < 0.3)
+    copies[:, -1] = np.nan
+    copies[rng.uniform(size=copies.shape) < missing / 2] = np.nan
+    return copies
 
 
 def study_of(*specs: Mapping[str, Any], min_sites: int = 1, **changes: Any) -> Study:
@@ -116,7 +139,8 @@ def a_site(
         attrition={"index event": n + 30 if n else 0, "adults": n},
         doubtful={"age": n // 3 if n >= 30 else 0},
         blocks={
-            "rna": ArrayBlock(GENES, np.stack([columns[f] for f in ("f_one", "f_two", "f_three")], axis=1))
+            "rna": ArrayBlock(GENES, np.stack([columns[f] for f in ("f_one", "f_two", "f_three")], axis=1)),
+            "snps": ArrayBlock(VARIANTS, _genotypes(seed, columns["f_one"], missing)),
         },
     )
 

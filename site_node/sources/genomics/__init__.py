@@ -1,7 +1,8 @@
 """Genomic files of a hospital as records, told apart by their content and not by their names.
 
 VCF, MAF, SEG and log2 ratios, fusions (STAR-Fusion, Arriba, cBioPortal), tables of genes or probes
-(expression, methylation, copy number), purity, and liquid biopsies.
+(expression, methylation, copy number), purity, and liquid biopsies. PLINK's genotypes (PGEN, BED) stay
+where they lie; of them the samples are recorded.
 """
 
 import zlib
@@ -12,13 +13,14 @@ from pathlib import Path
 from cdm.etl.record import SourceRecord, Unreadable
 from protocols.core.errors import Code, InputError, not_found
 from site_node.sources.files import files_below
-from site_node.sources.genomics import fusions, maf, matrix, numbers, segments, vcf
-from site_node.sources.genomics.asked import Asked, origin_of, values_of
+from site_node.sources.genomics import fusions, genotypes, maf, matrix, numbers, segments, vcf
+from site_node.sources.genomics.asked import Asked, origin_of, strand_of, values_of
 from site_node.sources.genomics.builds import Builds, build_name
 from site_node.sources.genomics.columns import Spellings, splitter
 from site_node.sources.genomics.genes import read_genes
 from site_node.sources.genomics.panel import read_panel, read_samples
 from site_node.sources.genomics.samples import Samples
+from site_node.sources.genotypes.fileset import is_genotypes
 from site_node.sources.lines import CutShort, numbered_lines, open_bytes
 
 __all__ = ["Told", "read"]
@@ -47,6 +49,7 @@ class Told:
     build: str | None = None
     genes: Path | None = None
     values: str | None = None
+    strand: str | None = None
 
 
 Reader = Callable[[Path, str, Asked], Iterator[SourceRecord | Unreadable]]
@@ -62,6 +65,7 @@ def read(
     build: str | None = None,
     genes: Path | None = None,
     values: str | None = None,
+    strand: str | None = None,
 ) -> Iterator[SourceRecord | Unreadable]:
     """One record per sample of a file, or of every genomic file below a folder, and what could not be read.
 
@@ -76,6 +80,7 @@ def read(
         build: the genome build of files that do not name it.
         genes: GTF or BED that says where genes lie and how long they are.
         values: what the numbers of a table are, where it does not say (`tpm`, `counts`, `beta`, …).
+        strand: of the alleles of genotypes: `forward`, or `unknown`.
 
     Raises:
         InputError: there is no such file, or an option is not one.
@@ -91,6 +96,7 @@ def read(
         read_genes(genes),
         values_of(values),
         Builds(build),
+        strand_of(strand),
     )
     if asked.genes and asked.genes.build and not asked.builds.admits(asked.genes.build):
         raise InputError(Code.INVALID_INPUT, "--build and the gene annotation name two genome builds")
@@ -122,7 +128,11 @@ def _files(path: Path, options: set[Path]) -> Iterator[tuple[Path, Reader]]:
     """The files with their readers; below a folder no files but tables, and what may hold some."""
     for file in files_below(path):
         name = file.name.lower().removesuffix(".gz")
-        if file == path or (name.endswith((*VARIANTS, *OTHERS, *PACKED)) and file.resolve() not in options):
+        if file.resolve() in options and file != path:
+            continue
+        if is_genotypes(file):
+            yield file, genotypes.read
+        elif file == path or name.endswith((*VARIANTS, *OTHERS, *PACKED)):
             yield file, _reader(file) or _unknown
 
 

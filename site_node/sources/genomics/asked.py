@@ -10,6 +10,7 @@ from site_node.sources.genomics.genes import Genes
 from site_node.sources.genomics.panel import NOTHING_STATED, Panel
 
 Origin = Literal["somatic", "germline"]
+Strand = Literal["forward", "unknown"]
 Values = Literal["counts", "tpm", "fpkm", "log2-tpm", "beta", "m", "log2-ratio", "copy-number-call"]
 
 
@@ -25,6 +26,7 @@ class Asked:
         genes: where genes lie and how long they are.
         values: what the numbers of a table of genes or probes are; empty where it says so itself.
         builds: the build of this load, once a file has stated it.
+        strand: on which strand the alleles of genotypes are written; unknown where nobody says.
     """
 
     panel: Panel = NOTHING_STATED
@@ -34,6 +36,7 @@ class Asked:
     genes: Genes | None = None
     values: Values | None = None
     builds: Builds = field(default_factory=lambda: Builds(None))
+    strand: Strand = "unknown"
 
 
 def origin_of(text: str | None) -> Origin | None:
@@ -56,3 +59,16 @@ def values_of(text: str | None) -> Values | None:
     if text is None or text in get_args(Values):
         return text  # type: ignore[return-value]
     raise InputError(Code.INVALID_INPUT, f"--values takes one of {', '.join(get_args(Values))}")
+
+
+def strand_of(text: str | None) -> Strand:
+    """The strand that `--strand` names.
+
+    Raises:
+        InputError: it is not valid.
+    """
+    if text is None:
+        return "unknown"
+    if text in get_args(Strand):
+        return text  # type: ignore[return-value]
+    raise InputError(Code.INVALID_INPUT, f"--strand takes one of {', '.join(get_args(Strand))}")
