@@ -30,6 +30,7 @@ from server.report import Left, write_report
 from site_node.agent.agent import Agent
 from site_node.governance import approvals, audit
 from site_node.governance.approvals import State
+from site_node.governance.policy import changed
 from tests.lib.lgg import HOSPITALS, write_consortium
 from tests.lib.sites import Coordinator, a_round, make_site
 
@@ -142,6 +143,7 @@ def study_is_run(consortium: Consortium, folder: Path) -> str:
     """The text of the report of the study that four approving sites answered."""
     study = read_study(STUDY)
     for site, home in consortium.homes.items():
+        changed(home, "cells", "exact")  # as the study wishes
         consortium.tell(site, "propose", consortium.center.proposal(study))
         approvals.decide(home, study, State.APPROVED, by="test")
     begun = consortium.start(study, "r")
