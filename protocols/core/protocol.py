@@ -214,8 +214,8 @@ class FederatedProtocol(Generic[S, R]):
     def sizes(self, spec: S, arrays: Arrays | None = None) -> Mapping[str, int]:
         """The size of every axis of all steps; with the arrays of a question, of the answer to it."""
         axes = self.axes_asked(spec, arrays) if arrays else self.axes(spec)
-        if isinstance(spec, privacy.MayBePrivate) and spec.privacy:
-            axes = {**axes, privacy.AXIS: spec.private_size(arrays or {})}
+        if isinstance(spec, privacy.MayBePrivate):
+            axes = {**axes, privacy.AXIS: spec.private_size(arrays or {}) if spec.privacy else 0}
         return {**axes, AXIS: len(spec.stands_on())}
 
     def axes(self, spec: S) -> Mapping[str, int]:
