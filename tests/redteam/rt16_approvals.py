@@ -66,10 +66,10 @@ def beyond_the_steps(folder: Path, weakened: bool) -> Figure:
     site, study = AttackedSite(folder, obedient=True), a_study()
     site.approve(study)
     (sums,) = _first(study)
+    of_all = {"mean": np.zeros((1, 1)), "scale": np.ones((1, 1))}
+    for_a_sum = replace(sums, step="deviations", per_site=True, arrays=of_all)  # `sums` has flags beside it
     with weaken(site_answer, "_check_way", lambda *_: None, weakened):
-        said = site.ask(
-            study, replace(sums, per_site=True), replace(sums, step="here", per_site=True, arrays={})
-        )
+        said = site.ask(study, for_a_sum, replace(sums, step="here", per_site=True, arrays={}))
     return Figure(_answers(said), "of 2 questions answered")
 
 
