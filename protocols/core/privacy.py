@@ -26,7 +26,6 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from scipy.sparse import csr_array
 
 from protocols.core import accountant
 from protocols.core.disclosure import Array, NoisySum
@@ -183,7 +182,9 @@ def private_sums(spec: Any, table: AnalysisTable, **arrays: Array) -> Arrays:
 
 def summed(rows: Rows) -> Floats:
     """The (q,) sum of (n, q) rows, longer ones shortened to 1."""
-    if isinstance(rows, csr_array):
+    from scipy.sparse import issparse  # who only lists studies does not wait for scipy
+
+    if issparse(rows):
         length = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
     else:
         length = np.sqrt(np.einsum("ij,ij->i", rows, rows))

@@ -17,6 +17,7 @@ import numpy as np
 
 from cdm.cohorts.cohort import AgeAtIndex, CohortDefinition, FollowUp, GeneTested, Rule, SexIs
 from protocols.core.block import ArrayBlock, Block
+from protocols.core.block_kinds import BlockKind, GenotypeBlock
 from protocols.core.roles import PredictsLevels, PredictsProbability
 from protocols.core.spec import Spec, specs_in
 from protocols.core.study import Study
@@ -79,7 +80,7 @@ class _Hospital:
         persons = number * 1_000_000 + np.arange(self.n, dtype=np.int64)
         table = AnalysisTable(self.site, persons, columns, labels, attrition=self._attrition())
         for name, block in self.study.blocks.items():
-            table = table.with_block(name, self._block(name, block.names()))
+            table = table.with_block(name, self._block(name, block))
         return _with_episodes(table, self.study)
 
     def _draw(self, what: str) -> np.random.Generator:
@@ -133,8 +134,12 @@ class _Hospital:
         which = self._draw(name).integers(1, 3, self.n)
         return np.array([f"{self.site} scanner {one}" for one in which], dtype=object)
 
-    def _block(self, name: str, names: Sequence[str]) -> Block:
-        return ArrayBlock(names, self._draw(name).standard_normal((self.n, len(names))) + 5.0)
+    def _block(self, name: str, kind: BlockKind) -> Block:
+        names, draw = kind.names(), self._draw(name)
+        shape = self.n, len(names)
+        if isinstance(kind, GenotypeBlock):
+            return ArrayBlock(names, draw.binomial(2, 0.3, shape).astype(np.float64))
+        return ArrayBlock(names, draw.standard_normal(shape) + 5.0)
 
     def _attrition(self) -> dict[str, int]:
         """Each step of the cohort leaves some out; the last one leaves the people who are here."""

@@ -126,6 +126,8 @@ def logistic(spec: GwasSpec, moments: Moments, untested: Untested, mean: Floats)
         StudyError: everybody has the outcome or nobody; the model without variants cannot be fitted.
     """
     c, tested = len(spec.covariates), untested.tested()
+    if not len(tested):
+        return _result(spec, moments, tested, untested, np.zeros((0, 1)), np.zeros((0, 1)))
     shift, scale = (numbers[:c] for numbers in moments.finer())
     terms = ("(Intercept)", *spec.covariates)
     climb = Climb("null", np.zeros(c + 1), {"shift": shift, "scale": scale}, columns=spec.covariates)

@@ -8,7 +8,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import Distribution, PackagePath, PathDistribution, distribution, distributions
+from importlib.metadata import Distribution, PackagePath, distribution, distributions
 from pathlib import Path
 
 NAME = "shadowgraph"
@@ -59,8 +59,8 @@ def _root(path: Path, folders: set[Path]) -> Path:
 def _found(where: Sequence[Path]) -> Distribution:
     if not where:
         return distribution(NAME)
+    found: Distribution
     (found,) = distributions(name=NAME, path=[str(folder) for folder in where])
-    assert isinstance(found, PathDistribution)
     return found
 
 

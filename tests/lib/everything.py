@@ -48,6 +48,6 @@ def study_with(specs: Mapping[str, Mapping[str, Any]], **changes: Any) -> Study:
 
 
 def hospitals(*names: str) -> list[AnalysisTable]:
-    """Three hospitals of different size, some values missing."""
-    sizes = zip(names or ("a", "b", "c"), (180, 120, 70), strict=True)
+    """Hospitals of different size, some values missing; three, if they are not named."""
+    sizes = zip(names or ("a", "b", "c"), (180, 120, 70, 90, 80, 100), strict=False)
     return [a_site(site, n, i, missing=0.03) for i, (site, n) in enumerate(sizes, 30)]

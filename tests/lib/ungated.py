@@ -8,6 +8,7 @@ import numpy as np
 from protocols.core.disclosure import Thresholds
 from protocols.core.protocol import Arrays, Ask, PerSite, Result, Total, parse_spec, protocol
 from protocols.core.table import AnalysisTable
+from protocols.exchange.every_cell import every_cell
 
 
 def estimated(
@@ -42,7 +43,8 @@ def estimated(
         sums = {name: np.asarray(sum(arrays[s][name] for s in sites)) for name in first}
         return Total(sums, sites, min_count)
 
-    coordination = analysis.coordinate(parsed)
+    floors = Thresholds.model_construct(min_count=min_count)
+    coordination = every_cell(analysis.coordinate(parsed), lambda part: parsed, floors)
     try:
         asked = next(coordination)
         while True:

@@ -57,7 +57,7 @@ def an_ordinary_study(draw: np.random.Generator) -> Study:
     table_1 = {"protocol": "summary", "of": [*FINDINGS, *NUMBERS], "per_site": bool(draw.integers(2))}
     kinds = {name: {"kind": "measurement", "concept": f"LOCAL:{name}"} for name in (*FINDINGS, *NUMBERS)}
     variables = kinds | {"os": {"kind": "survival", "endpoint": "overall"}}
-    return study_of(table_1, *picked, min_sites=3, variables=variables)
+    return study_of(table_1, *picked, min_sites=3, variables=variables, cells="coarse")
 
 
 @pytest.mark.slow

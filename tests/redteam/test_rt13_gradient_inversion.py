@@ -132,6 +132,7 @@ def test_a_noisy_round_is_answered_once_whatever_the_message_the_run_or_the_word
     """Asked again with other weights, noise would average out, and more than the plan's epsilon be spent."""
     study = a_study_of(["y", *NAMES], {"name": "model", "spec": PRIVATE})
     site = AttackedSite(tmp_path, the_table, obedient=True)
+    changed(site.home, "privacy_epsilon", "8.0")  # as much as the plan spends
     site.approve(study, max_runs=3)
     weights = study.spec("model").network().start(0)  # type: ignore[attr-defined]
     again, same = a_question(PRIVATE, weights + 1e-9), a_question(PRIVATE, weights)

@@ -18,8 +18,12 @@ def test_the_wheel_installs_the_five_packages_and_nothing_else(tmp_path: Path) -
     )
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        top = {name.split("/")[0] for name in archive.namelist()}
-    assert {name for name in top if not name.endswith(".dist-info")} == {
+        names = archive.namelist()
+    top = {name.split("/")[0] for name in names}
+    (beside,) = {name for name in top if name.endswith(".data")}
+    shared = {name.split("/")[2:4][-1] for name in names if name.startswith(f"{beside}/data/share/")}
+    assert shared == {"doc", "shadowgraph"}  # guides and examples, and files to deploy
+    assert {name for name in top if not name.endswith((".dist-info", ".data"))} == {
         "cdm",
         "protocols",
         "site_node",

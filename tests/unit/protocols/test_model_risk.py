@@ -52,7 +52,7 @@ def test_a_model_of_few_covariates_passes_and_leaves_as_it_would_by_itself() -> 
     alone = run_locally(
         a_study_of([*WIDE, "y"], {"name": "model", "spec": model(FEW)}), list(sites().values())
     )
-    np.testing.assert_array_equal(outcome["model"].coef, alone["model"].coef)
+    np.testing.assert_allclose(outcome["model"].coef, alone["model"].coef, rtol=1e-9)  # in another basis
     risk: ModelRiskResult = outcome["risk"]
     assert max(risk.likely.values()) <= risk.most
     assert (risk.n, risk.models, risk.guessed) == (300, 16, ("x0",))
