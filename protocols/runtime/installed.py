@@ -5,15 +5,16 @@ write the record too is not found by this; the hashes of the lock bind the wheel
 """
 
 import base64
+import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import Distribution, PackagePath, distribution, distributions
-from pathlib import Path
+from importlib.metadata import Distribution, distribution, distributions
+from pathlib import Path, PurePosixPath
 
 NAME = "shadowgraph"
 _CODE = (".py", ".so", ".pth")
-_ALGORITHM = "sha256"
+_ALGORITHM = "sha256="
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,18 @@ def installed(where: Sequence[Path] = ()) -> Installed:
         PackageNotFoundError: it is not installed there.
     """
     found = _found(where)
-    recorded = [file for file in found.files or () if file.hash is not None and ".dist-info" not in str(file)]
-    code = [file for file in recorded if len(file.parts) > 1 and file.parts[0] != ".."]  # without commands
-    changed = tuple(sorted(str(file) for file in code if not _is_as_recorded(found, file)))
-    known = {Path(str(found.locate_file(file))) for file in code}
+    # The record itself: from Python 3.12 on `files` leaves out what is missing.
+    lines = csv.reader((found.read_text("RECORD") or "").splitlines())
+    recorded = {PurePosixPath(line[0]): line[1] for line in lines if line and line[1]}
+    code = {
+        file: said
+        for file, said in recorded.items()
+        if len(file.parts) > 1 and file.parts[0] != ".." and not file.parts[0].endswith(".dist-info")
+    }  # without commands
+    changed = tuple(
+        sorted(str(file) for file, said in code.items() if not _is_as_recorded(found, file, said))
+    )
+    known = {Path(str(found.locate_file(str(file)))) for file in code}
     folders = {Path(str(found.locate_file(file.parts[0]))) for file in code}
     beside = {path for folder in folders for path in folder.rglob("*") if path.suffix in _CODE}
     added = tuple(sorted(str(path.relative_to(_root(path, folders))) for path in beside - known))
@@ -64,10 +73,10 @@ def _found(where: Sequence[Path]) -> Distribution:
     return found
 
 
-def _is_as_recorded(found: Distribution, file: PackagePath) -> bool:
+def _is_as_recorded(found: Distribution, file: PurePosixPath, said: str) -> bool:
     """Whether a file holds what the record says of it."""
-    path = Path(str(found.locate_file(file)))
-    if file.hash is None or file.hash.mode != _ALGORITHM or not path.is_file():
+    path = Path(str(found.locate_file(str(file))))
+    if not said.startswith(_ALGORITHM) or not path.is_file():
         return False
     digest = hashlib.sha256(path.read_bytes()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == file.hash.value
+    return _ALGORITHM + base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == said
