@@ -116,15 +116,17 @@ def test_what_an_agent_raises_never_leaves_its_site(consortium: Federation) -> N
     assert (ended.state, ended.code) == (State.FAILED, Code.SITE_FAILED)
     consortium.stop_site("c")
     consortium.launch_site("c", fault="raise")
-    study = logistic_study("raises-outside-the-agent")
-    submitted = consortium.propose(study, patience_seconds=60)
-    consortium.approve(study, "a", "b")
-    ended = consortium.ended(submitted)
-    assert ended.code == Code.TOO_FEW_SITES
-    assert consortium.store.standing(submitted.run)["c"] == ("refused", Code.SITE_FAILED)
-    assert _files_with(CANARY.encode(), consortium.home, *consortium.sites.values()) == []
-    consortium.stop_site("c")
-    consortium.launch_site("c")
+    try:
+        study = logistic_study("raises-outside-the-agent")
+        submitted = consortium.propose(study, patience_seconds=60)
+        consortium.approve(study, "a", "b")
+        ended = consortium.ended(submitted)
+        assert ended.code == Code.TOO_FEW_SITES
+        assert consortium.store.standing(submitted.run)["c"] == ("refused", Code.SITE_FAILED)
+        assert _files_with(CANARY.encode(), consortium.home, *consortium.sites.values()) == []
+    finally:  # the tests after it share the sites
+        consortium.stop_site("c")
+        consortium.launch_site("c")
 
 
 def test_a_site_that_is_killed_in_a_run_is_waited_for(consortium: Federation) -> None:
