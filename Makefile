@@ -15,10 +15,10 @@ test test-all: export OMP_NUM_THREADS := 1
 test test-all: export OPENBLAS_NUM_THREADS := 1
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: .venv/ready
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/ready
 	$(BIN)/ruff format --check .
