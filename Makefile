@@ -5,7 +5,7 @@ export PYTHONSAFEPATH := 1
 # Without byte code on disk each command takes seconds to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all check lock wheel clean
+.PHONY: demo test test-all check lock wheel sbom bundle clean
 
 demo: .venv/ready
 	$(BIN)/shadowgraph demo
@@ -29,6 +29,15 @@ check: .venv/ready
 # One file to install a site or a center from, with the docs and the files of deploy in it: dist/*.whl
 wheel: .venv/ready
 	$(BIN)/uv build --quiet --wheel --out-dir dist
+
+# What a site or a center is made of, as CycloneDX 1.6: dist/sbom.cdx.json
+sbom: .venv/ready
+	mkdir -p dist
+	$(BIN)/python deploy/release/parts.py sbom > dist/sbom.cdx.json
+
+# Everything that a machine without a network needs, with an install.sh: dist/bundle.tar
+bundle: wheel
+	deploy/release/bundle.sh $(BIN)/python "$$(ls -t dist/shadowgraph-*.whl | head -1)" dist/bundle
 
 lock: .venv/ready
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \

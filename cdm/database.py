@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from alembic import command
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import (
     URL,
     Boolean,
@@ -348,6 +350,13 @@ def _copy(connection: Connection, table: Table, statement: str, rows: Iterable[S
     except (driver.IntegrityError, driver.DataError, driver.ProgrammingError) as error:
         raise RefusedRowError(table.name, _reason(error)) from None
     return added
+
+
+def revisions(engine: Engine) -> tuple[str, str]:
+    """The revision in which the database is, "" before the first, and the newest one. Nothing is changed."""
+    with engine.connect() as connection:
+        newest = ScriptDirectory.from_config(configuration(connection)).get_current_head()
+        return MigrationContext.configure(connection).get_current_revision() or "", newest or ""
 
 
 def migrate(engine: Engine) -> None:

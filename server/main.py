@@ -21,7 +21,7 @@ from protocols.runtime.output import Output, plain
 GROUP = "shadowgraph.commands"
 TRACEBACK = "SHADOWGRAPH_TRACEBACK"
 ORDER = (
-    *("demo", "doctor", "site", "data", "features", "radiomics", "inbox", "policy", "audit"),
+    *("demo", "doctor", "upgrade", "site", "data", "features", "radiomics", "inbox", "policy", "audit"),
     *("network", "query", "study"),
 )
 

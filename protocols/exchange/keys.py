@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,15 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from protocols.core.errors import Code, InputError
+from protocols.core.secret_files import new_secret, write_secret
 
 _MASKING = b"shadowgraph/1/masking-key\0"
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """Writes a file that only its owner reads (0600). Raises FileExistsError rather than replace a secret."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
 
 
 def signing_key(path: Path) -> Ed25519PrivateKey:
@@ -60,13 +53,6 @@ def masking_key(path: Path) -> X25519PrivateKey:
 def noise_secret(path: Path) -> bytes:
     """The 32 bytes of a file from which a site's noise comes; made at the first call."""
     return path.read_bytes() if path.exists() else new_secret(path)
-
-
-def new_secret(path: Path) -> bytes:
-    """32 random bytes, now in a file of their own. Raises FileExistsError."""
-    secret = os.urandom(32)
-    write_secret(path, secret)
-    return secret
 
 
 def _make_key(path: Path, generate: Callable[[], Ed25519PrivateKey | X25519PrivateKey]) -> None:

@@ -19,6 +19,7 @@ import json
 import logging
 import os
 import secrets
+import signal
 import socket
 import socketserver
 import struct
@@ -260,6 +261,18 @@ def serve(server: ActionServer) -> threading.Thread:
     thread = threading.Thread(target=server.serve_forever, name="actions", daemon=True)
     thread.start()
     return thread
+
+
+def serve_until_stopped(server: ActionServer) -> None:
+    """Answers in this process until SIGTERM or SIGINT."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    with server:
+        server.serve_forever()
+
+
+def _stop(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def _error(said: Mapping[str, str]) -> ShadowgraphError:

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +37,18 @@ def open_database(path: Path, steps: Sequence[Step]) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def seen_steps(path: Path) -> int:
+    """How many steps the file at `path` has seen; 0 where there is none yet. Nothing is changed.
+
+    Raises:
+        sqlite3.DatabaseError: it is not a database.
+    """
+    if not path.is_file():
+        return 0
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as db:
+        return _version(db)
 
 
 @contextmanager

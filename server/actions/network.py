@@ -4,13 +4,21 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from protocols.core.errors import Code, InputError
 from protocols.exchange.documents import KeptHeads
-from protocols.runtime import daemons
-from server.administration import enrolment, processes
+from protocols.runtime import audit_chain, daemons
+from protocols.runtime.health import Health
+from protocols.runtime.health import health as health_of
+from protocols.runtime.notices import Told
+from server.administration import backup as archives
+from server.administration import checks, enrolment, notices, processes
+from server.administration.backup import BackedUp, Restored
 from server.home.config import load
-from server.home.store import Site, Store
+from server.home.identity import renew_server
+from server.home.sites import Site, SiteBook
+from server.home.store import Store
 
 ONLINE_SECONDS = 60.0
 
@@ -41,6 +49,23 @@ class EnrolledSite:
 
     name: str
     fingerprint: str
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class ChangedSite:
+    """A site that is asked nothing, is asked again, or is known here no longer."""
+
+    name: str
+    state: Literal["suspended", "resumed", "removed"]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class RenewedCertificate:
+    """The server's new certificate."""
+
+    ends: datetime
     schema_version: int = 1
 
 
@@ -78,6 +103,7 @@ class SiteEntry:
 
     name: str
     is_enrolled: bool
+    is_suspended: bool
     is_online: bool
     seen_at: datetime | None
     fingerprint: str
@@ -129,6 +155,7 @@ def init(home: Path, name: str, *, address: str = "", port: int = 9443) -> MadeC
         InputError: there is a center already.
     """
     settings = enrolment.make_center(home, name, address=address or None, port=port)
+    audit_chain.act(settings.home, "center-made", consortium=name)
     return MadeCenter(settings.consortium, settings.home, settings.address)
 
 
@@ -143,6 +170,7 @@ def invite(
     invitation = enrolment.invite(home, site, root_certificate)
     path = out or Path(f"{site}.invitation.json")
     invitation.write(path)
+    audit_chain.act(home, "site-invited", site=site)
     return WrittenInvitation(site, path, invitation.fingerprint())
 
 
@@ -156,7 +184,59 @@ def enrol(home: Path, file: Path, *, new_keys: bool = False) -> EnrolledSite:
         InputError: not an enrolment, nobody invited the site, or its keys do not vouch for each other.
     """
     enrolled = enrolment.enrol(home, file, new_keys=new_keys)
+    audit_chain.act(
+        home, "site-enrolled", site=enrolled.site, fingerprint=enrolled.fingerprint(), new_keys=int(new_keys)
+    )
     return EnrolledSite(enrolled.site, enrolled.fingerprint())
+
+
+def suspend(home: Path, site: str, *, by: str = "") -> ChangedSite:
+    """The site, which is asked nothing from now on; a study in its rounds waits for it and then fails.
+
+    Args:
+        by: the account that decides; the Unix user, where it is empty.
+
+    Raises:
+        InputError: there is no such site, or it is suspended.
+    """
+    SiteBook(load(home).home).suspend(site, is_suspended=True)
+    audit_chain.act(home, "site-suspended", by, site=site)
+    return ChangedSite(site, "suspended")
+
+
+def resume(home: Path, site: str, *, by: str = "") -> ChangedSite:
+    """The site, which is asked again.
+
+    Raises:
+        InputError: there is no such site, or it is not suspended.
+    """
+    SiteBook(load(home).home).suspend(site, is_suspended=False)
+    audit_chain.act(home, "site-resumed", by, site=site)
+    return ChangedSite(site, "resumed")
+
+
+def remove(home: Path, site: str, *, by: str = "") -> ChangedSite:
+    """The site, whose keys are not known here any longer; its past answers stay with their studies.
+
+    The other sites go by what people there say: two of them remove its key too (`site peers remove`).
+
+    Raises:
+        InputError: there is no such site.
+    """
+    SiteBook(load(home).home).remove(site)
+    audit_chain.act(home, "site-removed", by, site=site)
+    return ChangedSite(site, "removed")
+
+
+def renew(home: Path) -> RenewedCertificate:
+    """The center with a new certificate of its server, by the same authority: sites notice nothing.
+
+    Raises:
+        InputError: the authority's key or certificate is missing.
+    """
+    ends = renew_server(load(home))
+    audit_chain.act(home, "certificate-renewed", ends=ends.date().isoformat())
+    return RenewedCertificate(ends)
 
 
 def members(home: Path, *, out: Path | None = None) -> WrittenMembers:
@@ -172,7 +252,9 @@ def confirm(home: Path, *files: Path) -> KeptStatements:
     Raises:
         InputError: not a file of statements, of another consortium, or a signature is not its site's.
     """
-    return KeptStatements(sum(enrolment.keep_statements(home, file) for file in files))
+    kept = sum(enrolment.keep_statements(home, file) for file in files)
+    audit_chain.act(home, "statements-kept", statements=kept)
+    return KeptStatements(kept)
 
 
 def sites(home: Path) -> SiteList:
@@ -203,18 +285,60 @@ def start(home: Path) -> CenterStatus:
         InputError: it is running already. UnreachableError: a process did not come up.
     """
     daemons.start(home.resolve() / processes.RUN, processes.supervisor(home))
+    audit_chain.act(home, "started")
     return status(home)
 
 
 def serve(home: Path) -> StoppedCenter:
     """The center after SIGTERM, until when its processes run as children of this one."""
+    audit_chain.act(load(home).home, "started")
     processes.supervise(home)
+    audit_chain.act(home, "stopped")
     return StoppedCenter(was_running=True)
 
 
 def stop(home: Path) -> StoppedCenter:
     """The center after its processes were stopped; studies that are under way go on at the next start."""
-    return StoppedCenter(daemons.stop(home.resolve() / processes.RUN))
+    was_running = daemons.stop(home.resolve() / processes.RUN)
+    if was_running:
+        audit_chain.act(home, "stopped")
+    return StoppedCenter(was_running)
+
+
+def backup(home: Path, place: Path, *, keep: int = 0) -> BackedUp:
+    """The center's folder in one file, taken also while the center works; it holds private keys.
+
+    Raises:
+        InputError: there is no center in `home`, or a file at `place`. StudyError: it cannot be written.
+    """
+    return archives.back_up(home, place, keep=keep)
+
+
+def restore(home: Path, archive: Path) -> Restored:
+    """The center's folder again from a backup; studies that had not ended go on at the next start.
+
+    Raises:
+        InputError: something is there already, or the archive is not whole.
+    """
+    return archives.restore(archive, home)
+
+
+def notify(home: Path, *, is_trial: bool = False) -> Told:
+    """What was told just now to the people whom `notices.toml` names: what happened, and no result.
+
+    Raises:
+        InputError: there is no center in `home`, or no settings of notices. UnreachableError: it is not sent.
+    """
+    return notices.tell(home, is_trial=is_trial)
+
+
+def health(home: Path) -> Health:
+    """Whether the center can work now, and why not; quick, for images, units and monitors.
+
+    Raises:
+        InputError: there is no center in `home`.
+    """
+    return health_of(checks.ready(home))
 
 
 def status(home: Path) -> CenterStatus:
@@ -238,6 +362,7 @@ def _entry(site: Site) -> SiteEntry:
     return SiteEntry(
         name=site.name,
         is_enrolled=enrolled is not None,
+        is_suspended=site.suspended_at is not None,
         is_online=seen_at is not None and time.time() - seen_at < ONLINE_SECONDS,
         seen_at=None if seen_at is None else datetime.fromtimestamp(seen_at, UTC),
         fingerprint="" if enrolled is None else enrolled.fingerprint(),

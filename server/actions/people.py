@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from protocols.runtime.accounts import actions, people
+from protocols.runtime.accounts import actions
 from protocols.runtime.accounts.actions import Accounts
 from protocols.runtime.accounts.file import AccountFile
-from protocols.runtime.accounts.machine import unix_user
 from protocols.runtime.accounts.people import Account, Invitation
 from protocols.runtime.accounts.roles import CENTER_ROLES, Role
 from server.home.config import load
@@ -18,7 +17,7 @@ def invite(home: Path, name: str, roles: Sequence[Role], *, by: str = "") -> Inv
     Raises:
         InputError: there is no center in `home`, or the name or a role is not one.
     """
-    return people.invite(_file(home), name, roles, by=by or unix_user())
+    return actions.invite(_file(home), name, roles, by)
 
 
 def accounts(home: Path) -> Accounts:
@@ -30,13 +29,22 @@ def accounts(home: Path) -> Accounts:
     return actions.listed(_file(home))
 
 
+def give_roles(home: Path, name: str, roles: Sequence[Role], *, by: str = "") -> Account:
+    """The account with other roles; its sessions and tokens end.
+
+    Raises:
+        InputError: there is no such account, or a role is not one.
+    """
+    return actions.give_roles(_file(home), name, roles, by)
+
+
 def disable(home: Path, name: str) -> Account:
     """The account, which signs nobody in any more.
 
     Raises:
         InputError: there is no such account.
     """
-    return people.disable(_file(home), name)
+    return actions.disable(_file(home), name)
 
 
 def _file(home: Path) -> AccountFile:

@@ -146,7 +146,7 @@ def _sites(home: Path, study: Study, view: StudyView | None) -> tuple[SiteReadin
     store = Store(home)
     policies = Policies(home)
     known, refusals = policies.all(), policies.refusals(study)
-    names = [site.name for site in store.sites() if site.enrolment is not None]
+    names = [site.name for site in store.sites() if site.takes_part]
     said = {one.site: _said(one.state, one.code) for one in view.sites} if view else {}
     return tuple(
         SiteReadiness(name, refusals.get(name, ()), name in known, said.get(name, "not asked"))

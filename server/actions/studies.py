@@ -11,6 +11,7 @@ from typing import Any
 from protocols.core.errors import Code, InputError
 from protocols.core.feasibility import Doubt, doubts
 from protocols.core.study import Study, read_study
+from protocols.runtime import audit_chain
 from protocols.runtime.accounts.machine import unix_user
 from server.coordination import signing, submission
 from server.coordination.replay import recompute
@@ -256,6 +257,7 @@ def begin(home: Path, reference: str, *, by: str = "") -> SubmittedStudy:
         raise InputError(Code.TOO_FEW_SITES, text, "wait, or withdraw it and ask for fewer sites")
     store.hasten(one.run)
     store.note(one.run, "waits for no further site", by or unix_user())
+    audit_chain.act(home, "study-begun", by, study=one.study, run=one.run)
     return _submitted(store.submission(one.run))
 
 
@@ -273,6 +275,7 @@ def withdraw(home: Path, reference: str, *, by: str = "") -> SubmittedStudy:
     found = store.submission(reference)
     if store.withdraw(found.run):
         store.note(found.run, str(State.WITHDRAWN), by or unix_user())
+        audit_chain.act(home, "study-withdrawn", by, study=found.study, run=found.run)
     now = store.submission(found.run)
     if now.state is not State.WITHDRAWN:
         raise InputError(Code.INVALID_INPUT, f"run {now.run} has ended already: it is {now.state}")

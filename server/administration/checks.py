@@ -1,25 +1,28 @@
 """Checks a center's folder: settings, keys, certificate, store, disk, processes, sites."""
 
-import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography import x509
-
 from protocols.core.errors import ShadowgraphError
-from protocols.runtime import daemons
+from protocols.runtime import audit_chain, daemons, folder_checks
+from protocols.runtime.accounts import file as accounts
 from protocols.runtime.checks import Check
-from server.administration.processes import RUN, answers, coordinates
+from protocols.runtime.reach import certificate_check, days_left, reach
+from server.administration.processes import ONLY, RUN, answers, coordinates
 from server.home.config import SETTINGS, HubConfig, load
-from server.home.identity import KEYS
+from server.home.identity import KEYS, root_certificate
+from server.home.schema import FILE, STEPS
 from server.home.store import Store
 
 SECRETS = ("ca.key", "server.key", "coordinator.key", "runtime.secret")
-DAYS_LEFT = 60
-FREE_GIBIBYTES = 2.0
+CERTIFICATES = {"server.pem": "certificate", "ca.pem": "certificate of the authority"}
+FIXES = {
+    "server.pem": "shadowgraph network renew, then start the center and reload the proxy",
+    "ca.pem": "make a new center in time: every site trusts this authority by its invitation",
+}
+UNITS = tuple(f"shadowgraph-{name}" for name in ONLY)
 
 
 def checks(home: Path) -> Iterator[Check]:
@@ -31,10 +34,28 @@ def checks(home: Path) -> Iterator[Check]:
         return
     yield Check("settings", f"consortium {settings.consortium}", True)
     yield _secrets(home / KEYS)
-    yield _certificate(home / KEYS / "server.pem")
-    yield _disk(home)
+    for name in CERTIFICATES:
+        yield _certificate(home / KEYS / name)
+    yield _audit(home)
+    yield folder_checks.disk(home, "disk of the center")
+    yield folder_checks.last_backup(home)
+    yield from folder_checks.ports(home / RUN, {"port": settings.port, "web_port": settings.web_port})
+    yield from folder_checks.units(home / RUN, UNITS)
     yield from _running(settings)
+    yield from folder_checks.stores(home, {FILE: STEPS, accounts.FILE: accounts.STEPS})
     yield from _store(home)
+    yield from reach(settings.address, root_certificate(home), is_required=False)
+
+
+def ready(home: Path) -> Iterator[Check]:
+    """What has to be well for the center to work now: quick, and nobody else is asked."""
+    settings = load(home)
+    yield _secrets(settings.home / KEYS)
+    yield folder_checks.disk(settings.home, "disk of the center")
+    yield from _store(settings.home)
+    link, led = answers(settings), coordinates(settings)
+    yield Check("SuperLink", "answers" if link else "does not answer", link)
+    yield Check("coordinator", "at work" if led else "no sign of life", led)
 
 
 def _secrets(keys: Path) -> Check:
@@ -47,19 +68,20 @@ def _secrets(keys: Path) -> Check:
 
 
 def _certificate(path: Path) -> Check:
+    what, days = CERTIFICATES[path.name], days_left(path)
+    if days is None:
+        return Check(what, f"{path.name} cannot be read", False, "restore it from a backup")
+    return certificate_check(what, days, FIXES[path.name])
+
+
+def _audit(home: Path) -> Check:
     try:
-        ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
-    except (OSError, ValueError):
-        return Check("certificate", f"{path.name} cannot be read", False, "restore it from a backup")
-    days = (ends - datetime.now(UTC)).days
-    return Check(
-        "certificate", f"ends in {days} days", days >= DAYS_LEFT, "renew it, or the proxy's, in time"
-    )
-
-
-def _disk(home: Path) -> Check:
-    free = shutil.disk_usage(home).free / 2**30
-    return Check("disk of the center", f"{free:.0f} GiB free", free >= FREE_GIBIBYTES, "free 2 GiB")
+        lines = sum(1 for _ in audit_chain.whole_lines(home))
+    except ShadowgraphError as error:
+        return Check(
+            "audit", error.text, False, "find out who changed it; then shadowgraph network audit mend"
+        )
+    return Check("audit", f"{lines} lines, the chain is whole", True)
 
 
 def _running(settings: HubConfig) -> Iterator[Check]:

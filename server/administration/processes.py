@@ -15,8 +15,10 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from protocols.core.errors import UnreachableError
+from protocols.runtime import notices
 from protocols.runtime.daemons import Service, Supervisor, accepts, environment
 from server.administration.flower_commands import CONNECTION, FlowerCommands
 from server.administration.superlink import CENTER, STARTED, STATE
@@ -25,6 +27,7 @@ from server.home.identity import KEYS
 from server.home.store import Store
 
 RUN, SOCKET = "run", "actions.sock"
+ONLY = ("superlink", "superexec", "run", "actions", "web", "metrics", "notices")
 REGISTERED = "registered.json"
 APP = Path(__file__).parents[1] / "flower"
 FRESH_SECONDS = 12.0
@@ -69,6 +72,8 @@ def services(home: Path) -> list[Service]:
         ),
         Service("run", run, quiet, lambda: coordinates(settings)),
         *(_web(settings) if settings.web_port else ()),
+        *((_metrics(settings),) if settings.metrics_port else ()),
+        *((_notices(settings),) if (home / notices.SETTINGS).is_file() else ()),
     ]
 
 
@@ -91,6 +96,18 @@ def _web(settings: HubConfig) -> tuple[Service, Service]:
         Service("actions", acts, _QUIET, socket.exists),
         Service("web", (*asked, *names), _QUIET, lambda: accepts("127.0.0.1", settings.web_port)),
     )
+
+
+def _metrics(settings: HubConfig) -> Service:
+    """What a monitor asks."""
+    command = (sys.executable, "-m", "server.administration.metrics", "--home", str(settings.home))
+    return Service("metrics", command, _QUIET, lambda: accepts("127.0.0.1", settings.metrics_port))
+
+
+def _notices(settings: HubConfig) -> Service:
+    """What tells people."""
+    command = (sys.executable, "-m", "server.administration.notices", "--home", str(settings.home))
+    return Service("notices", command, _QUIET)
 
 
 def answers(settings: HubConfig) -> bool:
@@ -128,28 +145,47 @@ def keep_a_run(settings: HubConfig, stop: threading.Event) -> None:
 
 
 def register_sites(settings: HubConfig, flower: FlowerCommands) -> None:
-    """Registers the keys of enrolled sites that this SuperLink does not know yet: one starts knowing none."""
+    """Lets the SuperLink know the keys of enrolled sites and no others; one starts knowing none."""
     known_file, store = settings.home / STATE / REGISTERED, Store(settings.home)
     started = (settings.home / STATE / STARTED).read_text()
     noted = json.loads(known_file.read_text()) if known_file.exists() else {}
-    if noted.get("superlink") != started:
+    if noted.get("superlink") != started or "nodes" not in noted:
         store.resign()  # its Flower run is gone with the SuperLink that ran it
-        noted = {"superlink": started, "sites": {}}
+        noted = {"superlink": started, "nodes": {}}
         known_file.write_text(json.dumps(noted))
-    known: dict[str, str] = noted["sites"]
-    for site in store.sites():
-        if site.enrolment is None or known.get(site.name) == site.enrolment.node_key:
-            continue
-        path = settings.home / RUN / f"{site.name}.pub"
-        path.write_text(site.enrolment.node_key)
-        try:
-            flower("supernode", "register", str(path), CONNECTION, "--name", site.name)
-        except UnreachableError as error:
-            if "already in use" not in error.text:  # registered, and killed before it was noted
-                raise
-        known[site.name] = site.enrolment.node_key
+    known: dict[str, dict[str, Any]] = noted["nodes"]
+    keys = {site.name: site.enrolment.node_key for site in store.sites() if site.enrolment is not None}
+    for name in [name for name, one in known.items() if keys.get(name) != one["key"]]:
+        _unregister(flower, name, known.pop(name)["node"])
         known_file.write_text(json.dumps(noted))
-        print(f"registered site {site.name}", file=sys.stderr, flush=True)
+    for name in sorted(keys.keys() - known.keys()):
+        path = settings.home / RUN / f"{name}.pub"
+        path.write_text(keys[name])
+        known[name] = {"key": keys[name], "node": _registered(flower, name, path)}
+        known_file.write_text(json.dumps(noted))
+
+
+def _registered(flower: FlowerCommands, name: str, key: Path) -> int | None:
+    """The number under which the SuperLink knows a site from now on; None where it knew its key before."""
+    try:
+        node = flower("supernode", "register", str(key), CONNECTION, "--name", name)["node-id"]
+    except UnreachableError as error:
+        if "already in use" not in error.text:  # registered, and killed before it was noted
+            raise
+        return None
+    print(f"registered site {name}", file=sys.stderr, flush=True)
+    return int(node)
+
+
+def _unregister(flower: FlowerCommands, name: str, node: int | None) -> None:
+    """Lets the SuperLink forget the key of a site that was removed or has another one.
+
+    Where it cannot, it forgets the key at its next start; the store's keys admit no answer under it before.
+    """
+    if node is not None:
+        with contextlib.suppress(UnreachableError):
+            flower("supernode", "unregister", str(node), CONNECTION)
+    print(f"unregistered a key of site {name}", file=sys.stderr, flush=True)
 
 
 def _start_a_run(settings: HubConfig, flower: FlowerCommands, stop: threading.Event) -> None:
@@ -182,7 +218,7 @@ def main() -> None:
     """Supervises the center, or becomes one of its processes."""
     parser = argparse.ArgumentParser(prog="python -m server.administration.processes")
     parser.add_argument("--home", type=Path, required=True, help="the center's folder")
-    parser.add_argument("only", nargs="?", choices=["superlink", "superexec", "run", "actions", "web"])
+    parser.add_argument("only", nargs="?", choices=ONLY)
     arguments = parser.parse_args()
     settings = load(arguments.home)
     if arguments.only is None:

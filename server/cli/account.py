@@ -41,6 +41,22 @@ def accounts(home: Home = Path(".")) -> Output[Any]:
 
 
 @app.command()
+def roles(
+    name: Annotated[str, typer.Argument(help="the account's name")],
+    role: Annotated[list[Role], typer.Option(help="analyst, coordinator, auditor or admin; again for more")],
+    home: Home = Path("."),
+) -> Output[Any]:
+    """Give an account other roles: its sessions and tokens end at once.
+
+    Example: shadowgraph network account roles nora@example.org --role auditor
+    """
+    from server.actions import people
+    from server.cli.words import people as words
+
+    return Output(people.give_roles(home, name, role), words.account)
+
+
+@app.command()
 def disable(
     name: Annotated[str, typer.Argument(help="the account's name")], home: Home = Path(".")
 ) -> Output[Any]:

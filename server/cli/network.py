@@ -6,11 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from protocols.runtime.output import Output
-from server.cli import account
+from server.cli import account, audit
 from server.cli.options import Home
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A consortium's center and its sites.")
 app.add_typer(account.app, name="account")
+app.add_typer(audit.app, name="audit")
 
 
 @app.command()
@@ -70,6 +71,60 @@ def enrol(
     from server.cli.words import network as words
 
     return Output(network.enrol(home, enrolment, new_keys=new_keys), words.enrolled)
+
+
+@app.command()
+def suspend(
+    site: Annotated[str, typer.Argument(help="the site's name")], home: Home = Path(".")
+) -> Output[Any]:
+    """Ask a site nothing from now on, until `network resume`.
+
+    Example: shadowgraph network suspend oslo --home /srv/center
+    """
+    from server.actions import network
+    from server.cli.words import network as words
+
+    return Output(network.suspend(home, site), words.changed)
+
+
+@app.command()
+def resume(
+    site: Annotated[str, typer.Argument(help="the site's name")], home: Home = Path(".")
+) -> Output[Any]:
+    """Ask a suspended site again.
+
+    Example: shadowgraph network resume oslo --home /srv/center
+    """
+    from server.actions import network
+    from server.cli.words import network as words
+
+    return Output(network.resume(home, site), words.changed)
+
+
+@app.command()
+def remove(
+    site: Annotated[str, typer.Argument(help="the site's name")], home: Home = Path(".")
+) -> Output[Any]:
+    """Forget a site and its keys; its past answers stay with their studies.
+
+    Example: shadowgraph network remove oslo --home /srv/center
+    """
+    from server.actions import network
+    from server.cli.words import network as words
+
+    return Output(network.remove(home, site), words.changed)
+
+
+@app.command()
+def renew(home: Home = Path(".")) -> Output[Any]:
+    """Make a new certificate of the center's server, by the same authority; sites notice nothing.
+
+    Example: shadowgraph network renew --home /srv/center
+    """
+    from server.actions import network
+    from server.cli.words import network as words
+
+    return Output(network.renew(home), words.renewed)
 
 
 @app.command()
@@ -169,3 +224,61 @@ def status(home: Home = Path(".")) -> Output[Any]:
     from server.cli.words import network as words
 
     return Output(network.status(home), words.center)
+
+
+@app.command()
+def backup(
+    place: Annotated[Path, typer.Argument(help="a file to write, or a folder for one named by the time")],
+    home: Home = Path("."),
+    keep: Annotated[int, typer.Option(min=0, help="how many stay in the folder; 0 keeps all")] = 0,
+) -> Output[Any]:
+    """Write the center's folder into one file, while the center works. Guard it like the folder.
+
+    Example: shadowgraph network backup /mnt/safe/center.tar --home /srv/center
+    """
+    from server.actions import network
+    from server.cli.words import network as words
+
+    return Output(network.backup(home, place, keep=keep), words.backed_up)
+
+
+@app.command()
+def restore(
+    archive: Annotated[Path, typer.Argument(help="the file that `network backup` wrote")],
+    home: Home = Path("."),
+) -> Output[Any]:
+    """Make the center's folder again from a backup. Studies that had not ended go on at the next start.
+
+    Example: shadowgraph network restore /mnt/safe/center.tar --home /srv/center
+    """
+    from server.actions import network
+    from server.cli.words import network as words
+
+    return Output(network.restore(home, archive), words.restored)
+
+
+@app.command()
+def health(home: Home = Path(".")) -> Output[Any]:
+    """Say whether the center can work now; exit code 1 where it cannot. For images, units and monitors.
+
+    Example: shadowgraph network health --home /srv/center
+    """
+    from protocols.runtime.health import told
+    from server.actions import network
+
+    return told(network.health(home))
+
+
+@app.command()
+def notify(
+    home: Home = Path("."),
+    trial: Annotated[bool, typer.Option(help="send a message that says it is one")] = False,
+) -> Output[Any]:
+    """Tell people what is new, by mail or webhook, as `notices.toml` in the folder says. For a timer.
+
+    Example: shadowgraph network notify --trial --home /srv/center
+    """
+    from protocols.runtime.notice_words import told
+    from server.actions import network
+
+    return Output(network.notify(home, is_trial=trial), told)

@@ -9,6 +9,7 @@ from protocols.core.block_kinds import lists_of
 from protocols.core.errors import Code, InputError
 from protocols.core.feasibility import doubts
 from protocols.core.study import Study
+from protocols.runtime import audit_chain
 from server.coordination.signing import sign
 from server.home.config import load
 from server.home.store import Store
@@ -42,10 +43,10 @@ def submit(
         text = "; ".join(f"{one.where}: {one.text}" for one in nowhere)
         raise InputError(Code.INVALID_STUDY, f"the study works at no site: {text}", nowhere[0].fix)
     settings, store = load(home), Store(home)
-    enrolled = {site.name for site in store.sites() if site.enrolment is not None}
+    enrolled = {site.name for site in store.sites() if site.takes_part}
     invited = set(sites)
     if unknown := invited - enrolled:
-        raise InputError(Code.NOT_FOUND, f"not enrolled: {', '.join(sorted(unknown))}")
+        raise InputError(Code.NOT_FOUND, f"not enrolled, or suspended: {', '.join(sorted(unknown))}")
     if len(invited or enrolled) < study.min_sites:
         raise InputError(
             Code.TOO_FEW_SITES,
@@ -55,7 +56,7 @@ def submit(
     for names in lists_of(study.blocks, of_rules=True).values():
         keep_list(home, names)  # the next release may have another table of genes
     patience = settings.approval_days * DAY if patience_seconds is None else patience_seconds
-    return store.submit(
+    submitted = store.submit(
         study=study.hash(),
         name=study.name,
         title=study.title,
@@ -63,6 +64,8 @@ def submit(
         invited=invited,
         deadline=time.time() + patience,
     )
+    audit_chain.act(settings.home, "study-signed", study=submitted.study, run=submitted.run)
+    return submitted
 
 
 def submit_query(home: Path, study: Study, *, sites: Iterable[str] = ()) -> Submission:

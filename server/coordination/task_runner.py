@@ -35,6 +35,7 @@ from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.superlink.grid import HttpGrid
 
+from protocols.runtime.logs import write_log
 from protocols.runtime.long_polls import Naps
 from server.administration.processes import coordinates
 from server.coordination.flower_app import coordinate
@@ -145,7 +146,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True, help="the center's folder")
     parser.add_argument("--task", action="store_true", help="one coordinator; its token is read from stdin")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    write_log()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = load(arguments.home)
     if arguments.task:

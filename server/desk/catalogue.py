@@ -104,7 +104,7 @@ def board(home: Path, actor: Actor) -> Board:
     """The account's studies that have not ended; all of them for who coordinates or audits."""
     store = Store(home)
     mine = None if sees_all(actor) else Owners(home).runs_of(actor.name)
-    names = tuple(site.name for site in store.sites() if site.enrolment is not None)
+    names = tuple(site.name for site in store.sites() if site.takes_part)
     rows = []
     for entry in store.entries():
         is_shown = (mine is None or entry.run in mine) and not entry.name.startswith("query-")

@@ -19,6 +19,7 @@ class HubConfig(BaseModel):
         address: host:port under which sites reach the center: a reverse proxy's, or the SuperLink's own.
         port: the SuperLink's port on loopback.
         web_port: the port on loopback of the API; 0 serves none.
+        metrics_port: the port on loopback of metrics and health; 0 serves none.
         round_seconds: how long a message may take before it is sent again.
         patience_seconds: how long a run waits for a lost site before it fails.
         studies_at_once: how many studies are in their rounds together; queries never wait for them.
@@ -36,6 +37,7 @@ class HubConfig(BaseModel):
     address: str = Field(pattern=r"^[A-Za-z0-9.:\[\]-]+:[0-9]{1,5}$")
     port: int = Field(default=9443, ge=1, le=65535)
     web_port: int = Field(default=0, ge=0, le=65535)
+    metrics_port: int = Field(default=0, ge=0, le=65535)
     round_seconds: float = Field(default=90, gt=0)
     patience_seconds: float = Field(default=600, ge=0)
     studies_at_once: int = Field(default=4, ge=1)

@@ -9,10 +9,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from protocols.exchange.keys import signing_key, write_secret
+from protocols.core.errors import Code, InputError
+from protocols.core.secret_files import write_secret
+from protocols.exchange.keys import signing_key
 from server.home.config import HubConfig
 
 KEYS = "keys"
@@ -22,16 +29,33 @@ _YEARS = 10
 def make_identity(settings: HubConfig) -> None:
     """Makes the authority, the server's certificate, the coordinator's key and the runtime's secret."""
     keys = settings.home / KEYS
-    authority, authority_key = _certificate(settings.consortium[:60], None, ())
-    hosts = ("localhost", "127.0.0.1", "::1", settings.address.rpartition(":")[0].strip("[]"))
-    server, server_key = _certificate("shadowgraph center", (authority, authority_key), hosts)
-    for name, key in (("ca", authority_key), ("server", server_key)):
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_secret(keys / f"{name}.key", pem)
-    (keys / "ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
-    (keys / "server.pem").write_bytes(server.public_bytes(Encoding.PEM))
+    authority = _certificate(settings.consortium[:60], None, ())
+    _write(keys, "ca", authority)
+    _write(keys, "server", _of_server(settings, authority))
     write_secret(keys / "runtime.secret", secrets.token_bytes(32))
     coordinator_key(settings.home)
+
+
+def renew_server(settings: HubConfig) -> datetime:
+    """When the server's new certificate ends, of the same authority; what was before it is kept beside.
+
+    Raises:
+        InputError: the authority's key or certificate is missing.
+    """
+    keys = settings.home / KEYS
+    try:
+        authority = x509.load_pem_x509_certificate((keys / "ca.pem").read_bytes())
+        key = load_pem_private_key((keys / "ca.key").read_bytes(), None)
+    except FileNotFoundError as error:
+        name = Path(str(error.filename)).name
+        raise InputError(Code.NOT_FOUND, f"{name} is missing", "restore it from a backup") from None
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    made = _of_server(settings, (authority, key))
+    for name in ("server.key", "server.pem"):
+        count = len(list(keys.glob(f"{name}.replaced-*")))
+        (keys / name).rename(keys / f"{name}.replaced-{count + 1}")
+    _write(keys, "server", made)
+    return made[0].not_valid_after_utc
 
 
 def coordinator_key(home: Path) -> Ed25519PrivateKey:
@@ -42,6 +66,17 @@ def coordinator_key(home: Path) -> Ed25519PrivateKey:
 def root_certificate(home: Path) -> str:
     """The PEM certificate of the center's own certificate authority."""
     return (home / KEYS / "ca.pem").read_text()
+
+
+def _of_server(settings: HubConfig, authority: "_Issuer") -> "_Issuer":
+    hosts = ("localhost", "127.0.0.1", "::1", settings.address.rpartition(":")[0].strip("[]"))
+    return _certificate("shadowgraph center", authority, hosts)
+
+
+def _write(keys: Path, name: str, made: "_Issuer") -> None:
+    certificate, key = made
+    write_secret(keys / f"{name}.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (keys / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
 
 
 _Issuer = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
@@ -61,7 +96,7 @@ def _certificate(name: str, issuer: _Issuer | None, hosts: tuple[str, ...]) -> _
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=365 * _YEARS))
+        .not_valid_after(_end(now, issuer))
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=0 if is_authority else None), True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False)
@@ -72,6 +107,12 @@ def _certificate(name: str, issuer: _Issuer | None, hosts: tuple[str, ...]) -> _
         builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
     return builder.sign(signer, hashes.SHA256()), key
+
+
+def _end(now: datetime, issuer: "_Issuer | None") -> datetime:
+    """When a new certificate ends: not after its authority's own, for nobody would believe it then."""
+    end = now + timedelta(days=365 * _YEARS)
+    return min(end, issuer[0].not_valid_after_utc) if issuer else end
 
 
 def _usage(is_authority: bool) -> x509.KeyUsage:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from protocols.runtime import audit_chain
 from protocols.runtime.database import insert, open_database, transaction
 from server.home.schema import FILE, STEPS
 
@@ -43,9 +44,11 @@ class Owners:
             once: the word under which the request will be known if it comes again.
         """
         with self._open() as db, transaction(db):
-            insert(db, "owner", "ignore", run=run, account=account)
+            is_new = insert(db, "owner", "ignore", run=run, account=account)
             if once:
                 insert(db, "done_once", "ignore", account=account, word=once, run=run)
+        if is_new:
+            audit_chain.act(self._path.parent, "study-submitted", account, run=run)
 
     def done(self, account: str, once: str) -> str | None:
         """The run that a request with this word submitted before; None where none did."""

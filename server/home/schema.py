@@ -113,7 +113,11 @@ CREATE TABLE policy (site TEXT PRIMARY KEY, content TEXT NOT NULL, at REAL NOT N
 # How the answers of a round are kept: plain, as before; zlib; or gone, when they were deleted by age.
 _CODING = "ALTER TABLE round ADD COLUMN coding TEXT NOT NULL DEFAULT 'plain';"
 
+# Since when a site is asked nothing, until a person at the center resumes it.
+_SUSPENDED = "ALTER TABLE site ADD COLUMN suspended_at REAL;"
+
 STEPS = (
     *(_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS, _START, _STATEMENTS, _OWNERS, _POLICIES),
     _CODING,
+    _SUSPENDED,
 )

@@ -11,7 +11,6 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,19 +24,11 @@ from protocols.exchange.membership import SiteKeys, Statement
 from protocols.runtime.database import insert, open_database
 from server.home.round_memory import RoundMemory
 from server.home.schema import FILE, STEPS
+from server.home.sites import SITES, Site, site_of
 from server.home.submissions import LISTED, Entry, State, Submission, entry, submission
 
 Phase = Literal["hello", "opening"]
 """The two messages of a site before the first round of a run."""
-
-
-@dataclass(frozen=True)
-class Site:
-    """A site of the consortium; without an enrolment it is only invited."""
-
-    name: str
-    enrolment: Enrolment | None
-    seen_at: float | None
 
 
 class Store:
@@ -108,11 +99,11 @@ class Store:
         return tuple(Statement.model_validate(dict(row)) for row in rows)
 
     def site_keys(self) -> dict[str, SiteKeys]:
-        """The public keys of every enrolled site."""
+        """The public keys of every site that takes part."""
         return {
             site.name: SiteKeys(e.signing_key, e.masking_key, e.masking_signature)
             for site in self.sites()
-            if (e := site.enrolment) is not None
+            if (e := site.enrolment) is not None and site.takes_part
         }
 
     def seen(self, names: Iterable[str]) -> None:
@@ -125,21 +116,13 @@ class Store:
     def sites(self) -> list[Site]:
         """All sites, invited and enrolled, by name."""
         with self._open() as db:
-            rows = db.execute("SELECT name, enrolment, seen_at FROM site ORDER BY name").fetchall()
-        return [
-            Site(
-                row["name"],
-                Enrolment.model_validate_json(row["enrolment"]) if row["enrolment"] else None,
-                row["seen_at"],
-            )
-            for row in rows
-        ]
+            return [site_of(row) for row in db.execute(SITES)]
 
     def key_of(self, name: str) -> Ed25519PublicKey:
-        """The public signing key of an enrolled site.
+        """The public signing key of a site that takes part.
 
         Raises:
-            WireError: no such site is enrolled.
+            WireError: no such site is enrolled, or it is suspended.
         """
         keys = self.site_keys().get(name)
         if keys is None:

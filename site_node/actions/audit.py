@@ -2,32 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from protocols.core.errors import Code, InputError
 from protocols.exchange.documents import KeptHeads
+from protocols.runtime import audit_chain
+from protocols.runtime.audit_chain import AuditLines
+from protocols.runtime.audit_mend import MendedAudit
 from site_node.governance import audit, audit_check, audit_heads, ledger
-from site_node.governance.audit_check import Mended
 from site_node.governance.ledger import ReleasedAnswer
 from site_node.home import config
-
-
-@dataclass(frozen=True)
-class AuditLine:
-    """One decision or answer; the facts are names, counts, codes and digests."""
-
-    at: datetime
-    event: str
-    facts: Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class AuditLines:
-    """Lines of the audit, the oldest first."""
-
-    lines: tuple[AuditLine, ...]
-    schema_version: int = 1
 
 
 @dataclass(frozen=True)
@@ -40,14 +24,6 @@ class Chain:
 
     lines: int
     heads: int
-    schema_version: int = 1
-
-
-@dataclass(frozen=True)
-class MendedAudit:
-    """An audit after it was mended."""
-
-    mended: Mended
     schema_version: int = 1
 
 
@@ -79,8 +55,7 @@ class ExportedAudit:
 
 def shown(home: Path, *, last: int = 20) -> AuditLines:
     """The last lines of the audit."""
-    kept = list(audit.lines(home))[-last:]
-    return AuditLines(tuple(_line(line) for line in kept))
+    return audit_chain.shown(home, last=last)
 
 
 def verify(home: Path, heads: Path | None = None) -> Chain:
@@ -138,8 +113,3 @@ def export(home: Path, file: Path) -> ExportedAudit:
     count = audit_check.verify(home)
     file.write_bytes((home / audit.FILE).read_bytes() if count else b"")
     return ExportedAudit(count, file)
-
-
-def _line(line: Mapping[str, object]) -> AuditLine:
-    facts = {name: fact for name, fact in line.items() if name not in ("at", "event", "after", "hash", "mac")}
-    return AuditLine(datetime.fromisoformat(str(line["at"])), str(line["event"]), facts)

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from protocols.runtime.accounts import actions, people
+from protocols.runtime.accounts import actions
 from protocols.runtime.accounts.actions import Accounts
 from protocols.runtime.accounts.file import AccountFile
-from protocols.runtime.accounts.machine import unix_user
 from protocols.runtime.accounts.people import Account, Invitation
 from protocols.runtime.accounts.roles import SITE_ROLES, Role
-from site_node.governance import audit
 from site_node.home.config import load
 
 
@@ -19,9 +17,7 @@ def invite(home: Path, name: str, roles: Sequence[Role], *, by: str = "") -> Inv
     Raises:
         InputError: there is no site in `home`, or the name or a role is not one.
     """
-    made = people.invite(_file(home), name, roles, by=by or unix_user())
-    audit.act(home, "account-invited", by, name=name, roles=sorted(roles))
-    return made
+    return actions.invite(_file(home), name, roles, by)
 
 
 def accounts(home: Path) -> Accounts:
@@ -39,9 +35,7 @@ def give_roles(home: Path, name: str, roles: Sequence[Role], *, by: str = "") ->
     Raises:
         InputError: there is no such account, or a role is not one.
     """
-    changed = people.give_roles(_file(home), name, roles)
-    audit.act(home, "account-roles", by, name=name, roles=sorted(roles))
-    return changed
+    return actions.give_roles(_file(home), name, roles, by)
 
 
 def disable(home: Path, name: str, *, by: str = "") -> Account:
@@ -50,9 +44,7 @@ def disable(home: Path, name: str, *, by: str = "") -> Account:
     Raises:
         InputError: there is no such account.
     """
-    ended = people.disable(_file(home), name)
-    audit.act(home, "account-disabled", by, name=name)
-    return ended
+    return actions.disable(_file(home), name, by)
 
 
 def _file(home: Path) -> AccountFile:

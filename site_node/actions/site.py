@@ -5,8 +5,11 @@ from pathlib import Path
 
 from protocols.core.errors import Code, InputError
 from protocols.runtime import daemons
+from protocols.runtime.health import Health
+from protocols.runtime.health import health as health_of
+from protocols.runtime.notices import Told
 from site_node.administration import backup as archives
-from site_node.administration import enrolment, processes, setup
+from site_node.administration import checks, enrolment, notices, processes, setup
 from site_node.administration.backup import BackedUp, Restored
 from site_node.administration.processes import Reach
 from site_node.governance import approvals, audit, clock, peers
@@ -208,6 +211,24 @@ def status(home: Path) -> SiteStatus:
     )
 
 
+def notify(home: Path, *, is_trial: bool = False) -> Told:
+    """What was told just now to the people whom `notices.toml` names: what happened, and no result.
+
+    Raises:
+        InputError: there is no site in `home`, or no settings of notices. UnreachableError: it is not sent.
+    """
+    return notices.tell(home, is_trial=is_trial)
+
+
+def health(home: Path) -> Health:
+    """Whether the site can answer now, and why not; quick, for images, units and monitors.
+
+    Raises:
+        InputError: there is no site in `home`.
+    """
+    return health_of(checks.ready(home))
+
+
 def accept_clock(home: Path) -> AcceptedClock:
     """The site whose clock is right although a later time was seen here; every approval is taken back.
 
@@ -221,13 +242,13 @@ def accept_clock(home: Path) -> AcceptedClock:
     return AcceptedClock(taken_back)
 
 
-def backup(home: Path, archive: Path) -> BackedUp:
+def backup(home: Path, place: Path, *, keep: int = 0) -> BackedUp:
     """The site's folder in one file, taken also while the site works; it holds patients' rows and keys.
 
     Raises:
-        InputError: there is no site in `home`, or a file at `archive`. StudyError: it cannot be written.
+        InputError: there is no site in `home`, or a file at `place`. StudyError: it cannot be written.
     """
-    return archives.back_up(home, archive)
+    return archives.back_up(home, place, keep=keep)
 
 
 def restore(home: Path, archive: Path) -> Restored:

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from protocols.core.errors import Code, InputError
+from protocols.core.secret_files import write_secret
 from protocols.exchange.enrolment import Enrolment, Invitation
-from protocols.exchange.keys import masking_key, public_text, sign_masking_key, signing_key, write_secret
+from protocols.exchange.keys import masking_key, public_text, sign_masking_key, signing_key
 from site_node.home.config import load
 from site_node.home.membership import CONSORTIUM, consortium
 
@@ -53,13 +54,13 @@ def join(home: Path, invitation: Path) -> Enrolment:
 
 
 def renew(home: Path) -> Enrolment:
-    """The site's public keys after new ones were made for signing and masking; the earlier ones are kept.
+    """The site's public keys after new ones were made to sign, to mask and to connect; the earlier ones stay.
 
     Raises:
         InputError: the site has not joined a consortium.
     """
     consortium(home)
-    for name in ("signing.key", "masking.key"):
+    for name in ("signing.key", "masking.key", "node"):
         path = home / "keys" / name
         count = len(list(path.parent.glob(f"{name}.replaced-*")))
         path.rename(path.with_name(f"{name}.replaced-{count + 1}"))

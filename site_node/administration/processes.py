@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from protocols.core.errors import Code, InputError, UnreachableError
-from protocols.runtime import daemons
+from protocols.runtime import daemons, notices
 from protocols.runtime.daemons import Service, Supervisor, accepts, environment, script
 from site_node.administration.enrolment import AGENT_READY, RUNTIME_SECRET
 from site_node.governance import audit
@@ -19,7 +19,7 @@ from site_node.home.config import SETTINGS, SiteConfig, load
 from site_node.home.membership import consortium
 
 RUN, SOCKET = "run", "actions.sock"
-PEOPLE = ("actions", "worker", "web")
+PEOPLE = ("actions", "worker", "web", "metrics", "notices")
 
 
 class Reach(StrEnum):
@@ -51,7 +51,7 @@ def services(home: Path, *, stock: bool = False) -> list[Service]:
         stock: run Flower's own task runner, and the agent behind a socket; slower, no private name of flwr.
     """
     settings = load(home)
-    return [*_answering(settings, stock=stock), *(_web(settings) if settings.web_port else ())]
+    return [*_answering(settings, stock=stock), *_serving(settings)]
 
 
 def _answering(settings: SiteConfig, *, stock: bool) -> list[Service]:
@@ -95,6 +95,24 @@ def _supernode(settings: SiteConfig, program: tuple[str, ...], *way: str) -> Ser
         {**_QUIET, "FLWR_HOME": str(settings.home / RUN / "flwr")},
         lambda: accepts("127.0.0.1", settings.runtime_port),
     )
+
+
+def _serving(settings: SiteConfig) -> tuple[Service, ...]:
+    """What people and monitors ask."""
+    web = _web(settings) if settings.web_port else ()
+    measured = (_metrics(settings),) if settings.metrics_port else ()
+    told = (_notices(settings),) if (settings.home / notices.SETTINGS).is_file() else ()
+    return (*web, *measured, *told)
+
+
+def _metrics(settings: SiteConfig) -> Service:
+    command = (sys.executable, "-m", "site_node.administration.metrics", "--home", str(settings.home))
+    return Service("metrics", command, _QUIET, lambda: accepts("127.0.0.1", settings.metrics_port))
+
+
+def _notices(settings: SiteConfig) -> Service:
+    command = (sys.executable, "-m", "site_node.administration.notices", "--home", str(settings.home))
+    return Service("notices", command, _QUIET)
 
 
 def _web(settings: SiteConfig) -> tuple[Service, ...]:
@@ -184,7 +202,11 @@ def main() -> None:
     settings = load(arguments.home.resolve())
     # what serves people starts before the site has joined, and its units see no file of the others
     served = arguments.only in PEOPLE
-    known = _web(settings) if served else _answering(settings, stock=arguments.stock)
+    known = (
+        (*_web(settings), _metrics(settings), _notices(settings))
+        if served
+        else _answering(settings, stock=arguments.stock)
+    )
     if arguments.only == "agent":
         audit.act(arguments.home, "started")
     one = next(service for service in known if service.name == arguments.only)

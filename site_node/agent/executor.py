@@ -33,6 +33,7 @@ from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, push_task_output
 
 from protocols.core.errors import Code, InputError
+from protocols.runtime.logs import write_log
 from protocols.runtime.long_polls import Naps
 from site_node.administration.enrolment import AGENT_READY, RUNTIME_SECRET
 from site_node.agent.agent import Agent
@@ -175,7 +176,7 @@ def run(agent_of: Callable[[Path], Handle]) -> None:
     way.add_argument("--runtime", help="HOST:PORT of the SuperNode's runtime API")
     way.add_argument("--socket", type=Path, help="Unix socket to serve behind the stock ClientApp")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    write_log()
     # httpx logs the address of every poll.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = Stop()

@@ -21,8 +21,8 @@ def show(
 
     Example: shadowgraph audit show --last 50
     """
+    from protocols.runtime import audit_words as words
     from site_node.actions import audit
-    from site_node.cli.words import audit as words
 
     return Output(audit.shown(home, last=last), words.lines)
 
@@ -66,8 +66,8 @@ def mend(home: Home = Path(".")) -> Output[Any]:
 
     Example: shadowgraph audit mend --home /srv/shadowgraph
     """
+    from protocols.runtime import audit_words as words
     from site_node.actions import audit
-    from site_node.cli.words import audit as words
 
     return Output(audit.mend(home), words.mended)
 

@@ -124,8 +124,9 @@ def accept_clock(home: Home = Path(".")) -> Output[Any]:
 
 @app.command()
 def backup(
-    archive: Annotated[Path, typer.Argument(help="the file to write; it holds patients' rows and keys")],
+    place: Annotated[Path, typer.Argument(help="a file to write, or a folder for one named by the time")],
     home: Home = Path("."),
+    keep: Annotated[int, typer.Option(min=0, help="how many stay in the folder; 0 keeps all")] = 0,
 ) -> Output[Any]:
     """Write the site's folder into one file, also while the site works.
 
@@ -134,7 +135,7 @@ def backup(
     from site_node.actions import site
     from site_node.cli.words import site as words
 
-    return Output(site.backup(home, archive), words.backed_up)
+    return Output(site.backup(home, place, keep=keep), words.backed_up)
 
 
 @app.command()
@@ -150,3 +151,30 @@ def restore(
     from site_node.cli.words import site as words
 
     return Output(site.restore(home, archive), words.restored)
+
+
+@app.command()
+def health(home: Home = Path(".")) -> Output[Any]:
+    """Say whether the site can work now; exit code 1 where it cannot. For images, units and monitors.
+
+    Example: shadowgraph site health --home /srv/shadowgraph
+    """
+    from protocols.runtime.health import told
+    from site_node.actions import site
+
+    return told(site.health(home))
+
+
+@app.command()
+def notify(
+    home: Home = Path("."),
+    trial: Annotated[bool, typer.Option(help="send a message that says it is one")] = False,
+) -> Output[Any]:
+    """Tell people what is new, by mail or webhook, as `notices.toml` in the folder says. For a timer.
+
+    Example: shadowgraph site notify --trial --home /srv/shadowgraph
+    """
+    from protocols.runtime.notice_words import told
+    from site_node.actions import site
+
+    return Output(site.notify(home, is_trial=trial), told)

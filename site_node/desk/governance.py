@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from protocols.core.errors import ShadowgraphError
+from protocols.runtime.audit_chain import AuditLine
 from site_node.actions import audit as audits
 from site_node.actions import peers as all_peers
 from site_node.actions import policy as policies
-from site_node.actions.audit import AuditLine
 from site_node.actions.peers import Peers
 from site_node.actions.policy import PolicyView
 from site_node.governance import approvals, ledger

@@ -19,21 +19,11 @@ from site_node.actions import features, loads, mapping
 from site_node.desk import data
 from site_node.governance import audit
 from site_node.home.config import load
+from site_node.home.job_file import FILE, STEPS
 from site_node.home.register import now
 
-FILE = "jobs.sqlite"
 MOST_TRIES = 3
 LOOK_SECONDS = 0.5
-STEPS = (
-    """
-    CREATE TABLE job (
-        number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, arguments TEXT NOT NULL,
-        by TEXT NOT NULL, state TEXT NOT NULL, asked_at TEXT NOT NULL, ended_at TEXT,
-        tries INTEGER NOT NULL DEFAULT 0,
-        done INTEGER NOT NULL DEFAULT 0, total INTEGER, result TEXT, code TEXT, text TEXT, fix TEXT
-    );
-    """,
-)
 
 
 class State(StrEnum):

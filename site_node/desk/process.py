@@ -4,13 +4,12 @@ Run as `python -m site_node.desk.process --home DIR`.
 """
 
 import argparse
-import logging
-import signal
 from pathlib import Path
 
 from protocols.runtime.accounts.file import AccountFile
 from protocols.runtime.accounts.roles import SITE_ROLES
-from protocols.runtime.action_socket import ActionServer
+from protocols.runtime.action_socket import ActionServer, serve_until_stopped
+from protocols.runtime.logs import write_log
 from site_node.administration.processes import RUN, SOCKET
 from site_node.desk.table import ACTIONS
 from site_node.home.config import load
@@ -30,16 +29,8 @@ def main() -> None:
     """Serves until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m site_node.desk.process")
     parser.add_argument("--home", type=Path, required=True, help="the site's folder")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    server = action_server(parser.parse_args().home.resolve())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stop)
-    with server:
-        server.serve_forever()
-
-
-def _stop(*_: object) -> None:
-    raise SystemExit(0)
+    write_log()
+    serve_until_stopped(action_server(parser.parse_args().home.resolve()))
 
 
 if __name__ == "__main__":

@@ -6,16 +6,13 @@ from protocols.runtime.accounts import actions as accounts
 from protocols.runtime.accounts.roles import Role
 from protocols.runtime.action_socket import Served
 from site_node.actions import data as data_actions
-from site_node.actions import held, inbox, people, site
+from site_node.actions import held, inbox, site
 from site_node.desk import data, governance, jobs, overview, studies
 
 READ = "read"
 
 ACTIONS: Mapping[str, Served] = {
     **accounts.ACTIONS,
-    "accounts.invite": Served(people.invite, Role.ADMIN, fresh=True),
-    "accounts.give_roles": Served(people.give_roles, Role.ADMIN, fresh=True),
-    "accounts.disable": Served(people.disable, Role.ADMIN, fresh=True),
     "overview.shown": Served(overview.shown, Role.READER, READ),
     "site.status": Served(site.status, Role.READER, READ),
     "inbox.listed": Served(inbox.listed, Role.READER, READ),

@@ -9,6 +9,7 @@ import signal
 import threading
 from pathlib import Path
 
+from protocols.runtime.logs import write_log
 from site_node.desk import jobs
 from site_node.home.config import load
 
@@ -30,7 +31,7 @@ def main() -> None:
     """Works until SIGTERM; the job under way is taken up again at the next start."""
     parser = argparse.ArgumentParser(prog="python -m site_node.desk.worker")
     parser.add_argument("--home", type=Path, required=True, help="the site's folder")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    write_log()
     home = load(parser.parse_args().home.resolve()).home
     signal.signal(signal.SIGTERM, lambda *_: _exit())
     work(home, threading.Event())

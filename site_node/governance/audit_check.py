@@ -5,34 +5,14 @@ that this site told and that others keep, and for every answer of the register. 
 damage: it hides nothing, for what is lost stands in the line that says so.
 """
 
-import hashlib
-import os
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
-from protocols.core.errors import Code, InputError, StudyError
-from protocols.exchange.keys import write_secret
-from protocols.runtime.accounts.machine import unix_user
+from protocols.core.errors import Code, StudyError
+from protocols.runtime import audit_mend
+from protocols.runtime.audit_chain import ChainLine
+from protocols.runtime.audit_mend import MENDED, Mended
 from site_node.governance import audit, audit_heads, ledger
-from site_node.governance.audit import ChainLine
-
-MENDED = "audit-mended"
-
-
-@dataclass(frozen=True)
-class Mended:
-    """What was lost of an audit, and the copy of it as it was found; None where its chain was whole.
-
-    Attributes:
-        kept, dropped: lines before and after the first damage.
-        lost: heads that are told or kept of this audit, and answers that left, and are not in it.
-    """
-
-    kept: int
-    dropped: int
-    lost: int
-    copy: Path | None
 
 
 def verify(home: Path, heads: Collection[str] = ()) -> int:
@@ -80,21 +60,7 @@ def mend(home: Path) -> Mended:
     Raises:
         InputError: already-exists; nothing is damaged.
     """
-    with audit.locked(home) as file:
-        file.seek(0)
-        found = file.read()
-        chain, end = _whole_part(home)
-        told, kept, left = _missing(home, chain, ())
-        lost = sorted(told | kept | left)
-        if end == len(found) and not lost and chain:
-            raise InputError(Code.ALREADY_EXISTS, "the audit is whole: there is nothing to mend")
-        copy = _set_aside(home, found) if end < len(found) else None
-        os.ftruncate(file.fileno(), end)
-        dropped = found[end:].count(b"\n")
-        facts = {"kept": len(chain), "dropped": dropped, "lost": lost, "unix_user": unix_user()}
-        facts["found_sha256"] = hashlib.sha256(found).hexdigest()
-        audit.append(file, home, MENDED, facts, is_restarted=True)
-    return Mended(len(chain), dropped, len(lost), copy)
+    return audit_mend.mend(home, lambda chain: set().union(*_missing(home, chain, ())))
 
 
 def _missing(
@@ -119,23 +85,3 @@ def _known(chain: Collection[ChainLine]) -> set[str]:
         if line.content["event"] == MENDED:
             found.update(map(str, line.content["lost"]))
     return found
-
-
-def _whole_part(home: Path) -> tuple[list[ChainLine], int]:
-    """The lines before the first damage, and where they end; none if they do not bear the site's key."""
-    chain: list[ChainLine] = []
-    try:
-        for line in audit.whole_lines(home):
-            chain += [line]  # not all at once: an error keeps those before it
-    except StudyError:
-        is_keyed = any("mac" in line.content for line in chain)
-        if (home / "keys" / audit.KEY).exists() and not is_keyed:
-            return [], 0
-    return chain, chain[-1].end if chain else 0
-
-
-def _set_aside(home: Path, found: bytes) -> Path:
-    path = home / f"audit.damaged-{hashlib.sha256(found).hexdigest()[:16]}.jsonl"
-    if not path.exists():
-        write_secret(path, found)
-    return path

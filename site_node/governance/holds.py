@@ -21,7 +21,7 @@ from protocols.exchange.envelope import digest, pack, unpack
 from protocols.exchange.wire import RoundQuestion
 from protocols.runtime.accounts.machine import unix_user
 from protocols.runtime.database import insert
-from site_node.governance import audit
+from site_node.governance import audit, ledger
 from site_node.home.register import now, register
 
 ID = re.compile("H[1-9][0-9]*")
@@ -124,8 +124,7 @@ def is_waiting(home: Path, question: RoundQuestion, asked: str) -> bool:
         ).fetchone()
     if row is None:
         return False
-    if row["question"] != asked:
-        raise SiteError(Code.ALREADY_ANSWERED, "that round was answered to another question")
+    ledger.refuse_another(row["question"], asked)
     if row["state"] == State.REFUSED:
         raise SiteError(Code.WITHHELD, "people here refused to let the answer go")
     return True

@@ -52,9 +52,18 @@ def earlier(home: Path, question: RoundQuestion, asked: str) -> bytes | None:
         ).fetchone()
     if row is None:
         return None
-    if row["question"] != asked:
-        raise SiteError(Code.ALREADY_ANSWERED, "that round was answered to another question")
+    refuse_another(row["question"], asked)
     return bytes(row["sealed"])
+
+
+def refuse_another(known: str, asked: str) -> None:
+    """Raises unless a round is asked the question that it was asked before.
+
+    Raises:
+        SiteError: already-answered.
+    """
+    if known != asked:
+        raise SiteError(Code.ALREADY_ANSWERED, "that round was answered to another question")
 
 
 def admit_run(home: Path, message: StartMessage, approval: Approval) -> None:

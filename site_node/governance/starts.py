@@ -19,8 +19,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from protocols.core.errors import Code, SiteError
+from protocols.core.secret_files import write_secret
 from protocols.exchange.envelope import pack, unpack
-from protocols.exchange.keys import write_secret
 from protocols.exchange.start import Beginning, Hello
 from protocols.runtime.database import insert
 from site_node.home.register import now, register

@@ -18,6 +18,7 @@ class SiteConfig(BaseModel):
 
     Attributes:
         web_port: the port on loopback of the pages; 0 serves none.
+        metrics_port: the port on loopback of metrics and health; 0 serves none.
         web_hosts: the names under which people reach the pages, behind the hospital's proxy.
         load_folders: the folders from which a page may load files.
     """
@@ -29,6 +30,7 @@ class SiteConfig(BaseModel):
     database: str = "sqlite:///cdm.sqlite"
     runtime_port: int = Field(default=9094, ge=1, le=65535)
     web_port: int = Field(default=0, ge=0, le=65535)
+    metrics_port: int = Field(default=0, ge=0, le=65535)
     web_hosts: tuple[str, ...] = ()
     load_folders: tuple[Path, ...] = ()
     mapping: Profile = Profile()

@@ -9,6 +9,7 @@ from typing import Any
 from protocols.core.errors import StudyError
 from protocols.exchange.envelope import SIGNATURE_BYTES
 from protocols.exchange.wire import RoundAnswer
+from protocols.runtime import audit_chain
 from site_node.governance import audit, audit_check, audit_heads
 from tests.lib.agents import Agents
 from tests.lib.lying_coordinator import weaken
@@ -60,7 +61,7 @@ def _unfound(folder: Path, with_key: bool, find: Callable[[Path, set[str]], obje
         key = (home / "keys" / audit.KEY).read_bytes()
 
         def keyed(line: Mapping[str, Any], key: bytes = key) -> dict[str, Any]:
-            return dict(line) | {"mac": audit._mac(key, line)}
+            return dict(line) | {"mac": audit_chain._mac(key, line)}
 
         lines = change(list(audit.lines(home)), keyed if with_key else _hashed)
         (home / audit.FILE).write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in lines))

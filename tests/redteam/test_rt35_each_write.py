@@ -15,6 +15,7 @@ import pytest
 from protocols.core.protocol import Ask
 from protocols.exchange.envelope import digest
 from protocols.exchange.wire import RoundReply
+from protocols.runtime import audit_chain
 from site_node.governance import approvals, audit, audit_check, ledger
 from site_node.home import register
 from tests.lib.attacked_site import AttackedSite
@@ -46,7 +47,7 @@ class Writes:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Counts meanwhile."""
-        transaction, write = register.transaction, audit._write
+        transaction, write = register.transaction, audit_chain._write
 
         @contextmanager
         def watched_transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
@@ -63,7 +64,7 @@ class Writes:
 
         with (
             patch.object(register, "transaction", watched_transaction),
-            patch.object(audit, "_write", watched_write),
+            patch.object(audit_chain, "_write", watched_write),
         ):
             yield
 

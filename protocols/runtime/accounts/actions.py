@@ -1,10 +1,12 @@
 """What people do with accounts, the same on both sides, as it is served to pages and programs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from protocols.runtime import audit_chain
 from protocols.runtime.accounts import people, secrets, sessions, sign_in_links, tokens
 from protocols.runtime.accounts.file import AccountFile
+from protocols.runtime.accounts.machine import unix_user
 from protocols.runtime.accounts.people import Account, Invitation
 from protocols.runtime.accounts.roles import Actor, Role
 from protocols.runtime.accounts.sessions import SessionLine
@@ -137,7 +139,9 @@ def open_account(accounts: AccountFile, word: str, password: str, code: str) -> 
         InputError: as `people.open_account`.
     """
     account = people.opening(accounts, word).account
-    return OpenedAccount(account, people.open_account(accounts, word, password, code))
+    opened = OpenedAccount(account, people.open_account(accounts, word, password, code))
+    audit_chain.act(accounts.home, "account-opened", account)
+    return opened
 
 
 def me(accounts: AccountFile, actor: Actor, session: sessions.Session | None) -> Me:
@@ -191,7 +195,9 @@ def new_token(
     Raises:
         InputError: invalid-input; no scope, or days that are too many.
     """
-    return tokens.new_token(accounts, actor, title, scopes, days=days)
+    made = tokens.new_token(accounts, actor, title, scopes, days=days)
+    audit_chain.act(accounts.home, "token-made", actor.name, scopes=sorted(scopes), days=int(days))
+    return made
 
 
 def revoke_token(accounts: AccountFile, actor: Actor, number: str) -> Ended:
@@ -201,6 +207,7 @@ def revoke_token(accounts: AccountFile, actor: Actor, number: str) -> Ended:
         InputError: not-found.
     """
     tokens.revoke_token(accounts, actor.name, number)
+    audit_chain.act(accounts.home, "token-revoked", actor.name)
     return Ended("the token")
 
 
@@ -209,31 +216,40 @@ def listed(accounts: AccountFile) -> Accounts:
     return Accounts(people.accounts(accounts))
 
 
-def invite(accounts: AccountFile, name: str, roles: tuple[Role, ...], by: str) -> Invitation:
+def invite(accounts: AccountFile, name: str, roles: Sequence[Role], by: str = "") -> Invitation:
     """An invitation to an account, new or to be opened anew.
+
+    Args:
+        by: the account that invites; the Unix user of this process, where it is empty.
 
     Raises:
         InputError: invalid-input; the name or a role is not one.
     """
-    return people.invite(accounts, name, roles, by=by)
+    made = people.invite(accounts, name, roles, by=by or unix_user())
+    audit_chain.act(accounts.home, "account-invited", by, name=name, roles=sorted(roles))
+    return made
 
 
-def give_roles(accounts: AccountFile, name: str, roles: tuple[Role, ...]) -> Account:
+def give_roles(accounts: AccountFile, name: str, roles: Sequence[Role], by: str = "") -> Account:
     """The account with other roles; its sessions and tokens end.
 
     Raises:
         InputError: not-found, or invalid-input.
     """
-    return people.give_roles(accounts, name, roles)
+    changed = people.give_roles(accounts, name, roles)
+    audit_chain.act(accounts.home, "account-roles", by, name=name, roles=sorted(roles))
+    return changed
 
 
-def disable(accounts: AccountFile, name: str) -> Account:
+def disable(accounts: AccountFile, name: str, by: str = "") -> Account:
     """The account, which signs nobody in any more.
 
     Raises:
         InputError: not-found.
     """
-    return people.disable(accounts, name)
+    ended = people.disable(accounts, name)
+    audit_chain.act(accounts.home, "account-disabled", by, name=name)
+    return ended
 
 
 _BEFORE_SIGNING_IN = (sign_in, opening, open_account, link_owner, enter)

@@ -3,11 +3,14 @@
 import time
 from typing import Any
 
+from server.actions.audit import Chain
 from server.actions.network import (
     CenterStatus,
+    ChangedSite,
     EnrolledSite,
     KeptStatements,
     MadeCenter,
+    RenewedCertificate,
     SiteEntry,
     SiteList,
     StoppedCenter,
@@ -15,6 +18,7 @@ from server.actions.network import (
     WrittenInvitation,
     WrittenMembers,
 )
+from server.administration.backup import BackedUp, Restored
 
 Row = dict[str, Any]
 
@@ -42,6 +46,29 @@ def invitation(written: WrittenInvitation) -> Row:
 def enrolled(site: EnrolledSite) -> Row:
     """A site that was enrolled."""
     return {"site": site.name, "state": "enrolled", "fingerprint": site.fingerprint}
+
+
+def changed(site: ChangedSite) -> Row:
+    """A site that was suspended, resumed or removed, and what comes next."""
+    what_next = {
+        "suspended": f"shadowgraph network resume {site.name}, once it may be asked again",
+        "resumed": "shadowgraph network sites",
+        "removed": f"at two other sites: shadowgraph site peers remove {site.name}",
+    }
+    return {"site": site.name, "state": site.state, "next": what_next[site.state]}
+
+
+def renewed(certificate: RenewedCertificate) -> Row:
+    """Until when the new certificate holds, and what comes next."""
+    return {
+        "certificate ends": certificate.ends.date().isoformat(),
+        "next": "shadowgraph network stop, shadowgraph network start; reload a proxy that shows it",
+    }
+
+
+def chain(whole: Chain) -> Row:
+    """A chain that is whole."""
+    return {"lines": whole.lines, "chain": "whole"}
 
 
 def members(written: WrittenMembers) -> Row:
@@ -97,10 +124,26 @@ def stopped(center: StoppedCenter) -> Row:
     return {"state": "stopped" if center.was_running else "was not running"}
 
 
+def backed_up(backup: BackedUp) -> Row:
+    """What is in a backup."""
+    return {"archive": str(backup.archive), "files": backup.files, "bytes": backup.bytes}
+
+
+def restored(center: Restored) -> Row:
+    """A restored center, and what comes next."""
+    return {
+        "consortium": center.consortium,
+        "home": str(center.home),
+        "files": center.files,
+        "studies that go on": center.open_studies,
+        "next": f"shadowgraph network start --home {center.home}",
+    }
+
+
 def _site(one: SiteEntry) -> Row:
     return {
         "site": one.name,
-        "state": "enrolled" if one.is_enrolled else "invited",
+        "state": "suspended" if one.is_suspended else "enrolled" if one.is_enrolled else "invited",
         "online": "yes" if one.is_online else "no",
         "seen": "never" if one.seen_at is None else f"{time.time() - one.seen_at.timestamp():.0f} s ago",
         "fingerprint": one.fingerprint,

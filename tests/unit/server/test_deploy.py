@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from server.administration import checks as center_checks
 from server.administration import enrolment as center_enrolment
 from server.administration import processes as center
+from site_node.administration import checks as site_checks
 from site_node.administration import enrolment as site_enrolment
 from site_node.administration import processes as site
 from site_node.administration.setup import make_site
+from tests.unit.command.test_guides import parse
 
 UNITS = Path(__file__).resolve().parents[3] / "deploy" / "systemd"
 SITE, CENTER = "/srv/shadowgraph/", "/srv/center/"
@@ -37,9 +40,12 @@ def _paths(unit: str, *settings: str) -> list[str]:
 def test_every_unit_starts_a_process_that_is_known() -> None:
     started = {}
     for unit in UNITS.glob("*.service"):
+        if "Type=oneshot" in unit.read_text():
+            continue
         (line,) = re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)
         _, _, module, _, home, only = line.split()
         started[unit.stem.removeprefix("shadowgraph-")] = (module, home + "/", only)
+    assert all(only in center.ONLY for module, _, only in started.values() if module.startswith("server"))
     assert started == {
         "supernode": ("site_node.administration.processes", SITE, "supernode"),
         "agent": ("site_node.administration.processes", SITE, "agent"),
@@ -48,9 +54,13 @@ def test_every_unit_starts_a_process_that_is_known() -> None:
         "run": ("server.administration.processes", CENTER, "run"),
         "actions": ("server.administration.processes", CENTER, "actions"),
         "web": ("server.administration.processes", CENTER, "web"),
+        "metrics": ("server.administration.processes", CENTER, "metrics"),
+        "notices": ("server.administration.processes", CENTER, "notices"),
         "site-actions": ("site_node.administration.processes", SITE, "actions"),
         "site-worker": ("site_node.administration.processes", SITE, "worker"),
         "site-web": ("site_node.administration.processes", SITE, "web"),
+        "site-metrics": ("site_node.administration.processes", SITE, "metrics"),
+        "site-notices": ("site_node.administration.processes", SITE, "notices"),
     }
 
 
@@ -85,3 +95,20 @@ def test_a_process_writes_where_its_unit_lets_it(homes: tuple[Path, Path]) -> No
     assert _paths("shadowgraph-agent.service", "ReadWritePaths") == [SITE.rstrip("/")]
     assert _paths("shadowgraph-supernode.service", "BindPaths") == [f"{SITE}run"]
     assert (homes[1] / "run").is_dir()  # systemd does not start a unit whose bound folder is not there
+
+
+def test_a_timer_backs_up_by_a_command_that_parses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHADOWGRAPH_HOME", "/srv/shadowgraph")
+    timers = {path.stem for path in UNITS.glob("*.timer")}
+    assert timers == {"shadowgraph-backup", "shadowgraph-site-backup"}
+    for name in timers:
+        (line,) = re.findall(
+            r"^ExecStart=\S+/(shadowgraph .*)$", (UNITS / f"{name}.service").read_text(), re.MULTILINE
+        )
+        parsed = parse(line.replace("/srv/center", str(UNITS)).replace("/srv/shadowgraph", str(UNITS)))
+        assert parsed in ("network backup", "site backup")
+
+
+def test_doctor_knows_every_unit() -> None:
+    units = {path.stem for path in UNITS.glob("*.service") if "Type=oneshot" not in path.read_text()}
+    assert units == {*center_checks.UNITS, *site_checks.UNITS}

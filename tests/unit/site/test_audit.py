@@ -9,6 +9,7 @@ import pytest
 
 from protocols.core.errors import Code, InputError, StudyError
 from protocols.core.protocol import ask
+from protocols.runtime import audit_chain
 from site_node.actions import audit as actions
 from site_node.governance import audit, audit_check, audit_heads
 from tests.lib.agents import Agents
@@ -31,7 +32,7 @@ def as_earlier_release(home: Path, *events: str) -> None:
     before, lines = audit.FIRST, []
     for event in events:
         line = {"at": "2026-11-01T08:00:00+00:00", "event": event, "after": before}
-        before = audit._hash(line)
+        before = audit_chain._hash(line)
         lines.append(json.dumps(line | {"hash": before}, sort_keys=True) + "\n")
     (home / audit.FILE).write_text("".join(lines))
 

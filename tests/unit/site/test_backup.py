@@ -12,8 +12,9 @@ import pytest
 
 from protocols.core.errors import Code, ExitCode, ShadowgraphError
 from protocols.core.protocol import ask
+from protocols.runtime.folder_archive import MANIFEST
 from server.main import run
-from site_node.administration.backup import MANIFEST, back_up, restore
+from site_node.administration.backup import back_up, restore
 from site_node.governance import approvals, audit, audit_check, ledger
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.studies import a_study
