@@ -36,7 +36,8 @@ class Times:
         return ONCE if asked else NEVER
 
 
-_AGREED = "Leaves at the end, the same from every site: the coefficients found and their covariance."
+_AGREED = "Leaves at the end, the same from every site: {}."
+_COEFFICIENTS = "the coefficients found and their covariance"
 
 ONCE, NEVER = Times(1, 1), Times(0, 0)
 
@@ -59,6 +60,7 @@ class SiteStep:
         clear_rule: whether that is never so, always, or where the study asks for it.
         summed: whether it may be asked in a sum over sites.
         climbs: of a spec, whether its sums are those of a climb, in a basis that only the sites know.
+        agreed: what sites say alike at the end of a climb, in words.
         refines: whether it says only which cells stand on enough people, which a study of `cells: exact` does
             not ask.
         times: of a spec, how often a run asks it.
@@ -81,6 +83,7 @@ class SiteStep:
     varies: frozenset[str]
     bounds: Bounds
     refines: bool = False
+    agreed: str = _COEFFICIENTS
 
     def __call__(self, spec: Spec, table: AnalysisTable, **arrays: Any) -> Arrays:
         return self.run(spec, table, **arrays)
@@ -101,7 +104,7 @@ class SiteStep:
         ways += ["Leaves in the clear, for this site"] if self.clear(spec) else []
         arrays = "; ".join(_in_words(self.declares.values(), sizes))
         lines = [f"{way}, {times.words()}: {arrays}." for way in ways]
-        return lines + [_AGREED] * self.climbs(spec)
+        return lines + [_AGREED.format(self.agreed)] * self.climbs(spec)
 
     def may_vary(self, name: str) -> bool:
         """Whether the numbers of this array of its question may change from one question to the next."""
@@ -141,6 +144,7 @@ def site_step(
     varies: tuple[str, ...] = (),
     bounds: Bounds = _unbounded,
     refines: bool = False,
+    agreed: str = _COEFFICIENTS,
     **declares: Declaration,
 ) -> Callable[[Callable[..., Arrays]], SiteStep]:
     """A decorator that makes a site step of a function and states all that it discloses.
@@ -156,6 +160,7 @@ def site_step(
             takes `**fits` names them all `fits`.
         bounds: how large one person's part of an array's entries can be, by the ranges that a study declares.
         refines: whether it only says which cells stand on enough people, in bands.
+        agreed: what sites say alike at the end of a climb, in words.
         declares: what each array that it returns discloses.
     """
 
@@ -179,6 +184,7 @@ def site_step(
             frozenset(varies),
             bounds,
             refines,
+            agreed,
         )
 
     return mark

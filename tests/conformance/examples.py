@@ -250,6 +250,51 @@ EXAMPLES: dict[str, Example] = {
             {"outcome": "idh1", "covariates": ["age", "f_one", "f_two"], "classifier": DISCRIMINANT},
         ]
     ),
+    "evidence": Example(
+        [
+            {
+                "links": {
+                    "one": {"feature": "f_one", "outcome": "idh1", "sign": "positive", "pathway": ["sex"]},
+                    "two": {
+                        "feature": "f_two",
+                        "outcome": "relapses",
+                        "mechanism": "diffusion_proliferation",
+                        "control": "f_three",
+                    },
+                },
+                "confounders": ["age"],
+                "scanner": "scanner",
+                "harmonize": {**HARMONIZE, "batch": "scanner"},
+            },
+            {
+                "links": {"one": {"feature": "f_one", "outcome": "age", "sign": "negative"}},
+                "held_out": ["c"],
+            },
+        ],
+        frozenset({"withheld"}),
+        not_over=frozenset({"one site"}),
+    ),
+    "rare_variants": Example(
+        [
+            {
+                "variants": {"block": "snps"},
+                "genes": {"A": "1:1-4500", "B": "2:1-9000", "C": "3:1-20000"},
+                "pathways": {"AB": ["A", "B"]},
+                "outcome": "f_one",
+                "covariates": ["age", "sex"],
+                "max_frequency": 0.5,
+            },
+            {
+                "variants": {"block": "snps"},
+                "genes": {"A": "1:1-4500", "C": "3:1-20000"},
+                "outcome": "idh1",
+                "covariates": ["age"],
+                "model": "logistic",
+                "max_frequency": 0.5,
+                "weights": [0.5, 0.5],
+            },
+        ]
+    ),
     "fusion": Example(
         [
             {
