@@ -5,12 +5,12 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from cdm.etl.doubts import DOUBTS
 from cdm.etl.fhir.words.plain_references import result_name
 from cdm.etl.identity import SEPARATOR, Identity
 from cdm.etl.profile import Profile
 from cdm.etl.record import Body, Row, Unmappable
 from cdm.vocabulary.concepts import Resolution, Vocabulary
+from cdm.vocabulary.doubts import DOUBTS
 
 NAME_LENGTH = 255
 REMEMBERED = 200_000  # bounds the memory of a load, however many people and codes it has

@@ -83,7 +83,7 @@ source_row = Table(
     PrimaryKeyConstraint("source_record_id", "table_name", "row_id"),
 )
 
-# What was not wholly understood of a record, by kind (cdm/etl/doubts.py), and how often in it.
+# What was not wholly understood of a record, by kind (cdm/vocabulary/doubts.py), and how often in it.
 record_doubt = Table(
     "record_doubt",
     metadata,

@@ -71,8 +71,8 @@ class AnalysisTable:
         labels: name -> (n,) strings such as a scanner; they never leave the site.
         fold_hashes: (n,) uint64, a keyed hash of each person; row filters cut folds from it.
         attrition: step of the cohort's definition -> the people who were left after it, at this site.
-        doubtful: variable -> people whose value rests on doubt: a record of theirs was left out, or read by a
-            policy, since it was not wholly understood. One that is not named has none.
+        doubtful: variable -> kind of doubt (`cdm/vocabulary/doubts.py`) -> people whose value rests on it: a
+            record of theirs was left out, or read by a policy, since it was not wholly understood.
         episodes: survival variable -> what changes over its follow-up.
         blocks: name -> numbers of these people by the names of a public axis, read in chunks.
         secret: from which this site's noise comes; it never leaves. A table that is given none makes one.
@@ -86,7 +86,7 @@ class AnalysisTable:
     attrition: Mapping[str, int] = field(default_factory=dict)
     episodes: Mapping[str, Episodes] = field(default_factory=dict)
     blocks: Mapping[str, Block] = field(default_factory=dict)
-    doubtful: Mapping[str, int] = field(default_factory=dict)
+    doubtful: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False, compare=False)
     _derived: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -2,27 +2,35 @@
 
 Sums of counts over the whole cohort, before anybody is left out for a missing value. Analyses
 are about one set of people (`core/complete_cases.py`), so a variable that many lack is seen here first.
+Of each variable it is counted as well whose value rests on doubt, by kind: a bound, a number without a unit,
+a gene left open. These are cells: one is asked for only where enough people stand in it over all sites.
 
 The study says which variables its analyses need; nobody writes them a second time.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from cdm.vocabulary.doubts import DOUBTS, OfVariable
+from protocols.core.cells import without_hidden
 from protocols.core.complete_cases import people_of_set
-from protocols.core.disclosure import SUPPRESSED, Count, Thresholds
+from protocols.core.disclosure import SUPPRESSED, Band, Count, Thresholds
 from protocols.core.errors import Code
 from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Integers, Mask
 from protocols.core.variables import Name
 from protocols.results.figures import MOST_ROWS, left_out
 from protocols.results.numerals import shown_count
+
+KINDS: tuple[OfVariable, ...] = get_args(OfVariable)
+"""The kinds of doubt, in the order of their axis."""
 
 
 class LeftOutSpec(Spec):
@@ -75,6 +83,7 @@ class LeftOutResult(Result):
         people: of the cohort.
         counted: (A,) people in each analysis.
         known: (V,) people with a value of each variable.
+        doubtful: (V, `KINDS`) people whose value of a variable rests on doubt of a kind.
         by_site: site -> its own people, counted and known.
         withheld: site -> the code with which it gave none.
 
@@ -88,6 +97,10 @@ class LeftOutResult(Result):
     with age       340.0       0.0
     with volume    322.0      18.0
     with entropy   340.0       0.0
+    >>> run_locally(study, example_tables())["left_out"].doubts()[["people", "share"]]
+                           people  share
+    variable doubt
+    volume   unit-missing      34    0.1
     """
 
     analyses: tuple[str, ...]
@@ -95,6 +108,7 @@ class LeftOutResult(Result):
     people: int
     counted: Integers
     known: Integers
+    doubtful: Integers
     by_site: Mapping[str, tuple[int, Integers, Integers]]
     withheld: Mapping[str, Code]
 
@@ -108,6 +122,21 @@ class LeftOutResult(Result):
             index=[*self.analyses, *(f"with {name}" for name in self.variables)],
             dtype=float,
         ).mask(lambda frame: frame == SUPPRESSED)
+
+    def doubts(self) -> pd.DataFrame:
+        """One row per variable and kind of doubt on which enough people stand.
+
+        Returns:
+            `people`, their `share` of the cohort, what the kind `means`, and the data steward's `way_out`.
+        """
+        found = [
+            (name, kind, int(people), people / max(self.people, 1), *DOUBTS[kind])
+            for name, counts in zip(self.variables, self.doubtful, strict=True)
+            for kind, people in zip(KINDS, counts, strict=True)
+            if people > 0
+        ]
+        columns = ["variable", "doubt", "people", "share", "means", "way_out"]
+        return pd.DataFrame(found, columns=columns).set_index(["variable", "doubt"])
 
     def figure(self) -> Figure:
         """Bars of the people who lack each variable, the most first."""
@@ -133,6 +162,7 @@ class LeftOut(FederatedProtocol[LeftOutSpec, LeftOutResult]):
     """Who is in no sum of an analysis, and for want of which variable."""
 
     name = "left_out"
+    version = "2"
     is_query = True
     spec_type = LeftOutSpec
 
@@ -160,12 +190,38 @@ class LeftOut(FederatedProtocol[LeftOutSpec, LeftOutResult]):
             "known": np.array(known, dtype=np.int64),
         }
 
+    @site_step(
+        refines=True,
+        enough=Band("variable", "doubt", what="people whose value rests on doubt, in whole floors"),
+    )
+    def doubts(spec: LeftOutSpec, table: AnalysisTable) -> Arrays:
+        """On which kinds of doubt the values of enough people rest."""
+        return {"enough": _doubtful(spec, table)}
+
+    @site_step(
+        times=Times(0, 1),
+        people=Count(what="people of the cohort"),
+        doubtful=Count("variable", "doubt", of="people", what="people whose value rests on doubt, if enough"),
+    )
+    def in_doubt(spec: LeftOutSpec, table: AnalysisTable, shown: Integers) -> Arrays:
+        """People whose value rests on doubt, in the cells that are `shown`, (variable, doubt) of 1 and 0."""
+        return {"people": np.array(len(table)), "doubtful": _doubtful(spec, table) * shown}
+
     def axes(self, spec: LeftOutSpec) -> dict[str, int]:
-        return {"analysis": len(spec.needed), "variable": len(spec.variables())}
+        return {
+            "analysis": len(spec.needed),
+            "variable": len(spec.variables()),
+            "doubt": len(KINDS),
+        }
 
     def coordinate(self, spec: LeftOutSpec) -> Coordination[LeftOutResult]:
-        asks = (ask("count"), *([ask("count", per_site=True)] if spec.per_site else []))
-        total, *here = yield asks
+        asks = (ask("count"), ask("doubts"), *([ask("count", per_site=True)] if spec.per_site else []))
+        total, doubts, *here = yield asks
+        shown = (doubts["enough"] >= doubts.floors).astype(np.int64)
+        doubtful = without_hidden(np.zeros_like(shown), shown)
+        if shown.any():
+            found = yield ask("in_doubt", shown=shown)
+            doubtful = without_hidden(found["doubtful"], shown)
         answers = here[0].answers if here else {}
         by_site = {site: _whole(arrays) for site, arrays in answers.items()}
         withheld = here[0].withheld if here else {}
@@ -177,15 +233,28 @@ class LeftOut(FederatedProtocol[LeftOutSpec, LeftOutResult]):
             people,
             np.where(counted < floor, SUPPRESSED, counted),
             np.where(known < floor, SUPPRESSED, known),
+            doubtful,
             by_site,
             withheld,
         )
 
     def method(self, spec: LeftOutSpec) -> str:
-        return "People of the cohort without a value of a variable that an analysis needs were counted."
+        return (
+            "People of the cohort without a value of a variable that an analysis needs were counted, and "
+            "those whose value rests on a record that was not wholly understood."
+        )
 
     def about(self, spec: LeftOutSpec) -> str:
-        return f"How many people have a value of {', '.join(spec.variables()) or 'each variable'}."
+        of = ", ".join(spec.variables()) or "each variable"
+        return f"How many people have a value of {of}, and of how many it rests on doubt."
+
+
+def _doubtful(spec: LeftOutSpec, table: AnalysisTable) -> Integers:
+    """The (variable, doubt) people whose value of a variable rests on doubt of a kind."""
+    each = [table.doubtful.get(name, {}) for name in spec.variables()]
+    return np.array([[of.get(kind, 0) for kind in KINDS] for of in each], dtype=np.int64).reshape(
+        -1, len(KINDS)
+    )
 
 
 def _whole(arrays: Arrays) -> tuple[int, Integers, Integers]:

@@ -96,7 +96,9 @@ def _table(site: str, n: int, seed: int) -> AnalysisTable:
     people = seed * 1_000 + np.arange(n, dtype=np.int64)
     attrition = {"glioma": n + 20, "MRI": n}
     blocks: dict[str, Block] = {"snps": ArrayBlock(VARIANTS, _copies(seed, entropy))}
-    return AnalysisTable(site, people, columns, {"scanner": scanner}, attrition=attrition, blocks=blocks)
+    doubtful = {"volume": {"unit-missing": n // 10}}
+    labels = {"scanner": scanner}
+    return AnalysisTable(site, people, columns, labels, attrition=attrition, blocks=blocks, doubtful=doubtful)
 
 
 def _copies(seed: int, entropy: Floats) -> Floats:

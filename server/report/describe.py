@@ -11,6 +11,7 @@ from protocols.core.disclosure import SUPPRESSED
 from protocols.core.figure import Axis, Bar, Bars, Estimate, Estimates
 from protocols.core.study import Analysis, Study
 from protocols.describe.attrition import AttritionResult
+from protocols.describe.left_out import LeftOutResult
 from protocols.describe.quantiles import QuantilesResult
 from protocols.describe.summary import SummaryResult
 from protocols.describe.summary_numbers import Numbers
@@ -19,7 +20,7 @@ from protocols.preparation.combat import CombatResult
 from protocols.results.numerals import shown, shown_count
 from server.report import blocks, figures
 from server.report.drawn import drawn, withheld
-from server.report.tables import MOST_ROWS, rows_left_out
+from server.report.tables import MOST_ROWS, rows_left_out, summary_table
 
 QUARTILES = (0.25, 0.5, 0.75)
 
@@ -46,6 +47,31 @@ def _site_bar(site: str, count: Any) -> Bar:
     if count == SUPPRESSED:
         return Bar(site, None, "withheld")
     return Bar(site, float(count), shown_count(int(count)))
+
+
+@drawn.register
+def who_is_left_out(found: LeftOutResult, study: Study, outcome: Outcome, analysis: Analysis) -> list[Markup]:
+    """People without a value, then the share of each variable that rests on doubt, with the way out."""
+    return [
+        *figures.shown(found.figure()),
+        *summary_table(found, {}),
+        blocks.heading("What rests on doubt"),
+        *_doubts(found, study.thresholds.min_count),
+        *withheld(found.withheld),
+    ]
+
+
+def _doubts(found: LeftOutResult, floor: int) -> list[Markup]:
+    """People for whom a record of a variable was not wholly understood, by kind of doubt."""
+    hidden = f"Kinds of doubt that fewer than {floor} people have are not told."
+    rows = [
+        (variable, str(means), f"{people} ({share:.1%})", str(way_out))
+        for (variable, _), people, share, means, way_out in found.doubts().itertuples()
+    ]
+    if not rows:
+        return [blocks.text(f"No value of a variable rests on doubt for {floor} people or more.", "note")]
+    columns = ("variable", "what is in doubt", "people", "a hospital's way out")
+    return [blocks.table(columns, rows), blocks.text(f"Shares of the cohort. {hidden}", "note")]
 
 
 @drawn.register

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from cdm.etl.doubts import DOUBTS
+from cdm.vocabulary.doubts import DOUBTS
 from protocols.core.axis import look_in
 from protocols.core.lockstep import Failure
 from protocols.exchange.local import run_locally
@@ -35,7 +35,7 @@ class Doubtful:
     """How many records a variable left out, or read by a policy, since they were not wholly understood.
 
     Attributes:
-        doubt: its kind, as in `cdm.etl.doubts.DOUBTS`.
+        doubt: its kind, as in `cdm.vocabulary.doubts.DOUBTS`.
         way_out: what the data steward can do.
     """
 
@@ -105,7 +105,7 @@ def simulate(home: Path, reference: str, *, by: str = "") -> Simulation:
             name: str(found.code) if isinstance(found, Failure) else None
             for name, found in outcome.results.items()
         },
-        in_doubt=built.table.doubtful,
+        in_doubt=built.in_doubt,
     )
     _keep(home, study.hash(), made)
     return made

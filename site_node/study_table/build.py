@@ -25,12 +25,13 @@ class Built:
     """A study's table, and how many people were left after each step of its cohort.
 
     `doubts` says of a variable how many records were left out or read by a policy, by kind of doubt; of how
-    many people they are, the table says.
+    many people they are, the table says by kind, and `in_doubt` over all kinds.
     """
 
     table: AnalysisTable
     attrition: list[tuple[str, int]]
     doubts: dict[str, dict[str, int]] = field(default_factory=dict)
+    in_doubt: dict[str, int] = field(default_factory=dict)
 
 
 def build_table(
@@ -59,7 +60,8 @@ def build_table(
         columns: dict[str, Floats] = {}
         labels: dict[str, Labels] = {}
         doubts: dict[str, dict[str, int]] = {}
-        doubtful: dict[str, int] = {}
+        doubtful: dict[str, dict[str, int]] = {}
+        in_doubt: dict[str, int] = {}
         for name, variable in study.variables.items():
             reader = READERS[type(variable)]
             if isinstance(reader, LabelReader):
@@ -67,7 +69,9 @@ def build_table(
             else:
                 columns |= zip(variable.columns(name), reader.columns(variable, people), strict=True)
             doubts |= {name: dict(people.doubts)} if people.doubts else {}
-            doubtful |= {name: len(people.in_doubt)} if people.in_doubt else {}
+            if people.in_doubt:
+                doubtful[name] = {kind: len(rows) for kind, rows in people.in_doubt.items()}
+                in_doubt[name] = len(set().union(*people.in_doubt.values()))
             people.doubts.clear()
             people.in_doubt.clear()
         changing = episodes(study, people, columns)
@@ -81,7 +85,7 @@ def build_table(
     table = AnalysisTable(
         site_name, people.persons, columns, labels, hashes, attrition, changing, blocks, doubtful
     )
-    return Built(table, found.attrition, doubts)
+    return Built(table, found.attrition, doubts, in_doubt)
 
 
 def episodes(study: Study, people: People, columns: Mapping[str, Floats]) -> dict[str, Episodes]:

@@ -62,9 +62,10 @@ def gene_states(people: People, gene: str, origin: Origin = "somatic") -> Floats
         )
     )
     variants = np.array(is_variant, dtype=bool)
-    return genomics.mutated(
-        len(people), rows[~variants], rows[variants], [words[i] for i in np.flatnonzero(variants)]
-    )
+    classifications = [words[i] for i in np.flatnonzero(variants)]
+    is_open = np.array([mutation.leaves_open(word) for word in classifications], dtype=bool)
+    people.note_doubt("gene-open", int(is_open.sum()), rows[variants][is_open])
+    return genomics.mutated(len(people), rows[~variants], rows[variants], classifications)
 
 
 def _reads(origin: Origin) -> ColumnElement[bool]:

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from cdm.days import days_between, plus_days
 from cdm.schema.columns import LONG
 from cdm.vocabulary.concepts import Vocabulary
+from cdm.vocabulary.doubts import OfVariable
 from cdm.vocabulary.names import ConceptCode
 from protocols.core.variables import Window
 from site_node.features.arrays import Floats, Integers
@@ -58,7 +59,7 @@ class People:
         persons: (n,) distinct person_ids, ascending.
         index: (n,) datetime64[D], the index dates.
         doubts: records that the variable in hand left out or read by a policy, by kind of doubt.
-        in_doubt: the rows of the people whose records these are.
+        in_doubt: kind of doubt -> the rows of the people whose records these are.
         codes: what stands in the event tables.
     """
 
@@ -67,17 +68,17 @@ class People:
     persons: Integers
     index: Days
     doubts: Counter[str] = field(default_factory=Counter, compare=False)
-    in_doubt: set[int] = field(default_factory=set, compare=False)
+    in_doubt: dict[OfVariable, set[int]] = field(default_factory=dict, compare=False)
     codes: Codes = field(default_factory=Codes, compare=False)
 
     def __len__(self) -> int:
         return len(self.persons)
 
-    def note_doubt(self, kind: str, records: int, rows: Collection[int]) -> None:
+    def note_doubt(self, kind: OfVariable, records: int, rows: Integers) -> None:
         """Count records of the variable in hand that are in doubt; `rows` are those of their people."""
         if records:
             self.doubts[kind] += records
-            self.in_doubt.update(map(int, rows))
+            self.in_doubt.setdefault(kind, set()).update(rows.tolist())
 
     @cached_property
     def listed(self) -> Table:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Integer, cast, func, null, select
 
 from cdm.etl.omop_concepts import EQUAL, OPERATOR
 from cdm.schema import concept
+from cdm.vocabulary.doubts import OfVariable
 from cdm.vocabulary.ucum import conversion, parse
 from protocols.core.errors import Code, SpecError
 from protocols.core.variables import Measurement
@@ -172,34 +173,33 @@ def _in_one_unit(people: People, variable: Measurement, numbers: Numbers) -> Flo
     """(k,) the numbers in the variable's unit, or in the only one that they have; NaN for those left out."""
     records = np.bincount(numbers.kind, weights=numbers.times, minlength=len(numbers.kinds)).astype(np.int64)
     units = _ucum(people, numbers.kinds)
-    shares = [_bound(people, variable, kind, int(n)) for kind, n in zip(numbers.kinds, records, strict=True)]
-    doubted = np.array([_is_bound(kind) for kind in numbers.kinds], dtype=bool)
+    shares = [_bound(variable, kind) for kind in numbers.kinds]
     used = {unit for unit, share in zip(units, shares, strict=True) if share is not None}
     to = variable.unit or _only_unit(variable, used)
     if variable.unit is not None and parse(variable.unit) is None:
         raise SpecError(Code.INVALID_STUDY, f"{variable.concept}: {variable.unit} is not a unit of UCUM")
     found = np.full(len(numbers.values), np.nan)
     for place, (unit, share) in enumerate(zip(units, shares, strict=True)):
+        of_kind, times = numbers.kind == place, int(records[place])
+        if _is_bound(numbers.kinds[place]):
+            people.note_doubt("comparator", times, numbers.rows[of_kind])
         if share is None:
             continue
-        of_kind = numbers.kind == place
         # A number without a unit is a count where counts are asked for; else its unit is not known.
         way = conversion(unit or COUNTS, to) if to is not None and unit != to else float
         if way is None:
-            people.doubts["unit-missing" if unit is None else "unit-unknown"] += int(records[place])
-            doubted[place] = True
+            doubt: OfVariable = "unit-missing" if unit is None else "unit-unknown"
+            people.note_doubt(doubt, times, numbers.rows[of_kind])
         else:
             different, where = np.unique(numbers.values[of_kind] * share, return_inverse=True)
             found[of_kind] = np.array([way(value) for value in different.tolist()])[where.ravel()]
-    people.in_doubt.update(numbers.rows[doubted[numbers.kind]].tolist())
     return found
 
 
-def _bound(people: People, variable: Measurement, kind: Kind, records: int) -> float | None:
+def _bound(variable: Measurement, kind: Kind) -> float | None:
     """What the variable makes of a number of this kind: a share of it, or None where it is left out."""
     if not _is_bound(kind):
         return 1.0
-    people.doubts["comparator"] += records
     if variable.comparator == "half" and kind.operator in UPPER_BOUNDS:
         return 0.5
     return 1.0 if variable.comparator == "limit" and kind.operator in BOUNDS else None

@@ -224,4 +224,6 @@ def test_22_fhir_comparator_in_a_study(engine: Engine, case: Callable[..., LoadS
     assert table(engine, measured("LOINC:2857-1", comparator="half"))["x"] == [0.05]
     assert table(engine, measured("LOINC:2857-1", comparator="limit"))["x"] == [0.1]
     assert [(one["doubt"], one["records"]) for one in doubts(engine)] == [("comparator", 1)]
-    assert built(engine, measured("LOINC:2857-1", comparator="half")).table.doubtful == {"x": 1}
+    assert built(engine, measured("LOINC:2857-1", comparator="half")).table.doubtful == {
+        "x": {"comparator": 1}
+    }

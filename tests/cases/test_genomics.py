@@ -24,11 +24,17 @@ MUTATED, NOT_MUTATED, MISSING = 1.0, 0.0, np.nan
 
 def value(engine: Engine, variable: dict[str, Any], patient: str) -> float:
     """The variable's number of one patient."""
+    return value_and_doubts(engine, variable, patient)[0]
+
+
+def value_and_doubts(engine: Engine, variable: dict[str, Any], patient: str) -> tuple[float, dict[str, int]]:
+    """The variable's number of one patient, and the records that it left open by kind of doubt."""
     ids = np.array([IDENTITY.person_id("", patient)], dtype=np.int64)
     index = np.full(1, np.datetime64(date(2024, 1, 1)), dtype="datetime64[D]")
     with engine.connect() as connection:
-        (found,) = columns_read(variable, People(connection, Vocabulary(engine), ids, index))
-    return float(found[0])
+        people = People(connection, Vocabulary(engine), ids, index)
+        (found,) = columns_read(variable, people)
+    return float(found[0]), dict(people.doubts)
 
 
 def add(engine: Engine, path: Path) -> list[str]:
@@ -155,3 +161,10 @@ def test_genomics_reporting_fraction_place_and_gene(sqlite_engine: Engine) -> No
     assert fractions == pytest.approx([0.574])
     assert tuple(where) == ("7", 55191822, 55191822, "GRCh38", "heterozygous")
     assert genes == {("EGFR", "HGNC:3236"), ("KRAS", "HGNC:6407")}
+
+
+def test_a_gene_left_open_by_a_date_for_a_name_is_in_doubt(sqlite_engine: Engine) -> None:
+    add(sqlite_engine, next(shared("cases/41_maf_gene_names_made_dates").glob("*.maf*")))
+    for gene, doubts in (("SEPT9", {"gene-open": 1}), ("IDH1", {})):
+        found = value_and_doubts(sqlite_engine, {"kind": "gene", "gene": gene}, "p0")
+        assert found[1] == doubts

@@ -137,7 +137,7 @@ def a_site(
         columns,
         {"scanner": scanner},
         attrition={"index event": n + 30 if n else 0, "adults": n},
-        doubtful={"age": n // 3 if n >= 30 else 0},
+        doubtful={"age": {"unit-missing": n // 3, "comparator": min(n, 2)}},
         blocks={
             "rna": ArrayBlock(GENES, np.stack([columns[f] for f in ("f_one", "f_two", "f_three")], axis=1)),
             "snps": ArrayBlock(VARIANTS, _genotypes(seed, columns["f_one"], missing)),

@@ -13,7 +13,6 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, Programmin
 from cdm.database import RefusedRowError, chunks
 from cdm.etl import MAPPERS
 from cdm.etl.context import Context
-from cdm.etl.doubts import DOUBTS, DOUBTS_OF_READER
 from cdm.etl.fhir.words.plain_references import make_plain, names_of
 from cdm.etl.fhir.words.references import has_nested_modifier
 from cdm.etl.identity import Identity
@@ -28,6 +27,7 @@ from cdm.etl.loader.summary import LoadSummary
 from cdm.etl.profile import Profile
 from cdm.etl.record import Body, Excluded, Row, SourceRecord, Unmappable, Unreadable
 from cdm.vocabulary.concepts import Vocabulary
+from cdm.vocabulary.doubts import DOUBTS, DOUBTS_OF_READER
 
 # What a driver says of a value that it cannot bind or store; a full disk or a lost server is none of these.
 REFUSED = (RefusedRowError, DataError, IntegrityError, InterfaceError, ProgrammingError, OverflowError)

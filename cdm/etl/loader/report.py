@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Engine, Table, exists, func, select
 
-from cdm.etl.doubts import DOUBTS
 from cdm.etl.fhir.words.coding import source_value
 from cdm.etl.fhir.words.free_text import TEXT
 from cdm.etl.identity import Identity
@@ -32,6 +31,7 @@ from cdm.schema import (
     visit_occurrence,
 )
 from cdm.vocabulary.csv_file import inert
+from cdm.vocabulary.doubts import DOUBTS
 
 # Where a source's code stands beside the concept that it became.
 CODED: tuple[tuple[Table, str, str], ...] = (

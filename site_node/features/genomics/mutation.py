@@ -58,6 +58,11 @@ def mutated(n: int, tested: Integers, found: Integers, classifications: Sequence
     return state
 
 
+def leaves_open(classification: str | None) -> bool:
+    """Whether a variant's classification says neither that its gene is mutated nor that it is not."""
+    return bool(np.isnan(_says(classification)))
+
+
 def _says(classification: str | None) -> float:
     if classification is None or classification in NONSYNONYMOUS:
         return 1.0

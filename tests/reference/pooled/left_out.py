@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from protocols.core.table import AnalysisTable
-from protocols.describe.left_out import LeftOutResult, LeftOutSpec
+from protocols.describe.left_out import KINDS, LeftOutResult, LeftOutSpec
 
 
 def pooled(spec: LeftOutSpec, tables: Sequence[AnalysisTable]) -> LeftOutResult:
@@ -24,6 +24,15 @@ def pooled(spec: LeftOutSpec, tables: Sequence[AnalysisTable]) -> LeftOutResult:
         len(frame),
         np.array(counted, dtype=np.int64),
         np.array([people(v) for v in spec.variables()], dtype=np.int64),
+        _doubtful(spec, tables),
         {},
         {},
     )
+
+
+def _doubtful(spec: LeftOutSpec, tables: Sequence[AnalysisTable]) -> np.ndarray:
+    found = pd.DataFrame(0, index=list(spec.variables()), columns=list(KINDS))
+    for table in tables:
+        counted = pd.DataFrame(dict(table.doubtful)).T.reindex_like(found)
+        found = found.add(counted, fill_value=0)
+    return found.to_numpy(dtype=np.int64)

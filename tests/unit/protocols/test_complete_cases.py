@@ -1,5 +1,6 @@
 """About whom the analyses of a study are: one set of people, declared sets, or each its own."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,3 +101,21 @@ def test_who_is_left_out_is_counted_by_analysis_variable_and_site() -> None:
         "b": (60, [56, 60, 60]),
     }
     assert list(found.withheld) == ["c"]
+
+
+def test_a_kind_of_doubt_is_told_where_enough_people_stand_in_it() -> None:
+    tables = [
+        replace(a_table(site), doubtful={"x": {"unit-missing": 12, "comparator": 3}, "w": {"gene-open": 30}})
+        for site in ("a", "b", "c")
+    ]
+    found = run_locally(a_study(MODEL, {"protocol": "left_out"}), tables)["a1"]
+    assert found.doubts()["people"].to_dict() == {("x", "unit-missing"): 36}  # w is in no analysis
+    assert found.doubts()["share"].tolist() == [0.2]
+    assert "give the unit in the source" in found.doubts()["way_out"].item()
+    assert found.doubtful[0].tolist() == [-1, -1, -1, 36, -1]  # three at each site, or none: nobody can tell
+
+
+def test_nobody_is_asked_again_where_nothing_is_in_doubt() -> None:
+    outcome = run_locally(a_study(MODEL, {"protocol": "left_out"}), [a_table(site) for site in ("a", "b")])
+    assert outcome["a1"].doubts().empty
+    assert (outcome["a1"].doubtful == -1).all()

@@ -40,6 +40,7 @@ ANALYSES = [
             "scheme": {"kind": "sites"},
         },
     },
+    {"name": "lacking", "spec": {"protocol": "left_out"}},
     {"name": "shares", "spec": {"protocol": "summary", "of": ["y", "z"], "per_site": True}},
     {"name": "hopeless", "spec": {"protocol": "logistic", "outcome": "never", "covariates": ["x"]}},
 ]
@@ -51,7 +52,13 @@ def a_table(site: str, n: int, seed: int, known: int = 1000) -> AnalysisTable:
     y = (x - seed + rng.logistic(size=n) > 0).astype(float)
     columns = {"x": x, "z": np.where(np.arange(n) < known, z, np.nan), "y": y, "never": np.zeros(n)}
     columns |= {"os.time": rng.exponential(300, n).round() + 1, "os.event": (rng.random(n) < 0.7) * 1.0}
-    return AnalysisTable(site, np.arange(n) + 1000 * seed, columns, attrition={"index event": n})
+    return AnalysisTable(
+        site,
+        np.arange(n) + 1000 * seed,
+        columns,
+        attrition={"index event": n},
+        doubtful={"z": {"comparator": n // 5}, "x": {"unit-missing": 1}},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +128,13 @@ def test_what_is_zero_or_one_is_told_as_people_and_share(folder: Path, outcome: 
     ones, n = round(float(total.mean[0, 0] * total.n[0, 0])), int(total.n[0, 0])
     assert f"{ones} ({ones / n:.0%})" in by_title(folder)["Shares"]
     assert f"n\u202f{total.n[0, 1]}</small>" in by_title(folder)["Shares"]  # z, which some lack
+
+
+def test_the_share_of_a_variable_that_rests_on_doubt_is_told_with_the_way_out(folder: Path) -> None:
+    section = by_title(folder)["Lacking"]
+    assert "<td>z</td><td>a number is a bound (&lt;0.1) and not a value</td><td>34 (20.0%)</td>" in section
+    assert "what it makes of bounds" in section
+    assert "no unit" not in section  # three people in all
 
 
 def test_it_says_what_each_analysis_lets_out_and_how_to_verify_it(folder: Path, outcome: Outcome) -> None:

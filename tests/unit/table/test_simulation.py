@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cdm.etl.doubts import DOUBTS
+from cdm.vocabulary.doubts import DOUBTS
 from site_node.actions import inbox
 from site_node.agent.agent import Agent
 from site_node.agent.simulation import Doubtful
@@ -33,4 +33,5 @@ def test_a_simulation_counts_the_records_in_doubt(tmp_path: Path) -> None:
     found = inbox.simulate(tmp_path, study.name)
     assert found.people == 3
     assert found.missing["pulse"] == 2
+    assert found.in_doubt == {"pulse": 2}
     assert found.doubts == (Doubtful("pulse", "unit-missing", 2, DOUBTS["unit-missing"].way_out),)

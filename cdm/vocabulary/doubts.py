@@ -2,12 +2,15 @@
 
 A mapper says `context.doubt("unit-unknown")`; a reader that has no context puts `{"unit-unknown": 2}` under
 `DOUBTS_OF_READER` of a record's body. A doubt belongs to its record: the next version of the record replaces
-it. A new kind of doubt is one line here.
+it. A new kind of doubt is one line here; one that a study's variable may rest on stands in `OfVariable` too.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 DOUBTS_OF_READER = "doubts"
+
+OfVariable = Literal["comparator", "gene-open", "reading-undated", "unit-missing", "unit-unknown"]
+"""The kinds that a variable may rest on, which a study counts: another one is a new version of `left_out`."""
 
 
 class Doubt(NamedTuple):
@@ -41,6 +44,11 @@ DOUBTS: dict[str, Doubt] = {
     "fraction-implausible": Doubt(
         "a variant's allele fraction is not between 0 and 1, or not in the unit of a ratio: it was left out",
         "write it in the source as a fraction, or with the UCUM unit %",
+    ),
+    "gene-open": Doubt(
+        "a variant leaves open whether its gene is mutated: the gene's name may mean several, or the kind of "
+        "change is in no list",
+        "write HGNC's symbol of today and MAF's Variant_Classification in the source, and load it again",
     ),
     "other-build": Doubt(
         "genotypes lie on another genome build than the study's",
