@@ -19,7 +19,7 @@ from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.grid import on_grid
 from protocols.core.protocol import Arrays, Ask, Coordination, Total
 from protocols.core.site_step import Times
-from protocols.core.table import AnalysisTable, Floats, Mask
+from protocols.core.table import Floats, Mask
 from protocols.estimation.newton import Point
 
 MOST = 5
@@ -140,14 +140,8 @@ class _Standards:
         return self.shift + mean / self.unit, np.sqrt(variance) / self.unit
 
 
-def covariate_moments(table: AnalysisTable, names: Sequence[str]) -> Arrays:
-    """The plain sums and sums of squares of the named columns, each (p,), and n, for `location_and_scale`."""
-    x = table.matrix(names)
-    return {"n": np.array(len(table)), "sum": x.sum(axis=0), "square": (x**2).sum(axis=0)}
-
-
 def location_and_scale(total: Total, names: Sequence[str]) -> tuple[Floats, Floats]:
-    """The (p,) means and standard deviations over all sites of joined `covariate_moments`, on the grid.
+    """The (p,) means and standard deviations over all sites of joined plain sums and squares, on the grid.
 
     Raises:
         StudyError: rank-deficient; names the covariates that do not vary.

@@ -24,13 +24,21 @@ from scipy.special import expit
 from protocols.core.disclosure import Array, Count, Moment, Thresholds, Update
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure, NoFigure
+from protocols.core.grid import on_grid
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.outcome import zero_one
-from protocols.estimation.standards import covariate_moments, location_and_scale, original_scale
+from protocols.estimation.standards import (
+    SCALED,
+    STANDARD_MOMENTS,
+    original_scale,
+    plainly,
+    refined,
+    standard_moments,
+)
 from protocols.results.figures import forest
 
 INTERCEPT = "(Intercept)"
@@ -180,16 +188,14 @@ class LocalModels(FederatedProtocol[LocalModelsSpec, LocalModelsResult], Probabi
     """Probabilities by the mean of one model per site."""
 
     name = "local_models"
+    version = "2"
     spec_type = LocalModelsSpec
 
-    @site_step(
-        n=Count(),
-        sum=Moment("covariate", what="sums"),
-        square=Moment("covariate", what="sums of squares"),
-    )
-    def moments(spec: LocalModelsSpec, table: AnalysisTable) -> Arrays:
+    @site_step(STANDARD_MOMENTS, times=SCALED, varies=("about",), n=Count())
+    def moments(spec: LocalModelsSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """The sums and sums of squares of the covariates, which standardize them for all sites alike."""
-        return covariate_moments(table.complete(spec.variables()), spec.covariates)
+        x = table.complete(spec.variables()).matrix(spec.covariates)
+        return {"n": np.array(len(x)), **standard_moments(x, about)}
 
     @site_step(
         smaller=Count(what="people in the smaller class"),
@@ -220,8 +226,8 @@ class LocalModels(FederatedProtocol[LocalModelsSpec, LocalModelsResult], Probabi
         return {"covariate": len(spec.covariates), "term": len(spec.terms())}
 
     def coordinate(self, spec: LocalModelsSpec) -> Coordination[LocalModelsResult]:
-        moments = yield ask("moments")
-        shift, scale = location_and_scale(moments, spec.covariates)
+        known = yield from refined((yield plainly("moments")), spec.covariates, step="moments")
+        shift, scale = on_grid(known.location), on_grid(known.scale)
         total = yield ask("train", shift=shift, scale=scale)
         people = float(total["people"])
         if not people > 0:

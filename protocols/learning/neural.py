@@ -26,6 +26,7 @@ import numpy as np
 
 from protocols.core.disclosure import Array, Count, Moment, Update
 from protocols.core.errors import Code, ShadowgraphError, SiteError, StudyError
+from protocols.core.grid import on_grid
 from protocols.core.protocol import (
     Arrays,
     Ask,
@@ -40,7 +41,7 @@ from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
 from protocols.estimation.outcome import same_outcome, zero_one
 from protocols.estimation.person_draws import uniform
-from protocols.estimation.standards import covariate_moments, location_and_scale
+from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, plainly, refined, standard_moments
 from protocols.learning import site_noise
 from protocols.learning.network_training import (
     INSTALL,
@@ -64,23 +65,25 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
     """Neural networks."""
 
     name = "neural"
+    version = "2"
     needs_module = "torch"
     spec_type = NeuralSpec
 
     @site_step(
-        times=lambda spec: Times.where(spec.privacy is None),
+        STANDARD_MOMENTS,
+        times=lambda spec: NEVER if spec.privacy else SCALED,
+        varies=("about",),
         n=Count(),
         n_events=Count(of="n", what="people with the outcome"),
-        sum=Moment("column", what="sums"),
-        square=Moment("column", what="sums of squares"),
     )
-    def moments(spec: NeuralSpec, table: AnalysisTable) -> Arrays:
+    def moments(spec: NeuralSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """People, events, sums and sums of squares of the columns; an error where torch is not installed."""
         require_torch()
         table = table.complete(spec.variables())
         y = table.column(spec.outcome)
         events = int(zero_one(y, spec.outcome).sum()) if spec.loss == "logistic" else 0
-        return {**covariate_moments(table, spec.columns()), "n_events": np.array(events)}
+        moments = standard_moments(table.matrix(spec.columns()), about)
+        return {"n": np.array(len(y)), "n_events": np.array(events), **moments}
 
     @site_step(
         times=lambda spec: _rounds_of(spec, "fedsgd"),
@@ -182,7 +185,7 @@ class Neural(FederatedProtocol[NeuralSpec, NeuralResult], ProbabilityModel[Neura
         return {"n": np.array(len(table)), "update": update + spec.privacy.deviation_at_a_site() * noise}
 
     def axes(self, spec: NeuralSpec) -> dict[str, int]:
-        return {"column": len(spec.columns()), "parameter": spec.network().size}
+        return {"covariate": len(spec.columns()), "parameter": spec.network().size}
 
     def once(self, spec: NeuralSpec, step: str, arrays: Arrays) -> int | None:
         """Each noisy round of a plan is answered once, so that the plan's epsilon is what is spent."""
@@ -326,17 +329,19 @@ def _move(spec: NeuralSpec, weights: Floats, total: Total) -> Floats:
 
 def _moments(spec: NeuralSpec) -> Coordination[tuple[int, int | None, tuple[Floats, Floats], bytes]]:
     """People, events, the columns' shift and scale, and the run's chance."""
-    total = yield from _explained(Ask("moments"))
+    total = yield from _explained(plainly("moments"))
     n, events = int(total["n"]), int(total["n_events"])
     if spec.loss == "logistic" and events in (0, n):
         raise same_outcome(spec.outcome, "everybody with complete data")
-    return n, events if spec.loss == "logistic" else None, _standards(spec, total), total.chance
+    known = yield from refined(total, spec.columns(), step="moments")
+    standards = _standards(spec, known.location, known.scale)
+    return n, events if spec.loss == "logistic" else None, standards, total.chance
 
 
-def _standards(spec: NeuralSpec, total: Total) -> tuple[Floats, Floats]:
-    given = [spec.standardize.get(name) for name in spec.columns()]
-    shift, scale = location_and_scale(total, spec.columns())
-    for j, public in enumerate(given):
+def _standards(spec: NeuralSpec, location: Floats, scale: Floats) -> tuple[Floats, Floats]:
+    """The (k,) shift and scale of the columns, on the grid: as the study gives them, else as they are."""
+    shift, scale = on_grid(location), on_grid(scale)
+    for j, public in enumerate(spec.standardize.get(name) for name in spec.columns()):
         if public is not None:
             shift[j], scale[j] = public
     return shift, scale

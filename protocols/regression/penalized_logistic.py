@@ -1,7 +1,8 @@
 """Penalized logistic regression: ridge, lasso and elastic net, a path of penalties in shared rounds. Exact.
 
 All penalties advance together by proximal Newton, so a path of twenty costs the rounds of one fit. The
-penalty that is `chosen` has the least BIC.
+penalty that is `chosen` has the least BIC. Where the covariates separate the outcomes, the path ends before
+the penalties that are too small to hold it.
 
 Reference: Friedman, Hastie & Tibshirani, J Stat Softw 33 (2010), eq. 13; glmnet `family = "binomial"`, with
 covariates over their standard deviation (divisor n).
@@ -15,7 +16,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.disclosure import Array, Count, Flag, Moment
+from protocols.core.errors import Code, SiteError
 from protocols.core.figure import Axis, Curve, Curves, Figure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
@@ -78,7 +80,7 @@ class PenalizedLogisticResult(Applicable):
 
     Attributes:
         terms: (p,) covariates.
-        lambdas: (L,) descending.
+        lambdas: (L,) descending; not_reached: (k,) smaller ones, by which few people would carry the fit.
         coef: (L, p); intercept: (L,).
         nonzero: (L,) coefficients that are not 0; df: (L,) effective degrees of freedom.
         loglik, deviance, bic: (L,).
@@ -111,6 +113,7 @@ class PenalizedLogisticResult(Applicable):
     n: int
     n_events: int
     evaluations: int
+    not_reached: Floats
 
     def summary(self) -> pd.DataFrame:
         """One row per penalty: what it leaves."""
@@ -128,8 +131,12 @@ class PenalizedLogisticResult(Applicable):
         return Figure(
             (Curves("", Axis("penalty", log=True), Axis("log odds ratio"), tuple(curves)),),
             f"Coefficients by penalty, {self.n} people; the dashed line is the penalty of the least BIC. "
-            f"{left_out('covariates', len(self.terms))}".strip(),
+            f"{self._end()}{left_out('covariates', len(self.terms))}".strip(),
         )
+
+    def _end(self) -> str:
+        k = len(self.not_reached)
+        return f"The path ends there: {k} smaller penalties do not hold the outcome's separation. " * bool(k)
 
     def transform_arrays(self) -> dict[str, Floats]:
         return {"coef": np.append(self.intercept[self.chosen], self.coef[self.chosen])}
@@ -141,6 +148,7 @@ class PenalizedLogistic(
     """Log odds ratios of many covariates on a 0/1 outcome."""
 
     name = "penalized_logistic"
+    version = "2"
     spec_type = PenalizedLogisticSpec
 
     @site_step(STANDARD_MOMENTS, times=SCALED, varies=("about",), n=Count())
@@ -174,18 +182,34 @@ class PenalizedLogistic(
         loglik=Moment("penalty", what="log-likelihood"),
         score=Moment("penalty", "term", what="first derivatives of the log-likelihood"),
         information=Moment("penalty", "term", "term", what="second derivatives of the log-likelihood"),
+        few=Flag("penalty", what="sites where too few people carry them"),
     )
     def derivatives(
         spec: PenalizedLogisticSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
     ) -> Arrays:
-        """The same at each of (penalty, term) coefficients; zeros where they are missing."""
+        """The same at each of (penalty, term) coefficients; zeros where they are missing, or few carry it."""
         table = table.complete(spec.variables())
         sizes, t = len(coef), coef.shape[1]
         loglik, score, information = np.zeros(sizes), np.zeros((sizes, t)), np.zeros((sizes, t, t))
+        few = np.zeros(sizes, dtype=np.int64)
         for k in np.flatnonzero(~np.isnan(coef[:, 0])):
-            found = families.derivatives("logit", table, spec.outcome, spec.covariates, coef[k], shift, scale)
-            loglik[k], score[k], information[k] = found["loglik"], found["score"], found["information"]
-        return {"n": np.array(len(table)), "loglik": loglik, "score": score, "information": information}
+            try:
+                found = families.derivatives(
+                    "logit", table, spec.outcome, spec.covariates, coef[k], shift, scale
+                )
+            except SiteError as error:
+                if error.code is not Code.SEPARATION:
+                    raise
+                few[k] = 1
+            else:
+                loglik[k], score[k], information[k] = found["loglik"], found["score"], found["information"]
+        return {
+            "n": np.array(len(table)),
+            "loglik": loglik,
+            "score": score,
+            "information": information,
+            "few": few,
+        }
 
     def axes(self, spec: PenalizedLogisticSpec) -> dict[str, int]:
         p = len(spec.covariates)
@@ -263,8 +287,9 @@ def result(
     people: tuple[int, int],
     evaluations: int,
 ) -> PenalizedLogisticResult:
-    """The result of the likelihoods at the minima, on the penalty's own scale."""
+    """The result of the likelihoods at the minima of the first of (L,) penalties, on the penalty's scale."""
     n, events = people
+    lambdas, not_reached = lambdas[: len(found)], lambdas[len(found) :]
     own = np.array([point.coef for point in found])
     coef = own @ basis.T
     loglik = n * np.array([point.value for point in found])
@@ -290,4 +315,5 @@ def result(
         n=n,
         n_events=events,
         evaluations=evaluations,
+        not_reached=not_reached,
     )

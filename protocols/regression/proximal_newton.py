@@ -4,13 +4,15 @@
 
 Each round evaluates the likelihoods of all penalties that are not done in one message; the coordinator then
 minimises each quadratic model with its penalty exactly (`elastic_net`), halving a step where the objective
-rises. So a whole path takes the rounds of its slowest penalty.
+rises. So a whole path takes the rounds of its slowest penalty. It ends before the first penalty too small for
+the data: where they separate, its coefficients are so large that few people carry the sums.
 
 Reference: Lee, Sun & Saunders, SIAM J Optim 24 (2014) 1420; Friedman et al., J Stat Softw 33 (2010), sec. 3.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
 
 import numpy as np
 
@@ -51,6 +53,12 @@ class _Search:
     at: Quadratic
     asked: Floats
     done: bool = False
+    lost: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether its likelihood is still to be asked for."""
+        return not (self.done or self.lost)
 
     def objective(self, point: Quadratic) -> float:
         b = point.coef[1:]
@@ -63,32 +71,42 @@ class _Search:
             return
         self.at = point
         self.asked = point.minimum(self.lam, self.l1_ratio)
+        self.lost = not bool(np.isfinite(self.asked).all())
         self.done = bool(np.abs(self.asked - point.coef).max() < TOLERANCE)
 
 
 def minimise(
     start: Quadratic, lambdas: Floats, l1_ratio: float, n: int, evaluate: Callable[[Floats], Ask]
 ) -> Coordination[tuple[list[Quadratic], int]]:
-    """The minimum of each of L penalties, the likelihood a tiny step before it, and the number of rounds.
+    """The minimum of each of the penalties up to where the path ends, the likelihood a tiny step before it,
+    and the number of rounds.
 
     Args:
         start: the likelihood at coefficients that are known.
-        evaluate: the question whose joined answer is loglik (L,), score (L, t) and information (L, t, t) at
-            (L, t) coefficients; those that are missing need no answer.
+        lambdas: (L,) descending.
+        evaluate: the question whose joined answer is loglik (L,), score (L, t), information (L, t, t) and
+            few (L,), the sites where few people carry these, at (L, t) coefficients; those that are missing
+            need no answer.
 
     Raises:
-        StudyError: not-converged.
+        StudyError: separation, not-converged; of the largest penalty.
     """
     searches = [_Search(lam, l1_ratio, start, start.minimum(lam, l1_ratio)) for lam in lambdas]
-    for rounds in range(MAX_EVALUATIONS):
-        if all(search.done for search in searches):
-            return [replace(search.at, coef=search.asked) for search in searches], rounds
+    rounds = 0
+    while any(search.open for search in searches) and rounds < MAX_EVALUATIONS:
         missing = np.full(len(start.coef), np.nan)
-        total = yield evaluate(np.array([missing if s.done else s.asked for s in searches]))
+        total = yield evaluate(np.array([s.asked if s.open else missing for s in searches]))
+        rounds += 1
         for k, search in enumerate(searches):
-            if not search.done:
+            if search.open and total["few"][k] > 0:
+                search.lost = True
+            elif search.open:
                 value, score, curvature = (total[name][k] / n for name in ("loglik", "score", "information"))
                 search.receive(Quadratic(search.asked, float(value), score, curvature))
-    raise StudyError(
-        Code.NOT_CONVERGED, f"no minimum after {MAX_EVALUATIONS} rounds", "choose larger penalties"
-    )
+        for larger, smaller in pairwise(searches):
+            smaller.lost = smaller.lost or larger.lost
+    found = [replace(s.at, coef=s.asked) for s in takewhile(lambda s: s.done and not s.lost, searches)]
+    if not found:
+        code = Code.SEPARATION if searches[0].lost else Code.NOT_CONVERGED
+        raise StudyError(code, "no minimum even by the largest penalty", "choose larger penalties")
+    return found, rounds

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from protocols.core.protocol import Total
 from protocols.core.table import AnalysisTable
 from protocols.learning.neural import Neural, _result, _standards
 from protocols.learning.neural_model import NeuralResult, NeuralSpec, standardized
@@ -15,9 +14,9 @@ def pooled(spec: NeuralSpec, tables: Sequence[AnalysisTable]) -> NeuralResult:
     if spec.strategy != "fedsgd" or spec.privacy is not None:
         return on_one_table(Neural(), spec, joined(tables), Neural().coordinate(spec))
     table = joined(tables).complete(spec.variables())
-    moments = Total(Neural.moments(spec, table), ())
-    shift, scale = _standards(spec, moments)
+    columns = table.matrix(spec.columns())
+    shift, scale = _standards(spec, columns.mean(axis=0), columns.std(axis=0))
     people = standardized(spec, table, shift, scale)
     weights, loss = network.descended(people, spec.rounds, spec.rate * spec.server_rate, spec.l2, spec.seed)
-    events = int(moments["n_events"]) if spec.loss == "logistic" else None
+    events = int(table.column(spec.outcome).sum()) if spec.loss == "logistic" else None
     return _result(spec, weights, (shift, scale), (len(table), events), (loss, [0.0] * spec.rounds))

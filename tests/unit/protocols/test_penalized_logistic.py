@@ -1,8 +1,12 @@
 """Penalized logistic regression: a path in the rounds of one fit, optimal, and sparse."""
 
 import numpy as np
+import pytest
 from scipy.special import expit
 
+from protocols.core.errors import Code
+from protocols.core.lockstep import Failure
+from protocols.core.table import AnalysisTable
 from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome
 from protocols.regression.penalized_logistic import PenalizedLogisticResult
@@ -39,3 +43,33 @@ def test_the_choice_has_the_least_bic() -> None:
     found: PenalizedLogisticResult = path()["a0"]
     assert found.chosen == int(np.argmin(found.bic))
     assert found.summary().chosen.sum() == 1
+
+
+def separated(**changes: object) -> Outcome:
+    """Three sites where the sign of `f_one` is the outcome."""
+    spec = {"protocol": "penalized_logistic", "outcome": "idh1", "covariates": ["f_one", "f_two"], **changes}
+    return run_locally(study_of(spec), [_separated(site, seed) for seed, site in enumerate("abc")])
+
+
+def _separated(site: str, seed: int) -> AnalysisTable:
+    table = a_site(site, 60, seed + 1)
+    f_one = np.random.default_rng(seed).normal(size=60)
+    return table.with_columns({"f_one": f_one, "idh1": (f_one > 0).astype(float)})
+
+
+def test_the_path_ends_where_the_penalties_no_longer_hold_a_separation() -> None:
+    """As glmnet's does. The minima before the end are those of the same penalties asked alone."""
+    found: PenalizedLogisticResult = separated()["a0"]
+    assert 1 < len(found.lambdas) < 20
+    assert len(found.lambdas) + len(found.not_reached) == 20
+    assert found.not_reached.max() < found.lambdas.min()
+    alone = separated(lambdas=found.lambdas.tolist())["a0"]
+    np.testing.assert_allclose(found.coef, alone.coef, rtol=1e-9, atol=1e-12)
+    assert "The path ends there" in found.figure().caption
+
+
+@pytest.mark.parametrize("penalty", [1e-4, 1e-9])
+def test_a_penalty_that_holds_nothing_alone_is_an_error(penalty: float) -> None:
+    found = separated(lambdas=[penalty]).results["a0"]
+    assert isinstance(found, Failure)
+    assert found.code == Code.SEPARATION
