@@ -135,3 +135,11 @@ def test_an_expert_of_fusion_may_be_one_model_per_site() -> None:
     outcome = run_locally(study_of(fused, judged, {**judged, "model": clinic}), TABLES)
     assert outcome["a0"].experts["image.coef"].shape == (3,)
     assert 0.5 < outcome["a1"].auc < 1
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e12])
+def test_the_probabilities_do_not_hang_on_the_unit_of_a_covariate(unit: float) -> None:
+    """1e-9: a feature in metres, 1e12: an energy. The plain sums of squares of neither fit a secure sum."""
+    others = [table.with_columns({"f_one": table.column("f_one") * unit}) for table in TABLES]
+    own, other = (run_locally(study_of(SPEC), tables)["a0"] for tables in (TABLES, others))
+    np.testing.assert_allclose(other.coef * [1, 1, unit], own.coef, rtol=1e-6)

@@ -308,3 +308,13 @@ def test_validation_decision_curves_and_fusion_take_it_for_a_model() -> None:
     assert outcome["a0"].n == outcome["a2"].n == sum(map(len, UNLIKE))
     assert outcome["a0"].auc > 0.55
     assert len(outcome["a1"].summary())
+
+
+@NEEDS_TORCH
+@pytest.mark.parametrize("unit", [1e-9, 1e12])
+def test_the_network_does_not_hang_on_the_unit_of_a_covariate(unit: float) -> None:
+    """1e-9: a feature in metres, 1e12: an energy. The plain sums of squares of neither fit a secure sum."""
+    others = [table.with_columns({"x": table.column("x") * unit}) for table in UNLIKE]
+    study = a_study_of(["x", "z", "y"], {"name": "a0", "spec": a_spec()}, min_sites=1)
+    own, other = (run_locally(study, tables)["a0"] for tables in (UNLIKE, others))
+    np.testing.assert_allclose(other.weights, own.weights, rtol=1e-6, atol=1e-9)
