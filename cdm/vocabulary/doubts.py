@@ -41,6 +41,10 @@ DOUBTS: dict[str, Doubt] = {
         "only the month or year of a death is known: its last day stands in, as OMOP has it",
         "give the day, if the source has it",
     ),
+    "end-before-start": Doubt(
+        "a visit, diagnosis, procedure or exposure ends before it begins: its end was left out",
+        "correct the two dates in the source",
+    ),
     "fraction-implausible": Doubt(
         "a variant's allele fraction is not between 0 and 1, or not in the unit of a ratio: it was left out",
         "write it in the source as a fraction, or with the UCUM unit %",
@@ -49,6 +53,10 @@ DOUBTS: dict[str, Doubt] = {
         "a variant leaves open whether its gene is mutated: the gene's name may mean several, or the kind of "
         "change is in no list",
         "write HGNC's symbol of today and MAF's Variant_Classification in the source, and load it again",
+    ),
+    "number-as-text": Doubt(
+        "a measurement's value is a range, or a text that begins with a number: no study reads it",
+        "write it as valueQuantity, with its unit, and with a comparator where it is a bound",
     ),
     "other-build": Doubt(
         "genotypes lie on another genome build than the study's",
@@ -78,6 +86,10 @@ DOUBTS: dict[str, Doubt] = {
         "a variant has alleles A/T or C/G and the strand of its fileset is not known: it is left out",
         "align the fileset to the forward strand and load it with --strand forward",
     ),
+    "unit-contradicts": Doubt(
+        "a number's unit in words is of another size than its unit in code (lb beside kg): one is wrong",
+        "correct it in the source: a study that names a unit leaves the number out",
+    ),
     "unit-missing": Doubt(
         "a number has no unit",
         "give the unit in the source: a study that names a unit leaves the number out",
@@ -85,6 +97,10 @@ DOUBTS: dict[str, Doubt] = {
     "unit-unknown": Doubt(
         "a unit is not written in UCUM, as far as this reader knows it",
         "write it in UCUM in the source: a study that names a unit leaves the number out",
+    ),
+    "value-absent": Doubt(
+        "a record has a value and says that its value is absent (dataAbsentReason): no value was read",
+        "take out the one that is wrong, in the source",
     ),
     "variant-twice": Doubt(
         "a fileset, or the study's list, has a variant more than once: it is left out",

@@ -5,7 +5,9 @@
     conversion("[iU]/L", "U/L")             # None: arbitrary units are units of their own procedure
 
 The grammar is UCUM's (https://ucum.org/ucum, version 2.2, sections 1 to 3), in its case-sensitive form; the
-table holds what laboratories and wards use. Moles, equivalents, osmoles and arbitrary units are separate
+table holds what laboratories and wards use. Of prefixes above kilo it takes those that occur there (MBq, MPa,
+GJ): `Mg` and `Pg` are a milligram and a picogram in capitals wherever they are met, and not 1e9 and 1e27 of
+them. Moles, equivalents, osmoles and arbitrary units are separate
 dimensions: UCUM counts a mole as a number, by which 48 mmol/mol would be 4.8 %. Logarithmic units
 are left out.
 """
@@ -101,6 +103,8 @@ METRIC = {
     "cal",
 }
 METRIC |= {"[Cal]", "a"}
+LARGE = ("Y", "Z", "E", "P", "T", "G", "M")  # prefixes that need a unit of which so much is met
+MUCH = {"Hz", "N", "Pa", "J", "W", "V", "Bq", "U", "[iU]", "bar", "cal", "[Cal]"}
 OWN = ("mol", "eq", "osm")
 TEMPERATURES = {"Cel": ("1", "273.15"), "[degF]": ("5/9", "45967/180"), "K": ("1", "0")}
 SAME = {"[IU]": "[iU]", "cal_th": "cal", "Kel": "K"}
@@ -214,6 +218,8 @@ def _atom(name: str) -> Size:
         return Fraction(1), {name: 1}
     for length in (1, 2):
         prefix, rest = name[:length], SAME.get(name[length:], name[length:])
+        if prefix in LARGE and rest not in MUCH:
+            continue
         if prefix in PREFIXES and (rest in METRIC or rest.startswith("[")):
             size, dimensions = _atom(rest)
             return Fraction(10) ** PREFIXES[prefix] * size, dimensions

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, select
 
 from cdm.etl.identity import Identity
 from cdm.etl.loader.load import load
+from cdm.etl.loader.report import doubts
 from cdm.schema import (
     condition_occurrence,
     drug_exposure,
@@ -18,6 +19,7 @@ from cdm.schema import (
     visit_occurrence,
 )
 from cdm.vocabulary.names import normal_code, vocabulary_id_of
+from cdm.vocabulary.ucum import conversion
 from site_node.sources import fhir
 from tests.lib.fhir_resources import (
     ICD,
@@ -249,3 +251,99 @@ def test_a_panel_makes_no_row_beside_its_members(sqlite_engine: Engine, loaded: 
     )
     assert count(sqlite_engine, measurement) == 1
     assert count(sqlite_engine, observation) == 0
+
+
+@pytest.mark.parametrize(
+    ("resource", "table", "column", "right"),
+    [
+        (
+            {
+                "resourceType": "Encounter",
+                "status": "finished",
+                "period": {"start": "2015-06-20", "end": "2015-06-01"},
+            },
+            visit_occurrence,
+            "visit_end_date",
+            "2015-06-20",
+        ),
+        (condition(abatementDateTime="2014-01-01"), condition_occurrence, "condition_end_date", "None"),
+        (
+            {
+                "resourceType": "Procedure",
+                "status": "completed",
+                "code": {"coding": [{"system": "urn:own", "code": "biopsy"}]},
+                "performedPeriod": {"start": "2015-06-20", "end": "2015-06-19"},
+            },
+            procedure_occurrence,
+            "procedure_end_date",
+            "None",
+        ),
+        (
+            {
+                "resourceType": "MedicationAdministration",
+                "status": "completed",
+                **DRUG,
+                "effectivePeriod": {"start": "2015-06-20", "end": "2015-06-02"},
+            },
+            drug_exposure,
+            "drug_exposure_end_date",
+            "2015-06-20",
+        ),
+    ],
+)
+def test_an_end_before_the_beginning_is_none(
+    sqlite_engine: Engine, loaded: Load, resource: dict[str, Any], table: Any, column: str, right: str
+) -> None:
+    """OMOP needs an end of visits and exposures: the day on which they began."""
+    assert loaded({"id": "x1", **SUBJECT, **resource}).quarantined == 0
+    with sqlite_engine.connect() as connection:
+        assert [str(day) for day in connection.scalars(select(table.c[column]))] == [right]
+    assert [(one["doubt"], one["records"]) for one in doubts(sqlite_engine)] == [("end-before-start", 1)]
+
+
+def test_two_days_of_two_time_zones_are_no_end_before_the_beginning(
+    sqlite_engine: Engine, loaded: Load
+) -> None:
+    period = {"start": "2015-06-11T00:30:00+02:00", "end": "2015-06-10T23:00:00Z"}
+    loaded({"resourceType": "Encounter", "id": "e1", "status": "finished", **SUBJECT, "period": period})
+    with sqlite_engine.connect() as connection:
+        assert str(connection.scalar(select(visit_occurrence.c.visit_end_date))) == "2015-06-11"
+    assert doubts(sqlite_engine) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "doubt"),
+    [
+        ({"valueString": "<70"}, "number-as-text"),
+        ({"valueString": "70 /min"}, "number-as-text"),
+        ({"valueRange": {"low": {"value": 60}, "high": {"value": 80}}}, "number-as-text"),
+        ({"valueQuantity": {"value": 0, "code": "/min"}, "dataAbsentReason": {"text": "x"}}, "value-absent"),
+        ({"valueQuantity": {"value": 70, "unit": "lb", "code": "kg"}}, "unit-contradicts"),
+        ({"valueQuantity": {"value": 45, "unit": "%", "code": "1"}}, "unit-contradicts"),
+        ({"valueQuantity": {"value": 5, "unit": "Mg/dL"}}, "unit-unknown"),
+        ({"valueQuantity": {"value": 5, "code": "Pg/mL"}}, "unit-unknown"),
+        ({"valueQuantity": {"value": 5, "code": "Mmol/L"}}, "unit-unknown"),
+        ({"valueQuantity": {"value": 5, "unit": "K/uL", "code": "10*3/uL"}}, ""),
+        ({"valueQuantity": {"value": 5, "unit": "lbs", "code": "[lb_av]"}}, ""),
+        ({"valueQuantity": {"value": 37, "unit": "C", "code": "Cel"}}, ""),
+        ({"valueQuantity": {"value": 5, "code": "MBq"}}, ""),
+        ({"valueString": "not done"}, ""),
+    ],
+)
+def test_a_value_that_no_study_can_read_is_in_doubt(
+    sqlite_engine: Engine, loaded: Load, value: dict[str, Any], doubt: str
+) -> None:
+    observed = observation_of(
+        effectiveDateTime="2015-06-11", category=[{"coding": [{"code": "vital-signs"}]}]
+    )
+    del observed["valueQuantity"]
+    assert loaded({**observed, **value}).quarantined == 0
+    assert [one["doubt"] for one in doubts(sqlite_engine)] == ([doubt] if doubt else [])
+    with sqlite_engine.connect() as connection:
+        number, unit = connection.execute(
+            select(measurement.c.value_as_number, measurement.c.unit_source_value)
+        ).one()
+    if doubt in ("number-as-text", "value-absent"):
+        assert number is None
+    elif doubt:
+        assert all(conversion(unit, to) is None for to in ("kg", "1", "mg/dL", "pg/mL", "mmol/L"))

@@ -16,7 +16,7 @@ from typing import Any
 from cdm.etl.context import Context
 from cdm.etl.fhir.cancer import stages
 from cdm.etl.fhir.words.coding import Coded, coded, coded_value, codes_of, status_code
-from cdm.etl.fhir.words.dates import Instant, first_date, is_plausible, last_date
+from cdm.etl.fhir.words.dates import Instant, end_after, first_date, is_plausible, last_date
 from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import CONDITION, MEASUREMENT, OBSERVATION, Event, Names, event_row, event_rows
 from cdm.etl.fhir.words.references import (
@@ -62,13 +62,16 @@ def map_condition(condition: Body, context: Context) -> list[Row]:
     require_status(verification, REALIZED | CONSIDERED, "verificationStatus")
     refuse_modifiers(condition)
     clinical = status_code(condition.get("clinicalStatus"), CLINICAL)
+    start = _start(condition, context)
+    end = last_date(context, condition, "abatementDateTime") or first_date(
+        context, condition, "abatementPeriod"
+    )
     event = Event(
         record_id(condition),
         subject_person_id(condition, context),
         visit_occurrence_id(condition, context),
-        _start(condition, context),
-        last_date(context, condition, "abatementDateTime")
-        or first_date(context, condition, "abatementPeriod"),
+        start,
+        end_after(context, start, end),
         _type_concept_id(condition),
     )
     concept, certainty = _german(condition)

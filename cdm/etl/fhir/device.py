@@ -9,7 +9,7 @@ manufacturer, deviceName, version, safety, note, owner, location, expirationDate
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.words.coding import NOT_CODED, coded
-from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN, Instant, last_date, required_date
+from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN, Instant, end_after, last_date, required_date
 from cdm.etl.fhir.words.events import DEVICE, Event, event_rows
 from cdm.etl.fhir.words.references import (
     find_referenced,
@@ -42,12 +42,13 @@ def map_device_use(use: Body, context: Context) -> list[Row]:
     refuse_modifiers(use)
     element = "patient" if "patient" in use else "subject"  # R5, R4
     source = use.get("source") or use.get("informationSource")
+    start = required_date(context, use, "timingDateTime", "timingPeriod", "recordedOn", "dateAsserted")
     event = Event(
         record_id(use),
         subject_person_id(use, context, element),
         None,
-        required_date(context, use, "timingDateTime", "timingPeriod", "recordedOn", "dateAsserted"),
-        last_date(context, use, "timingPeriod"),
+        start,
+        end_after(context, start, last_date(context, use, "timingPeriod")),
         PATIENT_SELF_REPORT if referenced_id(source, "Patient") else EHR,
     )
     named = use.get("device") or {}  # a reference in R4, one inside a CodeableReference in R5

@@ -8,7 +8,7 @@ from typing import Any
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.words.coding import NOT_CODED, SOURCE_VALUE_LENGTH, Coded, coded_value
-from cdm.etl.fhir.words.dates import Instant, first_date, last_date, required_date
+from cdm.etl.fhir.words.dates import Instant, end_after, first_date, last_date, required_date
 from cdm.etl.fhir.words.references import (
     provider_id,
     record_id,
@@ -40,7 +40,7 @@ def map_encounter(encounter: Body, context: Context) -> list[Row]:
     refuse_modifiers(encounter)
     start = required_date(context, encounter, "period", "actualPeriod")
     visit = _class(encounter, context)
-    end = last_date(context, encounter, "period", "actualPeriod") or _open_end(
+    end = end_after(context, start, last_date(context, encounter, "period", "actualPeriod")) or _open_end(
         encounter, visit.concept_id, start, context
     )
     values: dict[str, Any] = {

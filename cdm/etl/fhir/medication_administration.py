@@ -6,7 +6,7 @@ request, device, dosage.rate[x], dosage.site, dosage.method.
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.medication import complete, drug_code, quantity, route, sig
-from cdm.etl.fhir.words.dates import last_date
+from cdm.etl.fhir.words.dates import end_after, last_date
 from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import DRUG, Event, event_rows
 from cdm.etl.fhir.words.references import (
@@ -31,12 +31,14 @@ def map_medication_administration(administration: Body, context: Context) -> lis
     require_status(administration.get("status"), REALIZED)
     refuse_modifiers(administration)
     performers = [one.get("actor") for one in administration.get("performer") or ()]
+    start = event_date(context, administration, *STARTED, *STARTED_R5)
+    end = last_date(context, administration, "effectivePeriod", "occurencePeriod", "occurrencePeriod")
     event = Event(
         record_id(administration),
         subject_person_id(administration, context),
         visit_occurrence_id(administration, context, "encounter", "context"),
-        event_date(context, administration, *STARTED, *STARTED_R5),
-        last_date(context, administration, "effectivePeriod", "occurencePeriod", "occurrencePeriod"),
+        start,
+        end_after(context, start, end),
         ADMINISTERED,
         provider_id(performers[0] if performers else None, context),
     )

@@ -10,7 +10,7 @@ from typing import Any
 from cdm.etl.context import Context
 from cdm.etl.fhir.medication import complete, drug_code, quantity, route, sig, whole_days
 from cdm.etl.fhir.words.coding import Coded
-from cdm.etl.fhir.words.dates import Instant, last_date
+from cdm.etl.fhir.words.dates import Instant, end_after, last_date
 from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import DRUG, Event, event_rows
 from cdm.etl.fhir.words.references import (
@@ -81,6 +81,7 @@ def _end(start: Instant, days: int | None, dosage: Body, dispense: Body, context
     stated = last_date(context, repeat, "boundsPeriod", planned=True) or last_date(
         context, dispense, "validityPeriod", planned=True
     )
+    stated = end_after(context, start, stated)
     if stated or not days:
         return stated
     return Instant(start.day + timedelta(days=days - 1), None, start.precision)

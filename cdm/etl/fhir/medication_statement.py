@@ -7,7 +7,7 @@ adherence but for "not taking".
 from cdm.etl.context import Context
 from cdm.etl.fhir.medication import complete, drug_code, route, sig
 from cdm.etl.fhir.words.coding import codes_of
-from cdm.etl.fhir.words.dates import last_date
+from cdm.etl.fhir.words.dates import end_after, last_date
 from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import DRUG, Event, event_rows
 from cdm.etl.fhir.words.references import (
@@ -31,12 +31,13 @@ def map_medication_statement(statement: Body, context: Context) -> list[Row]:
     adherence = codes_of((statement.get("adherence") or {}).get("code"))
     if statement.get("taken") == "n" or "not-taking" in adherence:
         raise Excluded("not taken")  # STU3, R5
+    start = event_date(context, statement, "effectiveDateTime", "effectivePeriod", "dateAsserted")
     event = Event(
         record_id(statement),
         subject_person_id(statement, context),
         visit_occurrence_id(statement, context, "encounter", "context"),
-        event_date(context, statement, "effectiveDateTime", "effectivePeriod", "dateAsserted"),
-        last_date(context, statement, "effectivePeriod", planned=True),
+        start,
+        end_after(context, start, last_date(context, statement, "effectivePeriod", planned=True)),
         _type_concept_id(statement),
     )
     dosage = (statement.get("dosage") or [{}])[0]

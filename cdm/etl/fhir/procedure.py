@@ -7,7 +7,7 @@ report, usedCode, focalDevice, note, performedAge and performedString.
 from cdm.etl.context import Context
 from cdm.etl.fhir.cancer import radiotherapy_course
 from cdm.etl.fhir.words.coding import coded
-from cdm.etl.fhir.words.dates import last_date
+from cdm.etl.fhir.words.dates import end_after, last_date
 from cdm.etl.fhir.words.event_dates import event_date
 from cdm.etl.fhir.words.events import PROCEDURE, Event, event_rows
 from cdm.etl.fhir.words.references import (
@@ -28,21 +28,17 @@ def map_procedure(procedure: Body, context: Context) -> list[Row]:
     """The rows of a procedure that was done."""
     require_status(procedure.get("status"), REALIZED)
     refuse_modifiers(procedure)
+    # R4 says performed[x], R5 occurrence[x]
+    start = event_date(
+        context, procedure, "performedDateTime", "performedPeriod", "occurrenceDateTime", "occurrencePeriod"
+    )
     performers = [one.get("actor") for one in procedure.get("performer") or ()]
     event = Event(
         record_id(procedure),
         subject_person_id(procedure, context),
         visit_occurrence_id(procedure, context),
-        # R4 says performed[x], R5 occurrence[x]
-        event_date(
-            context,
-            procedure,
-            "performedDateTime",
-            "performedPeriod",
-            "occurrenceDateTime",
-            "occurrencePeriod",
-        ),
-        last_date(context, procedure, "performedPeriod", "occurrencePeriod"),
+        start,
+        end_after(context, start, last_date(context, procedure, "performedPeriod", "occurrencePeriod")),
         EHR,
         provider_id(performers[0] if performers else None, context),
     )

@@ -114,6 +114,19 @@ def last_date(context: Context, resource: Body, *elements: str, planned: bool = 
     return None
 
 
+def end_after(context: Context, start: Instant, end: Instant | None) -> Instant | None:
+    """The end of what began at `start`; None where there is none, or one that lies before it: a doubt.
+
+    Two times that lie right may bear days that do not, each in the zone where it was written.
+    """
+    if end is None or end.day >= start.day:
+        return end
+    if start.time and end.time and end.time >= start.time:
+        return end._replace(day=start.day)
+    context.doubt("end-before-start")
+    return None
+
+
 def last_day(found: Instant, at_most: date | None) -> Instant:
     """The last day of the month or year that is known, but none after `at_most`; a day is itself."""
     if found.precision == "day":

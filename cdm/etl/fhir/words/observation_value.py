@@ -1,5 +1,7 @@
 """The value of an Observation or component, as columns of measurement or observation."""
 
+import re
+from functools import lru_cache
 from typing import Any
 
 from cdm.etl.context import Context
@@ -8,7 +10,7 @@ from cdm.etl.fhir.words.free_text import kept_text
 from cdm.etl.omop_concepts import NO, NO_CONCEPT, OPERATOR, YES
 from cdm.etl.record import Body, Unmappable
 from cdm.vocabulary.names import vocabulary_id_of
-from cdm.vocabulary.ucum import parse
+from cdm.vocabulary.ucum import conversion, parse
 
 UCUM = "http://unitsofmeasure.org"
 # value[x] of R4, and of R5 what a lenient reader still understands
@@ -22,6 +24,7 @@ VALUES = {"dataAbsentReason"} | {
 # the whole ones of an extension too
 NUMBERS = {"valueInteger", "valueDecimal", "valueUnsignedInt", "valuePositiveInt"}
 STRING_LENGTH = 60  # observation.value_as_string
+NUMBER_IN_TEXT = re.compile(r"\s*[<>=~≤≥±]*\s*[+-]?\d")
 
 
 def has_value(part: Body) -> bool:
@@ -35,8 +38,18 @@ def is_number(part: Body) -> bool:
 
 
 def value_columns(part: Body, table: str, context: Context) -> dict[str, Any]:
-    """The columns that hold the part's value in `table`; none where it has none."""
+    """The columns that hold the part's value in `table`; none where it has none, or says so beside it."""
     is_measurement = table == "measurement"
+    if "dataAbsentReason" in part and len(VALUES.intersection(part)) > 1:  # invariant obs-6
+        context.doubt("value-absent")
+        return {}
+    columns = _value(part, context, is_measurement)
+    if is_measurement and part.get("referenceRange"):
+        columns |= _range(part["referenceRange"][0])
+    return columns
+
+
+def _value(part: Body, context: Context, is_measurement: bool) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     if "valueQuantity" in part:
         columns = _quantity(part["valueQuantity"], context, is_measurement)
@@ -51,17 +64,19 @@ def value_columns(part: Body, table: str, context: Context) -> dict[str, Any]:
     elif "valueString" in part:
         columns = _string(str(part["valueString"]), context, is_measurement)
     elif (text := _text(part)) is not None:
+        if is_measurement and "valueRange" in part:
+            context.doubt("number-as-text")
         columns = {"value_source_value": text[:SOURCE_VALUE_LENGTH]}
         if not is_measurement:
             columns["value_as_string"] = text[:STRING_LENGTH]
-    if is_measurement and part.get("referenceRange"):
-        columns.update(_range(part["referenceRange"][0]))
     return columns
 
 
 def _string(text: str, context: Context, is_measurement: bool) -> dict[str, Any]:
     """An answer in words: a concept where the site has mapped it, shown where it can name nobody."""
     answer = coded_text(text, context)
+    if is_measurement and not answer.concept_id and NUMBER_IN_TEXT.match(text):
+        context.doubt("number-as-text")
     columns: dict[str, Any] = {"value_source_value": answer.source_value}
     if answer.concept_id:
         columns["value_as_concept_id"] = answer.concept_id
@@ -89,9 +104,26 @@ def _quantity(quantity: Body, context: Context, is_measurement: bool) -> dict[st
     if quantity.get("value") is not None:
         if not written:
             context.doubt("unit-missing")
+        elif _contradicts(quantity):
+            context.doubt("unit-contradicts")
+            columns |= {"unit_concept_id": NO_CONCEPT, "unit_source_value": f"{code} or {unit}"[:50]}
         elif not columns["unit_concept_id"] and parse(written) is None:
             context.doubt("unit-unknown")
     return columns
+
+
+def _contradicts(quantity: Body) -> bool:
+    """Whether the unit in words is another size of the one in code: UCUM turns one into the other."""
+    code, unit = quantity.get("code"), quantity.get("unit")
+    if not code or not unit or code == unit or vocabulary_id_of(quantity.get("system") or UCUM) != "UCUM":
+        return False
+    return _differ(str(unit), str(code))
+
+
+@lru_cache(maxsize=4096)
+def _differ(unit: str, other: str) -> bool:
+    way = conversion(unit, other)
+    return way is not None and (way(1.0) != 1.0 or way(0.0) != 0.0)
 
 
 def _unit(quantity: Body) -> str:
