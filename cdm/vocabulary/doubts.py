@@ -25,6 +25,10 @@ DOUBTS: dict[str, Doubt] = {
         "a number is a bound (<0.1) and not a value",
         "nothing to mend; a study says with `comparator` what it makes of bounds, else it leaves them out",
     ),
+    "copies-contradict": Doubt(
+        "a change of copies is said to be absent beside other copies than two: no call was read",
+        "take out the one that is wrong, in the source",
+    ),
     "date-awaited": Doubt(
         "a record has no date, and its visit or specimen, which would date it, is not here: it waits",
         "load the visits and specimens of this source",
@@ -46,7 +50,7 @@ DOUBTS: dict[str, Doubt] = {
         "correct the two dates in the source",
     ),
     "fraction-implausible": Doubt(
-        "a variant's allele fraction is not between 0 and 1, or not in the unit of a ratio: it was left out",
+        "a variant's allele fraction is not between 0 and 1, a bound, or in no unit of a ratio: left out",
         "write it in the source as a fraction, or with the UCUM unit %",
     ),
     "gene-open": Doubt(

@@ -96,7 +96,7 @@ def genomic_rows(observation: Body, event: Event, context: Context) -> list[Row]
     if present and kind.is_change and not studied:
         rows.append(_variant(components, event, context, test, targets))
     if kind.assay == COPY_NUMBER_ASSAY and genes:
-        rows += _calls(components, event, context, test, list(targets), kind.direction if present else 0)
+        rows += _calls(components, event, context, test, list(targets), kind.direction if present else None)
     return rows
 
 
@@ -172,13 +172,24 @@ def _whole(number: float | None) -> int | None:
 
 
 def _calls(
-    components: Components, event: Event, context: Context, test: Body, symbols: list[str], direction: int
+    components: Components,
+    event: Event,
+    context: Context,
+    test: Body,
+    symbols: list[str],
+    direction: int | None,
 ) -> Iterator[Row]:
-    """The genes' copy number calls, -2 to 2: by the copies stated, else by the direction of the change."""
+    """The genes' copy number calls, -2 to 2: by the copies stated, else by the direction of the change.
+
+    `direction` is None where the change is absent; with other copies than two beside it there is no call.
+    """
     copies = components.number(COPIES)
-    call = direction
+    call = direction or 0
     if copies is not None and 0 <= copies < math.inf:
         call = max(-LARGEST_CALL, min(LARGEST_CALL, round(copies) - DIPLOID))
+    if direction is None and call != 0:
+        context.doubt("copies-contradict")
+        return
     blocks: dict[int, list[str]] = {}
     for symbol in symbols:
         blocks.setdefault(block_of(symbol), []).append(symbol)

@@ -8,9 +8,10 @@ from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.builds import MIXED_BUILDS
 from site_node.sources.genomics.columns import Cells, Table
 from site_node.sources.genomics.naming import symbol_of
-from site_node.sources.genomics.panel import SYMBOL
+from site_node.sources.genomics.panel import SYMBOL, is_normal
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
+    NORMAL_SAMPLE,
     Malformed,
     Samples,
     Variant,
@@ -55,6 +56,8 @@ def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
                 if isinstance(line, Malformed):
                     raise line
                 sample = line.sample("sample") if "sample" in table.columns else sample_of_file(name)
+                if is_normal(sample):
+                    raise Malformed(*NORMAL_SAMPLE)
                 builds |= line.builds()
                 samples.add(sample, number, line.fusion())
             except Malformed as fault:

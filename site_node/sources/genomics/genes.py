@@ -118,7 +118,10 @@ class _Genes:
         return Genes(self._build, self._positions, lengths, self._symbols)
 
 
+OTHER_NAMES = {"M": "MT", "MT": "MT", "23": "X", "24": "Y", "X": "X", "Y": "Y"}  # as segmenters number them
+
+
 def chromosome(name: str) -> str:
-    """The chromosome as the CDM writes it: without `chr`, the mitochondrial one as MT."""
+    """The chromosome as the CDM writes it: without `chr`; M is MT, 23 and 24 are X and Y."""
     bare = name[3:] if name[:3].lower() == "chr" else name
-    return "MT" if bare == "M" else bare
+    return OTHER_NAMES.get(bare.upper(), bare)

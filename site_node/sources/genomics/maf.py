@@ -20,6 +20,7 @@ from site_node.sources.genomics.naming import Gene, genes_of
 from site_node.sources.genomics.panel import is_normal
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
+    NORMAL_SAMPLE,
     Malformed,
     Samples,
     Variant,
@@ -77,7 +78,6 @@ UNKNOWN_STATUS = (
     "the line's status is not one of MAF's, so its gene is left open; write Somatic, Germline or None",
 )
 NO_CHANGE = ("no-alternate-allele", "all tumour alleles are the reference: its sample counts as tested")
-NORMAL_SAMPLE = ("normal-sample", "the tumour sample's barcode is that of a normal sample")
 NO_VARIANT = (NO_MUTATION[0], NO_CHANGE[0], NORMAL_SAMPLE[0])  # of lines that were read
 
 

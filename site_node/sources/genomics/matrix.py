@@ -20,9 +20,8 @@ from site_node.sources.genomics.naming import DATE, is_date
 from site_node.sources.genomics.profiles import Profile
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
-    UNNAMED,
     Malformed,
-    is_unnamed,
+    not_a_tumour,
     sample_of_file,
     tabbed,
 )
@@ -72,7 +71,10 @@ RANGES: dict[Values, tuple[float, float]] = {
     "log2-ratio": (-20.0, 20.0),
     "copy-number-call": (-2.0, 2.0),
 }
+CALLS = (-2.0, -1.5, -1.0, 0.0, 1.0, 2.0)  # cBioPortal's; a table of ratios has other numbers
 NOT_NEGATIVE = (0.0, 1e30)
+OF_THE_FILE = ("too-many-numbers",)
+OF_A_LINE = ("malformed-number", "malformed-feature", DATE[0])
 # columns of the files that quantifiers write for one sample
 TPM, FPKM = ("tpm", "tpm_unstranded"), ("fpkm", "fpkm_unstranded")
 
@@ -92,7 +94,7 @@ def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
             try:
                 table.take(number, text)
             except Malformed as fault:
-                if not table.features or fault.code == "too-many-numbers":
+                if fault.code in OF_THE_FILE or (not table.features and fault.code not in OF_A_LINE):
                     raise
                 yield Unreadable(KIND, f"{name}:{number}", fault.code, fault.reason)
         if not asked.builds.admits(asked.build):
@@ -150,7 +152,11 @@ class _Table:
     def _add(self, feature: str, cells: list[str]) -> None:
         if not self.features:
             self._settle(feature)
-        numbers = [self._number(cells[column]) for column in self._samples.values()]
+        damage = None
+        try:
+            numbers = [self._number(cells[column]) for column in self._samples.values()]
+        except Malformed as fault:  # the other line of a gene that has two is a part of its reads
+            damage, numbers = fault, [float("nan")] * len(self._samples)
         if len(self._numbers) + len(numbers) > MAX_NUMBERS or len(self.features) >= MAX_FEATURES:
             raise Malformed(
                 "too-many-numbers",
@@ -164,6 +170,8 @@ class _Table:
         self._numbers.extend(numbers)
         self.features.append(symbol)
         self._lengths.append(length)
+        if damage:
+            raise damage
 
     def _read_header(self, header: list[str]) -> None:
         lowered = [cell.lower() for cell in header]
@@ -211,7 +219,8 @@ class _Table:
             value = float(text)
         except ValueError:
             value = float("inf")
-        if not self._range[0] <= value <= self._range[1]:
+        is_other = self._values == "copy-number-call" and value not in CALLS
+        if not self._range[0] <= value <= self._range[1] or is_other:
             raise Malformed("malformed-number", "a cell holds no number that this quantity can have")
         return value
 
@@ -228,8 +237,8 @@ class _Table:
             build = self._asked.build or (self._asked.genes.build if self._asked.genes else None)
             profile = Profile(self._name, self._asked, assay, quantity, build, features)
             for place, sample in enumerate(samples):
-                if is_unnamed(sample, self._asked.patients):
-                    yield Unreadable(KIND, self._name, *UNNAMED)
+                if refusal := not_a_tumour(sample, self._asked.patients):
+                    yield Unreadable(KIND, self._name, *refusal)
                     continue
                 column = np.ascontiguousarray(values[:, place], dtype=np.float32)
                 yield profile.record(sample, f"{self._name}:1", column)

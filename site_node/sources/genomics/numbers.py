@@ -10,7 +10,7 @@ from cdm.etl.record import SourceRecord, Unreadable
 from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.columns import Cells, Spellings, Table
 from site_node.sources.genomics.panel import SYMBOL, patient_of
-from site_node.sources.genomics.samples import CUT_SHORT, Malformed
+from site_node.sources.genomics.samples import CUT_SHORT, Malformed, not_a_tumour
 from site_node.sources.lines import CutShort
 
 KIND = "SampleNumbers"
@@ -28,6 +28,7 @@ CTDNA_COLUMNS: Spellings = {
     "percent": ("vaf_percent", "vaf (%)", "vaf%"),
 }
 MAX_LINES = 500_000
+SAMPLE_TWICE = ("sample-twice", "the file has two purities of one sample, so neither is used: take out one")
 LARGEST_PLOIDY = 20.0
 
 Numbers = dict[tuple[str, str], dict[str, float]]  # (sample or patient, day) -> name -> number
@@ -48,18 +49,24 @@ def read_purity(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | 
     """One record per sample with its purity and, where the file has it, its ploidy."""
     numbers: Numbers = {}
     lines: dict[tuple[str, str], int] = {}
+    twice: set[tuple[str, str]] = set()
     for number, line in _lines(path, name, PURITY_COLUMNS, ("sample", "purity")):
         try:
             if isinstance(line, Malformed):
                 raise line
             key = line.sample("sample"), ""
+            if refusal := not_a_tumour(key[0], asked.patients):
+                raise Malformed(*refusal)
             stated = {PURITY: _within(line.number("purity"), 1.0, "purity")}
             if line["ploidy"]:
                 stated[PLOIDY] = _within(line.number("ploidy"), LARGEST_PLOIDY, "ploidy")
+            if numbers.get(key, stated) != stated:
+                twice.add(key)
+                raise Malformed(*SAMPLE_TWICE)
             numbers[key], lines[key] = stated, number
         except Malformed as fault:
             yield _reported(name, number, fault)
-    for (sample, _), found in numbers.items():
+    for sample, found in ((key[0], found) for key, found in numbers.items() if key not in twice):
         patient = asked.patients.get(sample) or patient_of(sample)
         yield _record(name, lines[sample, ""], patient, sample, "", found)
 

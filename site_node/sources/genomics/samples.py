@@ -14,8 +14,9 @@ from cdm.etl.record import SourceRecord, Unreadable
 from site_node.features.genomics.mutation import SYNONYMOUS
 from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.builds import OTHER_BUILD
+from site_node.sources.genomics.genes import chromosome
 from site_node.sources.genomics.naming import Gene
-from site_node.sources.genomics.panel import NOTHING_STATED, Panel, patient_of
+from site_node.sources.genomics.panel import NOTHING_STATED, Panel, is_normal, patient_of
 from site_node.sources.lines import CutShort, TooLong
 
 MAX_VARIANTS = (
@@ -37,6 +38,7 @@ CUT_SHORT = (
 # What callers write where a sample's name belongs: the same in every file, so one person of many.
 NAMES_NOBODY = ("TUMOR", "TUMOUR", "PRIMARY", "METASTASIS", "SAMPLE", "UNKNOWN", "__UNKNOWN__", "NA")
 NAMES_OF_FILES = ("abundance", "arriba", "fusions", "genes", "quant", "star-fusion", "fusion-predictions")
+NORMAL_SAMPLE = ("normal-sample", "the sample's name is that of a normal one: it says nothing of the tumour")
 UNNAMED = (
     "unnamed-sample",
     "the sample's name says only what it is; rename it, or say whose it is by --samples",
@@ -97,15 +99,15 @@ def position_number(text: str, column: str) -> int:
 
 
 def chromosome_name(text: str, column: str) -> str:
-    """The chromosome without the prefix `chr`, the mitochondrial one as MT.
+    """The chromosome without the prefix `chr`; M is MT, and 23 and 24 are X and Y, as segmenters number them.
 
     Raises:
         Malformed: it is not valid.
     """
-    name = text[3:] if text[:3].lower() == "chr" else text
+    name = chromosome(text)
     if not 0 < len(name) <= 25 or " " in name:
         raise Malformed("malformed-chromosome", f"column {column} holds no chromosome")
-    return "MT" if name == "M" else name
+    return name
 
 
 def allele(text: str, column: str) -> str:
@@ -249,6 +251,13 @@ def _counts(variant: Variant) -> bool:
 def is_unnamed(sample: str, patients: Mapping[str, str]) -> bool:
     """Whether the name is one that callers write into every file, and no list says whose it is."""
     return sample.upper() in NAMES_NOBODY and sample not in patients
+
+
+def not_a_tumour(sample: str, patients: Mapping[str, str]) -> tuple[str, str] | None:
+    """Why a sample's numbers are nobody's tumour's; None where they are."""
+    if is_normal(sample):
+        return NORMAL_SAMPLE
+    return UNNAMED if is_unnamed(sample, patients) else None
 
 
 def sample_of_file(file: str) -> str:

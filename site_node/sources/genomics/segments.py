@@ -23,12 +23,11 @@ from site_node.sources.genomics.panel import Panel
 from site_node.sources.genomics.profiles import Profile
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
-    UNNAMED,
     Malformed,
     Samples,
     Variant,
     chromosome_name,
-    is_unnamed,
+    not_a_tumour,
     position_number,
     sample_of_file,
 )
@@ -169,8 +168,8 @@ def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
     for sample, chromosomes in file.found.items():
         line = file.first_line[sample]
         segments = _segments(chromosomes, "markers" in file.columns)
-        if is_unnamed(sample, asked.patients):
-            yield samples.unreadable(line, *UNNAMED)
+        if refusal := not_a_tumour(sample, asked.patients):
+            yield samples.unreadable(line, *refusal)
         elif sum(len(one.start) for one, _ in segments.values()) > MAX_SEGMENTS:
             yield samples.unreadable(line, *MANY_SEGMENTS)
         elif any((one.start[1:] <= one.end[:-1]).any() for one, _ in segments.values()):

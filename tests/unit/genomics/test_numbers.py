@@ -33,3 +33,16 @@ def test_a_blood_sample_has_the_largest_fraction_of_all_and_of_each_gene(tmp_pat
     }
     assert bodies["SampleNumbers", "blood of 2024-03-01"]["numbers"] == {"ctdna_vaf": 0.0}
     assert [fault.code for fault in faults] == ["malformed-date"]
+
+
+def test_two_purities_of_a_sample_are_none_and_a_normal_sample_has_none(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "absolute.tsv", "array\tpurity", "S1\t0.6", "S1\t0.7", "S2\t0.5", "S2\t0.5",
+        "TCGA-AA-0001-11A\t0.9",
+    )  # fmt: skip
+    bodies, faults = read(path)
+    assert [sample for _, sample in bodies] == ["S2"]
+    assert [(one.position.split(":")[1], one.code) for one in faults] == [
+        ("3", "sample-twice"),
+        ("6", "normal-sample"),
+    ]

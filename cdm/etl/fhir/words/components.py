@@ -50,7 +50,9 @@ class Components:
         return next((number for number, _ in self._numbers(code)), None)
 
     def fraction(self, code: str) -> float | None:
-        """The first answer as a fraction, of UCUM's `%` too; None where that is not between 0 and 1."""
+        """The first answer as a fraction, of UCUM's `%` too; None where that is a bound, or not 0 to 1."""
+        if any((one.get("valueQuantity") or {}).get("comparator") for one in self._of.get(code, ())):
+            return None
         for number, unit in self._numbers(code):
             fraction = number / 100 if unit in PERCENT else number
             is_ratio = unit in ("", "1", *PERCENT) or unit.startswith("{")
