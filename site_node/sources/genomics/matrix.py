@@ -7,6 +7,7 @@ becomes beta, and log2(1 + TPM) becomes TPM: one quantity is kept, the transform
 import re
 from array import array
 from collections.abc import Iterator
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,7 @@ class _Table:
         self._feature, self._length_column = 0, -1
         self._numbers = array("f")
         self._lengths = array("d")
+        self._broken: set[str] = set()  # genes with a line that cannot be read
 
     def take(self, number: int, text: str) -> None:
         """Take in the header or one line of it.
@@ -152,26 +154,24 @@ class _Table:
     def _add(self, feature: str, cells: list[str]) -> None:
         if not self.features:
             self._settle(feature)
-        damage = None
+        genes = self._asked.genes
+        symbol = genes.symbols.get(feature, feature) if genes else feature
         try:
             numbers = [self._number(cells[column]) for column in self._samples.values()]
-        except Malformed as fault:  # the other line of a gene that has two is a part of its reads
-            damage, numbers = fault, [float("nan")] * len(self._samples)
+        except Malformed:  # of a gene with two lines the other is a part of its reads
+            self._broken.add(symbol.upper())
+            raise
         if len(self._numbers) + len(numbers) > MAX_NUMBERS or len(self.features) >= MAX_FEATURES:
             raise Malformed(
                 "too-many-numbers",
                 f"the table has over {MAX_NUMBERS} numbers, or {MAX_FEATURES} genes: split it",
             )
-        genes = self._asked.genes
-        symbol = genes.symbols.get(feature, feature) if genes else feature
         length = float(genes.lengths.get(symbol, 0)) if genes else 0.0
         if self._length_column >= 0:
             length = self._number(cells[self._length_column])
         self._numbers.extend(numbers)
         self.features.append(symbol)
         self._lengths.append(length)
-        if damage:
-            raise damage
 
     def _read_header(self, header: list[str]) -> None:
         lowered = [cell.lower() for cell in header]
@@ -232,6 +232,9 @@ class _Table:
         features, numbers, lengths = _merged(
             self.features, numbers, np.array(self._lengths), self._is_additive()
         )
+        if self._broken:
+            whole = np.array([feature.upper() not in self._broken for feature in features], dtype=bool)
+            features, numbers, lengths = list(compress(features, whole)), numbers[whole], lengths[whole]
         for quantity, samples, values in self._quantities(numbers, lengths):
             assay = ASSAYS.get(self._values, "expression") if self._values else "expression"
             build = self._asked.build or (self._asked.genes.build if self._asked.genes else None)
