@@ -75,7 +75,7 @@ RANGES: dict[Values, tuple[float, float]] = {
 CALLS = (-2.0, -1.5, -1.0, 0.0, 1.0, 2.0)  # cBioPortal's; a table of ratios has other numbers
 NOT_NEGATIVE = (0.0, 1e30)
 OF_THE_FILE = ("too-many-numbers",)
-OF_A_LINE = ("malformed-number", "malformed-feature", DATE[0])
+OF_A_LINE = ("malformed-number", "malformed-feature", "wrong-field-count", DATE[0])
 # columns of the files that quantifiers write for one sample
 TPM, FPKM = ("tpm", "tpm_unstranded"), ("fpkm", "fpkm_unstranded")
 
@@ -139,9 +139,8 @@ class _Table:
             if is_matrix(cells):  # a GCT has a line of its size before
                 self._read_header(cells)
             return
-        if len(cells) == len(self._header) + 1 and not self.features:
-            self._read_header(["", *self._header])  # R leaves out the name of the first column
         if len(cells) != len(self._header):
+            self._broken.add(self._symbol(VERSION.sub(r"\1", cells[0])).upper())
             raise Malformed("wrong-field-count", "the line has more or fewer fields than the header")
         feature = VERSION.sub(r"\1", cells[self._feature])
         if not 0 < len(feature) <= NAME_LENGTH:
@@ -154,8 +153,7 @@ class _Table:
     def _add(self, feature: str, cells: list[str]) -> None:
         if not self.features:
             self._settle(feature)
-        genes = self._asked.genes
-        symbol = genes.symbols.get(feature, feature) if genes else feature
+        genes, symbol = self._asked.genes, self._symbol(feature)
         try:
             numbers = [self._number(cells[column]) for column in self._samples.values()]
         except Malformed:  # of a gene with two lines the other is a part of its reads
@@ -172,6 +170,10 @@ class _Table:
         self._numbers.extend(numbers)
         self.features.append(symbol)
         self._lengths.append(length)
+
+    def _symbol(self, feature: str) -> str:
+        genes = self._asked.genes
+        return genes.symbols.get(feature, feature) if genes else feature
 
     def _read_header(self, header: list[str]) -> None:
         lowered = [cell.lower() for cell in header]
