@@ -27,7 +27,7 @@ DOUBTS: dict[str, Doubt] = {
     ),
     "copies-contradict": Doubt(
         "a change of copies is said to be absent beside other copies than two: no call was read",
-        "take out the one that is wrong, in the source",
+        "remove the one that is wrong, in the source",
     ),
     "date-awaited": Doubt(
         "a record has no date, and its visit or specimen, which would date it, is not here: it waits",
@@ -104,7 +104,7 @@ DOUBTS: dict[str, Doubt] = {
     ),
     "value-absent": Doubt(
         "a record has a value and says that its value is absent (dataAbsentReason): no value was read",
-        "take out the one that is wrong, in the source",
+        "remove the one that is wrong, in the source",
     ),
     "variant-twice": Doubt(
         "a fileset, or the study's list, has a variant more than once: it is left out",

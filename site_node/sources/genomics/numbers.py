@@ -28,7 +28,7 @@ CTDNA_COLUMNS: Spellings = {
     "percent": ("vaf_percent", "vaf (%)", "vaf%"),
 }
 MAX_LINES = 500_000
-SAMPLE_TWICE = ("sample-twice", "the file has two purities of one sample, so neither is used: take out one")
+SAMPLE_TWICE = ("sample-twice", "the file has two purities of one sample, so neither is used: remove one")
 LARGEST_PLOIDY = 20.0
 
 Numbers = dict[tuple[str, str], dict[str, float]]  # (sample or patient, day) -> name -> number
