@@ -22,7 +22,7 @@ GROUP = "shadowgraph.commands"
 TRACEBACK = "SHADOWGRAPH_TRACEBACK"
 ORDER = (
     *("demo", "doctor", "upgrade", "site", "data", "features", "radiomics", "inbox", "policy", "audit"),
-    *("network", "query", "study"),
+    *("network", "query", "study", "schema", "completion"),
 )
 
 

@@ -12,8 +12,10 @@ rm -rf "$folder"
 mkdir -p "$folder/wheels"
 "$python" "$release/parts.py" lock >"$folder/requirements.lock"
 "$python" "$release/parts.py" sbom >"$folder/sbom.cdx.json"
-"$python" -m pip download --quiet --no-deps --require-hashes --only-binary :all: \
-    --requirement "$folder/requirements.lock" --dest "$folder/wheels"
+# What has no wheel is built here from its source, whose hash the lock has; wheels.lock has those of the wheels.
+"$python" -m pip wheel --quiet --no-deps --require-hashes \
+    --requirement "$folder/requirements.lock" --wheel-dir "$folder/wheels"
+"$python" "$release/parts.py" wheels "$folder/wheels" >"$folder/wheels.lock"
 cp "$wheel" "$folder/"
 cp "$release/install.sh" "$root/SECURITY.md" "$root/CHANGELOG.md" "$root/LICENSE" "$folder/"
 cp -r "$root/deploy" "$root/docs" "$folder/"

@@ -7,6 +7,6 @@ cd "$(dirname "$0")"
 sha256sum --check --quiet SHA256SUMS
 "$python" -m venv "$target"
 "$target/bin/python" -m pip install --quiet --no-index --no-deps --require-hashes \
-    --find-links wheels --requirement requirements.lock
+    --find-links wheels --requirement wheels.lock
 "$target/bin/python" -m pip install --quiet --no-index --no-deps ./shadowgraph-*.whl
 "$target/bin/shadowgraph" doctor

@@ -1,10 +1,11 @@
-"""What a site or a center is made of: `python deploy/release/parts.py lock` or `sbom` prints it.
+"""What a site or a center is made of: `python deploy/release/parts.py lock` prints it.
 
 `requirements.lock` holds what develops and tests Shadowgraph too; an image and a bundle take what the package
 needs, with the same versions and hashes (`lock`). The bill of materials (`sbom`) is CycloneDX 1.6, made of
 the lock alone, so that the same lock gives the same file.
 """
 
+import hashlib
 import json
 import re
 import sys
@@ -63,6 +64,16 @@ def runtime_lock(extras: Collection[str] = EXTRAS) -> str:
     return "".join(line + "\n" for name in names for line in lines[name])
 
 
+def wheel_lock(folder: Path) -> str:
+    """A requirement with its hash for every wheel of a folder."""
+    lines = []
+    for wheel in sorted(folder.glob("*.whl")):
+        name, version_of = wheel.name.split("-")[:2]
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        lines.append(f"{name}=={version_of} --hash=sha256:{digest}\n")
+    return "".join(lines)
+
+
 def _requirements(name: str, extras: Collection[str]) -> Iterator[Requirement]:
     try:
         said = distribution(name).requires or ()
@@ -102,5 +113,9 @@ def _component(lines: list[str]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    printed = {"lock": runtime_lock, "sbom": lambda: json.dumps(sbom(), indent=1) + "\n"}
+    printed = {
+        "lock": runtime_lock,
+        "sbom": lambda: json.dumps(sbom(), indent=1) + "\n",
+        "wheels": lambda: wheel_lock(Path(sys.argv[2])),
+    }
     sys.stdout.write(printed[sys.argv[1]]())

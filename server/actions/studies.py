@@ -191,6 +191,7 @@ def sign(home: Path, file: Path, out: Path | None = None) -> SignedStudy:
     study = read_study(file)
     path = out or Path(f"{study.name}.signed")
     path.write_bytes(signing.sign(home, study))
+    audit_chain.act(load(home).home, "study-signed", study=study.hash())
     return SignedStudy(study.name, study.hash(), path)
 
 

@@ -152,17 +152,24 @@ def register_sites(settings: HubConfig, flower: FlowerCommands) -> None:
     if noted.get("superlink") != started or "nodes" not in noted:
         store.resign()  # its Flower run is gone with the SuperLink that ran it
         noted = {"superlink": started, "nodes": {}}
-        known_file.write_text(json.dumps(noted))
+        _note(known_file, noted)
     known: dict[str, dict[str, Any]] = noted["nodes"]
     keys = {site.name: site.enrolment.node_key for site in store.sites() if site.enrolment is not None}
     for name in [name for name, one in known.items() if keys.get(name) != one["key"]]:
         _unregister(flower, name, known.pop(name)["node"])
-        known_file.write_text(json.dumps(noted))
+        _note(known_file, noted)
     for name in sorted(keys.keys() - known.keys()):
         path = settings.home / RUN / f"{name}.pub"
         path.write_text(keys[name])
         known[name] = {"key": keys[name], "node": _registered(flower, name, path)}
-        known_file.write_text(json.dumps(noted))
+        _note(known_file, noted)
+
+
+def _note(file: Path, noted: dict[str, Any]) -> None:
+    """Writes the file whole or not at all: a kill in between leaves the one before."""
+    draft = file.with_name(f"{file.name}.new")
+    draft.write_text(json.dumps(noted))
+    draft.replace(file)
 
 
 def _registered(flower: FlowerCommands, name: str, key: Path) -> int | None:

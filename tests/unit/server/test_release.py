@@ -1,5 +1,6 @@
 """What is released beside the wheel: the part of the lock that runs a side, its bill of materials, images."""
 
+import hashlib
 import importlib.util
 import json
 import re
@@ -32,6 +33,12 @@ def test_what_runs_is_locked_with_hashes_and_what_tests_is_left_out(parts: Modul
     assert not {"pytest", "mypy", "ruff", "playwright", "torch"} & names
     assert lock.count("--hash=sha256:") >= len(names)
     assert not lock.rstrip().endswith("\\")
+
+
+def test_a_wheel_is_locked_by_its_own_bytes(parts: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "autograd_gamma-0.5.0-py3-none-any.whl").write_bytes(b"built here")
+    digest = hashlib.sha256(b"built here").hexdigest()
+    assert parts.wheel_lock(tmp_path) == f"autograd_gamma==0.5.0 --hash=sha256:{digest}\n"
 
 
 def test_the_bill_names_each_part_once_with_the_hashes_of_its_files(parts: ModuleType) -> None:
