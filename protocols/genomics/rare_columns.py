@@ -16,7 +16,7 @@ from protocols.genomics.rare_spec import RareVariantsSpec
 
 @dataclass(frozen=True)
 class SetColumns:
-    """What a question about one set says: see `rare_sums.columns`."""
+    """What a question about one set says, see `rare_sums.columns`; and mean copies of very rare alleles."""
 
     at: Integers
     flip: Integers
@@ -25,6 +25,19 @@ class SetColumns:
     rare_flip: Integers
     of: Integers
     weight: Floats
+    mean_rare: Floats
+
+    def question(self) -> dict[str, Array]:
+        """What a site has to know of it."""
+        return {name: array for name, array in vars(self).items() if name != "mean_rare"}
+
+    def burden_mean(self) -> float:
+        """The mean of the sum of the weighted copies."""
+        return float(self.weight @ np.concatenate([self.mean, self.mean_rare]))
+
+    def two_of_burden(self) -> float:
+        """The half of a burden that hardly anybody exceeds: of four alleles, or of four times the mean."""
+        return 2 * max(float(self.weight.max()), self.burden_mean())
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,7 @@ class Variants:
             self.rare_flip[rare],
             places.astype(np.int64),
             np.asarray(beta.pdf(mean / 2, *spec.weights), dtype=np.float64),
+            self.mean_rare[numbers],
         )
 
 

@@ -31,14 +31,17 @@ class RareVariantsResult(Result):
         rho: (s,) the share of the burden in SKAT-O's strongest test.
         p_bonferroni, q_bh: (s,) SKAT-O's, adjusted over the sets.
         untested: set -> why.
+        no_saddle_point: burdens far out without one, where the normal p-value stands.
         n: people; sites: that have any of them.
 
     >>> from protocols.exchange.example import run_example
-    >>> spec = {"variants": {"block": "snps"}, "genes": {"G1": "1:1-1000000", "G3": "3:1-1000000"}}
-    >>> found = run_example(protocol="rare_variants", outcome="entropy", max_frequency=0.5, **spec)
-    >>> found.summary()[["variants", "effect", "q_bh"]].round(3)
-        variants  effect  q_bh
-    G3         3   1.000   0.0
+    >>> genes = {"G1": "1:1-1000000", "G3": "3:1-1000000"}
+    >>> asked = {"variants": {"block": "snps"}, "genes": genes, "max_frequency": 0.5, "weights": (1, 1)}
+    >>> found = run_example(protocol="rare_variants", outcome="entropy", **asked)
+    >>> found.summary()[["variants", "effect", "p_skat"]].round(3)
+        variants  effect  p_skat
+    G3         3  -0.114    0.00
+    G1         3  -0.006    0.62
     """
 
     sets: tuple[str, ...]
@@ -55,6 +58,7 @@ class RareVariantsResult(Result):
     p_bonferroni: Floats
     q_bh: Floats
     untested: Mapping[str, str]
+    no_saddle_point: int
     n: int
     sites: int
 
@@ -65,6 +69,8 @@ class RareVariantsResult(Result):
         tests: Mapping[str, SetTests],
         untested: Mapping[str, str],
         people: tuple[int, int],
+        *,
+        no_saddle_point: int = 0,
     ) -> "RareVariantsResult":
         """The result of each set's tests.
 
@@ -94,6 +100,7 @@ class RareVariantsResult(Result):
             p_bonferroni=bonferroni(p),
             q_bh=benjamini_hochberg(p),
             untested=untested,
+            no_saddle_point=no_saddle_point,
             n=people[0],
             sites=people[1],
         )

@@ -36,6 +36,14 @@ KERNEL: Mapping[str, Declaration] = {
     "residual": Moment("term", what="sums of products of residuals and a covariate"),
 }
 
+TILTED: Mapping[str, Declaration] = {
+    "n": Count(),
+    "cumulant": Moment("side", what="cumulant function of the burden's score"),
+    "first": Moment("side", what="its first derivative"),
+    "second": Moment("side", what="its second derivative"),
+    "reach": Moment("side", what="the largest and the smallest score that there can be"),
+}
+
 
 def collapsed(scan: Scan, rare: Integers, flip: Integers, of: Integers, genes: int) -> Floats:
     """(n, genes) the most copies that each person has of any very rare allele of a gene; 0 for a missing one.
@@ -90,6 +98,29 @@ def kernel(scan: Scan, z: Floats, coef: Floats, shift: Floats, scale: Floats, *,
         "with_terms": weighted.T @ x,
         "ones": np.ones(z.shape[1]),
         "residual": x.T @ residual,
+    }
+
+
+def tilted(
+    scan: Scan, z: Floats, along: Floats, tilt: Floats, coef: Floats, shift: Floats, scale: Floats
+) -> Arrays:
+    """The arrays of TILTED, of the sum of (n, k) columns with (t,) `along` the design taken out.
+
+    Args:
+        tilt: (2,) where the cumulant function of its score is asked, for both sides.
+    """
+    x = np.column_stack([np.ones(len(scan.confounders)), (scan.confounders - shift) * scale])
+    mu = expit(x @ coef)[:, None]
+    g = (z.sum(axis=1) - x @ along)[:, None]
+    power = g * tilt
+    at_tilt = mu / (mu + (1 - mu) * np.exp(-power))
+    ends = np.where([True, False], g > 0, g < 0)
+    return {
+        "n": np.array(len(z)),
+        "cumulant": (np.log1p(mu * np.expm1(power)) - power * mu).sum(axis=0),
+        "first": (g * (at_tilt - mu)).sum(axis=0),
+        "second": (g**2 * at_tilt * (1 - at_tilt)).sum(axis=0),
+        "reach": (g * (ends - mu)).sum(axis=0),
     }
 
 

@@ -12,27 +12,25 @@ carry them, they are left out. No two genes share a base, so that no difference 
 An entry of the covariance of scores tells of the people who carry two variants, of whom there may be one. It
 is seen by nobody: sites turn it into a basis that the center lacks, in which the tests are the same, and the
 center answers the tests (`secret_kernel`). A set of fewer than three columns would not be hidden by that, and
-is not tested. p-values are those of scores, to twelve digits (`quadratic_forms`); of an outcome that few
-people have, prefer sets in which many carry a variant: the saddle point's change of them needs each variant.
+is not tested. p-values are those of scores, to twelve digits (`quadratic_forms`). Where cases of a 0/1
+outcome are few, a burden that is far out gets the p-value of its saddle point, and the other tests of its set
+the variance that goes with that (`rare_questions`).
 
-Reference: Wu et al., Am J Hum Genet 89 (2011) 82; Lee et al., Biostatistics 13 (2012) 762; R SKAT 2.2.5 with
-`Adjustment = FALSE`.
+Reference: Wu et al., Am J Hum Genet 89 (2011) 82; Lee et al., Biostatistics 13 (2012) 762; R SKAT 2.2.5.
 """
-
-from dataclasses import replace
 
 import numpy as np
 
-from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, ShadowgraphError, StudyError
-from protocols.core.lockstep import both, settled
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, site_step
+from protocols.core.lockstep import both
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
 from protocols.estimation.moments import COLUMN_MOMENTS, GATHERED, column_moments, gather
 from protocols.estimation.newton import CLIMB
-from protocols.genomics import genotype_scan, rare_null, rare_sums, score_test
+from protocols.genomics import genotype_scan, rare_null, rare_questions, rare_sums, score_test
 from protocols.genomics.block_scan import Scan
 from protocols.genomics.genotype_scan import CARRIERS, COPIES
 from protocols.genomics.kernel_tests import SetTests
@@ -40,7 +38,6 @@ from protocols.genomics.rare_columns import SetColumns, found_variants
 from protocols.genomics.rare_result import RareVariantsResult as RareVariantsResult
 from protocols.genomics.rare_spec import MOST_COLUMNS
 from protocols.genomics.rare_spec import RareVariantsSpec as RareVariantsSpec
-from protocols.genomics.secret_kernel import SecretKernel, read_tests
 
 FEWEST_COLUMNS = 3
 """Columns below which a set is not tested: the tests of two tell how many carry both."""
@@ -50,6 +47,7 @@ class RareVariants(FederatedProtocol[RareVariantsSpec, RareVariantsResult]):
     """Which sets of rare variants are associated with an outcome."""
 
     name = "rare_variants"
+    version = "2"
     spec_type = RareVariantsSpec
 
     @site_step(
@@ -116,7 +114,7 @@ class RareVariants(FederatedProtocol[RareVariantsSpec, RareVariantsResult]):
         rare_sums.KERNEL,
         climbs=True,
         agreed="the tests of each set",
-        times=lambda spec: Times(0, len(spec.sets())),
+        times=lambda spec: Times(0, len(spec.sets()) * (2 if spec.model == "logistic" else 1)),
         varies=("at", "flip", "mean", "rare", "rare_flip", "of", "weight"),
     )
     def kernel(
@@ -138,6 +136,34 @@ class RareVariants(FederatedProtocol[RareVariantsSpec, RareVariantsResult]):
         z = rare_sums.columns(scan, at, flip, mean, rare, rare_flip, of, weight)
         return rare_sums.kernel(scan, z, coef, shift, scale, logistic=spec.model == "logistic")
 
+    @site_step(
+        rare_sums.TILTED,
+        times=lambda spec: (
+            Times(0, len(spec.sets()) * score_test.MOST_TILTS) if spec.model == "logistic" else NEVER
+        ),
+        varies=("at", "flip", "mean", "rare", "rare_flip", "of", "weight", "along", "tilt"),
+    )
+    def tilted(
+        spec: RareVariantsSpec,
+        table: AnalysisTable,
+        at: Integers,
+        flip: Integers,
+        mean: Floats,
+        rare: Integers,
+        rare_flip: Integers,
+        of: Integers,
+        weight: Floats,
+        along: Floats,
+        tilt: Floats,
+        coef: Floats,
+        shift: Floats,
+        scale: Floats,
+    ) -> Arrays:
+        """The cumulant function of a burden's score that is far out, where it is asked."""
+        scan = _scan(spec, table, np.union1d(at, rare))
+        z = rare_sums.columns(scan, at, flip, mean, rare, rare_flip, of, weight)
+        return rare_sums.tilted(scan, z, along, tilt, coef, shift, scale)
+
     def axes_asked(self, spec: RareVariantsSpec, arrays: Arrays) -> dict[str, int]:
         sizes = self.axes(spec)
         if "weight" in arrays:
@@ -153,6 +179,7 @@ class RareVariants(FederatedProtocol[RareVariantsSpec, RareVariantsResult]):
             "term": len(spec.covariates) + 1,
             "variant": spec.variants.size,
             "gene": len(spec.genes),
+            "side": 2,
         }
 
     def coordinate(self, spec: RareVariantsSpec) -> Coordination[RareVariantsResult]:
@@ -160,24 +187,29 @@ class RareVariants(FederatedProtocol[RareVariantsSpec, RareVariantsResult]):
         moments.check()
         null = yield from rare_null.fitted(spec, moments)
         widths, untested = {}, {}
-        asked: dict[str, SetColumns] = {}
+        columns: dict[str, SetColumns] = {}
         for name, genes in spec.sets().items():
             one = found.columns(spec, genes)
             widths[name] = (len(one.at), len(one.weight) - len(one.at))
             if FEWEST_COLUMNS <= len(one.weight) <= MOST_COLUMNS:
-                asked[name] = one
+                columns[name] = one
             else:
                 few = len(one.weight) < FEWEST_COLUMNS
                 rule = f"fewer than {FEWEST_COLUMNS}" if few else f"more than {MOST_COLUMNS}"
                 untested[name] = f"{rule} columns of variants"
-        answers = yield from settled([_one_set(one, null) for one in asked.values()])
+        answers = yield from rare_questions.asked(
+            list(columns.values()), null, logistic=spec.model == "logistic"
+        )
         tests: dict[str, SetTests] = {}
-        for name, answer in zip(asked, answers, strict=True):
+        lost = 0
+        for name, answer in zip(columns, answers, strict=True):
             if isinstance(answer, ShadowgraphError):
                 untested[name] = answer.text
             else:
-                tests[name] = answer
-        return RareVariantsResult.of(widths, tests, untested, (moments.n, moments.sites))
+                tests[name] = answer.on_scale()
+                lost += answer.no_saddle_point
+        people = moments.n, moments.sites
+        return RareVariantsResult.of(widths, tests, untested, people, no_saddle_point=lost)
 
     def method(self, spec: RareVariantsSpec) -> str:
         beside = f", adjusted for {listed(spec.covariates)}" if spec.covariates else ""
@@ -193,16 +225,6 @@ class RareVariants(FederatedProtocol[RareVariantsSpec, RareVariantsResult]):
             f"Tests of {len(spec.sets())} sets of rare variants with {spec.outcome}, given "
             f"{', '.join(spec.covariates) or 'nothing'}."
         )
-
-
-def _one_set(asked: SetColumns, null: rare_null.Null) -> Coordination[SetTests]:
-    """The tests of one set; weights go as near to 1 as a power of two brings them, for their digits' sake."""
-    secret = SecretKernel(len(asked.weight), null.covariance, null.variance)
-    unit = 2.0 ** -round(float(np.log2(asked.weight.max())))
-    arrays: dict[str, Array] = {**vars(asked), "weight": asked.weight * unit, **null.question()}
-    yield Ask("kernel", arrays, secret="climb", climb=secret)
-    found = read_tests((yield Ask("kernel", secret="close", climb=secret)))
-    return replace(found, effect=found.effect * unit, se=found.se * unit, q=found.q / unit**2)
 
 
 def _scan(spec: RareVariantsSpec, table: AnalysisTable, at: Integers | None = None) -> Scan:

@@ -53,7 +53,8 @@ class SecretKernel:
         if not ones @ kernel @ ones > _LEFT * float(ones @ total["covariance"] @ ones):
             raise StudyError(Code.RANK_DEFICIENT, "the covariates leave nothing of a set of variants")
         found = set_tests(score, (kernel + kernel.T) / 2, ones, self._variance)
-        return {name: np.array(float(value)) for name, value in zip(_FIELDS, _numbers(found), strict=True)}
+        tests = {name: np.array(float(value)) for name, value in zip(_FIELDS, _numbers(found), strict=True)}
+        return {**tests, "along": ones @ along}
 
     def follow(self, reply: Arrays, basis: Floats, *, full: bool) -> None:
         """A site's half: it keeps the reply's single numbers; no (k, k) basis is needed for them.
@@ -61,7 +62,8 @@ class SecretKernel:
         Raises:
             SiteError: tampered; the reply is not one.
         """
-        if reply.keys() != set(_FIELDS) or any(array.shape for array in reply.values()):
+        shapes = {**dict.fromkeys(_FIELDS, ()), "along": (len(self._covariance),)}
+        if {name: array.shape for name, array in reply.items()} != shapes:
             raise SiteError(Code.TAMPERED, "the center's reply about a set of variants is not one")
         self._found = dict(reply)
 

