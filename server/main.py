@@ -18,7 +18,7 @@ import typer
 from protocols.core.errors import Code, ExitCode, ShadowgraphError, StudyError, UnreachableError
 from protocols.runtime.output import Output, plain
 
-GROUP = "shadowgraph.commands"
+NAME, GROUP = "shadowgraph", "shadowgraph.commands"
 TRACEBACK = "SHADOWGRAPH_TRACEBACK"
 ORDER = (
     *("demo", "doctor", "upgrade", "site", "data", "features", "radiomics", "inbox", "policy", "audit"),
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(words: list[str], as_json: bool) -> int:
     """The exit code of one command line."""
     if words == ["--version"]:
-        return _told({"version": importlib.metadata.version("shadowgraph")}, as_json)
+        return _told(_versions() if as_json else {"version": importlib.metadata.version(NAME)}, as_json)
     try:
         value = Commands().main(words, "shadowgraph", standalone_mode=False)
     except ShadowgraphError as error:
@@ -89,6 +89,20 @@ def run(words: list[str], as_json: bool) -> int:
         _report(said, as_json)
         return said.exit_code
     return _told(value, as_json)
+
+
+def _versions() -> dict[str, object]:
+    """The release, and the numbers of what it exchanges and keeps (docs/contract.md)."""
+    from protocols.core import study
+    from protocols.exchange import wire
+    from server.coordination import record
+
+    return {
+        "version": importlib.metadata.version(NAME),
+        "wire": wire.SCHEMA_VERSION,
+        "study": study.SCHEMA_VERSION,
+        "result": record.SCHEMA_VERSION,
+    }
 
 
 def _told(value: object, as_json: bool) -> int:
