@@ -122,6 +122,7 @@ def read_samples(path: Path | None) -> Mapping[str, str]:
 
 TCGA_BARCODE = re.compile(r"(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-(\d\d)[A-Z]?.*)?")
 TCGA_NORMAL_TYPES = range(10, 20)
+NORMAL = re.compile(r"(?:.*[-_. ])?normal", re.IGNORECASE)  # NORMAL, P1_normal
 
 
 def patient_of(sample: str) -> str:
@@ -131,11 +132,11 @@ def patient_of(sample: str) -> str:
 
 
 def is_normal(sample: str) -> bool:
-    """Whether the sample's name says that it is the normal one of a tumour-normal pair."""
+    """Whether the sample's name says that it is the normal one of a pair: by TCGA's type, or in a word."""
     barcode = TCGA_BARCODE.fullmatch(sample)
     if barcode and barcode.group(2):
         return int(barcode.group(2)) in TCGA_NORMAL_TYPES
-    return sample.upper() == "NORMAL"
+    return NORMAL.fullmatch(sample) is not None
 
 
 def _table(path: Path) -> Iterator[tuple[int, list[str]]]:

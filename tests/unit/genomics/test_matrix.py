@@ -139,3 +139,29 @@ def test_a_genes_name_that_a_spreadsheet_made_a_date_is_reported(tmp_path: Path)
     found = list(genomics.read(path, values="tpm"))
     assert [one.code for one in found if isinstance(one, Unreadable)] == ["gene-name-date"]
     assert len([one for one in found if isinstance(one, SourceRecord)]) == 1
+
+
+@pytest.mark.parametrize("normal", ["TCGA-AA-0001-11A", "TCGA-AA-0001-10B-01D", "P1_normal", "NORMAL"])
+def test_a_normal_sample_is_no_part_of_a_tumours_numbers(tmp_path: Path, normal: str) -> None:
+    path = write(tmp_path / "t.tsv", f"gene\tTCGA-AA-0001-01A\t{normal}", "IDH1\t4\t8")
+    bodies, faults = read(path, values="tpm")
+    assert [sample for _, sample in bodies] == ["TCGA-AA-0001-01A"]
+    assert [fault.code for fault in faults] == ["normal-sample"]
+
+
+def test_a_gene_with_a_line_that_cannot_be_read_has_no_number(tmp_path: Path) -> None:
+    """The other line is a part of its reads; a decimal comma makes a line longer than the header."""
+    path = write(tmp_path / "t.csv", "gene,S1", "IDH1,3,5", "IDH1,4", "TP53,-1", "EGFR,2", "EGFR,1")
+    bodies, faults = read(path, values="tpm")
+    assert values_of(bodies["Profile", "S1"]) == {"EGFR": 3.0}
+    assert [(fault.position, fault.code) for fault in faults] == [
+        ("t.csv:2", "wrong-field-count"),
+        ("t.csv:4", "malformed-number"),
+    ]
+
+
+def test_a_table_of_ratios_is_no_table_of_calls(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.tsv", "gene\tS1", "IDH1\t-1.5", "TP53\t0.5", "EGFR\t2")
+    bodies, faults = read(path, values="copy-number-call")
+    assert values_of(bodies["Profile", "S1"]) == {"IDH1": -1.5, "EGFR": 2.0}
+    assert [fault.code for fault in faults] == ["malformed-number"]
