@@ -1,0 +1,53 @@
+"""The example studies of links and of rare variants by real agents, each with its own gate and auditor."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from protocols.core.protocol import Result
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+from server.actions import studies
+from server.coordination.replay import recompute
+from server.home.submissions import State
+from tests.lib import planted_links, planted_variants
+from tests.lib.consortium import Consortium
+
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+
+
+def run(folder: Path, name: str, tables: list[AnalysisTable]) -> Mapping[str, Result]:
+    """What an example finds over hospitals with these tables."""
+    by_site = {table.site: table for table in tables}
+    consortium = Consortium(folder, tuple(by_site))
+    for site, agent in consortium.agents.items():
+        agent.table_of = at(by_site[site])
+    submitted = studies.submit(consortium.home, EXAMPLES / name)
+    coordinator = consortium.coordinator()
+    coordinator.step()
+    study = studies.signing.read_signed(consortium.home, consortium.store.submission(submitted.run).sealed)
+    consortium.decide(study, "approved")
+    consortium.store.wait(submitted.run, 0)
+    assert consortium.ends(submitted.run, coordinator).state is State.DONE
+    _, outcome = recompute(consortium.home, submitted.run)
+    return {analysis.name: outcome[analysis.name] for analysis in study.analyses}
+
+
+def at(table: AnalysisTable) -> Callable[[Study], AnalysisTable]:
+    return lambda study: table
+
+
+@pytest.mark.slow
+def test_links_get_their_verdicts(tmp_path: Path) -> None:
+    found = run(tmp_path, "coherence.yaml", planted_links.hospitals())["links"].summary()
+    assert found["verdict"]["proliferation"] == "supported"
+    assert (found["verdict"].drop("proliferation") == "not supported").all()
+
+
+@pytest.mark.slow
+def test_a_planted_gene_is_found_in_a_basis_that_the_center_lacks(tmp_path: Path) -> None:
+    for result in run(tmp_path, "rare_variants.yaml", planted_variants.hospitals()).values():
+        frame = result.summary()
+        assert (frame["p_skato"][["EGFR", "pi3k"]] < 1e-6).all()
+        assert (frame["p_skato"][["PTEN", "TP53"]] > 0.01).all()
