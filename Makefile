@@ -5,7 +5,7 @@ export PYTHONSAFEPATH := 1
 # Without byte code on disk each command takes seconds to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all check lock wheel sbom bundle clean
+.PHONY: demo test test-all check docs lock wheel sbom bundle clean
 
 demo: .venv/ready
 	$(BIN)/shadowgraph demo
@@ -25,6 +25,11 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The guides as a site for browsers, in site/; needs no network, and a broken link is an error.
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: .venv/ready
+	$(BIN)/mkdocs build --strict
 
 # One file to install a site or a center from, with the docs and the files of deploy in it: dist/*.whl
 wheel: .venv/ready
@@ -51,4 +56,4 @@ lock: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv
+	rm -rf .venv site

@@ -148,13 +148,16 @@ class StoppedCenter:
     schema_version: int = 1
 
 
-def init(home: Path, name: str, *, address: str = "", port: int = 9443) -> MadeCenter:
+def init(home: Path, name: str, *, address: str = "", port: int = 9443, web_port: int = 0) -> MadeCenter:
     """A new center in `home`: its folder, certificates, the coordinator's key and an empty store.
+
+    Args:
+        web_port: where pages and API are served on loopback; 0 serves none.
 
     Raises:
         InputError: there is a center already.
     """
-    settings = enrolment.make_center(home, name, address=address or None, port=port)
+    settings = enrolment.make_center(home, name, address=address or None, port=port, web_port=web_port)
     audit_chain.act(settings.home, "center-made", consortium=name)
     return MadeCenter(settings.consortium, settings.home, settings.address)
 

@@ -15,7 +15,9 @@ from server.home.identity import coordinator_key, make_identity, root_certificat
 from server.home.store import Store
 
 
-def make_center(home: Path, consortium: str, *, address: str | None = None, port: int = 9443) -> HubConfig:
+def make_center(
+    home: Path, consortium: str, *, address: str | None = None, port: int = 9443, web_port: int = 0
+) -> HubConfig:
     """The settings of a new center in `home`, with its keys and an empty store.
 
     Args:
@@ -23,6 +25,7 @@ def make_center(home: Path, consortium: str, *, address: str | None = None, port
         consortium: its name, as sites read it.
         address: host:port under which sites reach it; the loopback port itself where None.
         port: the SuperLink's port on loopback; 0 picks a free one.
+        web_port: where pages and API are served on loopback; 0 serves none.
 
     Raises:
         InputError: there is a center already.
@@ -35,7 +38,11 @@ def make_center(home: Path, consortium: str, *, address: str | None = None, port
     )  # what was there before may have been open to others; the coordinator's key will lie in it
     port = port or free_port()
     settings = HubConfig(
-        consortium=consortium, address=address or f"127.0.0.1:{port}", port=port, home=home.resolve()
+        consortium=consortium,
+        address=address or f"127.0.0.1:{port}",
+        port=port,
+        web_port=web_port,
+        home=home.resolve(),
     )
     make_identity(settings)
     Store(home)

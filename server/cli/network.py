@@ -22,6 +22,9 @@ def init(
         str, typer.Option(help="HOST:PORT under which sites reach the center; loopback where it is left out")
     ] = "",
     port: Annotated[int, typer.Option(help="the SuperLink's port on loopback; 0 picks a free one")] = 9443,
+    web_port: Annotated[
+        int, typer.Option(help="where pages and API are served on loopback; 0 serves none")
+    ] = 0,
 ) -> Output[Any]:
     """Make a center: its folder, certificates, the coordinator's key and an empty store.
 
@@ -30,7 +33,7 @@ def init(
     from server.actions import network
     from server.cli.words import network as words
 
-    return Output(network.init(home, name, address=address, port=port), words.made)
+    return Output(network.init(home, name, address=address, port=port, web_port=web_port), words.made)
 
 
 @app.command()

@@ -22,7 +22,6 @@ from server.coordination.replay import recompute
 from server.demo.commands import Commands
 from server.demo.findings import findings, section
 from server.demo.people import guest
-from server.home.config import load
 from server.home.store import Store
 from server.report import Left, write_report
 
@@ -74,9 +73,8 @@ class Demo:
             self.command.module("site_node.synthetic", "hospitals", "--sites", str(self.sites), *seed)
         names = sorted(path.name for path in (self.out / "hospitals").iterdir() if path.is_dir())
         with self._step("a center is made; each hospital makes its keys and joins"):
-            self.command("network", "init", "--name", "Demo", "--home", "center", "--port", "0")
-            if self.stay:
-                load(self.center).model_copy(update={"web_port": free_port()}).write()
+            pages = ("--web-port", str(free_port())) if self.stay else ()
+            self.command("network", "init", "--name", "Demo", "--home", "center", "--port", "0", *pages)
             _each(self._join, names)
         with self._step("people at the hospitals compare fingerprints, and confirm each other"):
             self._confirm(names)

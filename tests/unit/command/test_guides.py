@@ -15,7 +15,10 @@ from site_node.administration.setup import make_site
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = ROOT / "docs" / "site-guide.md"
-TEXTS = (ROOT / "README.md", GUIDE, ROOT / "docs" / "analyst-guide.md", ROOT / "deploy" / "README.md")
+TEXTS = (
+    *(ROOT / "README.md", GUIDE, ROOT / "docs" / "analyst-guide.md", ROOT / "deploy" / "README.md"),
+    ROOT / "docs" / "coordinator-guide.md",
+)
 
 
 def commands(file: Path) -> list[str]:
