@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from cdm.days import plus_days
+from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
 from cdm.quality.findings import Check
 from cdm.schema import (
     concept,
@@ -74,7 +75,7 @@ def lives(table: Table, today: date) -> Iterator[Check]:
     yield Check("plausibleValueHigh", table, day.name, day > today, what="not in the future", tolerated=0.0)
     who = person.c.person_id == table.c.person_id
     unborn = exists().where(who, person.c.year_of_birth > extract("year", day))
-    yield Check("plausibleAfterBirth", table, day.name, unborn)
+    yield Check("plausibleAfterBirth", table, day.name, and_(day > DAY_NOT_KNOWN, unborn))
     if table is image_occurrence:
         yield Check("plausibleTemporalAfter", table, day.name, day < FIRST_CT, what="the first CT scan")
     if table is death:

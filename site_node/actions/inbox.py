@@ -12,18 +12,20 @@ from protocols.core.study import Digits, Requester, Study
 from protocols.runtime.accounts.machine import unix_user
 from site_node.agent import simulation
 from site_node.agent.simulation import Simulation
-from site_node.governance import approvals
-from site_node.governance.approvals import ProposedStudy, StandingApproval, State
+from site_node.governance import approvals, proposed
+from site_node.governance.approvals import StandingApproval, State
 from site_node.governance.policy import read_policy
+from site_node.governance.proposed import ProposedStudy
 from site_node.study_table import sealing
 from site_node.study_table.sealing import SealedCohort
 
 
 @dataclass(frozen=True)
 class Inbox:
-    """Every proposed study, the newest first."""
+    """The proposed studies, the newest first, and how many more passed under standing approvals."""
 
     studies: tuple[ProposedStudy, ...]
+    passed: int = 0
     schema_version: int = 1
 
 
@@ -92,9 +94,11 @@ class StandingApprovals:
     schema_version: int = 1
 
 
-def listed(home: Path) -> Inbox:
-    """The studies that were proposed, with their state."""
-    return Inbox(tuple(approvals.inbox(home)))
+def listed(home: Path, *, passed: bool = False) -> Inbox:
+    """The studies that were proposed, with their state; with `passed` also those of standing approvals."""
+    found = proposed.inbox(home)
+    shown = tuple(one for one in found if passed or not one.passed)
+    return Inbox(shown, len(found) - len(shown))
 
 
 def shown(home: Path, study: str) -> StudyView:

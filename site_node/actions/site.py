@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from protocols.core.errors import Code, InputError
+from protocols.core.errors import Code, InputError, ShadowgraphError
 from protocols.runtime import daemons
 from protocols.runtime.health import Health
 from protocols.runtime.health import health as health_of
@@ -15,7 +15,7 @@ from site_node.administration.processes import Reach
 from site_node.governance import approvals, audit, clock, peers
 from site_node.home import membership
 from site_node.home.cdm import open_cdm
-from site_node.home.config import load
+from site_node.home.config import SETTINGS, load
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,11 @@ def init(
         InputError: there is a site already, or the name is not valid. UnreachableError: the database is not.
     """
     settings = setup.make_site(home, name, database=database, runtime_port=port, web_port=web_port)
-    open_cdm(settings).dispose()
+    try:
+        open_cdm(settings).dispose()
+    except ShadowgraphError:
+        (settings.home / SETTINGS).unlink()  # so that the next call can name another database
+        raise
     audit.act(settings.home, "site-made", site=name)
     return MadeSite(settings.name, settings.home, settings.database.split("@")[-1])
 

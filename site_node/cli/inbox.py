@@ -27,15 +27,20 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Studies that
 
 
 @app.command("list")
-def list_(home: Home = Path(".")) -> Output[Any]:
-    """List the studies that were proposed, with their state.
+def list_(
+    home: Home = Path("."),
+    all_: Annotated[
+        bool, typer.Option("--all", help="also those that passed under standing approvals")
+    ] = False,
+) -> Output[Any]:
+    """List the studies that were proposed, with their state and the rounds that were answered here.
 
     Example: shadowgraph inbox list --home /srv/shadowgraph
     """
     from site_node.actions import inbox
     from site_node.cli.words import inbox as words
 
-    return Output(inbox.listed(home), words.listed)
+    return Output(inbox.listed(home, passed=all_), words.listed)
 
 
 @app.command()

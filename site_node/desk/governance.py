@@ -13,7 +13,7 @@ from site_node.actions import peers as all_peers
 from site_node.actions import policy as policies
 from site_node.actions.peers import Peers
 from site_node.actions.policy import PolicyView
-from site_node.governance import approvals, ledger
+from site_node.governance import approvals, ledger, proposed
 from site_node.governance import audit as audit_file
 from site_node.governance.policy import Policy, read_policy
 from site_node.home.config import load
@@ -89,7 +89,7 @@ def left(home: Path) -> LeftAnswers:
         for line in audit_file.lines(home)
         if line["event"] == "answered"
     }
-    names = {one.hash: one.name for one in approvals.inbox(home)}
+    names = {one.hash: one.name for one in proposed.inbox(home)}
     found = [
         LeftAnswer(
             names.get(one.study, ""),
@@ -131,7 +131,7 @@ def policy(home: Path) -> PolicyPage:
     rules = [
         PolicyRule(name, now.get(name, "off"), before.get(name, "off"), _means(name)) for name in now | before
     ]
-    waiting = [one for one in approvals.inbox(home) if one.state is approvals.State.PENDING]
+    waiting = [one for one in proposed.inbox(home) if one.waits]
     faults = {one.name: tuple(here.faults(approvals.find(home, one.hash))) for one in waiting}
     return PolicyPage(tuple(rules), {name: found for name, found in faults.items() if found})
 

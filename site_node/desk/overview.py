@@ -8,8 +8,9 @@ from pathlib import Path
 from cdm.etl.loader import report
 from site_node.actions import site
 from site_node.actions.site import SiteStatus
-from site_node.governance import approvals, ledger
-from site_node.governance.approvals import ProposedStudy, State
+from site_node.governance import approvals, ledger, proposed
+from site_node.governance.approvals import State
+from site_node.governance.proposed import ProposedStudy
 from site_node.home.cdm import opened_cdm
 from site_node.home.config import load
 
@@ -46,7 +47,7 @@ class Overview:
 
 def shown(home: Path) -> Overview:
     """What waits for somebody, and how the site stands."""
-    settings, studies = load(home), approvals.inbox(home)
+    settings, studies = load(home), proposed.inbox(home)
     with opened_cdm(settings) as engine:
         loads = report.loads(engine, last=1)
         quarantined = sum(one["places"] for one in report.quarantined(engine))
@@ -54,7 +55,7 @@ def shown(home: Path) -> Overview:
     released = ledger.released(home)
     return Overview(
         status=site.status(home),
-        pending=tuple(one for one in studies if one.state is State.PENDING),
+        pending=tuple(one for one in studies if one.waits),
         ending=tuple(_ending(home, studies)),
         quarantined=quarantined,
         doubtful=doubtful,

@@ -63,17 +63,6 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class ProposedStudy:
-    """One study in the inbox."""
-
-    name: str
-    title: str
-    state: State
-    received_at: datetime
-    hash: str
-
-
-@dataclass(frozen=True)
 class StandingApproval:
     """What lets studies of one protocol pass without a look; `studies_so_far` counts those of all of them.
 
@@ -118,7 +107,7 @@ def proposed(home: Path, study: str) -> tuple[Study, Approval]:
         if row is None:
             raise SiteError(Code.NOT_APPROVED, "a study that was never proposed here")
         found = parse_study(row["canonical"])
-        return found, _approval(db, study, found)
+        return found, approval_in(db, study, found)
 
 
 def find(home: Path, reference: str) -> Study:
@@ -137,23 +126,6 @@ def find(home: Path, reference: str) -> Study:
             Code.NOT_FOUND, f"{how_many} in the inbox is {reference!r}", "shadowgraph inbox list"
         )
     return found[0]
-
-
-def inbox(home: Path) -> list[ProposedStudy]:
-    """Every proposed study with its state, newest first."""
-    with register(home) as db:
-        rows = db.execute("SELECT * FROM study ORDER BY received_at DESC").fetchall()
-        return [
-            ProposedStudy(
-                study.name,
-                study.title,
-                _approval(db, row["hash"], study).state,
-                datetime.fromisoformat(row["received_at"]),
-                row["hash"],
-            )
-            for row in rows
-            for study in [parse_study(row["canonical"])]
-        ]
 
 
 def decide(
@@ -323,14 +295,14 @@ def withdraw_all(home: Path) -> int:
 
 
 def standing(home: Path) -> list[StandingApproval]:
-    """The standing approvals with how many studies passed by any of them so far."""
+    """The standing approvals with how many studies have passed by each since it was given."""
     with register(home) as db:
-        used = db.execute("SELECT count(DISTINCT study) AS n FROM run WHERE standing").fetchone()["n"]
         rows = db.execute("SELECT * FROM standing_approval ORDER BY protocol").fetchall()
+        used = {row["protocol"]: _passed(db, row) for row in rows}
     return [
         StandingApproval(
             protocol=row["protocol"],
-            studies_so_far=used,
+            studies_so_far=used[row["protocol"]],
             max_studies=row["max_studies"],
             max_variables=row["max_variables"],
             expires_at=datetime.fromisoformat(row["expires_at"]),
@@ -345,10 +317,11 @@ def standing(home: Path) -> list[StandingApproval]:
 def approval(home: Path, study: Study) -> Approval:
     """How the study stands here now."""
     with register(home) as db:
-        return _approval(db, study.hash(), study)
+        return approval_in(db, study.hash(), study)
 
 
-def _approval(db: Connection, study_hash: str, study: Study) -> Approval:
+def approval_in(db: Connection, study_hash: str, study: Study) -> Approval:
+    """How the study stands by an open register."""
     row = db.execute("SELECT * FROM approval WHERE hash = ?", (study_hash,)).fetchone()
     if row is None:
         passes = _passes_by_standing_approvals(db, study_hash, study)
@@ -362,9 +335,6 @@ def _approval(db: Connection, study_hash: str, study: Study) -> Approval:
 def _passes_by_standing_approvals(db: Connection, study_hash: str, study: Study) -> bool:
     """Whether standing approvals cover every protocol in a study that has no decision yet."""
     rows = {row["protocol"]: row for row in db.execute("SELECT * FROM standing_approval")}
-    others = db.execute(
-        "SELECT count(DISTINCT study) AS n FROM run WHERE standing AND study <> ?", (study_hash,)
-    ).fetchone()["n"]
     at = clock.latest(db)
     specs = [spec for analysis in study.analyses for spec in specs_in(analysis.spec)]
     if any(not _is_noisy_enough(spec, rows.get(spec.protocol)) for spec in specs):
@@ -373,10 +343,22 @@ def _passes_by_standing_approvals(db: Connection, study_hash: str, study: Study)
     return all(
         name in rows
         and datetime.fromisoformat(rows[name]["expires_at"]) >= at
-        and others < rows[name]["max_studies"]
+        and _passed(db, rows[name], but=study_hash) < rows[name]["max_studies"]
         and study.width() <= rows[name]["max_variables"]
         for name in used
     )
+
+
+def _passed(db: Connection, given: Row, *, but: str = "") -> int:
+    """How many studies with the protocol have passed without a look since its approval was given."""
+    # These bytes stand in canonical JSON where a spec names its protocol, and in no text: it escapes quotes.
+    word = f'"protocol":"{given["protocol"]}"'.encode()
+    found = db.execute(
+        "SELECT count(DISTINCT run.study) AS n FROM run JOIN study ON study.hash = run.study "
+        "WHERE standing AND started_at >= ? AND run.study <> ? AND instr(canonical, ?) > 0",
+        (given["decided_at"], but, word),
+    )
+    return int(found.fetchone()["n"])
 
 
 def _is_noisy_enough(spec: Spec, row: Row | None) -> bool:

@@ -8,6 +8,9 @@ from protocols.runtime.web.page import Form, part
 from site_node.web.dossier import cohort_rules, leaves, variables
 from site_node.web.roles import Approver, Reader
 
+PASSED = "passed"
+"""The state, on the page, of what was answered under standing approvals."""
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -48,10 +51,12 @@ class Protocol(Form):
 
 @router.get("/studies")
 def inbox(page: Reader, state: str = "") -> Response:
-    """The studies that asked this site, the newest first."""
-    studies = page.call("inbox.listed")["studies"]
+    """The studies that asked this site, the newest first; those that passed by themselves when asked for."""
+    studies = page.call("inbox.listed", passed=True)["studies"]
+    for one in studies:
+        one["state"] = PASSED if one["passed"] else one["state"]
     states = sorted({one["state"] for one in studies})
-    chosen = [one for one in studies if state in ("", one["state"])]
+    chosen = [one for one in studies if one["state"] == state or (not state and one["state"] != PASSED)]
     return page.show("inbox.html", found=part(chosen, page.part), states=states, state=state)
 
 

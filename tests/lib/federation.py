@@ -20,7 +20,7 @@ from server.home.store import Store
 from server.home.submissions import Submission
 from site_node.administration import enrolment as site_enrolment
 from site_node.administration.setup import make_site
-from site_node.governance import approvals
+from site_node.governance import approvals, proposed
 from tests.lib.founding import confirm_each_other
 from tests.lib.studies import REQUESTER
 
@@ -103,7 +103,7 @@ class Federation:
 
 
 def _is_in_inbox(home: Path, study: Study) -> bool:
-    return any(proposed.hash == study.hash() for proposed in approvals.inbox(home))
+    return any(one.hash == study.hash() for one in proposed.inbox(home))
 
 
 def until(holds: Callable[[], bool], within: float) -> None:

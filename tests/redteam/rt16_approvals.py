@@ -15,7 +15,7 @@ from protocols.exchange import coordination, site_answer
 from protocols.exchange.coordination import StudyCoordination
 from protocols.exchange.site_answer import Shared, answer
 from site_node.agent import admission, agent
-from site_node.governance import approvals, clock, ledger
+from site_node.governance import approvals, clock, ledger, proposed
 from site_node.governance.approvals import Approval, State
 from site_node.governance.policy import Policy, changed
 from tests.lib.attacked_site import AttackedSite
@@ -99,7 +99,7 @@ def replayed(folder: Path, weakened: bool) -> Figure:
 
 def _by_any_name(home: Path, name: str) -> tuple[Study, Approval]:
     """The same, of a site that looks a study up by the beginning of its hash."""
-    return _always_approved(home, next(p.hash for p in approvals.inbox(home) if p.hash.startswith(name)))
+    return _always_approved(home, next(p.hash for p in proposed.inbox(home) if p.hash.startswith(name)))
 
 
 @attack(

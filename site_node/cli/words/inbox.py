@@ -10,18 +10,21 @@ from site_node.agent.simulation import Simulation
 Row = dict[str, Any]
 
 
-def listed(inbox: Inbox) -> list[Row]:
+def listed(inbox: Inbox) -> Row:
     """One row per study."""
-    return [
+    rows = [
         {
             "name": one.name,
             "title": one.title,
-            "state": str(one.state),
+            "state": "passed" if one.passed else str(one.state),
+            "answers": one.answers,
             "received": one.received_at.isoformat()[:16],
             "hash": one.hash[:16],
         }
         for one in inbox.studies
     ]
+    more = f"{inbox.passed} passed under standing approvals; --all lists them" if inbox.passed else ""
+    return {"studies": rows, **({"more": more} if more else {})}
 
 
 def study(view: StudyView) -> Row:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, Table
 
 from cdm.database import upsert, writing
+from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
 from cdm.quality import CHECK_TYPES, check, history
 from cdm.schema import (
     concept,
@@ -132,6 +133,12 @@ def test_a_planted_fault_is_found(
     engine: Engine, table: Table, row: dict[str, object], name: str, column: str
 ) -> None:
     assert (name, column) in failures(engine, (table, row))
+
+
+def test_a_record_without_a_known_day_is_not_from_before_birth(engine: Engine) -> None:
+    undated = {**CONDITION, "condition_start_date": DAY_NOT_KNOWN}
+    found = failures(engine, (condition_occurrence, undated))
+    assert ("plausibleAfterBirth", "condition_start_date") not in found
 
 
 def test_an_event_after_death_is_found(engine: Engine) -> None:

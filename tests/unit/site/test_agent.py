@@ -16,7 +16,7 @@ from protocols.exchange.envelope import unpack, unseal
 from protocols.exchange.wire import RoundAnswer, RoundReply
 from site_node.agent import admission, agent
 from site_node.agent.agent import Agent
-from site_node.governance import approvals, audit, audit_check, ledger
+from site_node.governance import approvals, audit, audit_check, ledger, proposed
 from site_node.governance.approvals import State
 from site_node.governance.policy import Policy, read_policy
 from tests.lib.sites import Coordinator, a_round, make_site
@@ -62,7 +62,7 @@ def site(tmp_path: Path) -> Site:
 
 def test_a_proposed_study_waits_for_a_person(site: Site) -> None:
     assert site.propose(a_study())["state"] == "pending"
-    assert [proposed.state for proposed in approvals.inbox(site.home)] == ["pending"]
+    assert [one.state for one in proposed.inbox(site.home)] == ["pending"]
 
 
 def test_an_unapproved_study_is_not_answered(site: Site) -> None:
@@ -233,6 +233,21 @@ def test_a_standing_approval_lets_its_protocol_pass_within_its_budget(site: Site
     assert site.propose(first)["state"] == "approved"
     site.answer(site.agent.handle("round", site.center.question(a_round(first, FIRST))))
     assert site.propose(second)["state"] == "pending"
+
+
+def test_a_standing_approval_counts_studies_of_its_protocol_since_it_was_given(site: Site) -> None:
+    for protocol in ("summary", "cox"):
+        approvals.approve_standing(site.home, protocol, by="test", max_studies=1, max_variables=5, days=1)
+    first, second = a_study(), a_study(title="another")
+    site.propose(first)
+    site.answer(site.agent.handle("round", site.center.question(a_round(first, FIRST))))
+    assert {one.protocol: one.studies_so_far for one in approvals.standing(site.home)} == {
+        "cox": 0,
+        "summary": 1,
+    }
+    assert site.propose(second)["state"] == "pending"
+    approvals.approve_standing(site.home, "summary", by="test", max_studies=1, max_variables=5, days=1)
+    assert site.propose(second)["state"] == "approved"
 
 
 def test_a_standing_approval_that_is_taken_back_lets_nothing_pass(site: Site) -> None:

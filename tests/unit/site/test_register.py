@@ -11,7 +11,7 @@ import pytest
 from protocols.core.errors import Code, InputError
 from protocols.core.protocol import ask
 from protocols.runtime.accounts.machine import unix_user
-from site_node.governance import approvals, audit_heads, ledger, peers
+from site_node.governance import approvals, audit_heads, ledger, peers, proposed
 from site_node.governance.approvals import State
 from site_node.home.register import FILE, STEPS, register
 from tests.lib.attacked_site import AttackedSite
@@ -79,7 +79,7 @@ def _write_yesterday(home: Path) -> None:
 
 def test_approvals_ledger_and_studies_of_an_earlier_release_are_still_there(tmp_path: Path) -> None:
     _write_yesterday(tmp_path)
-    (entry,) = approvals.inbox(tmp_path)
+    (entry,) = proposed.inbox(tmp_path)
     assert entry.state is State.APPROVED
     approval = approvals.approval(tmp_path, STUDY)
     assert (approval.state, approval.max_runs) == (State.APPROVED, 2)
@@ -105,7 +105,7 @@ def test_a_register_of_a_newer_release_is_refused(tmp_path: Path) -> None:
     with register(tmp_path) as db:
         db.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
     with pytest.raises(InputError) as caught:
-        approvals.inbox(tmp_path)
+        proposed.inbox(tmp_path)
     assert caught.value.code == Code.NEWER_VERSION
 
 
