@@ -17,6 +17,7 @@ from protocols.runtime.action_socket import ActionServer, serve
 from server.desk.table import ACTIONS
 from server.web.app import make_app
 from tests.lib.browser import Browser, chromium, opened
+from tests.lib.oidc_provider import CLIENT, SECRET, oidc_provider
 from tests.lib.people_with_accounts import PASSWORD, Clock, Person, code_of, person
 from tests.lib.served import served
 
@@ -83,6 +84,34 @@ def test_a_person_opens_an_account_and_signs_in(side: Side, browser: Any) -> Non
         one.open("/profile")
         assert one.heading() == "Sign in"
         assert one.faults_of_access() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_person_signs_in_at_the_hospitals_provider(
+    side: Side, browser: Any, scripts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")  # the provider is on loopback
+    back = f"{side.address}/oidc/return"
+    settings = side.accounts.home / "oidc.toml"
+    with oidc_provider(back) as provider, opened(browser, side.address, scripts=scripts) as one:
+        settings.write_text(
+            f'issuer = "{provider.address}"\nclient_id = "{CLIENT}"\nclient_secret_file = "oidc.secret"\n'
+            f'return_address = "{back}"\nlabel = "Sign in with the account of Oslo University Hospital"\n'
+        )
+        (side.accounts.home / "oidc.secret").write_text(SECRET)
+        name = f"liv{scripts}@example.org"
+        provider.person = {"sub": name, "email": name, "email_verified": True}
+        one.open("/sign-in")
+        assert one.faults_of_access() == [] if scripts else True
+        one.page.get_by_role("link", name="Sign in with the account of Oslo University Hospital").click()
+        assert "nobody has invited this account here" in one.text()
+        people.invite(side.accounts, name, [Role.ANALYST], by="ada")
+        one.page.get_by_role("link", name="Sign in with the account of Oslo University Hospital").click()
+        one.page.wait_for_url("**/studies")
+        assert one.page.get_by_role("link", name=name).count() == 1
+        assert one.wrongs == []
+    settings.unlink()
 
 
 @pytest.mark.slow

@@ -1,13 +1,15 @@
 """What people do with accounts, the same on both sides, as it is served to pages and programs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocols.runtime import audit_chain
-from protocols.runtime.accounts import people, secrets, sessions, sign_in_links, tokens
+from protocols.runtime.accounts import oidc, people, secrets, sessions, sign_in_links, tokens
 from protocols.runtime.accounts.file import AccountFile
 from protocols.runtime.accounts.machine import unix_user
+from protocols.runtime.accounts.oidc import Attempt
 from protocols.runtime.accounts.people import Account, Invitation
+from protocols.runtime.accounts.provider import provider_config
 from protocols.runtime.accounts.roles import Actor, Role
 from protocols.runtime.accounts.sessions import SessionLine
 from protocols.runtime.accounts.tokens import NewToken, Token
@@ -31,6 +33,7 @@ class Me:
     Attributes:
         form_secret: for the forms of the session's pages; "" for a token.
         proved_at: when the second factor was last given; None for a token.
+        by_provider: whether the account signs in at the side's provider.
     """
 
     account: str
@@ -38,6 +41,15 @@ class Me:
     scopes: tuple[str, ...] | None
     form_secret: str = ""
     proved_at: float | None = None
+    by_provider: bool = False
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class SignInProvider:
+    """Where else than here people sign in; `label` is "" where nowhere."""
+
+    label: str
     schema_version: int = 1
 
 
@@ -121,6 +133,35 @@ def enter(accounts: AccountFile, word: str, address: str) -> SignedIn:
     return SignedIn(new.word, new.actor.name, tuple(sorted(new.actor.roles)))
 
 
+def provider(accounts: AccountFile) -> SignInProvider:
+    """The sign-in provider of this side, if it has one.
+
+    Raises:
+        InputError: its settings are not valid.
+    """
+    config = provider_config(accounts.home)
+    return SignInProvider("" if config is None else config.label)
+
+
+def begin_oidc(accounts: AccountFile, fresh: bool = False) -> Attempt:
+    """A sign-in at the provider.
+
+    Raises:
+        InputError: not-found; there is none. UnreachableError: it does not answer.
+    """
+    return oidc.begin(accounts, fresh=fresh)
+
+
+def finish_oidc(accounts: AccountFile, state: str, code: str, browser: str, address: str) -> SignedIn:
+    """A session for whoever signed in at the provider.
+
+    Raises:
+        NotAllowedError: not-signed-in, or too-many-tries. UnreachableError: it does not answer.
+    """
+    new = oidc.finish(accounts, state=state, code=code, browser=browser, address=address)
+    return SignedIn(new.word, new.actor.name, tuple(sorted(new.actor.roles)))
+
+
 def opening(accounts: AccountFile, word: str) -> OpeningPage:
     """What the owner of an invitation sees before the account is open.
 
@@ -147,8 +188,12 @@ def open_account(accounts: AccountFile, word: str, password: str, code: str) -> 
 def me(accounts: AccountFile, actor: Actor, session: sessions.Session | None) -> Me:
     """Whoever is signed in."""
     scopes = None if actor.scopes is None else tuple(sorted(actor.scopes))
-    form_secret, proved_at = (session.form_secret, session.proved_at) if session else ("", None)
-    return Me(actor.name, tuple(sorted(actor.roles)), scopes, form_secret, proved_at)
+    mine = Me(actor.name, tuple(sorted(actor.roles)), scopes)
+    if session is None:
+        return mine
+    return replace(
+        mine, form_secret=session.form_secret, proved_at=session.proved_at, by_provider=session.by_provider
+    )
 
 
 def prove(accounts: AccountFile, session: sessions.Session, code: str) -> Ended:
@@ -252,7 +297,7 @@ def disable(accounts: AccountFile, name: str, by: str = "") -> Account:
     return ended
 
 
-_BEFORE_SIGNING_IN = (sign_in, opening, open_account, link_owner, enter)
+_BEFORE_SIGNING_IN = (sign_in, opening, open_account, link_owner, enter, provider, begin_oidc, finish_oidc)
 _OWN = (prove, sign_out, my_sessions, end_session, my_tokens, revoke_token)
 
 ACTIONS: Mapping[str, Served] = {

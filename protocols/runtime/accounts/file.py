@@ -69,6 +69,14 @@ STEPS = (
         digest TEXT PRIMARY KEY, account TEXT NOT NULL REFERENCES account (name), expires_at REAL NOT NULL
     );
     """,
+    """
+    ALTER TABLE account ADD COLUMN subject TEXT;
+    CREATE UNIQUE INDEX account_subject ON account (subject);
+    CREATE TABLE oidc_attempt (
+        state TEXT PRIMARY KEY, browser TEXT NOT NULL, nonce TEXT NOT NULL, verifier TEXT NOT NULL,
+        expires_at REAL NOT NULL
+    );
+    """,
 )
 
 

@@ -25,7 +25,7 @@ class Account:
 
     Attributes:
         roles: those that it was given; what they imply is not listed.
-        is_open: it has a password and a second factor, and is not disabled.
+        is_open: its owner has opened it, here or at the side's sign-in provider, and it is not disabled.
     """
 
     name: str
@@ -78,8 +78,8 @@ def invite(file: AccountFile, name: str, roles: Iterable[Role], *, by: str) -> I
     with file.writing() as db:
         insert(db, "account", "ignore", name=name, roles="", created_at=file.now(), created_by=by)
         db.execute(
-            "UPDATE account SET roles = ?, password = NULL, second_factor = NULL, disabled_at = NULL "
-            "WHERE name = ?",
+            "UPDATE account SET roles = ?, password = NULL, second_factor = NULL, subject = NULL, "
+            "disabled_at = NULL WHERE name = ?",
             (" ".join(sorted(wanted)), name),
         )
         _end_all(db, name)
@@ -192,6 +192,6 @@ def _end_all(db: sqlite3.Connection, name: str) -> None:
 
 
 def _account(row: sqlite3.Row) -> Account:
-    is_open = row["password"] is not None and row["disabled_at"] is None
+    is_open = (row["password"] or row["subject"]) is not None and row["disabled_at"] is None
     created = (row["created_at"], row["created_by"])
     return Account(row["name"], roles_of(row["roles"]), is_open, *created, row["disabled_at"])

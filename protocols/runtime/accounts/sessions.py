@@ -35,12 +35,14 @@ class Session:
     Attributes:
         form_secret: hidden in each form of the session's pages, so that no other page sends one.
         proved_at: when the second factor was last given; what needs it fresh asks again.
+        by_provider: whether the account signs in at the side's provider, and has no second factor here.
     """
 
     number: str
     actor: Actor
     form_secret: str
     proved_at: float
+    by_provider: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def sign_in(file: AccountFile, name: str, password: str, code: str, *, address: 
             note_failure(db, file.now(), f"account {name}", f"address {address}")
             new = None
         else:
-            new = new_session(file, db, row, address)
+            new = new_session(file, db, row, address, proved_at=file.now())
     if new is None:  # raised after the commit: the failure counts
         raise NotAllowedError(Code.NOT_SIGNED_IN, "name, password or code is not right")
     return new
@@ -86,7 +88,7 @@ def session_of(file: AccountFile, word: str) -> Session | None:
     now = file.now()
     with file.reading() as db:
         row = db.execute(
-            "SELECT session.*, account.roles FROM session JOIN account ON account.name = session.account "
+            "SELECT session.*, account.roles, account.subject FROM session JOIN account ON account.name = session.account "
             "WHERE digest = ? AND seen_at > ? AND began_at > ? AND disabled_at IS NULL",
             (secrets.digest(word), now - IDLE_SECONDS, now - WHOLE_SECONDS),
         ).fetchone()
@@ -95,7 +97,8 @@ def session_of(file: AccountFile, word: str) -> Session | None:
         if now - row["seen_at"] > SEEN_SECONDS:
             db.execute("UPDATE session SET seen_at = ? WHERE digest = ?", (now, row["digest"]))
     actor = Actor(row["account"], with_implied(roles_of(row["roles"])), Way.SESSION)
-    return Session(row["number"], actor, row["form_secret"], row["proved_at"])
+    by_provider = row["subject"] is not None
+    return Session(row["number"], actor, row["form_secret"], row["proved_at"], by_provider)
 
 
 def prove_again(file: AccountFile, session: Session, code: str) -> None:
@@ -162,9 +165,9 @@ def _proves(file: AccountFile, db: sqlite3.Connection, name: str, code: str) -> 
 
 
 def new_session(
-    file: AccountFile, db: sqlite3.Connection, row: sqlite3.Row, address: str, *, is_proved: bool = True
+    file: AccountFile, db: sqlite3.Connection, row: sqlite3.Row, address: str, *, proved_at: float
 ) -> NewSession:
-    """A session of an account's row; without a second factor given now, where it is not `is_proved`."""
+    """A session of an account's row; `proved_at` is when a second factor was given, 0.0 if none was."""
     word, now = secrets.new_word(), file.now()
     insert(
         db,
@@ -176,6 +179,6 @@ def new_session(
         address=address,
         began_at=now,
         seen_at=now,
-        proved_at=now if is_proved else 0.0,
+        proved_at=proved_at,
     )
     return NewSession(word, Actor(row["name"], with_implied(roles_of(row["roles"])), Way.SESSION))

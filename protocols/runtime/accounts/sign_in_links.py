@@ -60,4 +60,4 @@ def enter(file: AccountFile, word: str, *, address: str) -> NewSession:
         ).fetchone()
         if account is None:
             raise InputError(Code.NOT_FOUND, "there is no such account")
-        return new_session(file, db, account, address, is_proved=False)
+        return new_session(file, db, account, address, proved_at=0.0)

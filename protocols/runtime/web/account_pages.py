@@ -1,5 +1,7 @@
 """Pages on accounts, the same on both sides: sign in and out, open an account, profile, all accounts."""
 
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter
@@ -15,6 +17,8 @@ from protocols.runtime.web.refusals import status_of
 
 YEAR = 365 * 24 * 3600
 DAYS = (7, 30, 90, 365)
+GONE = "__Host-shadowgraph-oidc"
+"""The cookie of a browser that went to the provider."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -76,8 +80,8 @@ class Language(Form):
 
 @router.get("/sign-in")
 def sign_in_page(page: Anybody, to: str = "/") -> Response:
-    """Name, password and code."""
-    return page.show("sign_in.html", to=own_path(to), name="", error=None)
+    """Name, password and code, or the side's provider."""
+    return _sign_in(page, to=own_path(to))
 
 
 @router.post("/sign-in")
@@ -88,11 +92,31 @@ def sign_in(page: Anybody) -> Response:
     try:
         new = page.call("accounts.sign_in", **shown, address=page.address)
     except ShadowgraphError as error:
-        told = {"to": own_path(form.to), "name": form.name, "error": error}
-        return page.show("sign_in.html", status=status_of(error), **told)
-    reply = page.done(form.to)
-    reply.set_cookie(page.web.side.cookie, new["word"], secure=True, httponly=True, samesite="strict")
+        return _sign_in(page, to=own_path(form.to), name=form.name, error=error)
+    return _signed_in(page, page.done(form.to), new)
+
+
+@router.get("/oidc")
+def begin_oidc(page: Anybody, fresh: bool = False) -> Response:
+    """The way to the provider, with a cookie by which the browser that comes back is known."""
+    begun = page.call("accounts.begin_oidc", fresh=fresh)
+    reply = RedirectResponse(begun["address"], 303)
+    # Lax: the way back begins at the provider's address.
+    reply.set_cookie(GONE, begun["browser"], max_age=600, secure=True, httponly=True, samesite="lax")
     return reply
+
+
+@router.get("/oidc/return")
+def finish_oidc(page: Anybody, state: str = "", code: str = "") -> Response:
+    """A new session, on a page that leads on: a request from elsewhere bears no strict cookie."""
+    brought = {"state": state, "code": code, "browser": page.request.cookies.get(GONE, "")}
+    try:
+        new = page.call("accounts.finish_oidc", **brought, address=page.address)
+    except ShadowgraphError as error:
+        return _sign_in(page, to="/", error=error)
+    reply = page.show("entered.html", account=new["account"])
+    reply.delete_cookie(GONE, secure=True, httponly=True, samesite="lax")
+    return _signed_in(page, reply, new)
 
 
 @router.get("/enter/{word}")
@@ -107,9 +131,7 @@ def enter(page: Anybody, word: str) -> Response:
     """A new session, by a link that works once."""
     page.form(Nothing)
     new = page.call("accounts.enter", word=word, address=page.address)
-    reply = page.done("/")
-    reply.set_cookie(page.web.side.cookie, new["word"], secure=True, httponly=True, samesite="strict")
-    return reply
+    return _signed_in(page, page.done("/"), new)
 
 
 @router.post("/sign-out")
@@ -210,6 +232,18 @@ def disable(page: Admin) -> Response:
     """An account that signs nobody in any more."""
     page.call("accounts.disable", name=page.form(Named).name)
     return page.done("/accounts", "The account was disabled.")
+
+
+def _sign_in(page: Page, *, to: str, name: str = "", error: ShadowgraphError | None = None) -> Response:
+    provider = page.call("accounts.provider")["label"]
+    status = HTTPStatus.OK if error is None else status_of(error)
+    return page.show("sign_in.html", status=status, to=to, name=name, error=error, provider=provider)
+
+
+def _signed_in(page: Page, reply: Response, new: Mapping[str, Any]) -> Response:
+    """The reply, with the new session's cookie."""
+    reply.set_cookie(page.web.side.cookie, new["word"], secure=True, httponly=True, samesite="strict")
+    return reply
 
 
 def _own(page: Page) -> dict[str, Any]:

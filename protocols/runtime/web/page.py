@@ -51,6 +51,7 @@ class Me:
     roles: frozenset[Role] = frozenset()
     form_secret: str = ""
     proved_at: float = 0.0
+    by_provider: bool = False
 
     def may(self, role: Role) -> bool:
         """Whether the account has the role."""
@@ -241,7 +242,8 @@ def _me(page: Page, is_optional: bool) -> Me:
             return Me()
         raise
     roles = frozenset(Role(one) for one in found["roles"])
-    return Me(found["account"], roles, found["form_secret"], found["proved_at"] or 0.0)
+    proved_at = found["proved_at"] or 0.0
+    return Me(found["account"], roles, found["form_secret"], proved_at, found["by_provider"])
 
 
 def _need_same_origin(request: Request) -> None:
