@@ -88,7 +88,8 @@ def session_of(file: AccountFile, word: str) -> Session | None:
     now = file.now()
     with file.reading() as db:
         row = db.execute(
-            "SELECT session.*, account.roles, account.subject FROM session JOIN account ON account.name = session.account "
+            "SELECT session.*, account.roles, account.subject "
+            "FROM session JOIN account ON account.name = session.account "
             "WHERE digest = ? AND seen_at > ? AND began_at > ? AND disabled_at IS NULL",
             (secrets.digest(word), now - IDLE_SECONDS, now - WHOLE_SECONDS),
         ).fetchone()

@@ -5,6 +5,7 @@ from typing import Any
 
 from protocols.core.study import Requester
 from site_node.actions.inbox import Decision, Inbox, Sealing, StandingApprovals, StudyView
+from site_node.actions.study_words import index_words, rule_words, variable_words, window_words
 from site_node.agent.simulation import Simulation
 
 Row = dict[str, Any]
@@ -34,8 +35,8 @@ def study(view: StudyView) -> Row:
         "who asks": _requester(view.requester),
         "purpose": view.purpose,
         "state": str(view.state),
-        "cohort": dict(view.cohort),
-        "variables": {name: _variable(variable) for name, variable in view.variables.items()},
+        "cohort": _cohort(view.cohort),
+        "variables": {name: _in_words(variable) for name, variable in view.variables.items()},
         **({"blocks": {name: _block(block) for name, block in view.blocks.items()}} if view.blocks else {}),
         "what would leave": list(view.leaves),
         "sites at least": view.min_sites,
@@ -93,6 +94,31 @@ def standing(given: StandingApprovals) -> list[Row]:
         }
         for one in given.approvals
     ]
+
+
+def _cohort(cohort: Mapping[str, Any]) -> Row:
+    """Each rule in words; ATLAS has words of its own."""
+    if "index" not in cohort:
+        return dict(cohort)
+    return {
+        "index event": str(index_words(cohort["index"])),
+        **{one["name"]: str(rule_words(one)) for one in cohort["rules"]},
+    }
+
+
+def _in_words(variable: Mapping[str, Any]) -> str:
+    """A variable by its standard, with what else the study says of it."""
+    told = ", ".join(
+        f"{name} {_said(value)}"
+        for name, value in variable.items()
+        if name in ("unit", "pick", "comparator", "values", "changing", "origin", "filter", "by", "is")
+        and value not in (None, "", [], "none", "somatic")
+    )
+    return ", ".join(filter(None, (str(variable_words(variable)), str(window_words(variable) or ""), told)))
+
+
+def _said(value: object) -> str:
+    return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _variable(variable: Mapping[str, object]) -> str:

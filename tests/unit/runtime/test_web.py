@@ -56,7 +56,8 @@ def test_every_word_of_the_pages_has_its_german(package: str) -> None:
 
 def _words_of_roles(package: str) -> list[str]:
     from server.web.side import center_side
-    from site_node.web import data, dossier
+    from site_node.actions import study_words
+    from site_node.web import data
     from site_node.web.side import site_side
 
     made = {"server/web": center_side, "site_node/web": site_side}
@@ -65,7 +66,16 @@ def _words_of_roles(package: str) -> list[str]:
     one = made[package]("x")
     words = [*one.roles.values(), *one.scopes.values()]
     if package == "site_node/web":
-        tables = (dossier.DOMAINS, dossier.KINDS, dossier.TESTED, dossier.WINDOWS, data.WORK, data.LOADS)
+        tables = (
+            *(
+                study_words.DOMAINS,
+                study_words.KINDS,
+                study_words.TESTED,
+                study_words.WINDOWS,
+                study_words.DAYS,
+            ),
+            *(data.WORK, data.LOADS),
+        )
         words += [word for table in tables for word in table.values()]
     return words
 
