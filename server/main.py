@@ -132,6 +132,12 @@ def _in_words(error: Exception) -> ShadowgraphError:
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if isinstance(error.filename, str) else ""
         return StudyError(Code.SITE_FAILED, f"operating system error: {error.strerror}{where}")
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return StudyError(
+            Code.MISSING_EXTRA,
+            f"this installation is an analyst's and has no {error.name.partition('.')[0]}",
+            "a hospital's node: pip install 'shadowgraph[site]'; a center: pip install 'shadowgraph[center]'",
+        )
     name, module = type(error).__name__, type(error).__module__
     if name == "OperationalError" and module.partition(".")[0] in ("sqlalchemy", "sqlite3"):
         return UnreachableError(
