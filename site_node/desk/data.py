@@ -1,7 +1,9 @@
 """What pages ask of the CDM: loads, quarantine, quality as it was last checked, codes with suggestions."""
 
 import csv
+import io
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from site_node.home.register import now
 
 QUALITY = "quality.json"
 MOST_CODES = 1000
+MAP_COLUMNS = {"source_code", "source_vocabulary_id", "target_concept_id"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,22 @@ class CodesToMap:
     """Codes without a standard concept, those first that touch most people."""
 
     codes: tuple[UnmappedCode, ...]
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class CodesFile:
+    """The codes to map as a CSV that Usagi imports, or somebody fills in."""
+
+    text: str
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class MapLines:
+    """Lines of a map of codes: system, code, concept_id."""
+
+    lines: tuple[tuple[str, str, int], ...]
     schema_version: int = 1
 
 
@@ -88,6 +107,39 @@ def check_quality(home: Path) -> Iterator[QualityView]:
 def codes(home: Path) -> CodesToMap:
     """The codes without a standard concept, at most a thousand, those first that touch most people."""
     return CodesToMap(data.unmapped(home, limit=MOST_CODES).codes)
+
+
+def usagi(home: Path) -> CodesFile:
+    """The codes to map as a file, those first that touch most people."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "codes.csv"
+        data.unmapped(home, csv=path)
+        return CodesFile(path.read_text(encoding="utf-8"))
+
+
+def map_lines(text: str) -> MapLines:
+    """The lines of a map that a person pasted: Usagi's export, or the list of codes with concepts filled in.
+
+    A line without a concept is left for later.
+
+    Raises:
+        InputError: it lacks a column, or a concept is not a number.
+    """
+    rows = csv.DictReader(io.StringIO(text.lstrip("\ufeff")))
+    if missing := MAP_COLUMNS - set(rows.fieldnames or ()):
+        raise InputError(
+            Code.INVALID_INPUT,
+            f"the first line does not name the columns {', '.join(sorted(missing))}",
+            "export it from Usagi as source_to_concept_map, or fill in the list of this page",
+        )
+    found = []
+    for number, row in enumerate(rows, 2):
+        concept = (row["target_concept_id"] or "").strip()
+        if concept and not concept.isdecimal():
+            raise InputError(Code.INVALID_INPUT, f"line {number}: target_concept_id is not a number")
+        if concept.strip("0"):
+            found.append((str(row["source_vocabulary_id"]), str(row["source_code"]), int(concept)))
+    return MapLines(tuple(found))
 
 
 def suggestions(home: Path, words: str) -> Suggestions:

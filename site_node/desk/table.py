@@ -6,7 +6,7 @@ from protocols.runtime.accounts import actions as accounts
 from protocols.runtime.accounts.roles import Role
 from protocols.runtime.action_socket import Served
 from site_node.actions import data as data_actions
-from site_node.actions import held, inbox, site
+from site_node.actions import features, held, inbox, site
 from site_node.desk import data, governance, jobs, overview, studies
 
 READ = "read"
@@ -25,6 +25,10 @@ ACTIONS: Mapping[str, Served] = {
     "data.quarantine": Served(data.quarantine, Role.READER, READ),
     "data.quality": Served(data.quality, Role.READER, READ),
     "data.codes": Served(data.codes, Role.READER, READ),
+    "data.images": Served(features.image_status, Role.READER, READ),
+    "data.genomics": Served(features.genomics_status, Role.READER, READ),
+    "data.usagi": Served(data.usagi, Role.READER, READ),
+    "data.map_lines": Served(data.map_lines, Role.STEWARD),
     "data.suggestions": Served(data.suggestions, Role.READER, READ),
     "jobs.places": Served(jobs.places, Role.STEWARD),
     "jobs.ask": Served(jobs.ask, Role.STEWARD),

@@ -112,6 +112,18 @@ def quality(page: Reader) -> Response:
     return page.show("quality.html", kept=page.call("data.quality"))
 
 
+@router.get("/images")
+def images(page: Reader) -> Response:
+    """Images by modality, with regions and features, and what could not be measured."""
+    return page.show("images.html", found=page.call("data.images"))
+
+
+@router.get("/genomics")
+def genomics(page: Reader) -> Response:
+    """People, samples and findings by kind of genomic test."""
+    return page.show("genomics.html", assays=page.call("data.genomics")["assays"])
+
+
 @router.get("/mapping")
 def mapping(page: Reader) -> Response:
     """Codes without a standard concept, those first that touch most people."""
@@ -126,6 +138,26 @@ def mapping_of_one(
     asked = words or code
     found = page.call("data.suggestions", words=asked)
     return page.show("mapping_one.html", system=system, code=code, words=asked, concepts=found["concepts"])
+
+
+@router.get("/mapping/codes.csv")
+def codes(page: Reader) -> Response:
+    """The codes as a file, for Usagi or to be filled in."""
+    headers = {"Content-Disposition": 'attachment; filename="codes.csv"'}
+    return Response(page.call("data.usagi")["text"], media_type="text/csv", headers=headers)
+
+
+class MapFile(Form):
+    """A map of codes, pasted."""
+
+    table: str = Field(min_length=1, max_length=900_000)
+
+
+@router.post("/mapping/file")
+def assign_all(page: Steward) -> Response:
+    """Usagi's export, or the filled-in list, into the site's map."""
+    lines = page.call("data.map_lines", text=page.form(MapFile).table)["lines"]
+    return _asked(page, "map", {"lines": lines})
 
 
 class Assignment(Form):

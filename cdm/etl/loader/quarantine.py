@@ -69,8 +69,12 @@ class Quarantine:
                 self._fixed |= self._by_record.pop(key, set())
 
     def write(self, connection: Connection, rejected: Iterable[Rejected]) -> None:
-        """Put the rejected places there; the same complaint about the same place stays one row."""
-        upsert(connection, quarantine, map(self._row, rejected))
+        """Put the rejected places there; the same complaint about the same place or record stays one row."""
+        places = list(rejected)
+        for place in places:
+            if place.key is not None:  # the record may have been read from another folder before
+                self._fixed |= self._by_record.pop(place.key, set())
+        upsert(connection, quarantine, map(self._row, places))
 
     def resolve_fixed(self) -> None:
         """Mark as resolved what an earlier load put there and this one did not."""

@@ -167,6 +167,18 @@ def test_quarantine_holds_no_value_and_is_resolved_by_a_fix(engine: Engine) -> N
     assert row.resolved
 
 
+def test_a_record_in_quarantine_is_counted_once_from_whichever_folder_it_is_read(engine: Engine) -> None:
+    bad = record("Observation", "o1", subject={"reference": "Patient/p0"}, **measured("2010-01-05", "x"))
+    loaded(engine, [bad._replace(position="fhir/Observation.ndjson:7")])
+    loaded(engine, [bad._replace(position="Observation.ndjson:7")])
+    open_places = [row.position for row in rows(engine, quarantine) if not row.resolved]
+    assert open_places == ["Observation.ndjson:7"]
+    loaded(engine, [bad._replace(position="Observation.ndjson:7")])
+    assert [row.resolved for row in rows(engine, quarantine) if row.position == "Observation.ndjson:7"] == [
+        False
+    ]
+
+
 def test_an_unreadable_line_is_resolved_when_its_file_reads_well(engine: Engine) -> None:
     loaded(engine, [*records(1), Unreadable("Observation", "Observation.ndjson:9", "malformed-json", "no")])
     loaded(engine, [*records(1), Unreadable("Observation", "Observation.ndjson:9", "malformed-json", "no")])
