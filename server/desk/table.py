@@ -6,7 +6,7 @@ from protocols.runtime.accounts import actions as accounts
 from protocols.runtime.accounts.roles import Role
 from protocols.runtime.action_socket import Served
 from server.actions import network
-from server.desk import catalogue, progress, studies
+from server.desk import catalogue, models, progress, studies
 
 READ, SUBMIT = "read", "submit"
 
@@ -35,4 +35,10 @@ ACTIONS: Mapping[str, Served] = {
     "queries.ask": Served(studies.query, Role.ANALYST, SUBMIT),
     "queries.attrition": Served(studies.attrition, Role.ANALYST, SUBMIT),
     "queries.answer": Served(studies.answer, Role.MEMBER, READ),
+    "models.listed": Served(models.listed, Role.MEMBER, READ),
+    "models.shown": Served(models.shown, Role.MEMBER, READ),
+    "models.file": Served(models.file_of, Role.MEMBER, READ),
+    "models.register": Served(models.register, Role.ANALYST, SUBMIT),
+    "models.release": Served(models.release, Role.COORDINATOR, fresh=True),
+    "models.withdraw": Served(models.withdraw, Role.COORDINATOR, fresh=True),
 }

@@ -116,8 +116,18 @@ _CODING = "ALTER TABLE round ADD COLUMN coding TEXT NOT NULL DEFAULT 'plain';"
 # Since when a site is asked nothing, until a person at the center resumes it.
 _SUSPENDED = "ALTER TABLE site ADD COLUMN suspended_at REAL;"
 
+# Models that were taken out of runs (server/registry): their cards, and who lets them leave the center.
+_MODELS = """
+CREATE TABLE model (
+    number INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES submission (run), analysis TEXT NOT NULL,
+    title TEXT NOT NULL, card TEXT NOT NULL, result TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('draft', 'released', 'withdrawn')),
+    registered_at TEXT NOT NULL, registered_by TEXT NOT NULL, released_by TEXT NOT NULL DEFAULT '[]',
+    withdrawn_by TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '', UNIQUE (run, analysis)
+);
+"""
+
 STEPS = (
     *(_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS, _START, _STATEMENTS, _OWNERS, _POLICIES),
-    _CODING,
-    _SUSPENDED,
+    *(_CODING, _SUSPENDED, _MODELS),
 )

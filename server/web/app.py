@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from protocols.runtime.action_socket import Actions
 from protocols.runtime.web.application import make_application
 from protocols.runtime.web.side import Web
-from server.web import api, network_pages, study_pages
+from server.web import api, model_pages, network_pages, study_pages
 from server.web.side import center_side
 
 
@@ -25,7 +25,9 @@ def make_app(socket: Path, hosts: tuple[str, ...], name: str = "Shadowgraph") ->
         name: the consortium's.
     """
     web = Web(center_side(name), Actions(socket))
-    return make_application(web, [api.router, study_pages.router, network_pages.router], hosts)
+    return make_application(
+        web, [api.router, study_pages.router, network_pages.router, model_pages.router], hosts
+    )
 
 
 def main() -> None:

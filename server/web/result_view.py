@@ -16,6 +16,7 @@ from protocols.core.wording import listed
 from protocols.results.number_table import described
 from protocols.results.reading import read_result
 from protocols.results.svg import svg
+from server.registry.card import is_model
 
 Mark = Literal["value", "zero", "withheld", "silent"]
 LONGEST = 200
@@ -51,6 +52,7 @@ class Shown:
     panels: tuple[Drawn, ...] = ()
     caption: str = ""
     silent: str = ""
+    predicts: bool = False
     code: str = ""
     why: str = ""
 
@@ -69,7 +71,8 @@ def shown(name: str, data: Mapping[str, Any]) -> Shown:
     columns, rows = _cells(frame, silent)
     panels, caption = _panels(found)
     told = listed(f"{site} ({code})" for site, code in silent.items())
-    return Shown(name, word, columns, rows[:LONGEST], max(0, len(rows) - LONGEST), panels, caption, told)
+    more, predicts = max(0, len(rows) - LONGEST), is_model(word)
+    return Shown(name, word, columns, rows[:LONGEST], more, panels, caption, told, predicts)
 
 
 def as_csv(data: Mapping[str, Any]) -> str:

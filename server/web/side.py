@@ -8,6 +8,7 @@ MENU = (
     Entry("Studies", "/studies", Role.MEMBER, group="Studies"),
     Entry("New study", "/draft", Role.ANALYST, group="Studies"),
     Entry("Approvals", "/approvals", Role.MEMBER, group="Studies"),
+    Entry("Models", "/models", Role.MEMBER, group="Studies"),
     Entry("Catalogue", "/catalogue", Role.MEMBER, group="Ask and look"),
     Entry("Cohort", "/cohorts", Role.ANALYST, group="Ask and look"),
     Entry("Questions", "/questions", Role.MEMBER, group="Ask and look"),

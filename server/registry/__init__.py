@@ -1,0 +1,1 @@
+"""Models that a consortium found: their cards, the gate before they are released, and the signed file."""
