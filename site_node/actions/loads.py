@@ -8,9 +8,11 @@ from threading import Event
 from typing import Any
 
 from cdm import progress
+from cdm.etl.loader import report
 from protocols.core.errors import Code, InputError, not_found
 from protocols.runtime.events import Progress, Tell, as_events, counted
 from site_node.governance import audit
+from site_node.home.cdm import opened_cdm
 from site_node.home.config import SiteConfig, load
 from site_node.ingest import fhir_servers, loading, receiving
 from site_node.ingest.receiving import Tls
@@ -45,6 +47,8 @@ class Loaded:
         unmapped_codes: codes that met no standard concept.
         doubts: what was not wholly understood, by code.
         kinds: by kind of record.
+        strangers: people of this source whose ids no Patient bears here; the load is partial where they are
+            more than half of its people, since then the ids may be of another kind.
         received: objects that a PACS sent; None for files.
         position: where the next pull from the server goes on; None for files.
     """
@@ -57,6 +61,7 @@ class Loaded:
     kinds: tuple[KindLoaded, ...]
     received: int | None = None
     position: str | None = None
+    strangers: int = 0
     schema_version: int = 1
 
 
@@ -302,13 +307,20 @@ def _load(
     def work(tell: Tell) -> Loaded:
         outcome = "failed"
         try:
-            summary = read(counted(tell))
+            summary = _with_strangers(config, name, read(counted(tell)))
             outcome = "partial" if summary["partial"] else "done"
         finally:  # what was committed before an error or an interruption stays loaded
             audit.act(config.home, "loaded", kind=kind, source=name, outcome=outcome)
         return _loaded(summary)
 
     return as_events(work)
+
+
+def _with_strangers(config: SiteConfig, name: str, summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary, which is partial if most people of the source are nobody's patients here."""
+    with opened_cdm(config) as engine:
+        unknown, everybody = report.strangers(engine, name)
+    return {**summary, "strangers": unknown, "partial": summary["partial"] or 2 * unknown > everybody}
 
 
 def _loaded(summary: dict[str, Any]) -> Loaded:

@@ -106,6 +106,18 @@ def doubts(engine: Engine) -> list[dict[str, Any]]:
     return [{**dict(zip(names, line, strict=True)), **DOUBTS[line[2]]._asdict()} for line in lines]
 
 
+def strangers(engine: Engine, source: str) -> tuple[int, int]:
+    """(people, all) of a source: those whose ids no Patient bears here, and how many people it tells of.
+
+    Where nobody has a Patient yet nobody is a stranger.
+    """
+    link = person_link.c
+    with engine.connect() as connection:
+        unknown = {name: count for name, _, _, count, _ in _without_patient(connection)}
+        everybody = select(func.count(link.person_id.distinct())).where(link.source == source)
+        return unknown.get(source, 0), int(connection.scalar(everybody) or 0)
+
+
 def _without_patient(connection: Connection) -> list[tuple[str, str, str, int, int]]:
     """Of each source the people who have no Patient here, where others have one: their ids may be wrong."""
     is_patient = (source_row.c.table_name == "person", source_row.c.fallback.is_(False))

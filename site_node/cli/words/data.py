@@ -27,6 +27,10 @@ def _loaded(found: Loaded) -> Row:
         "doubts": dict(found.doubts),
         "kinds": [{**vars(kind), "excluded": dict(kind.excluded) or 0} for kind in found.kinds],
     }
+    if found.strangers:
+        said["strangers"] = (
+            f"{found.strangers} people of this source are nobody's Patient here: is it the same kind of id?"
+        )
     if found.partial:
         said["next"] = "shadowgraph data status: what was not loaded, and why"
     return said
