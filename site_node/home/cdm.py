@@ -15,7 +15,11 @@ _PASSWORD = "put HOST:PORT:DATABASE:ROLE:PASSWORD into ~/.pgpass (mode 0600) of 
 _KNOWN = (
     ("password authentication failed", "refuses the password", _PASSWORD),
     ("no password supplied", "asks for a password", _PASSWORD),
-    ("Connection refused", "is not running where site.toml says", "start it, or mend host and port there"),
+    (
+        "Connection refused",
+        "does not answer: it is not running there",
+        "start it, or mend its address in site.toml",
+    ),
     ("could not translate host name", "has a host that is not known", "mend the host in site.toml"),
     ("failed to resolve host", "has a host that is not known", "mend the host in site.toml"),
     ('database "', "has no database of that name", "make it: createdb --owner ROLE NAME; or mend site.toml"),

@@ -132,14 +132,14 @@ class Token(OpenIDCode):  # type: ignore[misc]
     def exists_nonce(self, nonce: str, request: Any) -> bool:
         return False
 
-    def get_jwt_config(self, *_: Any) -> dict[str, Any]:
+    def resolve_client_private_key(self, client: Client) -> RSAKey:
         provider = _at_work()
-        key = provider.other_key if provider.wrongs.get("key") else provider.key
-        iss, exp = provider.wrongs.get("iss", provider.address), provider.wrongs.get("exp", 600)
-        return {"key": key, "alg": "RS256", "iss": iss, "exp": exp}
+        return provider.other_key if provider.wrongs.get("key") else provider.key
 
-    def get_audiences(self, request: Any) -> list[str]:
-        return list(_at_work().wrongs.get("aud", [CLIENT]))
+    def get_client_claims(self, client: Client) -> dict[str, Any]:
+        wrongs = _at_work().wrongs
+        exp = int(time.time()) + wrongs.get("exp", 600)
+        return {"iss": wrongs.get("iss", _at_work().address), "aud": wrongs.get("aud", [CLIENT]), "exp": exp}
 
     def generate_user_info(self, user: dict[str, Any], scope: str) -> UserInfo:
         return UserInfo(user)

@@ -36,7 +36,7 @@ class ProviderConfig(BaseModel):
         label: what the button on the page of signing in calls the provider.
         claim: of its token that names the account: `email` (which it must have verified) or another.
         second_factor: words of the token's `amr` that say a second factor was given; none believes no word.
-        root_certificate: PEM of the authority behind its certificate, if that is no public one.
+        root_certificate: PEM of the authority behind its certificate, where that is not a public one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

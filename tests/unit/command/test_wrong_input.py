@@ -9,7 +9,7 @@ import yaml
 from protocols.core.errors import ExitCode
 from protocols.runtime.daemons import free_port
 from server.main import run
-from site_node.governance import approvals
+from site_node.governance import proposed
 from tests.lib.studies import a_study
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1970"}
@@ -156,7 +156,7 @@ def test_the_text_of_what_nobody_foresaw_is_not_printed(
     def failing(home: Path) -> None:
         raise KeyError("Kanarienvogel, 1917-05-29")
 
-    monkeypatch.setattr(approvals, "inbox", failing)
+    monkeypatch.setattr(proposed, "inbox", failing)
     assert run(["inbox", "list", "--home", str(home)], as_json=False) == ExitCode.FAILED
     words = said(capsys)
     assert "unexpected error: KeyError" in words

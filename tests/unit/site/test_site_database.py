@@ -22,7 +22,7 @@ def refused(home: Path, database: str) -> tuple[str, str]:
 
 def test_a_server_that_does_not_run_is_told_from_a_password(tmp_path: Path) -> None:
     text, fix = refused(tmp_path / "oslo", f"postgresql://shadowgraph@127.0.0.1:{free_port()}/cdm")
-    assert "is not running" in text
+    assert "it is not running there" in text
     assert "site.toml" in fix
 
 
