@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from site_node.actions.study_words import (
+from protocols.core.study_words import (
     Sentence,
     index_words,
     rule_words,

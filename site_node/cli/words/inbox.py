@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from protocols.core.study import Requester
+from protocols.core.study_words import index_words, rule_words, variable_words, window_words
 from site_node.actions.inbox import Decision, Inbox, Sealing, StandingApprovals, StudyView
-from site_node.actions.study_words import index_words, rule_words, variable_words, window_words
 from site_node.agent.simulation import Simulation
 
 Row = dict[str, Any]

@@ -55,8 +55,8 @@ def test_every_word_of_the_pages_has_its_german(package: str) -> None:
 
 
 def _words_of_roles(package: str) -> list[str]:
+    from protocols.core import study_words
     from server.web.side import center_side
-    from site_node.actions import study_words
     from site_node.web import data
     from site_node.web.side import site_side
 
