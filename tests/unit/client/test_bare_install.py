@@ -100,7 +100,7 @@ def test_a_study_runs_with_what_the_bare_install_declares(bare: Path, tmp_path: 
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout)
     assert (told["state"], told["terms"], told["net"]) == ("done", ["age", "idh1"], "UnreachableError")
-    assert told["report"] > 50_000
+    assert told["report"] > 10_000
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ def study() -> Study:
     """A model that the study attacks and judges, one that nobody attacks, and a table."""
     content = json.loads(logistic_study("registry").canonical())
     content["analyses"] = [
-        {"name": "risk", "spec": {"protocol": "model_risk", "model": MODEL}},
+        {"name": "risk", "spec": {"protocol": "model_risk", "model": MODEL, "most": 0.05}},
         {
             "name": "judged",
             "spec": {"protocol": "discrimination", "model": MODEL, "scheme": {"kind": "folds", "of": 3}},
