@@ -108,7 +108,10 @@ def test_a_person_signs_in_at_the_hospitals_provider(
         assert "nobody has invited this account here" in one.text()
         people.invite(side.accounts, name, [Role.ANALYST], by="ada")
         one.page.get_by_role("link", name="Sign in with the account of Oslo University Hospital").click()
-        one.page.get_by_role("link", name=name).wait_for()  # at the head of the first page
+        one.page.wait_for_url(f"{side.address}/")
+        one.open("/profile")
+        assert one.heading() == "Profile"
+        assert name in one.text()
         assert one.wrongs == []
     settings.unlink()
 
