@@ -18,7 +18,7 @@ from protocols.runtime.metrics import Family, by, one, serve
 from protocols.runtime.reach import days_left_of
 from site_node.administration import checks
 from site_node.administration.processes import RUN, Reach, reached
-from site_node.governance import approvals, audit, holds
+from site_node.governance import audit, holds, proposed
 from site_node.governance.approvals import State
 from site_node.home.config import load
 from site_node.home.membership import CONSORTIUM, consortium
@@ -31,7 +31,7 @@ def measure(home: Path) -> Iterator[Family]:
     running = bool(daemons.services(settings.home / RUN))
     is_connected = running and reached(settings) is Reach.CONNECTED
     yield one("center_reached", "Whether the SuperNode said last that it is connected.", float(is_connected))
-    studies = Counter(str(study.state) for study in approvals.inbox(home))
+    studies = Counter(str(study.state) for study in proposed.inbox(home))
     yield by("studies", "Proposed studies by how they stand here.", "state", State, studies)
     yield one("answers_held", "Answers that wait for people.", len(holds.waiting(home)))
     events: Counter[str] = Counter()

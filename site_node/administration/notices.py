@@ -11,7 +11,7 @@ from protocols.runtime.notice_kinds import of_folder
 from protocols.runtime.notices import Notice, Told
 from protocols.runtime.reach import days_left_of
 from site_node.administration.processes import RUN, Reach, reached
-from site_node.governance import approvals, holds
+from site_node.governance import approvals, holds, proposed
 from site_node.governance.approvals import State
 from site_node.home.config import load
 from site_node.home.membership import CONSORTIUM, consortium
@@ -28,8 +28,8 @@ def collect(home: Path) -> Iterator[Notice]:
             consortium(settings.home).root_certificate.encode()
         )
     yield from of_folder(settings.home, ends)
-    for one in approvals.inbox(settings.home):
-        if one.state is State.PENDING:
+    for one in proposed.inbox(settings.home):
+        if one.waits:
             yield Notice(f"arrived/{one.hash}", "study-arrived", f"study {one.name} waits for a decision")
         verdict = approvals.verdicts(settings.home, one.hash)[0]
         if one.state is State.APPROVED and verdict is not None and verdict.expires_at - now < SOON:
