@@ -45,6 +45,8 @@ BEFORE_SIGNING_IN = {
     "/sign-in",
     "/invitation/{word}",
     "/enter/{word}",
+    "/oidc",
+    "/oidc/return",
     "/language",
     "/static/{version}/{name}",
     "/healthz",
