@@ -50,7 +50,7 @@ def people_in_effect(spec: Spec, table: AnalysisTable) -> Arrays:
         for name in table.read_of([variable]):
             if name in table.columns:
                 x = table.columns[name]
-                counts[:, j] = np.minimum(counts[:, j], _set_apart(x))
+                counts[:, j] = np.minimum(counts[:, j], set_apart(x))
                 dominated[j] |= is_dominated(x)
     not_zero, not_one, apart = counts
     return {
@@ -62,7 +62,7 @@ def people_in_effect(spec: Spec, table: AnalysisTable) -> Arrays:
     }
 
 
-def _set_apart(x: Floats) -> tuple[int, int, int]:
+def set_apart(x: Floats) -> tuple[int, int, int]:
     """How many of (n,) values are not 0, not 1, and not the one in the middle.
 
     Whoever differs from most differs from the middle one, and the other way round. The rarer of 0 and 1 is

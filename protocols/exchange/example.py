@@ -27,6 +27,9 @@ VARIABLES: dict[str, Mapping[str, str]] = {
 }
 """What is known of each person, as a study file writes it."""
 
+OUTCOMES: dict[str, Mapping[str, str]] = {"pfs": {"kind": "survival", "endpoint": "progression_free"}}
+"""More outcomes, of which a study has those that it reads."""
+
 VARIANTS = tuple(f"{1 + i // 3}:{(i + 1) * 50_000}:C:T" for i in range(12))
 
 BLOCKS: dict[str, Mapping[str, Any]] = {"snps": {"kind": "genotype", "variants": VARIANTS, "build": "GRCh38"}}
@@ -57,12 +60,17 @@ def example_study(**analyses: Mapping[str, Any]) -> Study:
             "name": "example",
             "title": "Synthetic people at three hospitals",
             "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
-            "variables": VARIABLES,
-            "blocks": {name: kind for name, kind in BLOCKS.items() if f"'block': '{name}'" in str(analyses)},
+            "variables": VARIABLES | _read(OUTCOMES, "'{}'", analyses),
+            "blocks": _read(BLOCKS, "'block': '{}'", analyses),
             "analyses": [{"name": name, "spec": dict(spec)} for name, spec in analyses.items()],
             "min_sites": len(SIZES),
         }
     )
+
+
+def _read(kinds: Mapping[str, Any], written: str, analyses: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the kinds that stand, written so, in the analyses."""
+    return {name: kind for name, kind in kinds.items() if written.format(name) in str(analyses)}
 
 
 def example_tables() -> list[AnalysisTable]:
@@ -91,6 +99,11 @@ def _table(site: str, n: int, seed: int) -> AnalysisTable:
         "entropy": entropy,
         "grade": grade,
         "seizures": rng.poisson(np.exp(0.4 + 0.5 * idh1)).astype(float),
+    }
+    progression = np.ceil(np.random.default_rng(200 + seed).exponential(500 * np.exp(0.9 * idh1)))
+    columns |= {
+        "pfs.time": np.minimum(progression, columns["os.time"]),
+        "pfs.event": np.where(progression <= columns["os.time"], 1.0, columns["os.event"]),
     }
     scanner = np.array([f"{site}-{label + 1}" for label in second], dtype=object)
     people = seed * 1_000 + np.arange(n, dtype=np.int64)

@@ -72,6 +72,12 @@ def estimates(rows: Sequence[Estimate], measure: str, *, ratio: bool = False, ti
     return Estimates(title, Axis(measure, log=ratio), tuple(rows), 1.0 if ratio else 0.0)
 
 
+def estimate(label: str, numbers: ArrayLike, term: str = "") -> Estimate:
+    """A row of a panel of estimates from its (3,) value, lower and upper end."""
+    value, low, high = floats(numbers)
+    return Estimate(label, value, low, high, term)
+
+
 def interval_caption(what: str, level: float, low: ArrayLike) -> str:
     """What a forest shows, and whether it has intervals."""
     if not np.isfinite(np.asarray(low, dtype=float)).any():

@@ -39,6 +39,15 @@ BLOCKS: dict[str, Any] = {
 }
 
 
+OUTCOMES: dict[str, Any] = {"pfs": {"kind": "survival", "endpoint": "progression_free"}}
+
+
+def outcomes_for(*specs: Mapping[str, Any]) -> dict[str, Any]:
+    """The outcomes beside overall survival that analyses read."""
+    written = json.dumps([dict(spec) for spec in specs], default=str)
+    return {name: kind for name, kind in OUTCOMES.items() if f'"{name}"' in written}
+
+
 def blocks_for(*specs: Mapping[str, Any]) -> dict[str, Any]:
     """The blocks of a study that its analyses read."""
     written = [json.dumps(dict(spec), default=str) for spec in specs]
@@ -67,7 +76,7 @@ def study_of(*specs: Mapping[str, Any], min_sites: int = 1, **changes: Any) -> S
             "title": "Conformance",
             "requester": REQUESTER,
             "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
-            "variables": VARIABLES,
+            "variables": VARIABLES | outcomes_for(*specs),
             "analyses": [{"name": f"a{i}", "spec": dict(spec)} for i, spec in enumerate(specs)],
             "min_sites": min_sites,
             "cells": "exact",  # what is compared is every number, of few people too
@@ -124,7 +133,11 @@ def a_site(
         "still": np.full(n, 0.1),
         "twice": 2 * features[0] + age,
     }
+    progression = np.random.default_rng(seed + 3000).exponential(500 * np.exp(0.5 * idh1), n)
+    columns["pfs.time"] = np.minimum(progression, columns["os.time"])
+    columns["pfs.event"] = np.where(progression <= columns["os.time"], 1.0, columns["os.event"])
     if ties:
+        columns["pfs.time"] = np.ceil(columns["pfs.time"] / 100) * 100
         columns["os.time"] = np.ceil(columns["os.time"] / 100) * 100
         columns |= {name: np.round(columns[name]) for name in ("age", "f_one", "f_two")}
     for name in constant:

@@ -6,7 +6,7 @@ from typing import Any
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from tests.conformance.examples import EXAMPLES
-from tests.lib.drawn_sites import VARIABLES, a_site, blocks_for
+from tests.lib.drawn_sites import VARIABLES, a_site, blocks_for, outcomes_for
 from tests.lib.studies import REQUESTER
 
 SLOW = frozenset({"multiple_imputation", "survival_decision_curve", "fusion", "forest"})
@@ -37,7 +37,7 @@ def study_with(specs: Mapping[str, Mapping[str, Any]], **changes: Any) -> Study:
             "requester": REQUESTER,
             "purpose": "Synthetic people at three hospitals, to look at every figure of a report.",
             "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
-            "variables": VARIABLES,
+            "variables": VARIABLES | outcomes_for(*specs.values()),
             "complete_cases": "analysis",  # they fill what others need
             "analyses": [{"name": name, "spec": dict(spec)} for name, spec in specs.items()],
             "min_sites": 3,

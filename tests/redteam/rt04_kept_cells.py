@@ -64,6 +64,19 @@ def narrow_bins(folder: Path, weakened: bool) -> Figure:
     return Figure(hits, f"of {_small(truth)} bins of one to nine people")
 
 
+@attack("RT06", "cuts of a finding so near that one person with the gene lies between two", works_from=15)
+def near_cuts(folder: Path, weakened: bool) -> Figure:
+    tables = drawn(_columns, 60)
+    cuts = [float(cut) for cut in np.linspace(40, 80, 40)]
+    spec = {"protocol": "posterior", "gene": "rare", "finding": "age", "cuts": cuts}
+    study = a_study_of(["rare", "age"], {"name": "a", "spec": spec})
+    held = overheard(folder, study, tables, every_cell=weakened)
+    at = np.searchsorted(cuts, pooled(tables, "age")[:, 0], side="right")
+    truth = np.bincount(at[pooled(tables, "rare")[:, 0] == 1], minlength=len(cuts) + 1)
+    hits = sum(read_cells(a["counts"][1], int(a["people"][1]), truth) for a in held.sums("a", "count"))
+    return Figure(hits, f"of {_small(truth)} intervals with one to nine people with the gene")
+
+
 @attack("RT11", "the weeks in which few people leave, read from a life table", works_from=60)
 def lone_leavers(folder: Path, weakened: bool) -> Figure:
     """Who leaves is what people at risk in two intervals differ by."""

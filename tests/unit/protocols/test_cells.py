@@ -93,7 +93,8 @@ def tables(people: int = 90) -> list[AnalysisTable]:
                 "f_one": (draw.uniform(size=people) < 0.5).astype(float),
                 "os.time": np.ceil(draw.exponential(500, people)),
                 "os.event": (draw.uniform(size=people) < 0.6).astype(float),
-            },
+            }
+            | {"pfs.time": np.ceil(draw.exponential(300, people)), "pfs.event": np.ones(people)},
             attrition={"index event": people + 60, "rare rule": people + 59, "age": people},
         )
         for k, site in enumerate("abc")
@@ -105,7 +106,9 @@ SPECS: dict[str, dict[str, Any]] = {
     "histogram": {"of": "age", "edges": [10, 20, 30, 40, 50, 60, 70, 80, 90]},
     "attrition": {"steps": ["index event", "rare rule", "age"]},
     "summary": {"of": ["age"], "cross": [["sex", "idh1"]]},
+    "posterior": {"gene": "idh1", "finding": "age", "cuts": [30, 40, 50, 60, 70]},
     "kaplan_meier": {"outcome": "os", "by": "sex"},
+    "competing_risks": {"outcomes": ["pfs", "os"], "by": "sex"},
     "log_rank": {"outcome": "os", "by": "sex", "stratify": "none", "grid": {"step_days": 30}},
 }
 
