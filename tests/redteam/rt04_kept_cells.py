@@ -64,7 +64,7 @@ def narrow_bins(folder: Path, weakened: bool) -> Figure:
     return Figure(hits, f"of {_small(truth)} bins of one to nine people")
 
 
-@attack("RT06", "cuts of a finding so near that one person with the gene lies between two", works_from=15)
+@attack("RT06", "cuts of a finding so near that one person with the gene lies between two", works_from=14)
 def near_cuts(folder: Path, weakened: bool) -> Figure:
     tables = drawn(_columns, 60)
     cuts = [float(cut) for cut in np.linspace(40, 80, 40)]
