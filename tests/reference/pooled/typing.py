@@ -65,7 +65,7 @@ def _moments(spec: TypingSpec, rows: pd.DataFrame) -> tuple[Floats, Floats]:
         return lda.means_, np.broadcast_to(lda.covariance_, (len(prior), *lda.covariance_.shape))
     by_class = [x[whole & (y == c)] for c in spec.classes]
     return np.array([part.mean().to_numpy() for part in by_class]), np.array(
-        [part.cov() for part in by_class]
+        [part.cov(ddof=0) for part in by_class]
     )
 
 
