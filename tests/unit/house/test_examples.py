@@ -3,14 +3,12 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
-from protocols.core.study import Study
+from protocols.core.study import read_study
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "docs/examples").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_is_a_study_of_its_files_name(path: Path) -> None:
-    study = Study.model_validate(yaml.safe_load(path.read_text()))
-    assert study.name == path.stem
+def test_an_example_is_a_study_with_analyses(path: Path) -> None:
+    assert read_study(path).analyses
