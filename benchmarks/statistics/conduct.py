@@ -12,9 +12,10 @@ from contextlib import suppress
 
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import ShadowgraphError
-from protocols.exchange.coordination import Site, StudyCoordination, join_round
+from protocols.exchange.coordination import StudyCoordination, join_round
 from protocols.exchange.envelope import digest
 from protocols.exchange.secret_basis import OPEN
+from protocols.exchange.sides import Site
 from protocols.exchange.site_answer import answer
 from tests.conformance.examples import EXAMPLES
 from tests.lib.drawn_sites import SPLITS

@@ -16,12 +16,12 @@ from scipy.optimize import nnls
 from scipy.special import expit
 
 from protocols.core.table import AnalysisTable, Floats
-from protocols.exchange import coordination, local, rounds
+from protocols.exchange import local, rounds, sides
 from protocols.exchange.local import run_locally
 from tests.lib.lying_coordinator import drawn, pooled
 from tests.lib.overheard import Overheard
 from tests.lib.studies import a_study_of
-from tests.redteam.rt47_honest_sums import by_information, genes, no_basis, patterns
+from tests.redteam.rt47_honest_sums import by_information, genes, no_turn, patterns
 
 DESIGNS = ((3, 240), (4, 240), (5, 240), (6, 2400), (7, 2400))
 DRAWS = 10
@@ -41,8 +41,8 @@ def run(tables: Mapping[str, AnalysisTable], names: list[str], *, weakened: bool
 
     with ExitStack() as stack:
         stack.enter_context(patch.object(rounds, "join_round", noted))
-        for module in (coordination, local) if weakened else ():
-            stack.enter_context(patch.object(module, "basis", no_basis))
+        for module in (sides, local) if weakened else ():
+            stack.enter_context(patch.object(module, "turn", no_turn))
         found.outcome = run_locally(study, list(tables.values()), full=weakened)
     return found
 

@@ -95,7 +95,15 @@ def chunks(block: Block, at: NDArray[np.int64]) -> Iterator[tuple[slice, NDArray
         yield some, block.columns(at[some])
 
 
-def rounds_of(at: NDArray[np.int64], numbers: int) -> Iterator[NDArray[np.int64]]:
-    """The (k,) positions in parts that may be asked about in one round, with so many numbers for each."""
-    width = max(1, NUMBERS_IN_A_ROUND // numbers)
+NUMBERS_IN_A_LAST_ROUND = 2_000_000
+"""The same of a last question, whose answers are not relayed: masked, those of a site are 32 MB."""
+
+
+def rounds_of(at: NDArray[np.int64], numbers: int, *, last: bool = False) -> Iterator[NDArray[np.int64]]:
+    """The (k,) positions in parts that may be asked about in one round, with so many numbers for each.
+
+    Args:
+        last: whether the answers are for the center alone.
+    """
+    width = max(1, (NUMBERS_IN_A_LAST_ROUND if last else NUMBERS_IN_A_ROUND) // numbers)
     return (at[begin : begin + width] for begin in range(0, len(at), width))

@@ -10,7 +10,7 @@ import dataclasses
 import importlib
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 from pydantic import BaseModel
@@ -18,9 +18,12 @@ from pydantic import BaseModel
 from protocols import CATALOGUE
 from protocols.core import privacy
 from protocols.core.disclosure import Array, Thresholds
-from protocols.core.errors import Code, ShadowgraphError, SpecError
+from protocols.core.errors import Code, ShadowgraphError, SpecError, StudyError
 from protocols.core.figure import Figure, NoFigure, plotted
 from protocols.core.people_in_effect import AXIS, STEP, people_in_effect
+from protocols.core.secret import Climb as Climb
+from protocols.core.secret import Search as Search
+from protocols.core.secret import Secret as Secret
 from protocols.core.site_step import Arrays as Arrays
 from protocols.core.site_step import SiteStep as SiteStep
 from protocols.core.site_step import site_step as site_step
@@ -50,42 +53,6 @@ class Transform:
     arrays: Arrays
 
 
-class Climb(Protocol):
-    """A search whose coefficients the sites hold and whose derivatives the center sees, in a secret basis.
-
-    Each side has a copy of its own, which only hears what that side may know (`estimation.climb`).
-    """
-
-    @property
-    def size(self) -> int:
-        """How many coefficients are searched."""
-
-    def reply(self, total: "Total", normal: Callable[[int], Floats] | None) -> Arrays:
-        """The center's reply to a total in the basis of its round; `normal` draws its dither, if any."""
-
-    @property
-    def columns(self) -> Sequence[str]:
-        """The table's columns that its design is made of; empty where it is made of predictions."""
-
-    def follow(self, reply: Arrays, basis: Floats, *, full: bool) -> None:
-        """Goes on at a site by the center's reply to a round, whose (p, p) basis this was."""
-
-    def asked(self) -> Arrays:
-        """The coefficients at which a site evaluates, as an argument of its step."""
-
-    def dithered(self, arrays: Arrays, normal: Callable[[int], Floats]) -> Arrays:
-        """A site's arrays with its share of the noise that the result of this question always has."""
-
-    def turned(self, arrays: Arrays, axes: Mapping[str, tuple[str, ...]], basis: Floats) -> Arrays:
-        """A site's arrays in the (p, p) basis of the round; `axes` names those of each array."""
-
-    def agreed(self, question: Arrays) -> Arrays:
-        """What every site says alike at the end, with all digits where all rounds were `full`."""
-
-
-Secret = Literal["", "climb", "close"]
-
-
 @dataclass(frozen=True)
 class Ask:
     """A question to all sites: run this step, with these arrays, on these rows.
@@ -94,8 +61,10 @@ class Ask:
 
     Attributes:
         secret: "climb" is asked at coefficients that the sites know and answered in their basis; at its
-            "close" every site says the same, what the climb found.
-        climb: this side's copy of the climb; it does not cross the wire.
+            "close" every site says the same, what the climb found; "sealed" is of a search that the sites
+            make, answered with a sum that they alone open, and in the end with what they found; "last"
+            decides nothing that follows, and is answered to the center alone.
+        climb, search: this side's copy of either; it does not cross the wire.
     """
 
     step: str
@@ -107,6 +76,7 @@ class Ask:
     transforms: tuple[Transform, ...] = ()
     secret: Secret = ""
     climb: Climb | None = field(default=None, compare=False, repr=False)
+    search: Search | None = field(default=None, compare=False, repr=False)
 
 
 def ask(step: str, *, per_site: bool = False, **arrays: Array | float) -> Ask:
@@ -346,10 +316,15 @@ def within(
             + tuple(replace(t, analysis=t.analysis or analysis) for t in question.transforms),
         )
 
+    return _each(relayed(coordination) if part else coordination, narrowed)
+
+
+def _each(coordination: Coordination[R], change: Callable[[Ask], Ask]) -> Coordination[R]:
+    """The coordination with each of its questions changed."""
     try:
         asked = next(coordination)
         while True:
-            mine = narrowed(asked) if isinstance(asked, Ask) else tuple(narrowed(a) for a in asked)
+            mine = change(asked) if isinstance(asked, Ask) else tuple(change(a) for a in asked)
             try:
                 answer = yield mine
             except ShadowgraphError as error:
@@ -360,14 +335,36 @@ def within(
         return cast("R", done.value)
 
 
-def reading(coordination: Coordination[R], read: Callable[[Total], Total]) -> Coordination[R]:
-    """The coordination of single sums, with each of its answers changed before it sees them."""
-    try:
-        asked = next(coordination)
-        while True:
-            asked = coordination.send(read((yield asked)))
-    except StopIteration as done:
-        return cast("R", done.value)
+def last(asks: Iterable[Ask]) -> Coordination[list[Total]]:
+    """The answers to the last questions of an analysis, one a round, for the center alone.
+
+    They decide nothing that follows, so no site needs them: the sites' copies go on to the next one without,
+    and end where the center goes on to its result.
+
+    Raises:
+        StudyError: of the first that was not answered, when all have been asked; at a site always.
+    """
+    found: list[Total] = []
+    failed: StudyError | None = None
+    for ask in asks:
+        try:
+            found.append((yield replace(ask, secret="last")))
+        except StudyError as error:
+            failed = failed or error
+    if failed is None and not all(total.arrays for total in found):
+        failed = StudyError(Code.WITHHELD, "the result is the center's alone")
+    if failed:
+        raise failed
+    return found
+
+
+def relayed(coordination: Coordination[R]) -> Coordination[R]:
+    """The coordination with its last questions answered to all, for whoever asks more by what it finds."""
+
+    def to_all(question: Ask) -> Ask:
+        return replace(question, secret="") if question.secret == "last" else question
+
+    return _each(coordination, to_all)
 
 
 def _inside(rows: Rows, outer: Rows) -> Rows:

@@ -38,6 +38,7 @@ class Times:
 
 _AGREED = "Leaves at the end, the same from every site: {}."
 _COEFFICIENTS = "the coefficients found and their covariance"
+_FOUND = "Leaves at the end, the same from every site: what the sites' search found."
 
 ONCE, NEVER = Times(1, 1), Times(0, 0)
 
@@ -61,6 +62,8 @@ class SiteStep:
         summed: whether it may be asked in a sum over sites.
         climbs: of a spec, whether its sums are those of a climb, in a basis that only the sites know.
         agreed: what sites say alike at the end of a climb, in words.
+        seals: of a spec, whether its sums are those of a search of the sites, which they alone open.
+        last: whether its answers may be for the center alone, since they decide nothing that follows.
         refines: whether it says only which cells stand on enough people, which a study of `cells: exact` does
             not ask.
         times: of a spec, how often a run asks it.
@@ -84,6 +87,8 @@ class SiteStep:
     bounds: Bounds
     refines: bool = False
     agreed: str = _COEFFICIENTS
+    seals: Callable[[Any], bool] = lambda spec: False
+    last: bool = False
 
     def __call__(self, spec: Spec, table: AnalysisTable, **arrays: Any) -> Arrays:
         return self.run(spec, table, **arrays)
@@ -101,10 +106,14 @@ class SiteStep:
         ways = ["Leaves in a sum over sites"] if self.summed else []
         if self.climbs(spec):
             ways = ["Leaves in a sum over sites, turned into a basis that only the sites know"]
+        elif self.last:
+            ways = ["Leaves in a sum over sites, for the center alone unless another analysis needs it"]
+        elif self.seals(spec):
+            ways = ["Leaves in a sum over sites that only the sites can open"]
         ways += ["Leaves in the clear, for this site"] if self.clear(spec) else []
         arrays = "; ".join(_in_words(self.declares.values(), sizes))
         lines = [f"{way}, {times.words()}: {arrays}." for way in ways]
-        return lines + [_AGREED.format(self.agreed)] * self.climbs(spec)
+        return lines + [_AGREED.format(self.agreed)] * self.climbs(spec) + [_FOUND] * self.seals(spec)
 
     def may_vary(self, name: str) -> bool:
         """Whether the numbers of this array of its question may change from one question to the next."""
@@ -140,6 +149,8 @@ def site_step(
     clear: bool | Callable[[Any], bool] = False,
     summed: bool = True,
     climbs: bool | Callable[[Any], bool] = False,
+    seals: bool | Callable[[Any], bool] = False,
+    last: bool = False,
     times: Times | Callable[[Any], Times] = ONCE,
     varies: tuple[str, ...] = (),
     bounds: Bounds = _unbounded,
@@ -155,6 +166,8 @@ def site_step(
             where a function of the spec says so. Nobody else can choose it.
         summed: whether it may be asked in a sum over sites.
         climbs: whether its sums are those of a climb, in a basis that only the sites know.
+        seals: whether they are those of a search of the sites, which they alone open.
+        last: whether its answers may be for the center alone, since they decide nothing that follows.
         times: how often a run asks it about the same people.
         varies: the arguments whose numbers may change from one question of a run to the next. A step that
             takes `**fits` names them all `fits`.
@@ -185,6 +198,8 @@ def site_step(
             bounds,
             refines,
             agreed,
+            seals if callable(seals) else lambda spec: bool(seals),
+            last,
         )
 
     return mark

@@ -23,6 +23,7 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from protocols.core.disclosure import Array
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.protocol import Arrays, Ask, Coordination, Total
+from protocols.core.secret import Turn
 from protocols.core.table import Floats, Mask
 from protocols.estimation.newton import MAX_EVALUATIONS, aliased, rank_deficient, separated
 from protocols.estimation.rounded import rounded
@@ -41,13 +42,17 @@ _FARTHEST = 1e6  # standard deviations that a coefficient may move in one step; 
 
 
 class State(IntEnum):
-    """What the center found of a point: whether the climb goes on, and why not."""
+    """What the center found of a point: whether the climb goes on, and why not.
+
+    With WEIGH it lacks the information there and asks for it.
+    """
 
     GO = 0
     HALVE = 1
     DONE = 2
     ALIASED = 3
     SEPARATED = 4
+    WEIGH = 5
 
 
 @dataclass
@@ -66,10 +71,9 @@ class _Ascent:
         normal: Callable[[int], Floats] | None,
     ) -> dict[str, Array]:
         """State, step and, at the end of a climb that failed, the directions in which it did."""
-        margin = 0.0 if normal is None else _NEAR * len(score)
-        if self.spectrum is not None and loglik < self.loglik - _FELL * (1 + abs(self.loglik)) - margin:
-            self.step = self.step / 2
-            return _said(State.HALVE, step=self.step)
+        left = margin(len(score), normal)
+        if halved := self.halved(loglik, left):
+            return halved
         values, vectors = np.linalg.eigh(information)
         state, lost = self._lost(values)
         if lost.any():
@@ -80,12 +84,19 @@ class _Ascent:
             return _said(State.SEPARATED, directions=step[None] / length)
         decrement = float(score @ step)
         noise = float(np.sqrt((1 / values).sum())) * _SUM_ERROR
-        near = decrement <= max(_SETTLED, noise) ** 2 or decrement <= margin
+        near = decrement <= max(_SETTLED, noise) ** 2 or decrement <= left
         if normal is not None:
             upper = np.triu(factor[0]) if not factor[1] else np.tril(factor[0]).T
             step = step + DITHER * solve_triangular(upper, normal(len(step)))
         self.loglik, self.step = loglik, step
         return _said(State.DONE if near else State.GO, step=step, decrement=np.array(decrement))
+
+    def halved(self, loglik: float, left: float) -> dict[str, Array]:
+        """The half step where the likelihood fell by more than what dithers leave; empty where it did not."""
+        if self.spectrum is None or loglik >= self.loglik - _FELL * (1 + abs(self.loglik)) - left:
+            return {}
+        self.step = self.step / 2
+        return _said(State.HALVE, step=self.step)
 
     def _lost(self, values: Floats) -> tuple[State, Mask]:
         """Which eigenvectors the likelihood does not determine: from the start, or no more."""
@@ -134,6 +145,7 @@ class Climb:
         start: (p,) coefficients, known to all.
         axis: of the step's arrays, the one along which its coefficients are.
         metric: the array whose inverse is the covariance.
+        ridge: (p,) or one number: half of it times the square of a coefficient is taken off for each person.
         columns: of the table, those that the design is made of; empty where it is made of predictions.
         kept: which positions of the step's coefficients are searched; all others are 0.
     """
@@ -149,13 +161,20 @@ class Climb:
         metric: str = "information",
         kept: tuple[int, ...] | None = None,
         length: int | None = None,
+        ridge: Floats | float = 0.0,
     ) -> None:
         self.step, self.common, self.axis, self.metric = step, common, axis, metric
         self.size, self.columns, self._full = len(start), columns, True
         self._kept = np.arange(self.size) if kept is None else np.array(kept)
         self._length = self.size if length is None else length
+        self.ridge = np.broadcast_to(ridge, self.size)
         self._ascent = _Ascent()
         self._path = _Path(start, start, np.eye(self.size))
+
+    @property
+    def factors(self) -> int:
+        """How many sums there are whose ratios alone the center needs."""
+        return 0
 
     def ask(self) -> Ask:
         """The question for the likelihood where the climb is."""
@@ -192,8 +211,8 @@ class Climb:
 
     # A site's half
 
-    def follow(self, reply: Arrays, basis: Floats, *, full: bool) -> None:
-        """Goes on at a site by the center's reply to the round of this (p, p) basis.
+    def follow(self, reply: Arrays, turn: Turn, *, full: bool) -> None:
+        """Goes on at a site by the center's reply to the round of this turn.
 
         Args:
             full: whether every site let the result bear all its digits, as it answered that round.
@@ -209,7 +228,7 @@ class Climb:
             raise SiteError(Code.TAMPERED, "the center's reply to a climb is not one")
         if any(reply[name].shape != shape for name, shape in shapes.items() if name in reply):
             raise SiteError(Code.TAMPERED, "the center's reply to a climb is of another size")
-        self._path.follow(reply, basis)
+        self._path.follow(reply, turn.basis)
         self._full = self._full and full
 
     def asked(self) -> Arrays:
@@ -231,11 +250,24 @@ class Climb:
         score[self._kept] += DITHER * (root @ normal(self.size))
         return {**arrays, "score": score}
 
-    def turned(self, arrays: Arrays, axes: Mapping[str, tuple[str, ...]], basis: Floats) -> Arrays:
-        """A site's arrays in the (p, p) basis of the round, along every axis of coefficients."""
+    def turned(self, arrays: Arrays, axes: Mapping[str, tuple[str, ...]], turn: Turn) -> Arrays:
+        """A site's arrays, its people's share of the penalty with them, along every axis of coefficients."""
         whole = np.zeros((self._length, self._length))
-        whole[np.ix_(self._kept, self._kept)] = basis
+        whole[np.ix_(self._kept, self._kept)] = turn.basis
+        arrays = self.penalized(arrays)
         return {name: _turned(array, axes[name], self.axis, whole) for name, array in arrays.items()}
+
+    def penalized(self, arrays: Arrays) -> Arrays:
+        """A site's arrays with the ridge of its `n` people."""
+        if not self.ridge.any():
+            return arrays
+        ridge, coef = float(arrays["n"]) * self.ridge, self._path.coef
+        taken = {
+            "loglik": np.array(ridge @ coef**2 / 2),
+            "score": ridge * coef,
+            "information": -np.diag(ridge),
+        }
+        return {**arrays, **{name: np.asarray(arrays[name] - part) for name, part in taken.items()}}
 
     def agreed(self, question: Arrays) -> Arrays:
         """What every site says alike at the end: coefficients and covariance, or which terms were at fault.
@@ -265,6 +297,7 @@ class Top:
         first, last: the single numbers of the step's answers at the start and at the last point, and
             the decrement s'I^-1 s there.
         evaluations: of the likelihood.
+        agreed: what every site said alike of the end.
     """
 
     coef: Floats
@@ -272,6 +305,7 @@ class Top:
     first: Arrays
     last: Arrays
     evaluations: int
+    agreed: Arrays = field(default_factory=dict)
 
     @property
     def loglik(self) -> float:
@@ -294,21 +328,26 @@ def climbed(climb: Climb, first: Arrays, terms: Sequence[str], basis: Floats) ->
     """
     reply = first
     evaluations = 1
-    while (state := State(int(reply["state"]))) in (State.GO, State.HALVE):
+    while (state := State(int(reply["state"]))) in (State.GO, State.HALVE, State.WEIGH):
         if evaluations > MAX_EVALUATIONS:
             raise StudyError(
                 Code.NOT_CONVERGED, f"no maximum after {MAX_EVALUATIONS} evaluations", "use fewer covariates"
             )
-        reply, evaluations = (yield climb.ask()), evaluations + 1
+        reply, evaluations = (yield climb.ask()), evaluations + (state is not State.WEIGH)
     found = yield climb.closing(basis)
     if state is not State.DONE:
         names = [term for term, fault in zip(terms, found["terms"], strict=True) if fault]
         raise rank_deficient(names) if state is State.ALIASED else separated(names)
-    return Top(found["coef"], found["covariance"], first, reply, evaluations)
+    return Top(found["coef"], found["covariance"], first, reply, evaluations, found)
 
 
 def _said(state: State, **arrays: Array) -> dict[str, Array]:
     return {"state": np.array(int(state)), **arrays}
+
+
+def margin(size: int, normal: Callable[[int], Floats] | None) -> float:
+    """The decrement that the dithers alone may leave of so many coefficients; none where digits are full."""
+    return 0.0 if normal is None else _NEAR * size
 
 
 def _to_hundredths(array: Array, normal: Callable[[int], Floats] | None) -> Array:

@@ -1,13 +1,12 @@
 """A study's coordination, which the center and every site run alike: analyses in lockstep, answers joined."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 
-from protocols.core.disclosure import Array, check_total
+from protocols.core.disclosure import Array
 from protocols.core.errors import Code, ShadowgraphError, StudyError
 from protocols.core.grid import question_on_grid
 from protocols.core.lockstep import Failure, Lockstep
@@ -20,17 +19,18 @@ from protocols.core.protocol import (
     Total,
     Transform,
     protocol,
+    relayed,
     specs_in,
     within,
 )
 from protocols.core.roles import arrays_of
+from protocols.core.secret import ENDED
 from protocols.core.study import Analysis, Study
 from protocols.core.table import EVERYBODY
 from protocols.exchange.every_cell import every_cell
-from protocols.exchange.keyed_draws import derived, normal
 from protocols.exchange.people_first import people_first
-from protocols.exchange.secret_basis import OPEN, basis
-from protocols.exchange.secure_sum import unmask
+from protocols.exchange.secure_sum import added, unmask
+from protocols.exchange.sides import Side, Told, declared, integral, told, total_of
 from protocols.exchange.start import UNSTARTED, Started
 from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundQuestion, Sent
 
@@ -48,78 +48,6 @@ _WAYS_OUT = {
 _ENDED = "the derivatives of the likelihood are based on too few people, or have too many parameters"
 
 _SAME = 1e-6  # of an array's largest number: how far two processors may be apart in what they agree on
-
-Told = Arrays | Code
-"""The center's reply to the sites' climb in one round, or the code with which it ended."""
-
-
-class Side(Protocol):
-    """How one side hears the answers to a climb: the center as derivatives, a site as the center's reply."""
-
-    def hear(self, study: Study, ask: Ask, joined: dict[str, Any], place: tuple[int, int]) -> Told:
-        """The reply of a round and position; `joined` keeps it."""
-
-
-@dataclass(frozen=True)
-class Center:
-    """The center, which replies to totals in a basis that it lacks.
-
-    Attributes:
-        secret: of its dither, which nobody else can draw.
-    """
-
-    secret: bytes = bytes(32)
-
-    def hear(self, study: Study, ask: Ask, joined: dict[str, Any], place: tuple[int, int]) -> Told:
-        """The reply to a total, or the code of what is based on too few people."""
-        assert ask.climb is not None
-        key = derived(self.secret, {"study": study.hash(), "place": list(place)})
-        try:
-            total = _total(study, ask, joined)
-            reply = ask.climb.reply(total, None if joined["full"] else lambda n: normal(key, n))
-            joined.setdefault("reply", {"arrays": dict(reply)})
-        except StudyError as error:
-            joined.setdefault("reply", {"code": str(error.code)})
-        return told(joined)
-
-
-@dataclass(frozen=True)
-class Site:
-    """A site, which goes on by the center's replies.
-
-    Attributes:
-        secret: that the sites of the run share.
-    """
-
-    secret: bytes
-
-    def hear(self, study: Study, ask: Ask, joined: dict[str, Any], place: tuple[int, int]) -> Told:
-        """The center's reply.
-
-        Raises:
-            SiteError: tampered; it is not one.
-        """
-        assert ask.climb is not None
-        reply = told(joined)
-        if not isinstance(reply, Code):
-            turn = basis(self.secret, place, ask.climb.size)
-            ask.climb.follow(reply, turn, full=joined["full"])
-        return reply
-
-
-@dataclass(frozen=True)
-class InOneProcess:
-    """The center and the sites of one process, which hide nothing: one copy of a climb is both sides'."""
-
-    secret: bytes = bytes(32)
-
-    def hear(self, study: Study, ask: Ask, joined: dict[str, Any], place: tuple[int, int]) -> Told:
-        """The center's reply, by which the sites go on."""
-        Center(self.secret).hear(study, ask, joined, place)
-        return Site(OPEN).hear(study, ask, joined, place)
-
-
-HERE = InOneProcess()
 
 
 class StudyCoordination:
@@ -179,7 +107,7 @@ def join_round(
     """The joined answers to each question of a round, as plain data with arrays; `asked` is its digest.
 
     Args:
-        said: the center's replies by position, at a site, which sees no total of a climb.
+        said: the center's replies by position, at a site, which sees no total of a climb or a last question.
 
     Raises:
         StudyError: not every site of the roster answered, or one answered another question.
@@ -193,17 +121,13 @@ def join_round(
         given = {site: answers[site].answers[place] for site in question.roster}
         if ask.secret == "climb" and said is not None:
             joined.append(_replied(given, said.get(place)))
+        elif ask.secret == "last" and said is not None:
+            joined.append(_of_center_alone(given))
         else:
             joined.append(_join(study, question, ask, given))
         if ask.secret == "climb":
             joined[-1]["full"] = all(place in answer.whole() for answer in answers.values())
     return joined
-
-
-def told(joined: Mapping[str, Any]) -> Told:
-    """The center's reply that joined answers to a climb hold."""
-    reply: dict[str, Any] = joined["reply"]
-    return Code(reply["code"]) if "code" in reply else reply["arrays"]
 
 
 def replies(joined: Sequence[Mapping[str, Any]]) -> dict[int, Told]:
@@ -246,6 +170,8 @@ def _one_analysis(
     if study.cells == "exact":
         coordination = every_cell(coordination, spec_at, study.thresholds)
     judged = people_first(coordination, spec_at, study.thresholds)
+    if any(analysis.name in other.after for other in study.analyses):
+        judged = relayed(judged)
     result: Result = yield from within(judged, analysis=analysis.name, transforms=tuple(transforms))
     return result
 
@@ -278,17 +204,22 @@ def _join(study: Study, question: RoundQuestion, ask: Ask, answers: Mapping[str,
         return {"refused": codes}
     if ask.secret == "close":
         return {"agreed": _agreed(arrays)}
-    declared = protocol(study.spec(ask.analysis, ask.part).protocol).steps[ask.step].declares
+    if ask.secret == "sealed":
+        ends = [ENDED in said for said in arrays.values()]
+        if all(ends):
+            return {"agreed": _agreed(arrays)}
+        if any(ends):
+            raise StudyError(Code.TAMPERED, "sites found different ends of one search")
+        if question.keys:
+            return {"sealed": added(arrays), "sites": sorted(arrays)}
+    names = declared(study, ask)
     if question.keys:
-        integral = {name: declaration.integral for name, declaration in declared.items()}
-        return {"sum": unmask(arrays, integral), "sites": sorted(arrays)}
-    if any(a.keys() != declared.keys() for a in arrays.values()):
+        return {"sum": unmask(arrays, integral(study, ask)), "sites": sorted(arrays)}
+    if any(a.keys() != names.keys() for a in arrays.values()):
         raise StudyError(Code.MALFORMED_MESSAGE, "sites answered with other arrays than the step declares")
     sites = sorted(arrays)
     return {
-        "sum": {
-            name: np.asarray(np.sum([arrays[site][name] for site in sites], axis=0)) for name in declared
-        },
+        "sum": {name: np.asarray(np.sum([arrays[site][name] for site in sites], axis=0)) for name in names},
         "sites": sites,
     }
 
@@ -308,6 +239,13 @@ def _replied(answers: Mapping[str, Answered], said: Told | None) -> dict[str, An
     if said is None or not all(isinstance(a, Apart) for a in answers.values()):
         raise StudyError(Code.TAMPERED, "the center did not reply to the sites' climb")
     return {"reply": {"code": str(said)} if isinstance(said, Code) else {"arrays": dict(said)}}
+
+
+def _of_center_alone(answers: Mapping[str, Answered]) -> dict[str, Any]:
+    """What a site keeps of a last question: a site's refusal, or that all answered."""
+    if codes := {site: str(a) for site, a in answers.items() if isinstance(a, Code)}:
+        return {"refused": codes}
+    return {"sites": sorted(answers)}
 
 
 def _agreed(arrays: Mapping[str, Sent]) -> Arrays:
@@ -338,45 +276,24 @@ def _open(
         site, code = next(iter(joined["refused"].items()))
         variables = ", ".join(study.spec(ask.analysis, ask.part).variables()[:20])
         text = f"site {site} did not answer step {ask.step!r} about {variables}"
+        if ask.secret == "sealed":
+            text = f"the sites' search about {variables} found nothing"
         return StudyError(Code(code), text, _WAYS_OUT.get(Code(code), ""))
     if "per_site" in joined:
         withheld = {site: Code(code) for site, code in joined["withheld"].items()}
         return PerSite(joined["per_site"], withheld)
-    if ask.secret == "close":
+    if "agreed" in joined:
         found: Arrays = joined["agreed"]
         return found
+    if ask.secret == "last" and "sum" not in joined:
+        return Total({}, tuple(joined["sites"]))
+    if ask.secret == "sealed":
+        side.open(study, ask, joined, place)
+        return {}
     if ask.secret == "climb":
         said = side.hear(study, ask, joined, place)
         return StudyError(said, _ENDED, _WAYS_OUT.get(said, "")) if isinstance(said, Code) else said
     try:
-        return _total(study, ask, joined, chance)
+        return total_of(study, ask, joined, chance)
     except StudyError as error:
         return error
-
-
-def _at_most(study: Study, ask: Ask) -> Arrays:
-    """How large one person's part can be by the study's ranges; columns changed before have none."""
-    spec = study.spec(ask.analysis, ask.part)
-    changed = {name for t in ask.transforms for name in study.spec(t.analysis, t.part).variables()}
-    ranges = {name: limits for name, limits in study.ranges.items() if name.split(".")[0] not in changed}
-    return protocol(spec.protocol).steps[ask.step].bounds(spec, ask.arrays, ranges) if ranges else {}
-
-
-def _total(study: Study, ask: Ask, joined: Mapping[str, Any], chance: bytes = b"") -> Total:
-    """The joined sum without what is based on too few people.
-
-    Raises:
-        StudyError: all of it is.
-    """
-    spec = study.spec(ask.analysis, ask.part)
-    analysis = protocol(spec.protocol)
-    totals = check_total(
-        analysis.steps[ask.step].declares,
-        joined["sum"],
-        axes=analysis.sizes(spec, ask.arrays),
-        thresholds=study.thresholds,
-        sites=len(joined["sites"]),
-        at_most=_at_most(study, ask),
-    )
-    floors = study.thresholds
-    return Total(totals, tuple(joined["sites"]), floors.min_count, chance, floors.floors())

@@ -11,17 +11,17 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import ShadowgraphError
-from protocols.core.protocol import Ask, Climb
+from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.envelope import digest
 from protocols.exchange.keys import public_text
 from protocols.exchange.rounds import Memory, Outcome, conduct
-from protocols.exchange.secret_basis import OPEN, basis
+from protocols.exchange.secret_basis import OPEN, seal, turn
 from protocols.exchange.secure_sum import Member
 from protocols.exchange.site_answer import Shared, answer, bears_all_digits
 from protocols.exchange.start import UNSTARTED, Chance, Started
-from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundQuestion, RoundReply
+from protocols.exchange.wire import Answered, RoundAnswer, RoundQuestion, RoundReply, as_sent
 
 LOCAL_RUN = "local"
 """The name of a run over tables in one process."""
@@ -69,22 +69,23 @@ class LocalSites:
     def __call__(self, question: RoundQuestion) -> dict[str, RoundAnswer]:
         """Each site's answer to the round."""
         data = question.encode()
-        climbs = [ask.climb for ask in question.asks]  # of this process; they do not cross the wire
         return {
-            site: self._site(site, RoundQuestion.decode(data), climbs, digest(data))
+            site: self._site(site, RoundQuestion.decode(data), question.asks, digest(data))
             for site in question.roster
         }
 
-    def _site(
-        self, site: str, question: RoundQuestion, climbs: Sequence[Climb | None], asked: str
-    ) -> RoundAnswer:
+    def _site(self, site: str, question: RoundQuestion, own: Sequence[Ask], asked: str) -> RoundAnswer:
+        """A site's answer; climbs and searches are those of `own`, which do not cross the wire."""
         member = self._members[site] if question.keys else None
+        asks = [
+            replace(ask, climb=mine.climb, search=mine.search)
+            for ask, mine in zip(question.asks, own, strict=True)
+        ]
         answers = tuple(
-            self._one(site, replace(ask, climb=climb), member, question.round, (asked, position))
-            for position, (ask, climb) in enumerate(zip(question.asks, climbs, strict=True))
+            self._one(site, ask, member, question.round, (asked, position))
+            for position, ask in enumerate(asks)
         )
         where = question.study, question.run, question.round, site, asked
-        asks = [replace(ask, climb=climb) for ask, climb in zip(question.asks, climbs, strict=True)]
         full = tuple(self.full or bears_all_digits(self.tables[site], ask) for ask in asks)
         said = RoundAnswer(*where, answers, full=full)
         reply = RoundReply.decode(RoundReply.of(said.encode(), said).encode())
@@ -94,13 +95,14 @@ class LocalSites:
         self, site: str, ask: Ask, member: Member | None, number: int, place: tuple[str, int]
     ) -> Answered:
         full = self.full or bears_all_digits(self.tables[site], ask)
-        shared = Shared(partial(basis, OPEN, (number, place[1])), full=full)
+        shared = Shared(partial(turn, OPEN, (number, place[1])), full=full)
         try:
             release = answer(self.study, self.drawn[site], ask, self.thresholds, shared)
-            said = member.protect(release, *place) if member else release.arrays
+            key = seal(OPEN, (number, place[1])) if ask.secret == "sealed" else b""
+            said = member.protect(release, *place, key) if member else release.arrays
         except ShadowgraphError as error:
             return error.code
-        return Apart.of(said) if ask.secret == "climb" else said
+        return as_sent(ask, said)
 
 
 def run_locally(

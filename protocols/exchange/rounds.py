@@ -15,8 +15,9 @@ from protocols.core.protocol import (
     Result,
 )
 from protocols.core.study import Study
-from protocols.exchange.coordination import HERE, Side, StudyCoordination, Told, join_round, replies
+from protocols.exchange.coordination import StudyCoordination, join_round, replies
 from protocols.exchange.envelope import digest, pack, unpack
+from protocols.exchange.sides import HERE, Side, Told
 from protocols.exchange.start import UNSTARTED, Started
 from protocols.exchange.wire import RoundAnswer, RoundQuestion
 

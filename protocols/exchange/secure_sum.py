@@ -19,7 +19,7 @@ that is lost ends the round.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import cast
@@ -89,19 +89,21 @@ class Member:
             except ValueError:
                 raise WireError(Code.TAMPERED, f"the key of site {peer} is not a key") from None
 
-    def protect(self, release: Release, question: str, position: int) -> Sent:
+    def protect(self, release: Release, question: str, position: int, seal: bytes = b"") -> Sent:
         """What leaves of a release: its arrays if it is for the clear, masked if it is for a sum.
 
         Args:
             question: the digest of the round's question.
             position: of the answer among the round's answers.
+            seal: the key of the sum's seal, if it has one; the first site adds it.
 
         Raises:
             SiteError: site-failed; a number is too large for the sum. The text names the array.
         """
         if release.way != "sum":
             return release.arrays
-        return self.mask(release.arrays, question, position)
+        masked = self.mask(release.arrays, question, position)
+        return sealed(masked, seal) if seal and self.site == min(self.keys) else masked
 
     def mask(self, arrays: Mapping[str, Array], question: str, position: int) -> dict[str, Limbs]:
         """The arrays (...) as masked numbers (..., 2), and the masked zeros of the check."""
@@ -143,18 +145,54 @@ def unmask(masked: Mapping[str, Sent], integral: Mapping[str, bool]) -> dict[str
     Raises:
         StudyError: malformed-message, arrays differ in names or shapes; tampered, they are of two questions.
     """
+    return opened(added(masked), integral)
+
+
+def added(masked: Mapping[str, Sent]) -> dict[str, Limbs]:
+    """The sum (..., 2) over all sites of their masked arrays, the check among them.
+
+    Raises:
+        StudyError: malformed-message; the arrays differ in names or shapes.
+    """
     parts = [cast("Mapping[str, Limbs]", masked[site]) for site in sorted(masked)]
-    names = {CHECK, *integral}
     for arrays in parts:
-        if arrays.keys() != names or any(
+        if arrays.keys() != parts[0].keys() or any(
             a.dtype != np.uint64 or a.shape != parts[0][name].shape or a.shape[-1:] != (2,)
             for name, a in arrays.items()
         ):
             raise StudyError(Code.MALFORMED_MESSAGE, "sites answered a sum with different arrays")
-    totals = {name: reduce(_add, (arrays[name] for arrays in parts)) for name in names}
+    return {name: reduce(_add, (arrays[name] for arrays in parts)) for name in parts[0]}
+
+
+def opened(added: Mapping[str, Limbs], integral: Mapping[str, bool], seal: bytes = b"") -> dict[str, Array]:
+    """The numbers of a sum whose masks are gone, and whose seal has this key, if it has one.
+
+    Raises:
+        StudyError: malformed-message, it has other arrays; tampered, the parts are of two questions.
+    """
+    if added.keys() != {CHECK, *integral}:
+        raise StudyError(Code.MALFORMED_MESSAGE, "sites answered a sum with different arrays")
+    totals = {name: _subtract(added[name], pad) for name, pad in _pads(added, seal)} if seal else {**added}
     if totals.pop(CHECK).any():
         raise StudyError(Code.TAMPERED, "the sites' parts of a sum do not belong to one question")
     return {name: _integers(total) if integral[name] else decode(total) for name, total in totals.items()}
+
+
+def sealed(masked: Mapping[str, Limbs], seal: bytes) -> dict[str, Limbs]:
+    """One site's masked arrays (..., 2) with the seal of their sum, which who has this key can take off."""
+    return {name: _add(masked[name], pad) for name, pad in _pads(masked, seal)}
+
+
+def _pads(arrays: Mapping[str, Limbs], seal: bytes) -> Iterator[tuple[str, Limbs]]:
+    """The numbers that a seal adds to each array."""
+    names = sorted(arrays)
+    cipher = Cipher(ChaCha20(seal, bytes(16)), mode=None)
+    stream = cipher.encryptor().update(bytes(8 * sum(arrays[name].size for name in names)))
+    words, begin = np.frombuffer(stream, dtype="<u8").astype(np.uint64, copy=False), 0
+    for name in names:
+        size = arrays[name].size
+        yield name, words[begin : begin + size].reshape(arrays[name].shape)
+        begin += size
 
 
 def encode(array: Array, name: str = "array") -> Limbs:

@@ -16,9 +16,10 @@ from protocols.core.disclosure import Moment, Release, Thresholds, agreed, relea
 from protocols.core.errors import Code, ShadowgraphError, SiteError, SpecError
 from protocols.core.people_in_effect import has_rare_entries
 from protocols.core.privacy import MayBePrivate
-from protocols.core.protocol import Arrays, Ask, Climb, SiteStep, Spec, Transform, protocol
+from protocols.core.protocol import Arrays, Ask, Climb, Search, SiteStep, Spec, Transform, protocol
 from protocols.core.ranges import within_ranges
 from protocols.core.roles import transformed
+from protocols.core.secret import Turn
 from protocols.core.study import Study
 from protocols.core.table import EVERYBODY, AnalysisTable, Floats
 from protocols.exchange.envelope import pack
@@ -30,14 +31,16 @@ class Shared:
     """What the sites of a run know beside a question and the center does not, and what they agreed on.
 
     Attributes:
-        basis: the secret basis of the question, of a size.
+        turn: how the answer to the question is turned, where it is one of a climb.
         contributors: the sites with enough people for the analysis; None where no site has said so.
         full: whether this site lets the result bear all its digits.
+        seal: the key of a sum that the sites alone open.
     """
 
-    basis: Callable[[int], Floats] = np.eye
+    turn: Callable[[Climb], Turn] = lambda climb: Turn.none(climb.size, climb.factors)
     contributors: Sequence[str] | None = None
     full: bool = True
+    seal: bytes = bytes(32)
 
 
 _HUNDREDTHS = 1e-6  # of a hundredth: what rounding leaves of a whole number of them
@@ -85,8 +88,13 @@ def answer(
     _check_way(spec, step, question)
     if question.secret == "close":
         return agreed(_climb(question).agreed(question.arrays))
-    if question.secret:
+    if question.secret == "climb":
         question = replace(question, arrays={**question.arrays, **_climb(question).asked()})
+    elif question.secret == "sealed":
+        search = _search(question)
+        if search.ended:
+            return agreed(search.found())
+        question = replace(question, arrays={**question.arrays, **search.asked()})
     step.check_question(question.arrays.keys())
     _check_rows(study, question)
     thresholds = thresholds.stricter(study.thresholds)
@@ -110,14 +118,14 @@ def answer(
         thresholds=thresholds,
         few_contribute=few_contribute and not question.per_site,
     )
-    if not question.secret:
+    if question.secret != "climb":
         return passed
     climb, axes = _climb(question), {name: declared.axes for name, declared in step.declares.items()}
     arrays = passed.arrays
     if not shared.full:
         key = hmac.digest(table.secret, _what_is_asked(spec, question, table), "sha256")
         arrays = climb.dithered(arrays, partial(normal, key))
-    return turned(passed, climb.turned(arrays, axes, shared.basis(climb.size)))
+    return turned(passed, climb.turned(arrays, axes, shared.turn(climb)))
 
 
 def _what_is_asked(spec: Spec, question: Ask, table: AnalysisTable) -> bytes:
@@ -164,6 +172,17 @@ def _climb(question: Ask) -> Climb:
     if question.climb is None or question.per_site:
         raise SpecError(Code.INVALID_STUDY, f"analysis {question.analysis!r} has no such climb")
     return question.climb
+
+
+def _search(question: Ask) -> Search:
+    """This site's copy of a question's search.
+
+    Raises:
+        SpecError: invalid-study; it has none, so the question does not follow from the study.
+    """
+    if question.search is None or question.per_site:
+        raise SpecError(Code.INVALID_STUDY, f"analysis {question.analysis!r} has no such search")
+    return question.search
 
 
 def _refuse_rare_entries(step: SiteStep, spec: Spec, table: AnalysisTable, thresholds: Thresholds) -> None:
@@ -221,6 +240,8 @@ def _check_way(spec: Spec, step: SiteStep, question: Ask) -> None:
         raise SpecError(
             Code.INVALID_STUDY, f"{where}, which is not how its study asks: with noise, or without"
         )
+    if question.secret == "last" and not step.last:
+        raise SpecError(Code.INVALID_STUDY, f"{where} of all sites, not of the center alone")
     if not question.per_site:
         if not step.summed:
             raise SpecError(Code.INVALID_STUDY, f"{where} of each site for itself only")

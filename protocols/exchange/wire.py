@@ -132,6 +132,8 @@ class RoundMessage:
 class Apart:
     """An answer that goes to the center alone; the other sites see the digest that binds it.
 
+    So goes that to a question of a climb, or to a last one.
+
     `arrays` is None where only the digest is known.
     """
 
@@ -145,6 +147,11 @@ class Apart:
 
 
 Answered = Sent | Apart | Code
+
+
+def as_sent(ask: Ask, sent: Sent) -> Answered:
+    """What leaves in answer to a question: apart, where it is for the center alone."""
+    return Apart.of(sent) if ask.secret in ("climb", "last") else sent
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class Gwas(FederatedProtocol[GwasSpec, GwasResult]):
     """Which variants are associated with which outcomes."""
 
     name = "gwas"
+    version = "2"
     spec_type = GwasSpec
 
     @site_step(
@@ -74,6 +75,7 @@ class Gwas(FederatedProtocol[GwasSpec, GwasResult]):
 
     @site_step(
         PRODUCTS,
+        last=True,
         times=lambda spec: Times(0, 1) if spec.model == "linear" else NEVER,
         varies=("at", "mean", "shift", "scale"),
     )

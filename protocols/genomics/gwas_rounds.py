@@ -8,7 +8,7 @@ import numpy as np
 from protocols.core.block import rounds_of
 from protocols.core.disclosure import Array
 from protocols.core.errors import Code, StudyError
-from protocols.core.protocol import Ask, Coordination, Total, ask
+from protocols.core.protocol import Ask, Coordination, Total, ask, last
 from protocols.core.table import Floats, Integers, Mask
 from protocols.estimation.climb import Climb, climbed
 from protocols.estimation.moments import Moments
@@ -53,9 +53,9 @@ def frequencies(spec: GwasSpec, at: Integers) -> Coordination[Frequencies]:
     return Frequencies(at, mean, share, minor)
 
 
-def _parts(at: Integers, numbers: int) -> Iterator[tuple[slice, Integers]]:
+def _parts(at: Integers, numbers: int, *, last: bool = False) -> Iterator[tuple[slice, Integers]]:
     begin = 0
-    for asked in rounds_of(at, numbers):
+    for asked in rounds_of(at, numbers, last=last):
         yield slice(begin, begin + len(asked)), asked
         begin += len(asked)
 
@@ -73,8 +73,11 @@ def _products(spec: GwasSpec, moments: Moments, at: Integers, mean: Floats) -> C
     c = len(spec.covariates)
     shift, scale = moments.finer()
     square, sums = np.zeros(len(at)), np.zeros((len(at), len(scale)))
-    for some, asked in _parts(at, 1 + len(scale)):
-        total = yield ask("products", at=asked, mean=mean[some], shift=shift, scale=scale)
+    parts = list(_parts(at, 1 + len(scale), last=True))
+    totals = yield from last(
+        ask("products", at=asked, mean=mean[some], shift=shift, scale=scale) for some, asked in parts
+    )
+    for (some, _), total in zip(parts, totals, strict=True):
         square[some] = total["square"]
         sums[some] = np.hstack([total["with_covariates"], total["with_outcomes"]])
     sums /= scale

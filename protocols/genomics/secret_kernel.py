@@ -13,6 +13,7 @@ import numpy as np
 from protocols.core.disclosure import Array
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.protocol import Arrays, Total
+from protocols.core.secret import Turn
 from protocols.core.table import Floats
 from protocols.genomics.kernel_tests import SetTests, set_tests
 
@@ -31,6 +32,7 @@ class SecretKernel:
     """
 
     columns: Sequence[str] = ()
+    factors = 0
 
     def __init__(self, size: int, covariance: Floats, variance: float) -> None:
         self.size = size
@@ -56,7 +58,7 @@ class SecretKernel:
         tests = {name: np.array(float(value)) for name, value in zip(_FIELDS, _numbers(found), strict=True)}
         return {**tests, "along": ones @ along}
 
-    def follow(self, reply: Arrays, basis: Floats, *, full: bool) -> None:
+    def follow(self, reply: Arrays, turn: Turn, *, full: bool) -> None:
         """A site's half: it keeps the reply's single numbers; no (k, k) basis is needed for them.
 
         Raises:
@@ -75,10 +77,10 @@ class SecretKernel:
         """The arrays as they are: of the tests alone no variant can be read."""
         return arrays
 
-    def turned(self, arrays: Arrays, axes: Mapping[str, tuple[str, ...]], basis: Floats) -> Arrays:
+    def turned(self, arrays: Arrays, axes: Mapping[str, tuple[str, ...]], turn: Turn) -> Arrays:
         """A site's arrays turned along their axes of columns, by the orthogonal part of the (k, k) basis."""
-        turn = np.linalg.qr(basis)[0]
-        return {name: _turned(array, axes[name], turn) for name, array in arrays.items()}
+        orthogonal = np.linalg.qr(turn.basis)[0]
+        return {name: _turned(array, axes[name], orthogonal) for name, array in arrays.items()}
 
     def agreed(self, question: Arrays) -> Arrays:
         """The tests, which every site says alike.

@@ -56,6 +56,7 @@ from protocols.learning.trees import (
     best_split,
     chosen_cuts,
     in_runs,
+    of_the_level,
     remembered_sums,
     with_last,
 )
@@ -145,7 +146,7 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
     """Gradient-boosted trees."""
 
     name = "boosting"
-    version = "2"
+    version = "3"
     spec_type = BoostingSpec
 
     @site_step(
@@ -170,12 +171,11 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
         enough=Band("node", "covariate", "part", what="people in the bins, in whole floors"),
     )
     def populated(
-        spec: BoostingSpec, table: AnalysisTable, cuts: Floats, first: Array, **trees: Array
+        spec: BoostingSpec, table: AnalysisTable, cuts: Floats, base: Array, first: Array, **trees: Array
     ) -> Arrays:
         """In which bins enough people are, by open node of the last tree and covariate."""
         table = of_known_outcome(spec, table)
-        here, node = _open_nodes(spec, table, cuts, Trees.of(trees), int(first))
-        people, _, _ = here.sums(_columns(spec), node, np.zeros((len(table), 2)))
+        people, _, _ = _sums(spec, table, cuts, base, first, trees)
         return {"enough": parts_of(people)}
 
     @site_step(
@@ -199,10 +199,8 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
 
         `last` (node, covariate, bin) is the last bin of the run of each.
         """
-        table, grown = of_known_outcome(spec, table), Trees.of(trees)
-        here, node = _open_nodes(spec, table, cuts, grown, int(first))
-        weights = _weights(spec, table, here, float(base), grown.first(len(grown.feature) - 1))
-        sums = here.sums(_columns(spec), node, weights)
+        table = of_known_outcome(spec, table)
+        sums = _sums(spec, table, cuts, base, first, trees)
         people, gradient, hessian = (in_runs(one, last) for one in sums)
         return {"n": np.array(len(table)), "people": people, "gradient": gradient, "hessian": hessian}
 
@@ -225,14 +223,13 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
         of_roots: Integers | None = None
         for t in range(spec.trees):
             for level in range(spec.depth):
-                so_far = {"cuts": cuts, "first": np.array(2**level - 1), **trees.first(t + 1).arrays()}
+                at = {"base": np.array(base), "first": np.array(2**level - 1)}
+                so_far = {"cuts": cuts, **at, **trees.first(t + 1).arrays()}
                 if level or of_roots is None:  # the roots of all trees hold the same people
                     found_of = yield Ask("populated", so_far)
                     last = last_of_runs(found_of["enough"], found_of.floors)
                     of_roots = last if of_roots is None else of_roots
-                total = yield Ask(
-                    "level", {**so_far, "base": np.array(base), "last": last if level else of_roots}
-                )
+                total = yield Ask("level", {**so_far, "last": last if level else of_roots})
                 found = _grow(spec, trees, t, level, cuts, total.arrays)
                 if not found:
                     break
@@ -274,6 +271,21 @@ def _nodes(spec: BoostingSpec) -> int:
 def _columns(spec: BoostingSpec) -> Integers:
     """(nodes, f) that a node looks at: all."""
     return np.tile(np.arange(len(spec.covariates)), (_nodes(spec), 1))
+
+
+def _sums(
+    spec: BoostingSpec, table: AnalysisTable, cuts: Floats, base: Array, first: Array, trees: Arrays
+) -> tuple[Integers, Floats, Floats]:
+    """People and sums of both derivatives, by open node of the last tree, covariate and bin."""
+
+    def make() -> tuple[Integers, Floats, Floats]:
+        grown = Trees.of(trees)
+        here, node = _open_nodes(spec, table, cuts, grown, int(first))
+        weights = _weights(spec, table, here, float(base), grown.first(len(grown.feature) - 1))
+        return here.sums(_columns(spec), node, weights)
+
+    about = [cuts, base, first, *(trees[name] for name in sorted(trees))]
+    return of_the_level(table, spec, about, make)
 
 
 def _open_nodes(

@@ -50,6 +50,7 @@ from protocols.learning.trees import (
     best_split,
     chosen_cuts,
     in_runs,
+    of_the_level,
     with_last,
 )
 from protocols.results.figures import importance
@@ -162,13 +163,8 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
         spec: ForestSpec, table: AnalysisTable, cuts: Floats, tried: Integers, first: Array, **trees: Array
     ) -> Arrays:
         """In which bins enough drawn people are, by tree, open node and tried column."""
-        table = of_known_outcome(spec, table)
-        here, grown = BinnedPeople.of(table, spec.covariates, cuts), Trees.of(trees)
-        nothing, found = np.zeros((len(table), 2)), []
-        for t in range(spec.trees):
-            _, node = _drawn_nodes(spec, table, here, grown, t, int(first))
-            found.append(here.sums(tried[t], node, nothing)[0])
-        return {"enough": parts_of(np.stack(found))}
+        people, _, _ = _sums(spec, of_known_outcome(spec, table), cuts, tried, first, trees)
+        return {"enough": parts_of(people)}
 
     @site_step(
         times=lambda spec: Times(1, spec.depth),
@@ -192,14 +188,9 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
         `last` (tree, node, tried, bin) is the last bin of the run of each.
         """
         table = of_known_outcome(spec, table)
-        y = zero_one(table.column(spec.outcome), spec.outcome)
-        here, grown = BinnedPeople.of(table, spec.covariates, cuts), Trees.of(trees)
-        found = []
-        for t in range(spec.trees):
-            drawn, node = _drawn_nodes(spec, table, here, grown, t, int(first))
-            found.append(here.sums(tried[t], node, np.column_stack([drawn, drawn * y])))
-        people, weight, outcome = (in_runs(np.stack(sums), last) for sums in zip(*found, strict=True))
-        return {"n": np.array(len(y)), "people": people, "weight": weight, "outcome": outcome}
+        sums = _sums(spec, table, cuts, tried, first, trees)
+        people, weight, outcome = (in_runs(one, last) for one in sums)
+        return {"n": np.array(len(table)), "people": people, "weight": weight, "outcome": outcome}
 
     @site_step(
         n=Count(),
@@ -294,6 +285,24 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
 
     def notes(self, spec: ForestSpec) -> Sequence[str]:
         return [f"No node has fewer than {spec.min_people} people over all sites."]
+
+
+def _sums(
+    spec: ForestSpec, table: AnalysisTable, cuts: Floats, tried: Integers, first: Array, trees: Arrays
+) -> tuple[Integers, Floats, Floats]:
+    """Drawn people, their draws and outcomes, by tree, open node, tried column and bin."""
+
+    def make() -> tuple[Integers, Floats, Floats]:
+        y = zero_one(table.column(spec.outcome), spec.outcome)
+        here, grown, found = BinnedPeople.of(table, spec.covariates, cuts), Trees.of(trees), []
+        for t in range(spec.trees):
+            drawn, node = _drawn_nodes(spec, table, here, grown, t, int(first))
+            found.append(here.sums(tried[t], node, np.column_stack([drawn, drawn * y])))
+        people, weight, outcome = (np.stack(sums) for sums in zip(*found, strict=True))
+        return people, weight, outcome
+
+    about = [cuts, tried, first, *(trees[name] for name in sorted(trees))]
+    return of_the_level(table, spec, about, make)
 
 
 def _drawn_nodes(

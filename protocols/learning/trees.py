@@ -7,20 +7,22 @@ Reference: Chen & Guestrin, KDD 2016, eq. 6 and 7, algorithm 3 for missing value
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from protocols.core.cells import first_of_runs, gathered, last_of_runs
 from protocols.core.disclosure import Array
-from protocols.core.protocol import Arrays, Coordination, ask
+from protocols.core.protocol import Arrays, Coordination, Spec, ask
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.estimation.standards import fitting, shift_and_unit
 
 if TYPE_CHECKING:
     from protocols.learning.tree_kernels import Bins
+
+M = TypeVar("M")
 
 GRID_CELLS = 256
 """Cells from which automatic cuts are taken, four standard deviations to either side of the mean."""
@@ -256,6 +258,20 @@ def in_runs(sums: Array, last: Integers) -> Array:
     bins = last.shape[-1] - 1
     with_missing = last[..., bins - 1 : bins] == bins
     return gathered(sums, np.where((last == bins) & with_missing, bins - 1, last))
+
+
+def of_the_level(table: AnalysisTable, spec: Spec, question: Sequence[Array], make: Callable[[], M]) -> M:
+    """What `make` sums for a level, kept until another one is asked: two questions in turn are about it.
+
+    Args:
+        question: arrays (...) that the sums depend on.
+    """
+    memory: dict[str, M] = table.derived(("sums of a level", spec.model_dump_json()), dict)
+    key = hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in question)).hexdigest()
+    if key not in memory:
+        memory.clear()
+        memory[key] = make()
+    return memory[key]
 
 
 def remembered_sums(

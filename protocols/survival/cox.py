@@ -12,13 +12,13 @@ Reference: Therneau & Grambsch, Modeling Survival Data (2000); R `coxph(... + st
 `basehaz`; glmnet for the penalty.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from protocols.core.cells import gathered, parts, parts_of
-from protocols.core.disclosure import Array, Band, Count, Moment
+from protocols.core.disclosure import Array, Band, Count, Declaration, Moment
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.roles import SurvivalModel
 from protocols.core.site_step import NEVER, Times
@@ -27,21 +27,34 @@ from protocols.core.wording import listed
 from protocols.estimation.newton import CLIMB
 from protocols.estimation.standards import SCALED, standard_moments
 from protocols.survival import cox_fit
+from protocols.survival import cox_rows as at_site
 from protocols.survival import shared_baseline as shared
 from protocols.survival.cox_model import CoxResult, CoxSpec
-from protocols.survival.life_table import changes, counted, counted_in_runs, ended, on_intervals
-from protocols.survival.partial_likelihood import Increments, Stratum
-from protocols.survival.proportional_hazards import of_times
-from protocols.survival.survival_design import Design, cluster_products, design
+from protocols.survival.life_table import changes, counted, counted_in_runs, ended
+from protocols.survival.partial_likelihood import Increments
+from protocols.survival.survival_design import cluster_products
 
 __all__ = ["Cox", "CoxResult", "CoxSpec"]
+
+_RISK_SETS: Mapping[str, Declaration] = {
+    "effective": Count(what="people in effect"),
+    "at_risk": Count("interval", of="effective", part=False, what="people at risk"),
+    "deaths": Moment("interval", behind="effective", what="weighted events"),
+    "weight": Moment("interval", behind="effective", what="weights of those with the event"),
+    "s0": Moment("interval", behind="effective", what="risks of those at risk"),
+    "s1": Moment("interval", "covariate", behind="effective", what="risks times covariates of those at risk"),
+    "d0": Moment("interval", behind="effective", what="risks of those with the event"),
+    "d1": Moment(
+        "interval", "covariate", behind="effective", what="risks times covariates of those with the event"
+    ),
+}
 
 
 class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
     """Hazard ratios of covariates on a survival outcome."""
 
     name = "cox"
-    version = "4"
+    version = "5"
     spec_type = CoxSpec
 
     @site_step(
@@ -55,7 +68,7 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
     )
     def moments(spec: CoxSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
-        rows = _design(spec, table)
+        rows = at_site.rows(spec, table)
         return {
             "effective": np.array(rows.effective),
             "rows": np.array(float(len(rows.x))),
@@ -63,7 +76,8 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         }
 
     @site_step(
-        climbs=lambda spec: not spec.penalty,
+        climbs=lambda spec: not spec.is_sparse(),
+        seals=lambda spec: spec.is_sparse(),
         times=lambda spec: CLIMB if spec.stratify == "site" else NEVER,
         varies=("coef", "scale"),
         effective=Count(what="people in effect"),
@@ -77,10 +91,10 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         """This hospital's log partial likelihood and its derivatives at `coef`, covariates over `scale`."""
         p = len(spec.covariates)
         loglik, score, information = 0.0, np.zeros(p), np.zeros((p, p))
-        for stratum in _strata(spec, table):
+        for stratum in at_site.strata(spec, table):
             parts = stratum.derivatives(coef / scale, spec.ties)
             loglik, score, information = loglik + parts[0], score + parts[1], information + parts[2]
-        return _people(spec, table) | {
+        return at_site.people(spec, table) | {
             "loglik": np.array(loglik),
             "score": score / scale,
             "information": information / np.outer(scale, scale),
@@ -94,7 +108,7 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
     )
     def leaving(spec: CoxSpec, table: AnalysisTable) -> Arrays:
         """In which parts of the grid enough people leave or enter, and enough have the event."""
-        rows, edges = _design(spec, table), _edges(spec)
+        rows, edges = at_site.rows(spec, table), at_site.edges(spec)
         _, events = counted(rows.follow, edges)
         return {"enough": parts_of(changes(rows.follow, edges)), "events": parts_of(events)}
 
@@ -107,7 +121,7 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
     )
     def intervals(spec: CoxSpec, table: AnalysisTable, last: Integers) -> Arrays:
         """People (or episodes) at risk, events, and ends of follow-up in runs of intervals of the grid."""
-        rows, edges = _design(spec, table), _edges(spec)
+        rows, edges = at_site.rows(spec, table), at_site.edges(spec)
         at_risk, events = counted_in_runs(rows.follow, edges, last)
         return {
             "effective": np.array(rows.effective),
@@ -117,49 +131,68 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         }
 
     @site_step(
+        _RISK_SETS,
+        climbs=lambda spec: not spec.is_sparse(),
+        seals=lambda spec: spec.is_sparse(),
         times=lambda spec: CLIMB if spec.stratify == "none" else NEVER,
         varies=("coef",),
-        effective=Count(what="people in effect"),
         n=Count(of="effective", part=False),
         n_events=Count(of="effective", part=False, what="people with the event"),
-        at_risk=Count("interval", of="effective", part=False, what="people at risk"),
-        deaths=Moment("interval", behind="effective", what="weighted events"),
-        weight=Moment("interval", behind="effective", what="weights of those with the event"),
-        s0=Moment("interval", behind="effective", what="risks of those at risk"),
-        s1=Moment(
-            "interval", "covariate", behind="effective", what="risks times covariates of those at risk"
-        ),
-        s2=Moment(
-            "interval",
-            "covariate",
-            "covariate",
-            behind="effective",
-            what="risks times products of covariates of those at risk",
-        ),
-        d0=Moment("interval", behind="effective", what="risks of those with the event"),
-        d1=Moment(
-            "interval", "covariate", behind="effective", what="risks times covariates of those with the event"
-        ),
-        d2=Moment(
-            "interval",
-            "covariate",
-            "covariate",
-            behind="effective",
-            what="risks times products of covariates of those with the event",
-        ),
         observed=Moment("covariate", behind="effective", what="covariates of those with the event"),
         observed_eta=Moment(behind="effective", what="linear predictors of those with the event"),
+    )
+    def risk_sums(
+        spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, location: Floats, number: Integers
+    ) -> Arrays:
+        """Sums over the risk sets in the merged intervals `number`, at `coef`, for a shared baseline."""
+        stratum, eta, found = at_site.risk_sets(spec, table, coef, scale, location, number)
+        observed = np.where(stratum.event, stratum.case_weight(), 0.0)
+        sums = {"observed_eta": np.array(observed @ eta), "observed": observed @ stratum.x}
+        return found | at_site.people(spec, table) | sums
+
+    @site_step(
+        climbs=lambda spec: not spec.is_sparse(),
+        seals=lambda spec: spec.is_sparse(),
+        times=lambda spec: CLIMB if spec.stratify == "none" else NEVER,
+        varies=("coef", "hazard", "tied"),
+        effective=Count(what="people in effect"),
+        n=Count(of="effective", part=False),
+        products=Moment(
+            "covariate",
+            "covariate",
+            behind="effective",
+            what="expected events times products of covariates",
+        ),
+    )
+    def expected_products(
+        spec: CoxSpec,
+        table: AnalysisTable,
+        coef: Floats,
+        hazard: Floats,
+        tied: Floats,
+        scale: Floats,
+        location: Floats,
+        number: Integers,
+    ) -> Arrays:
+        """The part of the information less the products of means, by the hazards of all sites at `coef`."""
+        stratum = at_site.on_grid(spec, table, scale, location, number)
+        _, risk = shared.risk_of(stratum, coef)
+        people = at_site.people(spec, table)
+        return {
+            "effective": people["effective"],
+            "n": people["n"],
+            "products": shared.expected_products(stratum, risk, hazard, tied),
+        }
+
+    @site_step(
+        _RISK_SETS,
+        times=lambda spec: Times.where(spec.stratify == "none" and spec.looks_again()),
     )
     def risk_sets(
         spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, location: Floats, number: Integers
     ) -> Arrays:
-        """Sums over the risk sets in the merged intervals `number`, at `coef`, for a shared baseline."""
-        stratum = _on_grid(spec, table, scale, location, number)
-        arrays = shared.risk_set_arrays(stratum, coef, spec.ties, spec.bins())
-        at_risk = stratum.sums(np.ones(len(stratum.x)), "breslow").s0
-        padded = np.zeros(spec.bins(), dtype=np.int64)
-        padded[: len(at_risk)] = np.round(at_risk)
-        return _people(spec, table) | arrays | {"at_risk": padded}
+        """The same sums at the coefficients found, for residuals and the test of the hazards."""
+        return at_site.risk_sets(spec, table, coef, scale, location, number)[2]
 
     @site_step(
         times=lambda spec: Times.where(spec.proportional_hazards is not None and spec.stratify == "site"),
@@ -176,11 +209,11 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         """Score and information of covariates times g(time); `g` by interval where no site knows it."""
         p = len(spec.covariates)
         score, mixed, square = np.zeros(p), np.zeros((p, p)), np.zeros((p, p))
-        for stratum in _strata(spec, table):
-            parts = stratum.trend(coef / scale, spec.ties, _of_time(spec, stratum.times, g))
+        for stratum in at_site.strata(spec, table):
+            parts = stratum.trend(coef / scale, spec.ties, at_site.of_time(spec, stratum.times, g))
             score, mixed, square = score + parts[0], mixed + parts[1], square + parts[2]
         outer = np.outer(scale, scale)
-        effective = _people(spec, table)["effective"]
+        effective = at_site.people(spec, table)["effective"]
         return {
             "effective": effective,
             "score": score / scale,
@@ -192,15 +225,32 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         times=lambda spec: Times.where(spec.proportional_hazards is not None and spec.stratify == "none"),
         effective=Count(what="people in effect"),
         score=Moment("covariate", behind="effective", what="covariates times time of those with the event"),
+        mixed=Moment(
+            "covariate", "covariate", behind="effective", what="the same times expected events, in products"
+        ),
+        square=Moment("covariate", "covariate", behind="effective", what="the same with the square of time"),
     )
     def observed_trend(
-        spec: CoxSpec, table: AnalysisTable, scale: Floats, location: Floats, number: Integers, g: Floats
+        spec: CoxSpec,
+        table: AnalysisTable,
+        coef: Floats,
+        hazard: Floats,
+        tied: Floats,
+        g: Floats,
+        scale: Floats,
+        location: Floats,
+        number: Integers,
     ) -> Arrays:
-        """The sum over events of covariates times g of their interval, for a shared baseline."""
-        stratum = _on_grid(spec, table, scale, location, number)
+        """The sums of `trend` with g of merged intervals, less what follows from the risk sets' means."""
+        stratum = at_site.on_grid(spec, table, scale, location, number)
+        _, risk = shared.risk_of(stratum, coef)
         weight = stratum.case_weight()[stratum.event] * g[stratum.until[stratum.event] - 1]
-        effective = _people(spec, table)["effective"]
-        return {"effective": effective, "score": weight @ stratum.x[stratum.event]}
+        return {
+            "effective": at_site.people(spec, table)["effective"],
+            "score": weight @ stratum.x[stratum.event],
+            "mixed": shared.expected_products(stratum, risk, hazard * g, tied * g),
+            "square": shared.expected_products(stratum, risk, hazard * g**2, tied * g**2),
+        }
 
     @site_step(
         times=lambda spec: Times.where(spec.is_robust()),
@@ -212,15 +262,15 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
     )
     def residuals(spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, **joined: Any) -> Arrays:
         """The sum over clusters of the product of their score residuals; `joined`: of a shared baseline."""
-        rows = _design(spec, table)
+        rows = at_site.rows(spec, table)
         found = np.zeros(rows.x.shape)
         if spec.stratify == "none":
             gathered = {name: joined.pop(name) for name in Increments.__dataclass_fields__}
-            stratum = _on_grid(spec, table, scale, **joined)
+            stratum = at_site.on_grid(spec, table, scale, **joined)
             _, risk = shared.risk_of(stratum, coef)
             found = stratum.score_residuals(risk, Increments(**gathered))
         else:
-            parts = table.derived(("strata", spec), rows.by_stratum)
+            parts = at_site.by_stratum(spec, table)
             for of, stratum in parts:
                 _, risk = stratum.risk(coef / scale)
                 by = stratum.sums(risk, spec.ties).increments()
@@ -241,12 +291,12 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
         spec: CoxSpec, table: AnalysisTable, coef: Floats, scale: Floats, location: Floats, number: Integers
     ) -> Arrays:
         """Weighted events and summed risks in merged intervals, for a baseline hazard of all sites."""
-        stratum = _on_grid(spec, table, scale, location, number)
+        stratum = at_site.on_grid(spec, table, scale, location, number)
         _, risk = shared.risk_of(stratum, coef)
         sums = stratum.sums(risk, "breslow")
         padding = np.zeros(spec.bins() - len(sums.s0))
         return {
-            "effective": _people(spec, table)["effective"],
+            "effective": at_site.people(spec, table)["effective"],
             "deaths": np.append(sums.weight, padding),
             "s0": np.append(sums.s0, padding),
         }
@@ -319,59 +369,3 @@ class Cox(FederatedProtocol[CoxSpec, CoxResult], SurvivalModel[CoxSpec]):
             return ["No event time leaves."]
         until = f"Intervals are of {spec.grid.step_days} days up to day {spec.grid.until_days}"
         return [until + (", merged until enough people leave in each." * (spec.stratify == "none") or ".")]
-
-
-def _design(spec: CoxSpec, table: AnalysisTable) -> Design:
-    def make() -> Design:
-        return design(
-            table,
-            spec.outcome,
-            spec.covariates,
-            entry=spec.entry,
-            episodes=spec.episodes,
-            weight=spec.weight,
-            strata=spec.strata,
-            cluster=spec.cluster,
-        )
-
-    return table.derived(("design", spec), make)
-
-
-def _strata(spec: CoxSpec, table: AnalysisTable) -> list[Stratum]:
-    """The strata of this hospital."""
-    rows = _design(spec, table)
-    return [stratum for _, stratum in table.derived(("strata", spec), rows.by_stratum)]
-
-
-def _edges(spec: CoxSpec) -> Floats:
-    return spec.grid.edges() if spec.grid else np.zeros(1)
-
-
-def _on_grid(
-    spec: CoxSpec, table: AnalysisTable, scale: Floats, location: Floats, number: Integers
-) -> Stratum:
-    """All rows as one stratum in merged intervals, covariates less location over scale."""
-    shared.check_intervals(number, spec.bins())
-    rows, edges = _design(spec, table), _edges(spec)
-
-    def make() -> Stratum:
-        on = on_intervals(rows.follow, edges, number)
-        at = np.arange(1.0, number[-1] + 2)
-        return Stratum((rows.x - location) / scale, on.entry, on.time, on.event, rows.weight, at)
-
-    key = ("grid", spec, scale.tobytes(), location.tobytes(), number.tobytes())
-    return table.derived(key, make)
-
-
-def _people(spec: CoxSpec, table: AnalysisTable) -> dict[str, Any]:
-    rows = _design(spec, table)
-    counts = {"effective": rows.effective, "n": rows.people, "n_events": rows.events}
-    return {name: np.array(count) for name, count in counts.items()}
-
-
-def _of_time(spec: CoxSpec, days: Floats, g: Floats) -> Floats:
-    """g of event times: of the days themselves, or of their intervals where only the center knows it."""
-    transform = spec.proportional_hazards
-    if transform in ("km", "rank") and spec.grid:
-        return g[np.clip(np.searchsorted(spec.grid.edges(), days) - 1, 0, len(g) - 1)]
-    return of_times(transform or "identity", days)

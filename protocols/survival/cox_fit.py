@@ -1,43 +1,66 @@
 """The coordinator's half of a Cox model: where its search begins, the search, what is asked at its end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from protocols.core.cells import last_of_runs
 from protocols.core.errors import Code, StudyError
-from protocols.core.protocol import Arrays, Ask, Coordination, Total, ask, reading
+from protocols.core.protocol import Arrays, Ask, Coordination, Total
 from protocols.core.table import Floats, Integers
 from protocols.estimation.climb import Climb, climbed
-from protocols.estimation.newton import Maximum, Point, maximise
-from protocols.estimation.standards import begin, plainly, refined
+from protocols.estimation.newton import Point
+from protocols.estimation.sealed import searched
+from protocols.estimation.standards import plainly, refined
 from protocols.survival import shared_baseline as shared
 from protocols.survival.cox_model import Baseline, CoxResult, CoxSpec, Null, result
 from protocols.survival.life_table import over_runs, runs
-from protocols.survival.partial_likelihood import Ties
+from protocols.survival.partial_likelihood import RiskSums, Ties
 from protocols.survival.penalized import minimise
 from protocols.survival.proportional_hazards import ProportionalHazards, of_counts, of_times, score_test
+from protocols.survival.shared_climb import SharedClimb
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """What was asked before the search and after it: what questions have in common.
+    """What was asked before the search: what questions have in common.
 
     Attributes:
-        scale, location: (p,) of the covariates.
-        people: n, n_events.
-        common: the arrays of the questions beside `coef`.
-        counts, number: people by interval of the grid, and the merged intervals, where there is a grid.
+        spec: of the model.
+        location, scale: (p,) of the covariates.
+        last: (bins,) the runs of intervals in which people are counted; None without a grid.
+        counts, number: people by interval of the grid, and the merged intervals, where they are known.
     """
 
-    scale: Floats
+    spec: CoxSpec
     location: Floats
-    people: tuple[int, int]
-    common: dict[str, Any]
-    counts: Total | None
-    number: Integers
+    scale: Floats
+    last: Integers | None
+    counts: Total | None = None
+    number: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """The arrays of the search's questions beside coefficients and hazards."""
+        if self.spec.stratify == "site":
+            return {"scale": self.scale}
+        return {"scale": self.scale, "location": self.location, "number": self.number}
+
+    def intervals(self) -> list[Ask]:
+        """The question for the people by interval, where they are wanted and not known."""
+        wanted = self.last is not None and self.counts is None
+        return [Ask("intervals", {"last": self.last})] if wanted and self.last is not None else []
+
+    def counted(self, answers: Sequence[Total]) -> "_Fit":
+        """The same with the answers to `intervals`."""
+        if self.last is None or not answers:
+            return self
+        (counts,) = answers
+        at_risk = over_runs(counts["at_risk"], self.last)
+        counts = replace(counts, arrays={**counts.arrays, "at_risk": at_risk})
+        return replace(self, counts=counts, number=_merged(self.spec, counts, self.last))
 
 
 @dataclass(frozen=True)
@@ -45,36 +68,20 @@ class _Found:
     """What the search found, in standard deviations of the covariates.
 
     Attributes:
+        people: n, n_events.
         coef, covariance: (p,) and (p, p) at the maximum.
-        information: (p, p) at the last point, `tail` before the maximum.
         loglik, null: at the last point, and at 0.
         evaluations: of the likelihood.
-        arrays: the joined answer at the last point, where the center has it.
+        hazard: (bins,) increments of a shared baseline.
     """
 
+    people: tuple[int, int]
     coef: Floats
     covariance: Floats
-    information: Floats
-    tail: Floats
     loglik: float
     null: Null
     evaluations: int
-    arrays: Arrays
-
-    @classmethod
-    def of(cls, spec: CoxSpec, start: Point, found: Maximum, n: int) -> "_Found":
-        """Of a search whose coefficients the center knows."""
-        point = found.point
-        return cls(
-            found.coef,
-            _covariance(spec, point, n),
-            point.information,
-            found.coef - point.coef,
-            point.loglik,
-            Null.of(start, penalized=spec.penalty > 0),
-            found.evaluations + 1,
-            point.arrays,
-        )
+    hazard: Floats
 
 
 def fitted(spec: CoxSpec) -> Coordination[CoxResult]:
@@ -83,13 +90,19 @@ def fitted(spec: CoxSpec) -> Coordination[CoxResult]:
     Raises:
         StudyError: separation, rank-deficient, not-converged, withheld.
     """
+    fit = yield from _begun(spec)
     if spec.stratify == "none":
-        fit, found = yield from _shared(spec)
-    elif spec.penalty:
-        fit, found = yield from _penalized(spec)
-    else:
-        fit, found = yield from _by_site(spec)
-    return (yield from _finished(spec, fit, found))
+        fit = fit.counted((yield tuple(fit.intervals())))
+    fit, found = yield from (_sparse if spec.is_sparse() else _climbed)(fit)
+    return (yield from _finished(fit, found))
+
+
+def _begun(spec: CoxSpec) -> Coordination[_Fit]:
+    """Location and scale of the covariates, and the runs in which people may be counted."""
+    first, *leaving = yield (plainly("moments"), *([Ask("leaving")] if spec.grid else []))
+    known = yield from refined(first, spec.covariates, step="moments", people="rows")
+    last = _last(spec, *leaving) if leaving else None
+    return _Fit(spec, known.location, _sample_scale(known.total, known.scale), last)
 
 
 def _check_events(spec: CoxSpec, start: Total | Arrays) -> tuple[int, int]:
@@ -108,58 +121,84 @@ def _check_events(spec: CoxSpec, start: Total | Arrays) -> tuple[int, int]:
     return people
 
 
-def _by_site(spec: CoxSpec) -> Coordination[tuple[_Fit, _Found]]:
-    """The maximum with a baseline hazard for each site, in a basis that the sites alone know."""
-    first, *leaving = yield (plainly("moments"), *_leaving(spec))
-    known = yield from refined(first, spec.covariates, step="moments", people="rows")
-    scale = _sample_scale(known.total, known.scale)
-    zero, common = np.zeros(len(scale)), {"scale": scale}
-    climb = Climb("derivatives", zero, common, columns=spec.covariates, axis="covariate")
-    last = [_last(spec, found) for found in leaving]
-    start, *counts = yield (climb.ask(), *(ask("intervals", last=ends) for ends in last))
-    others = [_spread_out(found, ends) for found, ends in zip(counts, last, strict=True)]
-    fit = _fit_by_site(spec, known.location, scale, start, others, last)
+def _climbed(fit: _Fit) -> Coordination[tuple[_Fit, _Found]]:
+    """The maximum, in a basis that the sites alone know."""
+    spec, scale, zero = fit.spec, fit.scale, np.zeros(len(fit.scale))
+    about: dict[str, Any] = {"columns": spec.covariates, "ridge": spec.penalty}
+    if spec.stratify == "site":
+        climb = Climb("derivatives", zero, fit.common, axis="covariate", **about)
+        start, *counts = yield (climb.ask(), *fit.intervals())
+        fit = fit.counted(counts)
+    else:
+        climb = SharedClimb(zero, fit.common, bins=spec.bins(), ties=spec.ties, **about)
+        yield climb.ask()
+        start = yield climb.ask()
+    people = _check_events(spec, start)
     top = yield from climbed(climb, start, spec.covariates, np.diag(1 / scale))
-    covariance = top.covariance * np.outer(scale, scale)
+    coef = top.coef * scale
     found = _Found(
-        coef=top.coef * scale,
-        covariance=covariance,
-        information=np.asarray(np.linalg.inv(covariance)),
-        tail=np.zeros(len(scale)),
-        loglik=top.loglik,
-        null=Null(float(start["loglik"]), float(start["decrement"])),
+        people,
+        coef,
+        covariance=top.covariance * np.outer(scale, scale),
+        loglik=top.loglik + people[0] * spec.penalty * float(coef @ coef) / 2,
+        null=Null(float(start["loglik"]), np.nan if spec.penalty else float(start["decrement"])),
         evaluations=top.evaluations,
-        arrays={},
+        hazard=np.asarray(top.agreed.get("hazard", ()), dtype=np.float64),
     )
     return fit, found
 
 
-def _penalized(spec: CoxSpec) -> Coordination[tuple[_Fit, _Found]]:
-    zero = np.zeros(len(spec.covariates))
-
-    def at_zero(_: Floats, scale: Floats) -> Ask:
-        return Ask("derivatives", {"coef": zero, "scale": scale})
-
-    begun = yield from begin(spec.covariates, at_zero, _leaving(spec), people="rows")
-    scale, null = _sample_scale(begun.moments, begun.scale), begun.start
-    asked = begun.scale if begun.is_standardized else np.ones(len(scale))
-    start = Point.of(zero, null).in_basis(np.diag(asked / scale))
-    last = [_last(spec, found) for found in begun.others]
-    others = []
-    for ends in last:
-        others.append(_spread_out((yield ask("intervals", last=ends)), ends))
-    fit = _fit_by_site(spec, begun.location, scale, null, others, last)
-
-    def evaluate(coef: Floats) -> Ask:
-        return Ask("derivatives", {"coef": coef, **fit.common})
-
-    n = fit.people[0]
-    found = yield from minimise(start, evaluate, penalty=spec.penalty, l1_ratio=spec.l1_ratio, n=n)
-    return fit, _Found.of(spec, start, found, n)
+def _sparse(fit: _Fit) -> Coordination[tuple[_Fit, _Found]]:
+    """The minimum with a penalty that sets coefficients to 0, found by the sites."""
+    spec, p = fit.spec, len(fit.scale)
+    if asked := tuple(fit.intervals()):
+        fit = fit.counted((yield asked))
+    steps = ("derivatives",) if spec.stratify == "site" else ("risk_sums", "expected_products")
+    said = yield from searched(_search(fit), steps, fit.common)
+    people = _check_events(spec, said)
+    found = _Found(
+        people,
+        np.asarray(said["coef"], dtype=np.float64),
+        covariance=np.full((p, p), np.nan),
+        loglik=float(said["loglik"]),
+        null=Null(float(said["null"]), np.nan),
+        evaluations=int(said["evaluations"]),
+        hazard=np.asarray(said["hazard"], dtype=np.float64),
+    )
+    return fit, found
 
 
-def _leaving(spec: CoxSpec) -> list[Ask]:
-    return [Ask("leaving")] if spec.grid else []
+def _search(fit: _Fit) -> Coordination[Arrays]:
+    """The sites' search: n and n_events and, where anybody has the event, what `_Found` holds."""
+    spec, hazard = fit.spec, np.zeros(0)
+
+    def by_site(coef: Floats) -> Coordination[Point]:
+        return Point.of(coef, (yield Ask("derivatives", {"coef": coef, **fit.common})))
+
+    def shared_by_all(coef: Floats) -> Coordination[Point]:
+        nonlocal hazard
+        total = yield Ask("risk_sums", {"coef": coef, **fit.common})
+        sums = RiskSums.of(total, spec.ties)
+        hazard = sums.hazard
+        about = {"coef": coef, "hazard": sums.hazard, "tied": sums.tied}
+        products = yield Ask("expected_products", {**about, **fit.common})
+        loglik, score = sums.loglik_and_score(total)
+        return Point(coef, loglik, score, products["products"] - sums.outer(), total.arrays)
+
+    evaluate = by_site if spec.stratify == "site" else shared_by_all
+    start = yield from evaluate(np.zeros(len(fit.scale)))
+    people = {name: start.arrays[name] for name in ("n", "n_events")}
+    if not people["n_events"]:
+        return people
+    of = {"penalty": spec.penalty, "l1_ratio": spec.l1_ratio}
+    best = yield from minimise(start, evaluate, n=int(people["n"]), **of)
+    return people | {
+        "coef": best.coef,
+        "loglik": np.array(best.point.loglik),
+        "null": np.array(start.loglik),
+        "evaluations": np.array(best.evaluations + 1),
+        "hazard": hazard,
+    }
 
 
 def _last(spec: CoxSpec, leaving: Total) -> Integers:
@@ -173,61 +212,6 @@ def _last(spec: CoxSpec, leaving: Total) -> Integers:
 def _ties(spec: CoxSpec) -> Ties:
     """How ties are counted on the grid."""
     return spec.ties if spec.stratify == "none" else "breslow"
-
-
-def _spread_out(counts: Total, last: Integers) -> Total:
-    """The people of runs of intervals, those at risk in every interval of a run."""
-    return replace(counts, arrays={**counts.arrays, "at_risk": over_runs(counts["at_risk"], last)})
-
-
-def _fit_by_site(
-    spec: CoxSpec,
-    location: Floats,
-    scale: Floats,
-    start: Total | Arrays,
-    others: Sequence[Total],
-    last: Sequence[Integers],
-) -> _Fit:
-    counts = others[0] if others else None
-    people = _check_events(spec, start)
-    number = _merged(spec, counts, last[0]) if counts else np.zeros(0, dtype=np.int64)
-    return _Fit(scale, location, people, {"scale": scale}, counts, number)
-
-
-def _shared(spec: CoxSpec) -> Coordination[tuple[_Fit, _Found]]:
-    zero = np.zeros(len(spec.covariates))
-    moments, leaving = yield (plainly("moments"), *_leaving(spec))
-    known = yield from refined(moments, spec.covariates, step="moments", people="rows")
-    location, scale = known.location, _sample_scale(known.total, known.scale)
-    last = _last(spec, leaving)
-    counts = _spread_out((yield ask("intervals", last=last)), last)
-    number = _merged(spec, counts, last)
-    common: dict[str, Any] = {"scale": scale, "location": location, "number": number}
-
-    def read(total: Total) -> Total:
-        at = shared.Joined.of(total, spec.ties).point(zero)
-        arrays: dict[str, Any] = {
-            "loglik": np.array(at.loglik),
-            "score": at.score,
-            "information": at.information,
-        }
-        return replace(total, arrays={**total.arrays, **arrays})
-
-    null = yield Ask("risk_sets", {"coef": zero, **common})
-    start, people = Point.of(zero, read(null)), _check_events(spec, null)
-
-    def evaluate(coef: Floats) -> Ask:
-        return Ask("risk_sets", {"coef": coef, **common})
-
-    search: Coordination[Maximum]
-    if spec.penalty:
-        of = {"penalty": spec.penalty, "l1_ratio": spec.l1_ratio}
-        search = minimise(start, evaluate, n=people[0], **of)
-    else:
-        search = maximise(start, evaluate, spec.covariates)
-    found = yield from reading(search, read)
-    fit = _Fit(scale, location, people, common, counts, number)
-    return fit, _Found.of(spec, start, found, people[0])
 
 
 def _sample_scale(moments: Total, scale: Floats) -> Floats:
@@ -245,27 +229,30 @@ def _merged(spec: CoxSpec, counts: Total, last: Integers) -> Integers:
     return shared.merged_intervals(left, events, beyond, _ties(spec), counts.min_count)[number]
 
 
-def _finished(spec: CoxSpec, fit: _Fit, found: _Found) -> Coordination[CoxResult]:
-    """The result, after one more round where residuals, tests of the hazards or a baseline are asked for."""
-    scale, outer = fit.scale, np.outer(fit.scale, fit.scale)
-    model = found.covariance
-    joined = shared.Joined.of(found.arrays, spec.ties) if spec.stratify == "none" else None
+def _finished(fit: _Fit, found: _Found) -> Coordination[CoxResult]:
+    """The result, after residuals, tests of the hazards or a baseline where they are asked for."""
+    spec, scale, outer = fit.spec, fit.scale, np.outer(fit.scale, fit.scale)
+    at: dict[str, Any] = {"coef": found.coef, **fit.common}
+    joined, sums = None, None
+    if spec.stratify == "none" and spec.looks_again():
+        joined = yield Ask("risk_sets", at)
+        sums = RiskSums.of(joined, spec.ties)
     questions: dict[str, Ask] = {}
     if spec.is_robust():
-        gathered = vars(joined.increments()) if joined else {}
-        questions["residuals"] = Ask("residuals", {"coef": found.coef, **fit.common, **gathered})
-    g = _transform(spec, fit, joined)
-    if spec.proportional_hazards and joined:
-        questions["trend"] = Ask("observed_trend", {"g": g, **fit.common})
+        questions["residuals"] = Ask("residuals", {**at, **(vars(sums.increments()) if sums else {})})
+    g = _transform(fit, joined)
+    if spec.proportional_hazards and sums:
+        hazards = {"hazard": sums.hazard, "tied": sums.tied}
+        questions["trend"] = Ask("observed_trend", {"g": g, **at, **hazards})
     elif spec.proportional_hazards:
-        questions["trend"] = Ask("trend", {"coef": found.coef, "scale": scale, "g": g})
-    if spec.grid and not joined:
+        questions["trend"] = Ask("trend", {"g": g, **at})
+    if spec.grid and spec.stratify == "site":
         where: dict[str, Any] = {"scale": scale, "location": fit.location, "number": fit.number}
         questions["hazards"] = Ask("hazards", {"coef": found.coef, **where})
     answers: Mapping[str, Total] = {}
     if questions:
         answers = dict(zip(questions, (yield tuple(questions.values())), strict=True))
-    covariance = model
+    model = covariance = found.covariance
     if "residuals" in answers:
         if answers["residuals"]["clusters"] <= len(spec.covariates):
             raise StudyError(
@@ -282,25 +269,16 @@ def _finished(spec: CoxSpec, fit: _Fit, found: _Found) -> Coordination[CoxResult
         scale=scale,
         null=found.null,
         loglik=found.loglik,
-        people=fit.people,
+        people=found.people,
         evaluations=found.evaluations,
-        hazards=_hazards_test(spec, found, g, joined, answers.get("trend")),
-        baseline=_baseline(spec, fit, joined, answers.get("hazards")),
+        hazards=_hazards_test(spec, found, g, sums, answers.get("trend")),
+        baseline=_baseline(fit, found, answers.get("hazards")),
     )
 
 
-def _covariance(spec: CoxSpec, point: Point, n: int) -> Floats:
-    """(p, p) of standardized coefficients; with a ridge that of its prior, with a lasso none: NaN."""
-    if spec.penalty and spec.l1_ratio:
-        return np.full(point.information.shape, np.nan)
-    if spec.penalty:
-        ridge = n * spec.penalty * np.eye(len(point.coef))
-        return Point(point.coef, 0.0, point.score, point.information + ridge).covariance()
-    return point.covariance()
-
-
-def _transform(spec: CoxSpec, fit: _Fit, joined: shared.Joined | None) -> Floats:
+def _transform(fit: _Fit, joined: Total | None) -> Floats:
     """g by interval, for the transforms that are not of each site's own times."""
+    spec = fit.spec
     transform = spec.proportional_hazards
     if transform is None or spec.grid is None or fit.counts is None:
         return np.zeros(spec.bins())
@@ -308,7 +286,8 @@ def _transform(spec: CoxSpec, fit: _Fit, joined: shared.Joined | None) -> Floats
         return of_counts(transform, *(fit.counts[name] for name in ("at_risk", "events", "left")))
     if transform in ("km", "rank"):
         left = np.bincount(fit.number, fit.counts["left"], minlength=spec.bins()).astype(float)
-        return of_counts(transform, joined.at_risk, joined.sums.deaths, left)
+        at_risk, deaths = (np.asarray(joined[name], dtype=np.float64) for name in ("at_risk", "deaths"))
+        return of_counts(transform, at_risk, deaths, left)
     return of_times(transform, _days(spec, fit.number))
 
 
@@ -322,28 +301,23 @@ def _days(spec: CoxSpec, number: Integers) -> Floats:
 
 
 def _hazards_test(
-    spec: CoxSpec, found: _Found, g: Floats, joined: shared.Joined | None, trend: Total | None
+    spec: CoxSpec, found: _Found, g: Floats, sums: RiskSums | None, trend: Total | None
 ) -> ProportionalHazards | None:
     if spec.proportional_hazards is None or trend is None:
         return None
-    if joined is None:
-        arrays = (trend["score"], found.information, trend["mixed"], trend["square"])
-    else:
-        mixed, last = joined.information(g), found.tail
-        score = trend["score"] - joined.expected(g) - mixed @ last  # the point is one tiny step before
-        arrays = (score, found.information, mixed, joined.information(g**2))
-    return score_test(spec.proportional_hazards, *arrays)
+    score, mixed, square = (trend[name] for name in ("score", "mixed", "square"))
+    if sums is not None:
+        score = score - g @ sums.total_mean
+        mixed, square = mixed - sums.outer(g), square - sums.outer(g**2)
+    information = np.asarray(np.linalg.inv(found.covariance))
+    return score_test(spec.proportional_hazards, score, information, mixed, square)
 
 
-def _baseline(
-    spec: CoxSpec, fit: _Fit, joined: shared.Joined | None, hazards: Total | None
-) -> Baseline | None:
+def _baseline(fit: _Fit, found: _Found, hazards: Total | None) -> Baseline | None:
+    spec, increments = fit.spec, found.hazard
     if spec.grid is None:
         return None
-    if joined:
-        increments = joined.sums.hazard
-    else:
-        assert hazards is not None
+    if hazards is not None:
         increments = np.where(hazards["deaths"] > 0, hazards["deaths"], 0.0)
         increments = increments / np.where(increments > 0, hazards["s0"], 1.0)
     return Baseline(_days_of_grid(spec), _spread(np.cumsum(increments), fit.number), fit.location)

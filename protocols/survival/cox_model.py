@@ -16,11 +16,13 @@ from protocols.core.roles import Applicable, Estimates, PredictsSurvival, Role
 from protocols.core.spec import WantedKind
 from protocols.core.table import Floats
 from protocols.core.variables import Name
-from protocols.estimation.newton import Point
 from protocols.estimation.wald import wald
 from protocols.results.figures import forest, interval_caption
 from protocols.survival.life_table import Grid
 from protocols.survival.proportional_hazards import ProportionalHazards, Transform
+
+_MOST_SUMS = 1_000_000
+"""Intervals times covariates of a shared baseline, of which a message has two sums each."""
 
 
 class CoxSpec(PredictsSurvival, Estimates):
@@ -65,11 +67,7 @@ class CoxSpec(PredictsSurvival, Estimates):
     def _fits_together(self) -> "CoxSpec":
         if self.grid is None and (self.stratify == "none" or self.proportional_hazards in ("km", "rank")):
             raise ValueError("`stratify: none` and the transforms km and rank need a `grid`")
-        if (
-            self.grid
-            and self.stratify == "none"
-            and self.grid.bins() * len(self.covariates) ** 2 > 20_000_000
-        ):
+        if self.grid and self.stratify == "none" and self.grid.bins() * len(self.covariates) > _MOST_SUMS:
             raise ValueError("too many intervals for so many covariates: choose a wider step_days")
         if self.strata and self.stratify == "none":
             raise ValueError("`strata` needs `stratify: site`")
@@ -116,6 +114,14 @@ class CoxSpec(PredictsSurvival, Estimates):
     def is_robust(self) -> bool:
         """Whether standard errors come from score residuals."""
         return self.robust or self.cluster is not None
+
+    def is_sparse(self) -> bool:
+        """Whether the penalty sets coefficients to 0: what it takes off has corners, and is no square."""
+        return self.penalty > 0 and self.l1_ratio > 0
+
+    def looks_again(self) -> bool:
+        """Whether residuals or a test of the hazards are asked for, once the coefficients are found."""
+        return self.is_robust() or self.proportional_hazards is not None
 
     def bins(self) -> int:
         """How many intervals the grid has."""
@@ -238,16 +244,10 @@ class CoxResult(Applicable):
 
 @dataclass(frozen=True)
 class Null:
-    """The likelihood where every coefficient is 0: its logarithm, and the score test there."""
+    """The likelihood where every coefficient is 0: its logarithm, and the score test there, if any."""
 
     loglik: float
     score_test: float
-
-    @classmethod
-    def of(cls, point: Point, *, penalized: bool) -> "Null":
-        """Of the derivatives there, in any coordinates; without a test where the model is penalized."""
-        tested = np.nan if penalized else float(point.score @ point.covariance() @ point.score)
-        return cls(point.loglik, tested)
 
 
 def result(

@@ -1,9 +1,9 @@
 """Cox's partial likelihood from sums over risk sets: Efron or Breslow ties, (start, stop] intervals, weights.
 
-With r = weight * exp(x'b), S0, S1 and S2 are the sums of r, r x and r xx' over those at risk at an event
-time, D0, D1 and D2 over those who have the event there. Everything else is algebra on these, the same for
-the risk sets of one hospital and for joined ones. Within a hospital second moments of risk sets are not
-formed: information = X'diag(h)X - sum of the risk sets' mean times its transpose, h cumulative hazards.
+With r = weight * exp(x'b), S0 and S1 are the sums of r and r x over those at risk at an event time, D0 and D1
+over those who have the event there. Everything else is algebra on these, the same for the risk sets of one
+hospital and for joined ones. Second moments of risk sets are not formed: information = X'diag(h)X - sum of
+the risk sets' mean times its transpose, h the expected events of each row.
 
 Reference: Therneau & Grambsch, Modeling Survival Data (2000), ch. 3 and 7; Efron, J Am Stat Assoc 72 (1977)
 557; Lin & Wei, J Am Stat Assoc 84 (1989) 1074 for robust standard errors; Grambsch & Therneau, Biometrika 81
@@ -12,15 +12,17 @@ Reference: Therneau & Grambsch, Modeling Survival Data (2000), ch. 3 and 7; Efro
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from protocols.core.protocol import Arrays, Total
 from protocols.core.table import Floats, Integers, Mask
 
 Ties = Literal["efron", "breslow"]
 
+_SUMS = ("deaths", "weight", "s0", "s1", "d0", "d1")
 _BLOCK = 4096  # rows whose products stay in the cache
 _LOWEST = -300.0  # the least logarithm of a risk: its exponential squared is not 0, so far steps stay finite
 
@@ -113,9 +115,13 @@ class Stratum:
     def hazards(self, risk: Floats, sums: "RiskSums", g: Floats | None = None) -> Floats:
         """The (n,) expected events of each row, those at time k weighted by g_k."""
         weight = 1.0 if g is None else g
-        expected = risk * self.cumulated(sums.hazard * weight)
+        return self.expected(risk, sums.hazard * weight, sums.tied * weight)
+
+    def expected(self, risk: Floats, hazard: Floats, tied: Floats) -> Floats:
+        """The same by (K,) increments of the hazard, and the part that those with an event do not see."""
+        expected: Floats = risk * self.cumulated(hazard)
         rows, at = self._died
-        expected[rows] -= risk[rows] * (sums.tied * weight)[at]
+        expected[rows] -= risk[rows] * tied[at]
         return expected
 
     def derivatives(self, coef: Floats, ties: Ties) -> tuple[float, Floats, Floats]:
@@ -155,22 +161,6 @@ class Stratum:
         found[rows] += self.case_weight()[rows, None] * (self.x[rows] - by.mean[at])
         found[rows] += risk[rows, None] * (self.x[rows] * by.tied[at, None] - by.tied_drift[at])
         return found
-
-    def second_moments(self, risk: Floats, ties: Ties) -> tuple[Floats, Floats]:
-        """S2 and D2, each (K, p, p): those of all at risk, and of those with the event, for joined sums."""
-        K, p = len(self.times), self.x.shape[1]
-        s2, d2 = np.zeros((2, K + 1, p, p))
-        for index, sign in ((self.until, 1.0), (self.since, -1.0)):
-            if index is not None:
-                for k in np.unique(index):
-                    of = index == k
-                    s2[k] += sign * weighted_gram(self.x[of], risk[of])
-        if ties == "efron":
-            rows, at = self._died
-            for k in np.unique(at):
-                of = rows[at == k]
-                d2[k] = weighted_gram(self.x[of], risk[of])
-        return _suffix(s2), d2[:K]
 
 
 @dataclass(frozen=True)
@@ -239,11 +229,26 @@ class RiskSums:
         q = tuple(summed(weight * share**power / s0**2) for power in (0, 1, 2))
         object.__setattr__(self, "_q", q)
 
+    @classmethod
+    def of(cls, total: Total | Arrays, ties: Ties) -> Self:
+        """Of the joined `arrays`."""
+        deaths, weight, s0, s1, d0, d1 = (np.asarray(total[name], dtype=np.float64) for name in _SUMS)
+        return cls(deaths, weight, s0, s1, d0, d1, ties)
+
+    def arrays(self) -> dict[str, Floats]:
+        """The sums by name."""
+        return {name: getattr(self, name) for name in _SUMS}  # names of the fields above
+
     @cached_property
     def total_mean(self) -> Floats:
         """(K, p) the means of the risk sets, times the events' weights."""
         total: Floats = self.hazard[:, None] * self.s1 - self.tied[:, None] * self.d1
         return total
+
+    def loglik_and_score(self, total: Total | Arrays) -> tuple[float, Floats]:
+        """The log partial likelihood and its (p,) score, by sums over those with the event beside these."""
+        loglik = float(total["observed_eta"]) - float(self.log.sum())
+        return loglik, np.asarray(total["observed"] - self.total_mean.sum(axis=0))
 
     def increments(self) -> Increments:
         """What those at risk gather at each time."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from protocols.core.errors import Code, StudyError
-from protocols.core.protocol import Ask, Coordination
+from protocols.core.protocol import Coordination
 from protocols.core.table import Floats
 from protocols.estimation.elastic_net import path
 from protocols.estimation.newton import MAX_EVALUATIONS, TOLERANCE, Maximum, Point
@@ -21,7 +21,7 @@ from protocols.estimation.newton import MAX_EVALUATIONS, TOLERANCE, Maximum, Poi
 
 def minimise(
     start: Point,
-    evaluate: Callable[[Floats], Ask],
+    evaluate: Callable[[Floats], Coordination[Point]],
     *,
     penalty: float,
     l1_ratio: float,
@@ -31,7 +31,7 @@ def minimise(
 
     Args:
         start: the likelihood where the search begins, already known.
-        evaluate: the question whose joined answer is the likelihood at (p,) coefficients.
+        evaluate: asks for the likelihood at (p,) coefficients.
         penalty: above 0.
         l1_ratio: a above; 0 is ridge, 1 the lasso.
         n: people.
@@ -55,7 +55,7 @@ def minimise(
         if np.abs(step).max(initial=0.0) < TOLERANCE:
             return Maximum(point.coef + step, point, evaluations)
         coef = point.coef + step
-        new = Point.of(coef, (yield evaluate(coef)))
+        new = yield from evaluate(coef)
         if objective(new) > objective(point) + 1e-12 * (1 + abs(objective(point))):
             step = step / 2
             continue

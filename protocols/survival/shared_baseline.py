@@ -6,15 +6,11 @@ which need sums over those who have the event, the same holds of events. The mer
 question, and a site answers none that are finer than the study's grid.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from protocols.core.errors import Code, SpecError
-from protocols.core.protocol import Arrays, Total
 from protocols.core.table import Floats, Integers
-from protocols.estimation.newton import Point
-from protocols.survival.partial_likelihood import Increments, RiskSums, Stratum, Ties
+from protocols.survival.partial_likelihood import Stratum, Ties, weighted_gram
 
 _FARTHEST = 40.0  # a linear predictor beyond is cut there: e^40 still fits a secure sum
 
@@ -64,69 +60,16 @@ def risk_of(stratum: Stratum, coef: Floats) -> tuple[Floats, Floats]:
     return eta, np.exp(eta) * stratum.case_weight()
 
 
-def risk_set_arrays(stratum: Stratum, coef: Floats, ties: Ties, bins: int) -> dict[str, Floats]:
-    """A site's (bins, ...) sums over risk sets at (p,) `coef`, 0 beyond its last interval."""
-    eta, risk = risk_of(stratum, coef)
+def risk_set_arrays(stratum: Stratum, risk: Floats, ties: Ties, bins: int) -> dict[str, Floats]:
+    """A site's (bins, ...) sums over risk sets of (n,) risks, 0 beyond its last interval."""
     sums = stratum.sums(risk, ties)
-    s2, d2 = stratum.second_moments(risk, ties)
-    observed = np.where(stratum.event, stratum.case_weight(), 0.0)
-    by_interval = {
-        "deaths": sums.deaths,
-        "weight": sums.weight,
-        "s0": sums.s0,
-        "s1": sums.s1,
-        "s2": s2,
-        "d0": sums.d0,
-        "d1": sums.d1,
-        "d2": d2,
-    }
-    padded = {
+    return {
         name: np.concatenate([value, np.zeros((bins - len(value), *value.shape[1:]))])
-        for name, value in by_interval.items()
+        for name, value in sums.arrays().items()
     }
-    return padded | {"observed_eta": np.array(observed @ eta), "observed": observed @ stratum.x}
 
 
-@dataclass(frozen=True)
-class Joined:
-    """The joined sums of a question at one coefficient vector."""
-
-    sums: RiskSums
-    s2: Floats
-    d2: Floats
-    at_risk: Floats
-    observed_eta: float
-    observed: Floats
-
-    @classmethod
-    def of(cls, total: Total | Arrays, ties: Ties) -> "Joined":
-        """From the joined arrays of `risk_set_arrays`."""
-        names = ("deaths", "weight", "s0", "s1", "d0", "d1")
-        deaths, weight, s0, s1, d0, d1 = (np.asarray(total[name], dtype=np.float64) for name in names)
-        return cls(
-            RiskSums(deaths, weight, s0, s1, d0, d1, ties),
-            np.asarray(total["s2"], dtype=np.float64),
-            np.asarray(total["d2"], dtype=np.float64),
-            np.asarray(total["at_risk"], dtype=np.float64),
-            float(total["observed_eta"]),
-            np.asarray(total["observed"]),
-        )
-
-    def information(self, g: Floats) -> Floats:
-        """(p, p) with the event times weighted by (K,) g."""
-        within = np.tensordot(self.sums.hazard * g, self.s2, 1) - np.tensordot(self.sums.tied * g, self.d2, 1)
-        return np.asarray(within - self.sums.outer(g))
-
-    def point(self, coef: Floats) -> Point:
-        """The log partial likelihood and its derivatives, of the (p,) `coef` that was asked."""
-        score = self.observed - self.sums.total_mean.sum(axis=0)
-        loglik = self.observed_eta - float(self.sums.log.sum())
-        return Point(coef, loglik, score, self.information(np.ones(len(self.s2))))
-
-    def expected(self, g: Floats) -> Floats:
-        """(p,) the means of the risk sets, weighted by the events and (K,) g."""
-        return np.asarray(g @ self.sums.total_mean)
-
-    def increments(self) -> Increments:
-        """What those at risk gather in each interval."""
-        return self.sums.increments()
+def expected_products(stratum: Stratum, risk: Floats, hazard: Floats, tied: Floats) -> Floats:
+    """The (p, p) products of covariates, times expected events by (bins,) increments of a hazard."""
+    own = len(stratum.times)
+    return weighted_gram(stratum.x, stratum.expected(risk, hazard[:own], tied[:own]))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from protocols.core.errors import Code, InputError, ShadowgraphError, StudyError
 from protocols.core.study import Study
-from protocols.exchange.coordination import Center
 from protocols.exchange.rounds import Outcome, conduct
+from protocols.exchange.sides import Center
 from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from server.coordination.record import outcome_record
 from server.coordination.run_start import kept_start

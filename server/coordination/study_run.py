@@ -13,12 +13,12 @@ from protocols.core.block_kinds import lists_of
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import Failure
 from protocols.core.study import Study
-from protocols.exchange.coordination import Center
 from protocols.exchange.envelope import seal
 from protocols.exchange.keyed_draws import derived
 from protocols.exchange.membership import SiteKeys, admitted
 from protocols.exchange.proposal import Proposal
 from protocols.exchange.rounds import Conduct, Outcome, conducted
+from protocols.exchange.sides import Center
 from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, RoundReply
 from server.coordination.post import Delivery
 from server.coordination.record import outcome_record

@@ -23,15 +23,20 @@ from protocols.core.table import AnalysisTable, Integers
 from protocols.exchange.envelope import digest, pack, seal, unseal
 from protocols.exchange.keys import kept_signing_key, noise_secret, verifying_key
 from protocols.exchange.proposal import Proposal
-from protocols.exchange.secure_sum import Member
 from protocols.exchange.site_answer import Shared, answer, asked_table, bears_all_digits, people_of
 from protocols.exchange.start import Chance, EndMessage, StartMessage
-from protocols.exchange.wire import Answered, Apart, RoundAnswer, RoundMessage, RoundQuestion, RoundReply
+from protocols.exchange.wire import (
+    RoundAnswer,
+    RoundMessage,
+    RoundQuestion,
+    RoundReply,
+)
 from site_node.agent.admission import Admission, admit, check_size
 from site_node.agent.conduct import Conductor
 from site_node.agent.held import keep_for_people, left_by
+from site_node.agent.masking import member_of, protected
 from site_node.agent.people_behind import PeopleBehind
-from site_node.agent.starting import Running, RunStarts
+from site_node.agent.starting import RunStarts
 from site_node.governance import (
     approvals,
     audit,
@@ -43,7 +48,7 @@ from site_node.governance import (
     privacy_budget,
 )
 from site_node.governance.approvals import State
-from site_node.governance.policy import Policy, read_policy
+from site_node.governance.policy import read_policy
 from site_node.home import config
 from site_node.home.membership import consortium
 
@@ -174,7 +179,7 @@ class Agent:
         ledger.admit_round(self.home, question)
         run = self.starts.running(question, message.relayed)
         asks = self.conductor.follow(admission.study, question, message.relayed, run)
-        member = _member(question, admission.policy, run)
+        member = member_of(question, admission.policy, run)
         people = self._people_behind(admission)
         ledger.refuse_few_apart(self.home, people, admission.floors.min_count)
         table = partial(self._drawn, admission.study, admission.approval.decided_at, run.started.chance)
@@ -183,8 +188,8 @@ class Agent:
         asks = [(ask, replace(known, full=full)) for (ask, known), full in zip(asks, digits, strict=True)]
         said = [self._answer(admission, question, *ask, table, masked=masked) for ask in asks]
         answers = tuple(
-            _protected(ask, s, member, (asked, position))
-            for position, (ask, s) in enumerate(zip(question.asks, said, strict=True))
+            protected(ask, s, member, (asked, position), known.seal)
+            for position, ((ask, known), s) in enumerate(zip(asks, said, strict=True))
         )
         heads = audit_heads.told(self.home, question, self.site)
         where = question.study, question.run, question.round, self.site, asked
@@ -366,29 +371,3 @@ def _noise_number(study: Study, ask: Ask, *, masked: bool) -> int | None:
     if number is not None and (not masked or ask.per_site):
         raise SiteError(Code.REFUSED_BY_POLICY, "noise shared between sites requires a secure sum")
     return number
-
-
-def _member(question: RoundQuestion, policy: Policy, run: Running) -> Member | None:
-    """This site's part in the run's secure sums; None if this site's policy lets the sums be plain.
-
-    Raises:
-        SiteError: the sums would be plain, or the question's keys are not those of the run's start.
-    """
-    if not question.keys:
-        if policy.plain_sums or all(ask.per_site for ask in question.asks):
-            return None
-        raise SiteError(Code.REFUSED_BY_POLICY, "sums would show this site's part to the coordinator")
-    if question.keys != run.started.keys:
-        raise SiteError(Code.TAMPERED, "the keys of the sums are not those with which the run started")
-    return run.member
-
-
-def _protected(ask: Ask, said: Release | Code, member: Member | None, place: tuple[str, int]) -> Answered:
-    """What leaves of a release: masked for a secure sum, apart where it is for the center alone."""
-    if isinstance(said, Code):
-        return said
-    try:
-        sent = said.arrays if member is None else member.protect(said, *place)
-    except SiteError as error:  # a number that no sum holds: of this question alone
-        return error.code
-    return Apart.of(sent) if ask.secret == "climb" else sent

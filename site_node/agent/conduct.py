@@ -16,9 +16,10 @@ from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.grid import is_that_question
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
-from protocols.exchange.coordination import Site, StudyCoordination, join_round
+from protocols.exchange.coordination import StudyCoordination, join_round
 from protocols.exchange.envelope import WireError, digest, unseal
-from protocols.exchange.secret_basis import basis
+from protocols.exchange.secret_basis import seal, turn
+from protocols.exchange.sides import Site
 from protocols.exchange.site_answer import Shared
 from protocols.exchange.wire import RoundAnswer, RoundQuestion
 from site_node.agent.starting import Running
@@ -60,10 +61,11 @@ class Conductor:
             raise SiteError(Code.TAMPERED, "the question is not the one that follows from the study")
         return [
             (
-                replace(ask, climb=mine.climb),
+                replace(ask, climb=mine.climb, search=mine.search),
                 Shared(
-                    partial(basis, run.secret, (question.round, place)),
+                    partial(turn, run.secret, (question.round, place)),
                     run.started.contributors.get(ask.analysis, ()),
+                    seal=seal(run.secret, (question.round, place)),
                 ),
             )
             for place, (ask, mine) in enumerate(zip(question.asks, own, strict=True))

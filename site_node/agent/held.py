@@ -58,5 +58,6 @@ def _way(ask: Ask, said: Release, *, masked: bool) -> str:
     if said.way == "clear":
         return "in the clear, for this site"
     masks = "masked" if masked else "in the clear to the coordinator"
-    basis = ", in a basis that only the sites know" if ask.secret == "climb" else ""
-    return f"this site's part of a sum over sites, {masks}{basis}"
+    hidden = {"climb": ", in a basis that only the sites know", "sealed": ", which only the sites open"}
+    hidden["last"] = ", for the center alone"
+    return f"this site's part of a sum over sites, {masks}{hidden.get(ask.secret, '')}"

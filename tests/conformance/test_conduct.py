@@ -9,9 +9,10 @@ import pytest
 
 from protocols.core.grid import is_that_question, on_grid
 from protocols.core.protocol import Ask
-from protocols.exchange.coordination import Site, StudyCoordination, join_round
+from protocols.exchange.coordination import StudyCoordination, join_round
 from protocols.exchange.envelope import digest
 from protocols.exchange.secret_basis import OPEN
+from protocols.exchange.sides import Site
 from protocols.exchange.wire import RoundQuestion
 from tests.conformance.examples import EXAMPLES
 from tests.lib.extras import marks_of

@@ -13,6 +13,7 @@ from protocols.core.block import ArrayBlock, Block
 from protocols.core.errors import Code, StudyError
 from protocols.core.lockstep import Failure
 from protocols.core.protocol import protocol
+from protocols.core.secret import ENDED
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.local import run_locally
@@ -61,7 +62,7 @@ def test_in_a_secure_sum_no_site_shows_an_array(name: str) -> None:
         for i, ask in enumerate(question.asks):
             for answer in answers.values():
                 said = arrays_of(answer, i)
-                if ask.secret == "close":
+                if ask.secret == "close" or (ask.secret == "sealed" and ENDED in said):
                     continue  # what all sites say alike
                 if not ask.per_site and not isinstance(said, Code):
                     assert {array.dtype for array in said.values()} == {np.dtype(np.uint64)}

@@ -20,9 +20,9 @@ import pytest
 from protocols.core.errors import ExitCode
 from protocols.core.protocol import ask
 from protocols.core.study import Study, read_study
-from protocols.exchange.coordination import Center
 from protocols.exchange.envelope import WireError
 from protocols.exchange.rounds import conduct
+from protocols.exchange.sides import Center
 from protocols.exchange.start import Started
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply
 from server.main import run

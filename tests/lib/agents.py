@@ -6,9 +6,9 @@ from pathlib import Path
 
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from protocols.exchange.coordination import Center
 from protocols.exchange.envelope import digest, seal
 from protocols.exchange.rounds import Outcome, conduct
+from protocols.exchange.sides import Center
 from protocols.exchange.start import EndMessage
 from protocols.exchange.wire import RoundAnswer, RoundQuestion, RoundReply
 from site_node.agent.agent import Agent

@@ -1,14 +1,59 @@
 """The mathematics of a protocol without gate, wire or fixed point, for real data with very small sites."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
 from protocols.core.disclosure import Thresholds
-from protocols.core.protocol import Arrays, Ask, PerSite, Result, Total, parse_spec, protocol
+from protocols.core.protocol import Arrays, Ask, Climb, PerSite, Result, Spec, Total, parse_spec, protocol
+from protocols.core.secret import Search, Turn
 from protocols.core.table import AnalysisTable
 from protocols.exchange.every_cell import every_cell
+
+
+@dataclass(frozen=True)
+class _Ungated:
+    """Sites whose arrays are simply added, and whose copies of climbs and searches are the center's too."""
+
+    spec: Spec
+    tables: Sequence[AnalysisTable]
+    min_count: int
+
+    def answer(self, ask: Ask) -> Total | PerSite | Arrays:
+        if ask.search is not None:
+            return self._to_search(ask, ask.search)
+        if ask.climb is not None:
+            return self._to_climb(ask, ask.climb)
+        return self._total(ask, ask.arrays)
+
+    def _to_search(self, ask: Ask, search: Search) -> Arrays:
+        if search.ended:
+            return search.found()
+        search.hear(cast("Total", self._total(ask, {**ask.arrays, **search.asked()})))
+        return {}
+
+    def _to_climb(self, ask: Ask, climb: Climb) -> Arrays:
+        if ask.secret == "close":
+            return climb.agreed(ask.arrays)
+        joined = cast("Total", self._total(ask, {**ask.arrays, **climb.asked()}, climb))
+        reply = climb.reply(joined, None)
+        climb.follow(reply, Turn.none(climb.size, climb.factors), full=True)
+        return reply
+
+    def _total(self, ask: Ask, asked: Arrays, climb: Climb | None = None) -> Total | PerSite:
+        step = protocol(self.spec.protocol).steps[ask.step]
+        arrays = {t.site: step(self.spec, t.select(ask.rows.mask(t)), **asked) for t in self.tables}
+        if climb is not None:
+            axes = {name: declared.axes for name, declared in step.declares.items()}
+            turn = Turn.none(climb.size, climb.factors)
+            arrays = {site: climb.turned(said, axes, turn) for site, said in arrays.items()}
+        if ask.per_site:
+            return PerSite(arrays)
+        sites = tuple(arrays)
+        sums = {n: np.asarray(sum(arrays[s][n] for s in sites)) for n in arrays[sites[0]]}
+        return Total(sums, sites, self.min_count)
 
 
 def estimated(
@@ -19,37 +64,14 @@ def estimated(
     `min_count` is the floor that a coordination knows; 1 is for references whose intervals hold one person.
     """
     parsed = parse_spec(spec)
-    analysis = protocol(parsed.protocol)
-    sites = tuple(table.site for table in tables)
-
-    def answer(ask: Ask) -> Total | PerSite | Arrays:
-        climb = ask.climb
-        if climb is None:
-            return total(ask, ask.arrays)
-        if ask.secret == "close":
-            return climb.agreed(ask.arrays)
-        joined = total(ask, {**ask.arrays, **climb.asked()})
-        assert isinstance(joined, Total)
-        reply = climb.reply(joined, None)
-        climb.follow(reply, np.eye(climb.size), full=True)
-        return reply
-
-    def total(ask: Ask, asked: Arrays) -> Total | PerSite:
-        step = analysis.steps[ask.step]
-        arrays = {t.site: step(parsed, t.select(ask.rows.mask(t)), **asked) for t in tables}
-        if ask.per_site:
-            return PerSite(arrays)
-        first = arrays[sites[0]]
-        sums = {name: np.asarray(sum(arrays[s][name] for s in sites)) for name in first}
-        return Total(sums, sites, min_count)
-
+    sites = _Ungated(parsed, tables, min_count)
     floors = Thresholds.model_construct(min_count=min_count)
-    coordination = every_cell(analysis.coordinate(parsed), lambda part: parsed, floors)
+    coordination = every_cell(protocol(parsed.protocol).coordinate(parsed), lambda part: parsed, floors)
     try:
         asked = next(coordination)
         while True:
             asked = coordination.send(
-                answer(asked) if isinstance(asked, Ask) else tuple(answer(a) for a in asked)
+                sites.answer(asked) if isinstance(asked, Ask) else tuple(map(sites.answer, asked))
             )
     except StopIteration as done:
         result: Result = done.value

@@ -17,7 +17,7 @@ from protocols.exchange.envelope import unseal
 from protocols.exchange.local import run_locally
 from protocols.exchange.secure_sum import Member, decode
 from protocols.exchange.wire import RoundAnswer
-from protocols.survival import cox, cox_fit
+from protocols.survival import cox_fit, cox_rows
 from protocols.survival.life_table import Grid
 from protocols.survival.survival_design import Design, design
 from tests.lib.agents import Agents, Message, Relayed
@@ -60,19 +60,22 @@ def heavy_person(folder: Path, weakened: bool) -> Figure:
     tables["b"] = tables["b"].with_columns({"w": weight})
     tables["b"].column("os.event")[7] = 1.0
     spec = {"protocol": "cox", "outcome": "os", "covariates": ["x", "z"], "weight": "w", "stratify": "none"}
-    spec |= {"grid": {"step_days": 100, "until_days": 2500}}
+    spec |= {"grid": {"step_days": 100, "until_days": 2500}, "robust": True}
     study = a_study_of(["x", "z", "w"], {"name": "a", "spec": spec}, survival=["os"])
 
     def uncounted(*given: Any, **how: Any) -> Design:
         found = design(*given, **how)
         return replace(found, effective=found.people)
 
-    with weaken(cox, "design", uncounted, weakened), weaken(coordination, "people_first", _at_once, weakened):
+    with (
+        weaken(cox_rows, "design", uncounted, weakened),
+        weaken(coordination, "people_first", _at_once, weakened),
+    ):
         held = overheard(folder, study, tables)
     rows = np.zeros((0, 2))
     for ask, joined in held.asked:
         if ask.step == "risk_sets" and "sum" in joined:
-            mean = joined["sum"]["observed"] / joined["sum"]["weight"].sum()
+            mean = joined["sum"]["s1"][0] / joined["sum"]["s0"][0]
             rows = (mean * ask.arrays["scale"] + ask.arrays["location"])[None]
     hits, error = read_rows(rows, tables["b"].matrix(["x", "z"])[7:8], 1e-3)
     return Figure(hits, f"of 1 row, error {error:.0e}")
@@ -115,14 +118,16 @@ def risk_sets(folder: Path, weakened: bool) -> Figure:
     tables = drawn(_survival, 60)
     grid = {"step_days": 7, "until_days": 2800}
     spec = {"protocol": "cox", "outcome": "os", "covariates": ["x", "z"], "stratify": "none", "grid": grid}
+    spec |= {"robust": True}
     study = a_study_of(["x", "z"], {"name": "a", "spec": spec}, survival=["os"])
     with weaken(cox_fit.shared, "merged_intervals", unmerged, weakened):
         held = overheard(folder, study, tables, every_cell=weakened)
     rows = np.zeros((0, 2))
     for ask, joined in held.asked:
-        if ask.step == "risk_sets" and not np.asarray(ask.arrays["coef"]).any():
-            left = -np.diff(joined["sum"]["s0"], append=0.0)
-            z = -np.diff(joined["sum"]["s1"], axis=0, append=0.0)[np.isclose(left, 1)]
+        if ask.step == "risk_sets":
+            left, risk = (-np.diff(joined["sum"][name], append=0) for name in ("at_risk", "s0"))
+            of_leavers = -np.diff(joined["sum"]["s1"], axis=0, append=0.0)
+            z = (of_leavers / np.where(risk == 0, 1, risk)[:, None])[left == 1]
             rows = z * np.asarray(ask.arrays["scale"]) + np.asarray(ask.arrays["location"])
     hits, error = read_rows(rows, pooled(tables, "x", "z"), 1e-5)
     return Figure(hits, f"of 180 rows, error {error:.0e}")

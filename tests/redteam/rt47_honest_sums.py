@@ -13,9 +13,10 @@ import numpy as np
 from scipy.special import expit
 
 from protocols.core.disclosure import Release, Thresholds, release
+from protocols.core.secret import Climb, Turn
 from protocols.core.table import AnalysisTable, Floats
 from protocols.describe import summary
-from protocols.exchange import coordination, site_answer
+from protocols.exchange import coordination, sides, site_answer
 from protocols.regression.logistic import LogisticResult
 from site_node.agent import agent, conduct
 from site_node.governance.policy import changed
@@ -202,16 +203,16 @@ def joint_table(folder: Path, weakened: bool) -> Figure:
     spec = {"protocol": "logistic", "outcome": "y", "covariates": names}
     study = a_study_of([*names, "y"], {"name": "a", "spec": spec})
     with (
-        weaken(conduct, "basis", no_basis, weakened),
-        weaken(coordination, "basis", no_basis, weakened),
+        weaken(conduct, "turn", no_turn, weakened),
+        weaken(sides, "turn", no_turn, weakened),
     ):
         held = overheard(folder, study, tables)
     return small_cells(tables, names, by_information(held, names))
 
 
-def no_basis(secret: bytes, place: tuple[int, int], size: int) -> Floats:
+def no_turn(secret: bytes, place: tuple[int, int], climb: Climb) -> Turn:
     """That of sites which show their derivatives as they are."""
-    return np.eye(size)
+    return Turn.none(climb.size, climb.factors)
 
 
 def by_information(held: Overheard, names: list[str]) -> Floats | None:

@@ -13,7 +13,7 @@ from protocols.core.lockstep import Failure
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from protocols.exchange import coordination
+from protocols.exchange import sides
 from protocols.exchange.rounds import Outcome
 from protocols.exchange.site_answer import Shared, answer
 from protocols.regression.linear import LinearResult
@@ -87,7 +87,7 @@ def chosen_coefficients(folder: Path, weakened: bool) -> Figure:
             return {**arrays, "products": arrays["products"] + size * crafted}
 
         spec = {"protocol": "linear", "outcome": "y", "covariates": ["x"]}
-        with weaken(coordination, "_at_most", lambda *_: {}, weakened):
+        with weaken(sides, "_at_most", lambda *_: {}, weakened):
             result = _run(
                 folder / f"{size:g}", spec, lie, weakened, ranges={"x": (-6, 6), "y": (-10, 10)}
             ).results["a"]

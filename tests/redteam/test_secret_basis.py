@@ -144,3 +144,29 @@ def test_between_start_and_end_the_center_tells_the_sites_a_step_and_nothing_els
     assert told[0] >= {"loglik", "decrement", "n", "n_events"}
     assert told[-1] >= {"loglik", "covariance"}
     assert len(told) > 4
+
+
+def a_followed_site(name: str, seed: int) -> AnalysisTable:
+    table, draw = a_site(name, seed), np.random.default_rng(seed + 10)
+    time = np.ceil(draw.exponential(300, 90) + 1)
+    return table.with_columns({"os.time": time, "os.event": (draw.random(90) < 0.7) * 1.0})
+
+
+def test_a_shared_baseline_climbs_over_agents_without_showing_risks_or_hazards(tmp_path: Path) -> None:
+    spec = {"protocol": "cox", "outcome": "os", "covariates": COVARIATES, "stratify": "none"}
+    spec |= {"grid": {"step_days": 60, "until_days": 1200}}
+    study = a_study_of(COVARIATES, {"name": "hazards", "spec": spec}, survival=["os"])
+    tables = {name: a_followed_site(name, seed) for seed, name in enumerate("abc")}
+    agents, asked = Agents(tmp_path, study, tables), []
+
+    def watched(question: RoundQuestion, relayed: Relayed) -> Message:
+        agents.restart()
+        asked.extend(question.asks[place] for place in in_a_climb(question))
+        return question, relayed
+
+    found, local = agents.run(watched)["hazards"], run_locally(study, list(tables.values()))["hazards"]
+    for array in ("coef", "se", "covariance"):
+        np.testing.assert_allclose(getattr(found, array), getattr(local, array), rtol=1e-10)
+    np.testing.assert_allclose(found.baseline.cumulative_hazard, local.baseline.cumulative_hazard, rtol=1e-10)
+    assert {ask.step for ask in asked} == {"risk_sums", "expected_products"}
+    assert all(ask.arrays.keys() == {"scale", "location", "number"} for ask in asked)

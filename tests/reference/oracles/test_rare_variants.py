@@ -16,6 +16,7 @@ from statsmodels.regression.linear_model import OLS
 
 from protocols.core.axis import FromBlock
 from protocols.core.protocol import Ask, Total
+from protocols.core.secret import Turn
 from protocols.core.table import Floats
 from protocols.genomics import rare_questions, rare_sums
 from protocols.genomics.block_scan import Scan
@@ -114,13 +115,13 @@ def answer(question: Ask, trait: str) -> Any:
         else:
             assert question.climb is not None
             sums = rare_sums.kernel(scan, z, **arrays, logistic=trait != "qt")
-            parts.append(question.climb.turned(sums, axes, basis))
+            parts.append(question.climb.turned(sums, axes, Turn(basis, np.ones(0))))
     joined = {name: np.asarray(np.sum([part[name] for part in parts], axis=0)) for name in parts[0]}
     total = Total(joined, ("a", "b", "c", "d"))
     if question.climb is None:
         return total
     reply = question.climb.reply(total, None)
-    question.climb.follow(reply, basis, full=True)
+    question.climb.follow(reply, Turn(basis, np.ones(0)), full=True)
     return reply
 
 

@@ -114,7 +114,10 @@ def fitted(spec: CoxSpec, designs: Sequence[Design]) -> CoxResult:
         covariance / outer,
         model_covariance=model / outer,
         scale=scale,
-        null=Null.of(null, penalized=spec.penalty > 0),
+        null=Null(
+            null.loglik,
+            np.nan if spec.penalty else float(null.score @ np.linalg.solve(null.information, null.score)),
+        ),
         loglik=best.loglik,
         people=people,
         evaluations=0,

@@ -8,9 +8,9 @@ import pytest
 from protocols.core.study import Study, parse_study
 from protocols.core.table import AnalysisTable
 from protocols.estimation.rounded import rounded, to_unit, two_digits
-from protocols.exchange.coordination import InOneProcess
 from protocols.exchange.local import LocalSites, run_locally
 from protocols.exchange.rounds import conduct
+from protocols.exchange.sides import InOneProcess
 from tests.lib.studies import a_study, a_study_of
 
 MODELS: dict[str, dict[str, Any]] = {

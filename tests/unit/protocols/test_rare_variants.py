@@ -13,6 +13,7 @@ from protocols.core.block import ArrayBlock
 from protocols.core.errors import SiteError
 from protocols.core.figure import NoFigure
 from protocols.core.protocol import parse_spec
+from protocols.core.secret import Turn
 from protocols.core.study import Study, read_study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.local import run_locally
@@ -86,7 +87,7 @@ def test_the_center_sees_no_score_of_a_variant() -> None:
     arrays = {"score": x.sum(axis=0), "covariance": x.T @ x, "n": np.array(50)}
     axes = {"score": ("member",), "covariance": ("member", "member"), "n": ()}
     basis = rng.normal(size=(6, 6))
-    seen = SecretKernel(6, np.eye(1), 1.0).turned(arrays, axes, basis)
+    seen = SecretKernel(6, np.eye(1), 1.0).turned(arrays, axes, Turn(basis, np.ones(0)))
     for entry in arrays["covariance"].ravel():
         assert np.abs(seen["covariance"] - entry).min() > 1e-3
     assert np.allclose(np.linalg.eigvalsh(seen["covariance"]), np.linalg.eigvalsh(arrays["covariance"]))
@@ -107,7 +108,7 @@ def test_a_reply_that_is_none_is_refused() -> None:
     secret = SecretKernel(4, np.eye(1), 1.0)
     for reply in ({}, {"p_skat": np.array(0.1)}, {"step": np.zeros(4)}):
         with pytest.raises(SiteError):
-            secret.follow(reply, np.eye(4), full=True)
+            secret.follow(reply, Turn.none(4, 0), full=True)
 
 
 def test_a_set_of_two_columns_and_one_without_variants_are_not_tested() -> None:
