@@ -28,7 +28,14 @@ from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.moments import COLUMN_MOMENTS, GATHERED, column_moments, complete_rows, gather
+from protocols.estimation.moments import (
+    COLUMN_MOMENTS,
+    GATHERED,
+    column_moments,
+    complete_rows,
+    gather,
+    moment_bounds,
+)
 from protocols.estimation.newton import check_rank
 from protocols.estimation.vectors import Prefix, signs, standardized
 from protocols.results.figures import matrix
@@ -161,6 +168,7 @@ class Cca(FederatedProtocol[CcaSpec, CcaResult], ColumnTransform[CcaSpec]):
         COLUMN_MOMENTS,
         times=GATHERED,
         varies=("shift", "scale"),
+        bounds=lambda spec, asked, ranges: moment_bounds(spec.variables(), asked, ranges),
         products=Moment("column", "column", what="sums of products"),
     )
     def moments(spec: CcaSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:

@@ -26,7 +26,14 @@ from protocols.core.roles import Applicable, ColumnTransform, Transforms
 from protocols.core.table import AnalysisTable, Floats, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
-from protocols.estimation.moments import COLUMN_MOMENTS, GATHERED, column_moments, complete_rows, gather
+from protocols.estimation.moments import (
+    COLUMN_MOMENTS,
+    GATHERED,
+    column_moments,
+    complete_rows,
+    gather,
+    moment_bounds,
+)
 from protocols.estimation.vectors import Prefix, standardized, upright
 from protocols.results.figures import left_out, matrix, shares
 
@@ -125,6 +132,7 @@ class Pca(FederatedProtocol[PcaSpec, PcaResult], ColumnTransform[PcaSpec]):
         COLUMN_MOMENTS,
         times=GATHERED,
         varies=("shift", "scale"),
+        bounds=lambda spec, asked, ranges: moment_bounds(spec.features, asked, ranges),
         products=Moment("column", "column", what="sums of products"),
     )
     def moments(spec: PcaSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:

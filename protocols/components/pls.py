@@ -15,7 +15,7 @@ References: Wold, Sjöström & Eriksson, Chemom Intell Lab Syst 58 (2001) 109; D
 Biostatistics 10 (2009) 515.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -28,6 +28,7 @@ from protocols.core.disclosure import Array, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Curve, Curves, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
+from protocols.core.ranges import Ranges
 from protocols.core.roles import Applicable, ColumnTransform, Predicts, Regression, Transforms
 from protocols.core.site_step import NEVER
 from protocols.core.table import AnalysisTable, Floats, Mask
@@ -40,6 +41,7 @@ from protocols.estimation.moments import (
     column_moments,
     complete_rows,
     gather,
+    moment_bounds,
 )
 from protocols.estimation.vectors import Prefix, signs, standardized
 from protocols.results.figures import floats, matrix
@@ -191,6 +193,7 @@ class Pls(FederatedProtocol[PlsSpec, PlsResult], ColumnTransform[PlsSpec]):
         COLUMN_MOMENTS,
         times=lambda spec: GATHERED if spec.method == "regression" else NEVER,
         varies=("shift", "scale"),
+        bounds=lambda spec, asked, ranges: _bounds(spec, asked, ranges, "within_x", "between"),
         within_x=Moment("x", "x", what="sums of products of x columns"),
         between=Moment("x", "y", what="sums of products of an x and a y column"),
     )
@@ -205,6 +208,8 @@ class Pls(FederatedProtocol[PlsSpec, PlsResult], ColumnTransform[PlsSpec]):
         COLUMN_MOMENTS,
         times=lambda spec: GATHERED if spec.method == "svd" else NEVER,
         varies=("shift", "scale"),
+        crosses=True,
+        bounds=lambda spec, asked, ranges: _bounds(spec, asked, ranges, "between"),
         between=Moment("x", "y", what="sums of products of an x and a y column"),
     )
     def between(spec: PlsSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
@@ -278,6 +283,14 @@ class _About:
     sd: Floats
     n: int
     sites: int
+
+
+def _bounds(spec: PlsSpec, asked: Mapping[str, Array], ranges: Ranges, *products: str) -> dict[str, Floats]:
+    """How large one person's part of the sums and of the named products, (x, x) or (x, y), can be."""
+    found = moment_bounds(spec.variables(), asked, ranges)
+    most, x = found["sum"], len(spec.x)
+    of = {"within_x": np.outer(most[:x], most[:x]), "between": np.outer(most[:x], most[x:])}
+    return {"sum": most, "square": found["square"], **{name: of[name] for name in products}}
 
 
 def _regression(spec: PlsSpec, within: Floats, between: Floats, about: Moments | _About) -> PlsResult:

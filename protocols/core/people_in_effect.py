@@ -37,6 +37,7 @@ _REST_OF_FEW = 0.001  # of few people two are easily far out; over all sites the
     not_zero=Band(AXIS, what="those with another value than 0, in whole floors"),
     not_one=Band(AXIS, what="those with another value than 1, in whole floors"),
     apart=Band(AXIS, what="those with another value than most, in whole floors"),
+    others=Band(AXIS, what="those with another value than 0 and 1, in whole floors"),
     dominated=Flag(AXIS, what="sites where one or two people make up nearly all of its spread"),
 )
 def people_in_effect(spec: Spec, table: AnalysisTable) -> Arrays:
@@ -45,8 +46,13 @@ def people_in_effect(spec: Spec, table: AnalysisTable) -> Arrays:
     table = table.complete(table.read_of(names))
     n = len(table)
     counts = np.full((3, len(names)), n, dtype=np.int64)
-    dominated = np.zeros(len(names), dtype=np.int64)
+    dominated, others = np.zeros((2, len(names)), dtype=np.int64)
     for j, variable in enumerate(names):
+        if variable not in table.columns:
+            others[j] = n  # a label, or time and event
+        else:
+            x = table.columns[variable]
+            others[j] = np.count_nonzero((x != 0) & (x != 1))
         for name in table.read_of([variable]):
             if name in table.columns:
                 x = table.columns[name]
@@ -58,6 +64,7 @@ def people_in_effect(spec: Spec, table: AnalysisTable) -> Arrays:
         "not_zero": not_zero,
         "not_one": not_one,
         "apart": apart,
+        "others": others,
         "dominated": dominated,
     }
 
@@ -101,6 +108,11 @@ def has_rare_entries(spec: Spec, table: AnalysisTable, floor: int) -> bool:
     found = people_in_effect(spec, table)
     apart = np.minimum.reduce([found["not_zero"], found["not_one"], found["apart"]])
     return bool(((apart > 0) & (apart < floor)).any() or np.any(found["dominated"]))
+
+
+def binary_of(total: Mapping[str, Any]) -> tuple[int, ...]:
+    """The places of the variables that are 0/1, but for too few people to say so, by the joined answer."""
+    return tuple(int(place) for place in np.flatnonzero(np.asarray(total["others"]) == 0))
 
 
 def check_people(spec: Spec, total: Mapping[str, Any], floor: int, floors: int) -> None:

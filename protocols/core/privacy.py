@@ -54,6 +54,7 @@ class Privacy(BaseModel):
         honest_sites: sites whose shares of the noise make the whole. With the default, two of three, a site
             that takes its own share off again still faces the whole noise.
         ranges: the lowest and highest value of a variable, known to everybody before; others count as these.
+            Where it names none, the study's `ranges` hold.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -118,6 +119,14 @@ class MayBePrivate(Spec):
         """The variables whose range must be known before and is not."""
         ranges = self.privacy.ranges if self.privacy else {}
         return tuple(name for name in self.ranged() if name not in ranges) if self.privacy else ()
+
+    def with_ranges(self, ranges: Mapping[str, Range]) -> Self:
+        """The analysis with a study's ranges of the variables for which it names none of its own."""
+        known = {name: ranges[name] for name in self.without_range() if name in ranges}
+        if self.privacy is None or not known:
+            return self
+        privacy = self.privacy.model_copy(update={"ranges": {**self.privacy.ranges, **known}})
+        return self.model_copy(update={"privacy": privacy})
 
     def fewest_sites(self) -> int:
         """With privacy, those whose noise it rests on."""

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from protocols import CATALOGUE
-from protocols.core import privacy
+from protocols.core import joint_cells, privacy
 from protocols.core.disclosure import Array, Thresholds
 from protocols.core.errors import Code, ShadowgraphError, SpecError, StudyError
 from protocols.core.figure import Figure, NoFigure, plotted
@@ -177,7 +177,7 @@ class FederatedProtocol(Generic[S, R]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own = {name: value for name, value in vars(cls).items() if isinstance(value, SiteStep)}
-        cls.steps = {**own, STEP: people_in_effect}
+        cls.steps = {**own, STEP: people_in_effect, joint_cells.STEP: joint_cells.beside(own)}
         if issubclass(getattr(cls, "spec_type", Spec), privacy.MayBePrivate):  # a base has none yet
             cls.steps = {**cls.steps, privacy.STEP: privacy.private_sums}
 
@@ -186,7 +186,8 @@ class FederatedProtocol(Generic[S, R]):
         axes = self.axes_asked(spec, arrays) if arrays else self.axes(spec)
         if isinstance(spec, privacy.MayBePrivate):
             axes = {**axes, privacy.AXIS: spec.private_size(arrays or {}) if spec.privacy else 0}
-        return {**axes, AXIS: len(spec.stands_on())}
+        judged = {AXIS: len(spec.stands_on()), **joint_cells.sizes(self.steps, spec, arrays or {})}
+        return {**axes, **judged}
 
     def axes(self, spec: S) -> Mapping[str, int]:
         """The size of every axis that the steps declare; it follows from the spec alone."""

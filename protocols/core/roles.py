@@ -45,6 +45,9 @@ class PredictsProbability(Role):
         """The 0/1 variable that is predicted."""
         raise NotImplementedError
 
+    def linear_in(self) -> tuple[str, ...]:
+        return (self.outcome_name(),)
+
     def terms(self) -> tuple[str, ...]:
         """The names of its coefficients; none for a model without."""
         return ()

@@ -66,6 +66,7 @@ class SiteStep:
         last: whether its answers may be for the center alone, since they decide nothing that follows.
         refines: whether it says only which cells stand on enough people, which a study of `cells: exact` does
             not ask.
+        crosses: whether it sums products of two variables though none of its arrays is square.
         times: of a spec, how often a run asks it.
         numbers: names of the arrays of its question; the last stands for any others, where `open_ended`.
         bounds: of a spec, a question's arrays and the study's ranges, how large one person's part of each
@@ -89,6 +90,7 @@ class SiteStep:
     agreed: str = _COEFFICIENTS
     seals: Callable[[Any], bool] = lambda spec: False
     last: bool = False
+    crosses: bool = False
 
     def __call__(self, spec: Spec, table: AnalysisTable, **arrays: Any) -> Arrays:
         return self.run(spec, table, **arrays)
@@ -156,6 +158,7 @@ def site_step(
     bounds: Bounds = _unbounded,
     refines: bool = False,
     agreed: str = _COEFFICIENTS,
+    crosses: bool = False,
     **declares: Declaration,
 ) -> Callable[[Callable[..., Arrays]], SiteStep]:
     """A decorator that makes a site step of a function and states all that it discloses.
@@ -174,6 +177,7 @@ def site_step(
         bounds: how large one person's part of an array's entries can be, by the ranges that a study declares.
         refines: whether it only says which cells stand on enough people, in bands.
         agreed: what sites say alike at the end of a climb, in words.
+        crosses: whether it sums products of two variables though none of its arrays is square.
         declares: what each array that it returns discloses.
     """
 
@@ -200,6 +204,7 @@ def site_step(
             agreed,
             seals if callable(seals) else lambda spec: bool(seals),
             last,
+            crosses,
         )
 
     return mark

@@ -35,6 +35,10 @@ class Spec(BaseModel):
         """
         return self.variables()
 
+    def linear_in(self) -> tuple[str, ...]:
+        """Those of `stands_on` that enter each of its sums beside one other variable at most: the outcome."""
+        return ()
+
     def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
         """Whom its sums are about: variables, and the (n,) people over whom sums about these are formed.
 

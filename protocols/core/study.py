@@ -25,6 +25,7 @@ from protocols.core.block_kinds import BlockOfStudy, axes_of, with_lists
 from protocols.core.complete_cases import CompleteCases, needs, sets_of_variables
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError, not_found
+from protocols.core.exclusive import check_exclusive
 from protocols.core.faults import in_words
 from protocols.core.privacy import MayBePrivate
 from protocols.core.protocol import Spec, parse_spec, protocol, specs_in
@@ -101,6 +102,8 @@ class Study(BaseModel):
 
     By it every site bounds what a sum over people can be (`core/ranges.py`).
     """
+    exclusive: tuple[tuple[Name, ...], ...] = Field(default=(), max_length=200)
+    """Sets of 0/1 variables of which nobody has two; who does counts as missing (`core/exclusive.py`)."""
     complete_cases: CompleteCases = "study"
     """About whom the analyses are: one set of people unless it says otherwise (`core/complete_cases.py`)."""
     analyses: tuple[Analysis, ...] = Field(min_length=1, max_length=500)
@@ -112,9 +115,9 @@ class Study(BaseModel):
     A study that wishes for nothing has the hash that it always had.
     """
     cells: Cells = "coarse"
-    """`exact` asks for cells of few people in sums over sites; a site's policy says whether it may.
+    """`exact` asks for cells of few people in sums over sites, and for models of few with two 0/1 variables.
 
-    A study that does not has the hash that it always had.
+    A site's policy says whether it may. A study that does not has the hash that it always had.
     """
     shown_per: dict[Name, Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["sd"]] = Field(
         default_factory=dict, max_length=500
@@ -130,6 +133,7 @@ class Study(BaseModel):
     @classmethod
     def _know_the_study(cls, analyses: tuple[Analysis, ...], others: ValidationInfo) -> tuple[Analysis, ...]:
         analyses = on_axes(analyses, axes_of(others.data.get("blocks", {})))
+        analyses = _with_ranges(analyses, others.data.get("ranges", {}))
         variables, rule = others.data.get("variables", {}), others.data.get("complete_cases", "study")
         needed, sets = needs(analyses, variables), sets_of_variables(rule, analyses, variables)
         told = ((a, a.spec.of_study(needed, sets)) for a in analyses)
@@ -139,6 +143,7 @@ class Study(BaseModel):
     def _names_agree(self) -> "Study":
         check_changing(self.variables)
         check_ranges(self.ranges, self.variables)
+        check_exclusive(self.exclusive, self.variables)
         seen: set[str] = set()
         made = {analysis.name: analysis.spec.makes() for analysis in self.analyses}
         for analysis in self.analyses:
@@ -155,7 +160,7 @@ class Study(BaseModel):
                 if isinstance(spec, MayBePrivate) and (unbounded := spec.without_range()):
                     raise ValueError(
                         f"analysis {analysis.name}: with `privacy` the lowest and highest value of "
-                        f"{', '.join(unbounded)} must be known before: name them under privacy.ranges"
+                        f"{', '.join(unbounded)} must be known before: name them under the study's ranges"
                     )
             missing = [v for v in analysis.spec.variables() if v not in known]
             if missing:
@@ -190,7 +195,7 @@ class Study(BaseModel):
     def canonical(self) -> bytes:
         """The study in its one canonical form: JSON, keys sorted, defaults written out."""
         content = self.model_dump(mode="json", by_alias=True)
-        for late in ("requester", "shown_per", "blocks", "ranges"):
+        for late in ("requester", "shown_per", "blocks", "ranges", "exclusive"):
             if not content[late]:
                 del content[late]  # a study without it has the hash that it had before the field
         for name, default in (("digits", "earned"), ("complete_cases", "study"), ("cells", "coarse")):
@@ -237,6 +242,14 @@ class Study(BaseModel):
             for line in protocol(analysis.spec.protocol).describe(analysis.spec):
                 lines.append(f"{analysis.name}: {line}")
         return lines
+
+
+def _with_ranges(analyses: tuple[Analysis, ...], ranges: Mapping[str, Range]) -> tuple[Analysis, ...]:
+    """The analyses, those with privacy with the study's ranges for variables of which they name none."""
+    return tuple(
+        a.model_copy(update={"spec": a.spec.with_ranges(ranges)}) if isinstance(a.spec, MayBePrivate) else a
+        for a in analyses
+    )
 
 
 def _check_before(name: str, before: Analysis) -> None:

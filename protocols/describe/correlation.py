@@ -50,9 +50,6 @@ class CorrelationSpec(Spec):
     def variables(self) -> tuple[str, ...]:
         return self.of
 
-    def stands_on(self) -> tuple[str, ...]:
-        return ()  # the others are left out one by one
-
 
 @dataclass(frozen=True)
 class CorrelationResult(Result):

@@ -1,8 +1,9 @@
 """Counts, means, standard deviations and missing counts of variables; cross tables of 0/1 variables.
 
 Exact: sums over sites in two rounds, the second about the mean that the first found, so that nothing
-cancels. What is based on fewer people than the study's floor is removed from the result as well, and so is a
-variable of which one or two people make up nearly all at a site, which then adds nothing to its sums. With
+cancels. Before them the sites say in whole floors whether enough people differ from 0, from 1 and from most
+in a variable; one in which they do not is not summed, and neither is one of which one or two people make up
+nearly all at a site. With
 `per_site`, Table 1 by site in the clear: results based on few people are suppressed at the site.
 """
 
@@ -17,7 +18,7 @@ from pydantic import Field, model_validator
 from protocols.core.disclosure import SUPPRESSED, Array, Band, Count, Flag, Moment, Statistic
 from protocols.core.errors import Code
 from protocols.core.figure import Estimates, Figure, NoFigure
-from protocols.core.people_in_effect import is_dominated
+from protocols.core.people_in_effect import is_dominated, set_apart
 from protocols.core.privacy import MayBeNoised, MayBePrivate, Rows
 from protocols.core.protocol import (
     Arrays,
@@ -34,13 +35,16 @@ from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
 from protocols.describe import noisy_summary as noisy
-from protocols.describe.summary_numbers import Numbers, in_the_clear, total_of
+from protocols.describe.summary_numbers import Numbers, behind_the_mean, in_the_clear, total_of
 from protocols.estimation.heterogeneity import heterogeneity
 from protocols.estimation.noisy import noisy_sums
 from protocols.estimation.standards import SCALED, fitting, fitting_sums, shift_and_unit
 from protocols.results.figures import MOST_PANELS
 from protocols.results.numerals import shown_p
 from protocols.results.validation_figures import site_panel
+
+BANDS = ("not_zero", "not_one", "apart")
+"""Of whom there are enough if a variable is summed: see `core.people_in_effect`."""
 
 
 class SummarySpec(MayBePrivate):
@@ -191,34 +195,49 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
     """Table 1."""
 
     name = "summary"
-    version = "3"
+    version = "4"
     is_query = True
     spec_type = SummarySpec
 
     @site_step(
-        times=SCALED,
-        varies=("about",),
         people=Count("group"),
         n=Count("group", "variable", what="people with a value"),
         missing=Count("group", "variable", of="people", what="people without a value"),
+        not_zero=Band("group", "variable", what="those with another value than 0, in whole floors"),
+        not_one=Band("group", "variable", what="those with another value than 1, in whole floors"),
+        apart=Band("group", "variable", what="those with another value than most, in whole floors"),
+    )
+    def counts(spec: SummarySpec, table: AnalysisTable) -> Arrays:
+        """People with and without a value by group, and how many of these each variable sets apart."""
+        x, known, members = _by_group(spec, table)
+        apart = [[set_apart(x[m & k, v]) for v, k in enumerate(known.T)] for m in members]
+        bands = np.moveaxis(np.array(apart, dtype=np.int64).reshape(len(members), len(spec.of), 3), -1, 0)
+        return {
+            "people": members.sum(axis=1),
+            "n": members.astype(np.int64) @ known,
+            "missing": members.astype(np.int64) @ ~known,
+            **dict(zip(BANDS, bands.copy(), strict=True)),
+        }
+
+    @site_step(
+        times=SCALED,
+        varies=("about",),
+        n=Count("group", "variable", what="people with a value"),
         sum=Moment("group", "variable", what="sums"),
         square=Moment("group", "variable", what="sums of squares"),
         too_large=Moment("group", "variable", what="sites whose sum of squares does not fit"),
         dominated=Flag("group", "variable", what="sites where one or two people make up nearly all of it"),
     )
-    def sums(spec: SummarySpec, table: AnalysisTable, **about: Array) -> Arrays:
-        """Counts, sums and sums of squares by group, times a power of two."""
+    def sums(spec: SummarySpec, table: AnalysisTable, shown: Integers, **about: Array) -> Arrays:
+        """Sums and sums of squares where (group, variable) `shown` is 1, times a power of two."""
         x, known, members = _by_group(spec, table)
         dominated = _dominated(spec, table)
         z = x * shift_and_unit(about, len(spec.of))[1]
-        sums = np.where(dominated, 0.0, [members.astype(float) @ z, members.astype(float) @ z**2])
-        return {
-            "people": members.sum(axis=1),
-            "n": members.astype(np.int64) @ known,
-            "missing": members.astype(np.int64) @ ~known,
-            **fitting(*sums),
-            "dominated": dominated.astype(np.int64),
-        }
+        sums = np.where(
+            dominated | (shown == 0), 0.0, [members.astype(float) @ z, members.astype(float) @ z**2]
+        )
+        n = members.astype(np.int64) @ known
+        return {"n": n, **fitting(*sums), "dominated": dominated.astype(np.int64)}
 
     @site_step(
         times=lambda spec: Times.where(bool(spec.cross)),
@@ -244,15 +263,16 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         rest=Moment("group", "variable", what="sums of deviations from the mean over all sites"),
         square=Moment("group", "variable", what="sums of squares of these"),
     )
-    def deviations(spec: SummarySpec, table: AnalysisTable, mean: Floats, scale: Floats) -> Arrays:
+    def deviations(
+        spec: SummarySpec, table: AnalysisTable, shown: Integers, mean: Floats, scale: Floats
+    ) -> Arrays:
         """Sums of (x - mean) / scale and of its square, by group, about a public (group, variable) mean."""
         x, known, members = _by_group(spec, table)
+        hidden = _dominated(spec, table) | (shown == 0)
         rest, square = np.zeros(mean.shape), np.zeros(mean.shape)
         for g, member in enumerate(members):
             z = np.where(known[member], (x[member] - mean[g]) / scale[g], 0.0)
-            rest[g], square[g] = np.where(
-                _dominated(spec, table)[g], 0.0, [z.sum(axis=0), (z**2).sum(axis=0)]
-            )
+            rest[g], square[g] = np.where(hidden[g], 0.0, [z.sum(axis=0), (z**2).sum(axis=0)])
         return {"n": members.astype(np.int64) @ known, "rest": rest, "square": square}
 
     @site_step(
@@ -279,7 +299,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         for g, member in enumerate(members):
             for v in range(len(spec.of)):
                 values = x[member & known[:, v], v]
-                smallest[g, v] = 0 if is_dominated(values) else _behind_the_mean(values)
+                smallest[g, v] = 0 if is_dominated(values) else behind_the_mean(values)
                 mean[g, v] = values.mean() if len(values) else 0.0
                 sd[g, v] = values.std(ddof=1) if len(values) > 1 else 0.0
         cross = _cross(spec, table)
@@ -302,19 +322,21 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
             sums, noised = yield from noisy_sums(spec)
             total = noisy.numbers(spec, sums)
             return SummaryResult(spec.of, spec.groups(), spec.cross, total, {}, {}, noised=noised)
-        by_site = PerSite({})
-        here = [ask("here", per_site=True)] if spec.per_site else []
         cells = [ask("cells")] if spec.cross else []
-        sums, *shown = yield from fitting_sums(len(spec.of), *cells, *here, step="sums")
-        by_site = shown[-1] if spec.per_site else by_site
+        here = [ask("here", per_site=True)] if spec.per_site else []
+        counts, *said = yield (ask("counts"), *cells, *here)
+        by_site = said[-1] if spec.per_site else PerSite({})
+        shown = np.min([counts[name] >= counts.floors for name in BANDS], axis=0).astype(np.int64)
+        (sums,) = yield from fitting_sums(len(spec.of), step="sums", asked={"shown": shown})
         n = np.maximum(sums["n"], 1)
         mean = np.nan_to_num(sums["sum"] / n)
         # A power of two near the standard deviation: it changes no digit, and keeps those of small numbers.
         variance = np.nan_to_num(sums["square"] / n - mean**2, nan=1.0)
         variance = np.maximum(variance, np.maximum(2.0**-80, 2.0**-52 * mean**2))
         scale = np.exp2(np.round(np.log2(variance) / 2))
-        asks = [ask("deviations", mean=mean, scale=scale)]
-        if spec.cross and (whole := (shown[0]["enough"] >= sums.floors).all(axis=(1, 2))).any():
+        asks = [ask("deviations", shown=shown, mean=mean, scale=scale)]
+        enough = said[0]["enough"] if spec.cross else np.zeros((0, 2, 2))
+        if (whole := (enough >= sums.floors).all(axis=(1, 2))).any():
             asks.append(ask("crossed", shown=whole))
         deviations, *crossed = yield tuple(asks)
         cross = np.full((len(spec.cross), 2, 2), SUPPRESSED)
@@ -324,7 +346,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
             spec.of,
             spec.groups(),
             spec.cross,
-            total_of(sums, deviations, mean, scale, cross),
+            total_of(counts, (sums, shown), (deviations, mean, scale), cross),
             {site: in_the_clear(arrays) for site, arrays in by_site.answers.items()},
             by_site.withheld,
         )
@@ -371,9 +393,3 @@ def _cross(spec: SummarySpec, table: AnalysisTable) -> Integers:
         for a, b in spec.cross
     ]
     return np.array(cells, dtype=np.int64).reshape(-1, 2, 2)
-
-
-def _behind_the_mean(values: Floats) -> int:
-    """How many people a mean and a standard deviation stand on: of a 0/1 variable, its rarer value's."""
-    ones, zeros = int((values == 1).sum()), int((values == 0).sum())
-    return min(ones, zeros) if ones + zeros == len(values) else len(values)

@@ -35,17 +35,28 @@ class Numbers:
         return 0 < mean < 1 and math.isclose(sd**2 * (n - 1), n * mean * (1 - mean), rel_tol=1e-9)
 
 
-def total_of(sums: Total, deviations: Total, mean: Floats, scale: Floats, cross: Integers) -> Numbers:
+def total_of(
+    counts: Total, sums_shown: tuple[Total, Integers], about: tuple[Total, Floats, Floats], cross: Integers
+) -> Numbers:
+    """The numbers over all sites.
+
+    Args:
+        sums_shown: the sums, and (group, variable) 1 where enough people differ from the rest, else 0.
+        about: the deviations, and the (group, variable) mean and scale that they are about.
+        cross: (pair, 2, 2) people, -1 where not shown.
+    """
+    (sums, shown), (deviations, mean, scale) = sums_shown, about
     n = np.where(np.isnan(sums["sum"]), np.nan, sums["n"])
     with np.errstate(invalid="ignore", divide="ignore"):
         correction = deviations["rest"] / n
         squares = deviations["square"] - n * correction**2
         sd = scale * np.sqrt(np.maximum(squares, 0.0) / np.where(n > 1, n - 1, np.nan))
-    total = Numbers(sums["people"], sums["n"], sums["missing"], mean + scale * correction, sd, cross)
+    total = Numbers(counts["people"], counts["n"], counts["missing"], mean + scale * correction, sd, cross)
     indicator = sums["sum"] == sums["square"]  # of zeros and ones alone, the sum is that of the squares
     ones = np.where(indicator, sums["sum"], 0.0).astype(np.int64)
     rarer = np.where(indicator, np.minimum(ones, sums["n"] - ones), sums["n"])
-    behind = np.where(np.asarray(sums["dominated"]) > 0, 0, rarer)  # a sum of one or two people in effect
+    few = (np.asarray(sums["dominated"]) > 0) | (shown == 0)  # one or two people in effect, or few
+    behind = np.where(few, 0, rarer)
     return without_few(total, behind, sums.min_count)
 
 
@@ -74,3 +85,9 @@ def in_the_clear(arrays: Arrays) -> Numbers:
     missing = np.where((people[:, None] == SUPPRESSED) | (n == SUPPRESSED), SUPPRESSED, people[:, None] - n)
     cross = np.nan_to_num(numbers("cross"), nan=SUPPRESSED).astype(np.int64)
     return Numbers(people, n, missing, numbers("mean"), numbers("sd"), cross)
+
+
+def behind_the_mean(values: Floats) -> int:
+    """How many people the mean of (n,) values stands on: of a 0/1 variable, those with its rarer value."""
+    ones, zeros = int((values == 1).sum()), int((values == 0).sum())
+    return min(ones, zeros) if ones + zeros == len(values) else len(values)

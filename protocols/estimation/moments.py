@@ -196,10 +196,12 @@ class Moments:
         """Column -> why it cannot be analysed; nothing for a sound one."""
         found: dict[str, tuple[Code, str]] = {}
         floor = self.total.min_count
-        for name, square, apart in zip(
-            self.columns, self._centred_square(), self.people_apart(), strict=True
+        for name, square, apart, is_dominated in zip(
+            self.columns, self._centred_square(), self.people_apart(), self._dominated(), strict=True
         ):
-            if not square > 0:
+            if is_dominated:
+                found[name] = (Code.WITHHELD, "one or two people make up nearly all of it at a site")
+            elif not square > 0:
                 found[name] = (Code.RANK_DEFICIENT, "does not vary")
             elif apart < floor:
                 found[name] = (Code.WITHHELD, f"fewer than {floor} people differ from the rest in it")
@@ -226,7 +228,7 @@ class Moments:
         left, square = self._left(), self.total["square"]
         fine = (left >= _CANCELLED * square) & (left >= _RESOLVED)
         still = (square <= _ROUNDING) & (np.abs(self.shift) * self.scale >= _STILL)
-        return np.asarray((fine | still) & (self.total["too_large"] == 0))
+        return np.asarray((fine | still) & (self.total["too_large"] == 0)) | self._dominated()
 
     def finer(self) -> tuple[Floats, Floats]:
         """The (k,) shift and scale of a question that keeps them: the mean, a power of two near 1 / sd."""
@@ -234,6 +236,11 @@ class Moments:
         finer = self.scale * np.exp2(-np.round(np.log2(square / self._people) / 2))
         beyond = self.total["too_large"] > 0
         return np.where(beyond, self.shift, self.mean), np.where(beyond, self.scale * _MUCH_SMALLER, finer)
+
+    def _dominated(self) -> Mask:
+        """(k,) columns that a site left out of its sums; none where the step does not say."""
+        nobody = np.zeros(len(self.columns), dtype=np.int64)
+        return np.asarray(self.total.arrays.get("dominated", nobody)) > 0
 
     def _left(self) -> Floats:
         left: Floats = self.total["square"] - self.total["sum"] ** 2 / self._people

@@ -10,6 +10,7 @@ Most studies need none of this: their first round has the sums, and the model's 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from protocols.core.disclosure import Array, Declaration, Moment
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.grid import on_grid
 from protocols.core.protocol import Arrays, Ask, Coordination, Total
+from protocols.core.ranges import Ranges, most_of
 from protocols.core.site_step import Times
 from protocols.core.table import Floats, Mask
 from protocols.estimation.newton import Point
@@ -55,6 +57,13 @@ def standard_moments(x: Floats, about: Mapping[str, Array], weight: Floats | Non
         square = np.einsum("ij,ij->j", z, z)
         weighted = square if weight is None else np.einsum("ij,ij,i->j", z, z, weight)
     return fitting(z.sum(axis=0), square, weighted)
+
+
+def standard_bounds(names: Sequence[str], about: Mapping[str, Array], ranges: Ranges) -> dict[str, Floats]:
+    """How large one person's part of each of the (p,) sums and squares can be, by declared ranges."""
+    shift, unit = shift_and_unit(about, len(names))
+    most = most_of(names, ranges, shift, unit)
+    return {"sum": most, "square": most**2}
 
 
 def shift_and_unit(about: Mapping[str, Array], columns: int) -> tuple[Floats, Floats]:
@@ -272,7 +281,9 @@ def refined(moments: Total, names: Sequence[str], *, step: str, people: str = "n
     return Refined(moments, found.shift, found.unit, location, scale)
 
 
-def fitting_sums(columns: int, *others: Ask, step: str, fine: bool = False) -> Coordination[tuple[Any, ...]]:
+def fitting_sums(
+    columns: int, *others: Ask, step: str, fine: bool = False, asked: Arrays = MappingProxyType({})
+) -> Coordination[tuple[Any, ...]]:
     """The joined answer of a step asked with `unit`, its sums and squares in plain units; and the others'.
 
     Columns whose squares do not fit are asked again on a smaller scale; with `fine` also those that are lost
@@ -280,9 +291,10 @@ def fitting_sums(columns: int, *others: Ask, step: str, fine: bool = False) -> C
 
     Args:
         others: questions that are asked beside the first.
+        asked: what the step is asked with beside `unit`.
     """
     unit = np.ones(columns)
-    answers = yield (plainly(step), *others)
+    answers = yield (Ask(step, asked), *others)
     total = answers[0]
     for _ in range(MOST - 1 if columns else 0):
         beyond, square = (total[name].reshape(-1, columns).max(axis=0) for name in ("too_large", "square"))
@@ -290,6 +302,6 @@ def fitting_sums(columns: int, *others: Ask, step: str, fine: bool = False) -> C
         if not (beyond > 0).any() and not lost.any():
             break
         unit = np.where(beyond > 0, unit * MUCH_SMALLER, np.where(lost, unit * 2.0**20, unit))
-        total = yield Ask(step, {"unit": unit})
+        total = yield Ask(step, {**asked, "unit": unit})
     plain = {"sum": total["sum"] / unit, "square": total["square"] / unit**2}
     return (replace(total, arrays={**total.arrays, **plain}), *answers[1:])

@@ -8,6 +8,7 @@ import numpy as np
 
 from protocols.core.disclosure import Array
 from protocols.core.errors import Code, ShadowgraphError, StudyError
+from protocols.core.exclusive import exclusive_pairs
 from protocols.core.grid import question_on_grid
 from protocols.core.lockstep import Failure, Lockstep
 from protocols.core.protocol import (
@@ -167,9 +168,11 @@ def _one_analysis(
         transforms.append(Transform(name, (), EVERYBODY, arrays_of(before)))
     coordination = protocol(analysis.spec.protocol).coordinate(analysis.spec)
     spec_at = partial(study.spec, analysis.name)
-    if study.cells == "exact":
+    every = study.cells == "exact"
+    if every:
         coordination = every_cell(coordination, spec_at, study.thresholds)
-    judged = people_first(coordination, spec_at, study.thresholds)
+    exclusive = None if every else exclusive_pairs(study.variables, study.exclusive)
+    judged = people_first(coordination, spec_at, study.thresholds, exclusive)
     if any(analysis.name in other.after for other in study.analyses):
         judged = relayed(judged)
     result: Result = yield from within(judged, analysis=analysis.name, transforms=tuple(transforms))

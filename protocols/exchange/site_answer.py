@@ -14,6 +14,7 @@ from protocols.core import privacy
 from protocols.core.complete_cases import people_of_set
 from protocols.core.disclosure import Moment, Release, Thresholds, agreed, release, turned
 from protocols.core.errors import Code, ShadowgraphError, SiteError, SpecError
+from protocols.core.exclusive import at_most_one
 from protocols.core.people_in_effect import has_rare_entries
 from protocols.core.privacy import MayBePrivate
 from protocols.core.protocol import Arrays, Ask, Climb, Search, SiteStep, Spec, Transform, protocol
@@ -67,7 +68,7 @@ def people_of(study: Study, analysis: str, table: AnalysisTable) -> int:
 def people_in(study: Study, analysis: str, table: AnalysisTable) -> AnalysisTable:
     """The table of the people about whom an analysis is, short of its own complete cases."""
     study.analysis(analysis)
-    table = within_ranges(table, study.ranges)
+    table = at_most_one(within_ranges(table, study.ranges), study.exclusive)
     return people_of_set(table, study.people_with[analysis], study.thresholds.min_count_in_sum)
 
 

@@ -20,9 +20,10 @@ Limbs = NDArray[np.uint64]
 Sent = Mapping[str, Array] | Mapping[str, Limbs]
 """What a site says to one question: arrays in the clear, or masked."""
 
-SCHEMA_VERSION = 6
-"""5 was the first in which a run has keys and chance of its own, 6 that of climbs in a secret basis. No side
-speaks an older one: whoever carries messages could choose it."""
+SCHEMA_VERSION = 7
+"""5 was the first in which a run has keys and chance of its own, 6 that of climbs in a secret basis. 7 is the
+first in which all sites take one set of complete cases for a study that says nothing of it, ask cells coarse
+first, and judge joint cells. No side speaks an older one: whoever carries messages could choose it."""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from protocols.estimation.moments import (
     column_moments,
     complete_rows,
     gather,
+    moment_bounds,
 )
 from protocols.estimation.wald import two_sided
 from protocols.genomics import many_logistic
@@ -54,7 +55,14 @@ from protocols.genomics.block_scan import (
     block_derivatives,
     gather_block,
 )
-from protocols.genomics.confounding import Unconfounded, linear_estimates, unconfounded
+from protocols.genomics.confounding import (
+    DOMINATED,
+    Unconfounded,
+    linear_estimates,
+    product_bounds,
+    unconfounded,
+    without_dominated,
+)
 from protocols.genomics.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
 
 FEWEST_DF = 10
@@ -124,17 +132,23 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
     """Which features are associated with which outcomes."""
 
     name = "associate"
+    version = "2"
     spec_type = AssociateSpec
 
     @site_step(
-        {**COLUMN_MOMENTS, **_PRODUCTS},
+        {**COLUMN_MOMENTS, **_PRODUCTS, **DOMINATED},
         times=lambda spec: NEVER if isinstance(spec.features, FromBlock) else GATHERED,
         varies=("shift", "scale"),
+        bounds=lambda spec, asked, ranges: product_bounds(
+            moment_bounds(spec.variables(), asked, ranges, spec.intercepts),
+            len(spec.confounders),
+            size_of(spec.features),
+        ),
     )
     def moments(spec: AssociateSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
         """Sums and squares of all columns, less shift times scale, and products between their three kinds."""
         x = complete_rows(table, spec.variables())
-        z, sums = column_moments(x, shift, scale, spec.intercepts)
+        z, sums = without_dominated(x, *column_moments(x, shift, scale, spec.intercepts))
         c, f, o = _split(spec, z)
         return {
             **sums,
@@ -281,15 +295,8 @@ def _linear(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Associ
         )
     norm_x, norm_y = _norms(spec, moments)
     beta, se = linear_estimates(left, df, norm_x, norm_y)
-    return result(
-        spec,
-        beta,
-        se,
-        df=df,
-        people=(moments.n, moments.sites),
-        aliased=left.aliased,
-        untested=left.untested,
-    )
+    people = moments.n, moments.sites
+    return result(spec, beta, se, df=df, people=people, aliased=left.aliased, untested=left.untested)
 
 
 def _norms(spec: AssociateSpec, moments: Moments) -> tuple[Floats, Floats]:

@@ -6,13 +6,40 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from protocols.core.disclosure import Array, Declaration, Flag
 from protocols.core.errors import StudyError
+from protocols.core.people_in_effect import is_dominated
 from protocols.core.table import Floats
 from protocols.estimation.moments import Moments, positions
 from protocols.estimation.newton import aliased
 
 _UNEXPLAINED = 0.05  # the least share of an outcome's variance that a start supposes to be left
 FOLLOWS = 1e-9  # the share of a column's variance that the confounders must leave
+
+
+def product_bounds(found: Mapping[str, Floats], confounders: int, features: int) -> dict[str, Floats]:
+    """How large one person's part of each sum and product can be, from the (k,) `sum` of `moment_bounds`."""
+    c, f, o = np.split(found["sum"], [confounders, confounders + features])
+    return {
+        "sum": found["sum"],
+        "square": found["square"],
+        "confounding": np.outer(c, c),
+        "confounded_features": np.outer(c, f),
+        "confounded_outcomes": np.outer(c, o),
+        "products": np.outer(f, o),
+    }
+
+
+DOMINATED: Mapping[str, Declaration] = {
+    "dominated": Flag("column", what="sites where one or two people make up nearly all of its spread")
+}
+
+
+def without_dominated(x: Floats, z: Floats, sums: Mapping[str, Array]) -> tuple[Floats, dict[str, Array]]:
+    """The (n, k) columns z and their sums, 0 where one or two people make up nearly all of a column of x."""
+    dominated = np.array([is_dominated(column) for column in x.T], dtype=bool)
+    empty = {name: np.where(dominated, 0.0, sums[name]) for name in ("sum", "square")}
+    return np.where(dominated, 0.0, z), {**sums, **empty, "dominated": dominated.astype(np.int64)}
 
 
 @dataclass(frozen=True)

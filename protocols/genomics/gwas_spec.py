@@ -49,6 +49,9 @@ class GwasSpec(Spec):
     def stands_on(self) -> tuple[str, ...]:
         return self.variables()
 
+    def linear_in(self) -> tuple[str, ...]:
+        return self.outcomes
+
 
 def all_variants(spec: GwasSpec) -> Integers:
     """The (v,) positions of all variants of a scan."""

@@ -142,7 +142,7 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
     """Random forest."""
 
     name = "forest"
-    version = "2"
+    version = "3"
     spec_type = ForestSpec
 
     @site_step({"n": Count(), **GRID_MOMENTS}, times=SCALED, varies=("about",))

@@ -8,7 +8,8 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from protocols.core.cells import gathered, parts_of
-from protocols.core.disclosure import Array, Band, Count, Declaration, Moment
+from protocols.core.disclosure import Array, Band, Count, Declaration, Flag, Moment
+from protocols.core.people_in_effect import is_dominated
 from protocols.core.protocol import Arrays, site_step
 from protocols.core.roles import PredictsProbability
 from protocols.core.site_step import Times
@@ -22,6 +23,7 @@ GRID_MOMENTS: dict[str, Declaration] = {
     "sum": Moment("covariate", behind="known", what="sums"),
     "square": Moment("covariate", behind="known", what="sums of squares"),
     "too_large": Moment("covariate", behind="known", what="sites whose sum of squares does not fit"),
+    "dominated": Flag("covariate", what="sites where one or two people make up nearly all of its spread"),
 }
 """What a step declares of its `known_moments`."""
 
@@ -107,9 +109,15 @@ def of_known_outcome(spec: TreeModelSpec, table: AnalysisTable) -> AnalysisTable
 
 
 def known_moments(spec: TreeModelSpec, table: AnalysisTable, about: Mapping[str, Array]) -> Arrays:
-    """Of people with an outcome how many there are, and `grid_moments` of their covariates."""
+    """Of people with an outcome how many there are, and `grid_moments` of their covariates.
+
+    One of which one or two people here make up nearly all adds nothing to the sums, and is flagged.
+    """
     table = of_known_outcome(spec, table)
-    return {"n": np.array(len(table)), **grid_moments(table.matrix(spec.covariates), about)}
+    x = table.matrix(spec.covariates)
+    dominated = np.array([is_dominated(column[~np.isnan(column)]) for column in x.T], dtype=bool)
+    found = grid_moments(np.where(dominated & ~np.isnan(x), 0.0, x), about)
+    return {"n": np.array(len(table)), **found, "dominated": dominated.astype(np.int64)}
 
 
 def is_open(trees: Trees, tree: int, place: int) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 
 from protocols.core.cells import first_of_runs, gathered, last_of_runs
 from protocols.core.disclosure import Array
+from protocols.core.errors import Code, StudyError
 from protocols.core.protocol import Arrays, Coordination, Spec, ask
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.estimation.standards import fitting, shift_and_unit
@@ -155,11 +156,21 @@ def chosen_cuts(
     floor: int,
     moments: Arrays,
 ) -> Coordination[Floats]:
-    """The (f, bins - 1) cuts: those given, the others from the grid's counts (steps `gridded`, `cells`)."""
+    """The (f, bins - 1) cuts: those given, the others from the grid's counts (steps `gridded`, `cells`).
+
+    Raises:
+        StudyError: withheld; a covariate without given cuts is of one or two people in effect at a site.
+    """
     cuts = padded([given.get(name, ()) for name in covariates], bins)
     automatic = [j for j, name in enumerate(covariates) if name not in given]
     if not automatic:
         return cuts
+    if names := [covariates[j] for j in automatic if moments["dominated"][j] > 0]:
+        raise StudyError(
+            Code.WITHHELD,
+            f"one or two people make up nearly all of {', '.join(names)} at a site",
+            "name its `cuts`, use its logarithm or rank, or declare its range in the study",
+        )
     low, width = grid(moments)
     found = yield ask("gridded", low=low, width=width)
     last = last_of_runs(found["enough"], found.floors)

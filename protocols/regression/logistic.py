@@ -32,6 +32,7 @@ from protocols.estimation.standards import (
     original_scale,
     plainly,
     refined,
+    standard_bounds,
     standard_moments,
 )
 from protocols.estimation.wald import wald
@@ -159,7 +160,13 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
     version = "2"
     spec_type = LogisticSpec
 
-    @site_step(STANDARD_MOMENTS, times=SCALED, varies=("about",), n=Count())
+    @site_step(
+        STANDARD_MOMENTS,
+        times=SCALED,
+        varies=("about",),
+        bounds=lambda spec, asked, ranges: standard_bounds(spec.covariates, asked, ranges),
+        n=Count(),
+    )
     def moments(spec: LogisticSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
         x = table.complete(spec.variables()).matrix(spec.covariates)

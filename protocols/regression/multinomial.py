@@ -29,6 +29,7 @@ from protocols.estimation.standards import (
     original_scale,
     plainly,
     refined,
+    standard_bounds,
     standard_moments,
 )
 from protocols.estimation.wald import wald
@@ -65,6 +66,9 @@ class MultinomialSpec(PredictsLevels):
 
     def predictors(self) -> tuple[str, ...]:
         return self.covariates
+
+    def linear_in(self) -> tuple[str, ...]:
+        return (self.outcome,)
 
     def codes(self) -> tuple[float, ...]:
         return self.levels
@@ -157,6 +161,7 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
         STANDARD_MOMENTS,
         times=SCALED,
         varies=("about",),
+        bounds=lambda spec, asked, ranges: standard_bounds(spec.covariates, asked, ranges),
         n=Count(),
         counts=Count("level", of="n", what="people with the level"),
     )

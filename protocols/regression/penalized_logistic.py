@@ -20,6 +20,7 @@ from protocols.core.disclosure import Array, Count, Flag, Moment
 from protocols.core.errors import Code, SiteError
 from protocols.core.figure import Axis, Curve, Curves, Figure
 from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.ranges import Ranges, most_of
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
@@ -29,7 +30,14 @@ from protocols.estimation import elastic_net
 from protocols.estimation.elastic_net import at_penalty
 from protocols.estimation.newton import CLIMB
 from protocols.estimation.outcome import null_loglik, same_outcome
-from protocols.estimation.standards import SCALED, STANDARD_MOMENTS, begin, original_scale, standard_moments
+from protocols.estimation.standards import (
+    SCALED,
+    STANDARD_MOMENTS,
+    begin,
+    original_scale,
+    standard_bounds,
+    standard_moments,
+)
 from protocols.regression import families
 from protocols.regression.proximal_newton import Quadratic, minimise
 from protocols.results.figures import MOST_ROWS, floats, left_out
@@ -151,7 +159,13 @@ class PenalizedLogistic(
     version = "2"
     spec_type = PenalizedLogisticSpec
 
-    @site_step(STANDARD_MOMENTS, times=SCALED, varies=("about",), n=Count())
+    @site_step(
+        STANDARD_MOMENTS,
+        times=SCALED,
+        varies=("about",),
+        bounds=lambda spec, asked, ranges: standard_bounds(spec.covariates, asked, ranges),
+        n=Count(),
+    )
     def moments(spec: PenalizedLogisticSpec, table: AnalysisTable, **about: Array) -> Arrays:
         """The sums and sums of squares of the covariates."""
         x = table.complete(spec.variables()).matrix(spec.covariates)
@@ -160,6 +174,7 @@ class PenalizedLogistic(
     @site_step(
         times=Times(1, 2),
         varies=("shift", "scale"),
+        bounds=lambda spec, asked, ranges: _bounds(spec, asked, ranges),
         n=Count(),
         n_events=Count(of="n", what="people with the outcome"),
         loglik=Moment(what="log-likelihood"),
@@ -178,6 +193,7 @@ class PenalizedLogistic(
     @site_step(
         times=CLIMB,
         varies=("coef",),
+        bounds=lambda spec, asked, ranges: _bounds(spec, asked, ranges),
         n=Count(),
         loglik=Moment("penalty", what="log-likelihood"),
         score=Moment("penalty", "term", what="first derivatives of the log-likelihood"),
@@ -269,6 +285,16 @@ class PenalizedLogistic(
 
     def about(self, spec: PenalizedLogisticSpec) -> str:
         return f"Penalized logistic regression of {spec.outcome} on {', '.join(spec.covariates)}."
+
+
+def _bounds(spec: PenalizedLogisticSpec, asked: Arrays, ranges: Ranges) -> dict[str, Floats]:
+    """How large one person's part of the (term,) score and (term, term) information can be, at any `coef`.
+
+    A residual is at most 1, a weight at most 1/4.
+    """
+    shift, scale = (np.asarray(asked[name], dtype=np.float64) for name in ("shift", "scale"))
+    most = np.append(1.0, most_of(spec.covariates, ranges, shift, 1 / scale))
+    return {"score": most, "information": np.outer(most, most) / 4}
 
 
 def _lambdas(spec: PenalizedLogisticSpec, gradient: Floats) -> Floats:

@@ -64,7 +64,7 @@ def few_apart(folder: Path, weakened: bool) -> Figure:
             for title in people:
                 study = a_study(title=title)
                 site.propose(study) if standing else site.approve(study)
-                said = site.ask(study, replace(ask("sums"), analysis="ages"))
+                said = site.ask(study, replace(ask("counts"), analysis="ages"))
                 site.restart()
         answered += not isinstance(said, Code)
     return Figure(answered, f"of {2 * len(OTHERS)} second cohorts answered")

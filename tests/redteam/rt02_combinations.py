@@ -157,7 +157,7 @@ def another_title(folder: Path, weakened: bool) -> Figure:
     works_from=20,
     holds_to=14,
     slow=True,
-    undefended="a site that had enough people before, and now takes no part, has a reason",
+    undefended="a rule that looks at people tells by its outcome: who took part before has a reason",
 )
 def refusal_oracle(folder: Path, weakened: bool) -> Figure:
     draw, guessed = np.random.default_rng(3), 0

@@ -64,7 +64,7 @@ def _right(found: Any, rows: Floats) -> float:
     "who is in a table of allele frequencies (Homer; likelihood ratio, power at 5 % false positives)",
     works_from=30,
     holds_to=10,
-    undefended="as many frequencies of one set of people are given as are asked for",
+    undefended="each frequency stands on enough people; only noise (`privacy`) or fewer of them hide members",
     slow=True,
 )
 def allele_frequencies(folder: Path, weakened: bool) -> Figure:
@@ -97,7 +97,7 @@ def allele_frequencies(folder: Path, weakened: bool) -> Figure:
     "many models of one set of people: numbers published per person, of which a table may be read",
     works_from=2,
     holds_to=0.33,
-    undefended="what is published about one set of people is not counted",
+    undefended="what is published about one set of people is not counted; tables of two and three are judged",
     slow=True,
 )
 def many_models(folder: Path, weakened: bool) -> Figure:

@@ -1,12 +1,16 @@
 """RT23, RT64: one site among several lies: about its people, and about its share of the noise."""
 
-from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from scipy.stats import rankdata
 
+from protocols.core.lockstep import Failure
+from protocols.core.protocol import Result
+from protocols.core.ranges import Ranges, within_ranges
 from protocols.core.table import AnalysisTable, Floats
+from protocols.exchange import site_answer
 from protocols.exchange.local import run_locally
 from protocols.learning import site_noise
 from protocols.learning.privacy import Privacy
@@ -16,6 +20,8 @@ from tests.lib.studies import a_study_of
 from tests.redteam.attack import Figure, attack
 
 SPEC = {"protocol": "logistic", "outcome": "y", "covariates": ["x", "z"]}
+MOVED = {"protocol": "influence", "model": SPEC, "leave_out": "sites"}
+FACTORS = (20, 8, 4, 2, 1)
 
 
 def _columns(draw: np.random.Generator, people: int) -> dict[str, Floats]:
@@ -25,19 +31,43 @@ def _columns(draw: np.random.Generator, people: int) -> dict[str, Floats]:
 
 @attack(
     "RT23",
-    "one of five sites sends its people with the sign of a covariate turned and twenty times as large",
+    "one of five sites turns the sign of a covariate and sends it up to twenty times as large, unnoticed",
     works_from=10,
     holds_to=2,
-    undefended="a study declares no range of a variable, and a site's part of a sum is not seen",
+    slow=True,
 )
 def poisoned(folder: Path, weakened: bool) -> Figure:
+    """The twin's study declares no ranges and does not ask how far each hospital moves the model.
+
+    The site holds its own values to no range. Of all factors it takes the one that costs most, and with which
+    its sums are not refused and the report does not name it.
+    """
     tables = drawn(_columns, 100, sites="abcde")
-    study = a_study_of(["x", "z", "y"], {"name": "a", "spec": SPEC})
-    liar = tables["e"].with_columns({"x": -20 * tables["e"].column("x")})
+    asked = [{"name": "a", "spec": SPEC}, {"name": "moved", "spec": MOVED}][: 1 if weakened else 2]
+    ranges = {} if weakened else {"x": (-6, 6), "z": (-6, 6)}
+    study = a_study_of(["x", "z", "y"], *asked, ranges=ranges)
     honest = run_locally(study, list(tables.values()))["a"].coef
-    poisoned_coef = run_locally(study, list({**tables, "e": liar}.values()))["a"].coef
     rows = pooled({"t": drawn(_columns, 2000, sites="zt")["t"]}, "x", "z", "y")
-    return Figure(100 * (_auc(honest, rows) - _auc(poisoned_coef, rows)), "points of AUC lost")
+    unnoticed, most, refused = 0.0, 0.0, 0
+    for factor in FACTORS:
+        liar = tables["e"].with_columns({"x": -factor * tables["e"].column("x")})
+        with patch.object(site_answer, "within_ranges", _but_of_e):
+            found = run_locally(study, list({**tables, "e": liar}.values())).results
+        if isinstance(found["a"], Failure):
+            refused += 1
+            continue
+        lost = 100 * (_auc(honest, rows) - _auc(found["a"].coef, rows))
+        most = max(most, lost)
+        if not ("moved" in found and _is_named("e", found["moved"])):
+            unnoticed = max(unnoticed, lost)
+    what = (
+        f"points of AUC lost unnoticed; {refused} of {len(FACTORS)} factors refused, else {most:.3g} points"
+    )
+    return Figure(unnoticed, what)
+
+
+def _but_of_e(table: AnalysisTable, ranges: Ranges) -> AnalysisTable:
+    return table if table.site == "e" else within_ranges(table, ranges)
 
 
 @attack(
@@ -52,18 +82,19 @@ def unnoticed(folder: Path, weakened: bool) -> Figure:
     tables = drawn(_columns, 100, sites="abcde")
     liar = tables["e"]
     tables["e"] = liar.with_columns({"x": -3 * np.sign(liar.column("x"))})
-    moved = {"protocol": "influence", "model": SPEC, "leave_out": "sites"}
-    asked = [{"name": "a", "spec": SPEC}] + [{"name": "moved", "spec": moved}] * (not weakened)
+    asked = [{"name": "a", "spec": SPEC}] + [{"name": "moved", "spec": MOVED}] * (not weakened)
     honest = run_locally(a_study_of(["x", "z", "y"], asked[0]), [*list(tables.values())[:4], liar])["a"].coef
     found = run_locally(a_study_of(["x", "z", "y"], *asked), list(tables.values()))
     rows = pooled({"t": drawn(_columns, 2000, sites="zt")["t"]}, "x", "z", "y")
     lost = 100 * (_auc(honest, rows) - _auc(found["a"].coef, rows))
-    is_named = not weakened and any("e" in group and named for group, named in _groups(found["moved"]))
+    is_named = not weakened and _is_named("e", found["moved"])
     return Figure(0 if is_named else lost, f"points of AUC lost unnoticed, {lost:.3g} in all")
 
 
-def _groups(moved: InfluenceResult) -> Iterator[tuple[tuple[str, ...], bool]]:
-    return zip(moved.groups, moved.stands_out, strict=True)
+def _is_named(site: str, moved: Result | Failure) -> bool:
+    """Whether the report names a group with the site as one that moves the model by more than chance."""
+    assert isinstance(moved, InfluenceResult)
+    return any(site in group and named for group, named in zip(moved.groups, moved.stands_out, strict=True))
 
 
 def _auc(coef: Floats, rows: Floats) -> float:

@@ -17,7 +17,7 @@ from tests.lib.sites import a_round
 from tests.lib.studies import a_study, a_table
 from tests.redteam.attack import Figure, attack
 
-FIRST = replace(ask("sums"), analysis="ages")
+FIRST = replace(ask("counts"), analysis="ages")
 VICTIMS, INVENTED = 4, ("x", "y")
 
 
@@ -29,7 +29,7 @@ def invented_hospitals(folder: Path, weakened: bool) -> Figure:
 
 
 def _is_read(home: Path, number: int) -> bool:
-    """Whether the coordinator reads the sum of ages at one site, in a run with two that it invented."""
+    """Whether the coordinator reads how many people one site has, in a run with two that it invented."""
     table, study = a_table(seed=number), a_study()
     site = AttackedSite(home, lambda _: table)
     site.center.meet(*INVENTED, confirmed=False)
@@ -47,6 +47,5 @@ def _is_read(home: Path, number: int) -> bool:
         name: Member(name, site.center.invented[name][1].key, keys, keys).mask(nothing, answer.question, 0)
         for name in INVENTED
     }
-    part = unmask({"a": said, **masked}, dict.fromkeys(nothing, False))
-    numbers = np.concatenate([np.ravel(array) for array in part.values()])
-    return bool(np.isclose(numbers, table.columns["age"].sum(), atol=1e-9).any())
+    part = unmask({"a": said, **masked}, dict.fromkeys(nothing, True))
+    return bool((part["n"] == len(table)).all())

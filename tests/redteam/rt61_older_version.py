@@ -30,7 +30,7 @@ def _older() -> Iterator[None]:
 def older_version(folder: Path, weakened: bool) -> Figure:
     site, study = AttackedSite(folder), a_study()
     site.approve(study)
-    question = a_round(study, replace(ask("sums"), analysis="ages"))
+    question = a_round(study, replace(ask("counts"), analysis="ages"))
     began = seal(StartMessage(study.hash(), "r2", tuple("abc")).encode(), site.center.key, "start")
     assert not _refused(site, site.agent.handle("start", began))  # an honest one, in today's version
     with _older():

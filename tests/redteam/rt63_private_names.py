@@ -6,6 +6,7 @@ import numpy as np
 
 from protocols.core.protocol import Arrays
 from protocols.core.table import AnalysisTable, Floats
+from protocols.describe import summary
 from protocols.exchange import site_answer
 from tests.lib.blocks import listed, study_of_block, with_block
 from tests.lib.lying_coordinator import drawn, pooled, weaken
@@ -71,7 +72,6 @@ def _tells(told: list[Arrays], j: int, count: int) -> bool:
     "findings that one person of one hospital has: which of forty are there, by a summary",
     works_from=38,
     holds_to=24,
-    undefended="the kept total of a summary holds the sum of a finding that one person has",
 )
 def catalogue(folder: Path, weakened: bool) -> Figure:
     names, truth = [f"f{j}" for j in range(2 * NAMES)], [j % 2 == 0 for j in range(2 * NAMES)]
@@ -83,7 +83,7 @@ def catalogue(folder: Path, weakened: bool) -> Figure:
     one = {name: (np.arange(60) == j).astype(float) for j, name in enumerate(names) if truth[j]}
     tables["b"] = tables["b"].with_columns(one)
     study = a_study_of(names, {"name": "a", "spec": {"protocol": "summary", "of": names}})
-    with weaken(site_answer, "release", _with_a_floor_of_one, weakened):
+    with weaken(summary, "set_apart", lambda x: (len(x),) * 3, weakened):
         held = overheard(folder, study, tables)
     sums = [joined["sum"]["sum"] for _, joined in held.asked if "sum" in joined.get("sum", {})]
     there = [any(float(np.ravel(total)[j]) > 0.5 for total in sums) for j in range(2 * NAMES)]

@@ -15,7 +15,7 @@ from tests.lib.attacked_site import AttackedSite
 from tests.lib.sites import a_round
 from tests.lib.studies import a_study, a_study_of
 
-FIRST = Ask("sums", analysis="ages")
+FIRST = Ask("counts", analysis="ages")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_harmonization_by_what_is_no_number_is_refused(tmp_path: Path, number:
     )
     site.approve(study)
     arrays = {"grand_mean": np.zeros(2), "effects": np.zeros((0, 2)), "variance": np.array([1.0, number])}
-    ask = Ask("sums", analysis="mean", transforms=(Transform("same", (), EVERYBODY, arrays),))
+    ask = Ask("counts", analysis="mean", transforms=(Transform("same", (), EVERYBODY, arrays),))
     assert site.ask(study, ask) == (Code.INVALID_STUDY,)
 
 

@@ -23,7 +23,7 @@ from tests.lib.sites import a_round
 from tests.lib.studies import a_study
 
 STUDY = a_study()
-FIRST = Ask("sums", analysis="ages")
+FIRST = Ask("counts", analysis="ages")
 EACH = 7
 """Of which in every so many the quick tests try one."""
 

@@ -14,7 +14,7 @@ from tests.lib.attacked_site import AttackedSite
 from tests.lib.sites import a_round
 from tests.lib.studies import a_study
 
-FIRST = replace(ask("sums"), analysis="ages")
+FIRST = replace(ask("counts"), analysis="ages")
 
 
 class KilledError(BaseException):

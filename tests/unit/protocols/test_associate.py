@@ -6,6 +6,7 @@ from scipy.stats import false_discovery_control
 
 from protocols.core.errors import Code, StudyError
 from protocols.core.table import AnalysisTable
+from protocols.exchange.envelope import unpack
 from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome
 from protocols.genomics.associate import Associate, AssociateSpec
@@ -171,3 +172,26 @@ def test_too_few_residual_degrees_of_freedom_are_refused() -> None:
     spec = spec_of(features=("x",), outcomes=("y",), confounders=("c0", "c1"), intercepts="site")
     with pytest.raises(StudyError, match="degrees of freedom"):
         run(spec, sites, names)["scan"]
+
+
+def test_a_feature_or_outcome_of_one_person_is_named_and_not_summed() -> None:
+    """RT05: one value is nearly all of a sum at a site; the others' sums are as before."""
+    draw, sites = np.random.default_rng(5), []
+    for at, site in enumerate("abc"):
+        x, z, y = draw.normal(size=(3, 60))
+        columns = {"x": x, "z": z, "y": y + x, "cost": draw.normal(size=60)}
+        sites.append(AnalysisTable(site, 100 * at + np.arange(60), columns))
+    huge = {name: np.where(np.arange(60) == 7, 1e7, sites[1].column(name)) for name in ("z", "cost")}
+    sites[1] = sites[1].with_columns(huge)
+    spec = {"protocol": "associate", "features": ["x", "z"], "outcomes": ["y", "cost"]}
+    study = a_study_of(["x", "z", "y", "cost"], {"name": "a", "spec": spec})
+    memory: dict[int, bytes] = {}
+    found = run_locally(study, sites, memory=memory)["a"]
+    assert {name: "one or two people" in why for name, why in found.untested.items()} == {
+        "z": True,
+        "cost": True,
+    }
+    assert np.isfinite(found.beta[0, 0])
+    assert np.isnan(found.beta[1]).all()
+    sums = [j["sum"] for r in memory for j in unpack(memory[r])["joined"] if "products" in j.get("sum", {})]
+    assert all(np.abs(said["sum"]).max() < 1e3 for said in sums)

@@ -1,8 +1,13 @@
 """Boosted trees over sites: the pooled trees, floors on people, missing values, folds."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import pytest
 
+from protocols.core.errors import Code
+from protocols.core.lockstep import Failure
 from protocols.core.table import AnalysisTable
 from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome
@@ -66,3 +71,34 @@ def test_the_most_useful_covariate_comes_first() -> None:
     frame = outcome["a0"].summary()
     assert frame.index[0] == "cp"
     assert (frame.gain.diff().dropna() <= 0).all()
+
+
+@pytest.mark.parametrize("protocol", ["boosting", "forest"])
+def test_a_covariate_of_one_person_among_those_who_lack_others_is_named(protocol: str) -> None:
+    """Whoever lacks another covariate is not among those judged before, but is in the sums of a grid."""
+    sites = []
+    for at, site in enumerate("abc"):
+        draw = np.random.default_rng(at)
+        x, z = draw.normal(size=(2, 80))
+        columns = {"x": x, "z": z, "y": (draw.uniform(size=80) < 0.4).astype(float)}
+        if site == "b":
+            columns["x"] = np.where(np.arange(80) == 3, 1e7, x)
+            columns["z"] = np.where(np.arange(80) == 3, np.nan, z)
+        sites.append(AnalysisTable(site, 100 * at + np.arange(80), columns))
+
+    def found(**cuts: list[float]) -> Any:
+        spec = {
+            "protocol": protocol,
+            "outcome": "y",
+            "covariates": ["x", "z"],
+            "trees": 2,
+            "depth": 1,
+            "cuts": cuts,
+        }
+        study = a_study_of(["x", "z", "y"], {"name": "a", "spec": spec})
+        return run_locally(study, sites).results["a"]
+
+    refused = found()
+    assert isinstance(refused, Failure)
+    assert (refused.code, "nearly all of x" in refused.text) == (Code.WITHHELD, True)
+    assert not isinstance(found(x=[-1.0, 0.0, 1.0]), Failure)

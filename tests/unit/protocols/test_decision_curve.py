@@ -38,7 +38,7 @@ def curve(**changes: object) -> dict[str, object]:
 
 
 def test_many_models_and_folds_share_the_rounds_of_one_fit() -> None:
-    assert cancer(curve()).rounds <= 13
+    assert cancer(curve()).rounds <= 14
 
 
 def test_a_marker_that_matters_adds_net_benefit_and_reclassifies() -> None:

@@ -103,7 +103,9 @@ def test_a_rare_covariate_is_named_and_nothing_about_it_leaves(name: str, carrie
     found = outcome.results["model"]
     assert isinstance(found, Failure)
     assert (found.code, "rare" in found.text, bool(found.fix)) == (Code.WITHHELD, True, True)
-    assert [arrays.keys() for arrays in kept] == [{"people", "not_zero", "not_one", "apart", "dominated"}]
+    assert [arrays.keys() for arrays in kept] == [
+        {"people", "not_zero", "not_one", "apart", "others", "dominated"}
+    ]
 
 
 def test_the_refusal_is_the_same_for_nobody_and_for_four_people() -> None:

@@ -13,7 +13,7 @@ from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, SpecError, StudyError
 from protocols.core.privacy import Privacy, summed
 from protocols.core.protocol import ask
-from protocols.core.study import Study
+from protocols.core.study import Study, parse_study
 from protocols.core.table import AnalysisTable
 from protocols.describe.histogram import HistogramSpec
 from protocols.estimation.noisy import products, products_of
@@ -236,6 +236,15 @@ def test_a_range_that_nobody_knows_before_is_asked_for() -> None:
         a_study("linear", {**BUDGET, "ranges": {k: v for k, v in RANGES.items() if k != "w"}})
     with pytest.raises(ValidationError, match="no lowest value below its highest"):
         a_study("linear", {**BUDGET, "ranges": {**RANGES, "w": [5, 5]}})
+
+
+def test_the_ranges_of_the_study_hold_where_an_analysis_names_none() -> None:
+    spec = {"protocol": "linear", **SPECS["linear"], "privacy": {**BUDGET, "ranges": {"age": RANGES["age"]}}}
+    of_study = {**RANGES, "age": [0, 120]}
+    found = a_study_of(["age", "x", "g", "w"], {"name": "a", "spec": spec}, ranges=of_study)
+    expected = {name: tuple(limits) for name, limits in RANGES.items()}
+    assert found.model_dump()["analyses"][0]["spec"]["privacy"]["ranges"] == expected
+    assert parse_study(found.canonical()).hash() == found.hash()
 
 
 def test_a_study_runs_over_the_sites_whose_noise_it_rests_on() -> None:

@@ -8,8 +8,11 @@ from pydantic import ValidationError
 
 from protocols.core.disclosure import Count, Moment, Thresholds, check_total
 from protocols.core.errors import Code, StudyError
+from protocols.core.lockstep import Failure
+from protocols.core.ranges import Ranges, within_ranges
 from protocols.core.study import Study, parse_study
 from protocols.core.table import AnalysisTable
+from protocols.exchange import site_answer
 from protocols.exchange.local import run_locally
 from protocols.exchange.site_answer import people_in
 from tests.lib.studies import a_study_of
@@ -61,3 +64,39 @@ def test_a_total_beyond_what_its_people_can_have_is_tampered() -> None:
     with pytest.raises(StudyError) as caught:
         checked(121.0)
     assert caught.value.code is Code.TAMPERED
+
+
+MODELS: dict[str, dict[str, Any]] = {
+    "logistic": {"outcome": "g", "covariates": ["x"]},
+    "multinomial": {"outcome": "g", "covariates": ["x"], "levels": [0, 1]},
+    "penalized_logistic": {"outcome": "g", "covariates": ["x"], "number": 2},
+    "pca": {"features": ["x", "y"]},
+    "cca": {"x": ["x"], "y": ["y"], "components": 1},
+    "pls": {"x": ["x"], "y": ["y"], "components": 1},
+    "associate": {"features": ["x"], "outcomes": ["y"]},
+    "correlation": {"of": ["x", "y"]},
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_site_that_holds_to_no_range_is_found_out_by_its_sums(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def but_of_c(table: AnalysisTable, ranges: Ranges) -> AnalysisTable:
+        return table if table.site == "c" else within_ranges(table, ranges)
+
+    monkeypatch.setattr(site_answer, "within_ranges", but_of_c)
+    study = a_study_of(
+        ["x", "y", "g"], {"name": "a", "spec": {"protocol": name, **MODELS[name]}}, ranges={"x": [-6, 6]}
+    )
+    draw = np.random.default_rng(23)
+    sites = []
+    for at, site in enumerate("abc"):
+        x, y = draw.normal(size=(2, 60))
+        columns = {"x": x, "y": x + y, "g": (y > 0).astype(float)}
+        sites.append(AnalysisTable(site, 100 * at + np.arange(60), columns))
+    assert not isinstance(run_locally(study, sites).results["a"], Failure)
+    sites[2] = sites[2].with_columns({"x": 30 * sites[2].column("x")})
+    found = run_locally(study, sites).results["a"]
+    assert isinstance(found, Failure)
+    assert found.code is Code.TAMPERED

@@ -23,7 +23,7 @@ from tests.lib.sites import Coordinator, a_round, make_site
 from tests.lib.studies import a_study, a_table
 
 CANARY = "Canary-1917-05-29"
-STEP = "sums"
+STEP = "counts"
 FIRST = replace(ask(STEP), analysis="ages")
 
 

@@ -16,7 +16,7 @@ from tests.lib.agents import Agents
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.studies import a_study, a_table
 
-FIRST = replace(ask("sums"), analysis="ages")
+FIRST = replace(ask("counts"), analysis="ages")
 SCALE = {"variable": "age", "low": 0, "high": 128, "resolution": 0.125}
 SPEC = {"protocol": "quantiles", "of": [SCALE], "shares": [0.5]}
 

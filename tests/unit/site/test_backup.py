@@ -19,7 +19,7 @@ from site_node.governance import approvals, audit, audit_check, ledger
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.studies import a_study
 
-FIRST = replace(ask("sums"), analysis="ages")
+FIRST = replace(ask("counts"), analysis="ages")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from protocols.core.protocol import ask, protocol
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.studies import a_study
 
-OF_SUM = replace(ask("sums"), analysis="ages")
+OF_SUM = replace(ask("counts"), analysis="ages")
 HERE = replace(ask("here", per_site=True), analysis="ages")
 MODEL = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age"]}
 VARIABLES = {"age": {"kind": "age"}, "idh1": {"kind": "gene", "gene": "IDH1"}}

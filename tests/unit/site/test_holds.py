@@ -16,7 +16,7 @@ from tests.lib.attacked_site import AttackedSite
 from tests.lib.sites import a_round
 from tests.lib.studies import a_study, a_table
 
-ASK = Ask("sums", analysis="ages")
+ASK = Ask("counts", analysis="ages")
 
 
 def _held_site(folder: Path, hold: str) -> tuple[AttackedSite, bytes]:
@@ -89,7 +89,7 @@ def test_a_refused_answer_never_leaves_and_says_what_every_withheld_one_says(tmp
 
 def test_a_held_round_is_not_answered_to_another_question(tmp_path: Path) -> None:
     site, _ = _held_site(tmp_path, "one")
-    other = site.center.question(a_round(a_study(), Ask("sums", {"x": np.zeros(1)}, analysis="ages")))
+    other = site.center.question(a_round(a_study(), Ask("counts", {"x": np.zeros(1)}, analysis="ages")))
     assert _state(site, site.agent.handle("round", other)) == ("refused", str(Code.ALREADY_ANSWERED))
 
 

@@ -57,7 +57,7 @@ CREATE TABLE IF NOT EXISTS peer (
 );
 """
 STUDY = a_study()
-FIRST = replace(ask("sums"), analysis="ages")
+FIRST = replace(ask("counts"), analysis="ages")
 
 
 def _write_yesterday(home: Path) -> None:

@@ -8,7 +8,7 @@ from protocols.core.protocol import ask
 from tests.lib.attacked_site import AttackedSite
 from tests.lib.studies import a_study
 
-FIRST = replace(ask("sums"), analysis="ages")
+FIRST = replace(ask("counts"), analysis="ages")
 
 
 def test_a_second_run_may_have_the_same_sites_or_three_others(tmp_path: Path) -> None:
