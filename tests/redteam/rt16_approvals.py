@@ -66,8 +66,9 @@ def beyond_the_steps(folder: Path, weakened: bool) -> Figure:
     site, study = AttackedSite(folder, obedient=True), a_study()
     site.approve(study)
     (sums,) = _first(study)
-    of_all = {"mean": np.zeros((1, 1)), "scale": np.ones((1, 1))}
-    for_a_sum = replace(sums, step="deviations", per_site=True, arrays=of_all)  # `sums` has flags beside it
+    shown = np.ones((1, 1), dtype=np.int64)
+    of_all = {"mean": np.zeros((1, 1)), "scale": np.ones((1, 1)), "shown": shown}
+    for_a_sum = replace(sums, step="deviations", per_site=True, arrays=of_all)  # `counts` has bands beside it
     with weaken(site_answer, "_check_way", lambda *_: None, weakened):
         said = site.ask(study, for_a_sum, replace(sums, step="here", per_site=True, arrays={}))
     return Figure(_answers(said), "of 2 questions answered")
@@ -158,10 +159,9 @@ def too_few_sites(folder: Path, weakened: bool) -> Figure:
 def thousand_numbers(folder: Path, weakened: bool) -> Figure:
     site, study = AttackedSite(folder, obedient=True), a_study()
     site.approve(study)
-    by = np.ones((1, 1))
+    beside = {"shown": np.ones((1, 1), dtype=np.int64), "scale": np.ones((1, 1))}
     asks = [
-        Ask("deviations", {"mean": np.full((1, 1), float(i)), "scale": by}, analysis="ages")
-        for i in range(1000)
+        Ask("deviations", {"mean": np.full((1, 1), float(i)), **beside}, analysis="ages") for i in range(1000)
     ]
     wide = Policy(max_alike=2000)
     with weaken(admission, "read_policy", lambda home: wide, weakened):

@@ -79,8 +79,8 @@ def test_a_study_with_it_is_parsed_described_and_drawn(added: ModuleType) -> Non
         "a0: Leaves in a sum over sites, once: people; people with a value of every variable.",
         "a0: Leaves in a sum over sites, at most once: people with complete data, in whole floors; "
         "those with another value than 0, in whole floors, those with another value than 1, in whole floors, "
-        "those with another value than most, in whole floors and sites where one or two people make up "
-        "nearly all of its spread, by judged (2).",
+        "those with another value than most, in whole floors, those with another value than 0 and 1, in "
+        "whole floors and sites where one or two people make up nearly all of its spread, by judged (2).",
     ]
     assert run_locally(study, SPLITS[COMMON])["a0"].plot().has_data()
     assert (
