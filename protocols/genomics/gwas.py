@@ -3,6 +3,7 @@
     round 1    which variants are carried by enough people, in whole floors; moments of the others
     round 2    copies of ALT of those variants: their mean, which a missing genotype becomes
     round 3    products of copies with covariates and outcomes, and with themselves
+    round 4    with `linkage`: products of two variants, of few pairs near what was found
 
 From these the linear coefficient of `outcome ~ covariates + copies of ALT`, its standard error and p-value
 follow (Frisch-Waugh), as R's `lm` and plink2's `--glm` on imputed means. All variants stand on one set of
@@ -27,11 +28,12 @@ from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
 from protocols.estimation.moments import COLUMN_MOMENTS, GATHERED, column_moments, gather
 from protocols.estimation.newton import CLIMB
-from protocols.genomics import genotype_scan, score_test
+from protocols.genomics import genotype_scan, linkage, score_test
 from protocols.genomics.block_scan import Scan
 from protocols.genomics.genotype_scan import CARRIERS, COPIES, PRODUCTS
+from protocols.genomics.gwas_figure import GENOME_WIDE, places_of
+from protocols.genomics.gwas_result import NOTED, Untested
 from protocols.genomics.gwas_result import GwasResult as GwasResult
-from protocols.genomics.gwas_result import Untested
 from protocols.genomics.gwas_rounds import carried, check, frequencies, linear, logistic
 from protocols.genomics.gwas_spec import GwasSpec as GwasSpec
 from protocols.genomics.gwas_spec import all_variants
@@ -135,14 +137,27 @@ class Gwas(FederatedProtocol[GwasSpec, GwasResult]):
         """The cumulant functions of scores that are far out, where they are asked."""
         return score_test.tilted(_scan(spec, table, at), at, mean, along, tilt, coef, shift, scale)
 
+    @site_step(
+        linkage.LINKED,
+        times=lambda spec: Times(0, 1) if spec.linkage else NEVER,
+        varies=("at", "mean", "first", "second"),
+    )
+    def linked(
+        spec: GwasSpec, table: AnalysisTable, at: Integers, mean: Floats, first: Integers, second: Integers
+    ) -> Arrays:
+        """Products of the copies of two variants, of few pairs, in steps of five people."""
+        return linkage.linked(_scan(spec, table, at), at, mean, first, second)
+
     def axes_asked(self, spec: GwasSpec, arrays: Arrays) -> dict[str, int]:
-        return self._axes(spec, arrays["at"].size if "at" in arrays else 0)
+        pairs = arrays["first"].size if "first" in arrays else 0
+        return self._axes(spec, arrays["at"].size if "at" in arrays else 0, pairs)
 
     def axes(self, spec: GwasSpec) -> dict[str, int]:
-        return self._axes(spec, spec.variants.size)
+        return self._axes(spec, spec.variants.size, linkage.MOST_PAIRS)
 
-    def _axes(self, spec: GwasSpec, variants: int) -> dict[str, int]:
+    def _axes(self, spec: GwasSpec, variants: int, pairs: int) -> dict[str, int]:
         return {
+            "pair": pairs,
             "column": len(spec.variables()),
             "covariate": len(spec.covariates),
             "outcome": len(spec.outcomes),
@@ -159,7 +174,13 @@ class Gwas(FederatedProtocol[GwasSpec, GwasResult]):
         untested = Untested.of(is_carried, found.at, found.share, found.minor, least)
         mean = found.mean[np.isin(found.at, untested.tested())]
         scan = linear if spec.model == "linear" else logistic
-        return (yield from scan(spec, moments, untested, mean))
+        scanned = yield from scan(spec, moments, untested, mean)
+        tested = untested.tested()
+        if not (spec.linkage and len(tested)):
+            return scanned
+        places = places_of([scanned.variants[j] for j in tested])
+        pairs = yield from linkage.linkage(scanned.p[tested], places, tested, mean, GENOME_WIDE, NOTED)
+        return scanned.with_linkage(tested, pairs)
 
     def method(self, spec: GwasSpec) -> str:
         beside = f", adjusted for {listed(spec.covariates)}" if spec.covariates else ""

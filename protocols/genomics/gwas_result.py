@@ -1,25 +1,27 @@
 """What a genome-wide scan found: tests by variant and outcome, the loci, and a Manhattan and a Q-Q plot."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from protocols.core.figure import Axis, Curve, Curves, Figure, NoFigure
+from protocols.core.errors import Code, InputError
+from protocols.core.figure import Curves, Figure, NoFigure
 from protocols.core.protocol import Result
 from protocols.core.table import Floats, Integers, Mask
 from protocols.estimation.wald import two_sided
+from protocols.genomics import gwas_figure
+from protocols.genomics.gwas_figure import GENOME_WIDE, names_and_positions
+from protocols.genomics.linkage import Linkage, clumped
 from protocols.genomics.multiple_testing import benjamini_hochberg, bonferroni
-from protocols.results.figures import MOST_PANELS, floats
-
-GENOME_WIDE = 5e-8
-"""The p-value below which a variant is called: 0.05 over a million independent variants of a genome."""
+from protocols.results.figures import MOST_PANELS
 
 LOCUS_BASES = 500_000
-_DRAWN = 1500  # points of a panel: all that are strong, and an even choice of the others
-_SMALLEST = 1e-320
+NOTED = 1e-4
+"""The p-value below which a variant may belong to a clump."""
+
 _MEDIAN = float(chi2.median(1))
 
 
@@ -82,6 +84,10 @@ class GwasResult(Result):
         aliased: covariates that are combinations of those before them.
         untested: reason -> variants.
         no_saddle_point: how many scores far out have none, so that the normal distribution's p-value stands.
+        linkage_asked: whether there are the fields that follow, of pairs of variants.
+        pair_first, pair_second: (m,) places of two variants near one that was called; pair_r2: (m,).
+        score_intercept, score_intercept_se: (o,) chi-square at an LD score of 0, which is 1 without structure
+            however many small effects there are, and its standard error.
         n: people in the scan; sites: that have any of them.
 
     >>> from protocols.exchange.example import run_example
@@ -108,6 +114,12 @@ class GwasResult(Result):
     no_saddle_point: int
     n: int
     sites: int
+    linkage_asked: bool
+    pair_first: Integers
+    pair_second: Integers
+    pair_r2: Floats
+    score_intercept: Floats
+    score_intercept_se: Floats
 
     @classmethod
     def of(
@@ -147,6 +159,24 @@ class GwasResult(Result):
             no_saddle_point=no_saddle_point,
             n=n,
             sites=sites,
+            linkage_asked=False,
+            pair_first=np.zeros(0, dtype=np.int64),
+            pair_second=np.zeros(0, dtype=np.int64),
+            pair_r2=np.zeros(0),
+            score_intercept=np.full(len(outcomes), np.nan),
+            score_intercept_se=np.full(len(outcomes), np.nan),
+        )
+
+    def with_linkage(self, tested: Integers, found: Linkage) -> "GwasResult":
+        """The result with what is known of the linkage of the (t,) tested variants."""
+        return replace(
+            self,
+            linkage_asked=True,
+            pair_first=tested[found.first],
+            pair_second=tested[found.second],
+            pair_r2=found.r2,
+            score_intercept=found.intercept,
+            score_intercept_se=found.intercept_se,
         )
 
     def summary(self) -> pd.DataFrame:
@@ -161,7 +191,7 @@ class GwasResult(Result):
     def loci(self, *, below: float = GENOME_WIDE, bases: int = LOCUS_BASES) -> pd.DataFrame:
         """The strongest variants below a p-value, none within so many bases of a stronger one."""
         leads = []
-        chromosomes, positions = _places(self.variants)
+        chromosomes, positions = names_and_positions(self.variants)
         for k, outcome in enumerate(self.outcomes):
             taken: list[tuple[str, int]] = []
             for j in np.argsort(self.p[:, k], kind="stable"):
@@ -173,87 +203,67 @@ class GwasResult(Result):
                     leads.append((outcome, self.variants[j], self.beta[j, k], self.se[j, k], self.p[j, k]))
         return pd.DataFrame(leads, columns=["outcome", "variant", "beta", "se", "p"])
 
+    def clumps(self, *, below: float = GENOME_WIDE, r2: float = 0.5) -> pd.DataFrame:
+        """The strongest variants below a p-value, with how many are in linkage with each (Purcell 2007).
+
+        Args:
+            r2: from which on a variant within 250,000 bases belongs to the clump of a stronger one.
+
+        Raises:
+            InputError: the scan did not ask for linkage.
+        """
+        if not self.linkage_asked:
+            raise InputError(Code.NOT_FOUND, "the scan has no linkage", "write `linkage: true` in its spec")
+        rows = []
+        for k, outcome in enumerate(self.outcomes):
+            p = np.where(np.isnan(self.p[:, k]), np.inf, self.p[:, k])
+            both = np.maximum(p[self.pair_first], p[self.pair_second]) < NOTED
+            pairs = self.pair_first[both], self.pair_second[both], self.pair_r2[both]
+            lead_of = clumped(p, *pairs, called=below, least=r2)
+            leads = np.flatnonzero(lead_of == np.arange(len(p)))
+            for j in leads[np.argsort(p[leads], kind="stable")]:
+                size = int(np.count_nonzero(lead_of == j))
+                rows.append((outcome, self.variants[j], self.beta[j, k], self.se[j, k], p[j], size))
+        return pd.DataFrame(rows, columns=["outcome", "variant", "beta", "se", "p", "variants"])
+
     def figure(self) -> Figure | NoFigure:
-        """Manhattan and Q-Q plot of each of the first outcomes."""
+        """Manhattan and Q-Q plot of each of the first outcomes, and the region of its strongest variant."""
         known = [k for k in range(len(self.outcomes)) if np.isfinite(self.p[:, k]).any()]
         if not known:
             return NoFigure("nothing could be tested")
-        panels = [
-            panel for k in known[: MOST_PANELS // 2] for panel in (self._manhattan(k), self._quantiles(k))
-        ]
-        factors = ", ".join(f"{self.outcomes[k]} {self.inflation[k]:.2f}" for k in known[: MOST_PANELS // 2])
-        more = (
-            f" {len(known) - len(panels) // 2} more outcomes are not drawn."
-            if len(panels) < 2 * len(known)
-            else ""
-        )
+        some = known[: MOST_PANELS // (3 if self.linkage_asked else 2)]
+        panels: list[Curves] = []
+        for k in some:
+            name, p = self.outcomes[k], self.p[:, k]
+            panels += [gwas_figure.manhattan(name, self.variants, p), gwas_figure.quantiles(name, p)]
+            panels += self._region(k)
+        more = f" {len(known) - len(some)} more outcomes are not drawn." if len(some) < len(known) else ""
         return Figure(
             tuple(panels),
             f"{self.tests:,} variants tested in {self.n:,} people; the dashed line is p = 5e-8. Genomic "
-            f"inflation: {factors}. Of weak variants an even choice is drawn.{more}",
+            f"inflation: {', '.join(map(self._inflated, some))}. Of weak variants an even choice is drawn."
+            + more,
         )
 
-    def _manhattan(self, k: int) -> Curves:
-        chromosomes, positions = _places(self.variants)
-        strength = _strength(self.p[:, k])
-        drawn = _chosen(strength)
-        order = sorted(set(chromosomes), key=_chromosome_order)
-        curves, begin = [], 0.0
-        for name in order:
-            here = (chromosomes == name) & drawn
-            length = float(positions[chromosomes == name].max())
-            if here.any():
-                curves.append(
-                    Curve("", floats((begin + positions[here]) / 1e6), floats(strength[here]), marks="points")
-                )
-            begin += length
-        line = -np.log10(GENOME_WIDE)
-        curves.append(Curve("", (0.0, begin / 1e6), (line, line), marks="guide"))
-        x = Axis(f"position along chromosomes {order[0]} to {order[-1]}", "Mb")
-        return Curves(self.outcomes[k], x, Axis("−log10 p", low=0.0), tuple(curves))
+    def _inflated(self, k: int) -> str:
+        """An outcome's inflation, and the part of it that is structure."""
+        told = f"{self.outcomes[k]} {self.inflation[k]:.2f}"
+        if np.isnan(self.score_intercept[k]):
+            return told
+        return f"{told} (LD score intercept {self.score_intercept[k]:.2f} ± {self.score_intercept_se[k]:.2f})"
 
-    def _quantiles(self, k: int) -> Curves:
-        strength = np.sort(_strength(self.p[np.isfinite(self.p[:, k]), k]))[::-1]
-        expected = -np.log10((np.arange(len(strength)) + 0.5) / len(strength))
-        some = np.unique(np.geomspace(1, len(strength), min(len(strength), _DRAWN)).astype(int)) - 1
-        points = Curve("", floats(expected[some]), floats(strength[some]), marks="points")
-        end = float(expected[0])
-        line = Curve("", (0.0, end), (0.0, end), marks="guide")
-        return Curves(
-            f"{self.outcomes[k]}, quantiles",
-            Axis("−log10 p, none associated", low=0.0),
-            Axis("−log10 p", low=0.0),
-            (points, line),
-        )
+    def _region(self, k: int) -> list[Curves]:
+        """The region of the strongest variant that was called, if its linkage was asked for."""
+        p = self.p[:, k]
+        lead = int(np.argmin(np.where(np.isnan(p), np.inf, p)))
+        if not (self.linkage_asked and p[lead] < GENOME_WIDE):
+            return []
+        has = (self.pair_first == lead) | (self.pair_second == lead)
+        others = (self.pair_first + self.pair_second)[has] - lead
+        return [gwas_figure.region(self.outcomes[k], self.variants, p, lead, others, self.pair_r2[has])]
 
 
 def _inflation(p: Floats) -> float:
     """The genomic inflation factor of (v,) p-values (Devlin & Roeder 1999); NaN of none."""
     known = p[np.isfinite(p)]
     return float(chi2.isf(np.median(known), 1) / _MEDIAN) if len(known) else float("nan")
-
-
-def _strength(p: Floats) -> Floats:
-    strength: Floats = -np.log10(np.maximum(p, _SMALLEST))
-    return strength
-
-
-def _chosen(strength: Floats) -> Mask:
-    """Which of (v,) points are drawn: the strongest, and an even choice of the others."""
-    known = np.flatnonzero(np.isfinite(strength))
-    order = known[np.argsort(-strength[known], kind="stable")]
-    rest = order[_DRAWN // 2 :]
-    drawn = np.zeros(len(strength), dtype=bool)
-    drawn[order[: _DRAWN // 2]] = True
-    drawn[rest[:: max(1, 2 * len(rest) // _DRAWN)]] = True
-    return drawn
-
-
-def _places(variants: Sequence[str]) -> tuple["np.ndarray[tuple[int], np.dtype[np.str_]]", Integers]:
-    """(v,) chromosomes and positions; of a list that is not known here, the order on it."""
-    cells = [name.split(":", 2) if ":" in name else ("?", str(i)) for i, name in enumerate(variants)]
-    return np.array([one[0] for one in cells]), np.array([int(one[1]) for one in cells], dtype=np.int64)
-
-
-def _chromosome_order(name: str) -> tuple[int, str]:
-    return (int(name), "") if name.isdigit() else (100, name)

@@ -23,6 +23,8 @@ class GwasSpec(Spec):
         model: linear, or logistic for one 0/1 outcome.
         min_minor_alleles: copies of the rarer allele, over all sites, below which a variant is not tested.
         min_call_rate: the share of the people that must have a genotype.
+        linkage: whether one more round asks for products of two variants, for clumps, the plot of a region
+            and LD scores.
     """
 
     protocol: Literal["gwas"] = "gwas"
@@ -33,6 +35,7 @@ class GwasSpec(Spec):
     model: Literal["linear", "logistic"] = "linear"
     min_minor_alleles: int = Field(default=20, ge=10)
     min_call_rate: float = Field(default=0.9, ge=0.5, le=1.0)
+    linkage: bool = False
 
     @model_validator(mode="after")
     def _is_possible(self) -> "GwasSpec":

@@ -19,13 +19,21 @@ def demo(
         bool,
         typer.Option(help="keep all running after the report, with pages to click through; until Ctrl-C"),
     ] = False,
+    study: Annotated[
+        Path | None, typer.Option(help="another study over the same hospitals, such as an example's")
+    ] = None,
+    variants: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="of an array with which patients are genotyped too")
+    ] = 0,
 ) -> dict[str, Any]:
     """Play the whole way with real processes and synthetic hospitals.
 
     Example: shadowgraph demo --out /tmp/demo
+
     """
     from rich.console import Console
 
     from server.demo.run import Demo
 
-    return Demo(out.resolve(), sites, seed, Console(stderr=True, highlight=False), stay).play()
+    console = Console(stderr=True, highlight=False)
+    return Demo(out.resolve(), sites, seed, console, stay, study, variants).play()

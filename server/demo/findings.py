@@ -1,4 +1,4 @@
-"""What the demo planted against what the hospitals' federated study found."""
+"""What the hospitals were planted with against what their federated study found."""
 
 import json
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any
 
 from protocols.core.figure import Axis, Estimate, Estimates
 from protocols.exchange.rounds import Outcome
+from protocols.genomics.gwas_result import GENOME_WIDE, GwasResult
 from protocols.survival.cox import CoxResult
 from protocols.validation.discrimination import DiscriminationResult
 from server.report import blocks, figures
@@ -20,19 +21,29 @@ LINKS = {
 }
 """In words -> the analysis of the demo's study."""
 
+Rows = list[tuple[str, str, str]]
 
-def findings(outcome: Outcome, truth_file: Path) -> list[tuple[str, str, str]]:
-    """(what, planted, found) of the two links and of the hazards."""
+
+def findings(outcome: Outcome, truth_file: Path) -> Rows:
+    """(what, planted, found) of the two links and the hazards, or of the variants, that a study asks for."""
     truth = json.loads(truth_file.read_text())
-    return [*_links(outcome, truth), *_hazards(outcome["survival"], truth["hazards"])]
+    rows: Rows = []
+    if set(LINKS.values()) <= outcome.results.keys():
+        rows += [*_links(outcome, truth), *_hazards(outcome["survival"], truth["hazards"])]
+    for name, found in outcome.results.items():
+        if isinstance(found, GwasResult) and "genotypes" in truth:
+            rows += _variants(name.replace("_", " "), found, truth["genotypes"])
+    return rows
 
 
-def section(outcome: Outcome, rows: list[tuple[str, str, str]]) -> Section:
-    """The findings as the report's first section of results."""
-    found = {words: outcome[analysis] for words, analysis in LINKS.items()}
-    return Section(
-        "What rigor is worth",
-        [
+def section(outcome: Outcome, rows: Rows) -> list[Section]:
+    """The findings as the report's first section of results; none where nothing was looked for."""
+    if not rows:
+        return []
+    told = [blocks.text("The hospitals are synthetic, so the truth is known.")]
+    if set(LINKS.values()) <= outcome.results.keys():
+        found = {words: outcome[analysis] for words, analysis in LINKS.items()}
+        told = [
             blocks.text(
                 "The hospitals are synthetic, so the truth is known. The density of the tumour seems to tell "
                 "TP53, until the scanners are taken out of it: where a scanner reads high, TP53 happens to "
@@ -42,9 +53,8 @@ def section(outcome: Outcome, rows: list[tuple[str, str, str]]) -> Section:
                 [_areas(found)],
                 "How well a feature predicts a gene, in people whom the model never saw, with 95% intervals.",
             ),
-            blocks.table(("", "planted", "found"), rows),
-        ],
-    )
+        ]
+    return [Section("What rigor is worth", [*told, blocks.table(("", "planted", "found"), rows)])]
 
 
 def _areas(found: Mapping[str, DiscriminationResult]) -> Estimates:
@@ -54,7 +64,7 @@ def _areas(found: Mapping[str, DiscriminationResult]) -> Estimates:
     return Estimates("", axis, rows, reference=0.5)
 
 
-def _links(outcome: Outcome, truth: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _links(outcome: Outcome, truth: dict[str, Any]) -> Rows:
     link = f"AUC {truth['true_link']['auc']:.2f} without noise"
     chance = f"chance ({truth['spurious_link']['within_scanner_auc']:.2f} in this sample)"
     planted = ("only the scanner", chance, link, link)
@@ -69,7 +79,26 @@ def _auc(outcome: Outcome, analysis: str) -> str:
     return f"AUC {found.auc:.2f} ({found.auc_lower:.2f} to {found.auc_upper:.2f})"
 
 
-def _hazards(found: CoxResult, planted: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+def _variants(analysis: str, found: GwasResult, truth: dict[str, str]) -> Rows:
+    """The planted variant and the one that only differs between hospitals, and how many loci were called."""
+    loci = found.loci()
+    rows = []
+    for k, outcome in enumerate(found.outcomes):
+        called = loci[loci["outcome"] == outcome]
+        real = 1 if outcome in truth["changes"] else 0
+        planted = (
+            f"{truth['planted']} alone" if real else "none",
+            f"{len(called)} below {GENOME_WIDE:g}, inflation {found.inflation[k]:.2f}",
+        )
+        rows.append((f"{analysis}: loci of {outcome}", *planted))
+        for name, means in (("planted", real), ("structured", 0)):
+            p = found.p[found.variants.index(truth[name]), k]
+            what = "changes it" if means else "nothing"
+            rows.append((f"{analysis}: {truth[name]} and {outcome}", what, f"p = {p:.1e}"))
+    return rows
+
+
+def _hazards(found: CoxResult, planted: list[dict[str, Any]]) -> Rows:
     rows = []
     for hazard in planted:
         i = found.terms.index(hazard["variable"].lower())

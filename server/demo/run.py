@@ -26,7 +26,7 @@ from server.home.store import Store
 from server.report import Left, write_report
 
 MARK = ".shadowgraph-demo"
-STUDY = "demo"
+GENOME = "GRCh37"  # of the hospitals' array
 APPROVAL_SECONDS = 60.0
 
 
@@ -36,6 +36,8 @@ class Demo:
 
     Attributes:
         stay: whether it plays on after the report, with pages, until it is interrupted.
+        study: a file in the place of the demo's own study; the hospitals' public lists lie in `hospitals`.
+        variants: of an array with which the hospitals genotyped their patients; 0 if they did not.
     """
 
     out: Path
@@ -43,11 +45,16 @@ class Demo:
     seed: int | None
     console: Console
     stay: bool = False
+    study: Path | None = None
+    variants: int = 0
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.command = Commands(self.out)
         self.center = self.out / "center"
+        own = importlib.resources.files("server.demo").joinpath("study.yaml")
+        self._study = own.read_text() if self.study is None else self.study.read_text()
+        self._name = ""  # of the study, once it is submitted
         self._compiles, self._compiled = threading.Lock(), threading.Event()
 
     def play(self) -> dict[str, Any]:
@@ -70,7 +77,8 @@ class Demo:
     def _play(self) -> dict[str, Any]:
         with self._step(f"{self.sites} hospitals write their FHIR, CT, contours and variants"):
             seed = [] if self.seed is None else ["--seed", str(self.seed)]
-            self.command.module("site_node.synthetic", "hospitals", "--sites", str(self.sites), *seed)
+            array = ["--variants", str(self.variants)] if self.variants else []
+            self.command.module("site_node.synthetic", "hospitals", "--sites", str(self.sites), *seed, *array)
         names = sorted(path.name for path in (self.out / "hospitals").iterdir() if path.is_dir())
         with self._step("a center is made; each hospital makes its keys and joins"):
             pages = ("--web-port", str(free_port())) if self.stay else ()
@@ -83,9 +91,9 @@ class Demo:
         with self._step("each hospital connects: a SuperNode to meet the network, an agent to meet data"):
             _each(lambda name: self.command("site", "start", "--home", f"sites/{name}"), names)
         with self._step("the coordinator signs a study; each hospital reads and approves it"):
-            study = self.out / "study.yaml"
-            study.write_text(importlib.resources.files("server.demo").joinpath("study.yaml").read_text())
-            run = self.command("study", "submit", "study.yaml", "--home", "center")["run"]
+            (self.out / "study.yaml").write_text(self._study)
+            submitted = self.command("study", "submit", "study.yaml", "--home", "center")
+            run, self._name = submitted["run"], submitted["name"]
             _each(self._approve, names)
         with self._step("the study runs: questions go out, aggregates come back"):
             self.command("study", "watch", run, "--home", "center", follow=True)
@@ -100,8 +108,7 @@ class Demo:
     def _invite(self, names: list[str]) -> None:
         """Leaves a study to be decided about, and prints where the pages are, each with a link to enter."""
         again = self.out / "again.yaml"
-        study = (self.out / "study.yaml").read_text()
-        again.write_text(study.replace(f"name: {STUDY}\n", f"name: {STUDY}-again\n", 1))
+        again.write_text(self._study.replace(f"name: {self._name}\n", f"name: {self._name}-again\n", 1))
         self.command("study", "submit", "again.yaml", "--home", "center")
         for name in names:
             for protocol in ("summary", "attrition", "availability"):
@@ -147,6 +154,9 @@ class Demo:
         self.command("data", "add", "fhir", f"{files}/fhir", *home)
         self.command("data", "add", "dicom", f"{files}/imaging", *home)
         self.command("data", "add", "genomics", f"{genomics}/mutations.maf", *lists, *home)
+        if self.variants:
+            told = ("--build", GENOME, "--strand", "forward", "--name", "genotypes")
+            self.command("data", "add", "genomics", f"{genomics}/genotypes.bed", *told, *home)
         if not self._compiles.acquire(blocking=False):
             self._compiled.wait()  # the first hospital compiles the kernels, the others find them compiled
         try:
@@ -163,7 +173,7 @@ class Demo:
             if time.monotonic() > deadline:
                 raise StudyError(Code.DEADLINE, f"the study did not reach {name}")
             time.sleep(0.5)
-        self.command("inbox", "approve", STUDY, *home, "--note", "the demo approves its own study")
+        self.command("inbox", "approve", self._name, *home, "--note", "the demo approves its own study")
         self._say(f"{name}: read and approved")
 
     def _report(self, run: str) -> dict[str, Any]:
@@ -177,7 +187,7 @@ class Demo:
             left,
             self.out / "report",
             facts=[(f"{minutes}:{seconds:02}", "minutes, from nothing to here")],
-            extra=[section(outcome, found)],
+            extra=section(outcome, found),
         )
         (self.out / "commands.txt").write_text("\n".join(self.command.said) + "\n")
         return {

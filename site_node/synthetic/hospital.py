@@ -4,7 +4,8 @@
     OUT/<hospital>/fhir/<ResourceType>.ndjson    FHIR R4, one type per file, as Bulk Data does
     OUT/<hospital>/imaging/<patient>/CT/*.dcm    one CT series, 20 slices of 64 x 64
     OUT/<hospital>/imaging/<patient>/RTSTRUCT.dcm
-    OUT/<hospital>/genomics/                     a MAF, its panel, its samples (maf.py)
+    OUT/<hospital>/genomics/                     a MAF, its panel, its samples (maf.py);
+                                                 genotypes, if any are asked for (genotypes.py)
 
 Patient.id, PatientID and a sample's patient_id are the same word, so the three sources meet. Everything is a
 pure function of plan and seed. Each hospital is as untidy as real ones, in known places: birth dates cut to
@@ -21,6 +22,7 @@ import orjson
 from site_node.synthetic import truth
 from site_node.synthetic.dicom import write_study
 from site_node.synthetic.fhir import Flaws, Resource, resources
+from site_node.synthetic.genotypes import Manifest, manifest, write_genotypes, write_manifest
 from site_node.synthetic.maf import write_genomics
 from site_node.synthetic.patients import PANEL, Patient, draw_patients
 from site_node.synthetic.phantom import HeadCT, scan
@@ -30,19 +32,27 @@ SEED = 36  # the one that the demo shows; the tests hold others to the same boun
 
 
 def write_consortium(
-    out: Path, sites: int = 3, seed: int = SEED, patients: int = 72
+    out: Path, sites: int = 3, seed: int = SEED, patients: int = 72, variants: int = 0
 ) -> dict[str, dict[str, object]]:
     """What was written, by hospital; the planted truth lies beside the hospitals.
+
+    Args:
+        patients: at each hospital; variants: of the array that they were genotyped with, if they were.
 
     Raises:
         FileExistsError: there is a hospital of that name in `out` already.
     """
-    written = {plan.name: write_hospital(out, plan, seed) for plan in consortium(sites, patients)}
-    truth.write(out, seed, written)
+    array = manifest(variants, seed) if variants else None
+    written = {plan.name: write_hospital(out, plan, seed, array) for plan in consortium(sites, patients)}
+    truth.write(out, seed, written, array and array.truth())
+    if array:
+        write_manifest(out, array)
     return written
 
 
-def write_hospital(out: Path, hospital: HospitalPlan, seed: int) -> dict[str, object]:
+def write_hospital(
+    out: Path, hospital: HospitalPlan, seed: int, array: Manifest | None = None
+) -> dict[str, object]:
     """The counts of what was written into the folder `out / hospital.name`.
 
     Raises:
@@ -61,11 +71,16 @@ def write_hospital(out: Path, hospital: HospitalPlan, seed: int) -> dict[str, ob
             )
     rng = np.random.default_rng([seed, *hospital.name.encode(), 1])
     variants = write_genomics(home / "genomics", hospital.name, patients, rng)
+    genotyped: dict[str, object] = {}
+    if array is not None:
+        rng = np.random.default_rng([seed, *hospital.name.encode(), 3])
+        genotyped = write_genotypes(home / "genomics", hospital, patients, array, rng)
     return {
         "fhir_resources": resource_counts,
         "dicom_files": files,
         "variants": variants,
         **_counts(patients),
+        **genotyped,
     }
 
 

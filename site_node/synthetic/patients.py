@@ -31,7 +31,7 @@ _GRADE_BY_IDH1 = ((0.10, 0.25, 0.65), (0.50, 0.35, 0.15))
 TOPOGRAPHY = ("C71.1", "C71.2", "C71.3", "C71.4")  # frontal, temporal, parietal, occipital lobe
 
 _MEAN_HU, _MEAN_HU_SD, _MEAN_HU_PER_YEAR = 40.0, 5.0, -0.05
-_TEXTURE_HU = 8.0
+TEXTURE_HU = 8.0
 _ALLOCATIONS = 60
 
 
@@ -206,7 +206,7 @@ def _survival(
 def _lesion(draws: _Draws, row: int, grade: int, rng: np.random.Generator) -> Lesion:
     link = PLANTED.true_link
     log_texture = (
-        log(_TEXTURE_HU)
+        log(TEXTURE_HU)
         + link.log_texture_sd * rng.standard_normal()
         + link.log_texture_shift * draws.idh1[row]
     )

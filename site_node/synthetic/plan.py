@@ -30,6 +30,7 @@ class HospitalPlan:
     idh1_prevalence: float = 0.6
     tp53_prevalence: float = 0.5
     median_survival_days: float = 900.0  # of the reference patient: 50 years, KPS 80, IDH1 not mutated
+    ancestry: float = 0.5  # share of the first of two populations in whom allele frequencies differ
     local_grade_codes: bool = False
     year_only_births: float = 0.05  # share of patients whose birth date was cut to the year
 
@@ -54,12 +55,14 @@ _SURVIVAL_DAYS = (850.0, 1050.0, 700.0, 900.0)
 # sees it rarely. Nothing else joins the two, so a scanner is all there is behind the spurious link.
 _OFFSET_HU = 15.0
 _TP53 = (0.82, 0.18)
+_ANCESTRY = (0.85, 0.15)  # and so a scanner is all there is behind what differs between populations
 
 
 def consortium(sites: int = 3, patients: int = 72) -> tuple[HospitalPlan, ...]:
     """The plans of `sites` hospitals; the last has two scanners, the second codes grade its own way."""
     offsets = np.linspace(_OFFSET_HU, -_OFFSET_HU, sites)
     prevalences = np.linspace(*_TP53, sites)
+    ancestries = np.linspace(*_ANCESTRY, sites)
     return tuple(
         HospitalPlan(
             name=_NAMES[site] if site < len(_NAMES) else f"hospital-{site + 1}",
@@ -69,6 +72,7 @@ def consortium(sites: int = 3, patients: int = 72) -> tuple[HospitalPlan, ...]:
             idh1_prevalence=_IDH1[site % len(_IDH1)],
             tp53_prevalence=float(prevalences[site]),
             median_survival_days=_SURVIVAL_DAYS[site % len(_SURVIVAL_DAYS)],
+            ancestry=float(ancestries[site]),
             local_grade_codes=site == 1,
             year_only_births=1.0 if site == 1 else 0.05,
         )

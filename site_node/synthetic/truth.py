@@ -47,6 +47,18 @@ class SpuriousLink:
 
 
 @dataclass(frozen=True)
+class PlantedVariant:
+    """An inherited variant that changes the tumour's texture; which one it is, the array says (genotypes.py).
+
+    Attributes:
+        correlation: of the texture beyond that of the IDH1 status with the normal number that copies are
+            cut from.
+    """
+
+    correlation: float
+
+
+@dataclass(frozen=True)
 class Hazard:
     """One covariate of the exponential survival model: the logarithm of its hazard ratio for `per` units."""
 
@@ -72,6 +84,7 @@ class GroundTruth:
     true_link: TrueLink
     spurious_link: SpuriousLink
     hazards: tuple[Hazard, ...]
+    planted_variant: PlantedVariant
 
 
 PLANTED = GroundTruth(
@@ -97,6 +110,7 @@ PLANTED = GroundTruth(
         Hazard("IDH1", log_hazard=-0.90, per=1, centre=0),
         Hazard("kps", log_hazard=-0.22, per=10, centre=80),
     ),
+    planted_variant=PlantedVariant(correlation=0.55),
 )
 
 
@@ -109,8 +123,19 @@ def as_dict(truth: GroundTruth = PLANTED) -> dict[str, object]:
     return {"schema_version": SCHEMA_VERSION, **plain}
 
 
-def write(folder: Path, seed: int, hospitals: dict[str, dict[str, object]]) -> Path:
-    """The path of `ground_truth.json`, written into the folder that holds the hospitals."""
+def write(
+    folder: Path,
+    seed: int,
+    hospitals: dict[str, dict[str, object]],
+    variants: dict[str, str] | None = None,
+) -> Path:
+    """The path of `ground_truth.json`, written into the folder that holds the hospitals.
+
+    Args:
+        variants: what is planted in their genotypes, if they have any.
+    """
     path = folder / FILE
-    path.write_text(json.dumps({"seed": seed, **as_dict(), "hospitals": hospitals}, indent=2) + "\n")
+    genotypes = {} if variants is None else {"genotypes": variants}
+    told = {"seed": seed, **as_dict(), **genotypes, "hospitals": hospitals}
+    path.write_text(json.dumps(told, indent=2) + "\n")
     return path

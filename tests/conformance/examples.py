@@ -501,6 +501,7 @@ EXAMPLES: dict[str, Example] = {
         [
             {"variants": {"block": "snps"}, "outcomes": ["f_one", "age"], "covariates": ["sex"]},
             {"variants": {"block": "snps"}, "outcomes": ["f_two"], "intercepts": "site"},
+            {"variants": {"block": "snps"}, "outcomes": ["f_one"], "linkage": True},
             {
                 "variants": {"block": "snps"},
                 "outcomes": ["idh1"],

@@ -10,7 +10,10 @@ from statsmodels.discrete.discrete_model import Logit
 from statsmodels.regression.linear_model import OLS
 
 from protocols.core.table import AnalysisTable, Floats
+from protocols.genomics import linkage
 from protocols.genomics.gwas import GwasResult, GwasSpec
+from protocols.genomics.gwas_figure import GENOME_WIDE, places_of
+from protocols.genomics.gwas_result import NOTED
 from protocols.genomics.gwas_spec import variant_names
 
 FEW, FLOOR = 10, 5
@@ -33,9 +36,8 @@ def pooled(spec: GwasSpec, tables: Sequence[AnalysisTable]) -> GwasResult:
     fills = [mean] * len(parts)
     if spec.intercepts == "site":
         fills = [np.nansum(x, axis=0) / np.maximum((~np.isnan(x)).sum(axis=0), 1) for x, _ in parts]
-    copies = np.concatenate(
-        [np.where(np.isnan(x), fill, x) for (x, _), fill in zip(parts, fills, strict=True)]
-    )
+    here = [np.where(np.isnan(x), fill, x) for (x, _), fill in zip(parts, fills, strict=True)]
+    copies = np.concatenate(here)
     ones = np.ones((n, 1)) if spec.intercepts == "common" else np.repeat(np.eye(len(people)), people, axis=0)
     c, y = np.hsplit(others, [len(spec.covariates)])
     beside = np.hstack([ones, c])
@@ -57,7 +59,7 @@ def pooled(spec: GwasSpec, tables: Sequence[AnalysisTable]) -> GwasResult:
         for k in range(y.shape[1]):
             fit = OLS(y[:, k], np.column_stack([beside, copies[:, j]])).fit()
             beta[j, k], se[j, k] = fit.params[-1], fit.bse[-1]
-    return GwasResult.of(
+    found = GwasResult.of(
         variant_names(spec.variants),
         spec.outcomes,
         beta,
@@ -65,6 +67,23 @@ def pooled(spec: GwasSpec, tables: Sequence[AnalysisTable]) -> GwasResult:
         df=n - beside.shape[1] - 1,
         **told,
     )
+    if not spec.linkage:
+        return found
+    return _with_linkage(found, [x[:, tested] - copies[:, tested].mean(axis=0) for x in here], tested)
+
+
+def _with_linkage(found: GwasResult, centred: Sequence[Floats], tested: np.ndarray) -> GwasResult:
+    """The result with r2 of the pairs that a scan asks about; each site's products in steps of five."""
+    together = sum(5 * np.round(z.T @ z / 5) for z in centred)
+    square = np.diag(sum(z.T @ z for z in centred))
+    pairs = linkage.wanted(
+        found.p[tested], places_of([found.variants[j] for j in tested]), GENOME_WIDE, NOTED
+    )
+    a, b = pairs.first, pairs.second
+    r2 = np.minimum(together[a, b] ** 2 / (square[a] * square[b]), 1.0)
+    called = (found.p[tested][a] < GENOME_WIDE).any(axis=1) | (found.p[tested][b] < GENOME_WIDE).any(axis=1)
+    none = np.full(len(found.outcomes), np.nan)  # of an LD score intercept, over fewer than 50 variants
+    return found.with_linkage(tested, linkage.Linkage(a[called], b[called], r2[called], none, none))
 
 
 def _score_test(g: Floats, x: Floats, y: Floats, mu: Floats) -> tuple[float, float, float]:

@@ -1,0 +1,45 @@
+"""The imaging GWAS of docs/examples over synthetic hospitals, by commands, from their files to the report."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from protocols.genomics.gwas_result import GENOME_WIDE, GwasResult
+from server.coordination.replay import recompute
+from server.demo.run import Demo
+from site_node.synthetic import SEED
+from site_node.synthetic.genotypes import manifest
+from tests.lib.processes import living
+
+pytestmark = pytest.mark.slow
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "imaging_gwas.yaml"
+VARIANTS = 4000
+
+
+def test_the_planted_variant_is_found_and_what_only_differs_between_hospitals_is_not(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    demo = Demo(out, 3, None, Console(quiet=True), study=EXAMPLE, variants=VARIANTS)
+    told = demo.play()
+    assert living(out) == []
+    array = manifest(VARIANTS, SEED)
+    planted, structured = array.names[array.planted], array.names[array.structured]
+    (run,) = (entry["run"] for entry in demo.command("study", "list", "--home", "center")["studies"])
+    _, outcome = recompute(out / "center", run)
+    before, after, within = (
+        outcome[name] for name in ("as_measured", "without_scanners", "within_hospitals")
+    )
+    assert isinstance(before, GwasResult)
+    at = before.variants.index(structured)
+    assert before.p[at, 1] < GENOME_WIDE
+    assert before.inflation[1] > 3
+    for found in (after, within):
+        assert [*found.loci()["outcome"]] == ["texture"]
+        assert found.loci()["variant"][0] == planted
+        assert found.p[found.variants.index(structured)].min() > 1e-3
+        assert found.inflation.max() < 1.25
+    report = (out / "report" / "report.html").read_text()
+    assert "What rigor is worth" in report
+    assert planted in report
+    assert any("genotypes.bed" in line for line in Path(told["commands"]).read_text().splitlines())
