@@ -28,6 +28,7 @@ from cdm.schema.derived import condition_era, dose_era, drug_era, episode, episo
 from cdm.schema.genomics import (
     genomic_profile,
     genomic_test,
+    genotype_check,
     genotype_sample,
     target_gene,
     variant_annotation,
@@ -92,6 +93,7 @@ __all__ = [
     "fact_relationship",
     "genomic_profile",
     "genomic_test",
+    "genotype_check",
     "genotype_sample",
     "image_acquisition",
     "image_feature",

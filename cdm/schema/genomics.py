@@ -9,7 +9,8 @@ A gene is *mutated* in a person with a variant in it, *tested* when a `genomic_t
 it, by a `target_gene` row or by a `target_scope` of every gene, and otherwise *not tested*. What kind of
 change a test can see is its `assay`: a fusion panel says nothing of mutations.
 
-Genotypes of a whole genome stay in the files in which they lie: `genotype_sample` says where.
+Genotypes of a whole genome stay in the files in which they lie: `genotype_sample` says where, and
+`genotype_check` what the checks of a fileset left out.
 
 A number for each of many thousand genes or probes of a sample (expression, methylation, copy number) is no
 row of its own: `genomic_profile` holds them in blocks, in which a reader finds one gene without the others.
@@ -17,7 +18,18 @@ row of its own: `genomic_profile` holds them in blocks, in which a reader finds 
 
 from sqlalchemy import Column, Index, LargeBinary, Table
 
-from cdm.schema.columns import day, hashed_key, integer, key, large, metadata, number, reference, text
+from cdm.schema.columns import (
+    day,
+    hashed_key,
+    integer,
+    key,
+    large,
+    metadata,
+    moment,
+    number,
+    reference,
+    text,
+)
 
 genomic_test = Table(
     "genomic_test",
@@ -133,4 +145,12 @@ genotype_sample = Table(
     integer("place", required=True),  # of the sample in the list of samples, from 0
     text("strand", 10, required=True),  # "forward" or "unknown"
     text("digest", 32, required=True),  # of the set as it was when it was loaded
+)
+
+genotype_check = Table(
+    "genotype_check",
+    metadata,
+    text("digest", 32, primary_key=True),  # of a fileset, as `genotype_sample` has it
+    moment("checked_at", required=True),
+    Column("content", LargeBinary, nullable=False),  # zlib of JSON: what of the set no study reads, and why
 )

@@ -58,6 +58,10 @@ DOUBTS: dict[str, Doubt] = {
         "change is in no list",
         "write HGNC's symbol of today and MAF's Variant_Classification in the source, and load it again",
     ),
+    "genotypes-left-out": Doubt(
+        "the genotypes of a sample failed a check (few calls, the other sex, a relative): they are not read",
+        "`data add genomics` says which lines of the list of samples; mend it, or load with --checks report",
+    ),
     "number-as-text": Doubt(
         "a measurement's value is a range, or a text that begins with a number: no study reads it",
         "write it as valueQuantity, with its unit, and with a comparator where it is a bound",

@@ -38,6 +38,30 @@ class KindLoaded:
 
 
 @dataclass(frozen=True)
+class GenotypesChecked:
+    """What the checks of a fileset of genotypes found.
+
+    Attributes:
+        fileset, build, strand: its file, and what was said of it.
+        samples, variants: how many it has.
+        sample_lines: reason -> lines of the list of samples, counted without its header, that no study reads.
+        variants_left_out: reason -> how many variants no study reads.
+        told: what else was seen, by code.
+        applied: whether they are left out, or only told of.
+    """
+
+    fileset: str
+    build: str
+    strand: str
+    samples: int
+    variants: int
+    sample_lines: Mapping[str, tuple[int, ...]]
+    variants_left_out: Mapping[str, int]
+    told: Mapping[str, int]
+    applied: bool
+
+
+@dataclass(frozen=True)
 class Loaded:
     """What became of the records of one source.
 
@@ -51,6 +75,7 @@ class Loaded:
             more than half of its people, since then the ids may be of another kind.
         received: objects that a PACS sent; None for files.
         position: where the next pull from the server goes on; None for files.
+        genotypes: what the checks of each fileset of genotypes found.
     """
 
     source: str
@@ -62,6 +87,7 @@ class Loaded:
     received: int | None = None
     position: str | None = None
     strangers: int = 0
+    genotypes: tuple[GenotypesChecked, ...] = ()
     schema_version: int = 1
 
 
@@ -202,6 +228,7 @@ def add_genomics(
     genes: Path | None = None,
     values: str | None = None,
     strand: str | None = None,
+    checks: str = "apply",
 ) -> Iterator[Progress | Loaded]:
     """The samples loaded so far, and at the end what became of all.
 
@@ -215,13 +242,18 @@ def add_genomics(
         genes: GTF or BED: where genes lie and their lengths.
         values: a table's numbers: counts, tpm, fpkm, log2-tpm, beta, m.
         strand: of the alleles of genotypes: forward, or unknown.
+        checks: of genotypes: apply, so that no study reads what fails them, or report, to be told alone.
 
     Raises:
         InputError: there is nothing to load, or an argument is not valid.
     """
+    if checks not in ("apply", "report"):
+        raise InputError(Code.INVALID_INPUT, "--checks takes apply or report")
     config, told = load(home), Told(panel, samples, panel_size, origin, build, genes, values, strand)
+    apply = checks == "apply"
     return _load(
-        config, "genomics", name, lambda more: loading.add_genomics(config, source, name, told, more)
+        *(config, "genomics", name),
+        lambda more: loading.add_genomics(config, source, name, told, more, apply_checks=apply),
     )
 
 
@@ -325,7 +357,8 @@ def _with_strangers(config: SiteConfig, name: str, summary: dict[str, Any]) -> d
 
 def _loaded(summary: dict[str, Any]) -> Loaded:
     kinds = tuple(KindLoaded(kind, **counts) for kind, counts in summary["kinds"].items())
-    return Loaded(**{**summary, "kinds": kinds})
+    genotypes = tuple(GenotypesChecked(**one) for one in summary.get("genotypes", ()))
+    return Loaded(**{**summary, "kinds": kinds, "genotypes": genotypes})
 
 
 def _tls(certificate: Path | None, key: Path | None, authority: Path | None) -> Tls | None:

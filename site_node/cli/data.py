@@ -45,13 +45,18 @@ def add_genomics(
     strand: Annotated[
         str | None, typer.Option(help="of the alleles of genotypes (PGEN, BED): forward or unknown")
     ] = None,
+    checks: Annotated[
+        str, typer.Option(help="of genotypes: apply, so that no study reads what fails, or report")
+    ] = "apply",
     name: Annotated[str, typer.Option(help=NAME_HELP)] = "genomics",
     home: Home = Path("."),
 ) -> Output[Any]:
     """Load variants, fusions, copy number, expression, methylation, purity or ctDNA, told by their headers.
 
     Genotypes (PGEN or BED beside their two lists) stay where they lie. They need --build, and --strand
-    forward where the site knows it: A/T and C/G are left out otherwise.
+    forward where the site knows it: A/T and C/G are left out otherwise. Samples with few calls, of another
+    sex than the person, or related to another, and variants with few calls or far from Hardy-Weinberg
+    equilibrium are named, and read by no study.
 
     Without --panel a gene counts as tested only where it has a variant; without --panel-size (or a BED
     panel) there is no mutational burden; without --genes segments have no genes and counts do not become TPM.
@@ -73,6 +78,7 @@ def add_genomics(
         genes=genes,
         values=values,
         strand=strand,
+        checks=checks,
     )
     return words.loaded(followed(events, "samples"))
 

@@ -14,9 +14,10 @@ from cdm.etl.loader.parts import Part
 from cdm.etl.loader.summary import LoadSummary
 from cdm.progress import Progress
 from protocols.core.errors import Code, InputError, not_found
-from site_node.home.cdm import open_cdm
+from site_node.home.cdm import open_cdm, opened_cdm
 from site_node.home.config import SiteConfig
 from site_node.home.identity import site_identity
+from site_node.ingest.genotype_checks import Filesets, check_filesets
 from site_node.sources import dicom, fhir, genomics, image_features
 
 SAMPLES_AT_ONCE = 8  # the methylation of one sample is 6 MB, and stands in memory more than once
@@ -90,12 +91,24 @@ def add_dicom(config: SiteConfig, path: Path, name: str, progress: Progress) -> 
 
 
 def add_genomics(
-    config: SiteConfig, path: Path, name: str, told: genomics.Told, progress: Progress
+    config: SiteConfig,
+    path: Path,
+    name: str,
+    told: genomics.Told,
+    progress: Progress,
+    *,
+    apply_checks: bool = True,
 ) -> dict[str, Any]:
-    """The summary of loading the genomic files at `path`; `told` is what the files do not say."""
+    """The summary of loading the genomic files at `path`; `told` is what the files do not say.
+
+    Genotypes are checked then; what fails is read by no study, unless `apply_checks` is false.
+    """
     _must_exist(path)
-    records = genomics.read(path, **vars(told))
-    return _something(load_records(config, records, name, progress, batch_size=SAMPLES_AT_ONCE), path)
+    filesets = Filesets()
+    records = filesets.noting(genomics.read(path, **vars(told)))
+    summary = _something(load_records(config, records, name, progress, batch_size=SAMPLES_AT_ONCE), path)
+    with opened_cdm(config) as engine:
+        return {**summary, "genotypes": check_filesets(engine, filesets, apply=apply_checks)}
 
 
 def add_image_features(config: SiteConfig, path: Path, name: str, progress: Progress) -> dict[str, Any]:

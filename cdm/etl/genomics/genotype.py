@@ -6,6 +6,11 @@
 The genotypes stay in their own format: a genome has millions, and a study reads them chunk by chunk.
 """
 
+import zlib
+from collections.abc import Sequence
+
+import orjson
+
 from cdm.etl.context import Context
 from cdm.etl.genomics.variant import tested
 from cdm.etl.record import Body, Row
@@ -27,3 +32,14 @@ def map_genotypes(body: Body, context: Context) -> list[Row]:
         "digest": body["digest"],
     }
     return [Row("genomic_test", test), Row("genotype_sample", sample)]
+
+
+def packed_check(samples: Sequence[int], variants: Sequence[int]) -> bytes:
+    """The content of a `genotype_check`: places in the lists of a fileset that no study reads."""
+    return zlib.compress(orjson.dumps({"samples": list(samples), "variants": list(variants)}))
+
+
+def unpacked_check(content: bytes) -> tuple[list[int], list[int]]:
+    """The places of samples and of variants in the content of a `genotype_check`."""
+    found = orjson.loads(zlib.decompress(content))
+    return found["samples"], found["variants"]

@@ -6,7 +6,7 @@ from cdm.vocabulary.csv_file import inert
 from protocols.core.errors import ExitCode
 from protocols.runtime.output import Output
 from site_node.actions.data import DataStatus, Linkage, Manifest, QualityView, ReadResource, UnmappedCodes
-from site_node.actions.loads import Copied, Loaded, Received
+from site_node.actions.loads import Copied, GenotypesChecked, Loaded, Received
 from site_node.actions.mapping import Remapped
 
 Row = dict[str, Any]
@@ -31,9 +31,22 @@ def _loaded(found: Loaded) -> Row:
         said["strangers"] = (
             f"{found.strangers} people of this source are nobody's Patient here: is it the same kind of id?"
         )
+    if found.genotypes:
+        said["genotypes"] = [_checked(one) for one in found.genotypes]
     if found.partial:
         said["next"] = "shadowgraph data status: what was not loaded, and why"
     return said
+
+
+def _checked(found: GenotypesChecked) -> Row:
+    """A fileset's checks: how many lines of its samples fail, and which."""
+    lines = {
+        f"samples: {code}": f"{len(at)} (lines {', '.join(map(str, at[:20]))}{', …' * (len(at) > 20)})"
+        for code, at in found.sample_lines.items()
+    }
+    variants = {f"variants: {code}": count for code, count in found.variants_left_out.items()}
+    about = {name: getattr(found, name) for name in ("fileset", "build", "strand", "samples", "variants")}
+    return {**about, **lines, **variants, **found.told, "left out of studies": found.applied}
 
 
 def remapped(found: Remapped) -> Output[Remapped]:

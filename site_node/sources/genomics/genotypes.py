@@ -9,11 +9,16 @@ from site_node.sources.genomics.asked import Asked
 from site_node.sources.genomics.builds import OTHER_BUILD
 from site_node.sources.genomics.panel import patient_of
 from site_node.sources.genotypes.fileset import BadFileset, Fileset
+from site_node.sources.genotypes.genome_build import contradicts
 
 KIND = "Genotypes"
 NO_BUILD = (
     "unknown-genome-build",
     "the fileset does not say its genome build; name it by --build, such as GRCh38",
+)
+CONTRADICTED = (
+    "other-genome-build",
+    "well-known rs numbers, or the ends of chromosomes, say that it lies on another build than --build",
 )
 TWICE = ("sample-twice", "the fileset has two samples of one individual ID; give them two names")
 
@@ -29,10 +34,14 @@ def read(file: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
     fileset = Fileset(file.resolve())
     try:
         samples, digest = fileset.read_samples(), fileset.digest()
-        with fileset.opened(len(samples), len(fileset.read_variants())):
+        variants = fileset.read_variants()
+        with fileset.opened(len(samples), len(variants)):
             pass  # whether it opens
     except BadFileset as bad:
         yield Unreadable(KIND, name, bad.code, bad.reason)
+        return
+    if contradicts(variants, asked.build):
+        yield Unreadable(KIND, name, *CONTRADICTED)
         return
     seen = Counter(samples)
     for line, sample in enumerate(samples, start=1):

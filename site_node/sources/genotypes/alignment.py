@@ -7,7 +7,7 @@ complement, and are left out. What is found twice is left out: nobody knows whic
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -40,6 +40,11 @@ class Aligned:
     flipped: int
     ambiguous: int
     doubled: int
+
+    def without(self, variants: Integers) -> "Aligned":
+        """The same but for some (b,) places in the file."""
+        kept = ~np.isin(self.variants, variants)
+        return replace(self, at=self.at[kept], variants=self.variants[kept], is_swapped=self.is_swapped[kept])
 
     def counted(self, copies: Floats, some: Integers) -> Floats:
         """(k, n) copies of the list's ALT from those of the file's, in place, of some of these variants."""

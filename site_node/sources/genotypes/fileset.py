@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pgenlib
+from numpy.typing import NDArray
 
 from site_node.features.arrays import Floats, Integers
 
@@ -98,7 +99,7 @@ class Fileset:
         return [row[at] for row in cells]
 
     def read_variants(self) -> pd.DataFrame:
-        """The variants in the order of the genotypes: chromosome, position, ref, alt.
+        """The variants in the order of the genotypes: chromosome, position, id, ref, alt.
 
         Raises:
             BadFileset: the list is not there, or cannot be read.
@@ -112,9 +113,9 @@ class Fileset:
                 sep=r"\s+",
                 header=None,
                 names=columns,
-                usecols=["chromosome", "position", "ref", "alt"],
+                usecols=["chromosome", "position", "id", "ref", "alt"],
                 skiprows=begin,
-                dtype={"chromosome": str, "position": np.int64, "ref": str, "alt": str},
+                dtype={"chromosome": str, "position": np.int64, "id": str, "ref": str, "alt": str},
                 keep_default_na=False,
                 nrows=MOST_VARIANTS + 1,
             )
@@ -166,6 +167,19 @@ class Genotypes:
         buffer[buffer == _MISSING] = np.nan
         return buffer
 
+    def calls(self, begin: int, end: int) -> NDArray[np.int8]:
+        """The (end - begin, samples) copies of ALT that were called, 0 to 2, of a stretch; -9: missing.
+
+        Raises:
+            BadFileset: the file ends before.
+        """
+        buffer = np.empty((end - begin, self._samples), dtype=np.int8)
+        try:
+            self._reader.read_range(begin, end, buffer)
+        except (RuntimeError, OSError):
+            raise BadFileset("malformed-genotypes", "the genotypes cannot be read to their end") from None
+        return buffer
+
 
 def chromosome(text: str) -> str:
     """The name of a chromosome without `chr`; PLINK's numbers 23 to 26 as X, Y, X and MT."""
@@ -183,7 +197,7 @@ def _pvar_columns(path: Path) -> tuple[list[str], int]:
     Raises:
         BadFileset: it has no header.
     """
-    names = {"CHROM": "chromosome", "POS": "position", "REF": "ref", "ALT": "alt"}
+    names = {"CHROM": "chromosome", "POS": "position", "ID": "id", "REF": "ref", "ALT": "alt"}
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, start=1):
             if line.startswith("#CHROM"):

@@ -1,7 +1,7 @@
 """Reader of genotypes, which stay in the PLINK filesets that the site registered."""
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import select
 
-from cdm.schema import genotype_sample
+from cdm.etl.genomics.genotype import unpacked_check
+from cdm.schema import genotype_check, genotype_sample
 from protocols.core.axis import Axis
 from protocols.core.block import Block
 from protocols.core.block_kinds import GenotypeBlock
@@ -18,15 +19,10 @@ from protocols.core.errors import Code, SiteError
 from site_node.features.arrays import Floats, Integers, Mask
 from site_node.sources.genotypes.alignment import Aligned, Strand, aligned, axis_table
 from site_node.sources.genotypes.fileset import BadFileset, Fileset, Genotypes
+from site_node.sources.genotypes.genome_build import only_on_x
 from site_node.study_table.block_readers.reader import BlockReader
 from site_node.study_table.people import People
 from site_node.study_table.records import sex_is
-
-SHARED_BY_X_AND_Y = {
-    "GRCh37": ((60_001, 2_699_520), (154_931_044, 155_260_560)),
-    "GRCh38": ((10_001, 2_781_479), (155_701_383, 156_030_895)),
-}
-"""The pseudoautosomal regions, first and last position on X (Genome Reference Consortium)."""
 
 
 class Sample(NamedTuple):
@@ -89,14 +85,22 @@ def genotypes(kind: GenotypeBlock, people: People, folder: Path | None) -> Genot
     """
     wanted = axis_table(kind.names())
     block = GenotypesOfFiles(kind.on, sex_is(people, "M") == 1)
-    block.only_on_x[:] = _only_on_x(wanted, kind.build)
-    for (path, digest, strand), samples in _samples(kind, people).items():
+    block.only_on_x[:] = only_on_x(wanted, kind.build)
+    files = _samples(kind, people)
+    checked = _checked(people, {digest for _, digest, _ in files})
+    for (path, digest, strand), all_samples in files.items():
+        bad_samples, bad_variants = checked.get(digest, (set(), []))
+        samples = [sample for sample in all_samples if sample.place not in bad_samples]
+        if len(samples) < len(all_samples):
+            people.doubts["genotypes-left-out"] += len(all_samples) - len(samples)
+        if not samples:
+            continue
         fileset = Fileset(Path(path))
         try:
             if not fileset.genotypes.is_file() or fileset.digest() != digest:
                 raise BadFileset("genotypes-changed", "the fileset is gone, or changed since it was loaded")
             found = fileset.read_variants()
-            on_axis = aligned(wanted, found, strand)
+            on_axis = aligned(wanted, found, strand).without(np.array(bad_variants, dtype=np.int64))
             block.add(fileset, samples, found, on_axis)
         except BadFileset as bad:
             raise SiteError(
@@ -140,12 +144,15 @@ def _samples(kind: GenotypeBlock, people: People) -> _Files:
     return files
 
 
-def _only_on_x(wanted: pd.DataFrame, build: str) -> Mask:
-    """(f,) whether a variant of the list lies on X alone."""
-    on_x = (wanted["chromosome"] == "X").to_numpy()
-    for first, last in SHARED_BY_X_AND_Y[build]:
-        on_x &= ~wanted["position"].between(first, last).to_numpy()
-    return on_x
+def _checked(people: People, digests: Collection[str]) -> dict[str, tuple[set[int], list[int]]]:
+    """digest -> the places of samples and of variants that the checks of a fileset left out."""
+    columns = genotype_check.c
+    statement = select(columns.digest, columns.content).where(columns.digest.in_(digests))
+    found = {}
+    for digest, content in people.connection.execute(statement):
+        samples, variants = unpacked_check(content)
+        found[digest] = (set(samples), variants)
+    return found
 
 
 READERS = (BlockReader(GenotypeBlock, genotypes),)
