@@ -7,7 +7,8 @@ from typing import Any
 
 from protocols.core.figure import Axis, Estimate, Estimates
 from protocols.exchange.rounds import Outcome
-from protocols.genomics.gwas_result import GENOME_WIDE, GwasResult
+from protocols.genomics.gwas_figure import GENOME_WIDE
+from protocols.genomics.gwas_result import GwasResult
 from protocols.survival.cox import CoxResult
 from protocols.validation.discrimination import DiscriminationResult
 from server.report import blocks, figures

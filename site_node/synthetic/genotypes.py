@@ -182,7 +182,7 @@ def _copies(
         places = np.arange(some.start, some.stop)
         latent = _latent(n, places, array.planted, texture, rng)
         same = np.repeat(rng.random(-(-len(places) // _BLOCK)) < 0.5, _BLOCK)[: len(places)]
-        latent[np.ix_([flaws.siblings[1]], same)] = latent[np.ix_([flaws.siblings[0]], same)]
+        latent[flaws.siblings[1], same] = latent[flaws.siblings[0], same]
         p = np.outer(share, array.frequency[0, some]) + np.outer(1 - share, array.frequency[1, some])
         u = norm.cdf(latent)
         copies = (u > (1 - p) ** 2).astype(np.int64) + (u > 1 - p**2)

@@ -44,7 +44,7 @@ def write_consortium(
     """
     array = manifest(variants, seed) if variants else None
     written = {plan.name: write_hospital(out, plan, seed, array) for plan in consortium(sites, patients)}
-    truth.write(out, seed, written, array and array.truth())
+    truth.write(out, seed, written, None if array is None else array.truth())
     if array:
         write_manifest(out, array)
     return written

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from protocols.genomics.gwas_result import GENOME_WIDE, GwasResult
+from protocols.genomics.gwas_figure import GENOME_WIDE
+from protocols.genomics.gwas_result import GwasResult
 from server.coordination.replay import recompute
 from server.demo.run import Demo
 from site_node.synthetic import SEED

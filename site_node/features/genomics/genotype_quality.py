@@ -53,8 +53,9 @@ def _heterozygotes(n: int, rarer: int) -> Floats:
     of_other = n - heterozygotes - of_rarer
     log = heterozygotes * np.log(2) - gammaln(heterozygotes + 1) - gammaln(of_rarer + 1)
     log = np.where(of_other >= 0, log - gammaln(np.maximum(of_other, 0) + 1), -np.inf)
-    probability: Floats = np.exp(log - log.max())
-    return probability / probability.sum()
+    ways = np.exp(log - log.max())
+    probability: Floats = ways / ways.sum()
+    return probability
 
 
 class Homozygosity:
@@ -74,8 +75,8 @@ class Homozygosity:
         alleles = 2 * (called @ weight)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = copies / alleles
-            expected = 1 - 2 * share * (1 - share) * alleles / (alleles - 1)
-        varies = (share > 0) & (share < 1) & (alleles > 2)
+            expected = 1 - 2 * share * (1 - share)
+        varies = (share > 0) & (share < 1)
         calls, called, expected = calls[varies], called[varies], expected[varies]
         self.variants += len(calls)
         self._called += called.sum(axis=0)

@@ -107,7 +107,7 @@ def test_homozygosity_on_x_is_that_of_plink(tmp_path: Path) -> None:
     of_plink = _of_plink(plink19, tmp_path, "--check-sex", ending="sexcheck")
     x = Homozygosity(calls.shape[1])
     x.add(calls[found["chromosome"] == "X"], (of_plink["PEDSEX"] == 1).to_numpy())
-    np.testing.assert_allclose(x.excess(), of_plink["F"], atol=1e-3)  # it prints four digits
+    np.testing.assert_allclose(x.excess(), of_plink["F"], atol=1e-4)  # it prints four digits
 
 
 def test_of_relatives_those_with_most_go_and_of_two_the_worse() -> None:
@@ -131,7 +131,7 @@ def test_a_build_that_well_known_variants_contradict_is_seen() -> None:
     assert not contradicts(end, "GRCh37")
 
 
-VARIANTS = 3000
+VARIANTS = 20_000
 
 
 @pytest.fixture(scope="module")
