@@ -11,7 +11,7 @@ def test_the_links_are_drawn_with_their_areas() -> None:
         "model": {"protocol": "logistic", "outcome": "idh1", "covariates": ["age"]},
     }
     outcome = run_locally(study_with(dict.fromkeys(findings.LINKS.values(), spec)), hospitals())
-    section = findings.section(outcome, [("what", "planted", "found")])
+    (section,) = findings.section(outcome, [("what", "planted", "found")])
     figure = str(section.blocks[1])
     assert figure.count("<svg") == 1
     found = outcome["tp53_from_density_before"]
