@@ -59,7 +59,7 @@ def linked(scan: Scan, at: Integers, mean: Floats, first: Integers, second: Inte
         first, second: (m,) the pairs, as places among these.
 
     Raises:
-        SpecError: invalid-study; a place is none of them.
+        SpecError: invalid-study; a pair names a variant that is not asked about.
     """
     places = np.concatenate([first, second])
     if places.size and not 0 <= places.min() <= places.max() < len(at):
