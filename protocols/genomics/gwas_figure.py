@@ -83,7 +83,7 @@ def region(title: str, variants: Sequence[str], p: Floats, lead: int, others: In
 
 
 def strengths(p: Floats) -> Floats:
-    """−log10 p."""
+    """(v,) −log10 p."""
     strength: Floats = -np.log10(np.maximum(p, _SMALLEST))
     return strength
 
