@@ -68,7 +68,7 @@ class Homozygosity:
         self._expected = np.zeros(samples)
 
     def add(self, calls: Calls, has_one: Mask) -> None:
-        """Adds variants; `has_one` are the (n,) samples said to be men, whose X counts once."""
+        """Adds (k, n) calls of variants; `has_one` are the (n,) samples said to be men, whose X counts once."""
         called = calls != MISSING
         weight = np.where(has_one, 0.5, 1.0)
         copies = np.where(called, calls, 0) @ weight
@@ -104,7 +104,7 @@ class Kinship:
         self._one = np.zeros(shape, dtype=np.float32)
 
     def add(self, calls: Calls) -> None:
-        """Adds variants."""
+        """Adds (k, n) calls of variants."""
         self.variants += len(calls)
         is_one, none, two, called = (
             mask.astype(np.float32) for mask in (calls == 1, calls == 0, calls == 2, calls != MISSING)
