@@ -68,7 +68,7 @@ class Homozygosity:
         self._expected = np.zeros(samples)
 
     def add(self, calls: Calls, has_one: Mask) -> None:
-        """Adds (k, n) calls of variants; `has_one` are the (n,) samples said to be men, whose X counts once."""
+        """Adds (k, n) calls of variants; `has_one` are the (n,) said to be men, whose X counts once."""
         called = calls != MISSING
         weight = np.where(has_one, 0.5, 1.0)
         copies = np.where(called, calls, 0) @ weight
