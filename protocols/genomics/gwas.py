@@ -22,7 +22,7 @@ import numpy as np
 
 from protocols.core.disclosure import Count, Moment
 from protocols.core.lockstep import both
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, relayed, site_step
 from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.wording import listed
@@ -174,7 +174,9 @@ class Gwas(FederatedProtocol[GwasSpec, GwasResult]):
         untested = Untested.of(is_carried, found.at, found.share, found.minor, least)
         mean = found.mean[np.isin(found.at, untested.tested())]
         scan = linear if spec.model == "linear" else logistic
-        scanned = yield from scan(spec, moments, untested, mean)
+        rounds = scan(spec, moments, untested, mean)
+        # what is asked of pairs follows from the products, so with `linkage` the sites need them too
+        scanned = yield from relayed(rounds) if spec.linkage else rounds
         tested = untested.tested()
         if not (spec.linkage and len(tested)):
             return scanned

@@ -73,7 +73,7 @@ def _products(spec: GwasSpec, moments: Moments, at: Integers, mean: Floats) -> C
     c = len(spec.covariates)
     shift, scale = moments.finer()
     square, sums = np.zeros(len(at)), np.zeros((len(at), len(scale)))
-    parts = list(_parts(at, 1 + len(scale), last=True))
+    parts = list(_parts(at, 1 + len(scale), last=not spec.linkage))
     totals = yield from last(
         ask("products", at=asked, mean=mean[some], shift=shift, scale=scale) for some, asked in parts
     )
