@@ -90,6 +90,8 @@ def _web(settings: HubConfig) -> tuple[Service, Service]:
         str(socket),
         "--port",
         str(settings.web_port),
+        "--name",
+        settings.consortium,
     )
     names = ("--host", host.strip("[]"), "--host", "127.0.0.1")
     return (

@@ -21,6 +21,8 @@ HOSPITALS = ("northgate", "eastmoor", "southbank")
 MOST_COMMANDS = 12
 MOST_SECONDS = 600.0
 PATIENCE_SECONDS = 120.0
+IN_PART = 'shadowgraph() { command shadowgraph "$@" || [ $? -eq 6 ]; }'
+"""A load with a record in quarantine ends with 6: the shell of a person goes on."""
 
 
 def blocks() -> list[tuple[str, str]]:
@@ -39,7 +41,7 @@ class Shell:
 
     def types(self, commands: str) -> str:
         """What the commands print, once all of them succeeded."""
-        script = f"set -euo pipefail\n{commands}"
+        script = f"set -euo pipefail\n{IN_PART}\n{commands}"
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
