@@ -43,10 +43,23 @@ def together(steps: Mapping[str, SiteStep], spec: Spec) -> int:
     """
     most = 1
     for step in steps.values():
-        times, square = step.times(spec).most, any(_is_square(d) for d in step.declares.values())
-        if times and (square or step.crosses):
+        times = step.times(spec).most
+        if times and _holds_products(step):
             most = max(most, 3 if times > 1 and "coef" in step.varies else 2)
     return most
+
+
+def only_climbs(steps: Mapping[str, SiteStep], spec: Spec) -> bool:
+    """Whether only a climb sums products, so that they hold no table of a covariate and the outcome.
+
+    An outcome that separates covariates is then found by the climb, and told by a code of its own.
+    """
+    holding = [step for step in steps.values() if step.times(spec).most and _holds_products(step)]
+    return bool(holding) and all(step.climbs(spec) for step in holding)
+
+
+def _holds_products(step: SiteStep) -> bool:
+    return step.crosses or any(map(_is_square, step.declares.values()))
 
 
 def _is_square(declared: object) -> bool:

@@ -7,8 +7,8 @@ import pandas as pd
 
 from protocols.core.disclosure import Thresholds
 from protocols.core.table import AnalysisTable
-from protocols.describe.summary import SummaryResult, SummarySpec, _behind_the_mean
-from protocols.describe.summary_numbers import Numbers, without_few
+from protocols.describe.summary import SummaryResult, SummarySpec
+from protocols.describe.summary_numbers import Numbers, behind_the_mean, without_few
 
 
 def pooled(spec: SummarySpec, tables: Sequence[AnalysisTable]) -> SummaryResult:
@@ -21,7 +21,7 @@ def pooled(spec: SummarySpec, tables: Sequence[AnalysisTable]) -> SummaryResult:
         for a, b in spec.cross
     ]
     values = [[g[name].dropna().to_numpy() for name in columns] for g in groups]
-    rarer = np.array([[_behind_the_mean(x) for x in row] for row in values], dtype=np.int64)
+    rarer = np.array([[behind_the_mean(x) for x in row] for row in values], dtype=np.int64)
     total = Numbers(
         np.array([len(g) for g in groups]),
         np.array([g[columns].count().to_numpy() for g in groups]),

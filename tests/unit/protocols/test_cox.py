@@ -260,7 +260,7 @@ def test_at_least_ten_people_leave_between_two_risk_sets(ties: str) -> None:
     conduct(study, watched, run="t", roster=("a", "b", "c"))
     asked = [ask for q in watched.questions for ask in q.asks if ask.step == "risk_sums"]
     number, coef = asked[0].arrays["number"], np.zeros(2)
-    assert all((ask.arrays["number"] == number).all() for ask in asked)
+    assert all((ask.arrays["number"] == number).all() for ask in asked if "number" in ask.arrays)
     where = {name: asked[0].arrays[name] for name in ("scale", "location", "number")}
     parsed = study.analyses[0].spec
     answers = [Cox.risk_sets(parsed, table, coef=coef, **where) for table in TABLES]
