@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ def open_database(path: Path, steps: Sequence[Step]) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         db.row_factory = sqlite3.Row
-        db.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(db)
         if _version(db) != len(steps):
             with transaction(db):  # another process may have been first: ask again under the lock
                 _upgrade(db, path, steps)
@@ -85,6 +86,23 @@ def _make_private(path: Path) -> None:
     except FileExistsError:
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Sets the journal that lets readers go on; a file keeps it.
+
+    SQLite does not wait for another connection that is setting it, whatever its timeout, so we ask again.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _version(db: sqlite3.Connection) -> int:

@@ -78,7 +78,8 @@ def test_a_file_of_a_newer_release_is_refused_and_not_touched(tmp_path: Path) ->
     assert path.read_bytes() == before
 
 
-def test_two_processes_that_open_a_file_at_once_take_each_step_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("again", range(20))
+def test_two_processes_that_open_a_file_at_once_take_each_step_once(tmp_path: Path, again: int) -> None:
     path, taken = tmp_path / "a.sqlite", []
     both = threading.Barrier(2)
 
