@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 NAME = "shadowgraph"
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
-EXTRAS = ("postgresql", "dicom")
+EXTRAS = ("site", "center", "postgresql", "dicom")
 Pinned = dict[str, list[str]]
 """Canonical name -> its lines in the lock, the first of them `name==version ...`."""
 

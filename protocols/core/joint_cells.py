@@ -2,8 +2,11 @@
 
 The product of two 0/1 columns counts those who have both, so a matrix of products holds every table of two
 of them; a matrix that is weighted at known coefficients, round after round, holds the tables of more (RT66).
+An outcome enters a model's sums beside one covariate.
+
 In a climb in a secret basis, whose results have earned digits, no single model tells of these, but several of
-the same people do (docs/digits.md). An outcome enters a model's sums beside one covariate.
+the same people do where their designs can be listed (docs/digits.md). So there the covariates are judged if
+all of them are 0/1, and the outcome is not: that it separates them is found by the climb, with its own code.
 
 So after `people_in_effect` each site says in a sum, in whole floors (`Band`), how many people are in each
 cell of two, or of two and three, of the variables that are 0/1 at all sites. A cell of too few is named and
@@ -16,7 +19,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations, product
 from math import comb
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,13 +52,44 @@ def together(steps: Mapping[str, SiteStep], spec: Spec) -> int:
     return most
 
 
-def only_climbs(steps: Mapping[str, SiteStep], spec: Spec) -> bool:
-    """Whether only a climb sums products, so that they hold no table of a covariate and the outcome.
+class Places(NamedTuple):
+    """The 0/1 variables to judge, by their places in `stands_on`.
 
-    An outcome that separates covariates is then found by the climb, and told by a code of its own.
+    Attributes:
+        binary: all of them.
+        most: of how many at once.
+        in_pairs: those in tables of two alone.
     """
-    holding = [step for step in steps.values() if step.times(spec).most and _holds_products(step)]
-    return bool(holding) and all(step.climbs(spec) for step in holding)
+
+    binary: tuple[int, ...]
+    most: int
+    in_pairs: tuple[int, ...]
+
+
+def judged(steps: Mapping[str, SiteStep], spec: Spec, binary: Collection[int]) -> Places:
+    """Which variables of an analysis are judged, of those that are 0/1 at all sites.
+
+    A climb alone tells nothing of its outcome, nor of covariates beside one that cannot be listed.
+    """
+    names, most = spec.stands_on(), together(steps, spec)
+    outcome = {place for place, name in enumerate(names) if name in spec.linear_in()}
+    asked = [step for step in steps.values() if step.times(spec).most]
+    plain = [step for step in asked if not step.climbs(spec)]
+    if len(plain) < len(asked):
+        if not any(map(_holds_products_with_outcome, plain)):
+            binary = [place for place in binary if place not in outcome]
+        if not set(range(len(names))) - outcome <= set(binary):
+            most = 2 if any(map(_holds_products, plain)) else 1
+    return Places(
+        tuple(binary) if most > 1 else (), most, tuple(place for place in binary if place in outcome)
+    )
+
+
+def _holds_products_with_outcome(step: SiteStep) -> bool:
+    return any(
+        isinstance(declared, Moment) and len(declared.axes) > 1 and "outcome" in declared.axes
+        for declared in step.declares.values()
+    )
 
 
 def _holds_products(step: SiteStep) -> bool:

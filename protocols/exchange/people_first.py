@@ -102,15 +102,9 @@ def _of_tables(
     """The questions about joint tables that sums over the people of others hold."""
     for ask, total in judged:
         spec = spec_at(ask.part)
-        names, together = _stands_on(spec)
-        binary = binary_of(total.arrays)
-        in_pairs = [place for place in binary if names[place] in spec.linear_in()]
-        if joint_cells.only_climbs(protocol(spec.protocol).steps, spec):
-            binary, in_pairs = [place for place in binary if place not in in_pairs], []
-        if together > 1 and len(binary) > 1:
-            yield replace(
-                ask, step=joint_cells.STEP, arrays=joint_cells.tables_of(binary, together, in_pairs)
-            )
+        places = joint_cells.judged(protocol(spec.protocol).steps, spec, binary_of(total.arrays))
+        if len(places.binary) > 1:
+            yield replace(ask, step=joint_cells.STEP, arrays=joint_cells.tables_of(*places))
 
 
 def _transforms(ask: Ask) -> Iterator[object]:

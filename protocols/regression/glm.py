@@ -92,6 +92,9 @@ class GlmSpec(PredictsProbability, Predicts, Estimates):
     def stands_on(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((self.outcome.split(".")[0], *self.covariates)))
 
+    def linear_in(self) -> tuple[str, ...]:
+        return (self.outcome.split(".")[0],)
+
     def outcome_name(self) -> str:
         return self.outcome
 

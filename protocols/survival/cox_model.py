@@ -88,6 +88,9 @@ class CoxSpec(PredictsSurvival, Estimates):
     def stands_on(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((self.outcome, *self.covariates, *self.strata)))
 
+    def linear_in(self) -> tuple[str, ...]:
+        return (self.outcome,)
+
     def outcome_name(self) -> str:
         return self.outcome
 

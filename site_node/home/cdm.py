@@ -45,8 +45,9 @@ def open_cdm(config: SiteConfig) -> Engine:
     """
     try:
         engine = connect(config.database_url)
-        migrate(engine)
-        load_seed(engine)
+        with _closed_after_an_error(engine):
+            migrate(engine)
+            load_seed(engine)
     except (ArgumentError, ModuleNotFoundError, ValueError):
         raise InputError(
             Code.INVALID_INPUT,
@@ -57,6 +58,15 @@ def open_cdm(config: SiteConfig) -> Engine:
     except (DBAPIError, OSError) as error:
         raise UnreachableError(Code.SOURCE_UNREACHABLE, *_why(str(error))) from None
     return engine
+
+
+@contextmanager
+def _closed_after_an_error(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def _why(said: str) -> tuple[str, str]:

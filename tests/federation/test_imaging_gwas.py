@@ -16,7 +16,7 @@ from tests.lib.processes import living
 pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "imaging_gwas.yaml"
-VARIANTS = 4000
+VARIANTS, BLOCK = 4000, 10
 
 
 def test_the_planted_variant_is_found_and_what_only_differs_between_hospitals_is_not(tmp_path: Path) -> None:
@@ -36,8 +36,11 @@ def test_the_planted_variant_is_found_and_what_only_differs_between_hospitals_is
     assert before.p[at, 1] < GENOME_WIDE
     assert before.inflation[1] > 3
     for found in (after, within):
-        assert [*found.loci()["outcome"]] == ["texture"]
-        assert found.loci()["variant"][0] == planted
+        assert {*found.loci()["outcome"]} == {"texture"}
+        assert planted in {*found.loci()["variant"]}
+        # So few variants lie far apart, and those of the planted one's block count as loci of their own.
+        places = [array.names.index(name) for name in found.loci()["variant"]]
+        assert max(abs(place - array.planted) for place in places) <= BLOCK
         assert found.p[found.variants.index(structured)].min() > 1e-3
         assert found.inflation.max() < 1.25
     report = (out / "report" / "report.html").read_text()

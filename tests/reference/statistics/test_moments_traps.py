@@ -30,7 +30,8 @@ def regions(people: pd.DataFrame, columns: list[str]) -> list[AnalysisTable]:
 
 def fitted(people: pd.DataFrame, columns: list[str]) -> Any:
     spec = {"protocol": "linear", "outcome": "followup", "covariates": columns}
-    study = a_study_of((*columns, "followup"), {"name": "fit", "spec": spec})
+    # Tables of two of so many codes have cells of few.
+    study = a_study_of((*columns, "followup"), {"name": "fit", "spec": spec}, cells="exact")
     return run_locally(study, regions(people, columns))["fit"]
 
 

@@ -37,9 +37,7 @@ def survival_study(columns: list[str], spec: dict[str, Any]) -> Study:
     variables: dict[str, Any] = {c: {"kind": "measurement", "concept": f"LOCAL:{c}"} for c in columns}
     variables["os"] = {"kind": "survival", "endpoint": "overall"}
     analysis = {"name": "cox", "spec": {"protocol": "cox", "outcome": "os", "covariates": columns, **spec}}
-    return a_study_of(
-        columns, analysis, variables=variables, cells="exact"
-    )  # cells of few in its one-hot codes
+    return a_study_of(columns, analysis, variables=variables)
 
 
 def brca() -> pd.DataFrame:

@@ -17,16 +17,14 @@ COVARIATES = ["age", "sex", "thalach", "exang", "oldpeak"]
 MODEL = {"protocol": "logistic", "outcome": "disease", "covariates": COVARIATES}
 
 
-def heart(
-    *specs: dict[str, Any], complete: bool = True, only: str | None = None, cells: str = "coarse"
-) -> Outcome:
+def heart(*specs: dict[str, Any], complete: bool = True, only: str | None = None) -> Outcome:
     """740 complete rows, or all 920 with what is missing; Switzerland has 45 of 46, or 115 of 123, ill."""
     name = "uci_heart_4centers_flamby740" if complete else "uci_heart_4centers"
     data = pd.read_csv(shared(f"data/stats/{name}.csv"))
     data = data[data.site == only] if only else data
     frame = data.drop(columns=["row", "site", "num"])
     named = [{"name": f"a{i}", "spec": spec} for i, spec in enumerate(specs)]
-    study = a_study_of(list(frame.columns), *named, min_sites=1, complete_cases="analysis", cells=cells)
+    study = a_study_of(list(frame.columns), *named, min_sites=1, complete_cases="analysis")
     return run_locally(study, tables_of(frame, data.site))
 
 
@@ -57,7 +55,7 @@ def test_missing_by_site_is_imputed_within_folds_and_everybody_is_scored() -> No
     fill["indicators"] = ["chol", "ca", "thal"]
     covariates = [*COVARIATES, "chol", "ca", "thal", "chol_missing", "ca_missing", "thal_missing"]
     spec = {"protocol": "discrimination", "model": {**MODEL, "covariates": covariates}, "prepare": [fill]}
-    found = heart(spec, complete=False, cells="exact")["a0"]  # few lack two of them together
+    found = heart(spec, complete=False)["a0"]
     assert found.n == 920
     assert found.auc > 0.85
 

@@ -89,7 +89,8 @@ def test_a_site_is_upgraded_with_its_database(tmp_path: Path) -> None:
     with closing(sqlite3.connect(home / "cdm.sqlite")) as db:
         (head,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
         db.execute("UPDATE alembic_version SET version_num = '0015'")
-        db.execute("DROP TABLE genotype_sample")
+        for table in ("genotype_sample", "genotype_check"):
+            db.execute(f"DROP TABLE {table}")
         db.commit()
     planned = upgrade.plan(home)
     assert [(one.name, one.seen, one.newest) for one in planned.stores][-1] == ("CDM", "0015", head)

@@ -59,9 +59,9 @@ def test_what_is_shown_is_this_sites_own_part_of_a_masked_sum(tmp_path: Path) ->
     numbers = {one.name: one.numbers for one in part.arrays}
     ages = a_table().column("age")
     assert part.way == "this site's part of a sum over sites, masked"
-    np.testing.assert_allclose(numbers["sum"].ravel()[0], ages.sum())
+    assert numbers["n"].ravel()[0] == len(ages)
     shown = words.answer(held.shown(tmp_path, "H1"))
-    assert f"{ages.sum():.6g}" in str(shown["ages.sums"])
+    assert str(len(ages)) in str(shown["ages.counts"])
     assert words.listed(held.listed(tmp_path))[0]["let go by"] == "nobody (0 of 1)"
 
 

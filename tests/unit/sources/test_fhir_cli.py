@@ -159,11 +159,18 @@ def test_wrong_input_is_an_error_with_a_code(data: Command, words: tuple[str, ..
 def test_a_database_that_cannot_be_opened_is_an_error_with_a_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, code: ExitCode
 ) -> None:
-    for words in (["site", "init", "--name", "oslo", "--database", url], ["data", "status"]):
-        assert run([*words, "--home", str(tmp_path / "site")], as_json=False) == code
-        said = capsys.readouterr().err
-        assert "site.toml" in said
-        assert "CANARY" not in said
+    """Whether a new site is given it, or one whose settings name it from now on."""
+    home = tmp_path / "site"
+    init = ["site", "init", "--name", "oslo", "--home", str(home)]
+    refused = [run([*init, "--database", url], as_json=False)]
+    assert run(init, as_json=False) == ExitCode.DONE
+    settings = home / "site.toml"
+    settings.write_text(settings.read_text().replace("sqlite:///cdm.sqlite", url))
+    refused.append(run(["data", "status", "--home", str(home)], as_json=False))
+    assert refused == [code, code]
+    said = capsys.readouterr().err
+    assert said.count("site.toml") >= len(refused)
+    assert "CANARY" not in said
 
 
 def test_a_folder_that_is_no_site_says_how_to_make_one(
