@@ -145,13 +145,13 @@ def overflow_code(folder: Path, weakened: bool) -> Figure:
 
 def _sizes(coordinator: LyingCoordinator, means: tuple[float, ...]) -> Floats:
     """(site, mean) each site's sum of (x - mean)^2, by the scale at which it no longer fits into a sum."""
-    sites = sorted(coordinator.agents.tables)
+    sites, one = sorted(coordinator.agents.tables), np.ones((1, 1), dtype=np.int64)
     low, high = np.full((len(sites), len(means)), 1e-3), np.full((len(sites), len(means)), 1e6)
     for _ in range(12):
         sizes = np.linspace(low, high, 11)[1:-1]  # (size, site, mean)
         at = np.broadcast_to(np.array(means), sizes.shape)
         asks = [
-            Ask("deviations", {"mean": np.array([[mean]]), "scale": np.array([[scale]])}, analysis="a")
+            Ask("deviations", {"shown": one, "mean": one * mean, "scale": one * scale}, analysis="a")
             for mean, scale in zip(at.ravel(), np.sqrt(sizes.ravel()) * 2.0**-40, strict=True)
         ]
         said = coordinator.ask(*asks)
