@@ -11,7 +11,8 @@ all of them are 0/1, and the outcome is not: that it separates them is found by 
 So after `people_in_effect` each site says in a sum, in whole floors (`Band`), how many people are in each
 cell of two, or of two and three, of the variables that are 0/1 at all sites. A cell of too few is named and
 refused, as it is hidden in a table of its own; nobody learns how few they are, nor whether there are any.
-Cells in which nobody can be by the study's definitions are not judged (`core/exclusive.py`), and none is in
+Cells in which nobody can be by the study's definitions are not judged (`core/exclusive.py`), no table of
+variables that are one for all people of each site (a hospital's indicators: they tell its size), and none in
 a study of `cells: exact`.
 """
 
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from protocols.core.disclosure import Array, Band, Moment
+from protocols.core.disclosure import Array, Band, Flag, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.site_step import NEVER, Arrays, SiteStep, Times, site_step
 from protocols.core.spec import Spec
@@ -122,6 +123,8 @@ def sizes(steps: Mapping[str, SiteStep], spec: Spec, arrays: Arrays) -> dict[str
 @site_step(
     pairs=Band(_PAIR, _CELL_OF_PAIR, what="people by two 0/1 variables, in whole floors"),
     triples=Band(_TRIPLE, _CELL_OF_TRIPLE, what="people by three 0/1 variables, in whole floors"),
+    pairs_vary=Flag(_PAIR, what="sites where people differ in one of two 0/1 variables"),
+    triples_vary=Flag(_TRIPLE, what="sites where people differ in one of three 0/1 variables"),
 )
 def joint_cells(spec: Spec, table: AnalysisTable, two: Integers, three: Integers) -> Arrays:
     """The people with complete data in each cell of tables of 0/1 variables.
@@ -133,7 +136,18 @@ def joint_cells(spec: Spec, table: AnalysisTable, two: Integers, three: Integers
     table = table.complete(table.read_of(names))
     values = [table.columns.get(name, np.full(len(table), np.nan)) for name in names]
     is_one = [[x == 0, x == 1] for x in values]
-    return {"pairs": _counts(is_one, two, 2), "triples": _counts(is_one, three, 3)}
+    pairs, triples = _counts(is_one, two, 2), _counts(is_one, three, 3)
+    return {
+        "pairs": pairs,
+        "triples": triples,
+        "pairs_vary": _vary(pairs),
+        "triples_vary": _vary(triples),
+    }
+
+
+def _vary(cells: Integers) -> Integers:
+    """(tables,) 1 where people here are in several of the (tables, cells), 0 where all are in one."""
+    return np.asarray((cells > 0).sum(axis=1) > 1).astype(np.int64)
 
 
 def _counts(is_one: list[list[Any]], of: Integers, k: int) -> Integers:
@@ -190,8 +204,8 @@ def check_cells(
     few = dict.fromkeys(
         tuple(names[place] for place in places)
         for of, cells, k in (("two", "pairs", 2), ("three", "triples", 3))
-        for places, row in zip(asked[of], total[cells], strict=True)
-        if any(row[cell] < floors for cell in _possible([names[p] for p in places], k, exclusive))
+        for places, row, sites in zip(asked[of], total[cells], total[f"{cells}_vary"], strict=True)
+        if sites and any(row[cell] < floors for cell in _possible([names[p] for p in places], k, exclusive))
     )
     if few:
         named = "; ".join(" by ".join(one) for one in list(few)[:5])

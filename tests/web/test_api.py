@@ -142,6 +142,9 @@ def test_every_address_asks_an_action_that_declares_who_may() -> None:
             "accounts.open_account",
             "accounts.link_owner",  # both take the word of a link that signs in once
             "accounts.enter",
+            "accounts.provider",  # these three are the sign-in at a provider
+            "accounts.begin_oidc",
+            "accounts.finish_oidc",
         }
 
 
