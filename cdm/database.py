@@ -49,8 +49,9 @@ CHUNK = 1000
 # From so many rows on PostgreSQL's COPY is worth its temporary table.
 FEW = 50
 
-# Any numbers, the same everywhere: who migrates, who derives, who writes rows that several records tell of.
-MIGRATION_LOCK, DERIVATION_LOCK, SHARED_ROWS_LOCK = 5_4_2026, 5_4_2027, 5_4_2028
+# Any numbers, the same everywhere: who migrates, who derives, who writes rows that several records tell of,
+# who closes runs.
+MIGRATION_LOCK, DERIVATION_LOCK, SHARED_ROWS_LOCK, RUNS_LOCK = 5_4_2026, 5_4_2027, 5_4_2028, 5_4_2029
 
 # A page that does not fit is written, and read again, more than once in one transaction.
 WRITERS_CACHE = "PRAGMA cache_size=-65536"  # KiB, taken as they are needed

@@ -8,7 +8,7 @@ from time import time_ns
 import orjson
 from sqlalchemy import Engine, exists, select, update
 
-from cdm.database import upsert, writing
+from cdm.database import RUNS_LOCK, take_turns, upsert, writing
 from cdm.etl.loader.parts import SECOND, WHOLE, Part
 from cdm.etl.loader.summary import LoadSummary
 from cdm.etl.profile import Profile
@@ -66,6 +66,9 @@ def finish_run(engine: Engine, run_id: int, summary: LoadSummary) -> None:
     columns = load_run.c
     counts = orjson.dumps(summary.as_dict()).decode()
     with writing(engine) as connection:
+        take_turns(
+            connection, RUNS_LOCK
+        )  # each closes rows of the others: of three at once two would wait in a ring
         connection.execute(
             update(load_run)
             .where(columns.run_id == run_id)

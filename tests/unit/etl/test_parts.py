@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Engine, select
@@ -13,6 +14,9 @@ from cdm.database import connect
 from cdm.etl import Identity, SourceRecord
 from cdm.etl.loader.load import finish_parts, load
 from cdm.etl.loader.parts import Part
+from cdm.etl.loader.runs import begin_run, finish_run
+from cdm.etl.loader.summary import LoadSummary
+from cdm.etl.profile import Profile
 from cdm.schema import load_run, quarantine
 from tests.lib.cdm_rows import cdm_rows
 from tests.lib.hospital_records import fhir_records, record
@@ -72,3 +76,19 @@ def test_parts_at_once_make_what_one_load_makes(
     assert {resolved for *_, resolved in quarantined(engine)} == {True}
     engine.dispose()
     whole.dispose()
+
+
+def test_runs_that_end_at_once_wait_for_one_another(engine: Engine) -> None:
+    """Each closes the others' rows that are still open, in any order."""
+    for _ in range(15):
+        runs = [begin_run(engine, "fhir", Profile(), Part(number, PARTS)) for number in range(PARTS)]
+        together = Barrier(PARTS)
+
+        def end(run_id: int, together: Barrier = together) -> None:
+            together.wait()
+            finish_run(engine, run_id, LoadSummary("fhir", run_id))
+
+        with ThreadPoolExecutor(PARTS) as pool:
+            list(pool.map(end, runs))
+    with engine.connect() as connection:
+        assert set(connection.scalars(select(load_run.c.status))) == {"done"}
