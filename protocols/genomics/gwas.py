@@ -169,7 +169,7 @@ class Gwas(FederatedProtocol[GwasSpec, GwasResult]):
     def coordinate(self, spec: GwasSpec) -> Coordination[GwasResult]:
         moments, is_carried = yield from both(gather(spec.variables()), carried(spec))
         check(spec, moments)
-        found = yield from frequencies(spec, np.flatnonzero(is_carried))
+        found = yield from frequencies(np.flatnonzero(is_carried))
         least = spec.min_call_rate, spec.min_minor_alleles
         untested = Untested.of(is_carried, found.at, found.share, found.minor, least)
         mean = found.mean[np.isin(found.at, untested.tested())]

@@ -42,9 +42,10 @@ class Frequencies:
     minor: Floats
 
 
-def frequencies(spec: GwasSpec, at: Integers) -> Coordination[Frequencies]:
+def frequencies(at: Integers) -> Coordination[Frequencies]:
+    """Of the variants at these (k,) positions."""
     mean, share, minor = np.zeros(len(at)), np.zeros(len(at)), np.zeros(len(at))
-    for some, asked in _parts(at, 2):
+    for some, asked in in_parts(at, 2):
         total = yield ask("copies", at=asked)
         known, copies = np.maximum(total["known"], 1), np.nan_to_num(total["copies"])
         mean[some] = copies / known
@@ -53,7 +54,8 @@ def frequencies(spec: GwasSpec, at: Integers) -> Coordination[Frequencies]:
     return Frequencies(at, mean, share, minor)
 
 
-def _parts(at: Integers, numbers: int, *, last: bool = False) -> Iterator[tuple[slice, Integers]]:
+def in_parts(at: Integers, numbers: int, *, last: bool = False) -> Iterator[tuple[slice, Integers]]:
+    """The (k,) positions by rounds, each with where they stand, where a variant has so many numbers."""
     begin = 0
     for asked in rounds_of(at, numbers, last=last):
         yield slice(begin, begin + len(asked)), asked
@@ -73,7 +75,7 @@ def _products(spec: GwasSpec, moments: Moments, at: Integers, mean: Floats) -> C
     c = len(spec.covariates)
     shift, scale = moments.finer()
     square, sums = np.zeros(len(at)), np.zeros((len(at), len(scale)))
-    parts = list(_parts(at, 1 + len(scale), last=not spec.linkage))
+    parts = list(in_parts(at, 1 + len(scale), last=not spec.linkage))
     totals = yield from last(
         ask("products", at=asked, mean=mean[some], shift=shift, scale=scale) for some, asked in parts
     )
@@ -140,7 +142,7 @@ def logistic(spec: GwasSpec, moments: Moments, untested: Untested, mean: Floats)
     top = yield from climbed(climb, start, terms, np.eye(c + 1))
     null = score_test.Null(top.coef, top.covariance, shift, scale)
     parts: list[Total] = []
-    for some, asked in _parts(tested, c + 3):
+    for some, asked in in_parts(tested, c + 3):
         parts.append((yield Ask("scores", {"at": asked, "mean": mean[some], **null.question()})))
     score, square, with_terms = (
         np.concatenate([part[name] for part in parts]) for name in ("score", "square", "with_terms")
@@ -149,7 +151,7 @@ def logistic(spec: GwasSpec, moments: Moments, untested: Untested, mean: Floats)
 
     def evaluate(places: Integers, tilt: Floats) -> Coordination[Mapping[str, Array]]:
         answers: list[Total] = []
-        for some, asked in _parts(tested[places], 6):
+        for some, asked in in_parts(tested[places], 6):
             here = places[some]
             about: dict[str, Array] = {
                 "at": asked,

@@ -1,16 +1,16 @@
 """Which variants of genes have columns of their own, and which are collapsed: what all sides find alike."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import beta
 
-from protocols.core.block import rounds_of
 from protocols.core.disclosure import Array
 from protocols.core.protocol import Ask, Coordination, ask
 from protocols.core.table import Floats, Integers
 from protocols.genomics.genotype_scan import CARRIERS
+from protocols.genomics.gwas_rounds import frequencies, in_parts
 from protocols.genomics.rare_spec import RareVariantsSpec
 
 
@@ -85,12 +85,13 @@ def found_variants(spec: RareVariantsSpec) -> Coordination[Variants]:
     every = np.sort(np.concatenate(list(members.values())))
     alternate, reference = np.zeros(len(every), dtype=np.int64), np.zeros(len(every), dtype=np.int64)
     floors = 0
-    for some, at in _in_parts(every, len(CARRIERS)):
+    for some, at in in_parts(every, len(CARRIERS)):
         total = yield ask("carriers", at=at)
         alternate[some], reference[some], floors = total["alternate"], total["reference"], total.floors
     carried = np.minimum(alternate, reference) >= floors
     rare = ~carried & (np.maximum(alternate, reference) >= floors)  # else no site has the variant
-    mean, share = yield from _frequencies(every[carried])
+    found = yield from frequencies(every[carried])
+    mean, share = found.mean, found.share
     flip = mean > 1
     mean = np.where(flip, 2 - mean, mean)
     kept = (share >= spec.min_call_rate) & (mean <= 2 * spec.max_frequency) & (mean > 0)
@@ -121,20 +122,3 @@ def found_variants(spec: RareVariantsSpec) -> Coordination[Variants]:
 
 def _collapsing(rare: Integers, flip: Integers, gene_of: Integers) -> dict[str, Array]:
     return {"rare": rare, "flip": flip, "of": gene_of[rare]}
-
-
-def _frequencies(at: Integers) -> Coordination[tuple[Floats, Floats]]:
-    """(k,) mean copies of ALT, and the share of the people who have a genotype."""
-    mean, share = np.zeros(len(at)), np.zeros(len(at))
-    for some, asked in _in_parts(at, 2):
-        total = yield ask("copies", at=asked)
-        mean[some] = np.nan_to_num(total["copies"]) / np.maximum(total["known"], 1)
-        share[some] = total["known"] / total["n"]
-    return mean, share
-
-
-def _in_parts(at: Integers, numbers: int) -> Iterator[tuple[slice, Integers]]:
-    begin = 0
-    for asked in rounds_of(at, numbers):
-        yield slice(begin, begin + len(asked)), asked
-        begin += len(asked)

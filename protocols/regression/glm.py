@@ -104,11 +104,7 @@ class GlmSpec(PredictsProbability, Predicts, Estimates):
     def shortfall(self, role: type[Role]) -> str:
         if role is PredictsProbability and self.family != "probit":
             return f"`family: {self.family}` gives no probability; logistic and `family: probit` do"
-        if (
-            role in (PredictsProbability, Predicts)
-            and self.family == "probit"
-            and (self.offset or self.exposure)
-        ):
+        if role in (PredictsProbability, Predicts) and self.family == "probit" and self.has_offset():
             return "a probit model with an `offset` or `exposure` predicts nothing without it"
         return ""
 
