@@ -27,14 +27,24 @@ from tests.lib.watched import Watched, example_study, sites_of
 from tests.reference.pooled import reference
 
 NAMES = [pytest.param(name, marks=marks_of(name)) for name in sorted(EXAMPLES)]
+# These fit many models: over one split with the quick tests, over all with the slow ones.
+MANY_FITS = {"decision_curve", "discrimination", "survival_decision_curve", "survival_validation", "tune"}
+OVER_SPLITS = [
+    pytest.param(
+        name,
+        split,
+        marks=[*marks_of(name), *[pytest.mark.slow] * (name in MANY_FITS and split != "unequal sites")],
+    )
+    for name in sorted(EXAMPLES)
+    for split in SPLITS
+]
 
 
 def test_every_protocol_has_an_example() -> None:
     assert EXAMPLES.keys() == CATALOGUE.keys()
 
 
-@pytest.mark.parametrize("split", SPLITS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "split"), OVER_SPLITS)
 def test_federated_equals_pooled(name: str, split: str) -> None:
     study, tables = example_study(name, "exact"), SPLITS[split]
     outcome = run_locally(study, tables)

@@ -1,10 +1,10 @@
-"""The whole content of a CDM, to compare two ways of getting there."""
+"""What a CDM holds: all of it, to compare two ways of getting there, or one table."""
 
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Table, select
 
-from cdm.schema import metadata
+from cdm.schema import measurement, metadata
 
 # Ours: what is still to be derived, which run wrote a row, and in which block its source was kept, is not
 # part of what the CDM says.
@@ -22,3 +22,14 @@ def cdm_rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
                 rows = sorted(connection.execute(select(*columns)).all(), key=repr)
                 found[name] = [tuple(row) for row in rows]
     return {name: rows for name, rows in found.items() if rows}
+
+
+def rows(engine: Engine, table: Table) -> list[Any]:
+    """The rows of one table."""
+    with engine.connect() as connection:
+        return list(connection.execute(select(table)).all())
+
+
+def values(engine: Engine) -> list[float]:
+    """The values of all measurements."""
+    return [row.value_as_number for row in rows(engine, measurement)]

@@ -86,6 +86,7 @@ def test_the_archive_is_measured_by_the_workers(sqlite_engine: Engine, tmp_path:
     assert again.skipped == 1
 
 
+@pytest.mark.slow
 def test_an_item_that_kills_its_worker_costs_only_itself(address: str) -> None:
     # items that only waited on the dead worker are given to the next one
     assert dict(run_on_cluster(square, [0, 1, 3], address))[3] is None

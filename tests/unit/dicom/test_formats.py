@@ -294,6 +294,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_file_that_is_long_to_read_is_given_up(tmp_path: Path, bomb: str) -> None:
     (tmp_path / "in").mkdir()
@@ -303,6 +304,7 @@ def test_a_file_that_is_long_to_read_is_given_up(tmp_path: Path, bomb: str) -> N
     assert time.process_time() - began < SECONDS
 
 
+@pytest.mark.slow
 def test_a_file_that_inflates_without_end_is_given_up(tmp_path: Path) -> None:
     """Two gigabytes of zeros in two megabytes."""
     packed = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)

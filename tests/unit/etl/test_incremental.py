@@ -128,6 +128,7 @@ def killed_at(engine: Engine, commit: int, records: Arrival) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_killed_at_any_commit_and_run_again_gives_the_same_cdm(
     expected: object, sqlite_template: Path, tmp_path: Path, fresh: list[Engine]
 ) -> None:

@@ -1,37 +1,24 @@
 """The loader: twice changes nothing, a newer version replaces, a bad record is reported, no other lost."""
 
-import os
 import random
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, inspect, select
+from sqlalchemy import Engine
 
-from cdm.database import connect
-from cdm.etl import Identity, SourceRecord, Unreadable
-from cdm.etl.loader.indexes import LARGE
-from cdm.etl.loader.load import BATCH_BYTES, _batches, load, remap
-from cdm.etl.profile import Profile
+from cdm.etl import SourceRecord, Unreadable
+from cdm.etl.loader.load import BATCH_BYTES, _batches
 from cdm.schema import (
     image_occurrence,
-    load_run,
-    measurement,
-    metadata,
     observation,
     observation_period,
-    person_link,
     quarantine,
-    source_name,
     source_row,
 )
-from tests.lib.cdm_rows import cdm_rows
+from tests.lib.cdm_rows import cdm_rows, rows, values
 from tests.lib.hospital_records import version
-from tests.lib.small_hospital import IDENTITY, PATIENT, coded, loaded, measured, record, records
+from tests.lib.small_hospital import PATIENT, coded, loaded, measured, record, records
 
 
 def test_every_record_is_in_exactly_one_count(engine: Engine) -> None:
@@ -255,19 +242,6 @@ def test_a_dicom_header_wins_over_the_imaging_study_that_tells_of_it(
     assert (str(row.image_occurrence_date), row.image_study_uid) == ("2010-01-06", "1.2")
 
 
-def test_two_sources_with_the_same_ids_do_not_touch_each_other(engine: Engine) -> None:
-    loaded(engine, records(1), "clinic")
-    loaded(engine, records(1), "laboratory")
-    assert len(values(engine)) == 4
-    assert {row.person_id for row in rows(engine, person_link)} == {IDENTITY.person_id("clinic", "p0")}
-
-
-def test_a_linked_patient_id_is_one_person(engine: Engine) -> None:
-    linked = Identity(b"a site's secret", {("dicom", "MRN-1"): "p0"})
-    assert linked.person_id("dicom", "MRN-1") == linked.person_id("fhir", "p0")
-    assert linked.person_id("fhir", "MRN-1") != linked.person_id("fhir", "p0")
-
-
 def test_follow_up_ends_with_the_last_visit(engine: Engine) -> None:
     loaded(engine, records(1))
     (period,) = rows(engine, observation_period)
@@ -300,130 +274,3 @@ def test_a_partial_date_keeps_its_precision(engine: Engine) -> None:
     )
     precisions = {row.table_name: row.date_precision for row in rows(engine, source_row)}
     assert precisions == {"person": None, "condition_occurrence": "month"}
-
-
-def test_no_identifier_of_a_patient_enters_the_cdm(engine: Engine) -> None:
-    patient = record("Patient", "CANARY-1", identifier=[{"value": "CANARY-2"}], name=[{"family": "CANARY-3"}])
-    visit = record(
-        "Encounter",
-        "CANARY-4",
-        status="finished",
-        subject={"reference": "Patient/CANARY-1", "display": "CANARY-5"},
-        identifier=[{"value": "CANARY-6"}],
-        period={"start": "2010-01-05"},
-    )
-    loaded(engine, [patient, visit])
-    provenance = {"source_record", "source_row", "person_link", "quarantine", "load_run"}
-    with engine.connect() as connection:
-        for name, table in metadata.tables.items():
-            if name not in provenance:
-                assert "CANARY" not in repr(connection.execute(select(table)).all()), name
-
-
-KILLED = """
-import os, signal, sys
-from sqlalchemy import event
-from cdm.database import connect
-from cdm.etl.loader.load import load
-from tests.lib.small_hospital import IDENTITY, records
-
-engine = connect(sys.argv[1])
-commits = 0
-
-def kill(connection):
-    global commits
-    commits += 1
-    if commits == int(sys.argv[2]):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-event.listen(engine, "commit", kill)
-load(engine, records(20), "fhir", IDENTITY, batch_size=10)
-"""
-
-
-# Of 14 commits the first begins the run, ten are batches, the thirteenth is of what is derived.
-@pytest.mark.parametrize("at_commit", [7, 13])
-def test_a_load_that_was_killed_is_finished_by_running_it_again(
-    database_url: str, sqlite_engine: Engine, at_commit: int
-) -> None:
-    loaded(sqlite_engine, records(20))
-    root = Path(__file__).resolve().parents[3]
-    child = subprocess.run(
-        [sys.executable, "-c", KILLED, database_url, str(at_commit)],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
-        capture_output=True,
-        check=False,
-    )
-    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
-    engine = connect(database_url)
-    loaded(engine, records(20))
-    assert cdm_rows(engine) == cdm_rows(sqlite_engine)
-    with engine.connect() as connection:
-        running = select(func.count()).select_from(load_run).where(load_run.c.status == "running")
-        assert connection.scalar(running) == 0
-    engine.dispose()
-
-
-def values(engine: Engine) -> list[float]:
-    return [row.value_as_number for row in rows(engine, measurement)]
-
-
-def rows(engine: Engine, table: Any) -> list[Any]:
-    with engine.connect() as connection:
-        return list(connection.execute(select(table)).all())
-
-
-MRN = {"system": "urn:mrn", "value": "7 a"}
-BY_CONDITION = {"reference": "Patient?identifier=urn%3Amrn%7C7+a"}
-
-
-@pytest.mark.parametrize(
-    "subject", [BY_CONDITION, {"identifier": MRN}, {"type": "Patient", "identifier": MRN}]
-)
-@pytest.mark.parametrize("patient_first", [True, False])
-def test_a_reference_by_an_identifier_finds_a_patient_of_another_file(
-    engine: Engine, subject: dict[str, Any], patient_first: bool
-) -> None:
-    patient = record("Patient", "p7", identifier=[MRN])
-    told = record("Observation", "o1", subject=subject, **measured("2010-01-05", 39))
-    for one in (patient, told) if patient_first else (told, patient):
-        summary = loaded(engine, [one])
-        assert summary.quarantined == 0
-    assert values(engine) == [39]
-    loaded(engine, [record("Patient", "p7", identifier=[{**MRN, "value": "8"}])])
-    assert values(engine) == []
-    loaded(engine, [patient])
-    loaded(engine, [SourceRecord("Patient", "p7", "deleted.ndjson:1", {}, deleted=True)])
-    assert values(engine) == []
-
-
-def test_a_name_stays_known_when_everything_is_mapped_anew(engine: Engine) -> None:
-    patient = record("Patient", "p7", identifier=[MRN])
-    loaded(engine, [record("Observation", "o1", subject={"identifier": MRN}, **measured("2010-01-05", 39))])
-    loaded(engine, [patient])
-    remap(engine, IDENTITY, profile=Profile(free_text="verbatim"))
-    assert values(engine) == [39]
-    with engine.connect() as connection:
-        assert connection.scalar(select(func.count()).select_from(source_name)) == 2
-
-
-def test_a_first_load_leaves_all_indexes_and_the_next_makes_those_of_one_that_was_killed(
-    sqlite_engine: Engine,
-) -> None:
-    """On SQLite a first load waits with the indexes of events; else it would write them with every batch."""
-
-    def indexes() -> set[str | None]:
-        return {one["name"] for name in LARGE for one in inspect(sqlite_engine).get_indexes(name)}
-
-    def killed() -> Iterator[SourceRecord]:
-        yield PATIENT
-        raise KeyboardInterrupt
-
-    before = indexes()
-    with pytest.raises(KeyboardInterrupt):
-        load(sqlite_engine, killed(), "fhir", IDENTITY, batch_size=1)
-    assert not indexes()
-    load(sqlite_engine, records(), "fhir", IDENTITY)
-    assert indexes() == before
-    assert before

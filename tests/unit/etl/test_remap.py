@@ -3,10 +3,9 @@
 import random
 import zlib
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, Table, select
+from sqlalchemy import Engine, select
 
 from cdm.etl import MAPPERS, Identity, Row, SourceRecord, Unmappable
 from cdm.etl.loader.load import load, remap
@@ -21,7 +20,7 @@ from cdm.schema import (
 )
 from cdm.vocabulary.athena import load_athena
 from cdm.vocabulary.source_map import load_source_map
-from tests.lib.cdm_rows import cdm_rows
+from tests.lib.cdm_rows import cdm_rows, rows
 from tests.lib.hospital_records import coded, dicom_records, fhir_records, record, version
 from tests.lib.shared import shared
 
@@ -35,11 +34,6 @@ def mapping(folder: Path, *lines: str) -> Path:
     path = folder / "map.csv"
     path.write_text("\n".join(["source_code,source_vocabulary_id,target_concept_id", *lines]) + "\n")
     return path
-
-
-def rows(engine: Engine, table: Table) -> list[Any]:
-    with engine.connect() as connection:
-        return list(connection.execute(select(table)).all())
 
 
 def test_remapping_by_a_vocabulary_gives_what_loading_again_gives(

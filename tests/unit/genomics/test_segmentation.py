@@ -33,6 +33,7 @@ def test_the_pruned_search_finds_the_arc_of_the_definition(n: int, least: int) -
     assert {i % n, j % n} == {expected[1] % n, expected[2] % n}
 
 
+@pytest.mark.slow
 def test_chance_reaches_the_arc_as_often_as_a_full_search_says() -> None:
     rng = np.random.default_rng(7)
     values = rng.normal(size=40)

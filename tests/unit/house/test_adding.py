@@ -96,12 +96,12 @@ def test_what_it_lets_out_is_written_by_the_command(added: ModuleType) -> None:
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_every_protocol_lies_at_the_places_of_the_page(name: str) -> None:
     its_file, catalogue, examples, pooled = (re.findall(r"`([^`]+)`", p)[0] for p in A_PROTOCOL.places)
-    assert Path(sys.modules[type(protocol(name)).__module__].__file__ or "").stem == Path(
-        its_file
-    ).stem.replace(NEW, name)
+    found = Path(sys.modules[type(protocol(name)).__module__].__file__ or "")
+    assert found.stem == Path(its_file).stem.replace(NEW, name)
     assert (adding.ROOT / catalogue).is_file()
+    family = Path(examples.replace(protocols.describe.__name__.rpartition(".")[2], found.parent.name))
+    assert name in importlib.import_module(".".join(family.with_suffix("").parts)).EXAMPLES
     assert name in EXAMPLES
-    assert (adding.ROOT / examples).is_file()
     assert (adding.ROOT / pooled.replace(NEW, name)).is_file()
 
 

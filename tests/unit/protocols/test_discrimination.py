@@ -201,6 +201,7 @@ def test_a_harmonized_model_reads_the_variables_of_both() -> None:
     assert any("ComBat" in line for line in Discrimination().describe(spec))
 
 
+@pytest.mark.slow
 def test_a_study_of_twenty_models_in_five_folds_takes_few_rounds() -> None:
     """A hundred fits of four kinds, harmonized inside the folds, through gate, wire and masked sums."""
     sets = (["age"], ["age", "f_one"], ["age", "sex", "f_two"], ["f_one", "f_two"], ["sex", "f_three"])

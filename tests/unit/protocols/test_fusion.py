@@ -96,6 +96,7 @@ def test_late_early_and_hybrid_fusion_beat_one_modality() -> None:
     assert abs(late - early) < 0.05
 
 
+@pytest.mark.slow
 def test_no_question_of_a_fold_is_about_the_people_it_is_judged_on() -> None:
     study = a_study_of(COLUMNS, {"name": "a0", "spec": {"protocol": "discrimination", "model": LATE}})
     exchange = LocalSites(study, {t.site: t for t in sites()})

@@ -71,6 +71,7 @@ def test_the_group_that_holds_it_is_named() -> None:
     assert "e" in moved.groups[int(np.argmin(moved.p))]
 
 
+@pytest.mark.slow
 def test_chance_alone_names_a_group_as_seldom_as_is_said() -> None:
     """Of 60 consortia of hospitals that do not differ, 1 in 100 would be expected."""
     named = 0

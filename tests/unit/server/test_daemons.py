@@ -49,6 +49,7 @@ def test_a_side_starts_reports_and_leaves_nothing_behind(tmp_path: Path) -> None
     assert (daemons.services(folder), daemons.stop(folder)) == ({}, False)
 
 
+@pytest.mark.slow
 def test_a_service_that_dies_is_started_again(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     daemons.start(folder, _supervisor(folder, _family(folder, 3)))

@@ -83,6 +83,7 @@ def test_a_stratified_cox_model_finds_the_hazards_of_the_demo_within_two_standar
     assert np.abs(z_scores(SEED)).max() <= 2
 
 
+@pytest.mark.slow
 def test_over_many_seeds_the_hazards_are_found_without_bias_and_with_the_stated_error():
     z = np.array([z_scores(seed) for seed in range(40)])
     # 40 standard normals: their mean has a standard error of 0.16, their standard deviation one of 0.11
