@@ -87,7 +87,7 @@ def judged(steps: Mapping[str, SiteStep], spec: Spec, binary: Collection[int]) -
 
 
 def _holds_products_with_outcome(step: SiteStep) -> bool:
-    return any(
+    return step.crosses or any(
         isinstance(declared, Moment) and len(declared.axes) > 1 and "outcome" in declared.axes
         for declared in step.declares.values()
     )

@@ -4,11 +4,15 @@ All penalties advance together by proximal Newton, so a path of twenty costs the
 penalty that is `chosen` has the least BIC. Where the covariates separate the outcomes, the path ends before
 the penalties that are too small to hold it.
 
+Coefficients and derivatives together give back a joint table of 0/1 covariates. So the sites search for a
+lasso and an elastic net themselves, under a seal (`estimation.sealed`), and a ridge, which has no corners, is
+a climb in a basis that only they know (`ridge_path`).
+
 Reference: Friedman, Hastie & Tibshirani, J Stat Softw 33 (2010), eq. 13; glmnet `family = "binomial"`, with
 covariates over their standard deviation (divisor n).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -19,27 +23,30 @@ from pydantic import Field, model_validator
 from protocols.core.disclosure import Array, Count, Flag, Moment
 from protocols.core.errors import Code, SiteError
 from protocols.core.figure import Axis, Curve, Curves, Figure
-from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, ask, site_step
+from protocols.core.protocol import Arrays, Ask, Coordination, FederatedProtocol, site_step
 from protocols.core.ranges import Ranges, most_of
 from protocols.core.roles import Applicable, PredictsProbability, ProbabilityModel
-from protocols.core.site_step import Times
+from protocols.core.site_step import NEVER, Times
 from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation import elastic_net
 from protocols.estimation.elastic_net import at_penalty
-from protocols.estimation.newton import CLIMB
-from protocols.estimation.outcome import null_loglik, same_outcome
+from protocols.estimation.newton import CLIMB, MAX_EVALUATIONS
+from protocols.estimation.outcome import null_loglik
+from protocols.estimation.sealed import searched
 from protocols.estimation.standards import (
     SCALED,
     STANDARD_MOMENTS,
-    begin,
     original_scale,
+    plainly,
+    refined,
     standard_bounds,
     standard_moments,
 )
 from protocols.regression import families
 from protocols.regression.proximal_newton import Quadratic, minimise
+from protocols.regression.ridge_path import Ridge, check_varies
 from protocols.results.figures import MOST_ROWS, floats, left_out
 
 _MOST_NUMBERS = 20_000_000  # in one message: penalties times covariates squared
@@ -80,6 +87,10 @@ class PenalizedLogisticSpec(PredictsProbability):
     def size(self) -> int:
         """How many penalties there are."""
         return len(self.lambdas) or self.number
+
+    def is_ridge(self) -> bool:
+        """Whether the penalty has no corners."""
+        return self.l1_ratio == 0
 
 
 @dataclass(frozen=True)
@@ -156,7 +167,7 @@ class PenalizedLogistic(
     """Log odds ratios of many covariates on a 0/1 outcome."""
 
     name = "penalized_logistic"
-    version = "2"
+    version = "3"
     spec_type = PenalizedLogisticSpec
 
     @site_step(
@@ -172,87 +183,85 @@ class PenalizedLogistic(
         return {"n": np.array(len(x)), **standard_moments(x, about)}
 
     @site_step(
-        times=Times(1, 2),
-        varies=("shift", "scale"),
-        bounds=lambda spec, asked, ranges: _bounds(spec, asked, ranges),
+        seals=True,
+        crosses=True,
+        times=lambda spec: NEVER if spec.lambdas or not spec.is_ridge() else Times(2, 2),  # and for the end
+        bounds=lambda spec, asked, ranges: {"score": _bounds(spec, asked, ranges)["score"]},
+        n=Count(),
+        n_events=Count(of="n", what="people with the outcome"),
+        score=Moment("term", what="first derivatives of the log-likelihood where all coefficients are 0"),
+    )
+    def gradient(spec: PenalizedLogisticSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
+        """The derivatives from which a ridge's penalties follow, covariates less shift over scale."""
+        table = table.complete(spec.variables())
+        score = _at(spec, table, np.zeros(len(spec.covariates) + 1), shift, scale)["score"]
+        return _people(spec, table) | {"score": score}
+
+    @site_step(
+        climbs=True,
+        times=lambda spec: Times(1, spec.size() * (1 + MAX_EVALUATIONS)) if spec.is_ridge() else NEVER,
+        varies=("coef",),
         n=Count(),
         n_events=Count(of="n", what="people with the outcome"),
         loglik=Moment(what="log-likelihood"),
         score=Moment("term", what="first derivatives of the log-likelihood"),
         information=Moment("term", "term", what="second derivatives of the log-likelihood"),
     )
-    def start(spec: PenalizedLogisticSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
-        """The log-likelihood and its derivatives at 0, covariates less shift over scale."""
+    def derivatives(
+        spec: PenalizedLogisticSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
+    ) -> Arrays:
+        """The log-likelihood and its derivatives at `coef`, covariates less shift over scale, for a ridge."""
         table = table.complete(spec.variables())
-        zero = np.zeros(len(spec.covariates) + 1)
-        found = families.derivatives("logit", table, spec.outcome, spec.covariates, zero, shift, scale)
-        events = (table.column(spec.outcome) == 1).sum()
-        names = ("loglik", "score", "information")
-        return {"n": np.array(len(table)), "n_events": np.array(events), **{k: found[k] for k in names}}
+        return _people(spec, table) | _at(spec, table, coef, shift, scale)
 
     @site_step(
-        times=CLIMB,
+        seals=True,
+        times=lambda spec: NEVER if spec.is_ridge() else CLIMB,
         varies=("coef",),
         bounds=lambda spec, asked, ranges: _bounds(spec, asked, ranges),
         n=Count(),
+        n_events=Count(of="n", what="people with the outcome"),
         loglik=Moment("penalty", what="log-likelihood"),
         score=Moment("penalty", "term", what="first derivatives of the log-likelihood"),
         information=Moment("penalty", "term", "term", what="second derivatives of the log-likelihood"),
         few=Flag("penalty", what="sites where too few people carry them"),
     )
-    def derivatives(
+    def path(
         spec: PenalizedLogisticSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
     ) -> Arrays:
         """The same at each of (penalty, term) coefficients; zeros where they are missing, or few carry it."""
         table = table.complete(spec.variables())
-        sizes, t = len(coef), coef.shape[1]
+        sizes, t = coef.shape
         loglik, score, information = np.zeros(sizes), np.zeros((sizes, t)), np.zeros((sizes, t, t))
         few = np.zeros(sizes, dtype=np.int64)
         for k in np.flatnonzero(~np.isnan(coef[:, 0])):
             try:
-                found = families.derivatives(
-                    "logit", table, spec.outcome, spec.covariates, coef[k], shift, scale
-                )
+                found = _at(spec, table, coef[k], shift, scale)
             except SiteError as error:
                 if error.code is not Code.SEPARATION:
                     raise
                 few[k] = 1
             else:
                 loglik[k], score[k], information[k] = found["loglik"], found["score"], found["information"]
-        return {
-            "n": np.array(len(table)),
-            "loglik": loglik,
-            "score": score,
-            "information": information,
-            "few": few,
-        }
+        sums = {"loglik": loglik, "score": score, "information": information}
+        return {**_people(spec, table), **sums, "few": few}
 
     def axes(self, spec: PenalizedLogisticSpec) -> dict[str, int]:
         p = len(spec.covariates)
         return {"covariate": p, "term": p + 1, "penalty": spec.size()}
 
     def coordinate(self, spec: PenalizedLogisticSpec) -> Coordination[PenalizedLogisticResult]:
-        begun = yield from begin(spec.covariates, lambda shift, scale: ask("start", shift=shift, scale=scale))
-        zero, mean, sd = begun.start, begun.location, begun.scale
-        n, events = int(zero["n"]), int(zero["n_events"])
-        if events in (0, n):
-            raise same_outcome(spec.outcome, "everybody with complete data")
-        shift, scale = mean, sd if spec.standardize else np.ones(len(sd))
-        basis = original_scale(shift, scale)
-        asked = np.diag(np.append(1.0, sd / scale)) if begun.is_standardized else basis
-        start = Quadratic(
-            np.zeros(len(basis)),
-            float(zero["loglik"]) / n,
-            asked.T @ zero["score"] / n,
-            asked.T @ zero["information"] @ asked / n,
-        )
-        lambdas = _lambdas(spec, start.gradient[1:])
-
-        def evaluate(coef: Floats) -> Ask:
-            return ask("derivatives", coef=coef, shift=shift, scale=scale)
-
-        found, rounds = yield from minimise(start, lambdas, spec.l1_ratio, n, evaluate)
-        return result(spec, lambdas, found, basis, (n, events), rounds + 1)
+        known = yield from refined((yield plainly("moments")), spec.covariates, step="moments")
+        location, sd = known.location, known.scale
+        scale = sd if spec.standardize else np.ones(len(sd))  # of the covariates that the penalty is about
+        found: Arrays
+        if spec.is_ridge():
+            found = yield from _ridge(spec, {"shift": location, "scale": sd}, scale / sd)
+        else:
+            common = {"shift": location, "scale": scale}
+            found = yield from searched(_search(spec, common), ("path",), common)
+            check_varies(spec.outcome, found)
+        return result(spec, found, original_scale(location, scale))
 
     def score(self, spec: PenalizedLogisticSpec, table: AnalysisTable, **arrays: Array) -> Floats:
         """The (n,) probabilities that the outcome is 1, by the penalty that is chosen."""
@@ -287,6 +296,18 @@ class PenalizedLogistic(
         return f"Penalized logistic regression of {spec.outcome} on {', '.join(spec.covariates)}."
 
 
+def _people(spec: PenalizedLogisticSpec, table: AnalysisTable) -> dict[str, Array]:
+    return {"n": np.array(len(table)), "n_events": np.array((table.column(spec.outcome) == 1).sum())}
+
+
+def _at(
+    spec: PenalizedLogisticSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats
+) -> dict[str, Array]:
+    """The log-likelihood and its derivatives at (term,) coefficients."""
+    found = families.derivatives("logit", table, spec.outcome, spec.covariates, coef, shift, scale)
+    return {name: found[name] for name in ("loglik", "score", "information")}
+
+
 def _bounds(spec: PenalizedLogisticSpec, asked: Arrays, ranges: Ranges) -> dict[str, Floats]:
     """How large one person's part of the (term,) score and (term, term) information can be, at any `coef`.
 
@@ -305,33 +326,64 @@ def _lambdas(spec: PenalizedLogisticSpec, gradient: Floats) -> Floats:
     return elastic_net.penalties(just_above, spec.l1_ratio, spec.number)
 
 
-def result(
-    spec: PenalizedLogisticSpec,
-    lambdas: Floats,
-    found: Sequence[Quadratic],
-    basis: Floats,
-    people: tuple[int, int],
-    evaluations: int,
-) -> PenalizedLogisticResult:
-    """The result of the likelihoods at the minima of the first of (L,) penalties, on the penalty's scale."""
-    n, events = people
-    lambdas, not_reached = lambdas[: len(found)], lambdas[len(found) :]
-    own = np.array([point.coef for point in found])
-    coef = own @ basis.T
-    loglik = n * np.array([point.value for point in found])
-    df = np.array(
-        [
-            elastic_net.degrees_of_freedom(q.curvature[1:, 1:], q.coef[None, 1:], np.array([lam]))[0]
-            for q, lam in zip(found, lambdas * (1 - spec.l1_ratio), strict=True)
-        ]
-    )
+def _ridge(
+    spec: PenalizedLogisticSpec, common: Mapping[str, Floats], per: Floats
+) -> Coordination[dict[str, Array]]:
+    """What `result` makes the result of; `per`: see `Ridge`."""
+    ridge = Ridge("derivatives", common, spec.outcome, spec.covariates, per)
+    steepest = np.zeros(1) if spec.lambdas else (yield from ridge.steepest("gradient"))
+    lambdas = _lambdas(spec, steepest)
+    return {"lambdas": lambdas, **(yield from ridge.path(lambdas))}
+
+
+def _search(spec: PenalizedLogisticSpec, common: Mapping[str, Floats]) -> Coordination[Arrays]:
+    """The sites' search for a lasso: n, n_events and, where outcomes differ, all that `result` needs."""
+
+    def evaluate(coef: Floats) -> Ask:
+        return Ask("path", {"coef": coef, **common})
+
+    first = np.full((spec.size(), len(spec.covariates) + 1), np.nan)
+    first[0] = 0.0
+    zero = yield evaluate(first)
+    people = {name: zero[name] for name in ("n", "n_events")}
+    if int(people["n_events"]) in (0, n := int(people["n"])):
+        return people
+    start = Quadratic.of(first[0], zero, 0, n)
+    lambdas = _lambdas(spec, start.gradient[1:])
+    found, rounds = yield from minimise(start, lambdas, spec.l1_ratio, n, evaluate)
+    return people | path_found(spec, lambdas, found, n, rounds + 1)
+
+
+def path_found(
+    spec: PenalizedLogisticSpec, lambdas: Floats, found: Sequence[Quadratic], n: int, evaluations: int
+) -> dict[str, Array]:
+    """What `result` needs of the likelihoods of n people at the minima of the first of (L,) penalties."""
+    df = [
+        elastic_net.degrees_of_freedom(q.curvature[1:, 1:], q.coef[None, 1:], np.array([ridge]))[0]
+        for q, ridge in zip(found, lambdas * (1 - spec.l1_ratio), strict=False)
+    ]
+    return {
+        "lambdas": lambdas,
+        "coef": np.array([q.coef for q in found]),
+        "loglik": n * np.array([q.value for q in found]),
+        "df": np.array(df),
+        "evaluations": np.array(evaluations),
+    }
+
+
+def result(spec: PenalizedLogisticSpec, found: Arrays, basis: Floats) -> PenalizedLogisticResult:
+    """The result of what was found; `basis` makes coefficients of those that the penalty falls on."""
+    n, events = int(found["n"]), int(found["n_events"])
+    names = ("lambdas", "coef", "loglik", "df")
+    lambdas, coef, loglik, df = (found[name].astype(np.float64) for name in names)
+    original = coef @ basis.T
     bic = np.log(n) * (df + 1) - 2 * loglik
     return PenalizedLogisticResult(
         terms=spec.covariates,
-        lambdas=lambdas,
-        coef=coef[:, 1:],
-        intercept=coef[:, 0],
-        nonzero=np.count_nonzero(own[:, 1:], axis=1),
+        lambdas=lambdas[: len(coef)],
+        coef=original[:, 1:],
+        intercept=original[:, 0],
+        nonzero=np.count_nonzero(coef[:, 1:], axis=1),
         df=df,
         loglik=loglik,
         deviance=-2 * loglik,
@@ -340,6 +392,6 @@ def result(
         null_deviance=-2 * null_loglik(n, events),
         n=n,
         n_events=events,
-        evaluations=evaluations,
-        not_reached=not_reached,
+        evaluations=int(found["evaluations"]),
+        not_reached=lambdas[len(coef) :],
     )

@@ -2,7 +2,7 @@
 
     minimise  -loglik / n + lam * ((1 - a)/2 |b|² + a |b|_1)        the intercept is free
 
-Each round evaluates the likelihoods of all penalties that are not done in one message; the coordinator then
+Each round evaluates the likelihoods of all penalties that are not done in one message; each site then
 minimises each quadratic model with its penalty exactly (`elastic_net`), halving a step where the objective
 rises. So a whole path takes the rounds of its slowest penalty. It ends before the first penalty too small for
 the data: where they separate, its coefficients are so large that few people carry the sums.
@@ -13,11 +13,12 @@ Reference: Lee, Sun & Saunders, SIAM J Optim 24 (2014) 1420; Friedman et al., J 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise, takewhile
+from typing import Self
 
 import numpy as np
 
 from protocols.core.errors import Code, StudyError
-from protocols.core.protocol import Ask, Coordination
+from protocols.core.protocol import Ask, Coordination, Total
 from protocols.core.table import Floats
 from protocols.estimation import elastic_net
 from protocols.estimation.newton import MAX_EVALUATIONS, TOLERANCE
@@ -33,6 +34,12 @@ class Quadratic:
     value: float
     gradient: Floats
     curvature: Floats
+
+    @classmethod
+    def of(cls, coef: Floats, total: Total, k: int, n: int) -> Self:
+        """The k-th likelihood of a joined answer at its (t,) coefficients, over n people."""
+        value, score, curvature = (total[name][k] / n for name in ("loglik", "score", "information"))
+        return cls(coef, float(value), score, curvature)
 
     def minimum(self, lam: float, l1_ratio: float) -> Floats:
         """The (t,) coefficients at which this quadratic with the penalty is least."""
@@ -101,8 +108,7 @@ def minimise(
             if search.open and total["few"][k] > 0:
                 search.lost = True
             elif search.open:
-                value, score, curvature = (total[name][k] / n for name in ("loglik", "score", "information"))
-                search.receive(Quadratic(search.asked, float(value), score, curvature))
+                search.receive(Quadratic.of(search.asked, total, k, n))
         for larger, smaller in pairwise(searches):
             smaller.lost = smaller.lost or larger.lost
     found = [replace(s.at, coef=s.asked) for s in takewhile(lambda s: s.done and not s.lost, searches)]

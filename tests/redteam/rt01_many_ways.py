@@ -114,14 +114,14 @@ def _unchecked(content: dict[str, Any]) -> Policy:
 
 
 DEFAULTS = Thresholds().model_dump()
-PENALIZED: dict[str, Any] = {
-    "protocol": "penalized_logistic",  # its questions bear coefficients; those of a climb bear none
-    "outcome": "y",
-    "covariates": ["x", "z"],
-    "l1_ratio": 0,
-    "lambdas": [0.001],
+SCAN: dict[str, Any] = {
+    "protocol": "associate",  # its questions bear coefficients; those of climbs and sealed searches bear none
+    "model": "logistic",
+    "features": ["x"],
+    "outcomes": ["y"],
+    "confounders": ["z"],
 }
-STUDY = a_study_of(["x", "z", "y"], {"name": "model", "spec": PENALIZED})
+STUDY = a_study_of(["x", "z", "y"], {"name": "model", "spec": SCAN})
 
 
 def _site(name: str) -> AnalysisTable:
@@ -137,7 +137,7 @@ def _coef(ask: Ask, coef: Any) -> Ask:
 
 
 CHOSEN: dict[str, Callable[[Ask], Ask]] = {
-    "coefficients at an edge": lambda ask: _coef(ask, np.array([[-1e5, 1e5, 0.0]])),
+    "coefficients at an edge": lambda ask: _coef(ask, np.array([[[-1e5, 0.0, 1e5]]])),
     "one number a billionth off": lambda ask: _coef(ask, ask.arrays["coef"] * [1, 1 + 1e-9, 1]),
     "one number off the grid": lambda ask: _coef(ask, ask.arrays["coef"] * [1, 1 + 1e-15, 1]),
     "more than a step of the grid": lambda ask: _coef(ask, on_grid(ask.arrays["coef"] * (1 + 3e-11))),

@@ -25,11 +25,10 @@ from tests.lib.studies import a_study_of
 from tests.redteam.attack import Figure, attack
 
 SPEC = {
-    "protocol": "penalized_logistic",  # its questions bear coefficients; those of a climb bear none
-    "outcome": "y",
-    "covariates": ["x"],
-    "l1_ratio": 0,
-    "lambdas": [0.001],
+    "protocol": "associate",  # its questions bear coefficients; those of climbs and sealed searches bear none
+    "model": "logistic",
+    "features": ["x"],
+    "outcomes": ["y"],
 }
 STUDY = a_study_of(["x", "y"], {"name": "a", "spec": SPEC})
 
@@ -121,7 +120,7 @@ def two_questions(folder: Path, weakened: bool) -> Figure:
     agents, sums = _agents(folder, True), []
     center, roster = agents.center, tuple(TABLES)
     center.start(STUDY, "r1", roster, {site: agent.handle for site, agent in agents.agents.items()})
-    usual, other = np.zeros((1, 2)), np.array([[1.0, 0.0]])
+    usual, other = np.zeros((1, 1, 2)), np.array([[[1.0, 0.0]]])
     stream = Member._stream
 
     def of_no_question(member: Member, peer: str, question: str, position: int, numbers: int) -> Any:
@@ -138,12 +137,11 @@ def two_questions(folder: Path, weakened: bool) -> Figure:
                 question = RoundQuestion(STUDY.hash(), "r1", number, roster, (ask,))
                 reply = agent.handle("round", center.question(question))
                 sent[site] = RoundReply.decode(reply).open(agent.conductor.key).answers[0]
-            counts = {"n", "n_events"}
             try:
-                sums.append(unmask(sent, {name: name in counts for name in sent["a"] if name != "$check"}))
+                sums.append(unmask(sent, {name: name == "n" for name in sent["a"] if name != "$check"}))
             except ShadowgraphError:
                 return Figure(0, "of 1 site's own sum")
-    part = (sums[0]["information"] - sums[1]["information"])[0, 0, 1] / (0.25 - 1 / (2 + 2 * np.cosh(1)))
+    part = (sums[0]["information"] - sums[1]["information"])[0, 0, 0, 1] / (0.25 - 1 / (2 + 2 * np.cosh(1)))
     return Figure(abs(part - TABLES["a"].column("x").sum()) < 1e-6, "of 1 site's own sum")
 
 

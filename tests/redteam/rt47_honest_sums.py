@@ -217,10 +217,11 @@ def no_turn(secret: bytes, place: tuple[int, int], climb: Climb) -> Turn:
     return Turn.none(climb.size, climb.factors)
 
 
-def by_information(held: Overheard, names: list[str]) -> Floats | None:
+def by_information(held: Overheard, names: list[str], penalty: float = 0.0) -> Floats | None:
     """Counts of patterns from the information at several coefficients, which is linear in them.
 
-    The coefficients follow from the center's own replies, if these are in the basis of the covariates.
+    The coefficients follow from the center's own replies, if these are in the basis of the covariates. A
+    ridge of this penalty is taken off.
     """
     z = np.column_stack([np.ones(2 ** len(names)), patterns(len(names))])
     rows, right, coef = [], [], np.zeros(z.shape[1])
@@ -229,10 +230,12 @@ def by_information(held: Overheard, names: list[str]) -> Floats | None:
             shift, scale = (np.asarray(ask.arrays[name]) for name in ("shift", "scale"))
             x = np.column_stack([z[:, 0], (z[:, 1:] - shift) / scale])
             weight = expit(x @ coef) * expit(-x @ coef)
+            ridge = int(joined["sum"]["n"]) * penalty * np.diag(np.append(0.0, np.ones(len(names))))
+            information = joined["sum"]["information"] - ridge
             for j in range(len(coef)):
                 for k in range(j, len(coef)):
                     rows.append(weight * x[:, j] * x[:, k])
-                    right.append(joined["sum"]["information"][j, k])
+                    right.append(information[j, k])
             coef = coef + joined["reply"]["arrays"]["step"]
     return np.linalg.lstsq(np.array(rows), np.array(right), rcond=None)[0] if rows else None
 

@@ -22,7 +22,7 @@ from tests.lib.lying_coordinator import weaken
 from tests.lib.studies import a_study_of
 from tests.redteam.attack import Figure, attack
 
-SPEC = {"protocol": "penalized_logistic", "outcome": "y", "covariates": ["x"], "lambdas": [0.01]}
+SPEC = {"protocol": "associate", "model": "logistic", "features": ["x"], "outcomes": ["y"]}
 
 
 def _tables() -> dict[str, AnalysisTable]:

@@ -1,20 +1,29 @@
 """RT66: cells of two and three 0/1 variables, from products of two and from sums at known coefficients."""
 
-from collections.abc import Iterator
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from protocols.core.protocol import Arrays, Ask
+from protocols.core.errors import ShadowgraphError
+from protocols.core.protocol import Arrays, Ask, Total
+from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Floats
-from protocols.exchange import people_first
+from protocols.exchange import people_first, sides
+from protocols.exchange.secret_basis import OPEN
+from protocols.exchange.secure_sum import opened
+from protocols.exchange.sides import Center, integral
+from site_node.agent import conduct
 from tests.lib.lying_coordinator import drawn, pooled, weaken
 from tests.lib.overheard import Overheard, overheard
 from tests.lib.studies import a_study_of
 from tests.redteam.attack import Figure, attack
-from tests.redteam.rt47_honest_sums import genes, patterns, small_cells
+from tests.redteam.rt47_honest_sums import by_information, genes, no_turn, patterns, small_cells
+
+PENALIZED: dict[str, Any] = {"protocol": "penalized_logistic", "outcome": "y"}
 
 
 def _held(
@@ -48,24 +57,58 @@ def pairs_of_products(folder: Path, weakened: bool) -> Figure:
 
 @attack(
     "RT66",
-    "the joint table of three 0/1 covariates from the totals of an honest penalized logistic regression",
+    "the joint table of three 0/1 covariates from the totals of an honest lasso, carried under a seal",
     works_from=3,
+    slow=True,
 )
-def totals_of_penalized(folder: Path, weakened: bool) -> Figure:
+def totals_of_a_lasso(folder: Path, weakened: bool) -> Figure:
+    """The center tries a key, and makes the sites' search itself; weakened sites seal by that key."""
     names = [f"g{j}" for j in range(3)]
     tables = drawn(genes(3, 0.2), 80)
-    spec = {"protocol": "penalized_logistic", "outcome": "y", "covariates": names, "l1_ratio": 0, "number": 4}
-    return small_cells(tables, names, _by_totals(_held(folder, spec, tables, weakened), names))
+    seen: list[tuple[Arrays, Floats, Floats]] = []
+
+    def tried(secret: bytes, place: tuple[int, int]) -> bytes:
+        return OPEN
+
+    def carried(center: Center, study: Study, ask: Ask, joined: Any, place: tuple[int, int]) -> None:
+        assert ask.search is not None
+        with suppress(ShadowgraphError):
+            sums = opened(joined["sealed"], integral(study, ask), tried(OPEN, place))
+            coef = np.asarray(ask.search.asked()["coef"], dtype=np.float64)
+            seen.append((ask.arrays, coef, np.asarray(sums["information"], dtype=np.float64)))
+            ask.search.hear(Total(sums, tuple(joined["sites"])))
+
+    with (
+        weaken(conduct, "seal", tried, weakened),
+        weaken(sides, "seal", tried, weakened),
+        weaken(Center, "open", carried, True),
+    ):
+        _held(folder, {**PENALIZED, "covariates": names, "number": 4}, tables, True)
+    return small_cells(tables, names, _by_totals(seen, names))
 
 
-def _by_totals(held: Overheard, names: list[str]) -> Floats | None:
-    """Counts of patterns from the information at the coefficients that stand in the questions."""
+@attack(
+    "RT66",
+    "the joint table of three 0/1 covariates from the totals of an honest ridge",
+    works_from=3,
+    slow=True,
+)
+def totals_of_a_ridge(folder: Path, weakened: bool) -> Figure:
+    names, penalty = [f"g{j}" for j in range(3)], 0.01
+    tables = drawn(genes(3, 0.2), 80)
+    spec = {**PENALIZED, "covariates": names, "l1_ratio": 0, "lambdas": [penalty]}
+    with weaken(conduct, "turn", no_turn, weakened), weaken(sides, "turn", no_turn, weakened):
+        held = _held(folder, spec, tables, True)
+    return small_cells(tables, names, by_information(held, names, penalty))
+
+
+def _by_totals(seen: list[tuple[Arrays, Floats, Floats]], names: list[str]) -> Floats | None:
+    """Counts of patterns from informations (penalty, term, term) at (penalty, term) coefficients."""
     z = np.column_stack([np.ones(2 ** len(names)), patterns(len(names))])
     rows, right = [], []
-    for ask, total in _asked(held):
-        shift, scale = (np.asarray(ask.arrays[name]) for name in ("shift", "scale"))
-        x = np.column_stack([z[:, 0], (z[:, 1:] - shift) / scale])
-        for coef, information in zip(ask.arrays["coef"], total["information"], strict=True):
+    for asked, coefs, informations in seen:
+        x = np.column_stack([z[:, 0], (z[:, 1:] - asked["shift"]) / asked["scale"]])
+        for coef, information in zip(coefs, informations, strict=True):
             if np.isnan(coef).any():
                 continue  # a penalty that is done
             weight = expit(x @ coef) * expit(-x @ coef)
@@ -73,9 +116,3 @@ def _by_totals(held: Overheard, names: list[str]) -> Floats | None:
                 rows += [weight * x[:, j] * x[:, k], weight * x[:, j] ** 2]
                 right += [information[j, k], information[j, j]]
     return np.linalg.lstsq(np.array(rows), np.array(right), rcond=None)[0] if rows else None
-
-
-def _asked(held: Overheard) -> Iterator[tuple[Ask, Arrays]]:
-    yield from (
-        (ask, joined["sum"]) for ask, joined in held.asked if ask.step == "derivatives" and "sum" in joined
-    )

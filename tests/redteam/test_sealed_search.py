@@ -22,10 +22,14 @@ from tests.lib.studies import a_study_of
 COVARIATES = ["x", "z"]
 GRID = {"step_days": 60, "until_days": 1200}
 COX = {"protocol": "cox", "outcome": "os", "covariates": COVARIATES, "penalty": 0.02, "l1_ratio": 0.5}
+ODDS = {"protocol": "penalized_logistic", "outcome": "y", "covariates": COVARIATES, "number": 3}
 SPECS: dict[str, dict[str, Any]] = {
     "hazards": COX,
+    "lasso": ODDS,
+    "ridge": {**ODDS, "l1_ratio": 0},
     "one_baseline": {**COX, "stratify": "none", "grid": GRID},
 }
+COUNTS = {"n", "n_events", "effective", "at_risk", "few"}
 STUDY = a_study_of(
     [*COVARIATES, "y"], *({"name": name, "spec": spec} for name, spec in SPECS.items()), survival=["os"]
 )
@@ -68,6 +72,7 @@ def test_over_agents_that_are_killed_it_is_the_plain_fit(agents: Agents) -> None
 def test_the_center_cannot_open_a_sum_and_no_question_bears_a_coefficient(agents: Agents) -> None:
     before: list[RoundQuestion] = []
     sums = ends = 0
+    of_odds: set[str] = set()
 
     def watched(question: RoundQuestion, relayed: Relayed) -> Message:
         nonlocal sums, ends
@@ -77,20 +82,23 @@ def test_the_center_cannot_open_a_sum_and_no_question_bears_a_coefficient(agents
             if ENDED in said[0]:
                 ends += 1
                 continue
-            integral = {name: name in ("n", "n_events", "effective", "at_risk") for name in said[0]}
+            integral = {name: name in COUNTS for name in said[0]}
             integral.pop("$check")
             with pytest.raises(StudyError) as caught:
                 unmask(dict(zip("abc", said, strict=True)), integral)
             assert caught.value.code == Code.TAMPERED
             sums += 1
-        for place in of_searches(question):
-            assert question.asks[place].arrays.keys() <= {"shift", "scale", "location", "number"}
+        for one in question.asks:
+            if one.secret in ("sealed", "climb"):
+                assert one.arrays.keys() <= {"shift", "scale", "location", "number"}
+        of_odds.update(one.step for one in question.asks if one.analysis in ("lasso", "ridge"))
         before.append(question)
         return question, relayed
 
     agents.run(watched)
     assert sums > 5
     assert ends >= 1
+    assert of_odds == {"people_in_effect", "moments", "gradient", "derivatives", "path"}
 
 
 def test_a_search_that_the_study_does_not_make_is_not_answered(tmp_path: Path) -> None:

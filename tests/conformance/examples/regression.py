@@ -25,6 +25,13 @@ EXAMPLES: dict[str, Example] = {
         [
             {"outcome": "idh1", "covariates": ["age", "f_one", "f_two"], "number": 2},
             {"outcome": "idh1", "covariates": ["age", "f_three"], "l1_ratio": 0, "lambdas": [0.1, 0.01]},
+            {
+                "outcome": "idh1",
+                "covariates": ["age", "f_two"],
+                "l1_ratio": 0,
+                "number": 2,
+                "standardize": False,
+            },
             {"outcome": "sex", "covariates": ["age", "f_two"], "l1_ratio": 0.5, "lambdas": [0.01]},
         ],
         frozenset({"evaluations"}),

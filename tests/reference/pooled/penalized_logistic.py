@@ -11,6 +11,7 @@ from protocols.regression.penalized_logistic import (
     PenalizedLogisticResult,
     PenalizedLogisticSpec,
     _lambdas,
+    path_found,
     result,
 )
 from protocols.regression.proximal_newton import Quadratic
@@ -36,9 +37,12 @@ def pooled(spec: PenalizedLogisticSpec, tables: Sequence[AnalysisTable]) -> Pena
             random_state=0,
         ).fit(z, y)
         near = np.append(model.intercept_, model.coef_[0])
-        found.append(_stationary(design, y, np.where(abs(near) < 1e-5, 0.0, near), lam, spec.l1_ratio))
+        if spec.l1_ratio:  # what the solver's tolerance leaves of 0; a ridge has none
+            near = np.where(abs(near) < 1e-5, 0.0, near)
+        found.append(_stationary(design, y, near, lam, spec.l1_ratio))
     basis = original_scale(x.mean(axis=0), scale)
-    return result(spec, lambdas, found, basis, (n, int(y.sum())), 0)
+    people = {"n": np.array(n), "n_events": np.array(int(y.sum()))}
+    return result(spec, people | path_found(spec, lambdas, found, n, 0), basis)
 
 
 def _stationary(design: Floats, y: Floats, coef: Floats, lam: float, l1_ratio: float) -> Quadratic:

@@ -56,6 +56,17 @@ def test_people_whom_a_fine_covariate_tells_apart_earn_all_digits(name: str) -> 
     np.testing.assert_array_equal(earned.coef, full.coef)
 
 
+def test_a_path_of_ridges_earns_as_much_and_no_more() -> None:
+    spec = {**MODELS["logistic"], "protocol": "penalized_logistic", "l1_ratio": 0, "lambdas": [1, 0.01]}
+    full, earned = (found(spec, full=digits) for digits in (True, False))
+    assert not np.any(earned.coef == full.coef)
+    plain = found(MODELS["logistic"], full=True)
+    assert np.all(np.abs(earned.coef - full.coef) < 0.12 * plain.se[1:])
+    np.testing.assert_allclose(earned.df, full.df, rtol=0.1)
+    fine = [found(spec, full=digits, fine=True).coef for digits in (True, False)]
+    np.testing.assert_array_equal(*fine)
+
+
 def test_a_run_that_is_computed_again_has_its_dither_again() -> None:
     first, again = (found(MODELS["logistic"], full=False) for _ in range(2))
     np.testing.assert_array_equal(first.coef, again.coef)

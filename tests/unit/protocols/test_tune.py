@@ -137,7 +137,7 @@ def test_repeats_are_the_means_of_folds_cut_anew() -> None:
 def test_repeats_and_candidates_share_the_rounds_of_one_fit() -> None:
     spec = {"protocol": "discrimination", "model": TUNED, "scheme": {"kind": "folds", "of": 2, "repeats": 2}}
     study = a_study_of([*COVARIATES, "y"], {"name": "a0", "spec": spec}, min_sites=1)
-    assert run_locally(study, sites(), secure=False).rounds <= 10
+    assert run_locally(study, sites(), secure=False).rounds <= 12  # 4 before and after the climbs, 8 of these
 
 
 def test_named_hospitals_judge_a_model_that_never_saw_them() -> None:

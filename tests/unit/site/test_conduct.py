@@ -26,11 +26,11 @@ from tests.lib.attacked_site import AttackedSite, Obedient
 from tests.lib.studies import a_study_of
 
 SPEC: dict[str, Any] = {
-    "protocol": "penalized_logistic",  # its questions bear coefficients; those of a climb bear none
-    "outcome": "y",
-    "covariates": ["x", "z"],
-    "l1_ratio": 0,
-    "lambdas": [0.001],
+    "protocol": "associate",  # its questions bear coefficients; those of climbs and sealed searches bear none
+    "model": "logistic",
+    "features": ["x"],
+    "outcomes": ["y"],
+    "confounders": ["z"],
 }
 STUDY = a_study_of(["x", "z", "y"], {"name": "model", "spec": SPEC})
 
@@ -42,7 +42,7 @@ def a_site(name: str, seed: int) -> AnalysisTable:
     return AnalysisTable(name, np.arange(90) + 1000 * seed, {"x": x, "z": z, "y": y})
 
 
-COUNTS = {"n", "n_events"}
+COUNTS = {"n"}
 TABLES = {name: a_site(name, seed) for seed, name in enumerate("abc")}
 
 
@@ -72,7 +72,7 @@ def with_coef(ask: Ask, coef: np.ndarray) -> Ask:
 
 
 CHOSEN = {
-    "coefficients at an edge": lambda ask: with_coef(ask, np.array([[-1e5, 1e5, 0.0]])),
+    "coefficients at an edge": lambda ask: with_coef(ask, np.array([[[-1e5, 0.0, 1e5]]])),
     "one number a billionth off": lambda ask: with_coef(ask, ask.arrays["coef"] * [1, 1 + 1e-9, 1]),
     "one number off the grid": lambda ask: with_coef(ask, ask.arrays["coef"] * [1, 1 + 1e-15, 1]),
     "more than a step of the grid": lambda ask: with_coef(ask, on_grid(ask.arrays["coef"] * (1 + 3e-11))),
@@ -94,7 +94,7 @@ def test_sites_that_only_obey_sum_up_whatever_is_asked(agents: Agents) -> None:
     for site, agent in agents.agents.items():
         agent.conductor = Obedient(agents.homes[site], site, agent.conductor.key)
     slope, sums = 0.7, {}
-    arrays = {"coef": np.array([[0.0, slope, 0.0]]), "shift": np.zeros(2), "scale": np.ones(2)}
+    arrays = {"coef": np.array([[[0.0, 0.0, slope]]]), "shift": np.zeros(2), "scale": np.ones(2)}
 
     def chosen(question: RoundQuestion, relayed: Relayed) -> Message:
         if question.round == 3:
@@ -104,13 +104,13 @@ def test_sites_that_only_obey_sum_up_whatever_is_asked(agents: Agents) -> None:
 
     agents.run(chosen)
     x, y = (np.concatenate([table.column(name) for table in TABLES.values()]) for name in "xy")
-    read = sums["score"][0, 0]  # the sum over people of y - p at the coordinator's own slope
+    read = sums["score"][0, 0, 0]  # the sum over people of y - p at the coordinator's own slope
     assert read == pytest.approx(np.sum(y - 1 / (1 + np.exp(-slope * x))), abs=1e-9)
 
 
 def test_an_honest_run_over_agents_equals_the_one_in_this_process(agents: Agents) -> None:
     outcome, local = agents.run(), run_locally(STUDY, list(TABLES.values()))
-    np.testing.assert_array_equal(outcome["model"].coef, local["model"].coef)
+    np.testing.assert_array_equal(outcome["model"].beta, local["model"].beta)
     assert outcome.rounds >= 4
 
 
@@ -120,7 +120,7 @@ def test_agents_that_are_killed_between_rounds_go_on(agents: Agents) -> None:
         return question, relayed
 
     local = run_locally(STUDY, list(TABLES.values()))
-    np.testing.assert_array_equal(agents.run(killed)["model"].coef, local["model"].coef)
+    np.testing.assert_array_equal(agents.run(killed)["model"].beta, local["model"].beta)
 
 
 def test_answers_that_are_not_those_of_their_sites_are_refused(agents: Agents) -> None:
@@ -173,7 +173,7 @@ def test_a_question_without_the_answers_before_it_is_refused(agents: Agents) -> 
 
 
 def test_the_first_question_follows_from_the_study_alone(tmp_path: Path) -> None:
-    arrays = {"coef": np.array([[0.0, 3.0, 0.0]]), "shift": np.zeros(2), "scale": np.ones(2)}
+    arrays = {"coef": np.array([[[0.0, 0.0, 3.0]]]), "shift": np.zeros(2), "scale": np.ones(2)}
     asks = Ask("moments", analysis="model"), Ask("derivatives", arrays, analysis="model")
 
     def table(study: Study) -> AnalysisTable:
