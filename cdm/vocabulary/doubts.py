@@ -9,7 +9,9 @@ from typing import Literal, NamedTuple
 
 DOUBTS_OF_READER = "doubts"
 
-OfVariable = Literal["comparator", "gene-open", "reading-undated", "unit-missing", "unit-unknown"]
+OfVariable = Literal[
+    "comparator", "fraction-above-one", "gene-open", "reading-undated", "unit-missing", "unit-unknown"
+]
 """The kinds that a variable may rest on, which a study counts: another one is a new version of `left_out`."""
 
 
@@ -48,6 +50,10 @@ DOUBTS: dict[str, Doubt] = {
     "end-before-start": Doubt(
         "a visit, diagnosis, procedure or exposure ends before it begins: its end was left out",
         "correct the two dates in the source",
+    ),
+    "fraction-above-one": Doubt(
+        "a variant would be in more than 1.2 of all tumour cells: the sample's purity or copies are wrong",
+        "compare the purity and the segments of the sample with the laboratory's report",
     ),
     "fraction-implausible": Doubt(
         "a variant's allele fraction is not between 0 and 1, a bound, or in no unit of a ratio: left out",

@@ -39,7 +39,11 @@ class RegionFeatures:
 
 @dataclass(frozen=True)
 class FeatureStability:
-    """How well each feature repeats over `regions`, the least stable first; the rest as above."""
+    """How well each feature repeats over `regions`, the least stable first; the rest as above.
+
+    Attributes:
+        dropped: the perturbations that left no value of any feature in any region, as of a mask they empty.
+    """
 
     engine: str
     version: str
@@ -47,6 +51,7 @@ class FeatureStability:
     perturbations: Mapping[str, object]
     regions: int
     features: tuple[Mapping[str, object], ...]
+    dropped: tuple[str, ...] = ()
     refused: tuple[RefusedRegion, ...] = ()
     partial: bool = False
     schema_version: int = 1
@@ -82,4 +87,5 @@ def stability(asked: Asked, *, csv: Path | None = None) -> FeatureStability:
 def _frozen(found: dict[str, Any]) -> dict[str, Any]:
     """The fields of a view: rows of features as they come, whose columns depend on the family."""
     refused = tuple(RefusedRegion(**row) for row in found.get("refused", ()))
-    return {**found, "features": tuple(found["features"]), "refused": refused}
+    lists: dict[str, Any] = {name: tuple(found[name]) for name in ("features", "dropped") if name in found}
+    return {**found, **lists, "refused": refused}

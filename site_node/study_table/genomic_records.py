@@ -8,6 +8,7 @@ mean it, because several genes have it or a spreadsheet made it a date, makes it
 "of every gene" says nothing of a gene that HGNC does not know.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -35,6 +36,7 @@ from site_node.features.clinical import Events
 from site_node.features.genomics import burden, clonality, copy_number, mutation
 from site_node.study_table.codes import MEASUREMENT
 from site_node.study_table.people import People, as_numbers
+from site_node.study_table.records import sex_is
 
 Origin = Literal["somatic", "germline", "any"]
 EVERY_GENE = ("exome", "genome", "transcriptome")
@@ -43,6 +45,8 @@ GERMLINE = "germline"
 FUSIONS, COPY_NUMBER = "fusions", "copy number"
 STRUCTURAL = ("Fusion", "Copy_Number_Segment")
 DIPLOID_PLOIDY = 2.0
+IMPLAUSIBLE_FRACTION = 1.2
+"""Of tumour cells: what reads alone seldom do to a variant that all cells have."""
 
 test, target, variant = genomic_test.c, target_gene.c, variant_occurrence.c
 
@@ -242,10 +246,12 @@ def _stated(people: People, name: str) -> CompoundSelect[tuple[int, int, float]]
 
 
 def cancer_cell_fractions(people: People, gene: str) -> Floats:
-    """(n,) of the gene's somatic nonsynonymous variants the largest fraction of tumour cells, at most 1.
+    """(n,) of the gene's somatic nonsynonymous variants the largest fraction of tumour cells.
 
-    NaN where the gene has none, or the sample's purity or copy number at the variant is not known: the copy
-    number is that of the sample's segment there, in a diploid or, where it is stated, the tumour's ploidy.
+    It is not cut at 1: reads vary, and a fraction above 1.2 says that purity or copies are wrong, which is
+    counted as a doubt. NaN where the gene has none, or the sample's purity or copy number at the variant is
+    not known: the copy number is that of the sample's segment there, in a diploid or, where it is stated, the
+    tumour's ploidy. On X and Y a man's normal cells have one copy, and of unknown sex nothing is said.
     """
     statement = select(
         variant.person_id,
@@ -274,11 +280,24 @@ def cancer_cell_fractions(people: People, gene: str) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         # the ratio is to the average over the sample's cells, tumour and normal
         mixed = relative / 2.0 * (pure * ploidy + 2.0 * (1.0 - pure))
-        copies = np.maximum(np.rint((mixed - 2.0 * (1.0 - pure)) / pure), 1.0)
+        normal = _normal_copies(people, rows, chromosomes)
+        copies = np.maximum(np.rint((mixed - normal * (1.0 - pure)) / pure), 1.0)
     vaf = as_numbers(vafs)
-    multiplicity = clonality.likely_multiplicity(vaf, pure, copies)
-    fractions = np.minimum(clonality.cancer_cell_fraction(vaf, pure, copies, multiplicity), 1.0)
+    multiplicity = clonality.likely_multiplicity(vaf, pure, copies, normal)
+    fractions = clonality.cancer_cell_fraction(vaf, pure, copies, multiplicity, normal)
+    beyond = fractions > IMPLAUSIBLE_FRACTION
+    people.note_doubt("fraction-above-one", int(beyond.sum()), rows[beyond])
     return _each(people, rows, fractions, "max")
+
+
+def _normal_copies(people: People, rows: Integers, chromosomes: Sequence[str]) -> Floats:
+    """(k,) copies in a normal cell of each variant's person; on X and Y NaN where the sex is not known.
+
+    The ends that X and Y share are not told apart.
+    """
+    man = sex_is(people, "M")[rows]  # 1, 0 or NaN
+    on_x, on_y = (np.array([at == name for at in chromosomes], dtype=bool) for name in ("X", "Y"))
+    return clonality.NORMAL_COPIES - np.where(on_x, man, 0.0) - np.where(on_y, 2.0 - man, 0.0)
 
 
 def _of_samples(people: People, name: str) -> dict[str, float]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["ENGINE", "VERSION", "Feature", "Reason", "Settings", "extract", "extract_regions"]
 
 ENGINE = "shadowgraph-radiomics"
-VERSION = "1.0.0"  # rises with every change of a value
+VERSION = "1.1.0"  # rises with every change of a value
 
 
 def extract(

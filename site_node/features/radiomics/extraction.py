@@ -115,10 +115,9 @@ def _of_processed(together: Together, names: Iterable[str], settings: Settings) 
         found[name] = features(measured, settings)
     if settings.filters and together.regions:
         of_responses = settings.of_responses()
-        single = np.ascontiguousarray(together.image, dtype=np.float32)
         spacing_mm = next(iter(together.regions.values())).spacing_mm
         box = union(region.box for region in together.regions.values())
-        for filter_name, response in respond(settings.filters, single, spacing_mm, box):
+        for filter_name, response in respond(settings.filters, together.image, spacing_mm, box):
             for name, region in together.regions.items():
                 near = region.padded(response[within(region.box, box)])
                 found[name] += features(measure(near, region, of_responses), of_responses, filter_name)
@@ -140,6 +139,7 @@ class Measured:
     values: dict[str, float]
     reason: Reason
     texture_reason: Reason | None = None  # where the grey levels have their own
+    standardised: bool = False
 
 
 def measure(near: NDArray[np.float64], region: Region, settings: Settings) -> Measured:
@@ -155,7 +155,7 @@ def measure(near: NDArray[np.float64], region: Region, settings: Settings) -> Me
     if "autocorrelation" in asked:
         values |= autocorrelation.compute(intensities, region)
     if settings.standardise:
-        intensities = standardised(intensities)
+        intensities, measured.standardised = standardised(intensities), True
     ordered = np.sort(intensities)
     if "intensity" in asked:
         values |= intensity.compute(ordered)
@@ -218,7 +218,9 @@ def features(measured: Measured, settings: Settings, image: str = "original") ->
         for aggregation in aggregations_of(name, settings):
             for tag, title, code, unit in family.definitions:
                 full = f"{tag}_{aggregation}" if aggregation else tag
-                value = float(measured.values.get(full, math.nan))
+                why, value = reason, float(measured.values.get(full, math.nan))
+                if measured.standardised and full in intensity.WITHOUT_SCALE:
+                    why, value = Reason.STANDARDISED, math.nan
                 known = math.isfinite(value)
                 result.append(
                     Feature(
@@ -227,7 +229,7 @@ def features(measured: Measured, settings: Settings, image: str = "original") ->
                         family=family.name,
                         value=value if known else None,
                         unit=unit.replace("I", settings.intensity_unit),
-                        reason=None if known else reason,
+                        reason=None if known else why,
                         tag=full,
                         aggregation=aggregation,
                         aggregation_code=AGGREGATION_CODES.get(aggregation, ""),

@@ -12,6 +12,7 @@ class Reason(StrEnum):
     TOO_SMALL = "region-too-small"
     CONSTANT = "constant-intensity"
     UNDEFINED = "undefined"
+    STANDARDISED = "standardised"
     NOT_FINITE = "no-finite-intensity"
     GRID_MISMATCH = "image-and-mask-on-different-grids"
     BAD_GRID = "unusable-grid"

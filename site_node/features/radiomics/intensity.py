@@ -34,6 +34,12 @@ FAMILY = Family(
 )
 
 
+WITHOUT_SCALE = ("stat_mean", "stat_var", "stat_cov", "stat_qcod", "stat_energy", "stat_rms")
+"""What standardisation sets (mean 0, variance 1, energy the number of voxels) or divides by nothing."""
+
+_ROUNDING = 1e-12  # the share of a spread below which a centre is 0 but for rounding
+
+
 class Sample:
     """Sorted values with how often each occurs, all once where `counts` is None."""
 
@@ -104,11 +110,16 @@ def statistics(sample: Sample) -> dict[str, float]:
             "mad": sample.spread(mean),
             "rmad": robust.spread(robust.mean()),
             "medad": sample.spread(median),
-            "cov": float(np.divide(np.sqrt(variance), mean)),
-            "qcod": float(np.divide(p75 - p25, p75 + p25)),
+            "cov": _relative(float(np.sqrt(variance)), mean),
+            "qcod": _relative(p75 - p25, p75 + p25),
             "energy": square * sample.n,
             "rms": float(np.sqrt(square)),
         }
+
+
+def _relative(spread: float, centre: float) -> float:
+    """A spread over a centre; NaN around 0, where rounding would draw the quotient and its sign."""
+    return spread / centre if abs(centre) > _ROUNDING * spread else float("nan")
 
 
 def compute(ordered: Floats) -> dict[str, float]:

@@ -76,7 +76,7 @@ def within_one_percent(test: str) -> bool:
     phantom, filter_ = MAPS[test]
     image, spacing_mm = volume(f"data/ibsi/ibsi_2_digital_phantom/nifti/{phantom}/image/{phantom}.nii.gz")
     reference, _ = volume(f"data/ibsi/ibsi_2_reference_response_maps/{test}-ValidCRM.nii.gz")
-    difference = np.abs(filter_.response(image.astype(np.float32), spacing_mm) - reference).max()
+    difference = np.abs(filter_.response(image.astype(np.float64), spacing_mm) - reference).max()
     return bool(difference <= 0.01 * np.ptp(reference))
 
 

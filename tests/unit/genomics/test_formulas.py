@@ -65,6 +65,18 @@ def test_a_clonal_mutation_on_two_of_three_copies_has_multiplicity_two() -> None
     assert clonality.cancer_cell_fraction(vaf, purity, copies, m)[0] == pytest.approx(1.0)
 
 
+def test_multiplicity_ends_at_the_copies_and_a_man_has_one_x() -> None:
+    # purity 0.2 is wrong where all reads carry it: ten copies of two made a fraction of 1
+    vaf, purity, copies = np.array([1.0]), np.array([0.2]), np.array([2.0])
+    m = clonality.likely_multiplicity(vaf, purity, copies)
+    assert m[0] == 2
+    assert clonality.cancer_cell_fraction(vaf, purity, copies, m)[0] == pytest.approx(5.0)
+    # purity 0.6 and one copy in tumour and normal cells, half of the tumour cells: VAF = 0.3
+    vaf, purity, copies, one = np.array([0.3]), np.array([0.6]), np.array([1.0]), np.array([1.0])
+    m = clonality.likely_multiplicity(vaf, purity, copies, one)
+    assert clonality.cancer_cell_fraction(vaf, purity, copies, m, one)[0] == pytest.approx(0.5)
+
+
 def test_progression_from_two_findings(golden: dict[str, Any]) -> None:
     for case in golden["recist_ctdna"]["cases"]:
         numbers = [np.array(float(case[name])) for name in ("prior", "lr_recist", "lr_ctdna")]

@@ -1,13 +1,14 @@
 """Genomic variables of a study from the CDM: files in, one number a person out."""
 
 import json
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 
 from cdm.etl.identity import Identity
 from cdm.etl.loader.load import load
@@ -36,13 +37,17 @@ def add(engine: Engine, path: Path, **options: Any) -> dict[str, Any]:
     return dict(summary.as_dict()["kinds"])
 
 
-def values(engine: Engine, variable: dict[str, Any], *patients: str) -> list[float]:
+def values(
+    engine: Engine, variable: dict[str, Any], *patients: str, doubts: Counter[str] | None = None
+) -> list[float]:
     """The variable's number of each patient, with the index date 2024-01-01."""
     ids = np.array([IDENTITY.person_id("", patient) for patient in patients], dtype=np.int64)
     order = np.argsort(ids)
     index = np.full(len(ids), np.datetime64(date(2024, 1, 1)), dtype="datetime64[D]")
     with engine.connect() as connection:
-        people = People(connection, Vocabulary(engine), ids[order], index)
+        people = People(
+            connection, Vocabulary(engine), ids[order], index, Counter() if doubts is None else doubts
+        )
         (found,) = columns_read(variable, people)
     back = np.empty_like(found)
     back[order] = found
@@ -248,6 +253,39 @@ def test_the_cancer_cell_fraction_takes_no_copies_of_another_genome_build(
     add(engine, write(tmp_path / "purity.tsv", "sample\tpurity", "S1\t0.6"))
     add(engine, write(tmp_path / "a.seg", SEG, "S1\t2\t1\t300000000\t999\t0"), build="hg38")
     assert same(values(engine, {"kind": "cancer_cell_fraction", "gene": "IDH1"}, "S1"), [NAN])
+
+
+def test_a_fraction_above_one_is_kept_and_counted_and_multiplicity_ends_at_the_copies(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """VAF 0.9, purity 0.2, 2 copies: 9 copies with the variant would have made it 1 in silence."""
+    add(engine, write(tmp_path / "a.maf", HEADER, IDH1.replace("\t60\t40\t", "\t10\t90\t")))
+    add(engine, write(tmp_path / "purity.tsv", "sample\tpurity", "S1\t0.2"))
+    add(engine, write(tmp_path / "a.seg", SEG, "S1\t2\t1\t300000000\t999\t0"), build="hg19")
+    doubts: Counter[str] = Counter()
+    fraction = {"kind": "cancer_cell_fraction", "gene": "IDH1"}
+    assert same(values(engine, fraction, "S1", doubts=doubts), [0.9 / 0.2 * 2 / 2])
+    assert doubts == {"fraction-above-one": 1}
+
+
+@pytest.mark.parametrize(
+    ("concept", "expected"), [("M", 0.3 / 0.6 * 1), ("F", 0.3 / 0.6 * (0.6 + 0.4 * 2)), (None, NAN)]
+)
+def test_a_mans_x_has_one_copy_in_normal_cells(
+    engine: Engine, tmp_path: Path, concept: str | None, expected: float
+) -> None:
+    """Purity 0.6 and one copy in the tumour: the segment's ratio is to two copies."""
+    on_x = IDH1.replace("\t60\t40\t", "\t70\t30\t").replace("\tchr2\t", "\tchrX\t")
+    add(engine, write(tmp_path / "a.maf", HEADER, on_x))
+    add(engine, write(tmp_path / "purity.tsv", "sample\tpurity", "S1\t0.6"))
+    mixed = 1.0 if concept == "M" else 0.6 + 0.4 * 2
+    ratio = np.log2(mixed / 2)
+    add(engine, write(tmp_path / "a.seg", SEG, f"S1\tX\t1\t300000000\t999\t{ratio}"), build="hg19")
+    if concept is not None:
+        with engine.begin() as connection:
+            gender = Vocabulary(engine).resolve("Gender", concept).concept_id
+            connection.execute(update(person).values(gender_concept_id=gender))
+    assert same(values(engine, {"kind": "cancer_cell_fraction", "gene": "IDH1"}, "S1"), [expected])
 
 
 def test_laml_with_its_segments_loads_whole(sqlite_engine: Engine, tmp_path: Path) -> None:

@@ -112,7 +112,14 @@ def test_a_kind_of_doubt_is_told_where_enough_people_stand_in_it() -> None:
     assert found.doubts()["people"].to_dict() == {("x", "unit-missing"): 36}  # w is in no analysis
     assert found.doubts()["share"].tolist() == [0.2]
     assert "give the unit in the source" in found.doubts()["way_out"].item()
-    assert found.doubtful[0].tolist() == [-1, -1, -1, 36, -1]  # three at each site, or none: nobody can tell
+    assert found.doubtful[0].tolist() == [
+        -1,
+        -1,
+        -1,
+        -1,
+        36,
+        -1,
+    ]  # three at each site, or none: nobody can tell
 
 
 def test_nobody_is_asked_again_where_nothing_is_in_doubt() -> None:

@@ -6,13 +6,13 @@ from site_node.features.arrays import Box
 
 from ..model import Spacing
 from . import Filter
-from .convolve import Image, responses
+from .convolve import Volume, centred, responses, with_level
 from .wavelet import Wavelet
 
 
 def respond(
-    filters: Iterable[Filter], image: Image, spacing_mm: Spacing, box: Box
-) -> Iterator[tuple[str, Image]]:
+    filters: Iterable[Filter], image: Volume, spacing_mm: Spacing, box: Box
+) -> Iterator[tuple[str, Volume]]:
     """Each filter's name and response in the box, one at a time; bands of one wavelet share their passes."""
     shared: dict[str, list[Wavelet]] = {}
     for filter_ in filters:
@@ -22,5 +22,6 @@ def respond(
             yield filter_.name, filter_.response(image, spacing_mm, box)
     for bands in shared.values():
         names = {band.taps: band.name for band in bands}
-        for taps, response in responses(image, names, bands[0].boundary, box):
-            yield names[taps], response
+        single, level = centred(image, bands[0].boundary)
+        for taps, response in responses(single, names, bands[0].boundary, box):
+            yield names[taps], with_level(response, level, taps)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import permutations, product
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,8 @@ Boundary = Literal["zero", "nearest", "periodic", "mirror"]
 Pooling = Literal["max", "mean"]
 Image = NDArray[np.float32]
 """A volume (z, y, x) in single precision."""
+Volume = NDArray[np.float64]
+"""A volume (z, y, x) in double precision: an image to be filtered, or a response."""
 WHOLE = slice(None)
 PAD_MODES: dict[Boundary, Literal["constant", "edge", "wrap", "symmetric"]] = {
     "zero": "constant",
@@ -21,6 +24,21 @@ PAD_MODES: dict[Boundary, Literal["constant", "edge", "wrap", "symmetric"]] = {
     "periodic": "wrap",
     "mirror": "symmetric",
 }
+
+
+def centred(image: Volume, boundary: Boundary) -> tuple[Image, float]:
+    """The image about its mean in single precision, and that mean, which `with_level` brings back.
+
+    A convolution in single precision would else lose the digits that a scanner's offset takes. Where there
+    are zeros beyond the border the mean is 0: about another number the border would be a step.
+    """
+    level = 0.0 if boundary == "zero" else float(image.mean())
+    return np.asarray(image - level, dtype=np.float32), level
+
+
+def with_level(response: Image, level: float, taps: Iterable["Taps"]) -> Volume:
+    """The response of a centred image as that of the image itself: a constant passes by the weights' sum."""
+    return np.add(response, level * prod(sum(each.weights) for each in taps), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -143,6 +161,6 @@ def rotation_pooled(
     return total / np.float32(len(turned)) if pooling == "mean" else total
 
 
-def cut(response: NDArray[np.floating], box: Box | None) -> Image:
+def cut(response: NDArray[np.floating], box: Box | None) -> Volume:
     """The box of a response (z, y, x) that had to be computed whole."""
-    return np.ascontiguousarray(response[box or ...], dtype=np.float32)
+    return np.ascontiguousarray(response[box or ...], dtype=np.float64)

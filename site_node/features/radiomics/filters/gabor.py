@@ -10,7 +10,7 @@ from scipy import fft
 from site_node.features.arrays import Box
 
 from ..model import Model, Positive, Spacing
-from .convolve import PAD_MODES, Boundary, Image, cut
+from .convolve import PAD_MODES, Boundary, Image, Volume, centred, cut
 
 
 class Gabor(Model):
@@ -44,14 +44,16 @@ class Gabor(Model):
     def _radius_mm(self) -> float:
         return self.cutoff * self.sigma_mm * max(1.0, 1 / self.gamma)
 
-    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+    def response(self, image: Volume, spacing_mm: Spacing, box: Box | None = None) -> Volume:
         """The filtered image in the box."""
         # the plane's axes (rows, columns): transverse, then with z in the place of y, then of x
         planes = [(1, 2), (0, 2), (0, 1)] if self.orthogonal_planes else [(1, 2)]
-        response = np.mean([self._in_plane(image, plane, spacing_mm) for plane in planes], axis=0)
+        single, level = centred(image, self.boundary)
+        response = np.mean([self._in_plane(single, level, plane, spacing_mm) for plane in planes], axis=0)
         return cut(response, box)
 
-    def _in_plane(self, image: Image, plane: tuple[int, int], spacing_mm: Spacing) -> Image:
+    def _in_plane(self, image: Image, level: float, plane: tuple[int, int], spacing_mm: Spacing) -> Image:
+        """The mean modulus over all directions of the image with this level added."""
         spacing = (spacing_mm[plane[0]], spacing_mm[plane[1]])
         radius = [int(np.ceil(self._radius_mm / mm)) for mm in spacing]
         pad = [(0, 0)] * 3
@@ -64,10 +66,12 @@ class Gabor(Model):
         angles = self._angles()
         for theta in angles:
             kernel = np.zeros(shape, dtype=np.complex64)
-            kernel[: 2 * radius[0] + 1, : 2 * radius[1] + 1] = self._kernel(theta, radius, spacing)
+            weights = self._kernel(theta, radius, spacing)
+            kernel[: 2 * radius[0] + 1, : 2 * radius[1] + 1] = weights
             kernel = np.roll(kernel, (-radius[0], -radius[1]), axis=(0, 1))
             wave = np.expand_dims(fft.fft2(kernel), next(iter({0, 1, 2} - set(plane))))
-            total += np.abs(fft.ifft2(spectrum * wave, axes=plane)[inner])
+            constant = np.complex64(level * weights.sum())  # a constant passes by the weights' sum
+            total += np.abs(fft.ifft2(spectrum * wave, axes=plane)[inner] + constant)
         return total / np.float32(len(angles))
 
     def _angles(self) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import numpy as np
 from site_node.features.arrays import Box
 
 from ..model import Model, Positive, Spacing
-from .convolve import WHOLE, Boundary, Image, Taps, along
+from .convolve import WHOLE, Boundary, Taps, Volume, along, centred
 
 
 class LaplacianOfGaussian(Model):
@@ -27,12 +27,14 @@ class LaplacianOfGaussian(Model):
         """How far the filter looks."""
         return self.sigma_mm * self.cutoff + max(spacing_mm)
 
-    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+    def response(self, image: Volume, spacing_mm: Spacing, box: Box | None = None) -> Volume:
         """The filtered image in the box: the sum of second derivatives, smoothed along the other axes."""
         keep = box or (WHOLE, WHOLE, WHOLE)
         axes = (0, 1, 2) if self.dimension == "3D" else (1, 2)
-        # after each axis: what is only smoothed so far, and what has its derivative already
-        plain, derived = (image if axes[0] == 0 else np.ascontiguousarray(image[keep[0]])), None
+        single, level = centred(image, self.boundary)
+        # after each axis: what is only smoothed so far, and what has its derivative already; so of a constant
+        plain, derived = (single if axes[0] == 0 else np.ascontiguousarray(single[keep[0]])), None
+        smoothed, curvature = level, 0.0
         for axis in axes:
             smooth, second = (self._taps(spacing_mm[axis], derivative) for derivative in (0, 2))
             curved = along(plain, axis, second, self.boundary, keep[axis])
@@ -41,8 +43,10 @@ class LaplacianOfGaussian(Model):
             derived = curved
             if axis != 2:
                 plain = along(plain, axis, smooth, self.boundary, keep[axis])
+            curvature = smoothed * sum(second.weights) + curvature * sum(smooth.weights)
+            smoothed *= sum(smooth.weights)
         assert derived is not None
-        return derived
+        return np.add(derived, curvature, dtype=np.float64)
 
     def _taps(self, spacing_mm: float, derivative: int) -> Taps:
         """The Gaussian, or its second derivative, in voxels of one axis."""

@@ -8,7 +8,7 @@ from pydantic import Field
 from site_node.features.arrays import Box
 
 from ..model import Model, Spacing
-from .convolve import Boundary, Image, Pooling, Taps, rotation_pooled, separable
+from .convolve import Boundary, Pooling, Taps, Volume, centred, rotation_pooled, separable, with_level
 
 KERNELS = {
     "L3": (1, 2, 1),
@@ -44,20 +44,23 @@ class Laws(Model):
         """How far the filter looks."""
         return (3 + (self.energy_distance or 0)) * max(spacing_mm)
 
-    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+    def response(self, image: Volume, spacing_mm: Spacing, box: Box | None = None) -> Volume:
         """The filtered image in the box."""
+        single, level = centred(image, self.boundary)
         names = [self.kernels[i : i + 2] for i in range(0, len(self.kernels), 2)]
         taps = tuple(_taps(name) for name in names)
         wide = None if self.energy_distance is not None else box  # the energy looks around each voxel
         if self.pooling is None:
-            response = separable(image, taps, self.boundary, wide)
+            of_single = separable(single, taps, self.boundary, wide)
         else:
-            response = rotation_pooled(image, taps, self.pooling, self.boundary, wide)
+            of_single = rotation_pooled(single, taps, self.pooling, self.boundary, wide)
+        response = with_level(of_single, level, taps)
         if self.energy_distance is None:
             return response
         width = 2 * self.energy_distance + 1
-        mean = Taps.centred([1 / width] * width)
-        return separable(np.abs(response), (mean,) * len(taps), self.boundary, box)
+        around = (Taps.centred([1 / width] * width),) * len(taps)
+        magnitude, level = centred(np.abs(response), self.boundary)
+        return with_level(separable(magnitude, around, self.boundary, box), level, around)
 
 
 def _taps(name: str) -> Taps:

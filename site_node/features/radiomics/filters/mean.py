@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from site_node.features.arrays import Box
 
 from ..model import Model, Spacing
-from .convolve import Boundary, Image, Taps, separable
+from .convolve import Boundary, Taps, Volume, centred, separable, with_level
 
 
 class Mean(Model):
@@ -32,7 +32,8 @@ class Mean(Model):
         """How far the filter looks."""
         return self.support / 2 * max(spacing_mm)
 
-    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+    def response(self, image: Volume, spacing_mm: Spacing, box: Box | None = None) -> Volume:
         """The filtered image in the box."""
-        taps = Taps.centred([1 / self.support] * self.support)
-        return separable(image, (taps,) * int(self.dimension[0]), self.boundary, box)
+        taps = (Taps.centred([1 / self.support] * self.support),) * int(self.dimension[0])
+        single, level = centred(image, self.boundary)
+        return with_level(separable(single, taps, self.boundary, box), level, taps)

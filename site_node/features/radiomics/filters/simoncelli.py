@@ -12,7 +12,7 @@ from scipy import fft
 from site_node.features.arrays import Box
 
 from ..model import Model, Spacing
-from .convolve import Image, cut
+from .convolve import Volume, cut
 from .laplacian import LaplacianOfGaussian
 
 Order = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
@@ -37,7 +37,7 @@ class Simoncelli(Model):
         """None: the filter sees the whole image."""
         return None
 
-    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+    def response(self, image: Volume, spacing_mm: Spacing, box: Box | None = None) -> Volume:
         """The filtered image in the box."""
 
         def transfer(frequencies: list[NDArray[np.float64]]) -> NDArray[np.complex128]:
@@ -64,7 +64,7 @@ class RieszLaplacian(Model):
         """None: the filter sees the whole image."""
         return None
 
-    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+    def response(self, image: Volume, spacing_mm: Spacing, box: Box | None = None) -> Volume:
         """The filtered image in the box."""
         smooth = self.laplacian.response(image, spacing_mm)
         dimension = int(self.laplacian.dimension[0])
@@ -87,7 +87,7 @@ def riesz_transfer(frequencies: list[NDArray[np.float64]], order: Order) -> NDAr
     return np.asarray((-1j) ** total * scale * product / radius**total)
 
 
-def in_frequencies(image: Image, transfer: Transfer, dimension: int) -> Image:
+def in_frequencies(image: Volume, transfer: Transfer, dimension: int) -> Volume:
     """The image filtered by a transfer function of the frequencies (1 is Nyquist) along its last axes.
 
     The image is periodic to a Fourier transform; IBSI-2's reference values are met without padding it.
@@ -96,7 +96,5 @@ def in_frequencies(image: Image, transfer: Transfer, dimension: int) -> Image:
     # IBSI's consensus maps sample frequencies from -1 to 1 inclusive, for even sizes too
     lines = [fft.ifftshift(np.linspace(-1, 1, image.shape[axis])) for axis in axes]
     frequencies = list(np.meshgrid(*lines, indexing="ij", sparse=True))
-    response = fft.ifftn(
-        fft.fftn(image.astype(np.float64), axes=axes) * transfer(frequencies), axes=axes
-    ).real
-    return np.asarray(response, dtype=np.float32)
+    spectrum = fft.fftn(image, axes=axes) * transfer(frequencies)
+    return np.asarray(fft.ifftn(spectrum, axes=axes).real)

@@ -9,7 +9,7 @@ from pydantic import Field
 from site_node.features.arrays import Box
 
 from ..model import Model, Spacing
-from .convolve import Boundary, Image, Pooling, Taps, rotation_pooled, separable
+from .convolve import Boundary, Pooling, Taps, Volume, centred, rotation_pooled, separable, with_level
 
 _R3, _R10, _R7 = np.sqrt([3, 10, 7])
 _D3 = np.sqrt(5 + 2 * _R10)
@@ -60,11 +60,14 @@ class Wavelet(Model):
         """The filter along x, y (and z)."""
         return tuple(band_taps(self.family, letter, self.level) for letter in self.band)
 
-    def response(self, image: Image, spacing_mm: Spacing, box: Box | None = None) -> Image:
+    def response(self, image: Volume, spacing_mm: Spacing, box: Box | None = None) -> Volume:
         """The filtered image in the box."""
+        single, level = centred(image, self.boundary)
         if self.pooling is None:
-            return separable(image, self.taps, self.boundary, box)
-        return rotation_pooled(image, self.taps, self.pooling, self.boundary, box)
+            response = separable(single, self.taps, self.boundary, box)
+        else:
+            response = rotation_pooled(single, self.taps, self.pooling, self.boundary, box)
+        return with_level(response, level, self.taps)
 
 
 def band_taps(family: str, letter: str, level: int) -> Taps:
