@@ -36,6 +36,7 @@ CATALOGUE = {
     "multinomial": "protocols.regression.multinomial:Multinomial",
     "multiple_imputation": "protocols.preparation.multiple_imputation:MultipleImputation",
     "neural": "protocols.learning.neural:Neural",
+    "ordinal": "protocols.regression.ordinal:Ordinal",
     "pca": "protocols.components.pca:Pca",
     "penalized_logistic": "protocols.regression.penalized_logistic:PenalizedLogistic",
     "pls": "protocols.components.pls:Pls",

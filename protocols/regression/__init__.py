@@ -1,1 +1,1 @@
-"""Linear, logistic, multinomial, generalized and mixed models."""
+"""Linear, logistic, multinomial, ordinal, generalized and mixed models."""

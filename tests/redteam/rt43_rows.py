@@ -119,29 +119,39 @@ def mi_chain(folder: Path, weakened: bool) -> Figure:
     "RT43", "multinomial coefficients so steep that one person alone has a weight", works_from=60, slow=True
 )
 def sharp_edges(folder: Path, weakened: bool) -> Figure:
+    return _sharp_edges(folder, weakened, "multinomial", 1.0)
+
+
+@attack("RT43", "ordinal coefficients so steep that one person alone has a weight", works_from=60, slow=True)
+def sharp_cuts(folder: Path, weakened: bool) -> Figure:
+    return _sharp_edges(folder, weakened, "ordinal", -1.0)
+
+
+def _sharp_edges(folder: Path, weakened: bool, protocol: str, sign: float) -> Figure:
+    """The first coefficient is of the second level, or with sign -1 of the first."""
     tables = drawn(_with_outcome, 20)
-    spec = {"protocol": "multinomial", "outcome": "y", "covariates": ["x", "z"], "levels": [0, 1]}
+    spec = {"protocol": protocol, "outcome": "y", "covariates": ["x", "z"], "levels": [0, 1]}
     coordinator = LyingCoordinator(
         folder, a_study_of(["x", "z", "y"], {"name": "a", "spec": spec}), tables, obedient=weakened
     )
 
     def at(edges: Floats, slope: float) -> list[Mapping[str, Any]] | None:
         by = {"shift": np.zeros(2), "scale": np.ones(2)}
-        coef = [np.array([-slope * e, slope, 0.0]) for e in edges]
+        coef = [np.array([-sign * slope * e, slope, 0.0]) for e in edges]
         return coordinator.sums(*(Ask("derivatives", {"coef": c, **by}, analysis="a") for c in coef))
 
     zero = at(np.zeros(1), 0.0)
-    events = zero[0]["score"][0] + 30 if zero else 0.0
+    events = sign * zero[0]["score"][0] + 30 if zero else 0.0
 
     def below(lows: Floats, highs: Floats) -> Counted | None:
         middle = (lows + highs) / 2
         said = at(middle, 1e14)
-        above = said and [events - a["score"][0] for a in said]
+        above = said and [events - sign * a["score"][0] for a in said]
         return (middle[:, None], 60 - np.rint(above)[:, None]) if above else None
 
     x = closed_in(below, 60, -6, 6, 34)
     said = at(x, 1e7) if len(x) else None
-    information = [a["information"] / a["information"][0, 0] for a in said or []]
+    information = [sign * a["information"] / a["information"][0, 0] for a in said or []]
     return _figure(np.array([i[0, 1:] for i in information]).reshape(-1, 2), pooled(tables, "x", "z"))
 
 

@@ -44,6 +44,18 @@ EXAMPLES: dict[str, Example] = {
         frozenset({"withheld"}),
         not_over=frozenset({"one site", "a site of nine"}),
     ),
+    "ordinal": Example(
+        [
+            {"outcome": "response", "levels": [0, 1, 2], "covariates": ["age", "f_one"]},
+            {
+                "outcome": "response",
+                "levels": [2, 1, 0],
+                "covariates": ["age", "f_one"],
+                "varying": ["f_one"],
+            },
+        ],
+        frozenset({"evaluations"}),
+    ),
     "multinomial": Example(
         [
             {"outcome": "response", "levels": [2, 0, 1], "covariates": ["age", "f_one"]},

@@ -17,6 +17,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "logistic": {"protocol": "logistic", "outcome": "y", "covariates": ["g", "h"]},
     "poisson": {"protocol": "glm", "family": "poisson", "outcome": "y", "covariates": ["g", "h"]},
     "levels": {"protocol": "multinomial", "outcome": "y", "covariates": ["g", "h"], "levels": [0, 1]},
+    "ordered": {"protocol": "ordinal", "outcome": "y", "covariates": ["g", "h"], "levels": [0, 1]},
 }
 
 

@@ -34,6 +34,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "glm": {"outcome": "count", "covariates": COVARIATES, "family": "poisson"},
     "mixed": {"outcome": "z", "covariates": ["rare", "x"]},
     "multinomial": {"outcome": "y", "covariates": COVARIATES, "levels": [0, 1]},
+    "ordinal": {"outcome": "y", "covariates": COVARIATES, "levels": [0, 1]},
     "penalized_logistic": {"outcome": "y", "covariates": COVARIATES},
     "cox": {"outcome": "t", "covariates": COVARIATES},
     "pca": {"features": COVARIATES},
