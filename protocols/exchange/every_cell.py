@@ -7,6 +7,7 @@ import numpy as np
 
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import ShadowgraphError
+from protocols.core.lockstep import PartlyAnsweredError, answered
 from protocols.core.protocol import Ask, Coordination, R, Total, protocol
 from protocols.core.spec import Spec
 
@@ -39,11 +40,14 @@ def every_cell(
             known = [said(ask) for ask in asks]
             rest = tuple(ask for ask, total in zip(asks, known, strict=True) if total is None)
             try:
-                answers = iter((yield rest) if rest else ())
+                answers = iter((yield from answered(rest)) if rest else ())
             except ShadowgraphError as error:
                 asked = coordination.throw(error)
+                continue
+            both: list[Any] = [next(answers) if total is None else total for total in known]
+            if any(isinstance(one, ShadowgraphError) for one in both):
+                asked = coordination.throw(both[0] if isinstance(asked, Ask) else PartlyAnsweredError(both))
             else:
-                both: list[Any] = [next(answers) if total is None else total for total in known]
                 asked = coordination.send(both[0] if isinstance(asked, Ask) else tuple(both))
     except StopIteration as done:
         return cast("R", done.value)

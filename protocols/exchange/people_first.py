@@ -1,6 +1,6 @@
 """A coordination that asks nothing before it is known that its entries stand on enough people."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -8,6 +8,7 @@ from protocols.core import joint_cells
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import ShadowgraphError
 from protocols.core.joint_cells import Exclusive
+from protocols.core.lockstep import PartlyAnsweredError, answered
 from protocols.core.people_in_effect import STEP, binary_of, check_people
 from protocols.core.protocol import Ask, Asks, Coordination, R, Total, protocol
 from protocols.core.spec import Spec
@@ -34,13 +35,14 @@ def people_first(
     Raises:
         StudyError: withheld; an entry stands on too few people, and nothing about it was asked.
     """
-    judged: set[_Whom] = set()
+    judged: dict[_Whom, ShadowgraphError | None] = {}
     try:
         asked = next(coordination)
         while True:
             try:
                 new = _not_judged(asked, spec_at, judged)
-                yield from _judge(new, spec_at, thresholds, exclusive)
+                judged.update((yield from _judge(new, spec_at, thresholds, exclusive)))
+                _refuse(asked, spec_at, judged)
                 answer = yield asked
             except ShadowgraphError as error:
                 asked = coordination.throw(error)
@@ -50,61 +52,104 @@ def people_first(
         return cast("R", done.value)
 
 
+def _refuse(
+    asked: Asks,
+    spec_at: Callable[[tuple[str, ...]], Spec],
+    judged: Mapping[_Whom, ShadowgraphError | None],
+) -> None:
+    """Raises where a question is about too few people; of several questions the others may be asked anew."""
+    if isinstance(asked, Ask):
+        if error := judged.get(_whom(asked, spec_at)):
+            raise error
+        return
+    errors = [judged.get(_whom(ask, spec_at)) for ask in asked]
+    if any(errors):
+        raise PartlyAnsweredError(errors)
+
+
 def _not_judged(
-    asked: Asks, spec_at: Callable[[tuple[str, ...]], Spec], judged: set[_Whom]
-) -> tuple[Ask, ...]:
-    """The questions about the people of those that were not judged before; they are, from now on."""
+    asked: Asks, spec_at: Callable[[tuple[str, ...]], Spec], judged: Mapping[_Whom, object]
+) -> dict[_Whom, Ask]:
+    """The questions about the people of those that were not judged before."""
     new: dict[_Whom, Ask] = {}
     for ask in (asked,) if isinstance(asked, Ask) else asked:
-        names, together = _stands_on(spec_at(ask.part))
-        whom = (frozenset(names), together, ask.rows, *_transforms(ask))
-        if names and not ask.per_site and ask.rows.keep != "test" and whom not in judged:
+        whom = _whom(ask, spec_at)
+        if whom and whom not in judged:
             new.setdefault(whom, Ask(STEP, rows=ask.rows, part=ask.part, transforms=ask.transforms))
-    judged.update(new)
-    return tuple(new.values())
+    return new
 
 
-def _stands_on(spec: Spec) -> tuple[tuple[str, ...], int]:
-    """The variables of which people are judged, and of how many of them at once."""
-    return spec.stands_on(), joint_cells.together(protocol(spec.protocol).steps, spec)
+def _whom(ask: Ask, spec_at: Callable[[tuple[str, ...]], Spec]) -> _Whom:
+    """Whom a question is about; empty where its people need not be judged."""
+    spec = spec_at(ask.part)
+    names, together = spec.stands_on(), joint_cells.together(protocol(spec.protocol).steps, spec)
+    if not names or ask.per_site or ask.rows.keep == "test":
+        return ()
+    return (frozenset(names), together, ask.rows, *_transforms(ask))
 
 
 def _judge(
-    asks: tuple[Ask, ...],
+    new: Mapping[_Whom, Ask],
     spec_at: Callable[[tuple[str, ...]], Spec],
     thresholds: Thresholds,
     exclusive: Exclusive | None,
-) -> Coordination[None]:
-    """Asks about people all in one round, and about the joint tables of their 0/1 variables in another."""
-    if not asks:
-        return
-    totals = yield asks
-    for ask, total in zip(asks, totals, strict=True):
-        check_people(spec_at(ask.part), total.arrays, thresholds.min_count, thresholds.floors())
-    tables = tuple(_of_tables(zip(asks, totals, strict=True), spec_at))
-    if not tables or exclusive is None:
-        return
-    totals = yield tables
-    for ask, total in zip(tables, totals, strict=True):
-        joint_cells.check_cells(
-            spec_at(ask.part),
-            ask.arrays,
-            total.arrays,
-            exclusive,
-            thresholds.min_count,
-            thresholds.floors(),
-        )
+) -> Coordination[dict[_Whom, ShadowgraphError | None]]:
+    """Asks about people all in one round, and about the joint tables of their 0/1 variables in another.
+
+    Returns:
+        The error of those who are too few, None for the others.
+    """
+    found: dict[_Whom, ShadowgraphError | None] = dict.fromkeys(new)
+    if not new:
+        return found
+
+    def people(ask: Ask, total: Total) -> None:
+        spec = spec_at(ask.part)
+        check_people(spec, total.arrays, thresholds.min_count, thresholds.floors())
+
+    def cells(ask: Ask, total: Total) -> None:
+        spec, floors = spec_at(ask.part), thresholds.floors()
+        joint_cells.check_cells(spec, ask.arrays, total.arrays, exclusive or (), thresholds.min_count, floors)
+
+    totals = yield from _checked(new, people, found)
+    tables = _of_tables(new, totals, spec_at)
+    if tables and exclusive is not None:
+        yield from _checked(tables, cells, found)
+    return found
+
+
+def _checked(
+    asks: Mapping[_Whom, Ask],
+    check: Callable[[Ask, Total], None],
+    found: dict[_Whom, ShadowgraphError | None],
+) -> Coordination[dict[_Whom, Total]]:
+    """The answers that pass the check; the errors of the others go into `found`."""
+    totals: dict[_Whom, Total] = {}
+    for (whom, ask), total in zip(asks.items(), (yield from answered(tuple(asks.values()))), strict=True):
+        try:
+            if isinstance(total, ShadowgraphError):
+                raise total
+            check(ask, total)
+            totals[whom] = total
+        except ShadowgraphError as error:
+            found[whom] = error
+    return totals
 
 
 def _of_tables(
-    judged: Iterable[tuple[Ask, Total]], spec_at: Callable[[tuple[str, ...]], Spec]
-) -> Iterator[Ask]:
+    judged: Mapping[_Whom, Ask],
+    totals: Mapping[_Whom, Total],
+    spec_at: Callable[[tuple[str, ...]], Spec],
+) -> dict[_Whom, Ask]:
     """The questions about joint tables that sums over the people of others hold."""
-    for ask, total in judged:
+    tables: dict[_Whom, Ask] = {}
+    for whom, total in totals.items():
+        ask = judged[whom]
         spec = spec_at(ask.part)
         places = joint_cells.judged(protocol(spec.protocol).steps, spec, binary_of(total.arrays))
         if len(places.binary) > 1:
-            yield replace(ask, step=joint_cells.STEP, arrays=joint_cells.tables_of(*places))
+            tables[whom] = replace(ask, step=joint_cells.STEP, arrays=joint_cells.tables_of(*places))
+    return tables
 
 
 def _transforms(ask: Ask) -> Iterator[object]:

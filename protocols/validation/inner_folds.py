@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from protocols.core.disclosure import Array
-from protocols.core.lockstep import together
+from protocols.core.errors import ShadowgraphError
+from protocols.core.lockstep import settled, together
 from protocols.core.protocol import Coordination, Spec, protocol, within
+from protocols.core.roles import Applicable
 from protocols.core.table import EVERYBODY, AnalysisTable, Mask, Rows
 
 
@@ -38,14 +40,33 @@ def fitted_in_folds(
     return stacked(fits[:-1]), fits[-1]
 
 
+def fitted_where_possible(
+    part: str, models: Mapping[str, Spec], folds: int
+) -> Coordination[tuple[dict[str, Array], dict[str, Array], dict[str, ShadowgraphError]]]:
+    """The same without the models that cannot be fitted, in a fold or on everybody; and each one's error."""
+    names = sorted(models)
+    each = [(name, rows) for rows in (*training_rows(folds), None) for name in names]
+    fits = yield from settled([_alone(part, name, models[name], rows) for name, rows in each])
+    errors = {
+        name: fit for (name, _), fit in zip(each, fits, strict=True) if isinstance(fit, ShadowgraphError)
+    }
+    arrays: list[dict[str, Array]] = [{} for _ in range(folds + 1)]
+    for at, ((name, _), fit) in enumerate(zip(each, fits, strict=True)):
+        if name not in errors and not isinstance(fit, ShadowgraphError):
+            arrays[at // len(names)] |= named(name, fit.transform_arrays())
+    return stacked(arrays[:-1]), arrays[-1], errors
+
+
+def _alone(part: str, name: str, model: Spec, rows: Rows | None) -> Coordination[Applicable]:
+    found: Coordination[Applicable] = within(
+        protocol(model.protocol).coordinate(model), part=(part, name), rows=rows
+    )
+    return found
+
+
 def _fitted(part: str, models: Mapping[str, Spec], rows: Rows | None) -> Coordination[dict[str, Array]]:
     names = sorted(models)
-    fits = yield from together(
-        [
-            within(protocol(model.protocol).coordinate(model), part=(part, name), rows=rows)
-            for name, model in ((name, models[name]) for name in names)
-        ]
-    )
+    fits = yield from together([_alone(part, name, models[name], rows) for name in names])
     arrays: dict[str, Array] = {}
     for name, fit in zip(names, fits, strict=True):
         arrays |= named(name, fit.transform_arrays())
@@ -63,8 +84,14 @@ def tested_in_folds(
 
 
 def stacked(fits: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    """The arrays of all folds, the fold as their first axis."""
-    folds: dict[str, Any] = {name: np.stack([fit[name] for fit in fits]) for name in fits[0]}
+    """The arrays of all folds, the fold as their first axis; zeros where a fold has no array of that name.
+
+    That is so of a candidate that could not be fitted there: another one is `chosen` then.
+    """
+    like = {name: np.zeros_like(array) for fit in fits for name, array in fit.items()}
+    folds: dict[str, Any] = {
+        name: np.stack([fit.get(name, none) for fit in fits]) for name, none in like.items()
+    }
     return folds
 
 

@@ -4,14 +4,17 @@ Candidates are fitted on everybody and inside folds of the people, all together,
 of the slowest and one more. Each is judged by the log-likelihood of people it was not fitted on; the best,
 fitted on everybody, scores people. In a validation the inner folds are cut among those who train. Exact.
 
+A candidate that cannot be fitted on everybody, or in a fold, is left out and named with its code; so are
+those that fail in a validation, where the others are chosen from.
+
 A Cox model is judged by the log partial likelihood of a hospital's people, with and without those left out.
 
 Reference: Stone, J R Stat Soc B 36 (1974) 111; Varma & Simon, BMC Bioinformatics 7 (2006) 91 for nesting;
 Verweij & van Houwelingen, Stat Med 12 (1993) 2305, eq. 5, for survival.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +22,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.errors import Code, ShadowgraphError, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Figure
 from protocols.core.protocol import (
     Arrays,
@@ -46,7 +50,15 @@ from protocols.results.figures import MOST_ROWS, left_out
 from protocols.results.numerals import shown
 from protocols.survival.cox import CoxSpec
 from protocols.survival.survival_design import design
-from protocols.validation.inner_folds import arrays_named, fitted_in_folds, is_asked_in, tested_in_folds
+from protocols.validation.inner_folds import arrays_named, fitted_where_possible, is_asked_in, tested_in_folds
+
+_OF_A_MODEL = frozenset(
+    {
+        *(Code.SEPARATION, Code.RANK_DEFICIENT, Code.NOT_CONVERGED, Code.WITHHELD),
+        *(Code.INVALID_INPUT, Code.CENTER_FAILED, Code.SITE_FAILED),
+    }
+)
+"""Why a model may fail where another one of the same people does not."""
 
 _SURE = 1e-12  # a probability nearer to 0 or 1 is taken for this
 
@@ -132,16 +144,17 @@ class TuneResult(Applicable):
 
     Attributes:
         candidates: (m,) names; chosen: one of them.
-        loglik: (m,) of people by candidates that were not fitted on them.
+        loglik: (m,) of people by candidates that were not fitted on them; NaN of one that was left out.
         n: people (Cox: with complete data) who judged.
         models: the candidates' arrays, fitted on everybody, NAME.array.
+        left_out: the candidates that could not be fitted on everybody or in a fold, each with its code.
 
     >>> from protocols.exchange.example import run_example
     >>> age = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age"]}
     >>> candidates = {"age": age, "both": {**age, "covariates": ["age", "entropy"]}}
     >>> found = run_example(protocol="tune", candidates=candidates, folds=3)
     >>> found.summary().round(1)
-          loglik  deviance  chosen
+          loglik  deviance  chosen left_out
     age   -185.7     371.5   False
     both  -152.9     305.8    True
     """
@@ -151,23 +164,31 @@ class TuneResult(Applicable):
     loglik: Floats
     n: int
     models: Mapping[str, Array]
+    left_out: Mapping[str, Code] = field(default_factory=dict)
 
     def summary(self) -> pd.DataFrame:
-        """One row per candidate."""
+        """One row per candidate, with its code in `left_out` where one could not be fitted."""
         frame = pd.DataFrame({"loglik": self.loglik}, index=list(self.candidates))
-        return frame.assign(deviance=-2 * self.loglik, chosen=frame.index == self.chosen)
+        frame = frame.assign(deviance=-2 * self.loglik, chosen=frame.index == self.chosen)
+        if not self.left_out:
+            return frame
+        return frame.assign(left_out=[str(self.left_out.get(name, "")) for name in self.candidates])
 
     def figure(self) -> Figure:
-        behind = self.loglik - np.max(self.loglik)
+        behind = self.loglik - np.nanmax(self.loglik)
         bars = tuple(
             Bar(name, float(v), "chosen" if name == self.chosen else shown(float(v)))
             for name, v in zip(self.candidates, behind, strict=True)
+            if name not in self.left_out
         )
-        return Figure(
-            (Bars("", Axis("difference from the best log-likelihood out of fold"), bars[:MOST_ROWS]),),
-            f"How well the candidates predict people who did not train them ({self.n} people). "
-            f"{left_out('candidates', len(bars))}".strip(),
+        failed = ", ".join(f"{name} ({code})" for name, code in self.left_out.items())
+        sentences = (
+            f"How well the candidates predict people who did not train them ({self.n} people).",
+            f"Could not be fitted, and left out: {failed}." * bool(failed),
+            left_out("candidates", len(bars)),
         )
+        axis = Axis("difference from the best log-likelihood out of fold")
+        return Figure((Bars("", axis, bars[:MOST_ROWS]),), " ".join(filter(None, sentences)))
 
     def transform_arrays(self) -> dict[str, Array]:
         return {"chosen": np.array(self.candidates.index(self.chosen)), **self.models}
@@ -177,6 +198,7 @@ class Tune(FederatedProtocol[TuneSpec, TuneResult], ProbabilityModel[TuneSpec], 
     """One of several models, chosen inside folds."""
 
     name = "tune"
+    version = "2"
     spec_type = TuneSpec
 
     @site_step(
@@ -192,9 +214,10 @@ class Tune(FederatedProtocol[TuneSpec, TuneResult], ProbabilityModel[TuneSpec], 
         return {"candidate": len(spec.candidates)}
 
     def coordinate(self, spec: TuneSpec) -> Coordination[TuneResult]:
-        folds, whole = yield from fitted_in_folds("candidates", spec.candidates, spec.folds)
+        folds, whole, errors = yield from fitted_where_possible("candidates", spec.candidates, spec.folds)
+        _refuse_none(spec, errors)
         total = yield Ask("held_out", folds)
-        return _result(spec, int(total["n"]), total["loglik"], whole)
+        return _result(spec, int(total["n"]), total["loglik"], whole, errors)
 
     def score(self, spec: TuneSpec, table: AnalysisTable, **arrays: Array) -> Floats:
         """The (n,) probabilities by the candidate that was chosen."""
@@ -231,23 +254,31 @@ def _chosen(
 
 
 def _judged(spec: TuneSpec, table: AnalysisTable, fits: Mapping[str, Array]) -> tuple[int, Floats]:
-    """The people here who judge, and the (m,) log-likelihoods of them by fits that never saw them."""
+    """The people here who judge, and the (m,) log-likelihoods of them by fits that never saw them.
+
+    Of a candidate without arrays, which could not be fitted, it is 0.
+    """
     if spec.is_survival():
         table = _complete(spec, table)
     people, loglik = 0, np.zeros(len(spec.candidates))
+    fitted = [place for place, name in enumerate(spec.names()) if arrays_named(name, fits)]
+    names = [spec.names()[place] for place in fitted]
     for test, own in tested_in_folds(spec.folds, table, fits):
         if spec.is_survival():
-            loglik += [_added(spec, name, table, test, own) for name in spec.names()]
+            loglik[fitted] += [_added(spec, name, table, test, own) for name in names]
         else:
-            known, likely = _of_people(spec, table.select(test), own)
-            people, loglik = people + known, loglik + likely
+            known, likely = _of_people(spec, names, table.select(test), own)
+            people += known
+            loglik[fitted] += likely
     return (_at_risk(spec, table) if spec.is_survival() else people), loglik
 
 
-def _of_people(spec: TuneSpec, table: AnalysisTable, fits: Mapping[str, Array]) -> tuple[int, Floats]:
-    """How many have an outcome and every candidate's probability, and the (m,) log-likelihoods of these."""
+def _of_people(
+    spec: TuneSpec, names: Sequence[str], table: AnalysisTable, fits: Mapping[str, Array]
+) -> tuple[int, Floats]:
+    """How many have an outcome and the probabilities of all named, and the log-likelihood of each named."""
     y = table.column(spec.outcome_name())
-    models = [(arrays_named(name, fits), spec.candidates[name]) for name in spec.names()]
+    models = [(arrays_named(name, fits), spec.candidates[name]) for name in names]
     p = np.array([score(m, table, own) for own, m in models if isinstance(m, PredictsProbability)])
     known = ~(np.isnan(p).any(axis=0) | np.isnan(y))
     chance = np.clip(np.where(y == 1, p, 1 - p)[:, known], _SURE, 1.0)
@@ -278,6 +309,24 @@ def _added(spec: TuneSpec, name: str, table: AnalysisTable, test: Mask, fits: Ma
     return loglik(table) - loglik(table.select(~test))
 
 
-def _result(spec: TuneSpec, n: int, loglik: Floats, models: Mapping[str, Array]) -> TuneResult:
-    names = spec.names()
-    return TuneResult(names, names[int(np.argmax(loglik))], np.asarray(loglik, dtype=np.float64), n, models)
+def _refuse_none(spec: TuneSpec, errors: Mapping[str, ShadowgraphError]) -> None:
+    """Raises where an error is no candidate's own, or no candidate is left to choose."""
+    for error in errors.values():
+        if error.code not in _OF_A_MODEL:
+            raise error
+    if len(errors) == len(spec.candidates):
+        each = "; ".join(f"{name}: {errors[name].text} [{errors[name].code}]" for name in spec.names()[:5])
+        first = errors[spec.names()[0]]
+        raise StudyError(first.code, f"none of the candidates can be fitted: {each}", first.fix)
+
+
+def _result(
+    spec: TuneSpec,
+    n: int,
+    loglik: Floats,
+    models: Mapping[str, Array],
+    errors: Mapping[str, ShadowgraphError] | None = None,
+) -> TuneResult:
+    names, codes = spec.names(), {name: error.code for name, error in sorted((errors or {}).items())}
+    judged = np.where([name in codes for name in names], np.nan, np.asarray(loglik, dtype=np.float64))
+    return TuneResult(names, names[int(np.nanargmax(judged))], judged, n, models, codes)

@@ -1,5 +1,6 @@
 """Choosing among models by inner folds: by hand with scikit-learn, nested in a validation, and for Cox."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, SiteError, SpecError, StudyError
+from protocols.core.lockstep import Failure
 from protocols.core.protocol import Ask, parse_spec
 from protocols.core.table import AnalysisTable, Rows, fold_hashes
 from protocols.exchange.local import LocalSites, run_locally
@@ -302,3 +304,79 @@ def test_no_candidate_leaves_a_site_with_a_person_of_its_own() -> None:
     assert steps.count("held_out") == 1
     with pytest.raises(SpecError):
         answer(study, tables[0], Ask("held_out", analysis="a0", per_site=True), Thresholds())
+
+
+def separated(tables: list[AnalysisTable]) -> list[AnalysisTable]:
+    """The same with a column that separates the outcome, and one that three people of each site have."""
+    return [
+        replace(
+            table,
+            columns={
+                **table.columns,
+                "tells": 2.0 * table.column("y") + np.linspace(0, 1, len(table)),
+                "rare": (np.arange(len(table)) < 3).astype(float),
+            },
+        )
+        for table in tables
+    ]
+
+
+UNREGULARIZED = {"protocol": "logistic", "outcome": "y"}
+SOME_FAIL: dict[str, Any] = {
+    "protocol": "tune",
+    "folds": 3,
+    "candidates": {
+        "two": {**UNREGULARIZED, "covariates": ["x0", "x1"]},
+        "one": {**UNREGULARIZED, "covariates": ["x0"]},
+        "perfect": {**UNREGULARIZED, "covariates": ["x0", "tells"]},
+        "few": {**UNREGULARIZED, "covariates": ["x0", "rare"]},
+    },
+}
+
+
+def run_of(spec: dict[str, Any], tables: list[AnalysisTable], *, secure: bool = True, **study: Any) -> Any:
+    names = [*COVARIATES, "tells", "rare", "y"]
+    asked = a_study_of(names, {"name": "a0", "spec": spec}, min_sites=1, **study)
+    return run_locally(asked, tables, secure=secure).results["a0"]
+
+
+@pytest.mark.parametrize("cells", ["coarse", "exact"])
+def test_a_candidate_that_cannot_be_fitted_is_left_out_with_its_code(cells: str) -> None:
+    """Two fail, one at the end of its climb and one before its first sum; the others are as without them."""
+    tables = separated(sites())
+    tuned = run_of(SOME_FAIL, tables, cells=cells, secure=False)
+    alone = {name: SOME_FAIL["candidates"][name] for name in ("one", "two")}
+    without = run_of({**SOME_FAIL, "candidates": alone}, tables, secure=False)
+    assert tuned.left_out == {"few": Code.WITHHELD, "perfect": Code.SEPARATION}
+    assert (tuned.chosen, tuned.n) == ("two", without.n)
+    by_name = dict(zip(tuned.candidates, tuned.loglik, strict=True))
+    assert [by_name[name] for name in without.candidates] == pytest.approx(list(without.loglik), rel=1e-9)
+    assert np.isnan(by_name["few"])
+    assert np.isnan(by_name["perfect"])
+    assert tuned.summary().loc["perfect", "left_out"] == "separation"
+    assert "left out: few (withheld), perfect (separation)" in tuned.figure().caption
+    assert not any(name.startswith(("few.", "perfect.")) for name in tuned.transform_arrays())
+
+
+def test_a_tune_of_which_all_candidates_fail_says_why_of_each() -> None:
+    failing = {name: SOME_FAIL["candidates"][name] for name in ("few", "perfect")}
+    found = run_of({**SOME_FAIL, "candidates": failing}, separated(sites()), secure=False)
+    assert isinstance(found, Failure)
+    assert found.code is Code.WITHHELD
+    assert "few: fewer than 10 people" in found.text
+    assert "[separation]" in found.text
+
+
+@pytest.mark.slow
+def test_a_candidate_fails_inside_the_folds_of_a_validation() -> None:
+    """A variable that few people have refuses the validation, whose own sums are of all variables."""
+    tables = separated(sites())
+    scheme = {"kind": "folds", "of": 3}
+    candidates = {name: spec for name, spec in SOME_FAIL["candidates"].items() if name != "few"}
+    model = {**SOME_FAIL, "candidates": candidates}
+    nested = run_of({"protocol": "discrimination", "model": model, "scheme": scheme}, tables)
+    plain = run_of({"protocol": "discrimination", "model": candidates["two"], "scheme": scheme}, tables)
+    assert nested.chosen == ("two",) * 3
+    assert nested.brier == pytest.approx(plain.brier, rel=1e-9)
+    refused = run_of({"protocol": "discrimination", "model": SOME_FAIL, "scheme": scheme}, tables)
+    assert refused.text == "fewer than 10 people differ from the rest in rare"
