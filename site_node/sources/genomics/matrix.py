@@ -17,6 +17,7 @@ from cdm.etl.record import SourceRecord, Unreadable
 from site_node.features.genomics import expression
 from site_node.sources.genomics.asked import Asked, Values
 from site_node.sources.genomics.columns import Split, splitter
+from site_node.sources.genomics.doubled import TWICE, Doubled
 from site_node.sources.genomics.naming import DATE, is_date
 from site_node.sources.genomics.profiles import Profile
 from site_node.sources.genomics.samples import (
@@ -122,6 +123,8 @@ class _Table:
         self._feature, self._length_column = 0, -1
         self._numbers = array("f")
         self._lengths = array("d")
+        self._lines = array("q")  # where each feature stands
+        self._written: dict[int, str] = {}  # feature -> its identifier, where that is not its symbol
         self._broken: set[str] = set()  # genes with a line that cannot be read
 
     def take(self, number: int, text: str) -> None:
@@ -140,7 +143,8 @@ class _Table:
                 self._read_header(cells)
             return
         if len(cells) != len(self._header):
-            self._broken.add(self._symbol(VERSION.sub(r"\1", cells[0])).upper())
+            for name in {cells[0], cells[min(self._feature, len(cells) - 1)]}:
+                self._broken.add(self._symbol(VERSION.sub(r"\1", name)).upper())
             raise Malformed("wrong-field-count", "the line has more or fewer fields than the header")
         feature = VERSION.sub(r"\1", cells[self._feature])
         if not 0 < len(feature) <= NAME_LENGTH:
@@ -148,9 +152,9 @@ class _Table:
         if not feature.isdecimal() and is_date(feature):
             raise Malformed(*DATE)
         if not feature.startswith(("N_", "__")):  # STAR's and HTSeq's counts of what is in no gene
-            self._add(feature, cells)
+            self._add(number, feature, cells)
 
-    def _add(self, feature: str, cells: list[str]) -> None:
+    def _add(self, line: int, feature: str, cells: list[str]) -> None:
         if not self.features:
             self._settle(feature)
         genes, symbol = self._asked.genes, self._symbol(feature)
@@ -167,7 +171,10 @@ class _Table:
         length = float(genes.lengths.get(symbol, 0)) if genes else 0.0
         if self._length_column >= 0:
             length = self._number(cells[self._length_column])
+        if cells[0] != symbol:
+            self._written[len(self.features)] = cells[0]
         self._numbers.extend(numbers)
+        self._lines.append(line)
         self.features.append(symbol)
         self._lengths.append(length)
 
@@ -231,13 +238,17 @@ class _Table:
         if not self.features:
             raise Malformed("no-features", "the table has no gene or probe")
         numbers = np.frombuffer(self._numbers, dtype=np.float32).reshape(-1, len(self._samples))
-        features, numbers, lengths = _merged(
-            self.features, numbers, np.array(self._lengths), self._is_additive()
-        )
-        if self._broken:
-            whole = np.array([feature.upper() not in self._broken for feature in features], dtype=bool)
-            features, numbers, lengths = list(compress(features, whole)), numbers[whole], lengths[whole]
-        for quantity, samples, values in self._quantities(numbers, lengths):
+        doubled = Doubled(self.features, numbers, self._written, is_additive=self._is_additive())
+        for line in doubled.lost:
+            yield Unreadable(KIND, f"{self._name}:{self._lines[line]}", *TWICE)
+        whole = np.array([gene.upper() not in self._broken for gene in doubled.genes], dtype=bool)
+        whole[list(doubled.lost.values())] = False
+        features = list(compress(doubled.genes, whole))
+        if not features:
+            return
+        numbers = doubled.known(numbers, self._broken)
+        for quantity, samples, each in self._quantities(numbers, np.array(self._lengths)):
+            values = doubled.merged(each)[whole]
             assay = ASSAYS.get(self._values, "expression") if self._values else "expression"
             build = self._asked.build or (self._asked.genes.build if self._asked.genes else None)
             profile = Profile(self._name, self._asked, assay, quantity, build, features)
@@ -249,7 +260,7 @@ class _Table:
                 yield profile.record(sample, f"{self._name}:1", column)
 
     def _is_additive(self) -> bool:
-        return self._one_sample or self._values in ("counts", "tpm", "fpkm")
+        return self._one_sample or self._values in ("counts", "tpm", "fpkm", "log2-tpm")
 
     def _quantities(
         self, numbers: NDArray[np.float32], lengths: NDArray[np.float64]
@@ -279,19 +290,3 @@ class _Table:
                 yield "copy number call", samples, numbers
             case values:
                 yield str(values), samples, numbers
-
-
-def _merged(
-    features: list[str], numbers: NDArray[np.float32], lengths: NDArray[np.float64], is_additive: bool
-) -> tuple[list[str], NDArray[np.float32], NDArray[np.float64]]:
-    """The table with each feature once: reads of two identifiers of a gene add up, else the first counts."""
-    names, first, place = np.unique(
-        [name.upper() for name in features], return_index=True, return_inverse=True
-    )
-    if len(names) == len(features):
-        return features, numbers, lengths
-    kept = numbers[first].copy()
-    if is_additive:
-        kept = np.zeros_like(kept)
-        np.add.at(kept, place, numbers)
-    return [features[at] for at in first], kept, lengths[first]

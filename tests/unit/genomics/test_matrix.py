@@ -160,6 +160,64 @@ def test_a_gene_with_a_line_that_cannot_be_read_has_no_number(tmp_path: Path) ->
     ]
 
 
+GDC = "gene_id\tgene_name\tgene_type\tunstranded\ttpm_unstranded"
+
+
+def test_a_torn_line_of_a_file_of_one_sample_leaves_its_gene_out_by_its_name(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "P1.tsv", GDC, "ENSG1\tIDH1\tx\t5\t7.5", "ENSG2\tIDH1\tx\t5", "ENSG3\tTP53\tx\t1\t2"
+    )
+    bodies, faults = read(path)
+    assert values_of(bodies["Profile", "P1"]) == {"TP53": 2.0}
+    assert [fault.code for fault in faults] == ["wrong-field-count"]
+
+
+@pytest.mark.parametrize(
+    ("values", "lines", "kept"),
+    [
+        ("log2-ratio", ("A\t0.5\t-1", "B\t1\t1", "a\t0.5\t-0.9"), {"B": 1.0}),  # they differ: none counts
+        ("log2-ratio", ("A\t0.5\tNA", "a\tNA\t1", "A\t0.5\t1"), {"A": 0.5}),  # they agree: one counts
+        ("copy-number-call", ("A\t-2\t0", "A\t0\t0", "B\t2\t1"), {"B": 2.0}),
+        ("beta", ("cg00000029\t0.25\t0.5", "cg00000029\t0.75\t0.5"), {}),
+        ("m", ("cg00000029\t0\t1", "cg00000029\t0\t1"), {"CG00000029": 0.5}),
+        ("tpm", ("A\t3\t4", "B\t1\t1", "A\t3\t4"), {"B": 1.0}),  # a copy, or two places: who knows
+        ("tpm", ("A\t3\t4", "A\t3\t5"), {"A": 6.0}),  # two places of one name
+        ("tpm", ("A\t0\t0", "A\t0\t0"), {"A": 0.0}),
+        ("fpkm", ("A\t3\tNA", "A\t4\t1"), {"A": 7.0}),
+        ("log2-tpm", ("A\t1\t0", "A\t2\t0"), {"A": 4.0}),  # 1 + 3, not 1
+    ],
+)
+def test_a_gene_in_two_lines(
+    tmp_path: Path, values: str, lines: tuple[str, ...], kept: dict[str, float]
+) -> None:
+    bodies, faults = read(write(tmp_path / "t.tsv", "gene\tS1\tS2", *lines), values=values)
+    found = values_of(bodies["Profile", "S1"]) if bodies else {}
+    assert found == pytest.approx(kept)
+    twice = [fault for fault in faults if fault.code == "gene-twice"]
+    whole = len({line.split("\t")[0].upper() for line in lines}) == len(kept)
+    assert len(twice) == (0 if whole else 1)
+    assert all(fault.position in ("t.tsv:3", "t.tsv:4") for fault in twice)
+
+
+def test_one_sample_of_a_gene_with_two_identifiers_is_the_sum_of_both_whatever_they_are(
+    tmp_path: Path,
+) -> None:
+    """Two genes of one symbol may well have the same reads; the same identifier twice is a copy."""
+    lines = ("ENSG1\tY_RNA\tx\t1\t2", "ENSG2\tY_RNA\tx\t1\t2", "ENSG3\tTP53\tx\t1\t2", "ENSG3\tTP53\tx\t1\t2")
+    bodies, faults = read(write(tmp_path / "P1.tsv", GDC, *lines))
+    assert values_of(bodies["Profile", "P1"]) == {"Y_RNA": 4.0}
+    assert [(fault.position, fault.code) for fault in faults] == [("P1.tsv:5", "gene-twice")]
+
+
+def test_the_tpm_of_a_gene_with_two_identifiers_is_the_sum_of_theirs(tmp_path: Path) -> None:
+    """Each has its own length: 100 / 1,000 and 200 / 10,000 reads a base beside 100 / 1,000 of the other."""
+    rows = [("A", 1000, 100), ("B", 1000, 100), ("a", 10000, 200)]
+    lines = [f"{gene}\t1\t1\t9\t+\t{length}\t{count}\t1" for gene, length, count in rows]
+    found = list(genomics.read(write(tmp_path / "counts.txt", COUNTS, *lines)))
+    tpm = next(one.body for one in found if isinstance(one, SourceRecord) and one.body["quantity"] == "tpm")
+    assert values_of(tpm) == pytest.approx({"A": 1e6 * 0.12 / 0.22, "B": 1e6 * 0.1 / 0.22}, rel=1e-6)
+
+
 def test_a_table_of_ratios_is_no_table_of_calls(tmp_path: Path) -> None:
     path = write(tmp_path / "t.tsv", "gene\tS1", "IDH1\t-1.5", "TP53\t0.5", "EGFR\t2")
     bodies, faults = read(path, values="copy-number-call")
