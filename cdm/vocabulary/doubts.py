@@ -10,7 +10,13 @@ from typing import Literal, NamedTuple
 DOUBTS_OF_READER = "doubts"
 
 OfVariable = Literal[
-    "comparator", "fraction-above-one", "gene-open", "reading-undated", "unit-missing", "unit-unknown"
+    "before-birth",
+    "comparator",
+    "fraction-above-one",
+    "gene-open",
+    "reading-undated",
+    "unit-missing",
+    "unit-unknown",
 ]
 """The kinds that a variable may rest on, which a study counts: another one is a new version of `left_out`."""
 
@@ -23,6 +29,10 @@ class Doubt(NamedTuple):
 
 
 DOUBTS: dict[str, Doubt] = {
+    "before-birth": Doubt(
+        "a record is dated before the birth of its person: no variable of a study reads it",
+        "correct the date of the record or of the birth in the source; a mother's record is not her child's",
+    ),
     "comparator": Doubt(
         "a number is a bound (<0.1) and not a value",
         "nothing to mend; a study says with `comparator` what it makes of bounds, else it leaves them out",

@@ -62,6 +62,8 @@ def build_table(
         doubts: dict[str, dict[str, int]] = {}
         doubtful: dict[str, dict[str, int]] = {}
         in_doubt: dict[str, int] = {}
+        people.doubts.clear()  # what the cohort's rules met
+        people.in_doubt.clear()
         for name, variable in study.variables.items():
             reader = READERS[type(variable)]
             if isinstance(reader, LabelReader):

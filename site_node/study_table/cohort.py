@@ -7,7 +7,7 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, extract, func, select, union_all
+from sqlalchemy import ColumnElement, Connection, and_, extract, func, or_, select, union_all
 
 from cdm.cohorts.cohort import (
     AgeAtIndex,
@@ -95,7 +95,7 @@ def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabula
     can_be = (
         found.c.day > DAY_NOT_KNOWN,
         found.c.day <= today + timedelta(days=1),  # it is tomorrow in the east
-        extract("year", found.c.day) >= person.c.year_of_birth,  # 0 where that is not known
+        _is_born(found.c.day),
     )
     statement = (
         select(found.c.person_id, chosen(found.c.day, type_=found.c.day.type))
@@ -107,6 +107,15 @@ def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabula
     answers = connection.execute(statement).all()
     persons = np.array([person_id for person_id, _ in answers], dtype=np.int64)
     return People(connection, vocabulary, persons, as_days([day for _, day in answers]), codes=codes)
+
+
+def _is_born(day: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a day is not before the birth, as far as that is known."""
+    born, year = person.c, extract("year", day)
+    month, first = func.coalesce(born.month_of_birth, 1), func.coalesce(born.day_of_birth, 1)
+    later = extract("month", day) * 100 + extract("day", day) >= month * 100 + first
+    of_that_year = and_(year == born.year_of_birth, later)
+    return or_(year > born.year_of_birth, of_that_year)  # the year is 0 where it is not known
 
 
 @singledispatch

@@ -18,6 +18,8 @@ from sqlalchemy import (
     Select,
     Table,
     bindparam,
+    exists,
+    extract,
     false,
     func,
     literal,
@@ -27,6 +29,9 @@ from sqlalchemy import (
 )
 
 from cdm.days import days_between, plus_days
+from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
+from cdm.etl.person import UNKNOWN_YEAR
+from cdm.schema import observation_period, person
 from cdm.schema.columns import LONG
 from cdm.vocabulary.concepts import Vocabulary
 from cdm.vocabulary.doubts import OfVariable
@@ -88,6 +93,30 @@ class People:
         days = np.datetime_as_string(self.index).tolist()
         return listed(self.connection, "people", columns, zip(self.persons.tolist(), days, strict=True))
 
+    @cached_property
+    def early(self) -> Table | None:
+        """Those who may have a record from before their birth, person_id and born; None where nobody has.
+
+        Their observation period begins with the birth, as it was made to (cdm/etl/loader/periods.py); of
+        nobody else a record can be so early. Where only the year or month is known, `born` is its first day.
+        """
+        period, birth = observation_period.c, person.c
+        start = period.observation_period_start_date
+        statement = (
+            select(birth.person_id, birth.year_of_birth, birth.month_of_birth, birth.day_of_birth)
+            .join_from(observation_period, person, birth.person_id == period.person_id)
+            .where(birth.year_of_birth > UNKNOWN_YEAR, extract("year", start) <= birth.year_of_birth)
+            .where(self.are(birth.person_id))
+            .distinct()
+        )
+        found = [
+            (key, date(year, month or 1, day or 1).isoformat())
+            for key, year, month, day in self.connection.execute(statement)
+        ]
+        key = Column("person_id", LONG, primary_key=True, autoincrement=False)
+        born = Column("born", Date, nullable=False)
+        return listed(self.connection, "early", [key, born], found) if found else None
+
     def are(self, column: ColumnElement[int]) -> ColumnElement[bool]:
         """Whether a column of person_ids names one of these people."""
         return column.in_(select(self.listed.c.person_id))
@@ -101,12 +130,18 @@ class People:
     ) -> CompoundSelect[Any]:
         """(person_id, …) of these people's records of one of the concepts in a window of days.
 
-        `columns` are what is asked of a record, alike of each source.
+        `columns` are what is asked of a record, alike of each source. Records from before the birth are not
+        among them, and are counted in `doubts`.
         """
-        branches = [
-            self._record(source, columns(source), is_it, *self._inside(source[0].c[source[2]], window))
+        asked = [
+            (source, (is_it, *self._inside(source[0].c[source[2]], window)))
             for source in sources
             for is_it in self.codes.carrying(self.connection, self.vocabulary, source, concepts)
+        ]
+        self._note_early(asked)
+        branches = [
+            self._record(source, columns(source), *conditions, *self._born(source))
+            for source, conditions in asked
         ]
         return union_all(*branches or [self._record(sources[0], columns(sources[0]), false())])
 
@@ -115,7 +150,30 @@ class People:
     ) -> CompoundSelect[Any]:
         """(person_id, …) of these people's records that the ETL wrote under one of these names."""
         found = self.codes.named(self.connection, source, names)
-        return union_all(*(self._record(source, columns, is_it) for is_it in found or [false()]))
+        self._note_early([(source, (is_it,)) for is_it in found])
+        return union_all(
+            *(self._record(source, columns, is_it, *self._born(source)) for is_it in found or [false()])
+        )
+
+    def _born(self, source: Source) -> list[ColumnElement[bool]]:
+        """Conditions for a record that is not from before the birth; none where nobody can have such."""
+        return [] if self.early is None else [~exists().where(*self._is_early(source, self.early))]
+
+    def _is_early(self, source: Source, early: Table) -> tuple[ColumnElement[bool], ...]:
+        table, _, day = source
+        of_person = early.c.person_id == table.c.person_id
+        return of_person, table.c[day] < early.c.born, table.c[day] > DAY_NOT_KNOWN
+
+    def _note_early(self, asked: Sequence[tuple[Source, Sequence[ColumnElement[bool]]]]) -> None:
+        """Count the records from before the birth among those that are asked for."""
+        if self.early is None or not asked:
+            return
+        parts = [
+            self._record(source, (), *conditions, *self._is_early(source, self.early))
+            for source, conditions in asked
+        ]
+        rows, _ = self.ask(union_all(*parts))
+        self.note_doubt("before-birth", len(rows), rows)
 
     def _record(
         self, source: Source, columns: Sequence[ColumnElement[Any]], *conditions: ColumnElement[bool]

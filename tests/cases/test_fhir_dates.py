@@ -26,6 +26,7 @@ from cdm.vocabulary.concepts import Vocabulary
 from protocols.core.variables import Measurement
 from site_node.features.clinical import one_each
 from site_node.sources import fhir
+from site_node.study_table.build import build_table
 from site_node.study_table.cohort import evaluate
 from site_node.study_table.people import People, as_days
 from site_node.study_table.quantities import measured
@@ -34,11 +35,16 @@ from tests.lib.fhir_resources import (
     PATIENT,
     SUBJECT,
     Load,
+    cohort_of,
     condition,
     days_of,
+    ill,
     loaded,
+    loads,
     observation_of,
+    patient,
 )
+from tests.lib.studies import a_study
 
 __all__ = ["loaded"]
 
@@ -180,3 +186,73 @@ def test_the_time_of_day_decides_first_and_last(
         people = People(connection, Vocabulary(sqlite_engine), persons, as_days(["2015-01-01"]))
         events = measured(people, Measurement(kind="measurement", concept="LOINC:8867-4"))
     assert (one_each(events, 1, "first")[0], one_each(events, 1, "last")[0]) == (first, last)
+
+
+def test_a_record_from_before_the_birth_is_no_value_and_is_counted(engine: Engine) -> None:
+    """Its person was born in May 1950: neither January of that year nor 1949 is read."""
+    everybody = [patient(name) for name in "abc"]
+    sick = [ill(name) for name in "abc"]
+    records = [
+        value("a", "1949-12-31", 10),
+        value("a", "1950-05-05", 60),
+        value("b", "1950-01-01", 20),
+        value("c", "2015-01-01", 70),
+    ]
+    found = [finding("a", "1930-01-01", "LA9633-4"), finding("c", "2015-01-01", "LA9633-4")]
+    operated = {
+        "resourceType": "Procedure",
+        "id": "op",
+        "status": "completed",
+        **of("b"),
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "25353009"}]},
+        "performedDateTime": "1940-02-02",
+    }
+    loads(engine, *everybody, *sick, *records, *found, operated)
+    done = {"domain": "procedure", "concept": "SNOMED:25353009"}
+    built = build_table(
+        engine,
+        a_study(
+            variables={
+                "first": {"kind": "measurement", "concept": "LOINC:8867-4", "pick": "first"},
+                "low": {"kind": "measurement", "concept": "LOINC:8867-4", "pick": "min"},
+                "mean": {"kind": "measurement", "concept": "LOINC:8867-4", "pick": "mean"},
+                "found": {"kind": "finding", "concept": "LOINC:85319-2", "values": ["LOINC:LA9633-4"]},
+                "operated": {"kind": "occurrence", **done},
+            },
+            analyses=[{"name": "n", "spec": {"protocol": "summary", "of": ["first"]}}],
+            cohort={"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
+        ),
+        "site",
+    )
+    columns = {name: sorted(map(str, values.tolist())) for name, values in built.table.columns.items()}
+    assert columns["first"] == columns["low"] == columns["mean"] == ["60.0", "70.0", "nan"]
+    assert columns["found"] == ["1.0", "nan", "nan"]
+    assert columns["operated"] == ["0.0", "0.0", "0.0"]
+    assert built.doubts["first"] == {"before-birth": 2}
+    assert built.doubts["found"] == built.doubts["operated"] == {"before-birth": 1}
+    assert built.table.doubtful["first"] == {"before-birth": 2}
+
+
+def test_a_diagnosis_from_before_the_birth_dates_nobody_to_the_day(engine: Engine) -> None:
+    loads(engine, patient("a"), ill("a", "1950-05-04"), patient("b"), ill("b", "1950-05-05"))
+    assert cohort_of(engine) == 1
+
+
+def of(name: str) -> dict[str, Any]:
+    return {"subject": {"reference": f"Patient/{name}"}}
+
+
+def value(name: str, day: str, number: float) -> dict[str, Any]:
+    quantity = {"value": number, "unit": "/min", "code": "/min"}
+    return observation_of(**of(name), id=f"{name}{day}", effectiveDateTime=day, valueQuantity=quantity)
+
+
+def finding(name: str, day: str, answer: str) -> dict[str, Any]:
+    loinc = "http://loinc.org"
+    return {
+        **{"resourceType": "Observation", "id": f"f{name}", "status": "final", **of(name)},
+        "category": [{"coding": [{"code": "laboratory"}]}],
+        "code": {"coding": [{"system": loinc, "code": "85319-2"}]},
+        "effectiveDateTime": day,
+        "valueCodeableConcept": {"coding": [{"system": loinc, "code": answer}]},
+    }

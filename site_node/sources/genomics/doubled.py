@@ -1,6 +1,6 @@
 """Genes in several lines of a table: reads add up, and what cannot be added is read where the lines agree.
 
-Two identifiers of one gene are two parts of its reads. A line that stands twice as it is may be a copy, or
+Two identifiers of one gene are two parts of its reads. A line that is there again as it is may be a copy, or
 two places of one name; of two ratios, fractions or calls nobody can say which is the gene's. Such genes are
 left out and told, as those of a torn line are.
 """
