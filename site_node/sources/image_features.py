@@ -12,7 +12,6 @@ A cell that is not a number is reported by line and column and is missing; the o
 """
 
 import csv
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from pathlib import Path
 from cdm.etl.record import SourceRecord, Unreadable
 from protocols.core.errors import Code, InputError, not_found
 from site_node.sources.lines import CutShort, TooLong, numbered_lines
+from site_node.sources.numbers import number_of
 
 KIND = "ImageReading"
 NOT_FEATURES = ("patient", "series_uid", "date", "reader")
@@ -109,7 +109,7 @@ def _reading(
     for name, cell in line.items():
         if not name or name in NOT_FEATURES or cell.lower() in NOT_SCORED:
             continue
-        number = _number(cell)
+        number = number_of(cell)
         if number is not None:
             features[name] = number
             continue
@@ -133,14 +133,6 @@ def _reading(
         "features": features,
     }
     yield SourceRecord(KIND, record_id, position, body)
-
-
-def _number(cell: str) -> float | None:
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _is_date(text: str) -> bool:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -46,7 +47,15 @@ def numbered_lines(path: Path, limit: int = LINE_LIMIT) -> Iterator[tuple[int, s
                 _skip(file, line, limit)
                 yield number, TooLong()
             else:
-                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8", "replace").rstrip("\r\n")
+                yield number, _text(line.removeprefix(BOM_UTF8) if number == 1 else line).rstrip("\r\n")
+
+
+def _text(line: bytes) -> str:
+    """The line's text; of another encoding letter by letter, so that two names never become one."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
 
 
 class _CarriageReturns(io.RawIOBase):

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from site_node.sources.genomics.builds import build_name
 from site_node.sources.genomics.samples import Malformed, fields_of, tabbed
 from site_node.sources.lines import MAX_LINES, TooLong, numbered_lines
+from site_node.sources.numbers import count_of, number_of
 
 Split = Callable[[str], list[str]]
 Spellings = Mapping[str, Sequence[str]]
@@ -61,18 +62,14 @@ class Cells:
         Raises:
             Malformed: there is none.
         """
-        try:
-            value = float(self[name])
-        except ValueError:
-            value = float("nan")
-        if abs(value) < 1e300:
+        value = number_of(self[name])
+        if value is not None and abs(value) < 1e300:
             return value
         raise Malformed("malformed-number", f"column {name} holds no number")
 
     def count(self, name: str) -> int | None:
         """The whole number in a column; None where there is none."""
-        text = self[name]
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+        return count_of(self[name])
 
     def builds(self) -> set[str]:
         """The genome build in the column of that name; none where the line has none."""

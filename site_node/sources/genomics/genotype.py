@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from site_node.sources.numbers import number_of
+
 GENOTYPE_SEPARATOR = re.compile(r"[/|]")
 INHERITED_VAF = 0.2  # half of the reads of a heterozygous one, less what a capture loses; noise is far below
 
@@ -151,11 +153,8 @@ class Call:
         scale = 1.0
         if not text and self._values.get("FREQ", "").endswith("%"):
             text, scale = self._values["FREQ"][:-1], 100.0
-        try:
-            fraction = float(text) / scale
-        except ValueError:
-            return None
-        return fraction if 0 <= fraction <= 1 else None
+        number = number_of(text)
+        return number / scale if number is not None and 0 <= number <= scale else None
 
     @cached_property
     def _fractions(self) -> list[str]:
@@ -168,7 +167,7 @@ def likeliest(values: Mapping[str, str], alternates: int) -> frozenset[int] | No
     VCF 4.5, 1.6.2: genotype j/k, j not above k, has the place k(k+1)/2 + j.
     """
     for key, sign in (("GP", 1.0), ("GL", 1.0), ("PL", -1.0)):
-        numbers = [_float(text) for text in values.get(key, "").split(",")]
+        numbers = [number_of(text) for text in values.get(key, "").split(",")]
         scores = [sign * one for one in numbers if one is not None]
         if len(scores) != len(numbers) or len(scores) != (alternates + 1) * (alternates + 2) // 2:
             continue
@@ -178,14 +177,6 @@ def likeliest(values: Mapping[str, str], alternates: int) -> frozenset[int] | No
         pairs = ((j, k) for k in range(alternates + 1) for j in range(k + 1))
         return frozenset(next(pair for place, pair in enumerate(pairs) if place == best)) - {0}
     return None
-
-
-def _float(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if abs(number) < float("inf") else None
 
 
 def _count(text: str) -> int | None:

@@ -21,6 +21,7 @@ from site_node.sources.genomics.panel import is_normal
 from site_node.sources.genomics.samples import (
     CUT_SHORT,
     NORMAL_SAMPLE,
+    Fraction,
     Malformed,
     Samples,
     Variant,
@@ -29,6 +30,7 @@ from site_node.sources.genomics.samples import (
     position_number,
 )
 from site_node.sources.lines import CutShort
+from site_node.sources.numbers import number_of
 
 KIND = "MAF"
 
@@ -78,6 +80,10 @@ UNKNOWN_STATUS = (
     "the line's status is not one of MAF's, so its gene is left open; write Somatic, Germline or None",
 )
 NO_CHANGE = ("no-alternate-allele", "all tumour alleles are the reference: its sample counts as tested")
+IN_PERCENT = (
+    "fraction-in-percent",
+    "the column of allele fractions holds numbers above 1, so none of it is read; divide it, or write %",
+)
 NO_VARIANT = (NO_MUTATION[0], NO_CHANGE[0], NORMAL_SAMPLE[0])  # of lines that were read
 
 
@@ -92,6 +98,7 @@ def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
                 if isinstance(line, Malformed):
                     raise line
                 builds |= line.builds()
+                samples.are_fractions = samples.are_fractions and not line.is_beyond_one()
                 for doubt in _add(samples, number, line, asked):
                     yield samples.unreadable(number, *doubt)
             except Malformed as fault:
@@ -106,6 +113,8 @@ def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
     if len(builds) > 1:
         yield samples.unreadable(0, *MIXED_BUILDS)
         return
+    if not samples.are_fractions:
+        yield samples.unreadable(0, *IN_PERCENT)
     yield from samples.records(next(iter(builds), None), negatives=negatives)
 
 
@@ -229,19 +238,24 @@ class _Line(Cells):
 
     def _depths(self) -> tuple[int | None, int | None]:
         """(reads, reads with the alternate allele); both or none."""
-        counts = [self["ref_count"], self["alt_count"]]
-        if not all(count.isascii() and count.isdigit() and len(count) < 10 for count in counts):
+        reference, alternate = self.count("ref_count"), self.count("alt_count")
+        if reference is None or alternate is None:
             return None, None
-        return int(counts[0]) + int(counts[1]), int(counts[1])
+        return reference + alternate, alternate
 
     def _vaf(self, depth: int | None, alternate_depth: int | None) -> float | None:
         if depth and alternate_depth is not None:
             return alternate_depth / depth
         for column, scale in (("fraction", 1.0), ("percent", 100.0)):
-            try:
-                vaf = float(self[column]) / scale
-            except ValueError:
-                continue
-            if 0 <= vaf <= 1:
-                return vaf
+            text = self[column]
+            is_percent = text.endswith("%")
+            number = number_of(text.removesuffix("%"))
+            vaf = None if number is None else number / (100.0 if is_percent else scale)
+            if vaf is not None and 0 <= vaf <= 1:
+                return Fraction(vaf) if column == "fraction" and not is_percent else vaf
         return None
+
+    def is_beyond_one(self) -> bool:
+        """Whether the column of fractions holds more than one, so that it is in percent in every line."""
+        number = number_of(self["fraction"])
+        return number is not None and number > 1

@@ -28,6 +28,7 @@ from site_node.sources.genomics.samples import (
     tabbed,
 )
 from site_node.sources.lines import CutShort, TooLong, numbered_lines
+from site_node.sources.numbers import number_of
 
 KIND = "Profile"
 FEATURES = (
@@ -224,12 +225,9 @@ class _Table:
     def _number(self, text: str) -> float:
         if text in MISSING:
             return float("nan")
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("inf")
+        value = number_of(text)
         is_other = self._values == "copy-number-call" and value not in CALLS
-        if not self._range[0] <= value <= self._range[1] or is_other:
+        if value is None or not self._range[0] <= value <= self._range[1] or is_other:
             raise Malformed("malformed-number", "a cell holds no number that this quantity can have")
         return value
 

@@ -29,6 +29,10 @@ CTDNA_COLUMNS: Spellings = {
 }
 MAX_LINES = 500_000
 SAMPLE_TWICE = ("sample-twice", "the file has two purities of one sample, so neither is used: remove one")
+IN_PERCENT = (
+    "fraction-in-percent",
+    "the column of fractions holds numbers above 1, so none of it is read; name it vaf_percent, or divide it",
+)
 LARGEST_PLOIDY = 20.0
 
 Numbers = dict[tuple[str, str], dict[str, float]]  # (sample or patient, day) -> name -> number
@@ -75,12 +79,17 @@ def read_ctdna(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | U
     """One record per blood sample: the largest fraction of all its variants, and of each gene."""
     numbers: Numbers = defaultdict(dict)
     lines: dict[tuple[str, str], int] = {}
+    in_percent: set[tuple[str, str]] = set()  # blood samples with a number of the column of fractions
+    are_fractions = True
     for number, line in _lines(path, name, CTDNA_COLUMNS, ("patient", "date")):
         try:
             if isinstance(line, Malformed):
                 raise line
             key = line.sample("patient"), _day(line["date"])
             vaf = line.number("vaf") if line["vaf"] else line.number("percent") / 100.0
+            if line["vaf"]:
+                in_percent.add(key)
+                are_fractions = are_fractions and vaf <= 1
             gene = line["gene"].upper()
             names = [CTDNA, f"{CTDNA}:{gene}"[:50]] if SYMBOL.fullmatch(gene) else [CTDNA]
             vaf = _within(vaf, 1.0, "vaf", least=0.0)
@@ -89,7 +98,11 @@ def read_ctdna(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | U
             lines.setdefault(key, number)
         except Malformed as fault:
             yield _reported(name, number, fault)
+    if not are_fractions:
+        yield _reported(name, 0, Malformed(*IN_PERCENT))
     for (stated, day), found in numbers.items():
+        if not are_fractions and (stated, day) in in_percent:
+            continue
         patient = asked.patients.get(stated) or patient_of(stated)
         yield _record(name, lines[stated, day], patient, f"blood of {day}", day, found)
 

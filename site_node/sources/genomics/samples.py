@@ -123,6 +123,10 @@ def allele(text: str, column: str) -> str:
     return text.upper() if BASES.fullmatch(text) else text
 
 
+class Fraction(float):
+    """A number of a column that holds fractions, unless another line of it holds more than one."""
+
+
 class Full(CutShort):
     """The file has more variants than are held; what it says of those after them is not known."""
 
@@ -135,6 +139,7 @@ class Samples:
         self._variants: dict[str, list[Held]] = {}
         self._first_line: dict[str, int] = {}
         self._held = self._letters = 0
+        self.are_fractions = True  # whether each `Fraction` of the file is one
         self._open: set[str] = set()  # samples with a variant that may lie in any gene
         self._reported: set[str] = set()
 
@@ -173,6 +178,8 @@ class Samples:
             Malformed: the sample has more variants than it can have.
             Full: so has the file.
         """
+        if str(variant.get("filter")).upper() == PASSED[0]:
+            variant = {**variant, "filter": PASSED[0]}
         self.add(sample, line, {**variant, "target_gene1_symbol": gene.symbol})
         if variant.get("variant_classification") in SYNONYMOUS or gene.symbol is None:
             return None
@@ -196,7 +203,7 @@ class Samples:
             position = f"{self._file}:{self._first_line[sample]}"
             panel = positives if sample in self._open else asked.panel
             panel = panel if negatives else NOTHING_STATED
-            told = list(map(_told, variants))
+            told = [_told(variant, are_fractions=self.are_fractions) for variant in variants]
             reaches = negatives and sample not in self._open
             yield self.record(sample, position, panel, build or asked.build, told, reaches_found=reaches)
 
@@ -237,8 +244,12 @@ class Samples:
         return Unreadable(self._kind, f"{self._file}:{line}" if line else self._file, code, reason)
 
 
-def _told(held: Held) -> Variant:
-    return {name: value for name, value in zip(FIELDS, held, strict=True) if value is not None}
+def _told(held: Held, *, are_fractions: bool) -> Variant:
+    return {
+        name: float(value) if isinstance(value, Fraction) else value
+        for name, value in zip(FIELDS, held, strict=True)
+        if value is not None and (are_fractions or not isinstance(value, Fraction))
+    }
 
 
 def _counts(variant: Variant) -> bool:

@@ -42,7 +42,7 @@ from site_node.sources.lines import CutShort, TooLong, numbered_lines
 KIND = "VCF"
 FIXED = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 MAX_ALTERNATES = 1_000
-NO_ALLELE = (".", "*", "<*>", "<NON_REF>", "")
+NO_ALLELE = (".", "*", "<*>", "<NON_REF>", "<X>", "X", "")  # of samtools, any other allele is X
 BUILD_IN_TEXT = re.compile(r"(GRCh3[678]|hg18|hg19|hg38|hs37d5|b37|b38)", re.IGNORECASE)
 CHROMOSOME_1_LENGTH = {"247249719": "GRCh36", "249250621": "GRCh37", "248956422": "GRCh38"}
 CHROMOSOME_1 = re.compile(r"##contig=<ID=(?:chr)?1,.*?length=(\d+)")
