@@ -112,9 +112,10 @@ def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabula
 def _is_born(day: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether a day is not before the birth, as far as that is known."""
     born, year = person.c, extract("year", day)
-    month, first = func.coalesce(born.month_of_birth, 1), func.coalesce(born.day_of_birth, 1)
-    later = extract("month", day) * 100 + extract("day", day) >= month * 100 + first
-    of_that_year = and_(year == born.year_of_birth, later)
+    first = func.coalesce(born.month_of_birth * 100 + func.coalesce(born.day_of_birth, 1), 101)
+    of_that_year = and_(
+        year == born.year_of_birth, extract("month", day) * 100 + extract("day", day) >= first
+    )
     return or_(year > born.year_of_birth, of_that_year)  # the year is 0 where it is not known
 
 

@@ -1,5 +1,6 @@
 """The people of a cohort, and the way from their rows in the CDM to arrays: one query for all of them."""
 
+from calendar import monthrange
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -110,7 +111,7 @@ class People:
             .distinct()
         )
         found = [
-            (key, date(year, month or 1, day or 1).isoformat())
+            (key, _first_day(year, month, day).isoformat())
             for key, year, month, day in self.connection.execute(statement)
         ]
         key = Column("person_id", LONG, primary_key=True, autoincrement=False)
@@ -232,6 +233,13 @@ class People:
         dates = np.full(len(self), np.datetime64("NaT"), dtype="datetime64[D]")
         dates[rows] = as_days(days)
         return dates
+
+
+def _first_day(year: int, month: int | None, day: int | None) -> date:
+    """The first day on which somebody can be born of whom so much is known."""
+    if month is None:
+        return date(year, 1, 1)
+    return date(year, month, min(day or 1, monthrange(year, month)[1]))
 
 
 def as_days(values: Sequence[Any]) -> Days:

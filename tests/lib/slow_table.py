@@ -4,6 +4,7 @@ No SQL, no arrays: what the database makes by sets (`site_node/study_table`) is 
 """
 
 import math
+from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
@@ -55,7 +56,9 @@ class SlowTable:
             who = self.people.get(row["person_id"])
             if who is None or not NOT_KNOWN < day <= self.today + timedelta(days=1):
                 continue
-            if day.year >= who["year_of_birth"]:
+            if day.year > who["year_of_birth"] or (
+                day.year == who["year_of_birth"] and (day.month, day.day) >= _first_of_year(who)
+            ):
                 days.setdefault(row["person_id"], []).append(day)
         choose = min if cohort.index.pick == "first" else max
         self.index = {person_id: choose(days[person_id]) for person_id in sorted(days)}
@@ -98,6 +101,17 @@ class SlowTable:
                     continue
                 yield row, row[DAYS.get(table, f"{table}_date")], table
 
+    def _is_early(self, one: int, day: date) -> bool:
+        """Whether a day is before the birth of somebody who is observed from birth on, as the ETL has it."""
+        who = self.people[one]
+        periods = (row for row in self.tables["observation_period"] if row["person_id"] == one)
+        starts = [row["observation_period_start_date"].year for row in periods]
+        if not who["year_of_birth"] or not any(start <= who["year_of_birth"] for start in starts):
+            return False
+        month, of_month = _first_of_year(who)
+        last = monthrange(who["year_of_birth"], month)[1]
+        return NOT_KNOWN < day < date(who["year_of_birth"], month, min(of_month, last))
+
     def _by_person(self, domain: str, concepts: Sequence[str], window: Window) -> dict[int, list[Found]]:
         found: dict[int, list[Found]] = {one: [] for one in self.index}
         for row, day, table in self._records(domain, concepts):
@@ -105,7 +119,11 @@ class SlowTable:
                 continue
             since = (day - self.index[row["person_id"]]).days
             late = window.to_days is not None and since > window.to_days
-            if not late and (window.from_days is None or since >= window.from_days):
+            if late or (window.from_days is not None and since < window.from_days):
+                continue
+            if self._is_early(row["person_id"], day):
+                self.doubts["before-birth"] += 1
+            else:
                 found[row["person_id"]].append((row, day, table))
         return found
 
@@ -223,6 +241,11 @@ def _pick(pick: str, answers: list[tuple[date, Any, float]]) -> float:
         of_day = [one for one in of_day if one[1] == moment]
     picked: float = choose(value for _, _, value in of_day)
     return picked
+
+
+def _first_of_year(who: Row) -> tuple[int, int]:
+    """The month and day of birth, or the first that can be."""
+    return (who["month_of_birth"], who["day_of_birth"] or 1) if who["month_of_birth"] else (1, 1)
 
 
 def _code(text: str) -> ConceptCode:

@@ -34,6 +34,7 @@ def compare(engine: Engine, drawn: DrawnCdm, cohorts: int) -> int:
                 zip(evaluated.people.persons.tolist(), evaluated.people.index.astype(object), strict=True)
             )
             assert days == slow.index
+            evaluated.people.doubts.clear()
             _same_columns(study, evaluated.people, slow)
         found += len(days)
     return found
