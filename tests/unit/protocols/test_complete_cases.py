@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from protocols.core.study import Study, parse_study
 from protocols.core.table import AnalysisTable
+from protocols.describe.left_out import KINDS
 from protocols.exchange.local import run_locally
 from protocols.exchange.site_answer import people_in
 from tests.lib.studies import a_study_of
@@ -112,14 +113,8 @@ def test_a_kind_of_doubt_is_told_where_enough_people_stand_in_it() -> None:
     assert found.doubts()["people"].to_dict() == {("x", "unit-missing"): 36}  # w is in no analysis
     assert found.doubts()["share"].tolist() == [0.2]
     assert "give the unit in the source" in found.doubts()["way_out"].item()
-    assert found.doubtful[0].tolist() == [
-        -1,
-        -1,
-        -1,
-        -1,
-        36,
-        -1,
-    ]  # three at each site, or none: nobody can tell
+    told = dict(zip(KINDS, found.doubtful[0].tolist(), strict=True))
+    assert told == {**dict.fromkeys(KINDS, -1), "unit-missing": 36}  # three at each site, or none: who knows
 
 
 def test_nobody_is_asked_again_where_nothing_is_in_doubt() -> None:
