@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from protocols.core.errors import Code, InputError
 from protocols.core.study import canonical_json
 from protocols.exchange.envelope import seal
+from protocols.runtime import audit_chain
 from protocols.runtime.database import insert, open_database, transaction
 from server.coordination import signing
 from server.home.identity import coordinator_key
@@ -102,7 +103,7 @@ def register(home: Path, run: str, analysis: str, *, title: str = "", by: str) -
     db = open_database(home / FILE, STEPS)
     try:
         with transaction(db):
-            insert(
+            is_new = insert(
                 db,
                 "model",
                 "ignore",
@@ -118,6 +119,9 @@ def register(home: Path, run: str, analysis: str, *, title: str = "", by: str) -
         row = db.execute("SELECT * FROM model WHERE run = ? AND analysis = ?", (one.run, analysis)).fetchone()
     finally:
         db.close()
+    if is_new:
+        facts = {"model": row["number"], "run": one.run, "analysis": analysis}
+        audit_chain.act(home, "model-registered", by, **facts)
     return _model(row)
 
 
@@ -138,6 +142,7 @@ def release(home: Path, number: int, *, note: str = "", by: str) -> Model:
     people = (*model.released_by, by)
     state = "released" if len(people) >= PEOPLE else "draft"
     _set(home, number, released_by=json.dumps(people), state=state, note=note or model.note)
+    audit_chain.act(home, "model-released", by, model=number, state=state)
     return shown(home, number)
 
 
@@ -151,6 +156,7 @@ def withdraw(home: Path, number: int, *, note: str = "", by: str) -> Model:
     if model.state == "withdrawn":
         raise InputError(Code.INVALID_INPUT, "the model was withdrawn before")
     _set(home, number, state="withdrawn", withdrawn_by=by, note=note or model.note)
+    audit_chain.act(home, "model-withdrawn", by, model=number)
     return shown(home, number)
 
 

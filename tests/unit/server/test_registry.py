@@ -11,6 +11,7 @@ from protocols.core.errors import Code, InputError
 from protocols.core.study import Study
 from protocols.exchange.envelope import unseal
 from protocols.runtime.accounts.roles import Actor, Role, Way
+from server.actions import audit
 from server.desk import models as desk
 from server.home.identity import coordinator_key
 from server.home.owners import Owners
@@ -86,6 +87,14 @@ def test_two_people_release_it_as_a_signed_file(ran: tuple[Path, str]) -> None:
     assert models.withdraw(home, number, by="carl").state == "withdrawn"
     with pytest.raises(InputError, match="withdrawn"):
         models.file_of(home, number)
+    acts = [one for one in audit.shown(home).lines if one.event.startswith("model-")]
+    of_this = [(one.event, one.facts["account"]) for one in acts if one.facts["model"] == number]
+    assert of_this == [
+        ("model-registered", "nora"),
+        ("model-released", "carl"),
+        ("model-released", "siri"),
+        ("model-withdrawn", "carl"),
+    ]
 
 
 @pytest.mark.slow
