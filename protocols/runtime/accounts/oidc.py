@@ -11,9 +11,10 @@ import sqlite3
 from dataclasses import dataclass
 
 from protocols.core.errors import Code, InputError
-from protocols.runtime.accounts import secrets
-from protocols.runtime.accounts.file import AccountFile
-from protocols.runtime.accounts.provider import Identity, Provider, provider_config
+from protocols.runtime import audit_chain
+from protocols.runtime.accounts import people, secrets
+from protocols.runtime.accounts.file import AccountFile, found, roles_of
+from protocols.runtime.accounts.provider import SETTINGS, Identity, Provider, provider_config
 from protocols.runtime.accounts.roles import NotAllowedError
 from protocols.runtime.accounts.sessions import NewSession, new_session
 from protocols.runtime.accounts.throttle import note_failure, refuse_if_often
@@ -73,7 +74,8 @@ def finish(file: AccountFile, *, state: str, code: str, browser: str, address: s
 
     Raises:
         NotAllowedError: not-signed-in; another sign-in's state or browser, no invitation, a disabled account,
-            or a token that is not to be believed. too-many-tries; the address failed too often.
+            no group with a role here, or a token that is not to be believed. too-many-tries; the address
+            failed too often.
         UnreachableError: the provider does not answer.
     """
     with file.writing() as db:
@@ -85,16 +87,32 @@ def finish(file: AccountFile, *, state: str, code: str, browser: str, address: s
     try:
         if attempt is None:
             raise _not_signed_in("this sign-in was begun elsewhere, or more than ten minutes ago")
-        identity = _provider(file).identity(code, verifier=attempt["verifier"], nonce=attempt["nonce"])
+        provider = _provider(file)
+        who = provider.identity(code, verifier=attempt["verifier"], nonce=attempt["nonce"])
         with file.writing() as db:
-            return _entered(file, db, identity, address)
+            row = _account_of(file, db, who)
+            before = roles_of(row["roles"])
+            roles = provider.config.roles_of(who.groups) if provider.config.roles else before
+            if roles != before:
+                row = people.set_roles(db, row["name"], roles)
+            new = new_session(file, db, row, address, proved_at=who.proved_at) if roles else None
+        if roles != before:
+            audit_chain.act(file.home, "account-roles", row["name"], name=row["name"], roles=sorted(roles))
+        if new is None:  # raised after the commit: sessions and tokens of before have ended
+            raise _not_signed_in("no group of this account has a role here")
+        return new
     except NotAllowedError:
         with file.writing() as db:
             note_failure(db, file.now(), f"address {address}")
         raise
 
 
-def _entered(file: AccountFile, db: sqlite3.Connection, who: Identity, address: str) -> NewSession:
+def _account_of(file: AccountFile, db: sqlite3.Connection, who: Identity) -> sqlite3.Row:
+    """The row of the account that is bound to this person, or is bound now by an invitation.
+
+    Raises:
+        NotAllowedError: not-signed-in; there is none, or it is disabled.
+    """
     row = db.execute("SELECT * FROM account WHERE subject = ?", (who.subject,)).fetchone()
     if row is None:
         invited = db.execute(
@@ -107,13 +125,18 @@ def _entered(file: AccountFile, db: sqlite3.Connection, who: Identity, address: 
         row = db.execute("SELECT * FROM account WHERE name = ?", (who.name,)).fetchone()
     if row["disabled_at"] is not None:
         raise _not_signed_in("nobody has invited this account here")
-    return new_session(file, db, row, address, proved_at=who.proved_at)
+    return found(row, "account")
 
 
 def _provider(file: AccountFile) -> Provider:
     config = provider_config(file.home)
     if config is None:
         raise InputError(Code.NOT_FOUND, "no sign-in provider is set up here", "sign in with a password")
+    elsewhere = sorted(frozenset().union(*config.roles.values()) - file.roles)
+    if elsewhere:
+        known = ", ".join(sorted(file.roles))
+        text = f"{SETTINGS} gives roles that an account cannot have here: {', '.join(elsewhere)}"
+        raise InputError(Code.INVALID_INPUT, text, f"the roles here: {known}")
     return Provider(config, file.now())
 
 

@@ -155,9 +155,14 @@ def give_roles(file: AccountFile, name: str, roles: Iterable[Role]) -> Account:
         raise InputError(Code.INVALID_INPUT, "an account has one role or more of this side's")
     with file.writing() as db:
         _named(db, name)
-        db.execute("UPDATE account SET roles = ? WHERE name = ?", (" ".join(sorted(wanted)), name))
-        _end_all(db, name)
-        return _account(_named(db, name))
+        return _account(set_roles(db, name, wanted))
+
+
+def set_roles(db: sqlite3.Connection, name: str, roles: Iterable[Role]) -> sqlite3.Row:
+    """The row of an account with these roles and no others; its sessions and tokens end."""
+    db.execute("UPDATE account SET roles = ? WHERE name = ?", (" ".join(sorted(roles)), name))
+    _end_all(db, name)
+    return _named(db, name)
 
 
 def disable(file: AccountFile, name: str) -> Account:

@@ -5,7 +5,7 @@ origin, three algorithms, the compact form, this client and this sign-in's own n
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from protocols.core.errors import Code, InputError, UnreachableError
 from protocols.core.faults import in_words
-from protocols.runtime.accounts.roles import NotAllowedError
+from protocols.runtime.accounts.roles import NotAllowedError, Role
 
 SETTINGS = "oidc.toml"
 ALGORITHMS = ["RS256", "ES256", "EdDSA"]
@@ -37,6 +37,8 @@ class ProviderConfig(BaseModel):
         claim: of its token that names the account: `email` (which it must have verified) or another.
         second_factor: words of the token's `amr` that say a second factor was given; none believes no word.
         root_certificate: PEM of the authority behind its certificate, where that is not a public one.
+        groups_claim: of its token that lists the person's groups, where roles go by groups.
+        roles: group -> the roles of its people here; empty where an admin gives roles by name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +51,8 @@ class ProviderConfig(BaseModel):
     claim: str = Field(default="email", max_length=60)
     second_factor: tuple[str, ...] = ()
     root_certificate: str = ""
+    groups_claim: str = Field(default="groups", min_length=1, max_length=60)
+    roles: Mapping[str, tuple[Role, ...]] = Field(default_factory=dict)
     home: Path = Field(default=Path("."), exclude=True)
 
     @field_validator("issuer", "return_address")
@@ -58,6 +62,10 @@ class ProviderConfig(BaseModel):
         if split.scheme != "https" and not (split.scheme == "http" and split.hostname in LOOPBACK):
             raise ValueError("an address begins with https://")
         return address
+
+    def roles_of(self, groups: Collection[str]) -> frozenset[Role]:
+        """The roles here of whoever is in these groups."""
+        return frozenset(role for group in groups for role in self.roles.get(group, ()))
 
     @property
     def client_secret(self) -> str:
@@ -91,11 +99,13 @@ class Identity:
         subject: the issuer with its own number of the person, which never changes.
         name: what the account is called.
         proved_at: when a second factor was given; 0.0 where the token does not say so.
+        groups: those that the token lists.
     """
 
     subject: str
     name: str
     proved_at: float
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -183,7 +193,12 @@ class Provider:
         ways, told = claims.get("amr"), claims.get("auth_time")
         is_proved = isinstance(ways, list) and any(way in ways for way in self.config.second_factor)
         proved_at = float(told) if is_proved and isinstance(told, int | float) else 0.0
-        return Identity(f"{self.config.issuer} {subject}", name, min(proved_at, self.now))
+        listed = claims.get(self.config.groups_claim)
+        groups = (
+            frozenset(one for one in listed if isinstance(one, str)) if isinstance(listed, list) else None
+        )
+        known_as = f"{self.config.issuer} {subject}"
+        return Identity(known_as, name, min(proved_at, self.now), groups or frozenset())
 
     @cached_property
     def _described(self) -> Mapping[str, Any]:

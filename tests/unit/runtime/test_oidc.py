@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from protocols.core.errors import Code, InputError
+from protocols.runtime import audit_chain
 from protocols.runtime.accounts import oidc, people, sessions
 from protocols.runtime.accounts.file import AccountFile
 from protocols.runtime.accounts.provider import provider_config
@@ -156,6 +157,53 @@ def test_a_code_is_taken_once_and_from_the_browser_that_went(file: AccountFile) 
     oidc.finish(file, browser=browser, **given)
     with pytest.raises(NotAllowedError, match="begun elsewhere"):
         oidc.finish(file, browser=browser, **given)
+
+
+ROLES = '[roles]\n"glioma analysts" = ["analyst"]\ncoordinators = ["coordinator"]\n'
+
+
+def with_roles(file: AccountFile, roles: str = ROLES) -> None:
+    with (file.home / "oidc.toml").open("a") as settings:
+        settings.write(f"\n{roles}")
+
+
+def test_groups_of_the_provider_give_the_roles_of_each_sign_in(file: AccountFile, provider: Provider) -> None:
+    with_roles(file)
+    people.invite(file, "nora@example.org", [Role.AUDITOR], by="root")
+    provider.person["groups"] = ["staff", "glioma analysts"]
+    first = signed_in(file)
+    assert (first.actor.may(Role.ANALYST), first.actor.may(Role.AUDITOR)) == (True, False)
+    provider.person["groups"] = ["glioma analysts", "coordinators"]
+    assert signed_in(file).actor.may(Role.COORDINATOR)
+    assert sessions.session_of(file, first.word) is None  # roles changed: what was signed in before has ended
+    lines = [(one.event, one.facts["roles"]) for one in audit_chain.shown(file.home).lines]
+    assert lines == [("account-roles", ["analyst"]), ("account-roles", ["analyst", "coordinator"])]
+
+
+def test_who_left_all_groups_is_not_let_in_and_what_was_open_ends(
+    file: AccountFile, provider: Provider
+) -> None:
+    with_roles(file)
+    people.invite(file, "nora@example.org", [Role.ANALYST], by="root")
+    provider.person["groups"] = ["glioma analysts"]
+    before = signed_in(file)
+    for nothing in ([], "glioma analysts", None):  # a text is no list of groups
+        provider.person["groups"] = nothing
+        assert "no group" in refused(file)
+    assert sessions.session_of(file, before.word) is None
+    assert [one.roles for one in people.accounts(file)] == [frozenset()]
+
+
+def test_groups_let_nobody_in_without_an_invitation(file: AccountFile, provider: Provider) -> None:
+    with_roles(file)
+    provider.person["groups"] = ["coordinators"]
+    assert "invited" in refused(file)
+
+
+def test_a_group_with_a_role_of_the_other_side_is_a_wrong_setting(file: AccountFile) -> None:
+    with_roles(file, '[roles]\ndoctors = ["approver"]\n')
+    with pytest.raises(InputError, match="cannot have here: approver"):
+        oidc.begin(file)
 
 
 def test_a_second_factor_counts_where_the_provider_says_so(file: AccountFile, provider: Provider) -> None:
