@@ -14,6 +14,7 @@ import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -58,9 +59,49 @@ def named_archive(place: Path, name: str) -> Path:
     return place / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar" if place.is_dir() else place
 
 
+@dataclass(frozen=True)
+class Archive:
+    """An archive in a folder, by its name."""
+
+    name: str
+    bytes: int
+    made_at: datetime
+
+
+@dataclass(frozen=True)
+class Archives:
+    """The archives in the folder of a side's settings, the newest first.
+
+    Attributes:
+        folder: None where the settings name none.
+        is_there: whether the folder can be read.
+    """
+
+    folder: Path | None
+    is_there: bool
+    archives: tuple[Archive, ...] = ()
+    schema_version: int = 1
+
+
+def archives_in(folder: Path | None, name: str) -> Archives:
+    """The archives of that name that `named_archive` named."""
+    if folder is None or not folder.is_dir():
+        return Archives(folder, is_there=False)
+    found = [
+        Archive(path.name, path.stat().st_size, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+        for path in reversed(_archives(folder, name))
+    ]
+    return Archives(folder, is_there=True, archives=tuple(found))
+
+
+def _archives(folder: Path, name: str) -> list[Path]:
+    """The archives of that name, the oldest first."""
+    return sorted(folder.glob(f"{name}-{'[0-9]' * 8}T{'[0-9]' * 6}Z.tar"))
+
+
 def prune_archives(folder: Path, name: str, keep: int) -> int:
     """How many archives of that name were deleted from a folder, the oldest first, so that `keep` stay."""
-    archives = sorted(folder.glob(f"{name}-{'[0-9]' * 8}T{'[0-9]' * 6}Z.tar"))
+    archives = _archives(folder, name)
     for archive in archives[: max(len(archives) - keep, 0)]:
         archive.unlink()
     return max(len(archives) - keep, 0)

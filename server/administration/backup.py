@@ -11,6 +11,9 @@ from server.home.config import SETTINGS, load
 from server.home.schema import FILE as STORE
 from server.home.store import Store
 
+NAME = "center"
+"""With which the name of an archive begins."""
+
 
 @dataclass(frozen=True)
 class BackedUp:
@@ -38,7 +41,7 @@ class Restored:
     schema_version: int = 1
 
 
-def back_up(home: Path, place: Path, *, keep: int = 0) -> BackedUp:
+def back_up(home: Path, place: Path, *, keep: int = 0, by: str = "") -> BackedUp:
     """What was written into the file `place`, or into a new one of the folder `place`.
 
     Flower's own files, in `run/` and `state/`, are left out.
@@ -47,18 +50,19 @@ def back_up(home: Path, place: Path, *, keep: int = 0) -> BackedUp:
         home: the folder.
         place: a new file, or a folder.
         keep: how many archives stay in the folder; 0 keeps all.
+        by: the account that asks; the Unix user, where it is empty.
 
     Raises:
         InputError: no center is there, or the archive is there already.
         StudyError: it cannot be written; nothing is left of it.
     """
     settings = load(home)
-    archive = named_archive(place, "center")
+    archive = named_archive(place, NAME)
     about = {"consortium": settings.consortium}
     files = write_archive(settings.home, archive, about, skipped={RUN, STATE}, first=STORE)
     if keep and place.is_dir():
-        prune_archives(place, "center", keep)
-    audit_chain.act(settings.home, "backed-up", files=files)
+        prune_archives(place, NAME, keep)
+    audit_chain.act(settings.home, "backed-up", by, files=files)
     return BackedUp(settings.consortium, archive, files, archive.stat().st_size)
 
 

@@ -6,7 +6,7 @@ from protocols.runtime.accounts import actions as accounts
 from protocols.runtime.accounts.roles import Role
 from protocols.runtime.action_socket import Served
 from server.actions import network
-from server.desk import catalogue, models, progress, studies
+from server.desk import backups, catalogue, models, progress, studies
 
 READ, SUBMIT = "read", "submit"
 
@@ -35,6 +35,8 @@ ACTIONS: Mapping[str, Served] = {
     "queries.ask": Served(studies.query, Role.ANALYST, SUBMIT),
     "queries.attrition": Served(studies.attrition, Role.ANALYST, SUBMIT),
     "queries.answer": Served(studies.answer, Role.MEMBER, READ),
+    "backups.listed": Served(backups.listed, Role.ADMIN, READ),
+    "backups.make": Served(backups.make, Role.ADMIN, fresh=True),
     "models.listed": Served(models.listed, Role.MEMBER, READ),
     "models.shown": Served(models.shown, Role.MEMBER, READ),
     "models.file": Served(models.file_of, Role.MEMBER, READ),

@@ -20,6 +20,7 @@ class HubConfig(BaseModel):
         port: the SuperLink's port on loopback.
         web_port: the port on loopback of the API; 0 serves none.
         metrics_port: the port on loopback of metrics and health; 0 serves none.
+        backup_folder: where a backup that a page asks for is written; None where pages make none.
         round_seconds: how long a message may take before it is sent again.
         patience_seconds: how long a run waits for a lost site before it fails.
         studies_at_once: how many studies are in their rounds together; queries never wait for them.
@@ -38,6 +39,7 @@ class HubConfig(BaseModel):
     port: int = Field(default=9443, ge=1, le=65535)
     web_port: int = Field(default=0, ge=0, le=65535)
     metrics_port: int = Field(default=0, ge=0, le=65535)
+    backup_folder: Path | None = None
     round_seconds: float = Field(default=90, gt=0)
     patience_seconds: float = Field(default=600, ge=0)
     studies_at_once: int = Field(default=4, ge=1)
@@ -50,7 +52,7 @@ class HubConfig(BaseModel):
     def write(self) -> None:
         """Writes the settings into the center's folder."""
         lines = []
-        for name, value in self.model_dump().items():
+        for name, value in self.model_dump(mode="json", exclude_none=True).items():
             # JSON's strings and numbers are TOML's.
             lines.append(f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}")
         (self.home / SETTINGS).write_text("\n".join(lines) + "\n")

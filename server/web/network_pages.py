@@ -9,13 +9,15 @@ from pydantic import Field, ValidationError
 
 from protocols.core.errors import Code, InputError, ShadowgraphError
 from protocols.runtime.accounts.roles import Role
-from protocols.runtime.web.page import Form, Member, Page, needs
+from protocols.runtime.web.page import Admin, Form, Member, Nothing, Page, needs
 from protocols.runtime.web.refusals import status_of
 from server.web import wizard
 from server.web.study_pages import ENDED, QUERY, Analyst, bands_by_site, in_words
 
 Coordinator = Annotated[Page, needs(Role.COORDINATOR)]
 START = "index:\n  domain: condition\n  concept: ICD10CM:C71%\n  pick: first\n"
+
+SETTINGS, RESTORING = "hub.toml", "shadowgraph network restore FILE --home DIR"
 
 router = APIRouter(include_in_schema=False)
 
@@ -34,6 +36,21 @@ def network(page: Member) -> Response:
     sites = page.call("sites.listed")["sites"]
     center = page.call("center.status") if page.me.may(Role.COORDINATOR) else None
     return page.show("network.html", sites=sites, center=center)
+
+
+@router.get("/backups")
+def backups(page: Admin) -> Response:
+    """The backups in the folder of the settings."""
+    found = page.call("backups.listed")
+    return page.show("backups.html", found=found, settings=SETTINGS, restoring=RESTORING)
+
+
+@router.post("/backups")
+def back_up(page: Admin) -> Response:
+    """One more."""
+    page.form(Nothing)
+    page.call("backups.make")
+    return page.done("/backups", "The backup was written.")
 
 
 @router.get("/approvals")

@@ -15,12 +15,13 @@ MENU = (
     Entry("Network", "/network", Role.MEMBER, group="Consortium"),
     Entry("Profile", "/profile", Role.MEMBER, group="Consortium"),
     Entry("Accounts", "/accounts", Role.ADMIN, group="Consortium"),
+    Entry("Backups", "/backups", Role.ADMIN, group="Consortium"),
 )
 ROLES = {
     Role.ANALYST: "asks with studies and queries of their own",
     Role.COORDINATOR: "sees all studies and looks after the sites",
     Role.AUDITOR: "sees all studies and changes nothing",
-    Role.ADMIN: "looks after accounts",
+    Role.ADMIN: "looks after accounts and backups",
 }
 SCOPES = {"read": "read studies and results", "submit": "submit studies and queries"}
 

@@ -14,8 +14,7 @@ from protocols import CATALOGUE
 from protocols.core.errors import Code, InputError, ShadowgraphError
 from protocols.core.variables import KINDS
 from protocols.runtime.accounts.roles import Role
-from protocols.runtime.web.account_pages import Nothing
-from protocols.runtime.web.page import Member, Page, needs
+from protocols.runtime.web.page import Member, Nothing, Page, needs
 from protocols.runtime.web.page import part as part_of
 from protocols.runtime.web.refusals import status_of
 from server.web import result_view, wizard

@@ -35,7 +35,7 @@ class Restored:
     schema_version: int = 1
 
 
-def back_up(home: Path, place: Path, *, keep: int = 0) -> BackedUp:
+def back_up(home: Path, place: Path, *, keep: int = 0, by: str = "") -> BackedUp:
     """What was written into the file `place`, or into a new one of the folder `place`.
 
     The register is copied before the audit, as an answer is audited before it is remembered: so the copy,
@@ -45,6 +45,7 @@ def back_up(home: Path, place: Path, *, keep: int = 0) -> BackedUp:
         home: the folder.
         place: a new file, or a folder.
         keep: how many archives stay in the folder; 0 keeps all.
+        by: the account that asks; the Unix user, where it is empty.
 
     Raises:
         InputError: no site is there, or the archive is there already.
@@ -56,7 +57,7 @@ def back_up(home: Path, place: Path, *, keep: int = 0) -> BackedUp:
     files = write_archive(settings.home, archive, {"site": settings.name}, skipped={RUN}, first=REGISTER)
     if keep and place.is_dir():
         prune_archives(place, settings.name, keep)
-    audit.act(settings.home, "backed-up", files=files)
+    audit.act(settings.home, "backed-up", by, files=files)
     return BackedUp(settings.name, archive, files, archive.stat().st_size, inside)
 
 

@@ -11,12 +11,12 @@ from sqlite3 import Connection, Row
 from typing import Any
 
 from protocols.core.errors import Code, InputError, ShadowgraphError
-from protocols.runtime.accounts.roles import Actor
+from protocols.runtime.accounts.roles import Actor, Role
 from protocols.runtime.database import insert, open_database, transaction
 from protocols.runtime.events import Progress
 from protocols.runtime.output import plain
 from site_node.actions import features, loads, mapping
-from site_node.desk import data
+from site_node.desk import backups, data
 from site_node.governance import audit
 from site_node.home.config import load
 from site_node.home.job_file import FILE, STEPS
@@ -98,7 +98,10 @@ KINDS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "quality": data.check_quality,
     "map": data.assign,
     "remap": mapping.remap,
+    "backup": backups.make,
 }
+NEEDS = {"backup": Role.ADMIN}
+"""Work -> the role that asks for it, where that is not a steward's."""
 
 
 def places(home: Path) -> Places:
@@ -113,9 +116,11 @@ def ask(home: Path, actor: Actor, kind: str, arguments: Mapping[str, Any]) -> Jo
 
     Raises:
         InputError: there is no such kind of work, or a place that may not be loaded from.
+        NotAllowedError: it is another role's work.
     """
     if kind not in KINDS:
         raise InputError(Code.NOT_FOUND, "there is no such work")
+    actor.need(NEEDS.get(kind, Role.STEWARD), "")
     if "place" in arguments:
         _inside(home, str(arguments["place"]))
     with _jobs(home) as db:
@@ -131,6 +136,15 @@ def ask(home: Path, actor: Actor, kind: str, arguments: Mapping[str, Any]) -> Jo
         (number,) = db.execute("SELECT last_insert_rowid()").fetchone()
     audit.act(home, "job-asked", actor.name, kind=kind, job=number)
     return shown(home, number)
+
+
+def back_up(home: Path, actor: Actor) -> Job:
+    """The job that writes a backup into the folder of the settings.
+
+    Raises:
+        NotAllowedError: the account is no admin's.
+    """
+    return ask(home, actor, "backup", {"by": actor.name})
 
 
 def listed(home: Path, *, last: int = 20) -> Jobs:

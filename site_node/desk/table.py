@@ -7,7 +7,7 @@ from protocols.runtime.accounts.roles import Role
 from protocols.runtime.action_socket import Served
 from site_node.actions import data as data_actions
 from site_node.actions import features, held, inbox, site
-from site_node.desk import data, governance, jobs, overview, studies
+from site_node.desk import backups, data, governance, jobs, overview, studies
 
 READ = "read"
 
@@ -32,6 +32,8 @@ ACTIONS: Mapping[str, Served] = {
     "data.suggestions": Served(data.suggestions, Role.READER, READ),
     "jobs.places": Served(jobs.places, Role.STEWARD),
     "jobs.ask": Served(jobs.ask, Role.STEWARD),
+    "backups.listed": Served(backups.listed, Role.ADMIN, READ),
+    "backups.make": Served(jobs.back_up, Role.ADMIN, fresh=True),
     "jobs.stop": Served(jobs.stop, Role.STEWARD),
     "jobs.listed": Served(jobs.listed, Role.READER, READ),
     "jobs.shown": Served(jobs.shown, Role.READER, READ),

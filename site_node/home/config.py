@@ -21,6 +21,7 @@ class SiteConfig(BaseModel):
         metrics_port: the port on loopback of metrics and health; 0 serves none.
         web_hosts: the names under which people reach the pages, behind the hospital's proxy.
         load_folders: the folders from which a page may load files.
+        backup_folder: where a backup that a page asks for is written; None where pages make none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +34,7 @@ class SiteConfig(BaseModel):
     metrics_port: int = Field(default=0, ge=0, le=65535)
     web_hosts: tuple[str, ...] = ()
     load_folders: tuple[Path, ...] = ()
+    backup_folder: Path | None = None
     mapping: Profile = Profile()
     home: Path = Field(default=Path("."), exclude=True)
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from protocols.core.errors import Code, InputError
 from protocols.runtime.accounts.roles import Role
-from protocols.runtime.web.page import Form, Page, part
+from protocols.runtime.web.page import Form, Nothing, Page, part
 from site_node.web.roles import Reader, Steward
 
 ENDED = ("done", "failed", "stopped")
@@ -30,6 +30,7 @@ WORK = {
     "quality": "Quality checks",
     "map": "Code mapped",
     "remap": "Mapping anew",
+    "backup": "Backup",
 }
 
 router = APIRouter(include_in_schema=False)
@@ -46,10 +47,6 @@ class Work(Form):
     """Long work that needs no more words."""
 
     kind: str = Field(max_length=40)
-
-
-class Nothing(Form):
-    """A form that is only sent."""
 
 
 @router.get("/data")

@@ -1,11 +1,13 @@
-"""Pages on what left, held answers, the audit, the policy and the other sites."""
+"""Pages on what left, held answers, the audit, backups, the policy and the other sites."""
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import Field
 
-from protocols.runtime.web.page import Form, part
+from protocols.runtime.web.page import Admin, Form, Nothing, part
 from site_node.web.roles import Approver, Reader
+
+SETTINGS, RESTORING = "site.toml", "shadowgraph site restore FILE --home DIR"
 
 router = APIRouter(include_in_schema=False)
 
@@ -89,6 +91,20 @@ def set_rule(page: Approver) -> Response:
     form = page.form(Rule)
     page.call("governance.set_rule", rule=form.rule, value=form.value)
     return page.done("/policy", "The rule was changed.")
+
+
+@router.get("/backups")
+def backups(page: Admin) -> Response:
+    """The backups in the folder of the settings."""
+    found = page.call("backups.listed")
+    return page.show("backups.html", found=found, settings=SETTINGS, restoring=RESTORING)
+
+
+@router.post("/backups")
+def back_up(page: Admin) -> Response:
+    """One more, to be written by the worker."""
+    page.form(Nothing)
+    return page.done(f"/jobs/{page.call('backups.make')['number']}")
 
 
 @router.get("/peers")

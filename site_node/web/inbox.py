@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import Field
 
-from protocols.runtime.web.page import Form, part
+from protocols.runtime.web.page import Form, Nothing, part
 from site_node.web.dossier import cohort_rules, leaves, variables
 from site_node.web.roles import Approver, Reader
 
@@ -28,10 +28,6 @@ class Verdict(Form):
 
     hash: str = Field(min_length=64, max_length=64)
     note: str = Field(default="", max_length=500)
-
-
-class Nothing(Form):
-    """A form that is only sent."""
 
 
 class Standing(Form):

@@ -18,13 +18,14 @@ MENU = (
     Entry("Other sites", "/peers", Role.READER, group="Site"),
     Entry("Audit", "/audit", Role.READER, group="Site"),
     Entry("Accounts", "/accounts", Role.ADMIN, group="Site"),
+    Entry("Backups", "/backups", Role.ADMIN, group="Site"),
 )
 ROLES = {
     Role.READER: "sees all pages and changes nothing",
     Role.STEWARD: "loads, maps and looks after data",
     Role.APPROVER: "decides about studies and the policy",
     Role.CLINICIAN: "sees patients of this hospital",
-    Role.ADMIN: "looks after accounts",
+    Role.ADMIN: "looks after accounts and backups",
 }
 
 

@@ -194,11 +194,13 @@ class Provider:
         is_proved = isinstance(ways, list) and any(way in ways for way in self.config.second_factor)
         proved_at = float(told) if is_proved and isinstance(told, int | float) else 0.0
         listed = claims.get(self.config.groups_claim)
-        groups = (
-            frozenset(one for one in listed if isinstance(one, str)) if isinstance(listed, list) else None
+        groups = listed if isinstance(listed, list) else ()
+        return Identity(
+            f"{self.config.issuer} {subject}",
+            name,
+            min(proved_at, self.now),
+            frozenset(one for one in groups if isinstance(one, str)),
         )
-        known_as = f"{self.config.issuer} {subject}"
-        return Identity(known_as, name, min(proved_at, self.now), groups or frozenset())
 
     @cached_property
     def _described(self) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from protocols.core.errors import Code, ShadowgraphError
 from protocols.runtime.accounts.roles import Role
 from protocols.runtime.web.language import COOKIE as LANGUAGE
 from protocols.runtime.web.language import LANGUAGES
-from protocols.runtime.web.page import Admin, Anybody, Form, Many, Member, Page, own_path
+from protocols.runtime.web.page import Admin, Anybody, Form, Many, Member, Nothing, Page, own_path
 from protocols.runtime.web.refusals import status_of
 
 YEAR = 365 * 24 * 3600
@@ -52,10 +52,6 @@ class Number(Form):
     """One of a list."""
 
     number: str = Field(max_length=64)
-
-
-class Nothing(Form):
-    """A form that is only sent."""
 
 
 class Invitation(Form):
