@@ -21,12 +21,14 @@ import shadowgraph as sg
 from protocols.core.study import Study, study_of_text
 from protocols.core.table import AnalysisTable
 from protocols.exchange.dummy import SITES, dummy_tables
+from protocols.runtime import audit_chain
 from protocols.runtime.accounts.file import AccountFile
 from protocols.runtime.accounts.roles import CENTER_ROLES, Role
 from protocols.runtime.action_socket import ActionServer, serve
 from protocols.runtime.web.page import Needs
 from server.actions import studies
 from server.desk.table import ACTIONS
+from server.home.config import SETTINGS
 from server.home.submissions import State
 from server.web import network_pages, study_pages
 from server.web.app import make_app
@@ -121,6 +123,7 @@ def center(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Center]:
             "tove": person(accounts, "tove", Role.ANALYST),
             "carl": person(accounts, "carl", Role.COORDINATOR),
             "arne": person(accounts, "arne", Role.AUDITOR),
+            "siri": person(accounts, "siri", Role.ADMIN),
         }
         app = make_app(socket, ("127.0.0.1",), "Nordic glioma")
         with served(app) as port, at_work(consortium):
@@ -330,6 +333,50 @@ def test_anothers_study_is_not_there_and_a_lower_role_changes_nothing(center: Ce
             assert arne.post(path, data={"form_secret": secret}).status_code == 403, path
     assert center.consortium.store.is_open(run)
     assert httpx.get(f"{center.address}/studies/{run}").headers["location"].startswith("/sign-in")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+def test_the_pages_of_an_admin_and_of_a_coordinator_are_for_everybody(
+    center: Center, browser: Any, language: str
+) -> None:
+    shown = {
+        "siri": ("/accounts", "/backups", "/profile", "/studies", "/network"),
+        "carl": ("/models", "/network", "/approvals", "/catalogue", "/questions", "/cohorts", "/draft"),
+    }
+    for who, paths in shown.items():
+        with opened(browser, center.address, language=language) as one:
+            center.clock.on(30)
+            one.open("/sign-in")
+            one.fill(name=who, password=PASSWORD, code=center.people[who].code())
+            one.page.locator("main button").click()
+            one.page.wait_for_load_state()
+            for path in paths:
+                one.open(path)
+                for width in (NARROW, WIDE):
+                    one.page.set_viewport_size({"width": width, "height": 800})
+                    assert one.faults_of_access() == [], (path, width)
+                    wide = one.page.evaluate("document.documentElement.scrollWidth")
+                    assert wide <= width, f"{path} is wider than {width}"
+            assert one.wrongs == []
+
+
+@pytest.mark.slow
+def test_an_admin_backs_the_center_up_and_nobody_else(center: Center, tmp_path: Path) -> None:
+    home = center.consortium.home
+    with session(center, "carl") as carl:
+        assert carl.get("/backups").status_code == 403
+    with session(center, "siri") as siri:
+        assert "No folder for backups is named yet" in siri.get("/backups").text
+        with (home / SETTINGS).open("a") as settings:
+            settings.write(f'backup_folder = "{tmp_path}"\n')
+        page = siri.get("/backups").text
+        secret = page.partition('name="form_secret" value="')[2].partition('"')[0]
+        assert siri.post("/backups", data={"form_secret": secret}).status_code == 303
+        (archive,) = tmp_path.iterdir()
+        assert archive.name in siri.get("/backups").text
+    (act,) = [one for one in audit_chain.shown(home, last=50).lines if one.event == "backed-up"]
+    assert act.facts["account"] == "siri"
 
 
 def test_words_of_a_study_are_never_a_script(center: Center) -> None:

@@ -12,12 +12,14 @@ from fastapi.routing import APIRoute
 
 from protocols.core.errors import Code
 from protocols.core.study import Study
-from protocols.runtime.accounts.roles import Role
+from protocols.runtime import audit_chain
+from protocols.runtime.accounts.roles import Actor, NotAllowedError, Role, Way
 from protocols.runtime.web.page import Needs
 from site_node.desk import jobs
 from site_node.governance import approvals, audit
 from site_node.governance.approvals import State
 from site_node.governance.policy import changed
+from site_node.home.config import SETTINGS
 from site_node.web.app import make_app
 from tests.lib.browser import NARROW, WIDE, chromium
 from tests.lib.site_pages import HOSTILE, SitePages, site_with_pages
@@ -32,6 +34,8 @@ PAGES = (
     "/left",
     "/data",
     "/data/quarantine",
+    "/images",
+    "/genomics",
     "/quality",
     "/mapping",
     "/mapping/one?system=local&code=malignant+brain",
@@ -40,6 +44,7 @@ PAGES = (
     "/audit",
     "/profile",
 )
+PAGES_OF_ADMINS = ("/accounts", "/backups", "/profile")
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 BEFORE_SIGNING_IN = {
     "/sign-in",
@@ -252,8 +257,6 @@ def taken(site: SitePages) -> jobs.Job:
 
 
 def test_a_job_that_is_interrupted_again_and_again_has_failed(site: SitePages) -> None:
-    from protocols.runtime.accounts.roles import Actor, Way
-
     steward = Actor("steward", frozenset({Role.STEWARD}), Way.SESSION)
     asked = jobs.ask(site.home, steward, "remap", {})
     for _ in range(jobs.MOST_TRIES):
@@ -264,15 +267,38 @@ def test_a_job_that_is_interrupted_again_and_again_has_failed(site: SitePages) -
 
 @pytest.mark.parametrize("language", ["en-GB", "de-DE"])
 def test_every_page_is_for_everybody(site: SitePages, hostile: Study, browser: Any, language: str) -> None:
-    with site.signed_in(browser, "approver", language=language) as one:
-        for path in (*PAGES, f"/studies/{hostile.hash()}"):
-            one.open(path)
-            for width in (WIDE, NARROW):
-                one.page.set_viewport_size({"width": width, "height": 800})
-                assert one.faults_of_access() == [], (path, width)
-                wide = one.page.evaluate("document.documentElement.scrollWidth")
-                assert wide <= width, f"{path} is wider than {width}"
-        assert one.wrongs == []
+    shown = {"approver": (*PAGES, f"/studies/{hostile.hash()}"), "admin": PAGES_OF_ADMINS}
+    for who, paths in shown.items():
+        with site.signed_in(browser, who, language=language) as one:
+            for path in paths:
+                one.open(path)
+                assert one.heading() != "Not done"
+                for width in (WIDE, NARROW):
+                    one.page.set_viewport_size({"width": width, "height": 800})
+                    assert one.faults_of_access() == [], (path, width)
+                    wide = one.page.evaluate("document.documentElement.scrollWidth")
+                    assert wide <= width, f"{path} is wider than {width}"
+            assert one.wrongs == []
+
+
+def test_an_admin_backs_the_site_up_and_nobody_else(site: SitePages, tmp_path: Path) -> None:
+    with client(site, "admin") as one:
+        assert "No folder for backups is named yet" in one.get("/backups").text
+        with (site.home / SETTINGS).open("a") as settings:
+            settings.write(f"backup_folder = {json.dumps(str(tmp_path))}\n")
+        page = one.get("/backups").text
+        assert "No backup yet" in page
+        assert one.post("/backups", data={"form_secret": secret(page)}).status_code == 303
+        ended = jobs.do(site.home, taken(site))
+        (archive,) = tmp_path.iterdir()
+        assert (ended.state, ended.by) == (jobs.State.DONE, "admin")
+        assert archive.name in one.get("/backups").text
+        assert archive.stat().st_mode & 0o077 == 0
+    acts = [one.facts for one in audit_chain.shown(site.home).lines if one.event == "backed-up"]
+    assert [one["account"] for one in acts] == ["admin"]
+    steward = Actor("steward", frozenset({Role.STEWARD}), Way.SESSION)
+    with pytest.raises(NotAllowedError):
+        jobs.ask(site.home, steward, "backup", {"by": "steward"})
 
 
 @pytest.mark.parametrize("scripts", [True, False])

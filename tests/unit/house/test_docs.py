@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
+
+from server.home.config import HubConfig
+from site_node.home.config import SiteConfig
 
 ROOT = Path(__file__).parents[3]
 PROMISES = ROOT / "docs" / "promises.md"
@@ -26,6 +30,17 @@ def test_the_site_of_the_guides_builds_and_loads_nothing_from_elsewhere(tmp_path
     assert guides <= pages
     for page in tmp_path.rglob("*.html"):
         assert not FROM_ELSEWHERE.search(page.read_text()), page.name
+
+
+@pytest.mark.parametrize(
+    ("settings", "guide", "file"),
+    [(HubConfig, "coordinator-guide.md", "hub.toml"), (SiteConfig, "site-guide.md", "site.toml")],
+)
+def test_each_setting_stands_in_its_guide(settings: type[BaseModel], guide: str, file: str) -> None:
+    text = (ROOT / "docs" / guide).read_text()
+    _, _, table = text.partition(f"| in `{file}` |")
+    told = set(re.findall(r"`\[?(\w+)\]?`", "\n".join(re.findall(r"^\|([^|]+)\|", table, re.MULTILINE))))
+    assert told == settings.model_fields.keys() - {"home", "schema_version"}
 
 
 def test_each_promise_names_what_shows_it() -> None:
