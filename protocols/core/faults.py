@@ -20,8 +20,13 @@ _PATTERNS = {
 """The pattern of a field -> how it is written."""
 
 
-def in_words(errors: Iterable[Mapping[str, Any]]) -> str:
+def in_words(errors: Iterable[Mapping[str, Any]], given: object = None) -> str:
     """The faults of one thing that was validated, each once, with its place.
+
+    Args:
+        errors: as pydantic lists them.
+        given: what was validated; a place then has the keys that stand there, without the names of the
+            models that were tried.
 
     >>> from pydantic import BaseModel, ConfigDict, ValidationError
     >>> class Spec(BaseModel):
@@ -33,10 +38,12 @@ def in_words(errors: Iterable[Mapping[str, Any]]) -> str:
     ...     print(in_words(error.errors()))
     covariats: there is no such field; did you mean covariates?
     """
-    every = [dict(one) for one in errors]
+    every = [{**one, "loc": _keys(one["loc"], given)} for one in errors]
     missing = {_place(one["loc"]) for one in every if one["type"] == "missing"}
     said: dict[str, None] = {}
     explained: set[str] = set()
+    other = {_place(one["loc"]) for one in every if one["type"] != "tuple_type"}
+    every = [one for one in every if one["type"] != "tuple_type" or _place(one["loc"]) not in other]
     for one in sorted(every, key=lambda error: error["type"] != "extra_forbidden"):
         place = _place(one["loc"])
         if one["type"] == "extra_forbidden":
@@ -47,6 +54,31 @@ def in_words(errors: Iterable[Mapping[str, Any]]) -> str:
         elif place not in explained:
             said[f"{place}: {_what(one)}" if place else _what(one)] = None
     return "; ".join(list(said)[:MOST])
+
+
+def _keys(loc: tuple[object, ...], given: object) -> tuple[object, ...]:
+    """The parts of a place that lead through what was given, as far as they can.
+
+    >>> _keys(("cohort", "rules", "index", "concept"), {"cohort": {"index": {"concept": 1}, "rules": []}})
+    ('cohort', 'index', 'concept')
+    """
+    return loc if given is None else _way(loc, given)[1]
+
+
+def _way(loc: tuple[object, ...], given: object) -> tuple[int, tuple[object, ...]]:
+    """How many parts of a place are keys of what was given, and these; at its end a key may be missing."""
+    if not loc:
+        return 0, ()
+    head, rest = loc[0], loc[1:]
+    without = _way(rest, given) if rest else (0, (head,))
+    if isinstance(given, Mapping) and head in given:
+        inside = given[head]
+    elif isinstance(given, list) and isinstance(head, int) and head < len(given):
+        inside = given[head]
+    else:
+        return without
+    found, way = _way(rest, inside)
+    return max((found + 1, (head, *way)), without, key=lambda one: one[0])
 
 
 def _place(loc: Iterable[object]) -> str:
@@ -65,4 +97,6 @@ def _what(error: Mapping[str, Any]) -> str:
         return "is not a group of fields with values"
     if kind == "tuple_type":
         return "is a list"
-    return text
+    if kind == "union_tag_invalid":
+        return f"its kind has to be one of {error['ctx']['expected_tags']}"
+    return text.replace("Input should be", "has to be")

@@ -35,6 +35,11 @@ from protocols.core.variables.imaging import ImageFeature, Radiomic
 SHIPPED_MIN_SITES = 3
 """Over how many sites a study runs at least, by the policy that sites are shipped with."""
 
+EXAMPLE_WORDS = frozenset(
+    {"Your name", "Your hospital or university", "Committee and number of the vote", "Who pays"}
+)
+"""What stands for whoever asks in the commented example of a study."""
+
 VOCABULARIES = frozenset(SYSTEMS.values()) | {
     *("AIDS", "ATC", "CCAM", "CIEL", "CIM10", "DPD", "DRG", "GDM", "HemOnc", "ICD9Proc", "KCD7"),
     *("MedDRA", "MeSH", "Multum", "NAACCR", "NCIt", "NFC", "OPCS4", "OXMIS", "PPI", "Read", "SMQ", "SNODENT"),
@@ -179,6 +184,11 @@ def _of_numbers(study: Study) -> Iterator[Doubt]:
         yield Doubt(
             "requester", "the study does not say who asks, and no site would answer",
             "add `requester:` with `name`, `institution` and `ethics`",
+        )  # fmt: skip
+    elif EXAMPLE_WORDS & set(study.requester.model_dump().values()):
+        yield Doubt(
+            "requester", "the words are still those of the example",
+            "write who asks, for which institution, by which vote of a committee",
         )  # fmt: skip
 
 

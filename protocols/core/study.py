@@ -351,7 +351,7 @@ def valid_study(content: Any) -> Study:
     try:
         return Study.model_validate(content)
     except ValidationError as error:
-        text = in_words(error.errors()) if isinstance(content, dict) else "the file holds none"
+        text = in_words(error.errors(), content) if isinstance(content, dict) else "the file holds none"
         raise InputError(Code.INVALID_STUDY, f"the study is not valid: {text}") from None
     except ShadowgraphError as error:
         raise InputError(error.code, error.text, error.fix) from None

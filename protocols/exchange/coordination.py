@@ -192,8 +192,10 @@ def _refuse_few_contributors(study: Study, analysis: Analysis, started: Started)
     if not any(step.clear(spec) for spec in specs for step in protocol(spec.protocol).steps.values()):
         raise StudyError(
             Code.WITHHELD,
-            f"fewer than {fewest} sites have enough people with complete data to hide each other in a sum",
-            "use fewer variables, impute those that many people lack, or ask more sites",
+            f"fewer than {fewest} sites can hide each other in a sum: the others have too few people with "
+            "complete data, or nearly those of an earlier answer",
+            "use fewer variables, impute those that many people lack, ask about exactly the people of an "
+            "earlier study, or ask more sites",
         )
 
 

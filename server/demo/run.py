@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.resources
+import json
 import shutil
 import signal
 import threading
@@ -83,6 +84,10 @@ class Demo:
         with self._step("a center is made; each hospital makes its keys and joins"):
             pages = ("--web-port", str(free_port())) if self.stay else ()
             self.command("network", "init", "--name", "Demo", "--home", "center", "--port", "0", *pages)
+            if self.stay:
+                backups = self.out / "backups" / "center"
+                backups.mkdir(parents=True, mode=0o700)
+                self._set(self.center / "hub.toml", backup_folder=backups)
             _each(self._join, names)
         with self._step("people at the hospitals compare fingerprints, and confirm each other"):
             self._confirm(names)
@@ -128,9 +133,20 @@ class Demo:
         invitation, answer = f"{name}.invitation.json", f"{name}.enrolment.json"
         pages = ("--web-port", str(free_port())) if self.stay else ()
         self.command("site", "init", "--name", name, "--home", f"sites/{name}", "--port", "0", *pages)
+        if self.stay:  # so that a newcomer can load and back up by a click
+            backups = self.out / "backups" / name
+            backups.mkdir(parents=True, mode=0o700)
+            folders = sorted(str(one) for one in (self.out / "hospitals" / name).iterdir())
+            self._set(self.out / "sites" / name / "site.toml", load_folders=folders, backup_folder=backups)
         self.command("network", "invite", name, "--home", "center", "--out", invitation)
         self.command("site", "join", invitation, "--home", f"sites/{name}", "--out", answer)
         self.command("network", "enrol", answer, "--home", "center")
+
+    @staticmethod
+    def _set(file: Path, **settings: object) -> None:
+        """Writes settings before the others of a file; JSON's texts and lists are TOML's."""
+        lines = [f"{name} = {json.dumps(value, default=str)}\n" for name, value in settings.items()]
+        file.write_text("".join(lines) + file.read_text())
 
     def _confirm(self, names: list[str]) -> None:
         """Each hospital confirms the others; here nobody telephones, each reads the other's folder."""

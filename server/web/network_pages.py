@@ -12,7 +12,7 @@ from protocols.runtime.accounts.roles import Role
 from protocols.runtime.web.page import Admin, Form, Member, Nothing, Page, needs
 from protocols.runtime.web.refusals import status_of
 from server.web import wizard
-from server.web.study_pages import ENDED, QUERY, Analyst, bands_by_site, in_words
+from server.web.study_pages import ENDED, QUERY, Analyst, Reference, bands_by_site, file, in_words
 
 Coordinator = Annotated[Page, needs(Role.COORDINATOR)]
 START = "index:\n  domain: condition\n  concept: ICD10CM:C71%\n  pick: first\n"
@@ -77,9 +77,12 @@ def ask_catalogue(page: Analyst) -> Response:
 
 
 @router.get("/questions")
-def questions(page: Member) -> Response:
-    """The questions that were asked."""
-    return _questions(page)
+def questions(page: Member, study: Reference = "") -> Response:
+    """The questions that were asked, and one to ask: of the people of a study, where one is named."""
+    if not study:
+        return _questions(page)
+    cohort = wizard.as_yaml(file(page, study)["cohort"])
+    return _questions(page, form=Question(cohort=cohort, variables="age, female"))
 
 
 @router.post("/questions")

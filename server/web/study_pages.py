@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from protocols import CATALOGUE
@@ -23,6 +23,9 @@ Analyst = Annotated[Page, needs(Role.ANALYST)]
 QUERY = "query-"
 LONGEST_DRAFT = 500_000
 ENDED = frozenset({"done", "done with failures", "failed", "withdrawn"})
+
+Reference = Annotated[str, Query(max_length=128)]
+"""A study by run, name or hash; "" where none is named."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,9 +44,9 @@ def listed(page: Member, part: int = 1) -> Response:
 
 
 @router.get("/draft")
-def blank(page: Analyst) -> Response:
-    """A draft to start from."""
-    return _draft(page, page.call("studies.example")["text"])
+def blank(page: Analyst, study: Reference = "") -> Response:
+    """A draft to start from: the commented example, or a study that was submitted before."""
+    return _draft(page, wizard.again(file(page, study)) if study else page.call("studies.example")["text"])
 
 
 @router.post("/draft")
@@ -69,7 +72,8 @@ def draft(page: Analyst) -> Response:
 def one(page: Member, reference: str) -> Response:
     """How a study stands: its sites, its rounds, what can be done about it."""
     view = page.call("studies.shown", reference=reference, with_results=False)
-    return page.show("study.html", study=view, may_act=page.me.may(Role.ANALYST), **_live(page, view["run"]))
+    run = page.call("runs.progress", reference=view["run"])
+    return page.show("study.html", study=view, run=run, may_act=page.me.may(Role.ANALYST))
 
 
 @router.get("/studies/{reference}/stream")
@@ -144,8 +148,10 @@ def file_of(page: Member, reference: str) -> Response:
     return Response(text, media_type="application/json", headers=headers)
 
 
-def _live(page: Page, run: str) -> dict[str, Any]:
-    return {"run": page.call("runs.progress", reference=run)}
+def file(page: Page, reference: str) -> dict[str, Any]:
+    """A study as it was signed."""
+    found: dict[str, Any] = json.loads(page.call("studies.file", reference=reference)["text"])
+    return found
 
 
 def _shown(page: Page, reference: str, events: Iterator[Any]) -> Iterator[str]:
@@ -154,8 +160,9 @@ def _shown(page: Page, reference: str, events: Iterator[Any]) -> Iterator[str]:
         for event in events:
             run = page.call("runs.progress", reference=reference)
             if event["number"] >= run["last_event"]:  # of many at once the last one is drawn
+                study = page.call("studies.shown", reference=reference, with_results=False)
                 known = {"page": page, "me": page.me, "language": page.language, "once": ""}
-                html = page.web.rendered("run_live.html", {**known, "run": run})
+                html = page.web.rendered("run_live.html", {**known, "run": run, "study": study})
                 lines = "".join(f"data: {line}\n" for line in html.splitlines())
                 yield f"id: {event['number']}\n{lines}\n"
         yield "event: over\ndata: \n\n"

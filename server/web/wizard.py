@@ -64,7 +64,7 @@ def model_of(part: str, word: str) -> type[BaseModel]:
 
 
 def fields_of(model: type[BaseModel]) -> tuple[Asked, ...]:
-    """The fields that a form asks for, in the model's order.
+    """The fields that a form asks for: those that must be given first, else in the model's order.
 
     >>> [(one.name, one.kind) for one in fields_of(KINDS["gene"])]
     [('gene', 'text'), ('state', 'choice'), ('origin', 'choice')]
@@ -75,11 +75,13 @@ def fields_of(model: type[BaseModel]) -> tuple[Asked, ...]:
         for names, words in _ATTRIBUTE.findall(model.__doc__ or "")
         for name in names.split(",")
     }
-    return tuple(
-        _asked(name, _resolved(one, schema), name in schema.get("required", ()), said)
+    required = schema.get("required", ())
+    asked = [
+        _asked(name, _resolved(one, schema), name in required, said)
         for name, one in schema["properties"].items()
         if name not in ("kind", "protocol", "name")
-    )
+    ]
+    return tuple(sorted(asked, key=lambda one: (one.name not in required, one.name == "privacy")))
 
 
 def filled(model: type[BaseModel], given: Mapping[str, object]) -> dict[str, Any]:
@@ -119,7 +121,25 @@ def with_part(text: str, part: str, word: str, name: str, given: Mapping[str, ob
         inside = content.get("cohort", content)
         others = [one for one in inside.get("rules") or () if one.get("name") != name]
         inside["rules"] = [*others, {"name": name, "kind": word, **more}]
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return as_yaml(content)
+
+
+def again(study: Mapping[str, Any]) -> str:
+    """The draft of another study like one that was signed, under a name of its own.
+
+    >>> print(again({"name": "os-2", "title": "T", "schema_version": 1}), end="")
+    name: os-3
+    title: T
+    schema_version: 1
+    """
+    stem, _, number = study["name"].rpartition("-")
+    name = f"{stem}-{int(number) + 1}" if stem and number.isdigit() else f"{study['name']}-2"
+    return as_yaml({**study, "name": name})
+
+
+def as_yaml(content: object) -> str:
+    """Plain data as a study's file writes it."""
+    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
 def with_index(domain: str, concept: str, pick: str) -> str:

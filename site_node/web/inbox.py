@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import Field
 
+from protocols import CATALOGUE
 from protocols.runtime.web.page import Form, Nothing, part
 from site_node.web.dossier import cohort_rules, leaves, variables
 from site_node.web.roles import Approver, Reader
@@ -107,7 +108,8 @@ def revoke(page: Approver, study: str) -> Response:
 @router.get("/standing")
 def standing(page: Reader) -> Response:
     """The protocols whose studies pass without a look, within limits."""
-    return page.show("standing.html", approvals=page.call("inbox.standing")["approvals"])
+    approvals = page.call("inbox.standing")["approvals"]
+    return page.show("standing.html", approvals=approvals, protocols=sorted(CATALOGUE))
 
 
 @router.post("/standing")

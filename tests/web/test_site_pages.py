@@ -334,10 +334,12 @@ def test_a_steward_checks_quality_and_searches_concepts(site: SitePages, browser
 def test_a_policy_rule_is_changed_and_a_lower_floor_refused(site: SitePages, browser: Any) -> None:
     with site.signed_in(browser, "approver") as one:
         one.open("/policy")
-        one.fill(rule="thresholds.min_count", value="20")
+        one.page.select_option("[name=rule]", "thresholds.min_count")
+        one.fill(value="20")
         one.press("Change")
         assert "The rule was changed." in one.text()
-        one.fill(rule="thresholds.min_count", value="2")
+        one.page.select_option("[name=rule]", "thresholds.min_count")
+        one.fill(value="2")
         one.press("Change")
         assert one.heading() == "Not done"
     changed(site.home, "thresholds.min_count", "10", by="test")

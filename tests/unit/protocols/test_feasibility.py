@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from protocols.core.feasibility import doubts
-from protocols.core.study import Study
+from protocols.core.study import Study, study_of_text
+from server.desk.studies import example
 from tests.lib.everything import one_of_each, study_with
 
 BASE: dict[str, Any] = {
@@ -37,6 +38,11 @@ def with_variable(**kind: Any) -> Study:
 
 def with_spec(**spec: Any) -> Study:
     return study(analyses=[{"name": "one", "spec": spec}])
+
+
+def test_the_words_of_the_example_are_nobodys_name() -> None:
+    (doubt,) = doubts(study_of_text(example().text))
+    assert (doubt.where, doubt.is_certain) == ("requester", False)
 
 
 def test_nothing_is_in_doubt_where_nothing_is() -> None:

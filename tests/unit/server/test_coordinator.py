@@ -93,7 +93,7 @@ def test_a_variable_that_no_hospital_has_fails_its_analysis_and_no_other(consort
     failure = outcome.results["ghostly"]
     assert isinstance(failure, Failure)
     assert failure.code == Code.WITHHELD
-    assert "fewer than 3 sites have enough people with complete data" in failure.text
+    assert "fewer than 3 sites can hide each other in a sum" in failure.text
     assert np.isfinite(outcome["idh1"].coef).all()
     ended = consortium.store.submission(run)
     assert (ended.state, ended.text) == (State.PARTIAL, "ghostly (withheld)")
