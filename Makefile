@@ -33,7 +33,7 @@ docs: .venv/ready
 
 # One file to install a site or a center from, with the docs and the files of deploy in it: dist/*.whl
 wheel: .venv/ready
-	$(BIN)/uv build --quiet --wheel --out-dir dist
+	$(BIN)/uv build --wheel --out-dir dist
 
 # What a site or a center is made of, as CycloneDX 1.6: dist/sbom.cdx.json
 sbom: .venv/ready

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 import typer
+from typer.core import TyperGroup
 
 from protocols.core.errors import Code, ExitCode, ShadowgraphError, StudyError, UnreachableError
 from protocols.runtime.output import Output, plain
@@ -50,7 +51,16 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The Typer app of a verb, loaded now."""
         entry = self._verbs.get(cmd_name)
-        return typer.main.get_command(entry.load()) if entry else None
+        return _without_hints(typer.main.get_command(entry.load())) if entry else None
+
+
+def _without_hints(command: click.Command) -> click.Command:
+    """The command without Typer's guess at a mistyped verb: Click makes the same one."""
+    if isinstance(command, TyperGroup):
+        command.suggest_commands = False
+        for one in command.commands.values():
+            _without_hints(one)
+    return command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -205,10 +215,10 @@ def _table(rows: list[dict[str, Any]], width: int) -> list[Any]:
         for name, cells in columns.items()
     }
     silent: list[str] = []
-    if sum(longest.values()) + len(longest) + 2 > width:
+    if _width(longest) > width:
         silent = [name for name in longest if not any(row.get(name) for row in rows)]
     shown = {name: size for name, size in longest.items() if name not in silent}
-    while sum(shown.values()) + len(shown) + 2 > width:  # then the widest are broken, and no others
+    while _width(shown) > width:  # then the widest are broken, and no others
         widest = max(shown, key=lambda name: shown[name])
         shown[widest] -= 1
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -218,6 +228,11 @@ def _table(rows: list[dict[str, Any]], width: int) -> list[Any]:
         table.add_row(*(columns[name][i] for name in shown))
     left_out = ", ".join(columns[name][0] for name in silent)
     return [table, f"[dim]none: {left_out}[/dim]"] if silent else [table]
+
+
+def _width(columns: dict[str, int]) -> int:
+    """Of a table with columns of these widths: a blank at each of its edges and two between columns."""
+    return sum(columns.values()) + 2 * len(columns) + 1
 
 
 def _cell(value: Any) -> str:

@@ -71,13 +71,11 @@ def _way(loc: tuple[object, ...], given: object) -> tuple[int, tuple[object, ...
         return 0, ()
     head, rest = loc[0], loc[1:]
     without = _way(rest, given) if rest else (0, (head,))
-    if isinstance(given, Mapping) and head in given:
-        inside = given[head]
-    elif isinstance(given, list) and isinstance(head, int) and head < len(given):
-        inside = given[head]
-    else:
+    is_key = isinstance(given, Mapping) and head in given
+    is_index = isinstance(given, list) and isinstance(head, int) and head < len(given)
+    if not (is_key or is_index):
         return without
-    found, way = _way(rest, inside)
+    found, way = _way(rest, given[head])  # type: ignore[index]
     return max((found + 1, (head, *way)), without, key=lambda one: one[0])
 
 

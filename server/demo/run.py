@@ -118,6 +118,11 @@ class Demo:
         for name in names:
             for protocol in ("summary", "attrition", "availability"):
                 self.command("inbox", "standing", protocol, "--home", f"sites/{name}")
+            self.command("policy", "set", "combinations", "allow", "--home", f"sites/{name}")
+        self.console.print(
+            "\nAsk on about the study's people, by the links on its page: these hospitals now let answers\n"
+            "about nearly the same people be combined. A real one keeps `combinations = withhold`."
+        )
         self.console.print("\nAll stays until Ctrl-C. Each link signs you in once, with every role:")
         sides = [("center", self.center), *((name, self.out / "sites" / name) for name in names)]
         for name, home in sides:

@@ -19,8 +19,10 @@ from protocols.exchange.envelope import digest
 from protocols.runtime.accounts import people
 from protocols.runtime.accounts.roles import Actor, Role, Way
 from site_node.actions import inbox, loads
+from site_node.administration import backup
 from site_node.desk import jobs
 from site_node.governance import approvals, audit, ledger
+from site_node.home.config import SETTINGS
 from site_node.synthetic import SEED, consortium, write_hospital
 from tests.lib.browser import NARROW, WIDE, Browser, chromium, opened
 from tests.lib.site_pages import SitePages, site_with_pages
@@ -36,6 +38,8 @@ PAGES = {
     "inbox": "/studies",
     "data": "/data",
     "quarantine": "/data/quarantine",
+    "images": "/images",
+    "genomics": "/genomics",
     "quality": "/quality",
     "mapping": "/mapping",
     "left": "/left",
@@ -55,6 +59,11 @@ def pictures(out: Path) -> None:
         export = Path(folder) / hospital.name
         with site_with_pages(Path(folder) / "oslo", 0, load_folders=(export,)) as site:
             work(site, export)
+            kept = Path(folder) / "backups"
+            kept.mkdir()
+            with (site.home / SETTINGS).open("a") as settings:
+                settings.write(f"backup_folder = {json.dumps(str(kept))}\n")
+            backup.back_up(site.home, kept, by="admin")
             studies = decided(site)
             word = people.invite(site.accounts, "ingrid", [Role.APPROVER], by="admin").word
             with opened(browser, site.address) as one:
@@ -71,6 +80,7 @@ def pictures(out: Path) -> None:
                 take(one, out, "job", "/jobs/1")
             with site.signed_in(browser, "admin") as one:
                 take(one, out, "accounts", "/accounts")
+                take(one, out, "backups", "/backups")
 
 
 def work(site: SitePages, export: Path) -> None:

@@ -83,11 +83,10 @@ def withdrawn(study: SubmittedStudy) -> Row:
 
 
 def studies(listed: StudyList) -> list[Row]:
-    """One row per submitted study."""
+    """One row per submitted study; `study show` has the title."""
     return [
         {
             "study": one.name,
-            "title": one.title,
             "state": str(one.state),
             "code": one.failed or (str(one.code) if one.code else ""),
             "sites": ", ".join(one.sites),

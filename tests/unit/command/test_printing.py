@@ -53,6 +53,19 @@ def test_where_words_do_not_fit_the_longest_are_broken(capsys: pytest.CaptureFix
     assert max(map(len, said.splitlines())) <= 80
     for word in ("state", "bergen,", "Survival", "submitted"):
         assert word in said
+    for piece in (
+        "043f90017",
+        "c744ecb",
+        "a6701fe4f",
+        "9cac808",
+        "too-few-",
+    ):  # broken, and nothing is cut off
+        assert piece in said
+
+
+def test_a_mistyped_verb_is_guessed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["data", "list"], as_json=False) == 2
+    assert capsys.readouterr().err.count("Did you mean") == 1
 
 
 def test_a_hash_is_shown_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
