@@ -4,6 +4,7 @@ CATALOGUE is the closed list of analyses: name -> module and class. A site can r
 """
 
 CATALOGUE = {
+    "ancestry": "protocols.genomics.ancestry:Ancestry",
     "associate": "protocols.genomics.associate:Associate",
     "attrition": "protocols.describe.attrition:Attrition",
     "availability": "protocols.describe.availability:Availability",
@@ -37,6 +38,7 @@ CATALOGUE = {
     "multiple_imputation": "protocols.preparation.multiple_imputation:MultipleImputation",
     "neural": "protocols.learning.neural:Neural",
     "ordinal": "protocols.regression.ordinal:Ordinal",
+    "pathways": "protocols.genomics.pathways:Pathways",
     "pca": "protocols.components.pca:Pca",
     "penalized_logistic": "protocols.regression.penalized_logistic:PenalizedLogistic",
     "pls": "protocols.components.pls:Pls",

@@ -106,6 +106,12 @@ DOUBTS: dict[str, Doubt] = {
         "a person has two samples in one fileset: the first is read",
         "keep one sample of each person in the fileset",
     ),
+    "score-variant-absent": Doubt(
+        "a polygenic score weighs a variant that nobody's genotypes here have: the frequency in the study "
+        "stands in, and where it has none, nothing does: scores here are off by a constant",
+        "impute the genotypes on a panel that has it; a study states frequencies, or takes an intercept for "
+        "each hospital",
+    ),
     "strand-unknown": Doubt(
         "a variant has alleles A/T or C/G and the strand of its fileset is not known: it is left out",
         "align the fileset to the forward strand and load it with --strand forward",

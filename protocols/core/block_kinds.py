@@ -22,14 +22,12 @@ from cdm.vocabulary.genes import gene_names
 from protocols.core.axis import Axis, axis_of, names_on, publish, published, read_list
 from protocols.core.errors import Code, SpecError
 from protocols.core.ibsi_tags import FAMILIES, Aggregation, FamilyName, tags
-from protocols.core.variables.variable import GeneSymbol
+from protocols.core.variables.variable import VARIANT, GeneSymbol, Variant
 
 Listed = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]+$")]
 
 
-_VARIANT = re.compile(r"^([1-9]|1\d|2[0-2]|X|Y|MT):[1-9]\d{0,9}:[ACGT]+:[ACGT]+$")
-Variant = Annotated[str, Field(max_length=100, pattern=_VARIANT.pattern)]
-"""A variant as CHROMOSOME:POSITION:REF:ALT."""
+_VARIANT = re.compile(VARIANT)
 
 Genes = Annotated[tuple[GeneSymbol, ...], Field(min_length=1, max_length=1000)]
 

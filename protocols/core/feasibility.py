@@ -28,6 +28,7 @@ from protocols.core.variables.genomic import (
     Expression,
     Methylation,
     MutationalBurden,
+    PolygenicScore,
     Purity,
 )
 from protocols.core.variables.imaging import ImageFeature, Radiomic
@@ -50,7 +51,7 @@ VOCABULARIES = frozenset(SYSTEMS.values()) | {
 DOMAINS = frozenset({"condition", "procedure", "drug", "measurement", "observation", "visit"})
 _NEVER_ZERO_OR_ONE = (
     *(Age, CopyNumber, Expression, Methylation, MutationalBurden, CirculatingDna, Purity),
-    *(CancerCellFraction, Radiomic),
+    *(CancerCellFraction, PolygenicScore, Radiomic),
 )
 _LOINC = re.compile(r"(\d{1,7})-(\d)")
 _VASARI = re.compile(r"vasari_f(\d+)", re.IGNORECASE)

@@ -27,11 +27,13 @@ from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, InputError, ShadowgraphError, SpecError, not_found
 from protocols.core.exclusive import check_exclusive
 from protocols.core.faults import in_words
+from protocols.core.gene_sets import with_gene_sets
 from protocols.core.privacy import MayBePrivate
 from protocols.core.protocol import Spec, parse_spec, protocol, specs_in
 from protocols.core.ranges import Range, check_ranges
 from protocols.core.roles import Transforms, check_role
 from protocols.core.variables import Column, Name, Variable, check_changing
+from protocols.core.variables.scoring_file import with_weights
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 5_000_000
@@ -369,9 +371,15 @@ def read_study(path: Path) -> Study:
     cohort = content.get("cohort") if isinstance(content, dict) else None
     if isinstance(cohort, dict) and isinstance(cohort.get("circe"), str):
         content = {**content, "cohort": {"circe": read_circe(path.parent / cohort["circe"])}}
+    variables = content.get("variables") if isinstance(content, dict) else None
+    if isinstance(variables, dict):
+        content = {**content, "variables": with_weights(variables, path.parent)}
     blocks = content.get("blocks") if isinstance(content, dict) else None
     if isinstance(blocks, dict):
         content = {**content, "blocks": with_lists(blocks, path.parent)}
+    analyses = content.get("analyses") if isinstance(content, dict) else None
+    if isinstance(analyses, list):
+        content = {**content, "analyses": with_gene_sets(analyses, path.parent)}
     return valid_study(content)
 
 

@@ -26,6 +26,8 @@ KINDS = {
     "methylation": "methylation at {probe}",
     "mutational_burden": "tumour mutational burden",
     "ctdna": "circulating tumour DNA",
+    "dosage": "inherited copies of {variant}",
+    "polygenic_score": "a polygenic score",
     "purity": "tumour purity",
     "cancer_cell_fraction": "cancer cell fraction of mutations of {gene}",
     "image_feature": "image feature {feature}",

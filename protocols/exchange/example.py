@@ -32,7 +32,12 @@ OUTCOMES: dict[str, Mapping[str, str]] = {"pfs": {"kind": "survival", "endpoint"
 
 VARIANTS = tuple(f"{1 + i // 3}:{(i + 1) * 50_000}:C:T" for i in range(12))
 
-BLOCKS: dict[str, Mapping[str, Any]] = {"snps": {"kind": "genotype", "variants": VARIANTS, "build": "GRCh38"}}
+GENES = ("PDCD1", "CD274", "CTLA4", "MKI67", "TOP2A", "VEGFA", "KDR", "CA9", "GFAP", "OLIG2", "EGFR", "TERT")
+
+BLOCKS: dict[str, Mapping[str, Any]] = {
+    "snps": {"kind": "genotype", "variants": VARIANTS, "build": "GRCh38"},
+    "rna": {"kind": "expression", "genes": GENES},
+}
 """Wide data, of which a study has those that it reads; the eighth variant goes with `entropy`."""
 
 SIZES = {"north": 150, "south": 110, "west": 80}
@@ -108,10 +113,21 @@ def _table(site: str, n: int, seed: int) -> AnalysisTable:
     scanner = np.array([f"{site}-{label + 1}" for label in second], dtype=object)
     people = seed * 1_000 + np.arange(n, dtype=np.int64)
     attrition = {"glioma": n + 20, "MRI": n}
-    blocks: dict[str, Block] = {"snps": ArrayBlock(VARIANTS, _copies(seed, entropy))}
+    blocks: dict[str, Block] = {
+        "snps": ArrayBlock(VARIANTS, _copies(seed, entropy)),
+        "rna": ArrayBlock(GENES, _expression(seed, entropy)),
+    }
     doubtful = {"volume": {"unit-missing": n // 10}}
     labels = {"scanner": scanner}
     return AnalysisTable(site, people, columns, labels, attrition=attrition, blocks=blocks, doubtful=doubtful)
+
+
+def _expression(seed: int, entropy: Floats) -> Floats:
+    """(n, genes) log2(1 + TPM); the fourth and the fifth gene go with each other, and with `entropy`."""
+    rng = np.random.default_rng(300 + seed)
+    found = rng.normal(5, 1, (len(entropy), len(GENES)))
+    found[:, 3:5] += (entropy - entropy.mean())[:, None] + 0.5 * rng.normal(size=(len(entropy), 1))
+    return found.round(3)
 
 
 def _copies(seed: int, entropy: Floats) -> Floats:

@@ -239,6 +239,11 @@ def gather_block(
     )
 
 
+def gather_known(named: FromBlock) -> Coordination[Moments]:
+    """The moments of the known numbers of all names of a block, alone: one round, if digits allow."""
+    return (yield from _known(named.names(), _Places(0, named.size, 0)))
+
+
 @dataclass(frozen=True)
 class _Places:
     """Where confounders, the names of a block and outcomes stand among all columns."""

@@ -127,9 +127,9 @@ def wanted(p: Floats, places: Places, called: float, noted: float) -> Wanted:
     for one in p.T:
         lead = int(np.argmin(one))
         if one[lead] < called:
-            pairs.append(_around(np.array([lead]), order, places, IN_REGION, REGION_BASES))
+            pairs.append(around(np.array([lead]), order, places, IN_REGION, REGION_BASES))
     scored = order[:: max(1, -(-len(order) // SCORED))]
-    of_score = _keys(_around(scored, order, places, NEIGHBOURS, SCORE_BASES), len(p))
+    of_score = _keys(around(scored, order, places, NEIGHBOURS, SCORE_BASES), len(p))
     keys = np.unique(np.concatenate([*(_keys(some, len(p)) for some in pairs), of_score]))
     first, second = np.divmod(keys, len(p))
     return Wanted(first, second, np.sort(scored), np.isin(keys, of_score))
@@ -157,7 +157,7 @@ def _in_loci(p: Floats, places: Places, called: float, noted: float, most: int) 
     return np.concatenate([np.zeros((2, 0), dtype=np.int64), *found], axis=1)
 
 
-def _around(of: Integers, order: Integers, places: Places, most: int, bases: int) -> Integers:
+def around(of: Integers, order: Integers, places: Places, most: int, bases: int) -> Integers:
     """(2, m) pairs of each of some variants with the nearest others on either side."""
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))

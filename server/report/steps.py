@@ -13,7 +13,7 @@ from protocols.survival.cox_model import CoxResult
 
 MANY = frozenset(
     {"age", "measurement", "copy_number", "expression", "methylation", "mutational_burden"}
-    | {"ctdna", "purity", "cancer_cell_fraction", "image_feature", "radiomic"}
+    | {"ctdna", "purity", "cancer_cell_fraction", "image_feature", "radiomic", "polygenic_score"}
 )
 """Kinds of variables that have many values, so that their unit is often too small or too large to read."""
 

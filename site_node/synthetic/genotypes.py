@@ -1,6 +1,7 @@
 """A hospital's array of genotypes: a PLINK 1.9 fileset, with a variant that changes the tumour planted in it.
 
     OUT/variants.txt                           the array's manifest, CHROMOSOME:POSITION:REF:ALT on GRCh37
+    OUT/score.txt                              a polygenic score of the texture, as the PGS Catalog writes one
     OUT/<hospital>/genomics/genotypes.bed      .bim, .fam; the samples are called as their patients
 
 Two ancestral populations (Balding and Nichols, Genetica 96 (1995) 3) are mixed in each person, and hospitals
@@ -28,7 +29,7 @@ from site_node.synthetic.plan import HospitalPlan
 from site_node.synthetic.truth import PLANTED
 
 GENOME = "GRCh37"
-MANIFEST, FILESET = "variants.txt", "genotypes"
+MANIFEST, SCORE, FILESET = "variants.txt", "score.txt", "genotypes"
 
 _FST = 0.1
 _MIXED = 6.0  # of a person's share of the first population: how close to the hospital's
@@ -36,6 +37,10 @@ _BLOCK, _LINKAGE = 10, 0.9
 _MISSING, _MISSING_OF_FAILED = 0.01, 0.33
 _SWAPPED_SHARE = 0.1
 _AT_ONCE = 1000  # variants in memory
+_SCORED = 20  # variants with a weight, beside the planted one
+_SCORE_COLUMNS = (
+    "chr_name", "chr_position", "effect_allele", "other_allele", "effect_weight", "allelefrequency_effect",
+)  # fmt: skip
 _PAIRS = (("A", "G"), ("C", "T"), ("A", "C"), ("G", "T"))
 
 # lengths in Mb of 1 to 22 and X (GRCh37)
@@ -110,6 +115,19 @@ def manifest(variants: int, seed: int) -> Manifest:
 def write_manifest(out: Path, array: Manifest) -> None:
     """Writes the public list, which lies beside the hospitals."""
     (out / MANIFEST).write_text("\n".join(array.names) + "\n")
+
+
+def write_score(out: Path, array: Manifest) -> None:
+    """Writes a score of the planted variant, and of some that mean nothing with a tenth of its weight."""
+    step = max(1, len(array.names) // _SCORED)
+    weights = {int(place): 0.1 * (-1.0) ** k for k, place in enumerate(range(0, len(array.names), step))}
+    weights[array.planted] = 1.0
+    lines = ["#format_version=2.0", f"#genome_build={GENOME}", "\t".join(_SCORE_COLUMNS)]
+    for place, weight in sorted(weights.items()):
+        chromosome, position, ref, alt = array.names[place].split(":")
+        share = array.frequency[:, place].mean()
+        lines.append(f"{chromosome}\t{position}\t{alt}\t{ref}\t{weight:g}\t{share:.4f}")
+    (out / SCORE).write_text("\n".join(lines) + "\n")
 
 
 def write_genotypes(

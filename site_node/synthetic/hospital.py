@@ -22,7 +22,7 @@ import orjson
 from site_node.synthetic import truth
 from site_node.synthetic.dicom import write_study
 from site_node.synthetic.fhir import Flaws, Resource, resources
-from site_node.synthetic.genotypes import Manifest, manifest, write_genotypes, write_manifest
+from site_node.synthetic.genotypes import Manifest, manifest, write_genotypes, write_manifest, write_score
 from site_node.synthetic.maf import write_genomics
 from site_node.synthetic.patients import PANEL, Patient, draw_patients
 from site_node.synthetic.phantom import HeadCT, scan
@@ -47,6 +47,7 @@ def write_consortium(
     truth.write(out, seed, written, None if array is None else array.truth())
     if array:
         write_manifest(out, array)
+        write_score(out, array)
     return written
 
 

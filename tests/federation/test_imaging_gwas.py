@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from protocols.genomics.ancestry import SETTLED
 from protocols.genomics.gwas_figure import GENOME_WIDE
 from protocols.genomics.gwas_result import GwasResult
 from server.coordination.replay import recompute
@@ -28,13 +29,15 @@ def test_the_planted_variant_is_found_and_what_only_differs_between_hospitals_is
     planted, structured = array.names[array.planted], array.names[array.structured]
     (run,) = (entry["run"] for entry in demo.command("study", "list", "--home", "center")["studies"])
     _, outcome = recompute(out / "center", run)
-    before, after, within = (
-        outcome[name] for name in ("as_measured", "without_scanners", "within_hospitals")
+    before, given, after, within = (
+        outcome[name] for name in ("as_measured", "by_ancestry", "without_scanners", "within_hospitals")
     )
+    assert outcome["origin"].residual.max() <= SETTLED
     assert isinstance(before, GwasResult)
     at = before.variants.index(structured)
     assert before.p[at, 1] < GENOME_WIDE
     assert before.inflation[1] > 3
+    assert {*given.loci()["outcome"]} == {"texture"}
     for found in (after, within):
         assert {*found.loci()["outcome"]} == {"texture"}
         assert planted in {*found.loci()["variant"]}

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat, model_validator
 
-from protocols.core.variables.variable import GeneSymbol, VariableKind, Window
+from protocols.core.variables.variable import GeneSymbol, VariableKind, Variant, Window
+
+Weight = tuple[Variant, FiniteFloat, Annotated[float, Field(ge=0, le=1)] | None]
 
 
 class Gene(VariableKind):
@@ -69,6 +71,35 @@ class CirculatingDna(VariableKind):
     window: Window = Window()
 
 
+class Dosage(VariableKind):
+    """Copies of a variant's ALT, 0 to 2, on a genome build; a man's one on X counts as 2."""
+
+    kind: Literal["dosage"]
+    variant: Variant
+    build: Literal["GRCh37", "GRCh38"]
+
+
+class PolygenicScore(VariableKind):
+    """A score fitted elsewhere: the sum over variants of weight x copies of ALT.
+
+    weights: (variant, weight, frequency of ALT or None) of each. A missing genotype counts twice the
+        frequency; without one, the mean of the hospital's people.
+    least_known: the share of the variants that a person's genotypes must have; who has fewer has no score.
+    """
+
+    kind: Literal["polygenic_score"]
+    build: Literal["GRCh37", "GRCh38"]
+    weights: tuple[Weight, ...] = Field(min_length=1, max_length=5000)
+    least_known: float = Field(default=0.9, ge=0.5, le=1.0)
+
+    @model_validator(mode="after")
+    def _names_a_variant_once(self) -> "PolygenicScore":
+        variants = [variant for variant, _, _ in self.weights]
+        if len(set(variants)) < len(variants):
+            raise ValueError("a variant is weighed twice")
+        return self
+
+
 class Purity(VariableKind):
     """The fraction of tumour cells in the sample, as the laboratory states it."""
 
@@ -90,6 +121,8 @@ Genomic = (
     | Methylation
     | MutationalBurden
     | CirculatingDna
+    | Dosage
+    | PolygenicScore
     | Purity
     | CancerCellFraction
 )

@@ -11,6 +11,11 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 GeneSymbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,20}$")]
 
+VARIANT = r"^([1-9]|1\d|2[0-2]|X|Y|MT):[1-9]\d{0,9}:[ACGT]+:[ACGT]+$"
+
+Variant = Annotated[str, Field(max_length=100, pattern=VARIANT)]
+"""A variant as CHROMOSOME:POSITION:REF:ALT."""
+
 Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}(\.time|\.event)?$")]
 """A numeric variable, or `NAME.time` or `NAME.event` of a survival variable."""
 

@@ -4,17 +4,19 @@ from protocols.core.variables.genomic import (
     CancerCellFraction,
     CirculatingDna,
     CopyNumber,
+    Dosage,
     Expression,
     Fusion,
     Gene,
     Methylation,
     MutationalBurden,
+    PolygenicScore,
     Purity,
 )
 from site_node.features.clinical import Events, one_each
 from site_node.features.genomics.expression import log2_1p
 from site_node.features.genomics.methylation import m_value
-from site_node.study_table import genomic_records
+from site_node.study_table import genomic_records, germline
 from site_node.study_table.people import People
 from site_node.study_table.readers.reader import ColumnReader, Columns, DatedReader
 
@@ -57,6 +59,14 @@ def ctdna_events(variable: CirculatingDna, people: People) -> Events:
     return found.within(variable.window.from_days, variable.window.to_days)
 
 
+def dosage(variable: Dosage, people: People) -> Columns:
+    return (germline.dosages(people, variable.build, (variable.variant,))[:, 0],)
+
+
+def polygenic_score(variable: PolygenicScore, people: People) -> Columns:
+    return (germline.score(people, variable),)
+
+
 def purity(variable: Purity, people: People) -> Columns:
     return (genomic_records.purity(people),)
 
@@ -73,6 +83,8 @@ READERS = (
     ColumnReader(Methylation, methylation),
     ColumnReader(MutationalBurden, mutational_burden),
     DatedReader(CirculatingDna, ctdna, ctdna_events),
+    ColumnReader(Dosage, dosage),
+    ColumnReader(PolygenicScore, polygenic_score),
     ColumnReader(Purity, purity),
     ColumnReader(CancerCellFraction, cancer_cell_fraction),
 )

@@ -3,6 +3,19 @@
 from tests.conformance.examples.example import Example
 
 EXAMPLES: dict[str, Example] = {
+    "pathways": Example(
+        [
+            {"features": {"block": "rna"}, "sets": {"one": ["GENE0", "GENE1"]}, "method": method}
+            for method in ("zscore", "plage", "ssgsea", "gsva")
+        ],
+    ),
+    "ancestry": Example(
+        [
+            {"variants": {"block": "snps"}, "components": 2},
+            {"variants": {"block": "snps"}, "components": 1, "max_r2": 1.0, "min_call_rate": 0.5},
+        ],
+        frozenset({"loadings", "residual"}),  # as exact as `residual` says: tests/unit/genomics/test_ancestry
+    ),
     "rare_variants": Example(
         [
             {

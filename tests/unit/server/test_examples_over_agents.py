@@ -1,4 +1,4 @@
-"""The example studies of links and of rare variants by real agents, each with its own gate and auditor."""
+"""The example studies of links, variants and pathways by real agents, each with its own gate and auditor."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from protocols.core.table import AnalysisTable
 from server.actions import studies
 from server.coordination.replay import recompute
 from server.home.submissions import State
-from tests.lib import planted_links, planted_variants
+from tests.lib import planted_links, planted_pathways, planted_variants
 from tests.lib.consortium import Consortium
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
@@ -51,3 +51,15 @@ def test_a_planted_gene_is_found_in_a_basis_that_the_center_lacks(tmp_path: Path
         frame = result.summary()
         assert (frame["p_skato"][["EGFR", "pi3k"]] < 1e-6).all()
         assert (frame["p_skato"][["PTEN", "TP53"]] > 0.01).all()
+
+
+@pytest.mark.slow
+def test_a_planted_pathway_is_found_and_one_that_scanners_make_is_not(tmp_path: Path) -> None:
+    found = run(tmp_path, "pathways.yaml", planted_pathways.hospitals())
+    before, after = (found[name].q_bh for name in ("as_measured", "without_scanners"))
+    hypoxia, angiogenesis, cell_cycle = range(3)
+    r2star, rcbv = range(2)
+    assert before[angiogenesis, rcbv] < 1e-4
+    assert after[angiogenesis, rcbv] > 0.05
+    assert after[hypoxia, r2star] < 1e-10
+    assert after[cell_cycle].min() > 0.05
