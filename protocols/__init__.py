@@ -50,4 +50,5 @@ CATALOGUE = {
     "survival_validation": "protocols.validation.survival_validation:SurvivalValidation",
     "tune": "protocols.validation.tune:Tune",
     "typing": "protocols.applications.typing:Typing",
+    "zero_shot": "protocols.applications.zero_shot:ZeroShot",
 }

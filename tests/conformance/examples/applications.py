@@ -2,6 +2,15 @@
 
 from tests.conformance.examples.example import Example
 
+RESPONSES = {
+    "protocol": "typing",
+    "outcome": "response",
+    "classes": [0, 1, 2],
+    "measured": ["age", "f_one", "f_two"],
+    "covariance": "shared",
+}
+DESCRIPTIONS = {"none": [0.0, 1.0], "part": [0.5, 0.5], "whole": [1.0, 0.0], "late": [0.2, -0.4]}
+
 EXAMPLES: dict[str, Example] = {
     "posterior": Example(
         [
@@ -47,5 +56,24 @@ EXAMPLES: dict[str, Example] = {
         ],
         frozenset({"by_site"}),
         not_over=frozenset({"a site of nine"}),  # whose people are all of one class
+    ),
+    "zero_shot": Example(
+        [
+            {
+                "model": RESPONSES,
+                "descriptions": DESCRIPTIONS,
+                "seen": {"none": 0, "part": 1, "whole": 2},
+            },
+            {
+                "model": RESPONSES,
+                "descriptions": DESCRIPTIONS,
+                "seen": {"none": 0, "part": 1, "whole": 2},
+                "standardized": False,
+                "coding": "minus1_1",
+                "ridge": 2.0,
+                "allowance": 0.1,
+            },
+        ],
+        not_over=frozenset({"a site of nine"}),
     ),
 }

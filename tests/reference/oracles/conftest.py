@@ -40,7 +40,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         value
         for reports in terminalreporter.stats.values()
         for report in reports
-        if getattr(report, "when", "") in ("call", "teardown")
+        if getattr(report, "when", "") == "teardown"  # which has what the call recorded, too
         for name, value in report.user_properties
         if name == _PROPERTY
     ]
@@ -48,8 +48,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         return
     terminalreporter.section("numbers of other software")
     kept: dict[str, tuple[int, int]] = {}
-    for oracle, good, size in {tuple(one) for one in told}:
-        kept[oracle] = (good, size)
+    for oracle, good, size in told:
+        before = kept.get(oracle, (0, 0))
+        kept[oracle] = (before[0] + good, before[1] + size)
     for oracle, (good, size) in sorted(kept.items()):
         terminalreporter.write_line(f"{good:8,} of {size:8,}  {oracle}")
     good, size = (sum(pair[i] for pair in kept.values()) for i in (0, 1))
