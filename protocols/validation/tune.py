@@ -154,7 +154,7 @@ class TuneResult(Applicable):
     >>> candidates = {"age": age, "both": {**age, "covariates": ["age", "entropy"]}}
     >>> found = run_example(protocol="tune", candidates=candidates, folds=3)
     >>> found.summary().round(1)
-          loglik  deviance  chosen left_out
+          loglik  deviance  chosen
     age   -185.7     371.5   False
     both  -152.9     305.8    True
     """
