@@ -1,6 +1,6 @@
 """What a scan found: tests of every feature with every outcome, as numbers, a table and a volcano."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 from protocols.core.figure import Axis, Curve, Curves, Figure, NoFigure
 from protocols.core.protocol import Result
 from protocols.core.table import Floats, Mask
+from protocols.genomics.enrichment import enrichment
 from protocols.results.figures import MOST_OUTCOMES, MOST_POINTS, floats
 
 
@@ -63,6 +64,26 @@ class AssociateResult(Result):
             pd.MultiIndex.from_product([self.features, self.outcomes], names=["feature", "outcome"]),
         )
         return frame.dropna(subset="p").sort_values("p", kind="stable")
+
+    def enrichment(
+        self,
+        outcome: str,
+        sets: Mapping[str, Collection[str]],
+        *,
+        permutations: int = 10_000,
+        fewest: int = 5,
+    ) -> pd.DataFrame:
+        """Which sets of genes stand at the ends of an outcome's statistics: see `enrichment`.
+
+        Args:
+            sets: name -> features, without the name of their block; `read_gmt` reads a file of them.
+
+        Raises:
+            ValueError: there is no such outcome. SpecError: no set has `fewest` of the features.
+        """
+        names = [name.rpartition(":")[2] for name in self.features]
+        statistic = self.statistic[:, self.outcomes.index(outcome)]
+        return enrichment(names, statistic, sets, permutations=permutations, fewest=fewest)
 
     def figure(self) -> Figure | NoFigure:
         """A volcano: effects against evidence, at most the `MOST_POINTS` smallest p-values."""
