@@ -29,6 +29,10 @@ class Doubt(NamedTuple):
 
 
 DOUBTS: dict[str, Doubt] = {
+    "answer-unknown": Doubt(
+        "a variant is said neither to be present nor absent, in words that this reader knows: it is not read",
+        "answer it by LOINC: LA9633-4 (present), LA9634-2 (absent), LA18198-4 (no call)",
+    ),
     "before-birth": Doubt(
         "a record is dated before the birth of its person: no variable of a study reads it",
         "correct the date of the record or of the birth in the source; a mother's record is not her child's",

@@ -92,7 +92,7 @@ def _start(condition: Body, context: Context) -> Instant:
     asserted = (one for one in condition.get("extension") or () if one.get("url") == ASSERTED)
     dates = {**condition, "asserted": next((one.get("valueDateTime") for one in asserted), None)}
     return (
-        first_date(context, condition, "onsetDateTime", "onsetPeriod")
+        first_date(context, condition, "onsetDateTime", "onsetPeriod", or_end=True)
         or _onset_by_age(condition, context)
         # R4's extension; STU3's element; recorded: R4, DSTU2
         or event_date(context, dates, "asserted", "assertedDate", "recordedDate", "dateRecorded")

@@ -48,6 +48,11 @@ COPIES = "82155-3"
 ALLELE_FRACTION = "81258-6"
 READ_DEPTH = "82121-5"
 ALLELIC_STATE = "53034-5"
+PRESENT_WORDS = ("present", "positive", "detected", "52101004", "10828004", "la6576-8", "la11882-0")
+ABSENT_WORDS = (
+    *("absent", "negative", "not detected", "2667000", "260385009", "260415000", "la6577-6", "la11883-8"),
+)
+NO_CALL = ("no call", "no-call", "indeterminate", "la18198-4", "la11884-6", "la4489-6", "unknown")
 LENGTH = {"reference_sequence": 50, "rs_id": 50}
 CALL = "copy number call"
 DIPLOID, LARGEST_CALL = 2, 2
@@ -82,8 +87,7 @@ def genomic_rows(observation: Body, event: Event, context: Context) -> list[Row]
         "assay": kind.assay,
     }
     rows = [Row("genomic_test", test, event.start.precision)]
-    answer = observation.get("valueCodeableConcept")
-    present, absent = (has_code(answer, LOINC, code) for code in (PRESENT, ABSENT))
+    present, absent = _answers(observation, context)
     if not present and not absent and not studied:
         return rows
     genes = list(dict.fromkeys(_genes(components)))
@@ -101,6 +105,29 @@ def genomic_rows(observation: Body, event: Event, context: Context) -> list[Row]
 
 
 COPY_NUMBER_ASSAY = "copy number"
+
+
+def origin_of(word: str) -> str | None:
+    """The origin that a code or display names; None where it names none."""
+    return ORIGIN.get(word) or next((one for one in ORIGIN.values() if word.lower() == one), None)
+
+
+def _answers(observation: Body, context: Context) -> tuple[bool, bool]:
+    """Whether the variant is stated present, and whether absent: by LOINC, SNOMED or the words."""
+    answer = observation.get("valueCodeableConcept") or {}
+    present, absent = (has_code(answer, LOINC, code) for code in (PRESENT, ABSENT))
+    if present or absent or has_code(observation.get("code"), LOINC, REGION_STUDIED):
+        return present, absent
+    texts = [coding.get(part) for coding in answer.get("coding") or () for part in ("code", "display")]
+    words = {
+        str(text).strip().lower() for text in (*texts, answer.get("text"), observation.get("valueString"))
+    }
+    said = not words.isdisjoint(PRESENT_WORDS), not words.isdisjoint(ABSENT_WORDS)
+    if said[0] != said[1]:
+        return said
+    if words.isdisjoint(NO_CALL) and "dataAbsentReason" not in observation:
+        context.doubt("answer-unknown")
+    return False, False
 
 
 def _target_id(event: Event, context: Context, number: int) -> int:
@@ -128,7 +155,7 @@ def _variant(
     values: dict[str, Any] = {column: text for column, text in _texts(components) if text}
     place, kind = place_of(components), kind_of(components)
     vaf = components.fraction(ALLELE_FRACTION)
-    if vaf is None and components.number(ALLELE_FRACTION) is not None:
+    if vaf is None and components.has(ALLELE_FRACTION):
         context.doubt("fraction-implausible")
     numbers = {
         "vaf": vaf,
@@ -139,7 +166,7 @@ def _variant(
         "end_position": place.end,
         "reference_genome": place.build,
         "genotype": (components.text(ALLELIC_STATE) or "").lower()[:50] or None,
-        "genetic_origin": next((ORIGIN[w] for w in components.words("48002-0") if w in ORIGIN), None),
+        "genetic_origin": next(filter(None, map(origin_of, components.words("48002-0"))), None),
         "variant_classification": kind.classification or classification_of(components),
     }
     values |= {column: value for column, value in numbers.items() if value is not None}

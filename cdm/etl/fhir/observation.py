@@ -31,6 +31,7 @@ from cdm.etl.omop_concepts import CONDITION_OCCURRENCE_ID_FIELD, EHR, LABORATORY
 from cdm.etl.record import Body, Excluded, Row, Unmappable
 
 REALIZED = {"final", "amended", "corrected"}
+EFFECTIVE = ("effectiveDateTime", "effectivePeriod", "effectiveInstant", "effectiveTiming")
 MEASURED = {"laboratory", "vital-signs"}
 
 
@@ -49,9 +50,7 @@ def map_observation(observation: Body, context: Context) -> list[Row]:
         record_id(observation),
         subject_person_id(observation, context),
         visit_occurrence_id(observation, context),
-        event_date(
-            context, observation, "effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued"
-        ),
+        event_date(context, observation, *EFFECTIVE, "issued"),
         None,
         _type_concept_id(observation, categories),
     )

@@ -8,7 +8,7 @@ row. The `*_date` is the calendar day where the person was; the `*_datetime` is 
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cdm.etl.context import Context
 from cdm.etl.record import Body, Precision, Unmappable
@@ -60,22 +60,34 @@ def _with_time(text: str) -> Instant:
     return Instant(date.fromisoformat(text[:10]), moment, "day")
 
 
-def first_date(context: Context, resource: Body, *elements: str, planned: bool = False) -> Instant | None:
+def first_date(
+    context: Context, resource: Body, *elements: str, planned: bool = False, or_end: bool = False
+) -> Instant | None:
     """The first of the named elements that is there and can be, of a Period its start; None where none is.
 
-    An impossible date counts as a doubt: placeholders as 9999 and 0001 are not dates. `planned` lets it
-    lie in the future.
+    Of a Timing it is the first event. An impossible date counts as a doubt: placeholders as 9999 and 0001 are
+    not dates. `planned` lets it lie in the future; `or_end` takes the end of a Period without a start.
     """
     for element in elements:
         value = resource.get(element)
+        ended = False
         if isinstance(value, dict):
-            value = value.get("start")
+            start = _start(value)
+            ended = start is None and or_end
+            value = value.get("end") if ended else start
         if isinstance(value, str) and value:
             found = instant(value)
             if is_plausible(found.day, context, planned=planned):
-                return found
+                return found._replace(imputed=True) if ended else found
             context.doubt(IMPLAUSIBLE)
     return None
+
+
+def _start(value: Body) -> Any:
+    """The start of a Period, or of a Timing its first event or the start of its bounds."""
+    events = [event for event in value.get("event") or () if isinstance(event, str)]
+    bounds = (value.get("repeat") or {}).get("boundsPeriod") or {}
+    return value.get("start") or min(events, default=None) or bounds.get("start")
 
 
 def required_date(context: Context, resource: Body, *elements: str, planned: bool = False) -> Instant:

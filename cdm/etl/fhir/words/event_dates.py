@@ -21,7 +21,7 @@ def event_date(context: Context, resource: Body, *elements: str, planned: bool =
         Excluded: it belongs to something that is not here yet; it is mapped again when that arrives.
         Unmappable: nothing is dated; today's date would be an invention.
     """
-    own = first_date(context, resource, *elements, planned=planned)
+    own = first_date(context, resource, *elements, planned=planned, or_end=True)
     if own is not None:
         return own
     for body, names in _surroundings(resource, context):

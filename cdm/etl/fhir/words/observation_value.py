@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from cdm.etl.context import Context
-from cdm.etl.fhir.words.coding import SOURCE_VALUE_LENGTH, coded, coded_text, coded_value
+from cdm.etl.fhir.words.coding import SOURCE_VALUE_LENGTH, coded, coded_text, coded_value, codes_of
 from cdm.etl.fhir.words.free_text import kept_text
 from cdm.etl.omop_concepts import NO, NO_CONCEPT, OPERATOR, YES
 from cdm.etl.record import Body, Unmappable
@@ -24,6 +24,7 @@ VALUES = {"dataAbsentReason"} | {
 # the whole ones of an extension too
 NUMBERS = {"valueInteger", "valueDecimal", "valueUnsignedInt", "valuePositiveInt"}
 STRING_LENGTH = 60  # observation.value_as_string
+NUMBER_ALONE = re.compile(r"\s*[<>=~≤≥±]*\s*[+-]?\d+(?:[.,]\d+)?\s*")
 NUMBER_IN_TEXT = re.compile(r"\s*[<>=~≤≥±]*\s*[+-]?\d")
 
 
@@ -45,7 +46,7 @@ def value_columns(part: Body, table: str, context: Context) -> dict[str, Any]:
         return {}
     columns = _value(part, context, is_measurement)
     if is_measurement and part.get("referenceRange"):
-        columns |= _range(part["referenceRange"][0])
+        columns |= _range(part["referenceRange"])
     return columns
 
 
@@ -75,7 +76,8 @@ def _value(part: Body, context: Context, is_measurement: bool) -> dict[str, Any]
 def _string(text: str, context: Context, is_measurement: bool) -> dict[str, Any]:
     """An answer in words: a concept where the site has mapped it, shown where it can name nobody."""
     answer = coded_text(text, context)
-    if is_measurement and not answer.concept_id and NUMBER_IN_TEXT.match(text):
+    is_number = NUMBER_IN_TEXT.match(text) if is_measurement else NUMBER_ALONE.fullmatch(text)
+    if is_number and not answer.concept_id:
         context.doubt("number-as-text")
     columns: dict[str, Any] = {"value_source_value": answer.source_value}
     if answer.concept_id:
@@ -168,9 +170,20 @@ def _text(part: Body) -> str | None:
 
 
 def _quantity_text(quantity: Any) -> str:
-    return f"{quantity.get('value', '')}" if isinstance(quantity, dict) else ""
+    return (
+        f"{quantity.get('comparator', '')}{quantity.get('value', '')}" if isinstance(quantity, dict) else ""
+    )
 
 
-def _range(reference: Body) -> dict[str, Any]:
+def _range(references: list[Body]) -> dict[str, Any]:
+    """The normal range; none of several that hold for other ages, or for some people alone."""
+    normal = [
+        one
+        for one in references
+        if not one.get("age") and not one.get("appliesTo") and codes_of(one.get("type")) in ([], ["normal"])
+    ]
+    if len(normal) != 1:
+        return {}
+    reference = normal[0]
     bounds = {"range_low": reference.get("low"), "range_high": reference.get("high")}
     return {name: _number(bound.get("value")) for name, bound in bounds.items() if isinstance(bound, dict)}
