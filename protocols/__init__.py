@@ -45,6 +45,7 @@ CATALOGUE = {
     "posterior": "protocols.applications.posterior:Posterior",
     "quantiles": "protocols.describe.quantiles:Quantiles",
     "rare_variants": "protocols.genomics.rare_variants:RareVariants",
+    "repeatability": "protocols.describe.repeatability:Repeatability",
     "summary": "protocols.describe.summary:Summary",
     "survival_decision_curve": "protocols.validation.survival_decision_curve:SurvivalDecisionCurve",
     "survival_validation": "protocols.validation.survival_validation:SurvivalValidation",

@@ -181,8 +181,17 @@ class AnalysisTable:
 
     def read_of(self, variables: Iterable[str]) -> list[str]:
         """The columns and labels of the table that are those of study variables."""
-        names = [*self.columns, *self.labels]
-        return [n for v in variables for n in names if n == v or n.startswith(f"{v}.")]
+        by_variable = self.derived("names by variable", self._names_by_variable)
+        return [name for variable in variables for name in by_variable.get(variable, ())]
+
+    def _names_by_variable(self) -> dict[str, list[str]]:
+        """`os.time` is of `os`: a study has thousands of variables, and each is looked up."""
+        found: dict[str, list[str]] = {}
+        for name in (*self.columns, *self.labels):
+            parts = name.split(".")
+            for end in range(1, len(parts) + 1):
+                found.setdefault(".".join(parts[:end]), []).append(name)
+        return found
 
     def derived(self, key: object, make: Callable[[], M]) -> M:
         """What `make` makes of these rows, kept for the next round; `key` says all that it depends on."""

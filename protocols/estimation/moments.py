@@ -19,6 +19,7 @@ import numpy as np
 
 from protocols.core.disclosure import Array, Count, Declaration, Moment
 from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.grid import on_grid
 from protocols.core.protocol import Coordination, Total, ask
 from protocols.core.ranges import Ranges, most_of
 from protocols.core.site_step import Times
@@ -266,7 +267,7 @@ def gather(columns: Sequence[str], step: str = "moments") -> Coordination[Moment
         moments = Moments(tuple(columns), total, shift, scale, rounds)
         if moments.keeps_digits():
             break
-        shift, scale = moments.finer()
+        shift, scale = map(on_grid, moments.finer())  # as the question has them
     return moments
 
 

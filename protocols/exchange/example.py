@@ -27,8 +27,11 @@ VARIABLES: dict[str, Mapping[str, str]] = {
 }
 """What is known of each person, as a study file writes it."""
 
-OUTCOMES: dict[str, Mapping[str, str]] = {"pfs": {"kind": "survival", "endpoint": "progression_free"}}
-"""More outcomes, of which a study has those that it reads."""
+OTHERS: dict[str, Mapping[str, str]] = {
+    "pfs": {"kind": "survival", "endpoint": "progression_free"},
+    "entropy_again": {"kind": "image_feature", "feature": "entropy_again"},
+}
+"""More variables, of which a study has those that it reads."""
 
 VARIANTS = tuple(f"{1 + i // 3}:{(i + 1) * 50_000}:C:T" for i in range(12))
 
@@ -65,7 +68,7 @@ def example_study(**analyses: Mapping[str, Any]) -> Study:
             "name": "example",
             "title": "Synthetic people at three hospitals",
             "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
-            "variables": VARIABLES | _read(OUTCOMES, "'{}'", analyses),
+            "variables": VARIABLES | _read(OTHERS, "'{}'", analyses),
             "blocks": _read(BLOCKS, "'block': '{}'", analyses),
             "analyses": [{"name": name, "spec": dict(spec)} for name, spec in analyses.items()],
             "min_sites": len(SIZES),
@@ -110,6 +113,7 @@ def _table(site: str, n: int, seed: int) -> AnalysisTable:
         "pfs.time": np.minimum(progression, columns["os.time"]),
         "pfs.event": np.where(progression <= columns["os.time"], 1.0, columns["os.event"]),
     }
+    columns["entropy_again"] = entropy + np.random.default_rng(300 + seed).normal(0, 0.2, n).round(2)
     scanner = np.array([f"{site}-{label + 1}" for label in second], dtype=object)
     people = seed * 1_000 + np.arange(n, dtype=np.int64)
     attrition = {"glioma": n + 20, "MRI": n}

@@ -19,6 +19,17 @@ EXAMPLES: dict[str, Example] = {
         ],
         frozenset({"by_site", "withheld"}),
     ),
+    "repeatability": Example(
+        [
+            {"features": {"one": ["f_one", "f_two"], "other": ["age", "twice"]}, "bound": "point"},
+            {
+                "features": {"one": ["f_one", "f_two", "f_three"]},
+                "repeats": ["first reader", "second reader", "third reader"],
+                "kind": "ICC(2,1)",
+                "minimum": 0.5,
+            },
+        ]
+    ),
     "availability": Example([{"of": ["age", "idh1", "os", "scanner"]}], frozenset({"by_site", "withheld"})),
     "histogram": Example(
         [

@@ -6,10 +6,17 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from protocols.core.disclosure import Thresholds
+from protocols.core.study import Study
+from protocols.core.table import AnalysisTable
+from protocols.describe.repeatability import RepeatabilityResult, RepeatabilitySpec
+from protocols.exchange.local import run_locally
 from site_node.features.radiomics.stability import icc, noise_of
 from site_node.features.radiomics.threshold import Normal, bayes_threshold
 from tests.lib.shared import shared
+from tests.lib.studies import REQUESTER
 from tests.reference.oracles.conftest import Holds
+from tests.reference.pooled.repeatability import pooled
 
 KINDS: dict[Literal["ICC(1,1)", "ICC(3,1)"], str] = {"ICC(1,1)": "ICC1", "ICC(3,1)": "ICC3"}
 
@@ -44,6 +51,52 @@ def test_the_icc_is_that_of_psych(holds: Holds) -> None:
         for kind, word in KINDS.items():
             told = f"measurement, {kind} of perturbations" + ", large offset" * offset
             holds(told, [icc(x, kind) for x in rows], [of["icc"][word] for of in chosen], rtol=rtol)
+
+
+def of_repeats(spec: dict[str, Any], tables: list[AnalysisTable]) -> RepeatabilityResult:
+    """The result over hospitals; of fewer people than the floor with all rows in one place."""
+    if sum(len(table.complete(table.columns)) for table in tables) < Thresholds().min_count:
+        return pooled(RepeatabilitySpec.model_validate(spec), tables)
+    study = Study.model_validate(
+        {
+            "name": "oracle",
+            "title": "Oracle",
+            "requester": REQUESTER,
+            "cohort": {"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
+            "variables": {
+                name: {"kind": "measurement", "concept": f"LOCAL:{name}"} for name in spec["features"]["x"]
+            },
+            "analyses": [{"name": "a0", "spec": spec}],
+            "min_sites": 2,
+        }
+    )
+    found = run_locally(study, tables)["a0"]
+    assert isinstance(found, RepeatabilityResult)
+    return found
+
+
+def test_repeatability_over_hospitals_is_that_of_psych(holds: Holds) -> None:
+    for name, of in oracle("icc")["sets"].items():
+        x = np.array(of["x"], dtype=float)
+        columns = [f"repeat{j}" for j in range(x.shape[1])]
+        sites = np.array(of["site"]) if "site" in of else np.array(["a", "b", "c"])[np.arange(len(x)) % 3]
+        tables = [
+            AnalysisTable(str(site), np.flatnonzero(here), dict(zip(columns, x[here].T, strict=True)))
+            for site in np.unique(sites)
+            for here in [sites == site]
+        ]
+        spec = {
+            "protocol": "repeatability",
+            "features": {"x": columns},
+            "repeats": columns,
+            "kind": "ICC(2,1)",
+        }
+        found = of_repeats(spec, tables)
+        rtol = 1e-6 if name == "large_offset" else 1e-9
+        for ours, theirs in ((found.icc, "icc"), (found.lower, "lower"), (found.upper, "upper")):
+            expected = [of[theirs][word] for word in ("ICC1", "ICC2", "ICC3")]
+            holds(f"measurement, repeatability of {name}: {theirs}", ours[0], expected, rtol=rtol)
+        holds(f"measurement, repeatability of {name}: CCC", found.ccc, [of["ccc_divisor_n"]], rtol=rtol)
 
 
 def test_white_noise_is_that_of_the_haar_detail(holds: Holds) -> None:

@@ -133,13 +133,13 @@ def test_ordinal_regression_is_that_of_ordinal(
         found = run(tasters(), ["y", "warm", "contact"], [1, 2, 3, 4, 5], varying)
     else:
         found = run(tenants(), TENANTS, [0, 1, 2], varying)
-    holds(name, found.coef, expected["coef"], rtol=1e-8)
-    holds(name, found.se * np.sqrt(times), expected["se"], rtol=1e-8)
-    holds(name, found.loglik / times, expected["loglik"], rtol=1e-12)
+    holds(f"{name}: coefficients", found.coef, expected["coef"], rtol=1e-8)
+    holds(f"{name}: standard errors", found.se * np.sqrt(times), expected["se"], rtol=1e-8)
+    holds(f"{name}: log-likelihood", found.loglik / times, expected["loglik"], rtol=1e-12)
 
 
 def test_proportional_odds_are_those_of_polr(holds: Holds) -> None:
     found = run(tenants(), TENANTS, [0, 1, 2], [])
-    holds("ordinal, polr of housing", found.coef, POLR["coef"], rtol=1e-7)
-    holds("ordinal, polr of housing", found.se, POLR["se"], rtol=1e-6)
-    holds("ordinal, polr of housing", found.deviance, POLR["deviance"], rtol=1e-12)
+    holds("ordinal, polr of housing: coefficients", found.coef, POLR["coef"], rtol=1e-7)
+    holds("ordinal, polr of housing: standard errors", found.se, POLR["se"], rtol=1e-6)
+    holds("ordinal, polr of housing: deviance", found.deviance, POLR["deviance"], rtol=1e-12)

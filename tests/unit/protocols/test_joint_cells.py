@@ -144,7 +144,8 @@ def test_more_variables_than_are_judged_are_refused() -> None:
 def test_who_is_asked_about_tables_follows_from_what_the_steps_declare() -> None:
     wanted = {
         "linear": 2, "mixed": 2, "pca": 2, "cca": 2, "pls": 2, "combat": 2, "associate": 2,
-        "penalized_logistic": 3, "logistic": 3, "multinomial": 3, "ordinal": 3, "boosting": 1, "forest": 1,
+        "repeatability": 2, "penalized_logistic": 3, "logistic": 3, "multinomial": 3, "ordinal": 3,
+        "boosting": 1, "forest": 1,
     }  # fmt: skip
     found = {
         name: together(protocol(name).steps, parse_spec({"protocol": name, **EXAMPLES[name].specs[0]}))

@@ -37,6 +37,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "ordinal": {"outcome": "y", "covariates": COVARIATES, "levels": [0, 1]},
     "penalized_logistic": {"outcome": "y", "covariates": COVARIATES},
     "cox": {"outcome": "t", "covariates": COVARIATES},
+    "repeatability": {"features": {"it": ["rare", "x"]}},
     "pca": {"features": COVARIATES},
     "cca": {"x": ["rare", "x"], "y": ["z", "count"]},
     "pls": {"x": ["rare", "x"], "y": ["z"]},
