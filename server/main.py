@@ -34,11 +34,13 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[0-9:.+Z-]*$")
 class Commands(click.Group):
     """The verbs, each loaded when it is used."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, helps: bool = True) -> None:
+        """The verbs; `helps` where a group without a verb shows its help, else it is an error."""
+        self._helps = helps
         super().__init__(
             "shadowgraph",
             help="Federated radiogenomics over the OMOP common data model. Add --json for machine output.",
-            no_args_is_help=True,
+            no_args_is_help=helps,
             context_settings={"help_option_names": ["-h", "--help"]},  # verbs inherit it
             params=[click.Option(["--version"], is_flag=True, help="Show the version and exit.")],
         )
@@ -51,16 +53,15 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The Typer app of a verb, loaded now."""
         entry = self._verbs.get(cmd_name)
-        return _without_hints(typer.main.get_command(entry.load())) if entry else None
+        return self._as_wished(typer.main.get_command(entry.load())) if entry else None
 
-
-def _without_hints(command: click.Command) -> click.Command:
-    """The command without Typer's guess at a mistyped verb: Click makes the same one."""
-    if isinstance(command, TyperGroup):
-        command.suggest_commands = False
-        for one in command.commands.values():
-            _without_hints(one)
-    return command
+    def _as_wished(self, command: click.Command) -> click.Command:
+        """The command without Typer's guess at a mistyped verb, since Click makes the same one."""
+        if isinstance(command, TyperGroup):
+            command.suggest_commands, command.no_args_is_help = False, self._helps
+            for one in command.commands.values():
+                self._as_wished(one)
+        return command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -75,7 +76,7 @@ def run(words: list[str], as_json: bool) -> int:
     if words == ["--version"]:
         return _told(_versions() if as_json else {"version": importlib.metadata.version(NAME)}, as_json)
     try:
-        value = Commands().main(words, "shadowgraph", standalone_mode=False)
+        value = Commands(helps=not as_json).main(words, "shadowgraph", standalone_mode=False)
     except ShadowgraphError as error:
         _report(error, as_json)
         return error.exit_code

@@ -292,8 +292,13 @@ def report(home: Path, reference: str, out: Path) -> WrittenFile:
     from server.report import Left, write_report  # matplotlib
 
     study, outcome = recompute(home, reference)
-    left = [Left(**answer) for answer in Store(home).answers(outcome.run)]
-    return WrittenFile(write_report(study, outcome, left, out))
+    store = Store(home)
+    left = [Left(**answer) for answer in store.answers(outcome.run)]
+    ended_at = store.submission(outcome.run).ended_at
+    ran = (
+        [] if ended_at is None else [(f"{datetime.fromtimestamp(ended_at, UTC):%Y-%m-%d}", "day of the run")]
+    )
+    return WrittenFile(write_report(study, outcome, left, out, facts=ran))
 
 
 def verify(home: Path, reference: str) -> VerifiedStudy:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from cdm.cohorts.cohort import AtlasCohort, CohortDefinition
 from protocols.core.lockstep import Failure
 from protocols.core.study import Analysis, Study
+from protocols.core.study_words import index_words, rule_words, variable_words, window_words
 from protocols.exchange.rounds import Outcome
 from server.report import blocks, describe  # noqa: F401 describe says how descriptions are drawn
 from server.report.blocks import Section
@@ -16,13 +17,10 @@ from server.report.drawn import drawn
 
 def question(study: Study) -> Section:
     """Whom the study counts, and the variables that it reads."""
+    contents = {name: one.model_dump(mode="json", by_alias=True) for name, one in study.variables.items()}
     variables = [
-        (
-            name,
-            variable.kind.replace("_", " "),
-            _words(variable.model_dump(mode="json", by_alias=True, exclude={"kind"})) or "–",
-        )
-        for name, variable in study.variables.items()
+        (name, _meaning(content), _words({**content, "kind": None}) or "–")
+        for name, content in contents.items()
     ]
     return Section(
         "The question",
@@ -30,7 +28,7 @@ def question(study: Study) -> Section:
             blocks.heading("Cohort"),
             blocks.table(("rule", "means"), _cohort(study.cohort)),
             blocks.heading("Variables"),
-            blocks.table(("variable", "kind", "picked by"), variables),
+            blocks.table(("variable", "means", "picked by"), variables),
             *_blocks(study),
         ],
     )
@@ -55,9 +53,15 @@ def _blocks(study: Study) -> list[Markup]:
 def _cohort(cohort: CohortDefinition | AtlasCohort) -> list[tuple[str, str]]:
     if isinstance(cohort, AtlasCohort):
         return cohort.described()
-    index = _words(cohort.index.model_dump(mode="json"))
-    rules = ((rule.name, _words(rule.model_dump(mode="json", exclude={"name"}))) for rule in cohort.rules)
-    return [("index event", index), *rules]
+    content = cohort.model_dump(mode="json", by_alias=True)
+    rules = ((rule["name"], str(rule_words(rule))) for rule in content["rules"])
+    return [("index event", str(index_words(content["index"]))), *rules]
+
+
+def _meaning(variable: Mapping[str, Any]) -> str:
+    """What a variable is, in words, and from which days."""
+    days = window_words(variable)
+    return str(variable_words(variable)) + ("" if days is None else f", {days}")
 
 
 def results(study: Study, outcome: Outcome) -> list[Section]:

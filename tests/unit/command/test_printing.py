@@ -63,6 +63,17 @@ def test_where_words_do_not_fit_the_longest_are_broken(capsys: pytest.CaptureFix
         assert piece in said
 
 
+@pytest.mark.parametrize("words", [[], ["study"], ["network", "account"]])
+def test_a_group_without_a_verb_is_an_error_to_a_machine(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert run(words, as_json=True) == 2
+    assert "command" in json.loads(capsys.readouterr().out)["text"]
+    assert run(words, as_json=False) in (0, 2)
+    said = capsys.readouterr()
+    assert "Usage" in said.out + said.err
+
+
 def test_a_mistyped_verb_is_guessed_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["data", "list"], as_json=False) == 2
     assert capsys.readouterr().err.count("Did you mean") == 1

@@ -92,6 +92,12 @@ def test_the_page_loads_nothing_from_elsewhere(folder: Path) -> None:
     assert not [link for link in linked if not link.startswith("#")]
 
 
+def test_the_question_is_said_in_words(folder: Path) -> None:
+    question, _, _ = (folder / "report.html").read_text().partition("Each left out</h2>")
+    assert "the first of a diagnosis" in question
+    assert "domain: condition" not in question
+
+
 def test_a_title_is_text_and_no_markup(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     assert "A &lt;b&gt;bold&lt;/b&gt; title" in page
