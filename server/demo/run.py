@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 import tomllib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ class Demo:
             try:
                 return self._play()
             except KeyboardInterrupt:
-                self.console.print("[bold]stopping[/bold] what was started; this takes a moment")
+                self._say_it_stops()
                 raise
             finally:
                 with _undisturbed():
@@ -108,6 +109,7 @@ class Demo:
             self._invite(names)
             with contextlib.suppress(KeyboardInterrupt):
                 threading.Event().wait()
+            self._say_it_stops()
         return reported
 
     def _invite(self, names: list[str]) -> None:
@@ -223,11 +225,18 @@ class Demo:
         words = [("site", "stop", "--home", str(home)) for home in homes]
         if self.center.exists():
             words.append(("network", "stop", "--home", str(self.center)))
-        for one in words:
+
+        def stop(one: tuple[str, ...]) -> None:
             try:
                 self.command(*one)
             except ShadowgraphError as error:
                 self.console.print(f"[yellow]{error.text}[/yellow]")
+
+        with ThreadPoolExecutor(max_workers=len(words) or 1) as pool:
+            deque(pool.map(stop, words), maxlen=0)
+
+    def _say_it_stops(self) -> None:
+        self.console.print("[bold]stopping[/bold] what was started; this takes a moment")
 
     def _say(self, words: str) -> None:
         self.console.print(f"      [dim]{words}[/dim]")
