@@ -48,7 +48,7 @@ def together(steps: Mapping[str, SiteStep], spec: Spec) -> int:
     most = 1
     for step in steps.values():
         times = step.times(spec).most
-        if times and _holds_products(step):
+        if times and step.holds_products:
             most = max(most, 3 if times > 1 and "coef" in step.varies else 2)
     return most
 
@@ -80,7 +80,7 @@ def judged(steps: Mapping[str, SiteStep], spec: Spec, binary: Collection[int]) -
         if not any(map(_holds_products_with_outcome, plain)):
             binary = [place for place in binary if place not in outcome]
         if not set(range(len(names))) - outcome <= set(binary):
-            most = 2 if any(map(_holds_products, plain)) else 1
+            most = 2 if any(step.holds_products for step in plain) else 1
     return Places(
         tuple(binary) if most > 1 else (), most, tuple(place for place in binary if place in outcome)
     )
@@ -91,14 +91,6 @@ def _holds_products_with_outcome(step: SiteStep) -> bool:
         isinstance(declared, Moment) and len(declared.axes) > 1 and "outcome" in declared.axes
         for declared in step.declares.values()
     )
-
-
-def _holds_products(step: SiteStep) -> bool:
-    return step.crosses or any(map(_is_square, step.declares.values()))
-
-
-def _is_square(declared: object) -> bool:
-    return isinstance(declared, Moment) and len(set(declared.axes)) < len(declared.axes)
 
 
 def beside(steps: Mapping[str, SiteStep]) -> SiteStep:

@@ -3,11 +3,12 @@
 import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Literal
 
-from protocols.core.disclosure import Array, Declaration
+from protocols.core.disclosure import Array, Declaration, Moment
 from protocols.core.errors import Code, SpecError
 from protocols.core.ranges import Ranges
 from protocols.core.spec import Spec
@@ -94,6 +95,14 @@ class SiteStep:
 
     def __call__(self, spec: Spec, table: AnalysisTable, **arrays: Any) -> Arrays:
         return self.run(spec, table, **arrays)
+
+    @cached_property
+    def holds_products(self) -> bool:
+        """Whether its arrays are sums of products of two variables."""
+        return self.crosses or any(
+            isinstance(declared, Moment) and len(set(declared.axes)) < len(declared.axes)
+            for declared in self.declares.values()
+        )
 
     def describe(self, spec: Spec, sizes: Mapping[str, int]) -> list[str]:
         """What leaves a site by this step, in words: the way, how often, and each array with its axes.

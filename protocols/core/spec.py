@@ -47,6 +47,15 @@ class Spec(BaseModel):
         if names := self.variables():
             yield names, table.present(table.read_of(names))
 
+    def numbers_published(self, columns: int) -> int:
+        """How many numbers of its result are about so many of its columns: coefficients and a covariance."""
+        terms = columns + 1
+        return terms + terms * (terms + 1) // 2
+
+    def cells_published(self) -> int:
+        """How many cells its result has of tables of two variables and more; 0 without such a table."""
+        return 0
+
     def needs(self) -> tuple[str, ...]:
         """The variables without a value of which nobody is in any of its sums.
 

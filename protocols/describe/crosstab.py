@@ -54,6 +54,9 @@ class CrosstabSpec(MayBePrivate):
     def stands_on(self) -> tuple[str, ...]:
         return ()  # every entry has a count of its own
 
+    def cells_published(self) -> int:
+        return len(self.row_levels) * len(self.column_levels)
+
     def private_size(self, arrays: Mapping[str, Array]) -> int:
         return len(self.row_levels) * len(self.column_levels)
 

@@ -62,6 +62,9 @@ class HistogramSpec(MayBePrivate):
     def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
         yield from by_group(table, self.by, one_by_one(table, [self.of.split(".")[0]]))
 
+    def cells_published(self) -> int:
+        return len(self.levels) * (len(self.edges) + 1) if self.by else 0
+
     def private_size(self, arrays: Mapping[str, Array]) -> int:
         return len(self.groups()) * (len(self.edges) + 1)
 

@@ -87,6 +87,9 @@ class SummarySpec(MayBePrivate):
             names = tuple(name.split(".")[0] for name in pair)
             yield names, table.present(table.read_of(names))
 
+    def cells_published(self) -> int:
+        return 4 * len(self.cross)
+
     def not_private(self) -> str:
         if len(self.of) > noisy.MOST_VARIABLES:
             return f"with privacy a summary has at most {noisy.MOST_VARIABLES} variables"

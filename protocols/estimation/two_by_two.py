@@ -10,6 +10,7 @@ likelihood ratios; Woolf, Ann Hum Genet 19 (1955) 251, for the odds ratio; Merca
 (2007) 2170, for predictive values at another prevalence.
 """
 
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -121,7 +122,7 @@ def credible(tp: int, fn: int, fp: int, tn: int, prevalence: float, level: float
     Sensitivity and specificity are independent and uniform before the table is seen, so Beta distributed
     after it; the distribution of what Bayes' theorem makes of them is integrated over the sensitivity.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    nodes, weights = _gauss_legendre()
     se = (nodes + 1) / 2
     weights = weights / 2 * stats.beta.pdf(se, tp + 1, fn + 1)
     tail = (1 - level) / 2
@@ -133,6 +134,12 @@ def credible(tp: int, fn: int, fp: int, tn: int, prevalence: float, level: float
         below = stats.beta.cdf(at_most, tn + 1, fp + 1) @ weights
         low, high = np.where(below < wanted, middle, low), np.where(below < wanted, high, middle)
     return np.asarray((low + high) / 2, dtype=np.float64)
+
+
+@cache
+def _gauss_legendre() -> tuple[Floats, Floats]:
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    return nodes, weights
 
 
 def shifted(probability: ArrayLike, prevalence: ArrayLike, to: ArrayLike) -> Floats:

@@ -15,6 +15,7 @@ from protocols.core.complete_cases import people_of_set
 from protocols.core.disclosure import Moment, Release, Thresholds, agreed, release, turned
 from protocols.core.errors import Code, ShadowgraphError, SiteError, SpecError
 from protocols.core.exclusive import at_most_one
+from protocols.core.numbers_published import tells_people_apart
 from protocols.core.people_in_effect import has_rare_entries
 from protocols.core.privacy import MayBePrivate
 from protocols.core.protocol import Arrays, Ask, Climb, Search, SiteStep, Spec, Transform, protocol
@@ -22,8 +23,8 @@ from protocols.core.ranges import within_ranges
 from protocols.core.roles import transformed
 from protocols.core.secret import Turn
 from protocols.core.study import Study
-from protocols.core.table import EVERYBODY, AnalysisTable, Floats
-from protocols.exchange.envelope import pack
+from protocols.core.table import EVERYBODY, AnalysisTable
+from protocols.exchange.envelope import digest, pack
 from protocols.exchange.keyed_draws import normal
 
 
@@ -44,7 +45,8 @@ class Shared:
     seal: bytes = bytes(32)
 
 
-_HUNDREDTHS = 1e-6  # of a hundredth: what rounding leaves of a whole number of them
+_MOST_KEPT = 2**24
+"""Numbers in the tables that are kept of one for its questions: 128 MiB."""
 
 
 def people_of(study: Study, analysis: str, table: AnalysisTable) -> int:
@@ -53,16 +55,22 @@ def people_of(study: Study, analysis: str, table: AnalysisTable) -> int:
     What a harmonization before it may fill counts as there. Where each entry has a count of its own, those
     with the variable that most have.
     """
+    spec = study.analysis(analysis).spec
+    complete = complete_in(study, analysis, table)
+    if spec.stands_on():
+        return len(complete)
+    named = [name for name in (*table.columns, *table.labels) if name.split(".")[0] in spec.variables()]
+    return max((len(complete.complete([name])) for name in named), default=len(complete))
+
+
+def complete_in(study: Study, analysis: str, table: AnalysisTable) -> AnalysisTable:
+    """The table of the people who have a value of all that an analysis stands on, short of what is filled."""
     table = people_in(study, analysis, table)
     of = study.analysis(analysis)
     before = [study.analysis(name).spec for name in of.after]
     filled = {name for spec in before for name in {*spec.variables()} - {*spec.stands_on()}}
     needed = {*of.spec.stands_on()} - filled
-    named = {name: name.split(".")[0] for name in (*table.columns, *table.labels)}
-    if not of.spec.stands_on():
-        known = [len(table.complete([name])) for name in named if named[name] in of.spec.variables()]
-        return max(known, default=len(table))
-    return len(table.complete([name for name in named if named[name] in needed]))
+    return table.complete([n for n in (*table.columns, *table.labels) if n.split(".")[0] in needed])
 
 
 def people_in(study: Study, analysis: str, table: AnalysisTable) -> AnalysisTable:
@@ -155,13 +163,7 @@ def bears_all_digits(table: AnalysisTable, question: Ask) -> bool:
     value of one of these that lies between hundredths, and so tells them from all others.
     """
     known = [name for name in (question.climb.columns if question.climb else ()) if name in table.columns]
-    return any(_is_fine(table.column(name)) for name in known)
-
-
-def _is_fine(values: Floats) -> bool:
-    """Whether half of the (n,) values, and at least ten of them, lie between hundredths, each its own."""
-    between = values[np.isfinite(values) & (np.abs(100 * values - np.rint(100 * values)) > _HUNDREDTHS)]
-    return len(np.unique(between)) >= max(10, len(values) / 2)
+    return any(tells_people_apart(table.column(name)) for name in known)
 
 
 def _climb(question: Ask) -> Climb:
@@ -205,12 +207,37 @@ def _refuse_rare_entries(step: SiteStep, spec: Spec, table: AnalysisTable, thres
 def asked_table(study: Study, table: AnalysisTable, question: Ask) -> AnalysisTable:
     """The table that a question is about: its columns harmonized, and of the people of its rows.
 
+    It is kept with the table for the next question like it, and so is what was derived of it.
+
     Raises:
         SpecError: the question names a transform that its analysis does not.
     """
-    for transform in question.transforms:
-        table = _transformed(study, table, transform, question)
-    return table.select(question.rows.mask(table))
+    if question.rows == EVERYBODY and not question.transforms:
+        return table
+    kept: dict[object, AnalysisTable] = table.derived("as asked", dict)
+    key = (
+        question.rows,
+        tuple(_transform_key(study, transform, question) for transform in question.transforms),
+    )
+    if key not in kept:
+        made = table
+        for transform in question.transforms:
+            made = _transformed(study, made, transform, question)
+        kept[key] = made.select(question.rows.mask(made))
+        while len(kept) > 1 and sum(map(_size, list(kept.values()))) > _MOST_KEPT:
+            kept.pop(next(iter(kept)))
+    return kept[key]
+
+
+def _transform_key(study: Study, transform: Transform, question: Ask) -> object:
+    """All that a transform of a question hangs on."""
+    spec = study.spec(transform.analysis, transform.part)
+    after = transform.analysis, question.analysis, study.analysis(question.analysis).after
+    return after, spec.model_dump_json(), transform.rows, digest(pack(dict(transform.arrays)))
+
+
+def _size(table: AnalysisTable) -> int:
+    return len(table) * (len(table.columns) + len(table.labels))
 
 
 def _said(step: SiteStep, spec: Spec, table: AnalysisTable, question: Ask) -> Arrays:

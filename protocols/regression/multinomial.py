@@ -67,6 +67,10 @@ class MultinomialSpec(PredictsLevels):
     def predictors(self) -> tuple[str, ...]:
         return self.covariates
 
+    def numbers_published(self, columns: int) -> int:
+        terms = (columns + 1) * (len(self.levels) - 1)
+        return terms + terms * (terms + 1) // 2
+
     def linear_in(self) -> tuple[str, ...]:
         return (self.outcome,)
 

@@ -81,6 +81,9 @@ class PenalizedLogisticSpec(PredictsProbability):
     def variables(self) -> tuple[str, ...]:
         return (self.outcome, *self.covariates)
 
+    def numbers_published(self, columns: int) -> int:
+        return self.size() * (columns + 1)
+
     def outcome_name(self) -> str:
         return self.outcome
 

@@ -90,6 +90,9 @@ class CompetingRisksSpec(Spec):
     def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
         yield from by_group(table, self.by, super().sets_of_people(table))
 
+    def cells_published(self) -> int:
+        return len(self.outcomes) * len(self.levels) * self.grid.bins() if self.by else 0
+
     def groups(self) -> tuple[str, ...]:
         """The names of the groups."""
         return tuple(f"{self.by}={level:g}" for level in self.levels) if self.by else ("all",)

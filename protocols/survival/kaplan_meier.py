@@ -92,6 +92,9 @@ class KaplanMeierSpec(MayBePrivate):
     def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
         yield from by_group(table, self.by, super().sets_of_people(table))
 
+    def cells_published(self) -> int:
+        return len(self.levels) * self.grid.bins() if self.by else 0
+
     def not_private(self) -> str:
         return "delayed entry has no form with noise: leave `entry` out" if self.entry else ""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cdm.cohorts.cohort import AtlasCohort
+from protocols.core.numbers_published import people_needed
 from protocols.core.protocol import protocol as known_protocol
 from protocols.core.study import Digits, Requester, Study
 from protocols.runtime.accounts.machine import unix_user
@@ -14,7 +15,7 @@ from site_node.agent import simulation
 from site_node.agent.simulation import Simulation
 from site_node.governance import approvals, proposed
 from site_node.governance.approvals import StandingApproval, State
-from site_node.governance.policy import read_policy
+from site_node.governance.policy import Policy, read_policy
 from site_node.governance.proposed import ProposedStudy
 from site_node.study_table import sealing
 from site_node.study_table.sealing import SealedCohort
@@ -51,6 +52,8 @@ class StudyView:
         leaves: what would leave the site, a line per array.
         floors: the study's own; the stricter of these and the policy's hold.
         digits: "full" where the study wishes its results so and this site's policy allows it, else "earned".
+        people_needed: how many each site needs, so that its results are at most `numbers_per_person`, which
+            this site lets be published about each over all studies; 0 where they may bear all digits.
         sealing: None before the study is approved.
         faults: why this site's policy does not admit it; empty if it does.
     """
@@ -67,6 +70,8 @@ class StudyView:
     min_sites: int
     floors: Mapping[str, float]
     digits: Digits
+    people_needed: int
+    numbers_per_person: float
     hash: str
     sealing: Sealing | None
     faults: tuple[str, ...]
@@ -123,6 +128,8 @@ def shown(home: Path, study: str) -> StudyView:
         min_sites=found.min_sites,
         floors=content["thresholds"],
         digits=policy.digits_of(found),
+        people_needed=_people_needed(found, policy),
+        numbers_per_person=policy.numbers_per_person,
         hash=found.hash(),
         sealing=None if kept is None else _sealing(kept),
         faults=tuple(policy.faults(found)),
@@ -215,6 +222,13 @@ def withdraw_standing(home: Path, protocol: str, *, by: str = "") -> StandingApp
     """
     approvals.withdraw_standing(home, protocol, by=by or unix_user())
     return standing(home)
+
+
+def _people_needed(study: Study, policy: Policy) -> int:
+    if policy.digits_of(study) == "full":
+        return 0
+    specs = (analysis.spec for analysis in study.analyses)
+    return people_needed(specs, study.min_sites, study.thresholds.min_count, policy.numbers_per_person)
 
 
 def _decide(home: Path, study: str, state: State, by: str, note: str) -> Decision:

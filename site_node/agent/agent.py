@@ -6,6 +6,7 @@ leaves as a code; the text of an exception never does.
 
 import base64
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -161,6 +162,7 @@ class Agent:
                 or asks_for_noise(a.spec)
                 or self._may_be_told(admission, table, message, Ask("", analysis=a.name))
             )
+            and self._may_be_published(admission, table, message, a.name, len(message.roster))
             for a in study.analyses
         }
 
@@ -248,8 +250,10 @@ class Agent:
                 ledger.admit_once(self.home, study.hash(), ask, people, number)
                 _spend(self.home, admission, ask, table, number)
             noisy = asks_for_noise(study.spec(ask.analysis, ask.part))
-            if not noisy and not self._may_be_told(admission, table, question, ask):
-                if ask.per_site or not masked:
+            sites = shared.contributors or question.roster
+            counted = self._may_be_published(admission, table, question, ask.analysis, len(sites))
+            if not counted or (not noisy and not self._may_be_told(admission, table, question, ask)):
+                if ask.per_site or not masked or (not counted and self.site in sites):
                     return Code.WITHHELD
                 table = table.select(np.zeros(len(table), dtype=bool))
             return answer(study, table, ask, admission.floors, shared)
@@ -279,6 +283,23 @@ class Agent:
             where = ".".join((ask.analysis, *ask.part, ask.step))
             audit.record(self.home, "combination-of-few", study=asked.study, question=where)
         return told
+
+    def _may_be_published(
+        self,
+        admission: Admission,
+        table: AnalysisTable,
+        asked: RoundQuestion | StartMessage,
+        analysis: str,
+        sites: int,
+    ) -> bool:
+        """Whether nobody here would bear more numbers than the policy lets be published about a person."""
+        policy, study = admission.policy, admission.study
+        most = math.inf if policy.digits_of(study) == "full" else policy.numbers_per_person
+        run = asked.run, asked.roster
+        counted = self.people.may_be_published(study, table, run, analysis, sites, most)
+        if not counted:
+            audit.record(self.home, "numbers-per-person", study=asked.study, analysis=analysis)
+        return counted
 
     def _table(self, study: Study, decided_at: str) -> AnalysisTable:
         """The study's table, built once per approval: all its rounds see the same people and values."""

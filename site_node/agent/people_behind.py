@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from protocols.core.disclosure import Thresholds
+from protocols.core.numbers_published import are_shown_by_site, numbers_published
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Floats, Integers, Labels
-from protocols.exchange.site_answer import asked_table, people_in
+from protocols.exchange.envelope import pack
+from protocols.exchange.site_answer import asked_table, complete_in, people_in
+from site_node.governance import numbers_told
 from site_node.governance.auditor import Auditor, Behind, variable_key
 from site_node.governance.first_values import digests_of
+from site_node.governance.numbers_told import Published
 
 Run = tuple[str, tuple[str, ...]]
 """A run's name and its roster."""
@@ -43,6 +47,35 @@ class PeopleBehind:
             sets = list(people_behind(study, table, ask))
             self._decided[place] = self.auditor.admit(sets, roster, floors)
         return self._decided[place]
+
+    def may_be_published(
+        self, study: Study, table: AnalysisTable, run: Run, analysis: str, sites: int, most: float
+    ) -> bool:
+        """Whether the result of an analysis may be published beside all earlier ones; if so, it is counted.
+
+        Args:
+            sites: how many contribute.
+            most: how many numbers each person may bear.
+        """
+        name, roster = run
+        place = (study.hash(), name, analysis, sites, most)
+        if place not in self._decided:
+            result = published(study, table, analysis, roster, sites)
+            self._decided[place] = numbers_told.admit(self.home, result, most)
+        return self._decided[place]
+
+
+def published(
+    study: Study, table: AnalysisTable, analysis: str, roster: tuple[str, ...], sites: int
+) -> Published:
+    """What an analysis publishes about the people here, where so many sites of the roster contribute."""
+    spec, of = study.analysis(analysis).spec, complete_in(study, analysis, table)
+    over = len(of) * (1 if are_shown_by_site(spec) else sites)
+    numbers = numbers_published(spec, of, over, study.thresholds.min_count)
+    before = [study.analysis(name).spec for name in study.analysis(analysis).after]
+    read = {v: _key(study, v) for one in (spec, *before) for v in one.variables() if v in study.variables}
+    asked = pack({"specs": [one.model_dump(mode="json") for one in (spec, *before)], "read": read})
+    return Published(numbers_told.name_of(asked, of.persons, roster), of.persons, numbers, over)
 
 
 def people_behind(study: Study, table: AnalysisTable, ask: Ask) -> Iterator[Behind]:

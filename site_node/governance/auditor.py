@@ -192,9 +192,15 @@ def _nearly_the_same_sites(db: Connection, behind: Behind, roster: tuple[str, ..
     )
 
 
+def keep_set(db: Connection, people: Integers) -> str:
+    """Keeps a set of (k,) people, and gives its name."""
+    data, at = np.sort(people).astype("<i8").tobytes(), now().isoformat()
+    db.execute("INSERT OR IGNORE INTO audited_set VALUES (?, ?, ?)", (digest(data), data, at))
+    return digest(data)
+
+
 def _note(db: Connection, behind: Behind, roster: tuple[str, ...]) -> None:
-    people, at = np.sort(behind.people).astype("<i8").tobytes(), now().isoformat()
-    db.execute("INSERT OR IGNORE INTO audited_set VALUES (?, ?, ?)", (behind.sha256, people, at))
+    keep_set(db, behind.people)
     for variable in sorted(behind.variables):
         db.execute(
             "INSERT OR IGNORE INTO audited_release (variable, sha256, roster) VALUES (?, ?, ?)",

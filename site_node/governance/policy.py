@@ -31,6 +31,13 @@ class Policy(PublishedPolicy):
         default="withhold",
         description="whether answers that with earlier ones tell of fewer people than the floor are withheld",
     )
+    numbers_per_person: float = Field(
+        default=0.33,
+        gt=0,
+        le=1000,
+        description="how many numbers may be published about each person, over all studies, of models and "
+        "tables of variables whose values can be listed",
+    )
     plain_sums: bool = Field(
         default=False, description="whether this site's part of a sum may be seen by the coordinator"
     )
@@ -123,6 +130,7 @@ def write_policy(home: Path, policy: Policy) -> None:
         f"max_alike = {policy.max_alike}",
         f"min_sites = {policy.min_sites}",
         f'combinations = "{policy.combinations}"',
+        f"numbers_per_person = {policy.numbers_per_person!r}",
         f"plain_sums = {str(policy.plain_sums).lower()}",
         f"requester_needed = {str(policy.requester_needed).lower()}",
         f"two_persons = {str(policy.two_persons).lower()}",

@@ -159,6 +159,14 @@ CREATE TABLE privacy_spent (
 ALTER TABLE standing_approval ADD COLUMN max_epsilon REAL;
 """
 
+# How many numbers were published about which people (governance/numbers_told.py).
+_PUBLISHED = """
+CREATE TABLE published (
+    what TEXT PRIMARY KEY, sha256 TEXT NOT NULL REFERENCES audited_set (sha256), numbers INTEGER NOT NULL,
+    over INTEGER NOT NULL, noted_at TEXT NOT NULL
+);
+"""
+
 STEPS = (
     _FIRST,
     _UNIX_USERS,
@@ -172,6 +180,7 @@ STEPS = (
     _FIRST_APPROVALS,
     _FIRST_VALUES,
     _PRIVACY,
+    _PUBLISHED,
 )
 
 

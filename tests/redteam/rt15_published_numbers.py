@@ -9,8 +9,10 @@ from protocols.core.table import Floats
 from protocols.describe.summary import SummaryResult
 from protocols.exchange.local import run_locally
 from protocols.regression.linear import LinearResult
-from tests.lib.lying_coordinator import drawn, pooled
-from tests.lib.overheard import overheard
+from site_node.governance import numbers_told
+from tests.lib.agents import Agents
+from tests.lib.lying_coordinator import drawn, pooled, weaken
+from tests.lib.overheard import overheard, overheard_of
 from tests.lib.studies import a_study_of
 from tests.lib.ungated import estimated
 from tests.redteam.attack import Figure, attack
@@ -97,20 +99,29 @@ def allele_frequencies(folder: Path, weakened: bool) -> Figure:
     "many models of one set of people: numbers published per person, of which a table may be read",
     works_from=2,
     holds_to=0.33,
-    undefended="what is published about one set of people is not counted; tables of two and three are judged",
     slow=True,
 )
 def many_models(folder: Path, weakened: bool) -> Figure:
-    chosen = [COVARIATES[i : i + 5] for i in range(0, 15)]
-    analyses = [
-        {"name": f"m{i}", "spec": {"protocol": "linear", "outcome": "y", "covariates": names}}
-        for i, names in enumerate(chosen)
-    ]
-    people = 64  # at each site, so that every table of two stands on enough
+    """In two studies, each with a title of its own."""
+    people, numbers = 64, 0  # at each site, so that every table of two stands on enough
     tables = drawn(_with_genes, people)
-    study = a_study_of([*COVARIATES, "y"], *analyses)
-    outcome = overheard(folder, study, tables).outcome
-    found = outcome.results.values() if outcome else ()
-    results = [result for result in found if isinstance(result, LinearResult)]
-    numbers = sum(r.coef.size + r.coef.size * (r.coef.size + 1) // 2 for r in results)
+    studies = [a_study_of([*COVARIATES, "y"], *_models(at), title=f"Part {at}") for at in (0, 8)]
+    agents = Agents(folder, studies[0], tables)
+    with weaken(numbers_told, "admit", lambda *_: True, weakened):
+        for study in studies:
+            outcome = overheard_of(agents, study).outcome
+            found = outcome.results.values() if outcome else ()
+            sizes = [result.coef.size for result in found if isinstance(result, LinearResult)]
+            numbers += sum(size + size * (size + 1) // 2 for size in sizes)
     return Figure(numbers / (len(tables) * people), "numbers per person")
+
+
+def _models(first: int) -> list[dict[str, Any]]:
+    """Eight models, each of five of the covariates."""
+    return [
+        {
+            "name": f"m{at}",
+            "spec": {"protocol": "linear", "outcome": "y", "covariates": COVARIATES[at : at + 5]},
+        }
+        for at in range(first, first + 8)
+    ]

@@ -39,7 +39,8 @@ def a_hospital(draw: np.random.Generator, site: str) -> AnalysisTable:
 
 
 def an_ordinary_study(draw: np.random.Generator) -> Study:
-    """A table 1 and two or three models, on covariates that somebody picked."""
+    """A table 1, up to two curves by group and a table, and one or two models on covariates that somebody
+    picked."""
 
     def some(names: tuple[str, ...], least: int) -> list[str]:
         return [str(name) for name in draw.choice(names, draw.integers(least, len(names) + 1), replace=False)]
@@ -54,6 +55,13 @@ def an_ordinary_study(draw: np.random.Generator) -> Study:
     picked = [
         models[i] for i in draw.choice(3, draw.integers(1, 3), replace=False) if models[i]["covariates"]
     ]
+    picked += [
+        {"protocol": "kaplan_meier", "outcome": "os", "by": str(by)}
+        for by in draw.choice(FINDINGS, draw.integers(0, 3), replace=False)
+    ]
+    if draw.integers(2):
+        rows, columns = (str(name) for name in draw.choice(FINDINGS, 2, replace=False))
+        picked.append({"protocol": "crosstab", "rows": rows, "columns": columns})
     table_1 = {"protocol": "summary", "of": [*FINDINGS, *NUMBERS], "per_site": bool(draw.integers(2))}
     kinds = {name: {"kind": "measurement", "concept": f"LOCAL:{name}"} for name in (*FINDINGS, *NUMBERS)}
     variables = kinds | {"os": {"kind": "survival", "endpoint": "overall"}}

@@ -42,10 +42,21 @@ def study(view: StudyView) -> Row:
         "sites at least": view.min_sites,
         "floors": dict(view.floors),
         "digits of results": view.digits,
+        "numbers published": _numbers(view),
         "hash": view.hash,
         "sealed cohort": _sealed(view.sealing),
         "this site's policy": list(view.faults) or "admits it",
     }
+
+
+def _numbers(view: StudyView) -> str:
+    """How many people here it takes for so many numbers."""
+    if not view.people_needed:
+        return "not limited, since results bear all digits"
+    return (
+        f"{view.numbers_per_person:g} a person at most, over all studies: enough for all of it where each of "
+        f"{view.min_sites} sites has {view.people_needed} people about whom nothing left before"
+    )
 
 
 def _requester(who: Requester | None) -> str:

@@ -1,0 +1,93 @@
+"""How many numbers about each person a site lets be published, over studies, cohorts and sites."""
+
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protocols.core.errors import Code
+from protocols.core.lockstep import Failure
+from protocols.core.protocol import Result
+from site_node.governance.numbers_told import Published, admit, name_of
+from site_node.governance.policy import changed
+from tests.lib.agents import Agents
+from tests.lib.lying_coordinator import drawn
+from tests.lib.studies import a_study_of
+
+PEOPLE = np.arange(100, dtype=np.int64)
+MOST = 0.33
+
+
+def a_result(what: str, numbers: int, people: np.ndarray = PEOPLE, sites: int = 3) -> Published:
+    return Published(name_of(what.encode(), people, ("a", "b", "c")), people, numbers, len(people) * sites)
+
+
+def test_results_about_the_same_people_add_up_to_the_most_that_each_may_bear(tmp_path: Path) -> None:
+    assert [admit(tmp_path, a_result(name, 40), MOST) for name in "abc"] == [True, True, False]
+    assert admit(tmp_path, a_result("d", 19), MOST)
+    assert not admit(tmp_path, a_result("e", 1), MOST)
+
+
+def test_a_result_that_left_before_is_no_news(tmp_path: Path) -> None:
+    assert all(admit(tmp_path, a_result("a", 90), MOST) for _ in range(3))
+    assert admit(tmp_path, a_result("b", 9), MOST)
+
+
+def test_a_result_is_another_one_over_other_sites_or_people() -> None:
+    names = {
+        name_of(b"a", PEOPLE, ("a", "b")),
+        name_of(b"a", PEOPLE, ("a", "c")),
+        name_of(b"a", PEOPLE[1:], ("a", "b")),
+        name_of(b"b", PEOPLE, ("a", "b")),
+    }
+    assert len(names) == 4
+    assert name_of(b"a", PEOPLE[::-1], ("b", "a")) in names
+
+
+def test_nearly_the_same_people_bear_both_and_others_neither(tmp_path: Path) -> None:
+    assert admit(tmp_path, a_result("a", 60), MOST)
+    assert not admit(tmp_path, a_result("b", 50, PEOPLE[15:]), MOST)
+    assert admit(tmp_path, a_result("c", 90, PEOPLE + 100), MOST)
+
+
+def test_the_same_result_over_fewer_sites_weighs_more(tmp_path: Path) -> None:
+    """Which sites contribute is known when all have said so, after a site has counted all of the roster."""
+    assert admit(tmp_path, a_result("a", 60, sites=5), MOST)
+    assert not admit(tmp_path, a_result("b", 65), MOST)
+    assert admit(tmp_path, a_result("a", 60, sites=3), MOST)
+    assert not admit(tmp_path, a_result("b", 41), MOST)
+    assert not admit(tmp_path, a_result("a", 60, sites=1), MOST)
+
+
+def test_what_a_person_allows_is_counted_too(tmp_path: Path) -> None:
+    assert admit(tmp_path, a_result("a", 900), inf)
+    assert not admit(tmp_path, a_result("b", 6), MOST)
+
+
+GENES = [f"g{j}" for j in range(6)]
+
+
+def with_genes(draw: np.random.Generator, people: int) -> dict[str, np.ndarray]:
+    genes = (draw.uniform(size=(len(GENES), people)) < 0.4).astype(float)
+    return {**dict(zip(GENES, genes, strict=True)), "y": draw.normal(size=people)}
+
+
+@pytest.mark.slow
+def test_models_beyond_are_not_answered_until_a_person_allows_more(tmp_path: Path) -> None:
+    """Two models of five 0/1 covariates over 192 people are 54 numbers, three are 81: 0.28 and 0.42 each."""
+    specs = [
+        {"protocol": "linear", "outcome": "y", "covariates": [g for g in GENES if g != out]}
+        for out in GENES[:3]
+    ]
+    study = a_study_of([*GENES, "y"], *({"name": f"m{i}", "spec": spec} for i, spec in enumerate(specs)))
+    agents = Agents(tmp_path, study, drawn(with_genes, 64))
+    outcome = agents.run()
+    refused = outcome.results["m2"]
+    assert isinstance(refused, Failure)
+    assert refused.code == Code.WITHHELD
+    assert all(isinstance(outcome.results[name], Result) for name in ("m0", "m1"))
+    for home in agents.homes.values():
+        changed(home, "numbers_per_person", "0.5")
+    again = agents.run(run="r2")
+    assert not any(isinstance(found, Failure) for found in again.results.values())
