@@ -95,7 +95,7 @@ class OfOneSite:
 
 
 def over_sites(study: Study, tables: list[AnalysisTable], times: int = 1) -> str:
-    """One line: rounds, CPU seconds of one site and of the center, the site's kilobytes; the least of runs."""
+    """One line: rounds, CPU seconds of one site and of the center, its kilobytes; the least of runs."""
     seconds = []
     for _ in range(times):
         at = OfOneSite(LocalSites(study, {table.site: table for table in tables}))

@@ -19,6 +19,7 @@ from protocols.describe import summary
 from protocols.exchange import coordination, people_first, sides, site_answer
 from protocols.regression.logistic import LogisticResult
 from site_node.agent import agent, conduct
+from site_node.governance import numbers_told
 from site_node.governance.policy import changed
 from tests.lib.agents import Agents
 from tests.lib.lying_coordinator import drawn, pooled, read_rows, unaudited, weaken
@@ -71,7 +72,7 @@ def saturated_sum(folder: Path, weakened: bool) -> Figure:
         single = {name: (np.arange(8) + 8 * k == i).astype(float) for i, name in enumerate(names)}
         tables[site] = table.with_columns(single)
     spec = {"protocol": "linear", "outcome": "y", "covariates": ["x", "z", *names]}
-    with _people_unasked(weakened):
+    with _people_unasked(weakened), weaken(numbers_told, "admit", lambda *_: True, weakened):
         held = overheard(folder, a_study_of(["x", "z", "y", *names], {"name": "a", "spec": spec}), tables)
     rows = np.array([a["products"][2:-1, [0, 1, -1]] for a in held.sums("a", "moments")[:1]]).reshape(-1, 3)
     return _figure(rows, pooled(tables, "x", "z", "y"))
