@@ -40,6 +40,10 @@ WORDS = {
     "hazard_ratio": "hazard ratio",
     "odds_ratio": "odds ratio",
     "rate_ratio": "rate ratio",
+    "ppv": "positive predictive value",
+    "npv": "negative predictive value",
+    "lr_positive": "positive likelihood ratio",
+    "lr_negative": "negative likelihood ratio",
     "beta": "effect",
     "singular_value": "singular value",
     "grand_mean": "grand mean",
@@ -49,8 +53,13 @@ WORDS = {
 """Names of columns that a reader would stop at -> words; others, such as variables' names, stay."""
 QUANTILE = re.compile(r"(day|lower|upper)_(0\.\d+)$")
 """Columns of a survival curve's quantiles: day_0.5, lower_0.5, upper_0.5."""
+AT_PREVALENCE = re.compile(r"(ppv|npv)_at_(.+)$")
 P_VALUES = frozenset({"p", "p_bonferroni", "q_bh", "q_by"})
 RATIOS = frozenset({"hazard_ratio", "odds_ratio", "rate_ratio"})
+_END = re.compile(r"_(lower|upper)$")
+"""Ends of the interval of a column beside it: ppv, ppv_lower, ppv_upper."""
+MOST_COLUMNS, FEW_ROWS = 9, 3
+"""A table with more of the first and no more of the second is shown with its columns as rows."""
 FEW_COLUMNS = 7
 """Up to which there is room for an interval on one line."""
 MOST_ROWS = 200
@@ -61,7 +70,7 @@ def summary_table(found: Result, steps: dict[str, Step]) -> list[Markup]:
     frame = found.summary()
     columns, cells = [*_index_names(frame)], [_index(row) for row in frame.index]
     for name in frame.columns:
-        if _lower_of(str(name)) in frame:
+        if _lower_of(str(name)) in frame or _END.sub("", str(name)) in frame.columns.difference([name]):
             continue
         columns.append(_interval_words(frame) if name == "lower" else words(str(name)))
         for row, value in zip(cells, _column(frame, str(name)), strict=True):
@@ -70,7 +79,15 @@ def summary_table(found: Result, steps: dict[str, Step]) -> list[Markup]:
         columns.append(per[0])
         for row, value in zip(cells, per[1], strict=True):
             row.append(value)
+    if len(columns) > MOST_COLUMNS and len(cells) <= FEW_ROWS:
+        columns, cells = _turned(columns, cells)
     return [blocks.table(columns, cells[:MOST_ROWS]), *rows_left_out(len(cells))]
+
+
+def _turned(columns: list[str], cells: list[list[object]]) -> tuple[list[str], list[list[object]]]:
+    """The table with its columns as rows, for a few rows of more columns than a page is wide."""
+    first, *rest = zip(columns, *cells, strict=True)
+    return [str(cell) for cell in first], [list(row) for row in rest]
 
 
 def _interval_words(frame: pd.DataFrame) -> str:
@@ -93,6 +110,8 @@ def words(name: str) -> str:
         return f"day by which {share}" if match[1] == "day" else f"its interval ({share})"
     if name.startswith("r_squared_"):
         return f"R² of {name.removeprefix('r_squared_')}"
+    if match := AT_PREVALENCE.match(name):
+        return f"{WORDS[match[1]]} at a prevalence of {match[2]}"
     return WORDS.get(name, name)
 
 
@@ -111,11 +130,19 @@ def _column(frame: pd.DataFrame, name: str) -> list[object]:
         pairs = zip(frame[name], frame[upper], strict=True)
         intervals = [shown_interval(float(low), float(high)) for low, high in pairs]
         return [_unbroken(one) if frame.shape[1] <= FEW_COLUMNS else Markup(one) for one in intervals]
+    if f"{name}_lower" in frame:
+        ends = zip(values, frame[f"{name}_lower"], frame[f"{name}_upper"], strict=True)
+        return [_with_interval(*(float(end) for end in one)) for one in ends]
     if name in P_VALUES:
         return [Markup(_p(float(value))) for value in values]
     if _are_counts(values):
         return [None if pd.isna(value) else int(value) for value in values]
     return values
+
+
+def _with_interval(value: float, low: float, high: float) -> object:
+    """A value and its interval in one cell; a dash for one that is missing."""
+    return Markup(f"{shown(value)} ({shown_interval(low, high)})") if np.isfinite(value) else None
 
 
 def _lower_of(name: str) -> str:

@@ -52,6 +52,19 @@ def test_who_shares_a_baseline_hazard_is_said_as_the_study_asked(tmp_path: Path)
     assert f"{own}, one for each value of sex" in pages["By sex"]
 
 
+def test_many_measures_of_one_sign_stand_below_each_other_each_with_its_interval(tmp_path: Path) -> None:
+    spec = {"protocol": "posterior", "gene": "idh1", "finding": "sex", "prevalences": [0.1]}
+    page = sections(tmp_path, {"sign": spec}, cells="exact")["Sign"]
+    number = r"[0-9.]+"
+    for name in (
+        "sensitivity",
+        "positive predictive value",
+        "negative predictive value at a prevalence of 0.1",
+    ):
+        assert re.search(rf"<td>{name}</td><td[^>]*>{number} \({number} to {number}\)</td>", page), name
+    assert "_lower" not in page.partition("<table>")[2]
+
+
 def test_a_withheld_number_names_the_floor_of_its_study(tmp_path: Path) -> None:
     spec = {"protocol": "summary", "of": ["idh1"], "per_site": True}
     page = sections(tmp_path, {"genes": spec}, thresholds={"min_count": 30})["Genes"]
