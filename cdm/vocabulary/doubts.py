@@ -103,8 +103,8 @@ DOUBTS: dict[str, Doubt] = {
         "compare the patient ids of the two sources; name the pairs in the site's linkage file",
     ),
     "reading-undated": Doubt(
-        "several readings of one score have no date and differ: nobody can say which counts, so none does",
-        "give the readings a column `date`, or load the one that counts alone",
+        "several readings of one score are of one day, or have no date, and differ: none of them counts",
+        "give the readings a column `date` where it is missing, or load the one that counts alone",
     ),
     "sample-twice": Doubt(
         "a person has two samples in one fileset: the first is read",

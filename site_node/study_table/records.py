@@ -110,7 +110,7 @@ def occurred(people: People, domain: str, concepts: Sequence[str], window: Windo
 def scores(people: People, feature: str) -> Floats:
     """(n,) the reader's score of that name; of several readings the earliest that has a date.
 
-    Several without a date that differ are left out, and counted in `people.doubts`.
+    Several of that day, or without a date, that differ are left out, and counted in `people.doubts`.
     """
     columns = measurement.c
     asked = people.named(
@@ -119,11 +119,14 @@ def scores(people: People, feature: str) -> Floats:
     rows, (days, values) = people.ask(asked)
     events = Events(rows, people.since_index(rows, days), as_numbers(values))
     undated = as_days(days) == np.datetime64(DAY_NOT_KNOWN)
-    dated = clinical.one_each(events.where(~undated), len(people), "first")
-    lowest, highest = (clinical.one_each(events.where(undated), len(people), pick) for pick in EXTREMES)
-    differ = np.isnan(dated) & (lowest < highest)
-    people.note_doubt("reading-undated", int((undated & differ[rows]).sum()), np.flatnonzero(differ))
-    return np.where(np.isnan(dated) & ~differ, lowest, dated)
+    first = np.full(len(people), np.iinfo(np.int64).max)
+    np.minimum.at(first, rows[~undated], events.days[~undated])
+    is_dated = (first < np.iinfo(np.int64).max)[rows]
+    counts = np.where(is_dated, ~undated & (events.days == first[rows]), undated)
+    lowest, highest = (clinical.one_each(events.where(counts), len(people), pick) for pick in EXTREMES)
+    differ = lowest < highest
+    people.note_doubt("reading-undated", int((counts & differ[rows]).sum()), np.flatnonzero(differ))
+    return np.where(differ, np.nan, lowest)
 
 
 def radiomics(people: People, names: Sequence[str]) -> Floats:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine, select
 
@@ -9,11 +10,14 @@ from cdm.etl import Identity
 from cdm.etl.imaging.image_feature import stored_name
 from cdm.etl.loader.load import load
 from cdm.schema import measurement
+from cdm.vocabulary.concepts import Vocabulary
 from protocols.core.errors import InputError
 from site_node.features.radiomics import Settings
 from site_node.images.feature_store import Computed, compute, failures
 from site_node.sources import image_features
 from site_node.sources.dicom import read
+from site_node.study_table import records
+from site_node.study_table.people import People
 from tests.lib.cases import case
 
 IDENTITY = Identity(bytes(32))
@@ -125,3 +129,26 @@ def test_a_table_that_names_files_and_no_patient_is_refused_with_its_way_out(nam
     with pytest.raises(InputError) as caught:
         list(image_features.read(case(name)))
     assert "name patient" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("lines", "score", "in_doubt"),
+    [
+        (("P1,2020-01-01,A,3", "P1,2020-01-01,B,4"), None, 2),  # of one day: nobody can say which counts
+        (("P1,2020-01-01,A,3", "P1,2020-01-01,B,3"), 3, 0),
+        (("P1,2020-01-01,A,3", "P1,2020-02-01,B,4"), 3, 0),
+        (("P1,2020-02-01,A,3", "P1,,B,4"), 3, 0),
+        (("P1,,A,3", "P1,,B,4"), None, 2),
+    ],
+)
+def test_readings_that_differ_on_their_first_day_are_left_out(
+    sqlite_engine: Engine, tmp_path: Path, lines: tuple[str, ...], score: float | None, in_doubt: int
+) -> None:
+    (tmp_path / "v.csv").write_text("\n".join(("patient,date,reader,vasari_f1", *lines)) + "\n")
+    load(sqlite_engine, image_features.read(tmp_path / "v.csv"), "dicom", IDENTITY)
+    key = np.array([IDENTITY.person_id("dicom", "P1")], dtype=np.int64)
+    with sqlite_engine.connect() as connection:
+        people = People(connection, Vocabulary(sqlite_engine), key, np.array(["2024-01-01"], "datetime64[D]"))
+        (found,) = records.scores(people, "vasari_f1")
+    assert np.isnan(found) if score is None else found == score
+    assert people.doubts["reading-undated"] == in_doubt

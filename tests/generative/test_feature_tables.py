@@ -72,11 +72,9 @@ def drawn(rng: Generator, name: str) -> tuple[str, Truth]:
 
 
 def chosen(readings: list[tuple[str, float]]) -> float:
-    dated = sorted((day, value) for day, value in readings if day)
-    undated = {value for day, value in readings if not day}
-    if dated:
-        return dated[0][1]
-    return undated.pop() if len(undated) == 1 else np.nan
+    first = min((day for day, _ in readings if day), default="")
+    values = {value for day, value in readings if day == first}
+    return values.pop() if len(values) == 1 else np.nan
 
 
 @DRAWS
