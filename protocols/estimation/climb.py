@@ -26,12 +26,11 @@ from protocols.core.protocol import Arrays, Ask, Coordination, Total
 from protocols.core.secret import Turn
 from protocols.core.table import Floats, Mask
 from protocols.estimation.newton import MAX_EVALUATIONS, aliased, rank_deficient, separated
-from protocols.estimation.rounded import rounded
+from protocols.estimation.rounded import blurred, rounded
 
 DITHER = 0.01
 """Of a standard error: what the center adds to a step, where digits are not full."""
 
-_BLUR = 0.02  # of a variance
 _NEAR = 4 * DITHER**2  # the decrement per coefficient that the dither alone may leave
 _SETTLED = 1e-9  # standard errors that a last step may be long, whose square is left
 _SUM_ERROR = 2.0**-36  # of a secure sum over many sites, each rounded to 2^-40, in the basis
@@ -171,6 +170,11 @@ class Climb:
         self._ascent = _Ascent()
         self._path = _Path(start, start, np.eye(self.size))
 
+    def onward(self, step: str, *more: float, axis: str, metric: str) -> "Climb":
+        """A climb of another step from where the sites are with this one, coefficients `more` after these."""
+        coef = np.append(self._path.coef, more)  # at the center, which knows none, where this one began
+        return Climb(step, coef, self.common, columns=self.columns, axis=axis, metric=metric)
+
     @property
     def factors(self) -> int:
         """How many sums there are whose ratios alone the center needs."""
@@ -206,7 +210,7 @@ class Climb:
         if first or said["state"] == State.DONE:  # in between they would be equations for the sites to solve
             said |= {name: _to_hundredths(a, normal) for name, a in numbers.items()}
         if said["state"] == State.DONE:
-            said["covariance"] = _blurred(metric, normal)
+            said["covariance"] = blurred(metric, normal)
         return said
 
     # A site's half
@@ -313,6 +317,20 @@ class Top:
         return float(self.last["loglik"])
 
 
+def begun(climb: Climb, terms: Sequence[str]) -> Coordination[None]:
+    """One step of a climb, after which the sites are where another one begins; see `Climb.onward`.
+
+    Args:
+        terms: the (p,) names, for errors.
+
+    Raises:
+        StudyError: rank-deficient; names the aliased terms.
+    """
+    first = yield climb.ask()
+    if State(int(first["state"])) not in (State.GO, State.DONE):
+        yield from climbed(climb, first, terms, np.eye(climb.size))
+
+
 def climbed(climb: Climb, first: Arrays, terms: Sequence[str], basis: Floats) -> Coordination[Top]:
     """The maximum of a log-likelihood, by Newton's method with step halving.
 
@@ -355,20 +373,6 @@ def _to_hundredths(array: Array, normal: Callable[[int], Floats] | None) -> Arra
     if normal is None or array.dtype.kind == "i":
         return array
     return np.asarray(np.round(array.astype(np.float64), 2), dtype=np.float64)
-
-
-def _blurred(information: Floats, normal: Callable[[int], Floats] | None) -> Floats:
-    """The (p, p) inverse, each standard error off by a hundredth where digits are not full."""
-    p = len(information)
-    d = 1 / np.sqrt(np.diag(information))
-    lower = np.linalg.cholesky(information * np.outer(d, d))
-    root = solve_triangular(lower, np.diag(d), lower=True).T
-    if normal is None:
-        return np.asarray(root @ root.T)
-    draws = normal(p + p * p)[p:].reshape(p, p)  # the first p are the dither of the step
-    shake = np.triu(draws) + np.triu(draws, 1).T
-    largest = np.abs(np.linalg.eigvalsh(shake)).max()
-    return np.asarray(root @ (np.eye(p) + min(_BLUR, 0.5 / largest) * shake) @ root.T)
 
 
 def _turned(array: Array, axes: tuple[str, ...], axis: str, basis: Floats) -> Array:

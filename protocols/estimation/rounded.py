@@ -6,13 +6,17 @@ More would be read as equations: the coefficients and the covariance of a regres
 digits, give back every cell of their joint table (docs/security.md, the last part of Digits).
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from protocols.core.table import Floats
 
 SHARE = 0.01
 """Of a standard error, the least unit to which an estimate is rounded."""
 
+_BLUR = 0.02  # of a variance
 _LADDER = np.array([1.0, 2.0, 5.0, 10.0])
 _LEAST = 0.999  # of the eigenvalues of the correlations less 1, the one at which the matrix is singular
 
@@ -34,6 +38,23 @@ def rounded(coef: Floats, covariance: Floats) -> tuple[Floats, Floats]:
     found = correlation * np.outer(error, error)
     np.fill_diagonal(found, variance)
     return to_unit(coef, SHARE * error), found
+
+
+def blurred(information: Floats, normal: Callable[[int], Floats] | None) -> Floats:
+    """The (p, p) inverse, each standard error off by a hundredth where digits are not full.
+
+    `normal` draws what it is off by, and is None where they are.
+    """
+    p = len(information)
+    d = 1 / np.sqrt(np.diag(information))
+    lower = np.linalg.cholesky(information * np.outer(d, d))
+    root = solve_triangular(lower, np.diag(d), lower=True).T
+    if normal is None:
+        return np.asarray(root @ root.T)
+    draws = normal(p + p * p)[p:].reshape(p, p)  # the first p are the dither of the step
+    shake = np.triu(draws) + np.triu(draws, 1).T
+    largest = np.abs(np.linalg.eigvalsh(shake)).max()
+    return np.asarray(root @ (np.eye(p) + min(_BLUR, 0.5 / largest) * shake) @ root.T)
 
 
 def two_digits(x: Floats) -> Floats:

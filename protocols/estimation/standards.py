@@ -5,10 +5,10 @@ small ones are lost. So the sums of a column are asked again on a binary scale o
 share and which follows from sums over everybody: the root mean square or, where a site's sum does not fit,
 far less. Where the mean takes all digits of a square, the column is asked again about the mean.
 
-Most studies need none of this: their first round has the sums, and the model's start beside them.
+Most studies need none of this: their first round has the sums.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +22,6 @@ from protocols.core.protocol import Arrays, Ask, Coordination, Total
 from protocols.core.ranges import Ranges, most_of
 from protocols.core.site_step import Times
 from protocols.core.table import Floats, Mask
-from protocols.estimation.newton import Point
 
 MOST = 5
 SCALED = Times(1, MOST)
@@ -42,11 +41,10 @@ _CANCELLED = 1e-9  # the share of a sum of squares that the mean must leave
 _CONSTANT = 2.0**-46  # a standard deviation, of the mean, that rounding of a constant may leave
 
 
-def standard_moments(x: Floats, about: Mapping[str, Array], weight: Floats | None = None) -> Arrays:
+def standard_moments(x: Floats, about: Mapping[str, Array]) -> Arrays:
     """The sums, and sums of squares, of the (n, p) columns less the question's shift, times its unit.
 
-    A column whose sum of squares is beyond a secure sum is 0, and 1 in `too_large`; so is one whose sum with
-    the (n,) weights is, which a model's start asks for beside it.
+    A column whose sum of squares is beyond a secure sum is 0, and 1 in `too_large`.
 
     Raises:
         SiteError: see `shift_and_unit`.
@@ -55,8 +53,7 @@ def standard_moments(x: Floats, about: Mapping[str, Array], weight: Floats | Non
     with np.errstate(over="ignore", invalid="ignore"):
         z = (x - shift) * unit
         square = np.einsum("ij,ij->j", z, z)
-        weighted = square if weight is None else np.einsum("ij,ij,i->j", z, z, weight)
-    return fitting(z.sum(axis=0), square, weighted)
+    return fitting(z.sum(axis=0), square)
 
 
 def standard_bounds(names: Sequence[str], about: Mapping[str, Array], ranges: Ranges) -> dict[str, Floats]:
@@ -83,9 +80,9 @@ def shift_and_unit(about: Mapping[str, Array], columns: int) -> tuple[Floats, Fl
     return shift, unit
 
 
-def fitting(total: Floats, square: Floats, weighted: Floats | None = None) -> Arrays:
+def fitting(total: Floats, square: Floats) -> Arrays:
     """(..., p) sums and sums of squares as they fit into a secure sum: 0, and 1 in `too_large`, where not."""
-    too_large = ~((square if weighted is None else np.maximum(square, weighted)) < _LARGEST)
+    too_large = ~(square < _LARGEST)
     return {
         "sum": np.where(too_large, 0.0, total),
         "square": np.where(too_large, 0.0, square),
@@ -117,8 +114,7 @@ class _Standards:
         beyond, lost = total["too_large"] > 0, square < _LOST
         unit = np.where(beyond, unit * MUCH_SMALLER, unit)
         size = np.exp2(-np.round(np.log2(np.where(square > 0, square, 1.0)) / 2))
-        # One whose sum with weights alone was beyond is small now, and would be beyond again in larger units.
-        is_seen = (square > n * 2.0**-30) | (self.unit < 1)
+        is_seen = square > n * 2.0**-30
         unit = np.where(lost & ~beyond, unit * np.where(is_seen, size, MUCH_LARGER), unit)
         cancelled = ~beyond & ~lost & (variance <= _CANCELLED * square) & (shift == 0)
         spread = np.sqrt(np.maximum(variance, 2.0**-50 * square))
@@ -170,68 +166,6 @@ def original_scale(shift: Floats, scale: Floats) -> Floats:
     return basis
 
 
-@dataclass(frozen=True)
-class Begun:
-    """Where a search begins.
-
-    Attributes:
-        moments: the joined answer with the covariates' sums, the last one.
-        others: the answers to the questions asked beside the first.
-        location, scale: (p,) of the covariates.
-        start: the likelihood where every coefficient is 0.
-        is_standardized: whether `start` is of standardized covariates, not of plain ones.
-    """
-
-    moments: Total
-    others: tuple[Total, ...]
-    location: Floats
-    scale: Floats
-    start: Total
-    is_standardized: bool
-
-    def point(self, coef: Floats, basis: Floats) -> Point:
-        """The likelihood at 0 in (p,) standardized coefficients; the (p, p) basis makes plain ones."""
-        point = Point.of(coef, self.start)
-        return point if self.is_standardized else point.in_basis(basis)
-
-
-def begin(
-    names: Sequence[str],
-    start: Callable[[Floats, Floats], Ask],
-    others: Sequence[Ask] = (),
-    *,
-    step: str = "moments",
-    people: str = "n",
-) -> Coordination[Begun]:
-    """The first rounds of a search: one, if the covariates' numbers fit into sums as they are.
-
-    Args:
-        start: the question for the likelihood at 0, of covariates less a shift over a scale.
-        others: what is asked beside it.
-        step: the step whose answer holds `standard_moments`, asked `plainly` first.
-        people: the name of the number of rows in that answer.
-
-    Raises:
-        StudyError: rank-deficient; names the covariates that do not vary.
-    """
-    zero, one = np.zeros(len(names)), np.ones(len(names))
-    first = plainly(step)
-    plain: Total | None
-    try:
-        moments, plain, *beside = yield (first, start(zero, one), *others)
-    except StudyError as error:
-        if error.code is not Code.SITE_FAILED:
-            raise
-        plain = None  # a sum of products does not fit
-        moments, *beside = yield (first, *others)
-    known = yield from refined(moments, names, step=step, people=people)
-    location, scale = known.location, known.scale
-    if plain is not None and known.is_plain:
-        return Begun(known.total, tuple(beside), location, scale, plain, is_standardized=False)
-    standardized = yield start(location, scale)
-    return Begun(known.total, tuple(beside), location, scale, standardized, is_standardized=True)
-
-
 def plainly(step: str) -> Ask:
     """The question for the sums of covariates as they are."""
     return Ask(step)
@@ -239,29 +173,11 @@ def plainly(step: str) -> Ask:
 
 @dataclass(frozen=True)
 class Refined:
-    """Location and scale of covariates, and the joined moments that they follow from, with their question.
-
-    Attributes:
-        total: the joined answer; shift, unit: (p,) with which it was asked.
-        location, scale: (p,).
-    """
+    """Location and scale of covariates, (p,) each, and `total`, the joined moments that they follow from."""
 
     total: Total
-    shift: Floats
-    unit: Floats
     location: Floats
     scale: Floats
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the covariates were summed as they are."""
-        return bool((self.shift == 0).all() and (self.unit == 1).all())
-
-    def basis(self) -> Floats:
-        """(p + 1, p + 1) of coefficients: times those of standardized columns, those of the summed ones."""
-        basis = np.diag(np.append(1.0, 1 / (self.scale * self.unit)))
-        basis[0, 1:] = (self.shift - self.location) / self.scale
-        return basis
 
 
 def refined(moments: Total, names: Sequence[str], *, step: str, people: str = "n") -> Coordination[Refined]:
@@ -278,7 +194,7 @@ def refined(moments: Total, names: Sequence[str], *, step: str, people: str = "n
         moments = yield Ask(step, {"shift": shift, "unit": unit})
         found = replace(found, total=moments, shift=shift, unit=unit)
     location, scale = found.location_and_scale(names)
-    return Refined(moments, found.shift, found.unit, location, scale)
+    return Refined(moments, location, scale)
 
 
 def fitting_sums(

@@ -182,6 +182,22 @@ def blocks(
         yield rows, x
 
 
+def least_squares(family: str, y: Floats, offset: Floats, design: Floats, coef: Floats) -> Arrays:
+    """The sums of weighted least squares of the `working` response at (t,) coefficients: loglik, score,
+    information.
+
+    Args:
+        y, offset: (n,); design: (n, t).
+    """
+    weight, response = working(family, y)
+    residual = response - offset - design @ coef
+    return {
+        "loglik": np.array(-(weight @ residual**2) / 2),
+        "score": design.T @ (weight * residual),
+        "information": (design * weight[:, None]).T @ design,
+    }
+
+
 def working(family: str, y: Floats) -> tuple[Floats, Floats]:
     """(n,) weights and linear predictors from which a fit begins, each person's mean near its outcome.
 

@@ -1,8 +1,8 @@
 """Generalized linear models: Poisson and negative binomial counts with an offset, and probit. Exact.
 
 Log-likelihood, score and information are sums over people, so over sites; each round is one Newton step,
-in a basis that only the sites know. The first round gives a weighted least-squares start (each person's mean
-near its outcome), so that six steps suffice; in the last one the sites sign what they found. The negative
+in a basis that only the sites know. The first step is that of weighted least squares, each person's mean near
+its outcome, so that six more suffice; in the last round the sites sign what they found. The negative
 binomial's theta is found together with the coefficients, by one Newton method on both, from the best of
 several thetas that are asked in one message.
 
@@ -37,8 +37,8 @@ from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
-from protocols.estimation.climb import Climb, Top, climbed
-from protocols.estimation.newton import MAX_EVALUATIONS, check_rank
+from protocols.estimation.climb import Climb, Top, begun, climbed
+from protocols.estimation.newton import MAX_EVALUATIONS
 from protocols.estimation.outcome import zero_one
 from protocols.estimation.standards import (
     SCALED,
@@ -46,7 +46,6 @@ from protocols.estimation.standards import (
     original_scale,
     plainly,
     refined,
-    shift_and_unit,
     standard_moments,
 )
 from protocols.estimation.wald import wald
@@ -197,7 +196,7 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
     """Effects of covariates on a count, or on a 0/1 variable by probit."""
 
     name = "glm"
-    version = "2"
+    version = "3"
     spec_type = GlmSpec
 
     @site_step(
@@ -205,28 +204,32 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         times=SCALED,
         varies=("about",),
         n=Count(),
-        weighted=Moment("coefficient", "coefficient", what="weighted sums of products"),
-        response=Moment("coefficient", what="weighted sums of the response"),
         outcome=Moment("outcome", what="sums of outcome and offset"),
     )
-    def start(spec: GlmSpec, table: AnalysisTable, **about: Array) -> Arrays:
-        """Sums that standardize the covariates, that start the search, and for the null deviance."""
+    def moments(spec: GlmSpec, table: AnalysisTable, **about: Array) -> Arrays:
+        """The sums and sums of squares of the covariates, which standardize, and those of the outcome."""
         table = _checked(spec, table.complete(spec.columns()))
         y, offset = table.column(spec.outcome), _offset(spec, table)
-        weight, response = families.working(spec.family, y)
-        x = table.matrix(spec.covariates)
-        moments = standard_moments(x, about, weight)
-        shift, unit = shift_and_unit(about, x.shape[1])
-        z = np.where(moments["too_large"] > 0, 0.0, (x - shift) * unit)
-        design = np.column_stack([np.ones(len(table)), z])
         logs = np.log(np.maximum(y, 1.0))
         return {
             "n": np.array(len(table)),
-            **moments,
-            "weighted": (design * weight[:, None]).T @ design,
-            "response": design.T @ (weight * (response - offset)),
+            **standard_moments(table.matrix(spec.covariates), about),
             "outcome": np.array([y.sum(), (y * logs).sum(), (y * offset).sum(), offset.sum()]),
         }
+
+    @site_step(
+        climbs=True,
+        n=Count(),
+        loglik=Moment(what="minus half of the weighted squares of the response"),
+        score=Moment("coefficient", what="weighted sums of the response"),
+        information=Moment("coefficient", "coefficient", what="weighted sums of products"),
+    )
+    def start(spec: GlmSpec, table: AnalysisTable, coef: Floats, shift: Floats, scale: Floats) -> Arrays:
+        """Weighted least squares at `coef`, each person's mean near its outcome: where the search begins."""
+        table = table.complete(spec.columns())
+        y, offset = table.column(spec.outcome), _offset(spec, table)
+        design = np.column_stack([np.ones(len(table)), (table.matrix(spec.covariates) - shift) / scale])
+        return {"n": np.array(len(table)), **families.least_squares(spec.family, y, offset, design, coef)}
 
     @site_step(n=Count(), exposure=Moment(what="sum of exposures over their geometric mean"))
     def exposures(spec: GlmSpec, table: AnalysisTable, centre: Floats) -> Arrays:
@@ -267,21 +270,16 @@ class Glm(FederatedProtocol[GlmSpec, GlmResult], ProbabilityModel[GlmSpec]):
         }
 
     def coordinate(self, spec: GlmSpec) -> Coordination[GlmResult]:
-        first = yield plainly("start")
-        known = yield from refined(first, spec.covariates, step="start")
+        known = yield from refined((yield plainly("moments")), spec.covariates, step="moments")
         total, shift, scale = known.total, known.location, known.scale
-        basis, summed = original_scale(shift, scale), known.basis()
-        weighted = summed.T @ total["weighted"] @ summed
-        check_rank(weighted, spec.terms())
-        coef = np.linalg.solve(weighted, summed.T @ total["response"])
-
-        starts = [coef]
+        basis, common = original_scale(shift, scale), {"shift": shift, "scale": scale}
+        start = Climb("start", np.zeros(len(basis)), common, columns=spec.covariates, axis="coefficient")
+        yield from begun(start, spec.terms())
+        beside: list[tuple[float, ...]] = [()]
         if spec.family == "negative_binomial":
-            starts = [np.append(coef, log_theta) for log_theta in _THETAS]
+            beside = [(log_theta,) for log_theta in _THETAS]
             basis = block_diag(basis, 1.0)
-        common = {"shift": shift, "scale": scale}
-        columns = spec.covariates
-        climbs = [Climb("derivatives", at, common, columns=columns, metric="expected") for at in starts]
+        climbs = [start.onward("derivatives", *more, axis="term", metric="expected") for more in beside]
         centre = total["outcome"][3] / total["n"]
         *replies, exposed = yield (*(climb.ask() for climb in climbs), ask("exposures", centre=centre))
         best = int(np.argmax([float(reply["loglik"]) for reply in replies]))

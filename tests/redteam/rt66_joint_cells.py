@@ -12,10 +12,12 @@ from protocols.core.errors import ShadowgraphError
 from protocols.core.protocol import Arrays, Ask, Total
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Floats
+from protocols.estimation.standards import original_scale
 from protocols.exchange import people_first, sides
 from protocols.exchange.secret_basis import OPEN
 from protocols.exchange.secure_sum import opened
 from protocols.exchange.sides import Center, integral
+from protocols.regression.families import working
 from site_node.agent import conduct
 from tests.lib.lying_coordinator import drawn, pooled, weaken
 from tests.lib.overheard import Overheard, overheard
@@ -23,6 +25,7 @@ from tests.lib.studies import a_study_of
 from tests.redteam.attack import Figure, attack
 from tests.redteam.rt47_honest_sums import by_information, genes, no_turn, patterns, small_cells
 
+POISSON: dict[str, Any] = {"protocol": "glm", "family": "poisson", "outcome": "y"}
 PENALIZED: dict[str, Any] = {"protocol": "penalized_logistic", "outcome": "y"}
 
 
@@ -100,6 +103,35 @@ def totals_of_a_ridge(folder: Path, weakened: bool) -> Figure:
     with weaken(conduct, "turn", no_turn, weakened), weaken(sides, "turn", no_turn, weakened):
         held = _held(folder, spec, tables, True)
     return small_cells(tables, names, by_information(held, names, penalty))
+
+
+@attack(
+    "RT66",
+    "people who have a finding and an event, from where an honest Poisson regression begins",
+    works_from=3,
+    slow=True,
+)
+def start_of_a_poisson_model(folder: Path, weakened: bool) -> Figure:
+    """Weights and working response have one value for each outcome: two equations in two counts."""
+    names = [f"g{j}" for j in range(4)]
+    tables = drawn(_seldom, 80)
+    with weaken(conduct, "turn", no_turn, weakened), weaken(sides, "turn", no_turn, weakened):
+        held = _held(folder, {**POISSON, "covariates": names}, tables, True)
+    g, y = pooled(tables, *names), pooled(tables, "y")[:, 0]
+    truth, read = y @ g, np.full(len(names), -1.0)
+    weight, response = working("poisson", np.array([0.0, 1.0]))
+    for asked, said in ((ask.arrays, joined["sum"]) for ask, joined in held.asked if ask.step == "start"):
+        plain = np.linalg.inv(original_scale(asked["shift"], asked["scale"]))
+        sums = [np.diag(plain.T @ said["information"] @ plain)[1:], (plain.T @ said["score"])[1:]]
+        read = np.rint(np.linalg.solve([weight, weight * response], sums)[1])
+    small = (truth > 0) & (truth < 10)
+    return Figure(int((read == truth)[small].sum()), f"of {small.sum()} cells of one to nine people")
+
+
+def _seldom(draw: np.random.Generator, people: int) -> dict[str, Floats]:
+    """Findings that a fifth of people have, and an event that fewer have."""
+    columns = {f"g{j}": (draw.uniform(size=people) < 0.2).astype(float) for j in range(4)}
+    return {**columns, "y": (draw.uniform(size=people) < 0.14).astype(float)}
 
 
 def _by_totals(seen: list[tuple[Arrays, Floats, Floats]], names: list[str]) -> Floats | None:

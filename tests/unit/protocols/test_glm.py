@@ -35,10 +35,10 @@ def fit(sites: list[AnalysisTable], **changes: object) -> tuple[object, int]:
 
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
 @pytest.mark.parametrize("seed", range(5))
-def test_at_most_nine_rounds(family: str, seed: int) -> None:
+def test_at_most_ten_rounds(family: str, seed: int) -> None:
     found, rounds = fit(tables(seed, spread=0.5), family=family)
     assert not isinstance(found, Failure)
-    assert rounds <= 9  # the last is the end, at which the sites sign what they found
+    assert rounds <= 10  # one where the search begins; the last is the end, at which the sites sign
 
 
 def test_an_exposure_is_an_offset_in_logarithms() -> None:
@@ -58,7 +58,7 @@ def test_theta_is_near_that_of_the_draw() -> None:
 @pytest.mark.parametrize(
     ("make", "changes", "code", "words"),
     [
-        (lambda t: t.with_columns({"y": t.column("y") + 0.5}), {}, Code.INVALID_INPUT, "'start'"),
+        (lambda t: t.with_columns({"y": t.column("y") + 0.5}), {}, Code.INVALID_INPUT, "'moments'"),
         (lambda t: t.with_columns({"b": t.column("a") * 2}), {}, Code.RANK_DEFICIENT, "b"),
         (lambda t: t.with_columns({"b": np.ones(len(t))}), {}, Code.WITHHELD, "the rest in b"),
         (lambda t: t.with_columns({"b": np.full(len(t), 0.1)}), {}, Code.RANK_DEFICIENT, "b"),
