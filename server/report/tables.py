@@ -44,6 +44,20 @@ WORDS = {
     "npv": "negative predictive value",
     "lr_positive": "positive likelihood ratio",
     "lr_negative": "negative likelihood ratio",
+    "icc": "intraclass correlation",
+    "ccc": "Lin's concordance",
+    "within_sd": "standard deviation within a person",
+    "variation": "coefficient of variation",
+    "is_robust": "robust",
+    "i_squared": "I²",
+    "robust_number": "smallest effect over the largest",
+    "consistent_number": "share of hospitals with the expected sign",
+    "coherent_number": "share of checks that hold",
+    "p_burden": "p (burden)",
+    "p_skat": "p (SKAT)",
+    "p_skato": "p (SKAT-O)",
+    "p_acat": "p (ACAT)",
+    "mean_days_lost": "mean days lost",
     "beta": "effect",
     "singular_value": "singular value",
     "grand_mean": "grand mean",
@@ -54,7 +68,7 @@ WORDS = {
 QUANTILE = re.compile(r"(day|lower|upper)_(0\.\d+)$")
 """Columns of a survival curve's quantiles: day_0.5, lower_0.5, upper_0.5."""
 AT_PREVALENCE = re.compile(r"(ppv|npv)_at_(.+)$")
-P_VALUES = frozenset({"p", "p_bonferroni", "q_bh", "q_by"})
+P_VALUES = frozenset({"p", "p_bonferroni", "q_bh", "q_by", "p_burden", "p_skat", "p_skato", "p_acat"})
 RATIOS = frozenset({"hazard_ratio", "odds_ratio", "rate_ratio"})
 _END = re.compile(r"_(lower|upper)$")
 """Ends of the interval of a column beside it: ppv, ppv_lower, ppv_upper."""
