@@ -42,3 +42,37 @@ def test_an_approver_signs_in_reads_simulates_and_approves(site: SitePages, brow
     assert verdict is not None
     assert (verdict.state, verdict.by, verdict.max_runs) == (State.APPROVED, "approver", 2)
     assert (verdict.expires_at - verdict.decided_at).days == 30
+
+
+FOCUSED = """() => {
+    const one = document.activeElement, seen = getComputedStyle(one), place = one.getBoundingClientRect();
+    const labels = [...(one.labels || [])].map(label => label.innerText.trim().split("\\n")[0]);
+    return {
+        name: labels[0] || one.innerText.trim(),
+        isMarked: seen.outlineStyle !== "none" && parseFloat(seen.outlineWidth) >= 2 && place.height > 0,
+    };
+}"""
+
+
+@pytest.mark.slow
+def test_an_approver_decides_with_the_keyboard_alone(site: SitePages, browser: Any) -> None:
+    study = site.propose(name="by-keys", title="Ages, by the keyboard")
+    with site.signed_in(browser, "approver") as one:
+        one.open(f"/studies/{study.hash()}")
+        one.page.keyboard.press("Tab")
+        assert one.page.evaluate(FOCUSED)["name"] == "To the content"
+        one.page.keyboard.press("Enter")
+        walked = []
+        while "Approve" not in walked:
+            one.page.keyboard.press("Tab")
+            found = one.page.evaluate(FOCUSED)
+            assert found["isMarked"], (found, walked)
+            assert found["name"], walked
+            assert len(walked) < 60, walked
+            walked.append(found["name"])
+        assert {"Simulate here", "Days", "Runs"} <= set(walked)
+        with one.page.expect_navigation():
+            one.page.keyboard.press("Space")
+        assert "The study was approved" in one.text()
+        assert one.wrongs == []
+    assert approvals.verdicts(site.home, study.hash())[0] is not None
