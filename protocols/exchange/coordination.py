@@ -194,8 +194,8 @@ def _refuse_few_contributors(study: Study, analysis: Analysis, started: Started)
             Code.WITHHELD,
             f"fewer than {fewest} sites can hide each other in a sum: the others have too few people with "
             "complete data, or nearly those of an earlier answer",
-            "use fewer variables, impute those that many people lack, ask about exactly the people of an "
-            "earlier study, or ask more sites",
+            "use fewer variables, impute those that many people lack, ask about exactly the people behind an "
+            "earlier answer, or ask more sites",
         )
 
 

@@ -16,8 +16,8 @@ from server.home.store import Phase
 
 _WHY = {
     Code.WITHHELD: ": it may have answered about nearly the same people before, and does not say about which,"
-    " or people there looked at its answer and did not let it go: ask about exactly the people of an earlier"
-    " study, about ten others, or without this site",
+    " or people there looked at its answer and did not let it go: ask about exactly the people behind an"
+    " earlier answer, about ten others, or without this site",
     Code.BUDGET_SPENT: ": its approval allows no more runs, rounds or questions",
     Code.ALREADY_ANSWERED: ": it answered this study before, for other sites or questions",
     Code.AUDIT_DAMAGED: ": its audit is not as it was written; people there have to look and to mend it",
