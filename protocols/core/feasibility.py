@@ -98,6 +98,8 @@ def _of_variables(study: Study) -> Iterator[Doubt]:
         content: Mapping[str, Any] = dict(kind)
         if "concept" in content:
             yield from _of_concepts(f"variables.{name}.concept", content["concept"])
+        for place, event in enumerate(content.get("events", ())):
+            yield from _of_concepts(f"variables.{name}.events.{place}.concept", event.concept)
         for key in ("gene", "partner"):
             if content.get(key):
                 yield from _of_gene(f"variables.{name}.{key}", content[key])

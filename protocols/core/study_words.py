@@ -34,6 +34,7 @@ KINDS = {
     "radiomic": "radiomic feature {feature} of {region} in {modality}",
     "scanner": "scanner that made the {modality} images",
     "survival": "survival, {endpoint}",
+    "survival by events": "survival, {endpoint}, with records of {events}",
 }
 
 TESTED = {True: "a mutation of {gene}", False: "{gene} tested, no mutation", None: "{gene} tested"}
@@ -106,7 +107,9 @@ def _words_of_rule(rule: Content) -> str:
 def variable_words(variable: Content) -> Sentence:
     """What a variable is, by its standard."""
     kind = str(variable["kind"])
-    return Sentence(KINDS.get(kind, kind), {**variable, "concept": _concept(variable)})
+    events = ", ".join(_concept(event) for event in variable.get("events") or ())
+    words = KINDS.get(f"{kind} by events" if events else kind, kind)
+    return Sentence(words, {**variable, "concept": _concept(variable), "events": events})
 
 
 def window_words(variable: Content) -> Sentence | None:

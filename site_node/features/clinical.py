@@ -195,6 +195,31 @@ def progression_free_survival(
     return _time_and_event(index, np.where(np.isnat(event), last_assessment, event), ~np.isnat(event))
 
 
+def event_free_survival(
+    index: Days,
+    death: Days,
+    last_contact: Days,
+    alive: Mask,
+    event: Days,
+    before: Mask,
+    *,
+    death_counts: bool,
+) -> tuple[Floats, Floats]:
+    """((n,) days from the index date, (n,) 1 event, 0 censored); NaN in both where it is not known.
+
+    A person without the event is followed as `overall_survival` has it: to death, which is an event where it
+    counts and else censors, or to the last contact of one known to be alive. After death no event counts.
+
+    Args:
+        event: (n,) its first day after the index date; before: (n,) who had it by then and is left out.
+    """
+    died = ~np.isnat(death)
+    end = np.where(died, death, np.where(alive, last_contact, np.datetime64("NaT")))
+    happened = ~np.isnat(event) & ~(event > death)  # a comparison with NaT is false
+    time, found = _time_and_event(index, np.where(happened, event, end), happened | (died & death_counts))
+    return np.where(before, np.nan, time), np.where(before, np.nan, found)
+
+
 def _time_and_event(index: Days, end: Days, event: Mask) -> tuple[Floats, Floats]:
     time = np.where(np.isnat(end), np.nan, (end - index).astype(np.float64))
     time[~(time >= 0)] = np.nan

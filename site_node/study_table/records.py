@@ -30,6 +30,7 @@ from site_node.study_table.people import People, as_days, as_numbers, has_value
 
 ALWAYS = Window()
 AFTER = Window(from_days=0)
+LATER, UNTIL = Window(from_days=1), Window(to_days=0)
 EXTREMES: tuple[Pick, Pick] = ("min", "max")
 SCANNER_COLUMNS = {
     "manufacturer": "manufacturer",
@@ -220,6 +221,28 @@ def progression_free_survival(people: People) -> tuple[Floats, Floats]:
     worse = worse.where(worse.values == 1)
     return clinical.progression_free_survival(
         people.index, deaths(people), _day_of(people, worse, "min"), _day_of(people, after, "max")
+    )
+
+
+def event_free_survival(
+    people: People, named: Sequence[tuple[str, str]], *, death_counts: bool, free: bool
+) -> tuple[Floats, Floats]:
+    """(n,) days and (n,) events: the first record after the index date of one of the named, or death.
+
+    Args:
+        named: domain and concept of each.
+        death_counts: whether death is an event; else a person is censored then.
+        free: whether one with such a record on the index date or before is left out.
+    """
+    alive = clinical.one_each(findings(people, [str(VITAL_STATUS)], [str(ALIVE)]), len(people), "last") == 1
+    event = np.full(len(people), np.datetime64("NaT"), dtype="datetime64[D]")
+    before = np.zeros(len(people), dtype=bool)
+    for domain, concept in named:
+        event = np.fmin(event, _day_of(people, occurrences(people, domain, [concept], LATER), "min"))
+        if free:
+            before |= occurred(people, domain, [concept], UNTIL)
+    return clinical.event_free_survival(
+        people.index, deaths(people), last_contacts(people), alive, event, before, death_counts=death_counts
     )
 
 

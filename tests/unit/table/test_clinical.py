@@ -8,6 +8,7 @@ from site_node.features.clinical import (
     Events,
     Pick,
     age_years,
+    event_free_survival,
     one_each,
     overall_survival,
     progression_free_survival,
@@ -73,6 +74,21 @@ def test_overall_survival_ends_with_death_or_the_last_contact_of_the_living() ->
     time, event = overall_survival(index, death, contact, alive)
     np.testing.assert_array_equal(time, [30, 60, NAN, NAN, 0])
     np.testing.assert_array_equal(event, [1, 0, NAN, NAN, 1])
+
+
+def test_event_free_survival_ends_with_the_event_death_or_the_last_contact_of_the_living() -> None:
+    index = days(*["2020-01-01"] * 6)
+    death = days("2020-01-31", "2020-01-31", "", "", "", "2020-01-31")
+    contact = days("", "", "2020-03-01", "2020-03-01", "", "")
+    alive = np.array([False, False, True, False, False, False])
+    event = days("2020-01-11", "", "", "", "2020-01-21", "2020-02-11")  # the last one after death
+    nobody, first = np.zeros(6, dtype=bool), np.arange(6) == 0
+    time, found = event_free_survival(index, death, contact, alive, event, nobody, death_counts=True)
+    np.testing.assert_array_equal(time, [10, 30, 60, NAN, 20, 30])
+    np.testing.assert_array_equal(found, [1, 1, 0, NAN, 1, 1])
+    time, found = event_free_survival(index, death, contact, alive, event, first, death_counts=False)
+    np.testing.assert_array_equal(time, [NAN, 30, 60, NAN, 20, 30])
+    np.testing.assert_array_equal(found, [NAN, 0, 0, NAN, 1, 0])
 
 
 def test_progression_free_survival_ends_with_the_first_of_progression_and_death() -> None:

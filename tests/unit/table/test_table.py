@@ -155,6 +155,46 @@ def test_survival_becomes_time_and_event(cdm: Engine) -> None:
     assert same(by_name(table, "pfs.event"), [1, 1, 0, NAN])
 
 
+C71_9 = {"domain": "condition", "concept": "ICD10CM:C71.9"}  # bob, 61 days after
+C71_1 = {"domain": "condition", "concept": "ICD10CM:C71.1"}  # everybody, on the index date
+IRRADIATION = {"domain": "procedure", "concept": "SNOMED:108290001"}  # bob, 30 days after
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "events", "time", "found"),
+    [
+        ("recurrence_free", [C71_9], [30, 61, NAN, NAN], [1, 1, NAN, NAN]),
+        ("disease_free", [C71_9, IRRADIATION], [30, 30, NAN, NAN], [1, 1, NAN, NAN]),
+        ("metastasis_free", [C71_1, C71_9], [NAN] * 4, [NAN] * 4),
+        ("local_control", [C71_9], [30, 61, NAN, NAN], [0, 1, NAN, NAN]),
+        ("next_treatment", [C71_1], [30, 100, NAN, NAN], [1, 0, NAN, NAN]),
+        ("next_treatment", [IRRADIATION], [30, 30, NAN, NAN], [1, 1, NAN, NAN]),
+    ],
+)
+def test_an_outcome_that_a_study_names_ends_with_its_first_record(
+    cdm: Engine, endpoint: str, events: list[dict[str, str]], time: list[float], found: list[float]
+) -> None:
+    variables = {"it": {"kind": "survival", "endpoint": endpoint, "events": events}}
+    table = build_table(cdm, study(variables), "site").table
+    assert same(by_name(table, "it.time"), time)
+    assert same(by_name(table, "it.event"), found)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "events", "word"), [("local_control", [], "needs"), ("overall", [C71_9], "no `events`")]
+)
+def test_an_outcome_has_the_events_that_its_rule_needs(
+    endpoint: str, events: list[dict[str, str]], word: str
+) -> None:
+    with pytest.raises(ValueError, match=word):
+        study({"it": {"kind": "survival", "endpoint": endpoint, "events": events}})
+
+
+def test_studies_from_before_events_keep_their_hash() -> None:
+    plain = study({"os": {"kind": "survival", "endpoint": "overall"}})
+    assert b"events" not in plain.canonical()
+
+
 @pytest.mark.parametrize(
     ("rule", "kept"),
     [
