@@ -34,8 +34,8 @@ from protocols.estimation.moments import (
 )
 from protocols.results.figures import estimates, term_rows
 
-Kind = Literal["ICC(1,1)", "ICC(2,1)", "ICC(3,1)"]
-KINDS: tuple[Kind, ...] = ("ICC(1,1)", "ICC(2,1)", "ICC(3,1)")
+Coefficient = Literal["ICC(1,1)", "ICC(2,1)", "ICC(3,1)"]
+COEFFICIENTS: tuple[Coefficient, ...] = ("ICC(1,1)", "ICC(2,1)", "ICC(3,1)")
 LIMITS = 1.96  # standard deviations, as Bland and Altman have it
 _NO_MEAN = 1e-12  # of a standard deviation: a mean that is 0 but for rounding
 _MOST_ROWS = 50  # of a figure
@@ -48,7 +48,7 @@ class RepeatabilitySpec(Spec):
         features: feature -> its variables, one per repeat; people with a value of all of them are counted.
         repeats: what each repeat is, the same at every site (a reader, a scanner, a perturbation); empty
             where repeats are interchangeable, as test and retest are, and ICC(1,1) alone has a meaning.
-        kind: the coefficient by which features are judged.
+        coefficient: the one by which features are judged.
         minimum: from which on a feature is robust.
         bound: whether the lower end of its interval must reach it, or the coefficient itself.
         level: of the intervals.
@@ -59,7 +59,7 @@ class RepeatabilitySpec(Spec):
         min_length=1, max_length=1000
     )
     repeats: tuple[str, ...] = ()
-    kind: Kind = "ICC(1,1)"
+    coefficient: Coefficient = "ICC(1,1)"
     minimum: float = Field(default=0.75, gt=0, lt=1)
     bound: Literal["lower", "point"] = "lower"
     level: float = Field(default=0.95, gt=0, lt=1)
@@ -73,8 +73,10 @@ class RepeatabilitySpec(Spec):
             raise ValueError("a variable is listed twice")
         if self.repeats and {len(self.repeats)} != sizes:
             raise ValueError("`repeats` names each repeat, in the order of the variables")
-        if not self.repeats and self.kind != "ICC(1,1)":
-            raise ValueError(f"{self.kind} compares repeats that have names: list them under `repeats`")
+        if not self.repeats and self.coefficient != "ICC(1,1)":
+            raise ValueError(
+                f"{self.coefficient} compares repeats that have names: list them under `repeats`"
+            )
         return self
 
     def variables(self) -> tuple[str, ...]:
@@ -100,7 +102,7 @@ class RepeatabilityResult(Result):
         difference, difference_low, difference_high: (p,) mean of the second repeat less the first, and Bland
             and Altman's limits of agreement; NaN for more than two repeats.
         reason: (p,) why a feature has none of these, or "".
-        kind, minimum, bound: by what features are judged.
+        coefficient, minimum, bound: by what features are judged.
         level: of the intervals.
 
     >>> from protocols.exchange.example import run_example
@@ -127,31 +129,31 @@ class RepeatabilityResult(Result):
     difference_low: Floats
     difference_high: Floats
     reason: tuple[str, ...]
-    kind: Kind
+    coefficient: Coefficient
     minimum: float
     bound: Literal["lower", "point"]
     level: float
 
     def robust(self) -> tuple[str, ...]:
         """The features that reach the minimum."""
-        judged = (self.lower if self.bound == "lower" else self.icc)[:, KINDS.index(self.kind)]
+        judged = (self.lower if self.bound == "lower" else self.icc)[:, COEFFICIENTS.index(self.coefficient)]
         return tuple(name for name, value in zip(self.features, judged, strict=True) if value >= self.minimum)
 
     def attenuation(self) -> Floats:
         """(p,) the share that noise of the feature leaves of its correlations: the root of the ICC."""
-        return np.asarray(np.sqrt(np.maximum(self.icc[:, KINDS.index(self.kind)], 0.0)))
+        return np.asarray(np.sqrt(np.maximum(self.icc[:, COEFFICIENTS.index(self.coefficient)], 0.0)))
 
     def fell(self) -> str:
         """How many features fell, in a sentence."""
         kept, what = len(self.robust()), "lower bound of " if self.bound == "lower" else ""
         return (
-            f"{len(self.features) - kept} of {len(self.features)} features fell: the {what}{self.kind} is "
-            f"below {self.minimum:g}, or cannot be told."
+            f"{len(self.features) - kept} of {len(self.features)} features fell: "
+            f"the {what}{self.coefficient} is below {self.minimum:g}, or cannot be told."
         )
 
     def summary(self) -> pd.DataFrame:
         """One row per feature, with the coefficient by which it is judged."""
-        at, kept = KINDS.index(self.kind), set(self.robust())
+        at, kept = COEFFICIENTS.index(self.coefficient), set(self.robust())
         chosen = {"icc": self.icc[:, at], "lower": self.lower[:, at], "upper": self.upper[:, at]}
         columns = ("ccc", "mean", "within_sd", "variation", "repeatability")
         judged = {"attenuation": self.attenuation(), "is_robust": [name in kept for name in self.features]}
@@ -160,17 +162,17 @@ class RepeatabilityResult(Result):
         )
 
     def figure(self) -> Figure | NoFigure:
-        at = KINDS.index(self.kind)
+        at = COEFFICIENTS.index(self.coefficient)
         order = sorted(np.flatnonzero(np.isfinite(self.icc[:, at])), key=lambda i: self.icc[i, at])
         if not order:
             return NoFigure("no feature has a coefficient")
         names = [self.features[i] for i in order]
         rows = term_rows(names, names, self.icc[order, at], self.lower[order, at], self.upper[order, at])
         beyond = f"The first {_MOST_ROWS} are drawn." if len(rows) > _MOST_ROWS else ""
-        caption = (
-            f"{self.kind} of {self.n} people, {self.repeats} repeats each, the least first. {self.fell()}"
+        what = f"{self.coefficient} of {self.n} people, {self.repeats} repeats each, the least first."
+        return Figure(
+            (estimates(rows[:_MOST_ROWS], self.coefficient),), f"{what} {self.fell()} {beyond}".strip()
         )
-        return Figure((estimates(rows[:_MOST_ROWS], self.kind),), f"{caption} {beyond}".strip())
 
 
 class Repeatability(FederatedProtocol[RepeatabilitySpec, RepeatabilityResult]):
@@ -285,7 +287,7 @@ def result(
         difference_low=known(difference - spread),
         difference_high=known(difference + spread),
         reason=tuple(reason),
-        kind=spec.kind,
+        coefficient=spec.coefficient,
         minimum=spec.minimum,
         bound=spec.bound,
         level=spec.level,

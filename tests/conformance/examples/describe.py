@@ -25,7 +25,7 @@ EXAMPLES: dict[str, Example] = {
             {
                 "features": {"one": ["f_one", "f_two", "f_three"]},
                 "repeats": ["first reader", "second reader", "third reader"],
-                "kind": "ICC(2,1)",
+                "coefficient": "ICC(2,1)",
                 "minimum": 0.5,
             },
         ]

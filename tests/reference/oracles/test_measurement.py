@@ -89,7 +89,7 @@ def test_repeatability_over_hospitals_is_that_of_psych(holds: Holds) -> None:
             "protocol": "repeatability",
             "features": {"x": columns},
             "repeats": columns,
-            "kind": "ICC(2,1)",
+            "coefficient": "ICC(2,1)",
         }
         found = of_repeats(spec, tables)
         rtol = 1e-6 if name == "large_offset" else 1e-9

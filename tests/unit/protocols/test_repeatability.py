@@ -58,7 +58,7 @@ def test_it_takes_two_rounds_and_three_at_most_with_a_large_offset() -> None:
 
 
 def test_a_shift_between_repeats_costs_agreement_but_not_consistency() -> None:
-    named = {"repeats": ["first", "second"], "kind": "ICC(3,1)"}
+    named = {"repeats": ["first", "second"], "coefficient": "ICC(3,1)"}
     near, far = (of(run(measured(0.3, shift=shift), **named)) for shift in (0.0, 2.0))
     np.testing.assert_allclose(far.icc[0, 2], near.icc[0, 2], rtol=1e-9)
     assert far.icc[0, 1] < 0.5 < near.icc[0, 1]
@@ -83,7 +83,7 @@ def test_interchangeable_repeats_have_one_coefficient() -> None:
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"kind": "ICC(2,1)"}, "names"),
+        ({"coefficient": "ICC(2,1)"}, "names"),
         ({"features": {"x": ["a", "b"], "y": ["c", "d", "e"]}}, "same number"),
         ({"features": {"x": ["a", "b"], "y": ["b", "c"]}}, "twice"),
         ({"repeats": ["one", "two", "three"]}, "each repeat"),
