@@ -5,10 +5,11 @@ classes share (linear discriminant analysis) or one of its own (quadratic); code
 of a grade, have shares with Laplace's rule. A missing value is integrated out. With `conformal`, people who
 did not train the model calibrate sets of classes that hold the true one with a stated probability.
 
-Exact: counts, sums and sums of squares and products by class. Before they are asked, every measured feature
-must set enough people of every class apart, and a class be at three hospitals at least. The share of a level
-that fewer than `min_count` people of a class have is not asked for: half of `min_count` stand in its place,
-so that a rare sign speaks less loudly than it might. Matrices are of people who have all measured features.
+Exact: counts, sums and sums of squares and products by class, of each class at the sites that have enough
+people of it for a sum. Before they are asked, every measured feature must set enough people of every class
+apart, and three sites at least have enough of a class. The share of a level that fewer than `min_count`
+people of a class have is not asked for: half of `min_count` stand in its place, so that a rare sign speaks
+less loudly than it might. Under a matrix all sums of measured features are of people who have them all.
 
 Reference: `protocols/applications/class_model.py`; Vovk, Gammerman & Shafer, Algorithmic Learning in a Random
 World (2005), ch. 2 and 4.5, and Sadinle, Lei & Wasserman, JASA 114 (2019) 223, for sets of classes.
@@ -24,7 +25,7 @@ from protocols.applications.typing_fit import check_classes, fitted, split, thre
 from protocols.applications.typing_result import Sets, TypingResult
 from protocols.applications.typing_spec import TypingSpec
 from protocols.core.cells import shown_cells
-from protocols.core.disclosure import SUPPRESSED, Array, Band, Count, Flag, Moment
+from protocols.core.disclosure import SUPPRESSED, Array, Band, Count, Flag, Moment, Thresholds
 from protocols.core.errors import Code, SiteError
 from protocols.core.people_in_effect import is_dominated, set_apart
 from protocols.core.protocol import (
@@ -66,23 +67,28 @@ class Typing(FederatedProtocol[TypingSpec, TypingResult], ProbabilityModel[Typin
     """A class-conditional model of mixed features."""
 
     name = "typing"
+    version = "2"
     spec_type = TypingSpec
 
     @site_step(
         times=SCALED,
         varies=("about",),
-        known=Count("feature", what="people with a value"),
-        sum=Moment("feature", behind="known", what="sums"),
-        square=Moment("feature", behind="known", what="sums of squares"),
-        too_large=Moment("feature", behind="known", what="sites whose sum of squares does not fit"),
+        known=Count("class", "feature", what="people with a value"),
+        sum=Moment("class", "feature", behind="known", what="sums"),
+        square=Moment("class", "feature", behind="known", what="sums of squares"),
+        too_large=Moment("class", "feature", behind="known", what="sites whose sum of squares does not fit"),
     )
     def sums(spec: TypingSpec, table: AnalysisTable, **about: Array) -> Arrays:
-        """Sums and sums of squares of measured features; the scale that they give cancels in the result."""
-        x = features(spec, table).x
-        known = ~np.isnan(x)
-        z = np.where(known, x, 0.0) * shift_and_unit(about, len(spec.measured))[1]
+        """Sums and sums of squares of measured features; the scale that they give cancels in the result.
+
+        By class, as those about the mean: the sites with few people of a class add to neither.
+        """
+        read = summed(spec, table)
+        members, known = read.members(len(spec.classes)), ~np.isnan(read.x)
+        z = np.where(known, read.x, 0.0) * shift_and_unit(about, len(spec.measured))[1]
         with np.errstate(over="ignore"):
-            return {"known": known.sum(axis=0), **fitting(z.sum(axis=0), (z**2).sum(axis=0))}
+            sums = fitting(members.astype(np.float64) @ z, members.astype(np.float64) @ z**2)
+        return {"known": members.astype(np.int64) @ known, **sums}
 
     @site_step(
         people=Band("class", what="people of the class, in whole floors"),
@@ -91,11 +97,11 @@ class Typing(FederatedProtocol[TypingSpec, TypingResult], ProbabilityModel[Typin
             "class", "feature", what="people of the class whom the feature sets apart, in whole floors"
         ),
         dominated=Flag("class", "feature", what="sites where one or two people make up nearly all of it"),
-        present=Flag("class", what="sites with people of the class"),
+        present=Flag("class", what="sites with enough people of the class for a sum"),
     )
     def people(spec: TypingSpec, table: AnalysisTable) -> Arrays:
         """Whether every class, and every measured feature in it, stands on enough people."""
-        read = features(spec, table)
+        read = summed(spec, table)
         members, known = read.members(len(spec.classes)), ~np.isnan(read.x)
         counts = members.sum(axis=1)
         values = [[column[m & k] for column, k in zip(read.x.T, known.T, strict=True)] for m in members]
@@ -107,7 +113,7 @@ class Typing(FederatedProtocol[TypingSpec, TypingResult], ProbabilityModel[Typin
             "dominated": np.array([[is_dominated(x) for x in row] for row in values], np.int64).reshape(
                 shape
             ),
-            "present": (counts > 0).astype(np.int64),
+            "present": (counts >= Thresholds().min_count_in_sum).astype(np.int64),
         }
 
     @site_step(
@@ -121,29 +127,27 @@ class Typing(FederatedProtocol[TypingSpec, TypingResult], ProbabilityModel[Typin
         return {"enough": _by_class(read, read.in_levels(spec.sizes()), spec)}
 
     @site_step(
-        n=Count(),
-        people=Count("class", of="n", what="people of the class"),
-        known=Count("class", "feature", of="n", what="people with a value"),
-        rest=Moment("class", "feature", what="sums about the mean over all"),
-        square=Moment("class", "feature", what="sums of squares about it"),
-        complete=Count("class", of="n", what="people with all measured features"),
-        together=Moment("class", "wide", what="their sums about the mean over all"),
-        products=Moment("class", "wide", "wide", what="their sums of products about it"),
-        counts=Count("class", "level", of="n", what="people with the level, if enough"),
-        with_code=Count("class", "coded", of="n", what="people with a coded feature"),
+        people=Count("class", what="people of the class"),
+        known=Count("class", "feature", what="people with a value"),
+        rest=Moment("class", "feature", behind="known", what="sums about the mean over all"),
+        square=Moment("class", "feature", behind="known", what="sums of squares about it"),
+        complete=Count("class", what="people with all measured features"),
+        together=Moment("class", "wide", behind="complete", what="their sums about the mean over all"),
+        products=Moment("class", "wide", "wide", behind="complete", what="their sums of products about it"),
+        counts=Count("class", "level", of="people", what="people with the level, if enough"),
+        with_code=Count("class", "coded", of="people", what="people with a coded feature"),
     )
     def moments(
         spec: TypingSpec, table: AnalysisTable, mean: Floats, scale: Floats, shown: Integers
     ) -> Arrays:
         """By class, sums and products of (x - mean) / scale, and people in the (class, level) `shown`."""
-        read = features(spec, table)
+        read = summed(spec, table)
         members = read.members(len(spec.classes)).astype(np.float64)
         known = ~np.isnan(read.x)
         z = np.where(known, (read.x - mean) / scale, 0.0)
         whole = members * known.all(axis=1)
         wide = z if spec.wide() else np.zeros((len(z), 0))
         return {
-            "n": np.array(len(z)),
             "people": members.sum(axis=1).astype(np.int64),
             "known": (members @ known).astype(np.int64),
             "rest": members @ z,
@@ -301,6 +305,21 @@ def features(spec: TypingSpec, table: AnalysisTable) -> Features:
     return Features(table.matrix(spec.measured), level_numbers(spec, table), of_class.astype(np.int64))
 
 
+def summed(spec: TypingSpec, table: AnalysisTable) -> Features:
+    """The features that sums are made of: under a matrix nobody is in a sum who lacks a measured one.
+
+    If each feature had its own people beside those of the matrix, differences would tell of whoever lacks
+    another one.
+
+    Raises:
+        SiteError: see `level_numbers`.
+    """
+    read = features(spec, table)
+    if not spec.wide():
+        return read
+    return replace(read, x=np.where(np.isnan(read.x).any(axis=1, keepdims=True), np.nan, read.x))
+
+
 def _by_class(read: Features, columns: Floats, spec: TypingSpec) -> Integers:
     """The (class, columns) people with a 1 in (n, columns)."""
     members = read.members(len(spec.classes)).astype(np.float64)
@@ -325,9 +344,9 @@ def _fit(spec: TypingSpec) -> Coordination[TypingResult]:
     asks = [ask("people"), *([ask("cells")] if spec.coded else [])]
     if spec.measured:
         sums, people, *cells = yield from fitting_sums(len(spec.measured), *asks, step="sums")
-        n = np.maximum(sums["known"], 1)
-        mean = np.nan_to_num(sums["sum"] / n)
-        variance = np.nan_to_num(sums["square"] / n - mean**2, nan=1.0)
+        n = np.maximum(sums["known"].sum(axis=0), 1)
+        mean = np.nan_to_num(sums["sum"].sum(axis=0) / n)
+        variance = np.nan_to_num(sums["square"].sum(axis=0) / n - mean**2, nan=1.0)
         variance = np.maximum(variance, np.maximum(2.0**-80, 2.0**-52 * mean**2))
         scale = np.exp2(np.round(np.log2(variance) / 2))  # a power of two loses no digit
     else:

@@ -62,8 +62,8 @@ def check_classes(spec: TypingSpec, people: Total) -> None:
     if (few := people["present"] < fewest).any():
         raise StudyError(
             Code.WITHHELD,
-            f"fewer than {fewest} sites have people of {spec.outcome} {_named(spec, few)}: they would see "
-            "each other's part",
+            f"fewer than {fewest} sites have enough people of {spec.outcome} {_named(spec, few)}: "
+            "they would see each other's part",
             "merge the class with another, or let more sites take part",
         )
     names = np.array(spec.measured, dtype=object)

@@ -45,7 +45,8 @@ class TypingResult(Applicable):
     Attributes:
         outcome: its name; classes: (C,) codes; n: (C,) people.
         prior: (C,) share of each class where the model is used.
-        measured: (p,) features; known: (C, p) people with a value.
+        measured: (p,) features; known: (C, p) people with a value, of those who
+            have them all where there is a matrix.
         mean: (C, p); covariance: (C, p, p).
         levels: (L,) of the coded features, "feature=level"; sizes: (q,) how many each has.
         shares: (C, L) of each level in the class, with Laplace's rule.

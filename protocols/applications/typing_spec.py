@@ -91,8 +91,14 @@ class TypingSpec(PredictsProbability):
         return ()  # it asks by class who is set apart
 
     def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
-        """By class, each feature with the (n,) people of the class who have a value of it."""
-        yield from by_group(table, self.outcome, one_by_one(table, (*self.measured, *self.coded)))
+        """By class, each feature with the (n,) people of the class who have a value of it.
+
+        Under a matrix the measured ones stand on those who have them all.
+        """
+        sets = [*one_by_one(table, self.coded if self.wide() else (*self.measured, *self.coded))]
+        if self.wide():
+            sets.append((self.measured, table.present(table.read_of(self.measured))))
+        yield from by_group(table, self.outcome, sets)
 
     def admits(self, rows: Rows) -> bool:
         split = () if self.conformal is None else (self.conformal.rows("train"), self.conformal.rows("test"))

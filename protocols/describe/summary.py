@@ -4,7 +4,8 @@ Exact: sums over sites in two rounds, the second about the mean that the first f
 cancels. Before them the sites say in whole floors whether enough people differ from 0, from 1 and from most
 in a variable; one in which they do not is not summed, and neither is one of which one or two people make up
 nearly all at a site. With
-`per_site`, Table 1 by site in the clear: results based on few people are suppressed at the site.
+`per_site`, Table 1 by site in the clear, without what few people stand behind at a site, nor what would give
+that away (`summary_by_site`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +36,8 @@ from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Column, Name
 from protocols.core.wording import listed
 from protocols.describe import noisy_summary as noisy
-from protocols.describe.summary_numbers import Numbers, behind_the_mean, in_the_clear, total_of
+from protocols.describe import summary_by_site as by_site
+from protocols.describe.summary_numbers import Numbers, in_the_clear, total_of
 from protocols.estimation.heterogeneity import heterogeneity
 from protocols.estimation.noisy import noisy_sums
 from protocols.estimation.standards import SCALED, fitting, fitting_sums, shift_and_unit
@@ -198,7 +200,7 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
     """Table 1."""
 
     name = "summary"
-    version = "4"
+    version = "5"
     is_query = True
     spec_type = SummarySpec
 
@@ -278,6 +280,11 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
             rest[g], square[g] = np.where(hidden[g], 0.0, [z.sum(axis=0), (z**2).sum(axis=0)])
         return {"n": members.astype(np.int64) @ known, "rest": rest, "square": square}
 
+    @site_step(by_site.FEW, times=lambda spec: Times.where(spec.per_site))
+    def few(spec: SummarySpec, table: AnalysisTable) -> Arrays:
+        """Where this site's part of a total is one that it would not show in the clear."""
+        return by_site.few(*_by_group(spec, table), _cross(spec, table))
+
     @site_step(
         clear=lambda spec: spec.per_site,
         summed=False,
@@ -289,32 +296,22 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         smallest_cell=Count("pair", what="people in the smallest cell"),
         cross=Moment("pair", "first", "second", behind="smallest_cell", what="people with the combination"),
     )
-    def here(spec: SummarySpec, table: AnalysisTable) -> Arrays:
-        """This site's own numbers, for the clear.
+    def here(
+        spec: SummarySpec,
+        table: AnalysisTable,
+        people: Integers,
+        known: Integers,
+        apart: Integers,
+        cells: Integers,
+    ) -> Arrays:
+        """This site's own numbers, for the clear, where these are 1 and not 0.
 
         The mean of a 0/1 variable is a count, so it stands on the rarer of its values; a cross table stands
         on its smallest cell, since the others with the margins would give that away. How many people lack a
         value is not a secret: n may be close to the number of people.
         """
-        x, known, members = _by_group(spec, table)
-        mean, sd = np.zeros((2, len(members), len(spec.of)))
-        smallest = np.zeros(mean.shape, dtype=np.int64)
-        for g, member in enumerate(members):
-            for v in range(len(spec.of)):
-                values = x[member & known[:, v], v]
-                smallest[g, v] = 0 if is_dominated(values) else behind_the_mean(values)
-                mean[g, v] = values.mean() if len(values) else 0.0
-                sd[g, v] = values.std(ddof=1) if len(values) > 1 else 0.0
-        cross = _cross(spec, table)
-        return {
-            "people": members.sum(axis=1),
-            "n": members.astype(np.int64) @ known,
-            "smallest": smallest,
-            "mean": mean,
-            "sd": sd,
-            "smallest_cell": cross.min(axis=(1, 2)),
-            "cross": cross.astype(float),
-        }
+        asked = {"people": people, "known": known, "apart": apart, "cells": cells}
+        return by_site.of_site(*_by_group(spec, table), _cross(spec, table), asked)
 
     def axes(self, spec: SummarySpec) -> dict[str, int]:
         sizes = {"group": len(spec.groups()), "variable": len(spec.of), "pair": len(spec.cross)}
@@ -326,9 +323,8 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
             total = noisy.numbers(spec, sums)
             return SummaryResult(spec.of, spec.groups(), spec.cross, total, {}, {}, noised=noised)
         cells = [ask("cells")] if spec.cross else []
-        here = [ask("here", per_site=True)] if spec.per_site else []
-        counts, *said = yield (ask("counts"), *cells, *here)
-        by_site = said[-1] if spec.per_site else PerSite({})
+        few = [ask("few")] if spec.per_site else []
+        counts, *said = yield (ask("counts"), *cells, *few)
         shown = np.min([counts[name] >= counts.floors for name in BANDS], axis=0).astype(np.int64)
         (sums,) = yield from fitting_sums(len(spec.of), step="sums", asked={"shown": shown})
         n = np.maximum(sums["n"], 1)
@@ -341,17 +337,19 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         enough = said[0]["enough"] if spec.cross else np.zeros((0, 2, 2))
         if (whole := (enough >= sums.floors).all(axis=(1, 2))).any():
             asks.append(ask("crossed", shown=whole))
-        deviations, *crossed = yield tuple(asks)
+        here = [ask("here", per_site=True, **by_site.may_show(said[-1]))] if spec.per_site else []
+        deviations, *more = yield (*asks, *here)
+        own = more[-1] if here else PerSite({})
         cross = np.full((len(spec.cross), 2, 2), SUPPRESSED)
-        if crossed:
-            cross[whole] = crossed[0]["cross"][whole]
+        if whole.any():
+            cross[whole] = more[0]["cross"][whole]
         return SummaryResult(
             spec.of,
             spec.groups(),
             spec.cross,
             total_of(counts, (sums, shown), (deviations, mean, scale), cross),
-            {site: in_the_clear(arrays) for site, arrays in by_site.answers.items()},
-            by_site.withheld,
+            {site: in_the_clear(arrays) for site, arrays in own.answers.items()},
+            own.withheld,
         )
 
     def method(self, spec: SummarySpec) -> str:
@@ -368,7 +366,10 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         return " ".join([*of, *([f"How many people have each combination of {pairs}."] if pairs else [])])
 
     def notes(self, spec: SummarySpec) -> Sequence[str]:
-        return ["Results based on few people are suppressed in the clear."] if spec.per_site else []
+        said = (
+            "Results based on few people at a hospital are suppressed, there and where the others' tell them."
+        )
+        return [said] if spec.per_site else []
 
 
 def _by_group(spec: SummarySpec, table: AnalysisTable) -> tuple[Floats, Mask, Mask]:

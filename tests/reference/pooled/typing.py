@@ -28,7 +28,9 @@ def pooled(spec: TypingSpec, tables: Sequence[AnalysisTable]) -> TypingResult:
     mean, covariance = _moments(spec, rows)
     shares = np.array([_shares(spec, rows[rows[spec.outcome] == c]) for c in spec.classes])
     levels = [f"{name}={level:g}" for name, levels in spec.coded.items() for level in levels]
-    by_class = rows.groupby(spec.outcome)[list(spec.measured)].count()
+    under_a_matrix = spec.covariance != "diagonal"
+    counted = rows.dropna(subset=list(spec.measured)) if under_a_matrix else rows
+    by_class = counted.groupby(spec.outcome)[list(spec.measured)].count()
     found = TypingResult(
         outcome=spec.outcome,
         classes=spec.classes,

@@ -20,7 +20,7 @@ def summary(tables: list[AnalysisTable] = TABLES, **spec: Any) -> Any:
 
 
 def with_gene(carriers: list[int], sizes: tuple[int, ...] = (60, 60, 60)) -> list[AnalysisTable]:
-    """Three sites with so many carriers each, half of the people women."""
+    """Sites with so many carriers each, half of the people women."""
     return [
         AnalysisTable(
             site,
@@ -31,16 +31,31 @@ def with_gene(carriers: list[int], sizes: tuple[int, ...] = (60, 60, 60)) -> lis
                 "age": 50.0 + np.arange(n) % 7,
             },
         )
-        for i, (site, k, n) in enumerate(zip("abc", carriers, sizes, strict=True))
+        for i, (site, k, n) in enumerate(zip("abcde"[: len(sizes)], carriers, sizes, strict=True))
     ]
 
 
-def test_the_mean_of_a_gene_with_few_carriers_is_taken_out_at_a_site() -> None:
-    found = summary(with_gene([9, 10, 51]), of=["idh1"], per_site=True)
-    assert np.isnan(found.by_site["a"].mean[0, 0])
-    assert found.by_site["b"].mean[0, 0] == pytest.approx(10 / 60)
-    assert np.isnan(found.by_site["c"].mean[0, 0])  # nine do not carry it
-    assert found.total.mean[0, 0] == pytest.approx(70 / 180)
+def test_a_mean_by_site_is_shown_where_every_site_has_enough_carriers() -> None:
+    found = summary(with_gene([10, 20, 30]), of=["idh1", "age"], per_site=True)
+    assert [found.by_site[s].mean[0, 0] for s in "abc"] == pytest.approx([10 / 60, 20 / 60, 30 / 60])
+
+
+@pytest.mark.parametrize("at_a", [0, 2, 9, 51])  # of 51 nine do not carry it
+def test_few_carriers_of_a_site_do_not_follow_from_the_others_and_the_total(at_a: int) -> None:
+    found = summary(with_gene([at_a, 20, 30]), of=["idh1", "age"], per_site=True)
+    assert found.total.mean[0, 0] == pytest.approx((at_a + 50) / 180)
+    assert all(np.isnan(found.by_site[s].mean[0, 0]) for s in "abc")
+    assert all(np.isfinite(found.by_site[s].mean[0, 1]) for s in "abc")  # of another variable they are shown
+
+
+def test_sites_with_few_carriers_hide_each_other_if_they_are_three_with_enough_together() -> None:
+    more = with_gene([7, 8, 9, 30, 20], (60,) * 5)
+    found = summary(more, of=["idh1"], per_site=True)
+    assert [bool(np.isfinite(found.by_site[s].mean[0, 0])) for s in "abcde"] == [False] * 3 + [True] * 2
+    two = summary(with_gene([7, 8, 29, 30, 20], (60,) * 5), of=["idh1"], per_site=True)
+    assert all(np.isnan(two.by_site[s].mean[0, 0]) for s in "abcde")
+    few = summary(with_gene([2, 3, 4, 30, 20], (60,) * 5), of=["idh1"], per_site=True)
+    assert all(np.isnan(few.by_site[s].mean[0, 0]) for s in "abcde")
 
 
 def test_the_mean_of_a_gene_with_few_carriers_is_taken_out_over_all_sites() -> None:
@@ -53,9 +68,10 @@ def test_the_mean_of_a_gene_with_few_carriers_is_taken_out_over_all_sites() -> N
 
 def test_a_cross_table_with_a_small_cell_is_taken_out_as_a_whole() -> None:
     found = summary(with_gene([12, 30, 30]), cross=[["idh1", "sex"]], per_site=True)
-    assert (found.by_site["a"].cross == SUPPRESSED).all()
-    assert (found.by_site["b"].cross == 15).all()
+    assert all((found.by_site[site].cross == SUPPRESSED).all() for site in "abc")  # that of a would follow
     assert found.total.cross.sum() == 180
+    shown = summary(with_gene([20, 30, 30]), cross=[["idh1", "sex"]], per_site=True)
+    assert (shown.by_site["b"].cross == 15).all()
     assert (summary(with_gene([2, 2, 2]), cross=[["idh1", "sex"]]).total.cross == SUPPRESSED).all()
 
 
@@ -64,6 +80,8 @@ def test_a_site_of_few_people_counts_in_the_sum_and_shows_nothing() -> None:
     assert found.total.n[0, 0] == 129
     assert found.withheld == {"a": Code.WITHHELD}
     assert set(found.by_site) == {"b", "c"}
+    assert (found.by_site["b"].n == SUPPRESSED).all()  # else a's nine would be what is left of the total
+    assert np.isnan(found.by_site["b"].mean).all()
 
 
 def test_a_site_of_four_people_does_not_count() -> None:

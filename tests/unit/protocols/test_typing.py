@@ -153,7 +153,7 @@ def test_a_class_that_two_sites_have_is_refused() -> None:
     first, second, third = drawn()
     column = third.columns["response"]
     third = replace(third, columns={**third.columns, "response": np.where(column == 2, 1.0, column)})
-    with pytest.raises(StudyError, match="fewer than 3 sites have people of response 2"):
+    with pytest.raises(StudyError, match="fewer than 3 sites have enough people of response 2"):
         run([first, second, third])
 
 
@@ -270,3 +270,29 @@ def test_the_figure_shows_means_shares_and_sets() -> None:
     ]
     signs_alone = run(drawn(), measured=[]).figure()
     assert len(signs_alone.panels) == 1
+
+
+def test_a_site_with_few_people_of_a_class_adds_nothing_of_it_and_is_not_one_of_the_three() -> None:
+    sites = [*drawn(), replace(drawn(seed=2)[0], site="d", persons=np.arange(200) + 9000)]
+    of_class = sites[3].column("response")
+    few = np.flatnonzero(of_class == 2)[3:]
+    kept = np.isin(np.arange(200), few, invert=True)
+    huge = np.where(of_class == 2, 1e3, sites[3].column("f_one"))
+    sites[3] = sites[3].with_columns({"f_one": huge}).select(kept)  # three of class 2, far out
+    for covariance in ("diagonal", "own"):
+        with_d, without = (run(some, covariance=covariance) for some in (sites, sites[:3]))
+        assert with_d.n[2] == without.n[2]
+        np.testing.assert_allclose(with_d.mean[2], without.mean[2], rtol=1e-9)
+    with pytest.raises(StudyError, match="fewer than 3 sites have enough people of response 2"):
+        run([sites[0], sites[1], sites[3]])
+
+
+def test_under_a_matrix_nobody_is_in_a_sum_who_lacks_a_feature() -> None:
+    whole = drawn()
+    lacks = np.where(np.arange(200) == 7, np.nan, whole[0].column("f_two"))
+    sites = [whole[0].with_columns({"f_two": lacks}), *whole[1:]]
+    found = run(sites, covariance="own")
+    without = run([whole[0].select(np.arange(200) != 7), *whole[1:]], covariance="own")
+    assert found.known.T.tolist() == [without.known[:, 0].tolist()] * 2
+    np.testing.assert_allclose(found.mean, without.mean, rtol=1e-9)
+    np.testing.assert_allclose(found.covariance, without.covariance, rtol=1e-9)

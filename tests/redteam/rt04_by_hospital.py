@@ -1,0 +1,75 @@
+"""RT04, RT46: what one hospital does not show, as what the others leave of a total; two sets of one table."""
+
+from pathlib import Path
+
+import numpy as np
+
+from protocols.applications import typing
+from protocols.describe import summary_by_site
+from protocols.describe.summary import SummaryResult
+from tests.lib.lying_coordinator import drawn, read_rows, weaken
+from tests.lib.overheard import overheard
+from tests.lib.studies import a_study_of
+from tests.redteam.attack import Figure, attack
+
+
+@attack(
+    "RT04",
+    "Table 1 by hospital: carriers at a hospital that hides them are the total less the others'",
+    works_from=6,
+    slow=True,
+)
+def table_1_by_hospital(folder: Path, weakened: bool) -> Figure:
+    """The weakened sites show their numbers wherever their own people are enough."""
+    names = [f"g{j}" for j in range(6)]
+    tables = drawn(lambda draw, n: {g: (draw.uniform(size=n) < 0.4).astype(float) for g in names}, 80)
+    few = {g: (np.arange(80) < j + 1).astype(float) for j, g in enumerate(names)}
+    tables["c"] = tables["c"].with_columns(few)
+    spec = {"protocol": "summary", "of": names, "per_site": True}
+    everything = {
+        "people": np.ones(1),
+        "known": np.ones((1, 6)),
+        "apart": np.ones((1, 6)),
+        "cells": np.ones(0),
+    }
+    shown = {name: ones.astype(np.int64) for name, ones in everything.items()}
+    with weaken(summary_by_site, "may_show", lambda _: shown, weakened):
+        held = overheard(folder, a_study_of(names, {"name": "a", "spec": spec}), tables)
+    assert held.outcome is not None
+    found = held.outcome["a"]
+    assert isinstance(found, SummaryResult)
+    others = np.array([own.n * own.mean for site, own in found.by_site.items() if site != "c"])
+    left = found.total.n * found.total.mean - others.sum(axis=0)
+    return Figure(
+        int(np.isclose(left[0], np.arange(6) + 1).sum()), "of 6 numbers of carriers of one hospital"
+    )
+
+
+@attack(
+    "RT46",
+    "a model of classes: sums over whoever has a feature, and over those who have all, differ by one person",
+    works_from=1,
+    slow=True,
+)
+def two_sets_of_typing(folder: Path, weakened: bool) -> Figure:
+    """The weakened sites sum each feature over all who have it, beside the products of those who have all."""
+
+    def columns(draw: np.random.Generator, people: int) -> dict[str, np.ndarray]:
+        x, z = draw.normal(size=(2, people))
+        return {"x": x, "z": z, "y": (draw.uniform(size=people) < 0.5).astype(float)}
+
+    tables = drawn(columns, 80)
+    row = tables["b"].matrix(["x"])[7:8]
+    of_class = int(tables["b"].column("y")[7])
+    tables["b"] = tables["b"].with_columns(
+        {"z": np.where(np.arange(80) == 7, np.nan, tables["b"].column("z"))}
+    )
+    spec = {"protocol": "typing", "outcome": "y", "measured": ["x", "z"], "covariance": "own"}
+    with weaken(typing, "summed", typing.features, weakened):
+        held = overheard(folder, a_study_of(["x", "z", "y"], {"name": "a", "spec": spec}), tables)
+    (asked,) = (ask for ask, joined in held.asked if ask.step == "moments" and "sum" in joined)
+    (said,) = held.sums("a", "moments")
+    apart = said["rest"][of_class, 0] - said["together"][of_class, 0]
+    read = apart * asked.arrays["scale"][0] + asked.arrays["mean"][0]
+    hits, error = read_rows(np.array([[read]]), row, 1e-6)
+    return Figure(hits, f"of 1 value, error {error:.0e}")
