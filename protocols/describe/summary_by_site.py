@@ -70,7 +70,13 @@ def may_show(total: Total) -> dict[str, Integers]:
 def of_site(
     x: Floats, known: Mask, members: Mask, cross: Integers, may_show: Mapping[str, Integers]
 ) -> Arrays:
-    """A site's own numbers for the clear, where these may be shown: see `few` and `may_show`."""
+    """A site's own numbers for the clear, where these may be shown.
+
+    Args:
+        x: (n, variable) numbers; known: (n, variable) where they are; members: (group, n).
+        cross: (pair, 2, 2) people.
+        may_show: (group,), (group, variable) and (pair,) 1 or 0, see `may_show`.
+    """
     mean, sd = np.zeros((2, len(members), x.shape[1]))
     smallest = np.zeros(mean.shape, dtype=np.int64)
     for g, member in enumerate(members):
