@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from unittest.mock import patch
+
+from site_node.governance import numbers_told
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,9 @@ class Attack:
     undefended: str = ""
 
     def on_weakened(self, folder: Path) -> Figure:
-        """What it gets of the weakened site."""
-        return self.attempt(folder, True)
+        """What it gets of the weakened site; it counts no numbers, so that one defence is tried at a time."""
+        with patch.object(numbers_told, "admit", lambda *_: True):
+            return self.attempt(folder, True)
 
     def on_defaults(self, folder: Path) -> Figure:
         """What it gets of a site as it is shipped."""
