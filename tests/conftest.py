@@ -3,6 +3,13 @@
 from collections import Counter
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run, and no verdict by the clock of a busy machine.
+settings.register_profile(
+    "tests", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 pytest_plugins = ["tests.lib.databases"]
 

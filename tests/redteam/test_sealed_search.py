@@ -56,6 +56,7 @@ def of_searches(question: RoundQuestion) -> list[int]:
     return [place for place, ask in enumerate(question.asks) if ask.secret == "sealed"]
 
 
+@pytest.mark.slow
 def test_over_agents_that_are_killed_it_is_the_plain_fit(agents: Agents) -> None:
     def killed(question: RoundQuestion, relayed: Relayed) -> Message:
         agents.restart()
@@ -69,6 +70,7 @@ def test_over_agents_that_are_killed_it_is_the_plain_fit(agents: Agents) -> None
     np.testing.assert_allclose(*hazards, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_center_cannot_open_a_sum_and_no_question_bears_a_coefficient(agents: Agents) -> None:
     before: list[RoundQuestion] = []
     sums = ends = 0
@@ -144,6 +146,7 @@ def test_steps_are_asked_in_their_turn() -> None:
     assert steps == ["one", "two", "one", "two"]
 
 
+@pytest.mark.slow
 def test_who_ends_before_the_others_stops_the_run(agents: Agents) -> None:
     honest, asked = Sealed.ended.fget, 0
     assert honest is not None

@@ -75,8 +75,6 @@ def expected(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, fr
 @pytest.mark.slow
 @settings(
     max_examples=25,
-    deadline=None,
-    derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

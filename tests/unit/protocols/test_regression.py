@@ -36,7 +36,7 @@ def by_definition(x: Any, time: Any, event: Any, coef: Any, ties: str) -> tuple[
     return loglik, score, information
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.integers(1, 3), st.integers(1, 30))
 @pytest.mark.parametrize("ties", ["efron", "breslow"])
 def test_the_partial_likelihood_is_its_definition(ties: str, seed: int, n: int, p: int, times: int) -> None:

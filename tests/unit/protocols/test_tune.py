@@ -218,7 +218,7 @@ def test_folds_too_many_for_the_people_are_refused_with_their_number() -> None:
     assert "460 people" in caught.value.fix
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32), st.integers(2, 10), st.integers(1, 5))
 def test_with_so_many_people_no_few_of_them_carry_a_difference_of_training_sums(
     seed: int, of: int, repeats: int

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -28,7 +28,7 @@ def texture(image: np.ndarray, standardise: bool = True) -> dict[str, float | No
 
 
 # powers of two and integers: the change is exact, so that no voxel crosses the edge of a bin by rounding
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(st.integers(-6, 6), st.integers(-512, 512), st.integers(0, 2**16))
 def test_texture_is_invariant_to_affine_changes_of_intensity(exponent: int, shift: int, seed: int) -> None:
     image = np.random.default_rng(seed).integers(0, 1024, (4, 5, 6)).astype(np.float64)
@@ -46,7 +46,7 @@ INTENSITIES = {  # of a lesion, in the unit of its modality
 
 
 @pytest.mark.parametrize("modality", INTENSITIES)
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(gain=st.floats(0.01, 100), offset=st.floats(-1000, 1000), seed=st.integers(0, 2**16))
 def test_so_it_is_in_every_modality_after_interpolation_and_outliers(
     modality: str, gain: float, offset: float, seed: int
