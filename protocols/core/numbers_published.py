@@ -49,7 +49,7 @@ def people_needed(specs: Iterable[Spec], sites: int, floor: int, most: float) ->
 
     Where every variable can be listed, and nothing was published about them before.
     """
-    specs = tuple(specs)
+    specs = tuple({one.scans_beside() or i: one for i, one in enumerate(specs)}.values())
 
     def enough(here: int) -> bool:
         return sum(most_published(spec, here * sites, floor) for spec in specs) <= most * here * sites

@@ -52,6 +52,13 @@ class Spec(BaseModel):
         terms = columns + 1
         return terms + terms * (terms + 1) // 2
 
+    def scans_beside(self) -> tuple[str, ...]:
+        """The covariates of a scan over an axis, whose moments alone count; () for another analysis.
+
+        Scans beside the same values of the same covariates publish the same moments, which count once.
+        """
+        return ()
+
     def cells_published(self) -> int:
         """How many cells its result has of tables of two variables and more; 0 without such a table."""
         return 0

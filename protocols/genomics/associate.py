@@ -127,6 +127,9 @@ class AssociateSpec(Spec):
     def stands_on(self) -> tuple[str, ...]:
         return self.confounders  # the others are left out one by one
 
+    def scans_beside(self) -> tuple[str, ...]:
+        return self.confounders
+
 
 class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
     """Which features are associated with which outcomes."""

@@ -55,6 +55,9 @@ class GwasSpec(Spec):
     def linear_in(self) -> tuple[str, ...]:
         return self.outcomes
 
+    def scans_beside(self) -> tuple[str, ...]:
+        return self.covariates
+
 
 def all_variants(spec: GwasSpec) -> Integers:
     """The (v,) positions of all variants of a scan."""

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from protocols.core.disclosure import Thresholds
-from protocols.core.numbers_published import are_shown_by_site, numbers_published
+from protocols.core.numbers_published import are_shown_by_site, columns_listed, numbers_published
 from protocols.core.protocol import Ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Floats, Integers, Labels
-from protocols.exchange.envelope import pack
+from protocols.exchange.envelope import digest, pack
 from protocols.exchange.site_answer import asked_table, complete_in, people_in
 from site_node.governance import numbers_told
 from site_node.governance.auditor import Auditor, Behind, variable_key
@@ -72,10 +72,24 @@ def published(
     spec, of = study.analysis(analysis).spec, complete_in(study, analysis, table)
     over = len(of) * (1 if are_shown_by_site(spec) else sites)
     numbers = numbers_published(spec, of, over, study.thresholds.min_count)
-    before = [study.analysis(name).spec for name in study.analysis(analysis).after]
-    read = {v: _key(study, v) for one in (spec, *before) for v in one.variables() if v in study.variables}
-    asked = pack({"specs": [one.model_dump(mode="json") for one in (spec, *before)], "read": read})
+    if beside := spec.scans_beside():
+        asked = pack({"moments": _moments_of(study, of, beside)})
+    else:
+        before = [study.analysis(name).spec for name in study.analysis(analysis).after]
+        read = {v: _key(study, v) for one in (spec, *before) for v in one.variables() if v in study.variables}
+        asked = pack({"specs": [one.model_dump(mode="json") for one in (spec, *before)], "read": read})
     return Published(numbers_told.name_of(asked, of.persons, roster), of.persons, numbers, over)
+
+
+def _moments_of(study: Study, table: AnalysisTable, names: tuple[str, ...]) -> dict[str, str]:
+    """What the moments of columns that can be listed are of: how each is read -> a digest of its values."""
+    found = {}
+    for name in table.read_of(names):
+        if columns_listed(table, (name,)):
+            read, _, part = name.partition(".")
+            key = _key(study, read) if read in study.variables else read
+            found[f"{key} {part}"] = digest(repr(_values(table, name).tolist()).encode())
+    return found
 
 
 def people_behind(study: Study, table: AnalysisTable, ask: Ask) -> Iterator[Behind]:

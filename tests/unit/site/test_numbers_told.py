@@ -1,5 +1,6 @@
 """How many numbers about each person a site lets be published, over studies, cohorts and sites."""
 
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from protocols.core.errors import Code
 from protocols.core.lockstep import Failure
 from protocols.core.protocol import Result
+from site_node.agent.people_behind import published
 from site_node.governance.numbers_told import Published, admit, name_of
 from site_node.governance.policy import changed
 from tests.lib.agents import Agents
@@ -63,6 +65,21 @@ def test_the_same_result_over_fewer_sites_weighs_more(tmp_path: Path) -> None:
 def test_what_a_person_allows_is_counted_too(tmp_path: Path) -> None:
     assert admit(tmp_path, a_result("a", 900), inf)
     assert not admit(tmp_path, a_result("b", 6), MOST)
+
+
+def test_scans_beside_the_same_values_count_once(tmp_path: Path) -> None:
+    sites = [*drawn(with_genes, 64).values()]
+    scan = {"protocol": "associate", "features": ["y"], "outcomes": ["g0"], "confounders": ["g1", "g2"]}
+    other = {**scan, "outcomes": ["g3"]}
+    beside_more = {**scan, "confounders": ["g1", "g2", "g4"]}
+    named = {"first": scan, "other": other, "more": beside_more}
+    study = a_study_of([*GENES, "y"], *({"name": name, "spec": spec} for name, spec in named.items()))
+    first, second, third = (published(study, sites[0], name, ("a", "b", "c"), 3) for name in named)
+    assert first.numbers == second.numbers == 9
+    assert third.numbers == 14
+    assert first.what == second.what != third.what
+    turned = replace(sites[0], columns={**sites[0].columns, "g1": 1 - sites[0].columns["g1"]})
+    assert published(study, turned, "first", ("a", "b", "c"), 3).what != first.what
 
 
 GENES = [f"g{j}" for j in range(6)]
