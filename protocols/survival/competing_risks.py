@@ -13,13 +13,11 @@ Reference: Aalen & Johansen, Scand J Stat 5 (1978) 141, and `protocols/survival/
 `survfit(Surv(time, factor(status)) ~ group)`; Royston & Parmar, Stat Med 30 (2011) 2409.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
 from scipy import stats
 
 from protocols.core.cells import last_of_runs, parts, parts_of
@@ -27,17 +25,15 @@ from protocols.core.disclosure import SUPPRESSED, Band, Count
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Curve, Curves, Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, ask, site_step
-from protocols.core.spec import Spec, WantedKind, by_group
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
-from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.results.figures import MOST_PANELS, floats
 from protocols.results.numerals import shown, shown_p
 from protocols.results.survival_figures import numbers_at_risk
+from protocols.survival.competing_risks_spec import CompetingRisksSpec
 from protocols.survival.incidence import Incidence, incidence, restricted_mean, time_lost
 from protocols.survival.life_table import (
     FollowUp,
-    Grid,
     changes,
     continued,
     counted_in_runs,
@@ -45,61 +41,6 @@ from protocols.survival.life_table import (
     in_the_middle,
     over_runs,
 )
-
-
-class CompetingRisksSpec(Spec):
-    """Outcomes of which the first counts.
-
-    Attributes:
-        outcomes: survival variables; of events on one day the later named counts.
-        by: a variable that makes the groups; people without a value are left out.
-        levels: the values of `by`, one per group.
-        grid: of days.
-        days: days of the grid at which the incidence is printed; none: its last.
-        restrict_days: a day of the grid within which mean times are taken; none: its last.
-        level: of the confidence intervals.
-    """
-
-    protocol: Literal["competing_risks"] = "competing_risks"
-    outcomes: tuple[Name, ...] = Field(min_length=2, max_length=6)
-    by: Name | None = None
-    levels: tuple[float, ...] = Field(default=(0.0, 1.0), min_length=1, max_length=20)
-    grid: Grid = Grid()
-    days: tuple[int, ...] = Field(default=(), max_length=20)
-    restrict_days: int | None = None
-    level: float = Field(default=0.95, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _is_on_the_grid(self) -> "CompetingRisksSpec":
-        if len(set(self.outcomes)) < len(self.outcomes):
-            raise ValueError("an outcome is listed twice")
-        named = [*self.days, *([self.restrict_days] if self.restrict_days is not None else [])]
-        if off := [day for day in named if day not in self.grid.edges()[1:]]:
-            raise ValueError(f"not a day of the grid, every {self.grid.step_days}: {listed(map(str, off))}")
-        return self
-
-    def wanted(self) -> Mapping[str, WantedKind]:
-        return dict.fromkeys(self.outcomes, "survival")
-
-    def variables(self) -> tuple[str, ...]:
-        return (*self.outcomes, *((self.by,) if self.by else ()))
-
-    def stands_on(self) -> tuple[str, ...]:
-        return ()  # every entry has a count of its own
-
-    def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
-        yield from by_group(table, self.by, super().sets_of_people(table))
-
-    def cells_published(self) -> int:
-        return len(self.outcomes) * len(self.levels) * self.grid.bins() if self.by else 0
-
-    def groups(self) -> tuple[str, ...]:
-        """The names of the groups."""
-        return tuple(f"{self.by}={level:g}" for level in self.levels) if self.by else ("all",)
-
-    def printed(self) -> tuple[int, ...]:
-        """The days at which the incidence is printed."""
-        return self.days or (int(self.grid.edges()[-1]),)
 
 
 @dataclass(frozen=True)

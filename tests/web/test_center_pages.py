@@ -17,8 +17,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-import shadowgraph as sg
-from protocols.core.study import Study, study_of_text
+from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.dummy import SITES, dummy_tables
 from protocols.runtime import audit_chain
@@ -32,7 +31,6 @@ from server.home.config import SETTINGS
 from server.home.submissions import State
 from server.web import network_pages, study_pages
 from server.web.app import make_app
-from server.web.wizard import fields_of, model_of, with_part
 from site_node.governance import approvals
 from site_node.governance.policy import changed
 from tests.lib.browser import NARROW, WIDE, Browser, chromium, opened
@@ -400,17 +398,3 @@ def test_a_stream_goes_on_after_the_last_event(center: Center) -> None:
     assert "event: over" in whole
     assert "id:" not in rest
     assert "event: over" in rest
-
-
-def test_a_form_is_made_from_the_model_that_reads_it() -> None:
-    fields = {one.name: one for one in fields_of(model_of("analysis", "cox"))}
-    assert fields["covariates"].kind == "list"
-    assert fields["ties"].choices == ("efron", "breslow")
-    assert fields["outcome"].required
-    variables = {"age": sg.age(), "idh1": sg.gene("IDH1"), "os": sg.survival("overall")}
-    plain = sg.study("plain", cohort=sg.cohort("condition:ICD10CM:C71%"), variables=variables)
-    plain = plain.summary("ages", ["age"])
-    given = {"f_outcome": "os", "f_covariates": "age, idh1", "f_ties": "breslow"}
-    grown = with_part(plain.to_yaml(), "analysis", "cox", "more", given)
-    built = plain.cox("more", "os", ["age", "idh1"], ties="breslow")
-    assert study_of_text(grown).hash() == built.hash()

@@ -7,7 +7,8 @@ from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 
 from protocols.core.disclosure import Thresholds
 from protocols.core.table import AnalysisTable
-from protocols.survival.competing_risks import CompetingRisksResult, CompetingRisksSpec, result
+from protocols.survival.competing_risks import CompetingRisksResult, result
+from protocols.survival.competing_risks_spec import CompetingRisksSpec
 from tests.reference.pooled.rows import joined
 
 

@@ -11,7 +11,8 @@ from protocols.core.protocol import parse_spec
 from protocols.core.table import AnalysisTable, Floats
 from protocols.exchange.example import run_example
 from protocols.exchange.local import run_locally
-from protocols.survival.competing_risks import CompetingRisksResult, CompetingRisksSpec, grouped
+from protocols.survival.competing_risks import CompetingRisksResult, grouped
+from protocols.survival.competing_risks_spec import CompetingRisksSpec
 from protocols.survival.incidence import incidence, restricted_mean, time_lost
 from protocols.survival.life_table import curve
 from tests.lib.drawn_sites import study_of
