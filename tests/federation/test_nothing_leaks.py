@@ -144,6 +144,7 @@ def study_is_run(consortium: Consortium, folder: Path) -> str:
     study = read_study(STUDY)
     for site, home in consortium.homes.items():
         changed(home, "cells", "exact")  # as the study wishes
+        changed(home, "digits", "full")
         consortium.tell(site, "propose", consortium.center.proposal(study))
         approvals.decide(home, study, State.APPROVED, by="test")
     begun = consortium.start(study, "r")

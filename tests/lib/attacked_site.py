@@ -1,10 +1,13 @@
 """A site in a folder and a coordinator who owns everything else: his key, the other sites, the questions."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from protocols.core.errors import Code
-from protocols.core.protocol import Ask
+from protocols.core.protocol import Ask, ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.envelope import WireError, unpack, unseal
@@ -17,6 +20,10 @@ from site_node.governance import approvals
 from site_node.governance.approvals import State
 from tests.lib.sites import Coordinator, a_round, make_site
 from tests.lib.studies import a_table
+
+SHOWN = {"people": np.ones(1, int), "known": np.ones((1, 1), int), "apart": np.ones((1, 1), int)}
+HERE = replace(ask("here", per_site=True, **SHOWN, cells=np.ones(0, int)), analysis="ages")
+"""What asks for a site's own numbers of a summary of one variable, where no site hides any."""
 
 
 class Obedient(Conductor):

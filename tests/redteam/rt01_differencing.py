@@ -7,8 +7,7 @@ import numpy as np
 
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from protocols.exchange.coordination import StudyCoordination
-from tests.lib.attacked_site import AttackedSite
+from tests.lib.attacked_site import HERE, AttackedSite
 from tests.lib.lying_coordinator import unaudited
 from tests.lib.studies import a_study
 from tests.redteam.attack import Figure, attack
@@ -35,13 +34,13 @@ def _total(answer: object) -> tuple[float, float]:
 
 @attack("RT01", "two cohorts that differ by one person are subtracted", works_from=TARGETS, slow=True)
 def one_person_less(folder: Path, weakened: bool) -> Figure:
-    site = AttackedSite(folder, _without_one)
+    site = AttackedSite(folder, _without_one, obedient=True)
     with unaudited(weakened):
         totals = []
         for title in ["all", *map(str, range(TARGETS))]:
             study = a_study(title=title, analyses=[{"name": "ages", "spec": SPEC}])
             site.approve(study)
-            totals.append(_total(site.ask(study, *(StudyCoordination(study).asks or ()))))
+            totals.append(_total(site.ask(study, HERE)))
     (n, whole), *less = totals
     read = np.array([whole - rest if n - m == 1 else np.nan for m, rest in less])
     error = np.abs(read - AGE[:TARGETS])

@@ -12,7 +12,7 @@ from protocols.core.table import AnalysisTable, Floats, Integers
 from protocols.exchange.coordination import StudyCoordination
 from site_node.governance import approvals, auditor
 from tests.lib.agents import Agents
-from tests.lib.attacked_site import AttackedSite
+from tests.lib.attacked_site import HERE, AttackedSite
 from tests.lib.lying_coordinator import drawn, pooled, read_rows, unaudited, weaken
 from tests.lib.overheard import overheard, overheard_of
 from tests.lib.studies import a_study, a_study_of
@@ -28,13 +28,13 @@ def _sums(folder: Path, cohorts: Mapping[str, Integers], weakened: bool, **chang
     def table(study: Study) -> AnalysisTable:
         return AnalysisTable("a", cohorts[study.title], {"age": AGE[cohorts[study.title]]})
 
-    site, sums = AttackedSite(folder, table), {}
+    site, sums = AttackedSite(folder, table, obedient=True), {}
     approvals.approve_standing(folder, "summary", by="test", max_studies=99, max_variables=5, days=1)
     with unaudited(weakened):
         for title in cohorts:
             study = a_study(title=title, analyses=[{"name": "ages", "spec": SPEC}])
             site.propose(study)
-            said = site.ask(study, *(StudyCoordination(study).asks or ()))
+            said = site.ask(study, HERE)
             if isinstance(said, tuple) and isinstance(said[-1], Mapping):
                 sums[title] = float(said[-1]["n"][0, 0] * said[-1]["mean"][0, 0])
             site.restart()
@@ -62,14 +62,16 @@ def set_algebra(folder: Path, weakened: bool) -> Figure:
 def one_person_more(folder: Path, weakened: bool) -> Figure:
     count = [150]
     site = AttackedSite(
-        folder, lambda study: AnalysisTable("a", np.arange(count[0]), {"age": AGE[: count[0]]})
+        folder,
+        lambda study: AnalysisTable("a", np.arange(count[0]), {"age": AGE[: count[0]]}),
+        obedient=True,
     )
     study = a_study(analyses=[{"name": "ages", "spec": SPEC}])
     site.approve(study)
     sums = []
     with unaudited(weakened):
         for run in ("r1", "r2"):
-            said = site.ask(study, *(StudyCoordination(study).asks or ()), run=run)
+            said = site.ask(study, HERE, run=run)
             if isinstance(said, tuple) and isinstance(said[-1], Mapping):
                 sums.append(float(said[-1]["n"][0, 0] * said[-1]["mean"][0, 0]))
             count[0] += 1
@@ -84,13 +86,15 @@ def one_person_more(folder: Path, weakened: bool) -> Figure:
 )
 def value_corrected(folder: Path, weakened: bool) -> Figure:
     age = AGE.copy()
-    site = AttackedSite(folder, lambda study: AnalysisTable("a", np.arange(200), {"age": age.copy()}))
+    site = AttackedSite(
+        folder, lambda study: AnalysisTable("a", np.arange(200), {"age": age.copy()}), obedient=True
+    )
     study = a_study(analyses=[{"name": "ages", "spec": SPEC}])
     site.approve(study)
     sums = []
     for run in ("r1", "r2"):
         with weaken(auditor, "_by_values", lambda behind, _: [behind], weakened):
-            said = site.ask(study, *(StudyCoordination(study).asks or ()), run=run)
+            said = site.ask(study, HERE, run=run)
         if isinstance(said, tuple) and isinstance(said[-1], Mapping):
             sums.append(float(said[-1]["n"][0, 0] * said[-1]["mean"][0, 0]))
         age[17] = 20.0

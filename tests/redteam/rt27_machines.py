@@ -42,7 +42,7 @@ def _fails(*_: object, **__: object) -> Any:
 def canaries(folder: Path, weakened: bool) -> Figure:
     found = 0
     places = {
-        "table": (AnalysisTable, "select"),
+        "table": (AnalysisTable, "present"),
         "step": (answering, "answer"),
         "ledger": (ledger, "remember"),
     }

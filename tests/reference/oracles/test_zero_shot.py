@@ -1,4 +1,4 @@
-"""Zero-shot learning over four hospitals, against the closed form on all rows."""
+"""Zero-shot learning over three hospitals, compared with the closed form on all rows."""
 
 import json
 from typing import Any
@@ -23,9 +23,11 @@ def people(name: str) -> pd.DataFrame:
 
 def learned(coding: str, gamma: float, ridge: float) -> ZeroShotResult:
     rows, described = people("train"), people("signatures")
+    # Three hospitals with as many of each disease: of the file's own, some have fewer than five of one.
+    hospital = rows.groupby("label").cumcount() % 3
     tables = [
         AnalysisTable(str(site), part.index.to_numpy(), {c: part[c].to_numpy(float) for c in rows.columns})
-        for site, part in rows.groupby("site")
+        for site, part in rows.groupby(hospital)
     ]
     seen = {f"d{i}": i for i in described.index[described.seen == 1]}
     spec = {

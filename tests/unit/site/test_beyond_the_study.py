@@ -3,17 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from protocols.core.errors import Code
 from protocols.core.protocol import ask, protocol
-from tests.lib.attacked_site import AttackedSite
+from tests.lib.attacked_site import HERE, AttackedSite
 from tests.lib.studies import a_study
 
 OF_SUM = replace(ask("counts"), analysis="ages")
-SHOWN = {"people": np.ones(1, int), "known": np.ones((1, 1), int), "apart": np.ones((1, 1), int)}
-HERE = replace(ask("here", per_site=True, **SHOWN, cells=np.ones(0, int)), analysis="ages")
 MODEL = {"protocol": "logistic", "outcome": "idh1", "covariates": ["age"]}
 VARIABLES = {"age": {"kind": "age"}, "idh1": {"kind": "gene", "gene": "IDH1"}}
 
