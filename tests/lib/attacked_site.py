@@ -21,9 +21,15 @@ from site_node.governance.approvals import State
 from tests.lib.sites import Coordinator, a_round, make_site
 from tests.lib.studies import a_table
 
-SHOWN = {"people": np.ones(1, int), "known": np.ones((1, 1), int), "apart": np.ones((1, 1), int)}
-HERE = replace(ask("here", per_site=True, **SHOWN, cells=np.ones(0, int)), analysis="ages")
-"""What asks for a site's own numbers of a summary of one variable, where no site hides any."""
+
+def numbers_here(analysis: str, groups: int = 1, variables: int = 1) -> Ask:
+    """What asks for a site's own numbers of a summary without cross tables, where no site hides any."""
+    each = np.ones((groups, variables), int)
+    shown = {"people": np.ones(groups, int), "known": each, "apart": each, "cells": np.ones(0, int)}
+    return replace(ask("here", per_site=True, **shown), analysis=analysis)
+
+
+HERE = numbers_here("ages")
 
 
 class Obedient(Conductor):

@@ -1,15 +1,13 @@
 """RT04: a site's own table by group, and the same without groups: the difference is a group of few people."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from protocols.core.errors import Code
-from protocols.core.protocol import ask
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
-from tests.lib.attacked_site import AttackedSite
+from tests.lib.attacked_site import AttackedSite, numbers_here
 from tests.lib.studies import a_study_of
 
 FEW = 3
@@ -29,8 +27,7 @@ def test_the_mean_of_three_people_does_not_follow_from_two_tables(tmp_path: Path
         {"name": "parted", "spec": PER_SITE | {"by": "rare"}},
     )
     site.approve(study)
-    here = ask("here", per_site=True)
-    whole, parted = site.ask(study, replace(here, analysis="whole"), replace(here, analysis="parted"))  # type: ignore[misc]
+    whole, parted = site.ask(study, numbers_here("whole"), numbers_here("parted", groups=2))  # type: ignore[misc]
     assert whole["n"][0, 0] == 200
     assert parted is Code.WITHHELD
 
@@ -39,6 +36,6 @@ def test_how_many_have_a_finding_that_few_lack_is_no_secret(tmp_path: Path) -> N
     site = AttackedSite(tmp_path, the_table, obedient=True)
     study = a_study_of(["age", "rare"], {"name": "whole", "spec": PER_SITE | {"of": ["age", "rare"]}})
     site.approve(study)
-    (whole,) = site.ask(study, replace(ask("here", per_site=True), analysis="whole"))  # type: ignore[misc]
+    (whole,) = site.ask(study, numbers_here("whole", variables=2))  # type: ignore[misc]
     assert whole["n"].tolist() == [[200, 200]]
     assert np.isfinite(whole["mean"]).tolist() == [[True, False]]
