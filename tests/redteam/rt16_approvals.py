@@ -18,7 +18,7 @@ from site_node.agent import admission, agent
 from site_node.governance import approvals, clock, ledger, proposed
 from site_node.governance.approvals import Approval, State
 from site_node.governance.policy import Policy, changed
-from tests.lib.attacked_site import AttackedSite
+from tests.lib.attacked_site import HERE, AttackedSite
 from tests.lib.lying_coordinator import weaken
 from tests.lib.sites import a_round
 from tests.lib.studies import a_study
@@ -70,7 +70,7 @@ def beyond_the_steps(folder: Path, weakened: bool) -> Figure:
     of_all = {"mean": np.zeros((1, 1)), "scale": np.ones((1, 1)), "shown": shown}
     for_a_sum = replace(sums, step="deviations", per_site=True, arrays=of_all)  # `counts` has bands beside it
     with weaken(site_answer, "_check_way", lambda *_: None, weakened):
-        said = site.ask(study, for_a_sum, replace(sums, step="here", per_site=True, arrays={}))
+        said = site.ask(study, for_a_sum, replace(HERE, analysis=sums.analysis))
     return Figure(_answers(said), "of 2 questions answered")
 
 
