@@ -26,16 +26,20 @@ from tests.lib.extras import marks_of
 from tests.lib.watched import Watched, example_study, sites_of
 from tests.reference.pooled import reference
 
-NAMES = [pytest.param(name, marks=marks_of(name)) for name in sorted(EXAMPLES)]
-# These fit many models: over one split with the quick tests, over all with the slow ones.
+# These fit many models: with the quick tests over one split, and with the slow ones everything else of them.
 MANY_FITS = {"decision_curve", "discrimination", "survival_decision_curve", "survival_validation", "tune"}
+QUICK_SPLITS = {"unequal sites", "missing values", "a site of nine"}
+
+
+def _marks(name: str, *, slow: bool) -> list[pytest.MarkDecorator]:
+    return [*marks_of(name), *[pytest.mark.slow] * slow]
+
+
+NAMES = [pytest.param(name, marks=_marks(name, slow=name in MANY_FITS)) for name in sorted(EXAMPLES)]
 OVER_SPLITS = [
-    pytest.param(
-        name,
-        split,
-        marks=[*marks_of(name), *[pytest.mark.slow] * (name in MANY_FITS and split != "unequal sites")],
-    )
+    pytest.param(name, split, marks=_marks(name, slow=split not in quick))
     for name in sorted(EXAMPLES)
+    for quick in ({"unequal sites"} if name in MANY_FITS else QUICK_SPLITS,)
     for split in SPLITS
 ]
 

@@ -1,4 +1,4 @@
-"""The attacks of the scoreboard, as tests: each works on a weakened site and fails on the defaults."""
+"""The attacks of the scoreboard, as tests: each works on a weakened site (slow) and fails on the defaults."""
 
 from pathlib import Path
 
@@ -27,6 +27,7 @@ def each(*, defended: bool) -> list[object]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", each(defended=False))
 def test_it_works_on_a_weakened_site(attack: Attack, tmp_path: Path) -> None:
     figure = attack.on_weakened(tmp_path)
@@ -84,6 +85,7 @@ def test_the_command_says_where_the_attacks_are_if_they_are_not_here(
     assert "source checkout" in caught.value.fix
 
 
+@pytest.mark.slow
 def test_the_command_tries_an_attack(capfd: pytest.CaptureFixture[str]) -> None:
     assert command.redteam(["other_spellings"]) == 0
     assert "0 of 4 are read" in capfd.readouterr().out

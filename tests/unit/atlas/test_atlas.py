@@ -52,6 +52,7 @@ def test_definitions_at_random_find_whom_plain_python_finds(drawn: Engine) -> No
     assert non_empty > DRAWN / 3
 
 
+@pytest.mark.slow
 def test_real_cohorts_find_whom_plain_python_finds(engine: Engine) -> None:
     files = sorted(shared("data/cohorts").glob("*.json"))
     assert len(files) == 40

@@ -40,6 +40,7 @@ load(engine, records(20), "fhir", IDENTITY, batch_size=10)
 
 
 # Of 14 commits the first begins the run, ten are batches, the thirteenth is of what is derived.
+@pytest.mark.slow
 @pytest.mark.parametrize("at_commit", [7, 13])
 def test_a_load_that_was_killed_is_finished_by_running_it_again(
     database_url: str, sqlite_engine: Engine, at_commit: int

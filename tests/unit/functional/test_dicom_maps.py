@@ -269,6 +269,7 @@ def test_every_clock_tells_the_times(tmp_path: Path, clock: Change) -> None:
     np.testing.assert_allclose(volumes.each("time_s"), TIME_S[:5])
 
 
+@pytest.mark.slow
 def test_kinetics_are_found_with_t1_from_flip_angles(tmp_path: Path) -> None:
     flips = flip_angles(tmp_path / "flips")
     write_volumes(tmp_path / "dce", dynamic_signal(T1_MS), change=gradient_echo(by_acquisition))

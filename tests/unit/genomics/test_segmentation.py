@@ -49,6 +49,7 @@ def test_chance_reaches_the_arc_as_often_as_a_full_search_says() -> None:
     assert abs(reached - full) / 2000 < 4 * np.sqrt(2 * p * (1 - p) / 2000)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     lengths=st.lists(st.integers(40, 160), min_size=1, max_size=5),

@@ -81,6 +81,7 @@ def test_what_a_pacs_has_comes_into_the_cdm(site: SiteConfig, stored: OrthancSer
     engine.dispose()
 
 
+@pytest.mark.slow
 @every_way
 def test_a_second_pull_brings_what_is_new_and_nothing_else(
     site: SiteConfig, stored: OrthancServer, tmp_path: Path, way: str
@@ -94,6 +95,7 @@ def test_a_second_pull_brings_what_is_new_and_nothing_else(
     assert counts(new) == {"DicomStudy": 1, "DicomSeries": 1}
 
 
+@pytest.mark.slow
 @every_way
 def test_only_the_missing_slices_of_a_series_are_fetched(
     site: SiteConfig, orthanc: OrthancServer, tmp_path: Path, way: str

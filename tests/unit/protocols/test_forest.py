@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy import stats
 
 from protocols.core.table import AnalysisTable, fold_hashes
@@ -27,6 +28,7 @@ def forest(**changes: object) -> dict[str, object]:
     return {"protocol": "forest", "outcome": "disease", "covariates": COVARIATES, "trees": 40, **changes}
 
 
+@pytest.mark.slow
 def test_a_level_of_the_forest_is_two_rounds_and_out_of_bag_is_like_other_folds() -> None:
     outcome = heart(forest(), {"protocol": "discrimination", "model": forest()})
     found: ForestResult = outcome["a0"]

@@ -111,6 +111,7 @@ def test_a_delta_that_gives_away_a_person_is_refused() -> None:
         run_locally(a_study(private(delta=0.01)), SITES)["a0"]
 
 
+@pytest.mark.slow
 @NEEDS_TORCH
 def test_a_fit_says_what_it_spent_and_no_more_than_the_budget() -> None:
     outcome = run_locally(a_study(a_spec()), SITES)

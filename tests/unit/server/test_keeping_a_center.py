@@ -134,6 +134,7 @@ def _coefficients(ended: Submission) -> list[float]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("further", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_study_goes_on_after_its_center_was_restored(consortium: Consortium, further: int) -> None:
     study = logistic_study()

@@ -28,6 +28,7 @@ def raw_and_harmonized(request):
     return table, combat(table)
 
 
+@pytest.mark.slow
 def test_the_spurious_link_is_strong_when_pooled_and_falls_to_chance_after_combat(raw_and_harmonized):
     raw, harmonized = raw_and_harmonized
     assert auc(raw, "mean", SPURIOUS) >= 0.75
@@ -49,6 +50,7 @@ def test_the_true_link_survives_harmonization(raw_and_harmonized, feature):
     assert min(auc_by_left_out_site(harmonized, feature, TRUE)) >= 0.75
 
 
+@pytest.mark.slow
 def test_out_of_fold_scores_of_the_demo_tell_the_same_story_whatever_the_folds():
     raw = image_table(SEED)
     harmonized = combat(raw)

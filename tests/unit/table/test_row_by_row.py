@@ -52,6 +52,7 @@ def _same_columns(study: Study, people: People, slow: SlowTable) -> None:
         people.doubts.clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [codes.NAMED, 1])
 def test_drawn_tables_are_those_of_plain_python(
     engine: Engine, named: int, monkeypatch: pytest.MonkeyPatch
@@ -61,6 +62,7 @@ def test_drawn_tables_are_those_of_plain_python(
     assert compare(engine, DrawnCdm(seed=3, people=40), cohorts=6) > 40
 
 
+@pytest.mark.slow
 def test_without_a_unit_all_records_must_have_the_same(engine: Engine) -> None:
     assert compare(engine, DrawnCdm(seed=4, people=30, mixed_units=False), cohorts=4) > 30
 
