@@ -123,9 +123,11 @@ def start_of_a_poisson_model(folder: Path, weakened: bool) -> Figure:
     for asked, said in ((ask.arrays, joined["sum"]) for ask, joined in held.asked if ask.step == "start"):
         plain = np.linalg.inv(original_scale(asked["shift"], asked["scale"]))
         sums = [np.diag(plain.T @ said["information"] @ plain)[1:], (plain.T @ said["score"])[1:]]
-        read = np.rint(np.linalg.solve([weight, weight * response], sums)[1])
+        read = np.linalg.solve([weight, weight * response], sums)[1]
     small = (truth > 0) & (truth < 10)
-    return Figure(int((read == truth)[small].sum()), f"of {small.sum()} cells of one to nine people")
+    # Plain sums give a cell to 0.02, by their dither; turned ones any number, which rounding may take for it.
+    right = np.abs(read - truth) < 0.05
+    return Figure(int(right[small].sum()), f"of {small.sum()} cells of one to nine people")
 
 
 def _seldom(draw: np.random.Generator, people: int) -> dict[str, Floats]:
