@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from scipy.special import logsumexp, softmax, xlogy
 
 from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.roles import Classification, PredictsLevels
@@ -30,10 +30,10 @@ from protocols.estimation.standards import (
     plainly,
     refined,
     standard_bounds,
-    standard_moments,
 )
 from protocols.estimation.wald import wald
 from protocols.regression.families import blocks
+from protocols.regression.levels import level_moments, people_of_levels
 from protocols.results.figures import estimates, interval_caption, term_rows
 
 INTERCEPT = "(Intercept)"
@@ -176,11 +176,7 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
             SiteError: invalid-input; somebody has another level.
         """
         table = table.complete(spec.variables())
-        chosen = _chosen(spec, table)
-        if not chosen.any(axis=0).all():
-            raise SiteError(Code.INVALID_INPUT, f"{spec.outcome} has a level that the analysis does not name")
-        sums = standard_moments(table.matrix(spec.covariates), about)
-        return {"n": np.array(len(table)), "counts": chosen.sum(axis=1), **sums}
+        return level_moments(table, spec.outcome, spec.levels, spec.covariates, about)
 
     @site_step(
         climbs=True,
@@ -197,7 +193,7 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
         """This hospital's log-likelihood and its derivatives at `coef`, covariates less shift over scale."""
         table = table.complete(spec.variables())
         k, p = len(spec.levels) - 1, len(spec.terms())
-        chosen = _chosen(spec, table).astype(np.float64)
+        chosen = people_of_levels(table, spec.outcome, spec.levels).astype(np.float64)
         loglik, score, information = 0.0, np.zeros((k, p)), np.zeros((k, p, k, p))
         for rows, x in blocks(table, spec.covariates, shift, scale):
             eta = coef.reshape(k, p) @ x
@@ -259,12 +255,6 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
 
     def about(self, spec: MultinomialSpec) -> str:
         return f"Multinomial regression of {spec.outcome} on {', '.join(spec.covariates)}."
-
-
-def _chosen(spec: MultinomialSpec, table: AnalysisTable) -> Integers:
-    """(levels, n) 1 where a person has the level."""
-    chosen: Integers = (table.column(spec.outcome) == np.array(spec.levels)[:, None]).astype(np.int64)
-    return chosen
 
 
 def _each_level(spec: MultinomialSpec, basis: Floats) -> Floats:

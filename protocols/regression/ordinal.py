@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from scipy.special import expit, log_expit, logit, xlogy
 
 from protocols.core.disclosure import Array, Count, Moment
-from protocols.core.errors import Code, SiteError, StudyError
+from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
 from protocols.core.roles import Classification, PredictsLevels
@@ -34,10 +34,10 @@ from protocols.estimation.standards import (
     plainly,
     refined,
     standard_bounds,
-    standard_moments,
 )
 from protocols.estimation.wald import wald
 from protocols.regression.families import blocks
+from protocols.regression.levels import level_moments, people_of_levels
 from protocols.results.figures import estimates, interval_caption, term_rows
 
 OUT_OF_ORDER = -1e12
@@ -230,11 +230,7 @@ class Ordinal(FederatedProtocol[OrdinalSpec, OrdinalResult]):
             SiteError: invalid-input; somebody has another level.
         """
         table = table.complete(spec.variables())
-        chosen = _chosen(spec, table)
-        if not chosen.any(axis=0).all():
-            raise SiteError(Code.INVALID_INPUT, f"{spec.outcome} has a level that the analysis does not name")
-        sums = standard_moments(table.matrix(spec.covariates), about)
-        return {"n": np.array(len(table)), "counts": chosen.sum(axis=1), **sums}
+        return level_moments(table, spec.outcome, spec.levels, spec.covariates, about)
 
     @site_step(
         climbs=True,
@@ -251,7 +247,7 @@ class Ordinal(FederatedProtocol[OrdinalSpec, OrdinalResult]):
         """This hospital's log-likelihood and its derivatives at `coef`, covariates less shift over scale."""
         table = table.complete(spec.variables())
         layout = _layout(spec)
-        place = _chosen(spec, table).argmax(axis=0)
+        place = people_of_levels(table, spec.outcome, spec.levels).argmax(axis=0)
         loglik, score, information = 0.0, np.zeros(layout.size), np.zeros((layout.size, layout.size))
         for rows, x in blocks(table, spec.covariates, shift, scale):
             upper, lower = layout.at(place[rows], x), layout.at(place[rows] - 1, x)
@@ -344,12 +340,6 @@ def _pieces(upper: Floats, lower: Floats, is_highest: Mask, is_lowest: Mask) -> 
 
 def _layout(spec: OrdinalSpec) -> _Layout:
     return _Layout(len(spec.levels) - 1, spec.covariates, spec.varying)
-
-
-def _chosen(spec: OrdinalSpec, table: AnalysisTable) -> Integers:
-    """(levels, n) 1 where a person has the level."""
-    chosen: Integers = (table.column(spec.outcome) == np.array(spec.levels)[:, None]).astype(np.int64)
-    return chosen
 
 
 def result(

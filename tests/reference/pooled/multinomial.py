@@ -7,14 +7,15 @@ from statsmodels.discrete.discrete_model import MNLogit
 
 from protocols.core.table import AnalysisTable
 from protocols.estimation.standards import original_scale
-from protocols.regression.multinomial import MultinomialResult, MultinomialSpec, _chosen, _each_level, result
+from protocols.regression.levels import people_of_levels
+from protocols.regression.multinomial import MultinomialResult, MultinomialSpec, _each_level, result
 
 
 def pooled(spec: MultinomialSpec, tables: Sequence[AnalysisTable]) -> MultinomialResult:
     """The fit of statsmodels' MNLogit on all rows, its derivatives iterated to machine precision."""
     complete = [table.complete(spec.variables()) for table in tables]
     x = np.concatenate([t.matrix(spec.covariates) for t in complete])
-    chosen = np.concatenate([_chosen(spec, t) for t in complete], axis=1)
+    chosen = np.concatenate([people_of_levels(t, spec.outcome, spec.levels) for t in complete], axis=1)
     basis = original_scale(x.mean(axis=0), x.std(axis=0))
     model = MNLogit(chosen.argmax(axis=0), np.column_stack([np.ones(len(x)), x]) @ basis)
     coef = model.fit(disp=0, maxiter=100).params.T.ravel()
