@@ -17,15 +17,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from benchmarks.revisions import cloned
+
 STEP = re.compile(r"… (?P<words>.+?)\n.*?✓ (?P<seconds>\d+) s", re.DOTALL)
-
-
-def cloned(revision: str, folder: Path) -> Path:
-    """A clone of this repository at a revision, without an environment."""
-    subprocess.run(["git", "clone", "-q", "--no-checkout", str(ROOT), str(folder)], check=True)
-    subprocess.run(["git", "checkout", "-q", revision], cwd=folder, check=True)
-    return folder
 
 
 def steps(said: str) -> dict[str, int]:
