@@ -17,11 +17,15 @@ from protocols.core.axis import Axis, published
 NUMBERS_AT_ONCE = 100_000
 """Numbers of people x names that are in memory at once: 0.8 MB, of which a processor's cache holds copies."""
 
+MOST_SITES = 64
+"""Sites of one run."""
 NUMBERS_IN_A_ROUND = 250_000
-"""Numbers that a site says of a block in one round.
+"""Numbers that a site says of a block in one round, where nobody knows yet how many sites answer.
 
 The answers of a roster are relayed to its sites in one message: masked, those of 64 sites are 256 MB.
 """
+NUMBERS_IN_A_LAST_ROUND = 2_000_000
+"""The most that a site says in one round, and what it says to the center alone: masked, 32 MB."""
 
 
 class Block(ABC):
@@ -95,15 +99,19 @@ def chunks(block: Block, at: NDArray[np.int64]) -> Iterator[tuple[slice, NDArray
         yield some, block.columns(at[some])
 
 
-NUMBERS_IN_A_LAST_ROUND = 2_000_000
-"""The same of a last question, whose answers are not relayed: masked, those of a site are 32 MB."""
+def names_at_once(numbers: int, sites: int = MOST_SITES, *, last: bool = False) -> int:
+    """How many names of a block a round may ask about, with so many numbers for each.
+
+    Args:
+        sites: of the run, as far as is known: the fewer, the more may each say.
+        last: whether the answers are for the center alone.
+    """
+    relayed = NUMBERS_IN_A_ROUND * MOST_SITES // sites
+    most = NUMBERS_IN_A_LAST_ROUND if last else min(relayed, NUMBERS_IN_A_LAST_ROUND)
+    return max(1, most // numbers)
 
 
 def rounds_of(at: NDArray[np.int64], numbers: int, *, last: bool = False) -> Iterator[NDArray[np.int64]]:
-    """The (k,) positions in parts that may be asked about in one round, with so many numbers for each.
-
-    Args:
-        last: whether the answers are for the center alone.
-    """
-    width = max(1, (NUMBERS_IN_A_LAST_ROUND if last else NUMBERS_IN_A_ROUND) // numbers)
+    """The (k,) positions in parts of `names_at_once`."""
+    width = names_at_once(numbers, last=last)
     return (at[begin : begin + width] for begin in range(0, len(at), width))

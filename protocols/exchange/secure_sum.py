@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
 
+from protocols.core.block import MOST_SITES
 from protocols.core.disclosure import Array, Release
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.exchange.envelope import WireError, pack
@@ -41,7 +42,6 @@ from protocols.exchange.wire import Limbs, Sent
 FRACTIONAL_BITS = 40
 LARGEST = 2.0**80
 """No site's number is larger than this, so that the sum of 64 sites cannot wrap."""
-MOST_SITES = 64
 
 CHECK = "$check"
 _CHECK_NUMBERS = 2

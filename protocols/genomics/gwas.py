@@ -43,7 +43,7 @@ class Gwas(FederatedProtocol[GwasSpec, GwasResult]):
     """Which variants are associated with which outcomes."""
 
     name = "gwas"
-    version = "2"
+    version = "3"
     spec_type = GwasSpec
 
     @site_step(
@@ -167,9 +167,9 @@ class Gwas(FederatedProtocol[GwasSpec, GwasResult]):
         }
 
     def coordinate(self, spec: GwasSpec) -> Coordination[GwasResult]:
-        moments, is_carried = yield from both(gather(spec.variables()), carried(spec))
+        moments, (is_carried, sites) = yield from both(gather(spec.variables()), carried(spec))
         check(spec, moments)
-        found = yield from frequencies(np.flatnonzero(is_carried))
+        found = yield from frequencies(np.flatnonzero(is_carried), sites)
         least = spec.min_call_rate, spec.min_minor_alleles
         untested = Untested.of(is_carried, found.at, found.share, found.minor, least)
         mean = found.mean[np.isin(found.at, untested.tested())]

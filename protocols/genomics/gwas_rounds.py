@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.core.block import rounds_of
+from protocols.core.block import MOST_SITES, names_at_once, rounds_of
 from protocols.core.disclosure import Array
 from protocols.core.errors import Code, StudyError
 from protocols.core.protocol import Ask, Coordination, Total, ask, last
@@ -23,13 +23,31 @@ FEWEST_DF = 10
 """Residual degrees of freedom below which nothing is tested."""
 
 
-def carried(spec: GwasSpec) -> Coordination[Mask]:
-    """(v,) whether enough people over all sites carry each of both alleles."""
+def by_parts(
+    step: str, at: Integers, numbers: int, sites: int = MOST_SITES
+) -> Coordination[list[tuple[slice, Total]]]:
+    """What a step says of the variants at (k,) positions, so many numbers of each: by part of them.
+
+    The first part is as large as any number of sites may say, the others as large as those who answered may,
+    unless `sites` tells it before.
+    """
+    parts: list[tuple[slice, Total]] = []
+    begin = 0
+    while begin < len(at):
+        some = slice(begin, min(begin + names_at_once(numbers, sites), len(at)))
+        total = yield ask(step, at=at[some])
+        parts.append((some, total))
+        begin, sites = some.stop, len(total.sites)
+    return parts
+
+
+def carried(spec: GwasSpec) -> Coordination[tuple[Mask, int]]:
+    """(v,) whether enough people over all sites carry each of both alleles, and how many sites answered."""
     iscarried = np.zeros(spec.variants.size, dtype=bool)
-    for at in rounds_of(all_variants(spec), len(CARRIERS)):
-        total = yield ask("carriers", at=at)
-        iscarried[at] = np.minimum(total["alternate"], total["reference"]) >= total.floors
-    return iscarried
+    parts = yield from by_parts("carriers", all_variants(spec), len(CARRIERS))
+    for some, total in parts:
+        iscarried[some] = np.minimum(total["alternate"], total["reference"]) >= total.floors
+    return iscarried, len(parts[0][1].sites)
 
 
 @dataclass(frozen=True)
@@ -42,11 +60,11 @@ class Frequencies:
     minor: Floats
 
 
-def frequencies(at: Integers) -> Coordination[Frequencies]:
-    """Of the variants at these (k,) positions."""
+def frequencies(at: Integers, sites: int) -> Coordination[Frequencies]:
+    """Of the variants at these (k,) positions, of so many sites."""
     mean, share, minor = np.zeros(len(at)), np.zeros(len(at)), np.zeros(len(at))
-    for some, asked in in_parts(at, 2):
-        total = yield ask("copies", at=asked)
+    parts = yield from by_parts("copies", at, 2, sites)
+    for some, total in parts:
         known, copies = np.maximum(total["known"], 1), np.nan_to_num(total["copies"])
         mean[some] = copies / known
         share[some] = total["known"] / total["n"]

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import beta
 
+from protocols.core.block import MOST_SITES
 from protocols.core.disclosure import Array
-from protocols.core.protocol import Ask, Coordination, ask
+from protocols.core.protocol import Ask, Coordination
 from protocols.core.table import Floats, Integers
 from protocols.genomics.genotype_scan import CARRIERS
-from protocols.genomics.gwas_rounds import frequencies, in_parts
+from protocols.genomics.gwas_rounds import by_parts, frequencies
 from protocols.genomics.rare_spec import RareVariantsSpec
 
 
@@ -84,13 +85,14 @@ def found_variants(spec: RareVariantsSpec) -> Coordination[Variants]:
     members = spec.members()
     every = np.sort(np.concatenate(list(members.values())))
     alternate, reference = np.zeros(len(every), dtype=np.int64), np.zeros(len(every), dtype=np.int64)
-    floors = 0
-    for some, at in in_parts(every, len(CARRIERS)):
-        total = yield ask("carriers", at=at)
-        alternate[some], reference[some], floors = total["alternate"], total["reference"], total.floors
+    floors, sites = 0, MOST_SITES
+    parts = yield from by_parts("carriers", every, len(CARRIERS))
+    for some, total in parts:
+        alternate[some], reference[some] = total["alternate"], total["reference"]
+        floors, sites = total.floors, len(total.sites)
     carried = np.minimum(alternate, reference) >= floors
     rare = ~carried & (np.maximum(alternate, reference) >= floors)  # else no site has the variant
-    found = yield from frequencies(every[carried])
+    found = yield from frequencies(every[carried], sites)
     mean, share = found.mean, found.share
     flip = mean > 1
     mean = np.where(flip, 2 - mean, mean)

@@ -47,7 +47,7 @@ class RareVariants(FederatedProtocol[RareVariantsSpec, RareVariantsResult]):
     """Which sets of rare variants are associated with an outcome."""
 
     name = "rare_variants"
-    version = "2"
+    version = "3"
     spec_type = RareVariantsSpec
 
     @site_step(
