@@ -38,6 +38,7 @@ class Fault(StrEnum):
     MISSING_RESCALE = "dicom-missing-rescale"
     MODALITY_LUT = "dicom-modality-lut"
     OTHER_UNIT = "dicom-other-unit"
+    PIXEL_FORM = "dicom-pixel-form"
     # its pixels
     UNDECODABLE_PIXELS = "dicom-undecodable-pixels"
     NO_DECODER = "dicom-no-decoder"
@@ -93,6 +94,8 @@ REASONS: dict[Fault, str] = {
     Fault.MISSING_RESCALE: "CT or PET without usable rescale slope and intercept: intensities have no unit",
     Fault.MODALITY_LUT: "the intensities are told by a table (modality LUT), which is not read",
     Fault.OTHER_UNIT: "a CT whose RescaleType is not Hounsfield units",
+    Fault.PIXEL_FORM: "pixels that are entries of a palette or colours, or stand in the high bits of their words: "
+    "convert the series to MONOCHROME2, with HighBit one below BitsStored",
     Fault.UNDECODABLE_PIXELS: "the pixels cannot be decoded: damaged?",
     Fault.NO_DECODER: "the pixels are compressed in a way that no installed decoder reads",
     Fault.TOO_LARGE: "more pixels than any scanner makes, or another number than the header says",

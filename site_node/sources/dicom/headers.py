@@ -61,7 +61,7 @@ TAGS: list[Any] = [
     # what says on which images a region is drawn, and its names
     "ReferencedFrameOfReferenceSequence", "ROIContourSequence", "StructureSetROISequence",
     "ReferencedSeriesSequence", "SegmentSequence", "SegmentationType", "PixelPaddingValue",
-    "PixelRepresentation",
+    "PixelRepresentation", "BitsStored", "HighBit", "PhotometricInterpretation",
     "SourceImageSequence",
 ]  # fmt: skip
 

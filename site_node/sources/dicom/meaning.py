@@ -35,6 +35,8 @@ def image_fault(dataset: pydicom.Dataset) -> Fault | None:
     modality = IMAGES[str(dataset.SOPClassUID)]
     if is_mosaic(dataset):
         return Fault.MOSAIC
+    if not _is_plain(dataset):
+        return Fault.PIXEL_FORM
     if "ModalityLUTSequence" in dataset:
         return Fault.MODALITY_LUT
     for frame in range(frame_count(dataset) if is_enhanced(dataset) else 1):
@@ -46,6 +48,14 @@ def image_fault(dataset: pydicom.Dataset) -> Fault | None:
         if modality == "CT" and unit not in HOUNSFIELD:
             return Fault.OTHER_UNIT
     return None
+
+
+def _is_plain(dataset: pydicom.Dataset) -> bool:
+    """Whether a pixel's number is in its lowest bits: one below BitsStored is the HighBit of every image of
+    today (PS3.5 8.1.1), and a palette's entries measure nothing."""
+    high, stored = number(dataset.get("HighBit")), number(dataset.get("BitsStored"))
+    shown = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2").strip()
+    return shown in ("MONOCHROME1", "MONOCHROME2") and (None in (high, stored) or high + 1 == stored)  # type: ignore[operator]
 
 
 def is_mosaic(dataset: pydicom.Dataset) -> bool:

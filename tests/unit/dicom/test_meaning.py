@@ -54,6 +54,24 @@ def test_a_modality_table_is_coded_whatever_the_modality(tmp_path: Path) -> None
     assert fault_of(lambda: load_series(paths)) is Fault.MODALITY_LUT
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        attribute("HighBit", 11),  # of 16 stored bits
+        attribute("PhotometricInterpretation", "PALETTE COLOR"),
+        attribute("PhotometricInterpretation", "YBR_FULL"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["CT", "MR"])
+def test_entries_of_a_palette_and_high_bits_are_coded_when_read_and_loaded(
+    tmp_path: Path, kind: str, change: Change
+) -> None:
+    paths = write_series(tmp_path / "in", kind, change=change)
+    assert fault_of(lambda: load_series(paths)) is Fault.PIXEL_FORM
+    (found,) = (one for one in read(tmp_path / "in", tmp_path / "home") if isinstance(one, Unreadable))
+    assert found.code == Fault.PIXEL_FORM
+
+
 def test_a_mosaic_whose_type_does_not_say_so_is_known_by_its_count_of_tiles(tmp_path: Path) -> None:
     def tiles(_: int, dataset: Dataset) -> None:
         dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", 27)
