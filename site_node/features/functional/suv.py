@@ -18,6 +18,8 @@ Kind = Literal["body weight", "lean body mass", "body surface area"]
 
 MEGA = 1e6
 LEAST_BQ, MOST_MBQ = 1e6, 5e3  # injected activities lie between: so a number tells Bq from MBq
+MOST_MCI = 37.0  # as many mCi are 1.4 GBq: a smaller number without its unit may be of either
+SAME_TIME_S = 60.0  # so far may two statements of one time of day be apart
 LONGEST_WITHOUT_DAY_S = 6 * 3600.0  # half-life; with a longer one a scan may be days after the injection
 MOST_HALF_LIVES = 10.0  # after them a thousandth is left, and no scanner sees it
 HEAVIEST_KG, TALLEST_CM = 500.0, 272.0
@@ -34,6 +36,7 @@ class Missing(StrEnum):
     INJECTION_TIME = "time of injection"
     SCAN_TIME = "time of the scan"
     DECAY_CORRECTION = "decay correction"
+    ATTENUATION_CORRECTION = "attenuation correction"
 
 
 class NoSuvError(Exception):
@@ -61,6 +64,7 @@ class Injection:
     half_life_s: float | None = None
     at: datetime | None = None
     time_of_day: timedelta | None = None
+    is_enhanced: bool = False  # of an enhanced object, whose activity is in MBq (PS3.3 C.8.22.4)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class Pet:
     units: str  # BQML, CNTS, GML, CM2ML
     suv_type: str = ""  # BW, LBM, LBMJAMES128, LBMJANMA, BSA, IBW
     decay_correction: str = ""  # START, ADMIN, NONE
+    corrected: tuple[str, ...] = ()  # for what, as DECY and ATTN; empty where that is not told
     body: Body = Body()
     injection: Injection = Injection()
     clock: Clock = Clock()
@@ -108,6 +113,8 @@ def suv_factor(pet: Pet, kind: Kind = "body weight") -> float:
 
 
 def _by_weight(pet: Pet) -> float:
+    if pet.corrected and "ATTN" not in pet.corrected:
+        raise NoSuvError(Missing.ATTENUATION_CORRECTION)
     if pet.units in ("GML", "CM2ML"):
         return _from_other_mass(pet)
     if pet.units == "BQML":
@@ -172,6 +179,8 @@ def _per_bqml(pet: Pet) -> float:
     """SUV by body weight per Bq/mL: mass in g over the activity left at the time that the values are of."""
     mass_g = 1000 * _weight_kg(pet.body)
     activity = _activity_bq(pet.injection)
+    if pet.corrected and ("DECY" in pet.corrected) != (pet.decay_correction in ("START", "ADMIN")):
+        raise NoSuvError(Missing.DECAY_CORRECTION)
     if pet.decay_correction == "ADMIN":
         return mass_g / activity
     half_life_s = _positive(pet.injection.half_life_s, Missing.HALF_LIFE)
@@ -213,6 +222,11 @@ def _mean_of_frame(clock: Clock, half_life_s: float) -> datetime:
 def _injected(injection: Injection, reference: datetime, half_life_s: float) -> datetime:
     """When it was injected; a time of day alone is the last one before the reference, across midnight too."""
     if injection.at:
+        if injection.time_of_day is not None:
+            midnight = injection.at.replace(hour=0, minute=0, second=0, microsecond=0)
+            apart_s = (injection.at - midnight - injection.time_of_day).total_seconds()
+            if min(abs(apart_s), 24 * 3600 - abs(apart_s)) > SAME_TIME_S:
+                raise NoSuvError(Missing.INJECTION_TIME)
         return injection.at
     if injection.time_of_day is None or half_life_s > LONGEST_WITHOUT_DAY_S:
         raise NoSuvError(Missing.INJECTION_TIME)
@@ -225,7 +239,7 @@ def _activity_bq(injection: Injection) -> float:
     activity = _positive(injection.activity, Missing.DOSE)
     if activity >= LEAST_BQ:
         return activity
-    if 1 <= activity <= MOST_MBQ:
+    if (1 if injection.is_enhanced else MOST_MCI) <= activity <= MOST_MBQ:
         return activity * MEGA
     raise NoSuvError(Missing.DOSE)
 

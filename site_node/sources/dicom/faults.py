@@ -48,6 +48,7 @@ class Fault(StrEnum):
     PET_DOSE = "dicom-pet-dose"
     PET_TIME = "dicom-pet-time"
     PET_DECAY = "dicom-pet-decay"
+    PET_ATTENUATION = "dicom-pet-attenuation"
     # a region on it
     REGION_WITHOUT_IMAGE = "dicom-region-without-image"
     NO_REGION = "dicom-no-region"
@@ -94,8 +95,8 @@ REASONS: dict[Fault, str] = {
     Fault.MISSING_RESCALE: "CT or PET without usable rescale slope and intercept: intensities have no unit",
     Fault.MODALITY_LUT: "the intensities are told by a table (modality LUT), which is not read",
     Fault.OTHER_UNIT: "a CT whose RescaleType is not Hounsfield units",
-    Fault.PIXEL_FORM: "pixels that are entries of a palette or colours, or stand in the high bits of their words: "
-    "convert the series to MONOCHROME2, with HighBit one below BitsStored",
+    Fault.PIXEL_FORM: "pixels that are colours or entries of a palette, or stand in the high bits of their "
+    "words: convert the series to MONOCHROME2, with HighBit one below BitsStored",
     Fault.UNDECODABLE_PIXELS: "the pixels cannot be decoded: damaged?",
     Fault.NO_DECODER: "the pixels are compressed in a way that no installed decoder reads",
     Fault.TOO_LARGE: "more pixels than any scanner makes, or another number than the header says",
@@ -104,6 +105,7 @@ REASONS: dict[Fault, str] = {
     Fault.PET_DOSE: "PET without a plausible injected activity or half-life: no SUV",
     Fault.PET_TIME: "PET whose injection or scan has no time, or times that contradict: no SUV",
     Fault.PET_DECAY: "PET that does not say to what time its decay is corrected: no SUV",
+    Fault.PET_ATTENUATION: "PET that says it is not corrected for attenuation: it measures no activity",
     Fault.REGION_WITHOUT_IMAGE: "the images of the regions are not here: add both in one folder",
     Fault.NO_REGION: "no closed contour or segment",
     Fault.CONTOUR_OFF_PLANE: "a contour does not lie in an image plane",

@@ -42,6 +42,7 @@ FAULTS = {
     Missing.INJECTION_TIME: Fault.PET_TIME,
     Missing.SCAN_TIME: Fault.PET_TIME,
     Missing.DECAY_CORRECTION: Fault.PET_DECAY,
+    Missing.ATTENUATION_CORRECTION: Fault.PET_ATTENUATION,
 }
 
 
@@ -53,11 +54,13 @@ def suv_factors(datasets: Sequence[pydicom.Dataset], kind: Kind = "body weight")
     """
     moments = [acquired(dataset, frame) for dataset in datasets for frame in range(frame_count(dataset))]
     earliest = min((moment for moment in moments if moment), default=None)
+    told = [[_pet(dataset, frame, earliest) for frame in range(frame_count(dataset))] for dataset in datasets]
+    if len({pet.body for pets in told for pet in pets}) > 1:
+        raise DicomFault(Fault.PET_BODY)
+    if len({pet.injection for pets in told for pet in pets}) > 1:
+        raise DicomFault(Fault.PET_DOSE)
     try:
-        return [
-            [suv_factor(_pet(dataset, frame, earliest), kind) for frame in range(frame_count(dataset))]
-            for dataset in datasets
-        ]
+        return [[suv_factor(pet, kind) for pet in pets] for pets in told]
     except NoSuvError as error:
         raise DicomFault(FAULTS[error.missing]) from None
 
@@ -78,8 +81,9 @@ def _pet(dataset: pydicom.Dataset, frame: int, earliest: datetime | None) -> Pet
         units=units,
         suv_type=suv_type,
         decay_correction=_decay_correction(dataset, frame),
+        corrected=_corrected(dataset),
         body=Body(number(told("PatientWeight")), height_m * 100 if height_m else None, sexes.get(sex)),
-        injection=_injection(told("RadiopharmaceuticalInformationSequence"), zone),
+        injection=_injection(told("RadiopharmaceuticalInformationSequence"), zone, is_enhanced(dataset)),
         clock=_clock(dataset, frame, earliest, zone),
         philips_suv_per_count=number(private(dataset, *PHILIPS_SUV)),
         philips_bqml_per_count=number(private(dataset, *PHILIPS_BQML)),
@@ -117,12 +121,22 @@ def _decay_correction(dataset: pydicom.Dataset, frame: int) -> str:
     return "NONE" if corrected == "NO" and is_enhanced(dataset) else ""
 
 
-def _injection(sequence: Any, zone: timedelta | None) -> Injection:
+def _corrected(dataset: pydicom.Dataset) -> tuple[str, ...]:
+    """What the values are corrected for by CorrectedImage; an enhanced object says so of each in a word."""
+    told = dataset.get("CorrectedImage")
+    words = tuple(str(word).strip() for word in ([told] if isinstance(told, str) else told or []) if word)
+    if not words and is_enhanced(dataset) and str(dataset.get("AttenuationCorrected") or "").strip() == "NO":
+        return ("",)
+    return words
+
+
+def _injection(sequence: Any, zone: timedelta | None, is_enhanced: bool) -> Injection:
     if not sequence or len(sequence) != 1:  # two injections: the values are of neither alone
         return Injection()
     injected = sequence[0]
     return Injection(
         activity=number(injected.get("RadionuclideTotalDose")),
+        is_enhanced=is_enhanced,
         half_life_s=number(injected.get("RadionuclideHalfLife")),
         at=_moment(injected.get("RadiopharmaceuticalStartDateTime"), zone),
         time_of_day=_time(injected.get("RadiopharmaceuticalStartTime")),

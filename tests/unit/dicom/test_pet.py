@@ -41,6 +41,31 @@ def test_activity_becomes_suv(tmp_path: Path) -> None:
     np.testing.assert_allclose(loaded(tmp_path, lambda z, d: None), stored() * 0.5 * PER_BQML, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("keyword", "fault"),
+    [("PatientWeight", Fault.PET_BODY), ("RadionuclideTotalDose", Fault.PET_DOSE)],
+)
+def test_slices_that_tell_two_patients_or_injections_have_no_suv(
+    tmp_path: Path, keyword: str, fault: Fault
+) -> None:
+    def changed(z: int, dataset: Dataset) -> None:
+        where = dataset if keyword in dataset else dataset.RadiopharmaceuticalInformationSequence[0]
+        setattr(where, keyword, str(float(where[keyword].value) * (1 + (z == 2))))
+
+    with pytest.raises(DicomFault) as caught:
+        loaded(tmp_path, changed)
+    assert caught.value.fault is fault
+
+
+def test_an_image_without_attenuation_correction_measures_no_activity(tmp_path: Path) -> None:
+    def changed(_: int, dataset: Dataset) -> None:
+        dataset.CorrectedImage = ["DECY", "RADL", "DTIM"]
+
+    with pytest.raises(DicomFault) as caught:
+        loaded(tmp_path, changed)
+    assert caught.value.fault is Fault.PET_ATTENUATION
+
+
 def test_the_earliest_slice_says_when_the_scan_began(tmp_path: Path) -> None:
     """SeriesTime is 16:00, the time of a reconstruction; the bed moves on every three minutes from 11:00."""
 

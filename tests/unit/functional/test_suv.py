@@ -61,6 +61,14 @@ def test_decay_to_the_start_of_the_series() -> None:
     assert of() == pytest.approx(2.76334e-4, rel=1e-5)
 
 
+def test_what_a_scanner_tells_twice_is_read_where_it_agrees() -> None:
+    told = injection(time_of_day=timedelta(hours=10, seconds=23))
+    assert of(injection=told, corrected=("NORM", "ATTN", "SCAT", "DECY")) == pytest.approx(
+        EXPECTED, rel=1e-12
+    )
+    assert of(injection=injection(activity=10.0, is_enhanced=True)) == pytest.approx(37 * EXPECTED, rel=1e-12)
+
+
 def test_corrected_to_the_administration_needs_no_time() -> None:
     pet = {"decay_correction": "ADMIN", "injection": Injection(370e6), "clock": Clock()}
     assert of(**pet) == pytest.approx(70_000 / 370e6)
@@ -179,6 +187,7 @@ REFUSED = [
     (Missing.DOSE, {"injection": injection(activity=None)}),
     (Missing.DOSE, {"injection": injection(activity=0.01)}),
     (Missing.DOSE, {"injection": injection(activity=370e3)}),  # kBq: cannot be told from a small one in Bq
+    (Missing.DOSE, {"injection": injection(activity=10.0)}),  # 10 mCi are usual, and 10 MBq a child's
     (Missing.HALF_LIFE, {"injection": injection(half_life_s=None)}),
     (Missing.HALF_LIFE, {"injection": injection(half_life_s=0.0)}),
     (Missing.INJECTION_TIME, {"injection": injection(at=None)}),
@@ -189,6 +198,11 @@ REFUSED = [
         Missing.INJECTION_TIME,
         {"injection": injection(at=None, time_of_day=timedelta(hours=10), half_life_s=282_240.0)},
     ),
+    (Missing.INJECTION_TIME, {"injection": injection(time_of_day=timedelta(hours=9))}),  # of `at` it is ten
+    (Missing.ATTENUATION_CORRECTION, {"corrected": ("DECY", "SCAT")}),
+    (Missing.ATTENUATION_CORRECTION, {"corrected": ("DECY",), "units": "GML"}),
+    (Missing.DECAY_CORRECTION, {"corrected": ("ATTN", "SCAT")}),
+    (Missing.DECAY_CORRECTION, {"corrected": ("ATTN", "DECY"), "decay_correction": "NONE"}),
     (Missing.DECAY_CORRECTION, {"decay_correction": ""}),
     (Missing.SCAN_TIME, {"clock": Clock()}),
     (Missing.SCAN_TIME, {"decay_correction": "NONE"}),
