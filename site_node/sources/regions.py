@@ -79,12 +79,12 @@ def names_in(path: Path) -> list[str]:
 
 def _drawn(dataset: pydicom.Dataset, grid: Grid, numbers: Collection[int]) -> Mapping[int, Mask | DicomFault]:
     """The mask of each contoured region by its number; its contours may stand in several items."""
-    contours: dict[int, list[Contour]] = defaultdict(list)
+    contours: dict[int, list[pydicom.Dataset]] = defaultdict(list)
     for item in dataset.get("ROIContourSequence") or []:
         number = int(item.ReferencedROINumber)
         if number in numbers and is_closed(item):
             contours[number] += [
-                _contour(one, grid)
+                one
                 for one in item.ContourSequence
                 if str(one.ContourGeometricType).startswith("CLOSED") and one.get("ContourData")
             ]
@@ -93,7 +93,7 @@ def _drawn(dataset: pydicom.Dataset, grid: Grid, numbers: Collection[int]) -> Ma
     for number, drawn in contours.items():
         try:
             _in_frame(frames.get(number, ""), grid)
-            found[number] = contour_mask(drawn, grid.shape)
+            found[number] = contour_mask([_contour(one, grid) for one in drawn], grid.shape)
         except DicomFault as fault:
             found[number] = fault
     return found
@@ -103,6 +103,9 @@ def _contour(item: pydicom.Dataset, grid: Grid) -> Contour:
     points = np.asarray(item.ContourData, dtype=float).reshape(-1, 3)
     if not np.isfinite(points).all():
         raise DicomFault(Fault.UNREADABLE)
+    offset = np.asarray(item.get("ContourOffsetVector") or 0.0, dtype=float)  # retired, and read by few
+    if int(item.get("NumberOfContourPoints") or len(points)) != len(points) or offset.any():
+        raise DicomFault(Fault.CONTOUR_INCOMPLETE)
     return Contour(grid.to_index(points), str(item.ContourGeometricType).strip() == "CLOSEDPLANAR_XOR")
 
 

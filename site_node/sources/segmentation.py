@@ -25,24 +25,34 @@ OFF_EDGE = 0.1  # voxels that a pixel's centre may lie beyond the outer voxels' 
 def segment_masks(
     dataset: pydicom.FileDataset, grid: Grid, numbers: Collection[int], threshold: float
 ) -> Mapping[int, Mask | DicomFault]:
-    """The mask (z, y, x) of each of these segments, which may overlap, or its fault if it leaves the image.
+    """The mask (z, y, x) of each of these segments, which may overlap, or its fault: it leaves the image, or
+    has two frames in one plane.
 
     Raises:
-        DicomFault: the frames are not parallel, evenly spaced planes.
+        DicomFault: the frames are not parallel, evenly spaced planes, or one is of no listed segment.
     """
     slices = slices_of(dataset)
     planes = _planes(dataset, slices, grid)
     masks = {wanted: np.zeros(grid.shape, dtype=bool) for wanted in numbers}
     faults: dict[int, DicomFault] = {}
+    listed = {int(segment.SegmentNumber) for segment in dataset.SegmentSequence}
+    seen: set[tuple[int, int]] = set()
     for index, pixels in enumerate(frames(dataset)):
         segments = _segments(dataset, index)
+        if segments - listed:
+            raise DicomFault(Fault.SEG_FRAMES)
+        plane = round(float(planes.height(np.asarray([slices[index].position]))[0]))
         for wanted in masks.keys() & segments if segments else masks.keys():
             inside = _inside(dataset, pixels, wanted, threshold)
-            if inside.any() and wanted not in faults:
-                try:
-                    planes.paint(slices[index], inside, grid, masks[wanted])
-                except DicomFault as fault:
-                    faults[wanted] = fault
+            if wanted in faults or not inside.any():
+                continue
+            try:
+                if (wanted, plane) in seen:
+                    raise DicomFault(Fault.SEG_FRAMES)
+                seen.add((wanted, plane))
+                planes.paint(slices[index], inside, grid, masks[wanted])
+            except DicomFault as fault:
+                faults[wanted] = fault
     return masks | faults
 
 

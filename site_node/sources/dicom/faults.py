@@ -55,11 +55,13 @@ class Fault(StrEnum):
     CONTOUR_OFF_PLANE = "dicom-contour-off-plane"
     CONTOUR_GAP = "dicom-contour-gap"
     CONTOUR_AMBIGUOUS = "dicom-contour-ambiguous"
+    CONTOUR_INCOMPLETE = "dicom-contour-incomplete"
     OTHER_FRAME = "dicom-other-frame-of-reference"
     OTHER_PATIENT = "dicom-region-of-another-patient"
     REPEATED_NUMBER = "dicom-repeated-number"
     REGION_OUTSIDE = "dicom-region-outside"
     SEG_OTHER_GRID = "dicom-seg-other-grid"
+    SEG_FRAMES = "dicom-seg-frames"
     EMPTY_REGION = "dicom-empty-region"
 
 
@@ -111,11 +113,14 @@ REASONS: dict[Fault, str] = {
     Fault.CONTOUR_OFF_PLANE: "a contour does not lie in an image plane",
     Fault.CONTOUR_GAP: "contours are missing between slices: draw them, or name separate parts as regions",
     Fault.CONTOUR_AMBIGUOUS: "contours of one slice overlap, so that holes cannot be told: redraw the region",
+    Fault.CONTOUR_INCOMPLETE: "a contour with another number of points than it says, or moved by an offset",
     Fault.OTHER_FRAME: "the region is drawn in another frame of reference: draw or copy it onto this image",
     Fault.OTHER_PATIENT: "image and regions name different patients",
     Fault.REPEATED_NUMBER: "two regions of the file have one number",
     Fault.REGION_OUTSIDE: "the region reaches beyond the image: cut it, or draw it on an image that holds it",
     Fault.SEG_OTHER_GRID: "the segmentation's frames are not evenly spaced parallel planes",
+    Fault.SEG_FRAMES: "two frames of one segment in one plane, as of several times, or a frame of a segment "
+    "that is not listed: export the segments of one time",
     Fault.EMPTY_REGION: "the region contains no voxel centre",
 }
 

@@ -13,7 +13,7 @@ from site_node.sources.contours import Contour as Drawn
 from site_node.sources.contours import contour_mask, inside
 from site_node.sources.dicom.faults import DicomFault, Fault
 from site_node.sources.dicom.geometry import Grid
-from site_node.sources.regions import read_regions
+from site_node.sources.regions import each_region, read_regions
 from tests.lib.dicom_files import SHAPE, Contour, write_ball, write_rtstruct, write_seg, write_series
 
 
@@ -244,6 +244,45 @@ def test_a_fractional_segment_begins_at_the_threshold(tmp_path: Path, grid: Grid
     )
     strict = read_regions(path, grid, threshold=0.75)["segment 1"]
     np.testing.assert_array_equal(strict, expected(2, slice(2, 3), slice(5, 6)))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"), [("NumberOfContourPoints", 9), ("ContourOffsetVector", [0, 0, 6])]
+)
+def test_a_contour_that_contradicts_itself_is_coded_and_other_regions_are_read(
+    tmp_path: Path, grid: Grid, keyword: str, value: object
+) -> None:
+    square = [(1, 1, 1), (4, 1, 1), (4, 4, 1), (1, 4, 1)]
+    path = write_rtstruct(tmp_path / "r.dcm", {"odd": [square], "even": [square]})
+    dataset = pydicom.dcmread(path)
+    setattr(dataset.ROIContourSequence[0].ContourSequence[0], keyword, value)
+    dataset.save_as(path)
+    found = each_region(path, grid)
+    assert isinstance(found["odd"], DicomFault)
+    assert found["odd"].fault is Fault.CONTOUR_INCOMPLETE
+    assert isinstance(found["even"], np.ndarray)
+
+
+def test_two_frames_of_one_segment_in_one_plane_are_coded_and_other_segments_are_read(
+    tmp_path: Path, grid: Grid
+) -> None:
+    one, other = np.zeros((2, *SHAPE[1:]), dtype=np.uint8)
+    one[2:6, 2:7], other[:2, :3] = 200, 200
+    path = write_seg(tmp_path / "s.dcm", [(1, 0, one), (2, 0, one), (1, 0, other), (2, 0, 0 * one)])
+    found = each_region(path, grid)
+    assert isinstance(found["segment 1"], DicomFault)
+    assert found["segment 1"].fault is Fault.SEG_FRAMES
+    assert np.sum(found["segment 2"]) == 20
+
+
+def test_a_frame_of_a_segment_that_is_not_listed_is_coded(tmp_path: Path, grid: Grid) -> None:
+    path = write_seg(tmp_path / "s.dcm", [(n, 0, np.full(SHAPE[1:], 200, np.uint8)) for n in (1, 2)])
+    dataset = pydicom.dcmread(path)
+    del dataset.SegmentSequence[1]
+    dataset.save_as(path)
+    with pytest.raises(DicomFault) as caught:
+        each_region(path, grid)
+    assert caught.value.fault is Fault.SEG_FRAMES
 
 
 def test_segments_may_overlap(tmp_path: Path, grid: Grid) -> None:
