@@ -6,10 +6,8 @@ hexadecimal, so that a variant finds the purity of its own sample. Of a liquid b
 the day on which the blood was taken; without a day the number is of the sample, not of a time.
 """
 
-from datetime import date
-
 from cdm.etl.context import Context
-from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
+from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN, stated_day
 from cdm.etl.imaging.image_feature import COMPUTED
 from cdm.etl.record import Body, Row
 
@@ -20,7 +18,7 @@ CTDNA = "ctdna_vaf"  # of all variants of one blood sample the largest fraction;
 def map_sample_numbers(body: Body, context: Context) -> list[Row]:
     """One measurement per number."""
     specimen_id = context.specimen_id(body["patient"], body["sample"])
-    day = date.fromisoformat(body["date"]) if body["date"] else DAY_NOT_KNOWN
+    day = stated_day(context, body["date"]) if body["date"] else DAY_NOT_KNOWN
     record_id = f"Specimen/{specimen_id}"
     return [
         Row(

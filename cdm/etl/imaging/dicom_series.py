@@ -16,9 +16,8 @@ The keys of procedure_occurrence and image_occurrence come from the UIDs alone, 
 ImagingStudy that tells of it are one row, for which the header counts.
 """
 
-from datetime import date
-
 from cdm.etl.context import Context
+from cdm.etl.fhir.words.dates import stated_day
 from cdm.etl.record import Body, Row
 
 EHR = 32817  # Type Concept
@@ -49,7 +48,7 @@ def map_study(body: Body, context: Context) -> list[Row]:
                 "procedure_occurrence_id": context.study_procedure_id(body["study_uid"]),
                 "person_id": context.person_id(body["patient_id"]),
                 "procedure_concept_id": 0,
-                "procedure_date": date.fromisoformat(body["date"]),
+                "procedure_date": stated_day(context, body["date"]),
                 "procedure_type_concept_id": EHR,
                 "procedure_source_value": STUDY,
                 "procedure_source_concept_id": 0,
@@ -78,7 +77,7 @@ def _series(body: Body, context: Context) -> list[Row]:
         "person_id": context.person_id(body["patient_id"]),
         "procedure_occurrence_id": context.study_procedure_id(body["study_uid"]),
         "local_path": body["local_path"],
-        "image_occurrence_date": date.fromisoformat(body["date"]),
+        "image_occurrence_date": stated_day(context, body["date"]),
         "image_study_uid": body["study_uid"],
         "image_series_uid": body["series_uid"],
         "modality_concept_id": context.resolve("DICOM", body["modality"]).concept_id,
@@ -95,7 +94,7 @@ def _parameter(body: Body, column: str, attribute: str, unit: str | None, contex
         "measurement_id": context.row_id(f"DicomSeries/{body['series_uid']}", "measurement", attribute),
         "person_id": context.person_id(body["patient_id"]),
         "measurement_concept_id": found.concept_id,
-        "measurement_date": date.fromisoformat(body["date"]),
+        "measurement_date": stated_day(context, body["date"]),
         "measurement_type_concept_id": EHR,
         "value_as_number": value if unit else None,
         "unit_concept_id": context.lookup("UCUM", unit).concept_id if unit else None,
@@ -125,7 +124,7 @@ def _region(body: Body, name: str, image_series_uid: str, number: int, context: 
         "observation_id": observation_id,
         "person_id": context.person_id(body["patient_id"]),
         "observation_concept_id": 0,
-        "observation_date": date.fromisoformat(body["date"]),
+        "observation_date": stated_day(context, body["date"]),
         "observation_type_concept_id": EHR,
         "value_as_string": name[:60],
         "observation_source_value": REGION,

@@ -6,11 +6,9 @@ A file without dates gives the day by which this CDM says "not known", 1 January
 year; a study takes a reading with a date before one without.
 """
 
-from datetime import date
-
 from cdm.etl.context import Context
 from cdm.etl.fhir.imaging_study import is_uid
-from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
+from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN, stated_day
 from cdm.etl.imaging.image_feature import SCORED_BY_READER, feature_rows
 from cdm.etl.record import Body, Row
 
@@ -27,7 +25,7 @@ def map_image_reading(body: Body, context: Context) -> list[Row]:
             image_occurrence_id=context.image_occurrence_id(series_uid) if is_uid(series_uid) else None,
             name=name,
             value=value,
-            day=date.fromisoformat(body["date"]) if body["date"] else DAY_NOT_KNOWN,
+            day=stated_day(context, body["date"]) if body["date"] else DAY_NOT_KNOWN,
             algorithm=f"reader {body['reader']}" if body["reader"] else "reader",
             type_concept_id=SCORED_BY_READER,
             reading=f"ImageReading/{body['id']}",

@@ -29,7 +29,7 @@ SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 REGIONS = {RTSTRUCT: "RTSTRUCT", **dict.fromkeys(SEGMENTATIONS, "SEG")}
 BACKGROUND = "125040"  # DCM
 DIRECTORY = "1.2.840.10008.1.3.10"
-DATES = ("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate")
+DATES = ("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate", "AcquisitionDateTime")
 DRAWN = ("StructureSetDate", "ContentDate", "SeriesDate", "StudyDate")
 DRAWN_AT = ("StructureSetTime", "ContentTime", "SeriesTime")  # of the first three
 
@@ -155,9 +155,10 @@ def _uid(dataset: pydicom.Dataset, keyword: str) -> str:
 
 
 def _day(dataset: pydicom.Dataset, *keywords: str) -> date | None:
-    """The first of these attributes that is a date."""
+    """The first of these attributes that is a date, or begins with one where it has a time too."""
     for keyword in keywords:
         text = str(dataset.get(keyword) or "").replace(".", "")  # ACR-NEMA wrote 2004.05.19
+        text = text[:8] if keyword.endswith("DateTime") else text
         try:
             return datetime.strptime(text, "%Y%m%d").date()
         except ValueError:

@@ -102,6 +102,19 @@ def required_date(context: Context, resource: Body, *elements: str, planned: boo
     return found
 
 
+def stated_day(context: Context, text: str) -> date:
+    """The day (YYYY-MM-DD) on which a file that is not FHIR says that something was.
+
+    Raises:
+        Unmappable: implausible-date; nothing can have been on it.
+    """
+    day = date.fromisoformat(text)
+    if not is_plausible(day, context):
+        context.doubt(IMPLAUSIBLE)
+        raise Unmappable("implausible-date", "the date is not one that can be")
+    return day
+
+
 def no_date(context: Context, *elements: str) -> Unmappable:
     """What to raise of a record for which no date is found."""
     if context.doubts[IMPLAUSIBLE]:
