@@ -32,6 +32,7 @@ KINDS = {
     "cancer_cell_fraction": "cancer cell fraction of mutations of {gene}",
     "image_feature": "image feature {feature}",
     "radiomic": "radiomic feature {feature} of {region} in {modality}",
+    "response": "response to treatment by RECIST 1.1 in {modality}: {says}",
     "scanner": "scanner that made the {modality} images",
     "survival": "survival, {endpoint}",
     "survival by events": "survival, {endpoint}, with records of {events}",

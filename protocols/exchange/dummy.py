@@ -25,6 +25,7 @@ from protocols.core.table import AnalysisTable, Episodes, Floats, Labels, Mask
 from protocols.core.variables import KINDS, Scanner, Survival, VariableKind
 from protocols.core.variables.clinical import Age, Finding, Occurrence, Sex
 from protocols.core.variables.genomic import CopyNumber, Fusion, Gene, Methylation
+from protocols.core.variables.imaging import Response
 from protocols.core.variables.variable import Name
 
 SITES = ("north", "south", "west", "east", "isles", "coast", "valley", "border")
@@ -112,6 +113,8 @@ class _Hospital:
             )
         codes = _codes(self.study, name)
         if isinstance(kind, Sex | Finding | Occurrence | Gene | Fusion):
+            codes = codes or (0.0, 1.0)
+        if isinstance(kind, Response) and kind.says != "best_change":
             codes = codes or (0.0, 1.0)
         if isinstance(kind, CopyNumber) and kind.unit == "call":
             codes = codes or (-2.0, -1.0, 0.0, 1.0, 2.0)

@@ -6,6 +6,7 @@
     OUT/<hospital>/imaging/<patient>/RTSTRUCT.dcm
     OUT/<hospital>/genomics/                     a MAF, its panel, its samples (maf.py);
                                                  genotypes, if any are asked for (genotypes.py)
+    OUT/<hospital>/readings/lesions.csv          diameters at visits, if they are asked for (visits.py)
 
 Patient.id, PatientID and a sample's patient_id are the same word, so the three sources meet. Everything is a
 pure function of plan and seed. Each hospital is as untidy as real ones, in known places: birth dates cut to
@@ -27,23 +28,28 @@ from site_node.synthetic.maf import write_genomics
 from site_node.synthetic.patients import PANEL, Patient, draw_patients
 from site_node.synthetic.phantom import HeadCT, scan
 from site_node.synthetic.plan import HospitalPlan, consortium
+from site_node.synthetic.visits import write_visits
 
 SEED = 36  # the one that the demo shows; the tests hold others to the same bounds
 
 
 def write_consortium(
-    out: Path, sites: int = 3, seed: int = SEED, patients: int = 72, variants: int = 0
+    out: Path, sites: int = 3, seed: int = SEED, patients: int = 72, variants: int = 0, visits: bool = False
 ) -> dict[str, dict[str, object]]:
     """What was written, by hospital; the planted truth lies beside the hospitals.
 
     Args:
-        patients: at each hospital; variants: of the array that they were genotyped with, if they were.
+        patients: at each hospital; variants: of the array that they were genotyped with, if they were;
+            visits: whether readers measured lesions at visits after the first.
 
     Raises:
         FileExistsError: there is a hospital of that name in `out` already.
     """
     array = manifest(variants, seed) if variants else None
-    written = {plan.name: write_hospital(out, plan, seed, array) for plan in consortium(sites, patients)}
+    written = {
+        plan.name: write_hospital(out, plan, seed, array, visits=visits)
+        for plan in consortium(sites, patients)
+    }
     truth.write(out, seed, written, None if array is None else array.truth())
     if array:
         write_manifest(out, array)
@@ -52,7 +58,7 @@ def write_consortium(
 
 
 def write_hospital(
-    out: Path, hospital: HospitalPlan, seed: int, array: Manifest | None = None
+    out: Path, hospital: HospitalPlan, seed: int, array: Manifest | None = None, *, visits: bool = False
 ) -> dict[str, object]:
     """The counts of what was written into the folder `out / hospital.name`.
 
@@ -76,12 +82,17 @@ def write_hospital(
     if array is not None:
         rng = np.random.default_rng([seed, *hospital.name.encode(), 3])
         genotyped = write_genotypes(home / "genomics", hospital, patients, array, rng)
+    measured: dict[str, object] = {}
+    if visits:
+        rng = np.random.default_rng([seed, *hospital.name.encode(), 4])
+        measured = {"visits": write_visits(home / "readings", patients, rng)}
     return {
         "fhir_resources": resource_counts,
         "dicom_files": files,
         "variants": variants,
         **_counts(patients),
         **genotyped,
+        **measured,
     }
 
 

@@ -59,6 +59,15 @@ class PlantedVariant:
 
 
 @dataclass(frozen=True)
+class PlantedResponse:
+    """A gene whose carriers respond to treatment more often, by the logarithm of an odds ratio."""
+
+    gene: str
+    log_odds: float
+    log_odds_otherwise: float
+
+
+@dataclass(frozen=True)
 class Hazard:
     """One covariate of the exponential survival model: the logarithm of its hazard ratio for `per` units."""
 
@@ -85,6 +94,7 @@ class GroundTruth:
     spurious_link: SpuriousLink
     hazards: tuple[Hazard, ...]
     planted_variant: PlantedVariant
+    response: PlantedResponse
 
 
 PLANTED = GroundTruth(
@@ -111,6 +121,7 @@ PLANTED = GroundTruth(
         Hazard("kps", log_hazard=-0.22, per=10, centre=80),
     ),
     planted_variant=PlantedVariant(correlation=0.55),
+    response=PlantedResponse(gene="IDH1", log_odds=1.8, log_odds_otherwise=-1.1),
 )
 
 

@@ -19,6 +19,7 @@ from . import (
     histogram,
     intensity,
     ivh,
+    lesion,
     local_intensity,
     morphology,
     ngldm,
@@ -86,7 +87,8 @@ def extract_regions(
     for group in neighbours(windows):
         near = {name: masks[name] for name in group.names}
         found |= _of_neighbours(group.box, image, near, spacing_mm, settings)
-    return {name: found[name] for name in masks}
+    axes = lesion.features if settings.lesion_axes else lesion.nothing
+    return {name: found[name] + axes(mask, spacing_mm) for name, mask in masks.items()}
 
 
 def _of_neighbours(
@@ -101,8 +103,9 @@ def _of_neighbours(
     except UnusableError as error:
         if len(masks) == 1:
             return {name: _all_missing(error.reason, settings) for name in masks}
-        # what cannot be processed together may be so one by one
-        return {name: extract(image, mask, spacing_mm, settings) for name, mask in masks.items()}
+        # what cannot be processed together may be so one by one; its axes are added for all
+        alone = settings.model_copy(update={"lesion_axes": False})
+        return {name: extract(image, mask, spacing_mm, alone) for name, mask in masks.items()}
     return _of_processed(together, masks, settings)
 
 

@@ -3,10 +3,10 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from protocols.core.errors import Code, InputError, not_found
 
@@ -95,7 +95,10 @@ class Responses(Model):
 
 class Settings(Model):
     """Everything that changes a feature's value. Order of processing: interpolation, rounding, filter,
-    re-segmentation, outliers, standardisation, discretisation (IBSI figure 2.1, IBSI-2 figure 1)."""
+    re-segmentation, outliers, standardisation, discretisation (IBSI figure 2.1, IBSI-2 figure 1).
+
+    lesion_axes: also the longest diameter and the short axis of RECIST 1.1, of the mask as drawn.
+    """
 
     schema_version: Literal[1] = 1
     map: FunctionalMap | None = None
@@ -109,6 +112,13 @@ class Settings(Model):
     families: tuple[FamilyName, ...] = FAMILIES
     filters: tuple[Filter, ...] = ()
     responses: Responses = Responses()
+    lesion_axes: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `lesion_axes` where it is off: settings from before it keep their digest."""
+        content: dict[str, Any] = dump(self)
+        return {name: one for name, one in content.items() if one or name != "lesion_axes"}
 
     @model_validator(mode="after")
     def check(self) -> Self:

@@ -1,9 +1,9 @@
 """Readers of the imaging kinds: features of regions, scores of readers, and the scanners that made them."""
 
 from cdm.etl.imaging.image_feature import radiomic_name
-from protocols.core.variables.imaging import ImageFeature, Radiomic, Scanner
+from protocols.core.variables.imaging import ImageFeature, Radiomic, Response, Scanner
 from site_node.features.clinical import Labels
-from site_node.study_table import records
+from site_node.study_table import lesions, records
 from site_node.study_table.people import People
 from site_node.study_table.readers.reader import ColumnReader, Columns, LabelReader
 
@@ -22,6 +22,10 @@ def radiomic(variable: Radiomic, people: People) -> Columns:
 
 def scanner(variable: Scanner, people: People) -> Labels:
     return records.scanners(people, variable.modality, variable.by)
+
+
+def response(variable: Response, people: People) -> Columns:
+    return (lesions.response(variable, people),)
 
 
 def radiomic_tags(feature: str) -> list[str]:
@@ -44,4 +48,5 @@ READERS = (
     ColumnReader(ImageFeature, image_feature),
     ColumnReader(Radiomic, radiomic),
     LabelReader(Scanner, scanner),
+    ColumnReader(Response, response),
 )
