@@ -3,8 +3,8 @@
 A diameter is the feature `lesion_long_axis` or `lesion_short_axis` of a region, which the site's engine
 computes where its settings ask for `lesion_axes`; or a reader's number in mm in a column `recist_REGION` of a
 file of readings with dates, where 0 says that the lesion is gone and 5 that it is too small to measure. A
-reader's number counts before a computed one of the same day. Unequivocal progression of lesions that are no
-target is what a reader says with 1 in a column `recist_progression`.
+reader's number counts before a computed one of the same day. Unequivocal progression of non-target lesions is
+what a reader says with 1 in a column `recist_progression`.
 """
 
 from collections import defaultdict

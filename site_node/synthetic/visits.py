@@ -1,7 +1,7 @@
 """What readers measured of the patients' lesions before treatment and at the visits after it.
 
 A line per visit, as `site_node.sources.image_features` reads it: the longest diameters of two lesions in mm,
-that of a new lesion where there is one, and whether lesions that are no target progressed. Carriers of the
+that of a new lesion where there is one, and whether non-target lesions progressed. Carriers of the
 gene in `truth.PLANTED.response` respond more often. Who responds shrinks by 35 to 80 percent and stays there;
 who progresses grows by a quarter or more at each visit. One in twenty has no visit after the first.
 """

@@ -87,8 +87,9 @@ def extract_regions(
     for group in neighbours(windows):
         near = {name: masks[name] for name in group.names}
         found |= _of_neighbours(group.box, image, near, spacing_mm, settings)
-    axes = lesion.features if settings.lesion_axes else lesion.nothing
-    return {name: found[name] + axes(mask, spacing_mm) for name, mask in masks.items()}
+    if settings.lesion_axes:
+        found = {name: found[name] + lesion.features(mask, spacing_mm) for name, mask in masks.items()}
+    return {name: found[name] for name in masks}
 
 
 def _of_neighbours(

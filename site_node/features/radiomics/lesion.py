@@ -30,10 +30,5 @@ def features(mask: NDArray[np.generic], spacing_mm: Spacing) -> list[Feature]:
     ]
 
 
-def nothing(mask: NDArray[np.generic], spacing_mm: Spacing) -> list[Feature]:
-    """No feature, where the settings ask for none."""
-    return []
-
-
 def _feature(of: Definition, value: float, reason: Reason | None) -> Feature:
     return Feature(of.name, of.code, FAMILY, None if reason else value, of.unit, reason, of.tag)

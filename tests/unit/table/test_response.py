@@ -62,6 +62,7 @@ def on(day: str, study: int) -> Change:
     return change
 
 
+@pytest.mark.slow
 def test_regions_drawn_at_three_visits_are_a_confirmed_response(
     sqlite_engine: Engine, tmp_path: Path
 ) -> None:
@@ -112,30 +113,32 @@ def test_readers_numbers_of_many_courses(engine: Engine, tmp_path: Path) -> None
     assert same(values(engine, ("old",), baseline_days=100, confirmed=False), 1)
 
 
-def test_a_node_counts_by_its_short_axis_and_is_gone_below_10_mm(engine: Engine, tmp_path: Path) -> None:
+def test_a_node_counts_by_its_short_axis_and_is_gone_below_10_mm(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
     readings(
-        engine,
+        sqlite_engine,
         tmp_path,
         *("node,2024-03-05,30,,22,,", "node,2024-05-01,0,,9,,", "node,2024-07-01,0,,9,,"),
         *("left,2024-03-05,30,,22,,", "left,2024-05-01,0,,10,,", "left,2024-07-01,0,,10,,"),
         *("normal,2024-03-05,30,,9,,", "normal,2024-05-01,29,,14,,"),
     )
-    found = values(engine, ("node", "left", "normal"), nodes=["node_1"], says="best_change")
+    found = values(sqlite_engine, ("node", "left", "normal"), nodes=["node_1"], says="best_change")
     assert same(found, 100 * (9 / 52 - 1), 100 * (10 / 52 - 1), 100 * (29 / 30 - 1))
-    assert same(values(engine, ("node", "left", "normal"), nodes=["node_1"]), 1, 1, 0)
+    assert same(values(sqlite_engine, ("node", "left", "normal"), nodes=["node_1"]), 1, 1, 0)
 
 
-def test_two_numbers_of_a_day_that_differ_do_not_count(engine: Engine, tmp_path: Path) -> None:
+def test_two_numbers_of_a_day_that_differ_do_not_count(sqlite_engine: Engine, tmp_path: Path) -> None:
     lines = ("p,2024-03-05,30,20,,,", "p,2024-05-01,10,10,,,", "p,2024-05-01,29,10,,,")
-    readings(engine, tmp_path, *lines)
+    readings(sqlite_engine, tmp_path, *lines)
     doubts: Counter[str] = Counter()
-    assert same(values(engine, ("p",), doubts, confirmed=False), np.nan)
+    assert same(values(sqlite_engine, ("p",), doubts, confirmed=False), np.nan)
     assert doubts == {"reading-undated": 1}
 
 
-def test_unequivocal_progression_is_what_a_reader_says(engine: Engine, tmp_path: Path) -> None:
-    readings(engine, tmp_path, "p,2024-03-05,30,20,,,0", "p,2024-05-01,10,10,,,1")
-    assert same(values(engine, ("p",), says="disease_control", confirmed=False), 0)
+def test_unequivocal_progression_is_what_a_reader_says(sqlite_engine: Engine, tmp_path: Path) -> None:
+    readings(sqlite_engine, tmp_path, "p,2024-03-05,30,20,,,0", "p,2024-05-01,10,10,,,1")
+    assert same(values(sqlite_engine, ("p",), says="disease_control", confirmed=False), 0)
 
 
 @pytest.mark.parametrize(
