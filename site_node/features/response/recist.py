@@ -71,7 +71,7 @@ class Assessed:
 
 
 def is_measurable(longest_mm: float, slice_mm: float, *, on_x_ray: bool = False) -> bool:
-    """Whether a lesion other than a lymph node can be measured: 10 mm, or two slices where these are above 5 mm."""
+    """Whether a lesion other than a node is measurable: 10 mm, or two slices where these are above 5 mm."""
     if on_x_ray:
         return longest_mm >= LEAST_ON_X_RAY_MM
     return longest_mm >= (2 * slice_mm if slice_mm > THIN_SLICE_MM else LEAST_MM)
