@@ -55,11 +55,12 @@ def evaluate(
         return _by_atlas(connection, definition, vocabulary, refused)
     people = _with_index_event(connection, definition.index, vocabulary, today)
     kept = ~np.isin(people.persons, np.fromiter(refused, dtype=np.int64))
+    # of those who refuse nothing is read, so that they are on no list
     people = replace(people, persons=people.persons[kept], index=people.index[kept])
     counts = [len(people)]
     for rule in definition.rules:
         kept = keeps(rule, people)
-        people = replace(people, persons=people.persons[kept], index=people.index[kept])
+        people = people.kept(kept)
         counts.append(len(people))
     return Cohort(people, list(zip(definition.steps(), counts, strict=True)))
 

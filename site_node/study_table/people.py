@@ -3,7 +3,7 @@
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from operator import ge, le
@@ -38,7 +38,7 @@ from cdm.vocabulary.concepts import Vocabulary
 from cdm.vocabulary.doubts import OfVariable
 from cdm.vocabulary.names import ConceptCode
 from protocols.core.variables import Window
-from site_node.features.arrays import Floats, Integers
+from site_node.features.arrays import Floats, Integers, Mask
 from site_node.features.clinical import Days, Events
 from site_node.study_table.codes import (
     Codes,
@@ -52,6 +52,7 @@ from site_node.study_table.temporary import listed
 Statement = Select[Any] | CompoundSelect[Any]
 
 MILLENNIA_DAYS = 366 * 1000
+LENT = 0.8  # of a list of people in the database: with fewer of them a new list costs less
 MOST_DAYS = 4_000_000  # from the year 1 to 9999 it is fewer
 
 
@@ -67,6 +68,8 @@ class People:
         doubts: records that the variable in hand left out or read by a policy, by kind of doubt.
         in_doubt: kind of doubt -> the rows of the people whose records these are.
         codes: what stands in the event tables.
+        lender: more people, of whom these are most: their lists in the database serve these too, since an
+            answer about anybody else is dropped.
     """
 
     connection: Connection
@@ -76,9 +79,16 @@ class People:
     doubts: Counter[str] = field(default_factory=Counter, compare=False)
     in_doubt: dict[OfVariable, set[int]] = field(default_factory=dict, compare=False)
     codes: Codes = field(default_factory=Codes, compare=False)
+    lender: "People | None" = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.persons)
+
+    def kept(self, stays: Mask) -> "People":
+        """Those of these people where the (n,) mask is true; what is read of a few others is dropped."""
+        persons, lender = self.persons[stays], self.lender or self
+        is_lent = len(persons) >= LENT * len(lender)
+        return replace(self, persons=persons, index=self.index[stays], lender=lender if is_lent else None)
 
     def note_doubt(self, kind: OfVariable, records: int, rows: Integers) -> None:
         """Count records of the variable in hand that are in doubt; `rows` are those of their people."""
@@ -88,7 +98,12 @@ class People:
 
     @cached_property
     def listed(self) -> Table:
-        """These people in their database, for as long as the transaction: person_id and index_date."""
+        """These people in their database, for as long as the transaction: person_id and index_date.
+
+        Some others may be among them; `ask` drops what is answered about these.
+        """
+        if self.lender:
+            return self.lender.listed
         key = Column("person_id", LONG, primary_key=True, autoincrement=False)
         columns: list[Column[Any]] = [key, Column("index_date", Date, nullable=False)]
         days = np.datetime_as_string(self.index).tolist()
@@ -101,6 +116,8 @@ class People:
         Their observation period begins with the birth, as it was made to (cdm/etl/loader/periods.py); of
         nobody else a record can be so early. Where only the year or month is known, `born` is its first day.
         """
+        if self.lender:
+            return self.lender.early
         period, birth = observation_period.c, person.c
         start = period.observation_period_start_date
         statement = (
@@ -119,7 +136,7 @@ class People:
         return listed(self.connection, "early", [key, born], found) if found else None
 
     def are(self, column: ColumnElement[int]) -> ColumnElement[bool]:
-        """Whether a column of person_ids names one of these people."""
+        """Whether a column of person_ids names one of the listed people."""
         return column.in_(select(self.listed.c.person_id))
 
     def records(
