@@ -19,38 +19,14 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.suppression import SUPPRESSED as SUPPRESSED
 from protocols.core.suppression import suppressed
+from protocols.core.thresholds import Array as Array
+from protocols.core.thresholds import Thresholds as Thresholds
 
-Array = NDArray[np.float64] | NDArray[np.int64]
 Way = Literal["clear", "sum", "agreed"]
-
-
-class Thresholds(BaseModel):
-    """The floors of disclosure; a study or a site may only raise them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min_count: int = Field(default=10, ge=10)
-    min_count_in_sum: int = Field(default=5, ge=5)
-    min_sites_in_sum: int = Field(default=3, ge=3)
-    max_parameters_per_person: float = Field(default=0.33, gt=0, le=0.33)
-
-    def floors(self) -> int:
-        """How many times `min_count_in_sum` people are `min_count` people or more: see `Band`."""
-        return -(-self.min_count // self.min_count_in_sum)
-
-    def stricter(self, other: "Thresholds") -> "Thresholds":
-        """The stricter of both, rule by rule."""
-        return Thresholds(
-            min_count=max(self.min_count, other.min_count),
-            min_count_in_sum=max(self.min_count_in_sum, other.min_count_in_sum),
-            min_sites_in_sum=max(self.min_sites_in_sum, other.min_sites_in_sum),
-            max_parameters_per_person=min(self.max_parameters_per_person, other.max_parameters_per_person),
-        )
 
 
 @dataclass(frozen=True, init=False)
@@ -115,8 +91,9 @@ class Band(Declaration):
     """Whether people are many enough, in a sum alone: counts of people leave as whole floors.
 
     A site says how many times `min_count_in_sum` it has, and no more than `min_count` comes to, so that the
-    joined number tells whether the people reach `min_count` and else nothing: neither how many they are nor,
-    below the floor, whether there are any.
+    joined number tells whether the people reach `min_count`, also without those of any one site, and else
+    nothing: neither how many they are nor, below the floor, whether there are any (`Thresholds.band`). What
+    is enough is asked of `Thresholds.enough` alone, which a `Total` holds as its `floors`.
     """
 
     integral: ClassVar[bool] = True
@@ -130,6 +107,11 @@ class Flag(Declaration):
 
     def is_possible(self, total: Array, whole: Array, sites: int | None) -> bool:
         return super().is_possible(total, whole, sites) and (sites is None or bool((total <= sites).all()))
+
+
+@dataclass(frozen=True, init=False)
+class Below(Flag):
+    """1 where a site has people, but too few to say so in a `Band`; else 0; in a sum alone."""
 
 
 @dataclass(frozen=True, init=False)
@@ -361,7 +343,9 @@ def _in_a_sum(
 ) -> Array:
     array, floor = arrays[name], thresholds.min_count_in_sum
     if isinstance(declared[name], Band):
-        return np.asarray(np.minimum(array // floor, thresholds.floors()))
+        return thresholds.band(array)
+    if isinstance(declared[name], Below):
+        return np.asarray((array > 0) & (array < floor)).astype(np.int64)
     if isinstance(declared[name], Flag):
         return np.asarray(array != 0).astype(np.int64)
     few = not isinstance(declared[name], NoisySum) and _behind(name, declared, arrays) < floor

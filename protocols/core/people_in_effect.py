@@ -4,7 +4,9 @@ The row of a 0/1 covariate in a matrix of products is a sum over its carriers al
 sites is one person's row (RT47); and one huge value is nearly all of a sum (RT05). Each site therefore says
 first, in a sum over sites and in whole floors (`Band`), how many people it has and how many of them differ
 from the rest in each variable; and whether one or two people make up nearly all of a variable's spread. What
-is not enough is named and refused, and nothing about it leaves.
+is not enough is named and refused, and nothing about it leaves. Enough are those who are still that many when
+any one site takes its own part away (`Thresholds.enough`), or all at one site: then a second question says
+whether another one has some of whom it does not speak.
 
 References: Willenborg & de Waal, Elements of Statistical Disclosure Control (2001), ch. 4, for the dominance
 rules; Green, Ritchie & Smith, ACRO (2021), for n, k and p as they are here.
@@ -15,15 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from protocols.core.disclosure import Band, Flag
+from protocols.core.disclosure import Band, Below, Flag, Thresholds
 from protocols.core.errors import Code, StudyError
-from protocols.core.site_step import Arrays, Times, site_step
+from protocols.core.site_step import Arrays, SiteStep, Times, site_step
 from protocols.core.spec import Spec
-from protocols.core.table import AnalysisTable, Floats
+from protocols.core.table import AnalysisTable, Floats, Integers
 
 STEP = "people_in_effect"
+ELSEWHERE = "few_elsewhere"
 AXIS = "judged"
 """The axis of the variables that `Spec.stands_on` names."""
+_OF_ONE = "at_one_site"
+_COUNTS = ("not_zero", "not_one", "apart")
 
 _LARGEST_TWO = 0.9
 _REST_OF_LARGEST = 0.1
@@ -67,6 +72,55 @@ def people_in_effect(spec: Spec, table: AnalysisTable) -> Arrays:
         "others": others,
         "dominated": dominated,
     }
+
+
+@site_step(
+    times=lambda spec: Times(0, 1) if spec.stands_on() else Times(0, 0),
+    not_zero=Below(_OF_ONE, what="sites of few people with another value than 0"),
+    not_one=Below(_OF_ONE, what="sites of few people with another value than 1"),
+    apart=Below(_OF_ONE, what="sites of few people with another value than most"),
+)
+def few_elsewhere(spec: Spec, table: AnalysisTable, of: Integers) -> Arrays:
+    """Whether few people here differ in the variables at these places, which set people of one site apart.
+
+    A site of few people gives nothing to any sum.
+    """
+    found = people_in_effect(spec, table)
+    adds = found["people"] >= Thresholds().min_count_in_sum
+    return {name: found[name][of] * adds for name in _COUNTS}
+
+
+def at_one_site(total: Mapping[str, Any], thresholds: Thresholds, sites: int) -> Integers:
+    """The places of variables that set people of one of so many sites apart, as far as joined bands say."""
+    alone, bands = thresholds.enough(1), np.array([total[name] for name in _COUNTS])
+    return np.flatnonzero((bands == alone).any(axis=0) & (alone < thresholds.enough(sites)))
+
+
+def check_elsewhere(
+    spec: Spec, of: Integers, total: Mapping[str, Any], elsewhere: Mapping[str, Any], thresholds: Thresholds
+) -> None:
+    """Raises where another site than the one that is seen has a few people in an entry.
+
+    Args:
+        of: the places that `at_one_site` gave; total, elsewhere: the sums of both steps.
+
+    Raises:
+        StudyError: withheld.
+    """
+    alone = thresholds.enough(1)
+    few = np.any([(total[name][of] == alone) & (elsewhere[name] > 0) for name in _COUNTS], axis=0)
+    _refuse_few(spec, of[few], thresholds)
+
+
+def _refuse_few(spec: Spec, places: Integers, thresholds: Thresholds) -> None:
+    if len(places):
+        names = ", ".join(spec.stands_on()[place] for place in places)
+        raise StudyError(
+            Code.WITHHELD,
+            f"fewer than {thresholds.min_count} people differ from the rest in {names}, "
+            "over all sites or over all but one",
+            "remove these variables, merge them with others, or widen the cohort",
+        )
 
 
 def set_apart(x: Floats) -> tuple[int, int, int]:
@@ -115,30 +169,29 @@ def binary_of(total: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(int(place) for place in np.flatnonzero(np.asarray(total["others"]) == 0))
 
 
-def check_people(spec: Spec, total: Mapping[str, Any], floor: int, floors: int) -> None:
-    """Raises unless the joined answer says that every entry stands on `floor` people.
+def check_people(spec: Spec, total: Mapping[str, Any], thresholds: Thresholds, sites: int) -> None:
+    """Raises unless the joined answer says that every entry stands on enough people, whoever knows a part.
+
+    Where sites are left out, two may be left of which one has fewer than `min_count` people in all; there an
+    entry stands on no fewer floors than these. Those who are all at one site are left to `check_elsewhere`.
 
     Args:
-        total: the sums over sites of `people_in_effect`.
-        floors: the whole floors that make up that number.
+        total: the sums of `people_in_effect` over so many sites.
 
     Raises:
         StudyError: withheld; names the variables and the rule, and says nothing of how few people they are.
     """
-    if total["people"] < floors:
+    floor, people = thresholds.min_count, total["people"]
+    if people < thresholds.enough(1):
         raise StudyError(
             Code.WITHHELD,
             f"over all sites fewer than {floor} people have complete data",
             "use fewer variables, impute those that many people lack, or widen the cohort",
         )
     names = np.array(spec.stands_on(), dtype=object)
-    few = (total["not_zero"] < floors) | (total["not_one"] < floors) | (total["apart"] < floors)
-    if few.any():
-        raise StudyError(
-            Code.WITHHELD,
-            f"fewer than {floor} people differ from the rest in {', '.join(names[few])}",
-            "remove these variables, merge them with others, or widen the cohort",
-        )
+    bands = np.array([total[name] for name in _COUNTS])
+    few = (bands < min(thresholds.enough(sites), people)) & (bands != thresholds.enough(1))
+    _refuse_few(spec, np.flatnonzero(few.any(axis=0)), thresholds)
     dominated = np.asarray(total["dominated"]) > 0
     if dominated.any():
         raise StudyError(
@@ -146,3 +199,13 @@ def check_people(spec: Spec, total: Mapping[str, Any], floor: int, floors: int) 
             f"one or two people make up nearly all of {', '.join(names[dominated])}",
             "use its logarithm or rank, or declare its range in the study",
         )
+
+
+judging: Mapping[str, SiteStep] = {STEP: people_in_effect, ELSEWHERE: few_elsewhere}
+"""The steps that every protocol has."""
+
+
+def judging_sizes(spec: Spec, arrays: Arrays) -> dict[str, int]:
+    """The size of each of their axes; without a question's arrays, the largest that it can be."""
+    variables = len(spec.stands_on())
+    return {AXIS: variables, _OF_ONE: len(arrays["of"]) if "of" in arrays else variables}

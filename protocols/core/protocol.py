@@ -20,7 +20,7 @@ from protocols.core import joint_cells, privacy
 from protocols.core.disclosure import Array, Thresholds
 from protocols.core.errors import Code, ShadowgraphError, SpecError, StudyError
 from protocols.core.figure import Figure, NoFigure, plotted
-from protocols.core.people_in_effect import AXIS, STEP, people_in_effect
+from protocols.core.people_in_effect import judging, judging_sizes
 from protocols.core.secret import Climb as Climb
 from protocols.core.secret import Search as Search
 from protocols.core.secret import Secret as Secret
@@ -97,7 +97,7 @@ class Total:
     sites: tuple[str, ...]
     min_count: int = Thresholds().min_count
     chance: bytes = b""
-    floors: int = Thresholds().floors()
+    floors: int = Thresholds().enough(1)
 
     def __getitem__(self, name: str) -> Any:
         return self.arrays[name]
@@ -177,7 +177,7 @@ class FederatedProtocol(Generic[S, R]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own = {name: value for name, value in vars(cls).items() if isinstance(value, SiteStep)}
-        cls.steps = {**own, STEP: people_in_effect, joint_cells.STEP: joint_cells.beside(own)}
+        cls.steps = {**own, **judging, joint_cells.STEP: joint_cells.beside(own)}
         if issubclass(getattr(cls, "spec_type", Spec), privacy.MayBePrivate):  # a base has none yet
             cls.steps = {**cls.steps, privacy.STEP: privacy.private_sums}
 
@@ -186,7 +186,7 @@ class FederatedProtocol(Generic[S, R]):
         axes = self.axes_asked(spec, arrays) if arrays else self.axes(spec)
         if isinstance(spec, privacy.MayBePrivate):
             axes = {**axes, privacy.AXIS: spec.private_size(arrays or {}) if spec.privacy else 0}
-        judged = {AXIS: len(spec.stands_on()), **joint_cells.sizes(self.steps, spec, arrays or {})}
+        judged = {**judging_sizes(spec, arrays or {}), **joint_cells.sizes(self.steps, spec, arrays or {})}
         return {**axes, **judged}
 
     def axes(self, spec: S) -> Mapping[str, int]:

@@ -8,7 +8,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Literal
 
-from protocols.core.disclosure import Array, Declaration, Moment
+from protocols.core.disclosure import Array, Declaration, Moment, Update
 from protocols.core.errors import Code, SpecError
 from protocols.core.ranges import Ranges
 from protocols.core.spec import Spec
@@ -102,6 +102,16 @@ class SiteStep:
         return self.crosses or any(
             isinstance(declared, Moment) and len(set(declared.axes)) < len(declared.axes)
             for declared in self.declares.values()
+        )
+
+    @cached_property
+    def holds_rows(self) -> bool:
+        """Whether its sums over the carriers of a 0/1 variable are of their other values as well.
+
+        An update that stands on a count of its own, as on the smaller class, holds those of no few carriers.
+        """
+        return self.holds_products or any(
+            isinstance(declared, Update) and declared.behind == "n" for declared in self.declares.values()
         )
 
     def describe(self, spec: Spec, sizes: Mapping[str, int]) -> list[str]:

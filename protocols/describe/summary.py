@@ -334,8 +334,9 @@ class Summary(FederatedProtocol[SummarySpec, SummaryResult]):
         variance = np.maximum(variance, np.maximum(2.0**-80, 2.0**-52 * mean**2))
         scale = np.exp2(np.round(np.log2(variance) / 2))
         asks = [ask("deviations", shown=shown, mean=mean, scale=scale)]
-        enough = said[0]["enough"] if spec.cross else np.zeros((0, 2, 2))
-        if (whole := (enough >= sums.floors).all(axis=(1, 2))).any():
+        enough = said[0]["enough"] >= said[0].floors if spec.cross else np.zeros((0, 2, 2), dtype=bool)
+        whole = np.asarray(enough.all(axis=(1, 2)))
+        if whole.any():
             asks.append(ask("crossed", shown=whole))
         here = [ask("here", per_site=True, **by_site.may_show(said[-1]))] if spec.per_site else []
         deviations, *more = yield (*asks, *here)

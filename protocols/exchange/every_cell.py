@@ -30,8 +30,9 @@ def every_cell(
             return None
         axes = analysis.sizes(spec, ask.arrays)
         shapes = {name: tuple(axes[axis] for axis in d.axes) for name, d in step.declares.items()}
-        full = {name: np.full(shape, thresholds.floors(), np.int64) for name, shape in shapes.items()}
-        return Total(full, (), thresholds.min_count, b"", thresholds.floors())
+        enough = thresholds.enough(thresholds.min_sites_in_sum)
+        full = {name: np.full(shape, enough, np.int64) for name, shape in shapes.items()}
+        return Total(full, (), thresholds.min_count, b"", enough)
 
     try:
         asked = next(coordination)

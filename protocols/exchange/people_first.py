@@ -4,12 +4,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import cast
 
+import numpy as np
+
 from protocols.core import joint_cells
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import ShadowgraphError
 from protocols.core.joint_cells import Exclusive
 from protocols.core.lockstep import PartlyAnsweredError, answered
-from protocols.core.people_in_effect import STEP, binary_of, check_people
+from protocols.core.people_in_effect import (
+    ELSEWHERE,
+    STEP,
+    at_one_site,
+    binary_of,
+    check_elsewhere,
+    check_people,
+)
 from protocols.core.protocol import Ask, Asks, Coordination, R, Total, protocol
 from protocols.core.spec import Spec
 
@@ -103,19 +112,45 @@ def _judge(
     if not new:
         return found
 
+    def sites(ask: Ask, total: Total) -> int:
+        return _sites_that_see(spec_at(ask.part), total)
+
     def people(ask: Ask, total: Total) -> None:
+        check_people(spec_at(ask.part), total.arrays, thresholds, sites(ask, total))
+
+    def elsewhere(ask: Ask, total: Total) -> None:
         spec = spec_at(ask.part)
-        check_people(spec, total.arrays, thresholds.min_count, thresholds.floors())
+        before = totals[_whom(ask, spec_at)].arrays
+        of = np.asarray(ask.arrays["of"], dtype=np.int64)
+        check_elsewhere(spec, of, before, total.arrays, thresholds)
 
     def cells(ask: Ask, total: Total) -> None:
-        spec, floors = spec_at(ask.part), thresholds.floors()
-        joint_cells.check_cells(spec, ask.arrays, total.arrays, exclusive or (), thresholds.min_count, floors)
+        few = thresholds.min_count, thresholds.enough(sites(ask, total))
+        joint_cells.check_cells(spec_at(ask.part), ask.arrays, total.arrays, exclusive or (), *few)
 
     totals = yield from _checked(new, people, found)
+    few = {
+        whom: replace(new[whom], step=ELSEWHERE, arrays={"of": of})
+        for whom, total in totals.items()
+        if len(of := at_one_site(total.arrays, thresholds, sites(new[whom], total)))
+    }
+    if few:
+        yield from _checked(few, elsewhere, found)
+    totals = {whom: total for whom, total in totals.items() if found[whom] is None}
     tables = _of_tables(new, totals, spec_at)
     if tables and exclusive is not None:
         yield from _checked(tables, cells, found)
     return found
+
+
+def _sites_that_see(spec: Spec, total: Total) -> int:
+    """Over how many sites a total of an analysis is seen that holds rows of its variables: 1 if none sees it.
+
+    Products in a climb's secret basis are seen by no site, so that none takes its own part away.
+    """
+    steps = protocol(spec.protocol).steps.values()
+    seen = any(step.holds_rows and step.times(spec).most and not step.climbs(spec) for step in steps)
+    return len(total.sites) if seen else 1
 
 
 def _checked(

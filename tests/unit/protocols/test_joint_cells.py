@@ -38,10 +38,13 @@ def a_site(site: str, both: int, n: int = 160) -> AnalysisTable:
 
 
 def run(
-    spec: Mapping[str, Any], both: int, variables: Mapping[str, Any] = KINDS
+    spec: Mapping[str, Any], both: int, variables: Mapping[str, Any] = KINDS, *, elsewhere: int = 0
 ) -> tuple[Result | Failure, set[str]]:
-    """What is found where `both` people of one site have g and h, and the names of all joined arrays."""
-    return over([a_site("a", both), a_site("b", 0), a_site("c", 0)], spec, variables)
+    """What is found where `both` people of one site have g and h, and the names of all joined arrays.
+
+    `elsewhere`: so many of another one.
+    """
+    return over([a_site("a", both), a_site("b", elsewhere), a_site("c", 0)], spec, variables)
 
 
 def over(
@@ -62,25 +65,37 @@ def test_two_covariates_that_few_have_together_are_named_and_no_product_leaves(b
     assert "products" not in kept
 
 
-def test_ten_people_with_both_are_enough() -> None:
-    found, kept = run(LINEAR, 10)
+def test_ten_people_with_both_are_enough_beside_the_other_site_s_own() -> None:
+    found, kept = run(LINEAR, 10, elsewhere=10)
     assert not isinstance(found, Failure)
     assert {"pairs", "products"} <= kept
 
 
+@pytest.mark.parametrize("elsewhere", [0, 1, 9])
+def test_a_site_with_ten_does_not_see_how_few_others_have_both(elsewhere: int) -> None:
+    found, kept = run(LINEAR, 80, elsewhere=elsewhere)
+    assert isinstance(found, Failure)
+    assert "products" not in kept
+
+
 @pytest.mark.parametrize("protocol", ["penalized_logistic", "logistic"])
 def test_sums_weighted_at_coefficients_are_judged_by_three_covariates(protocol: str) -> None:
-    """18 people have g and h, 8 of them k: enough for every pair, too few for three together."""
+    """18 people have g and h, 8 of them k: enough for every pair, too few for three together.
+
+    No site sees the products of a climb; where it does, those of two sites are enough beside each other.
+    """
+    elsewhere = (lambda both: both) if protocol == "penalized_logistic" else lambda both: 0
     spec = {
         name: value
         for name, value in PENALIZED.items()
         if protocol == "penalized_logistic" or name != "number"
     }
-    found, kept = run({**spec, "protocol": protocol}, 18)
+    found, kept = run({**spec, "protocol": protocol}, 18, elsewhere=elsewhere(18))
     assert isinstance(found, Failure)
     assert "cells of g by h by k" in found.text
     assert "information" not in kept
-    assert not isinstance(run({**spec, "protocol": protocol}, 30)[0], Failure)
+    more, _ = run({**spec, "protocol": protocol}, 30, elsewhere=elsewhere(30))
+    assert not isinstance(more, Failure)
 
 
 def test_an_outcome_is_in_tables_of_two_alone() -> None:

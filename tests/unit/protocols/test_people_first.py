@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from protocols.core.disclosure import Thresholds
 from protocols.core.errors import Code, SiteError
 from protocols.core.lockstep import Failure
 from protocols.core.protocol import Coordination, Result, ask
@@ -48,9 +49,9 @@ SPECS: dict[str, dict[str, Any]] = {
 }
 
 
-def tables(carriers: int = 1) -> list[AnalysisTable]:
-    """Three hospitals of 150 people; the first `carriers` of the first carry the rare finding."""
-    return [_table(site, carriers if site == "a" else 0) for site in "abc"]
+def tables(*carriers: int) -> list[AnalysisTable]:
+    """Three hospitals of 150 people; the first `carriers` of each have the rare finding: one, unless said."""
+    return [_table(site, many) for site, many in zip("abc", (*(carriers or (1,)), 0, 0), strict=False)]
 
 
 def _table(site: str, carriers: int) -> AnalysisTable:
@@ -117,9 +118,45 @@ def test_the_refusal_is_the_same_for_nobody_and_for_four_people() -> None:
             np.testing.assert_array_equal(total, answers[0][1][0][name])
 
 
-def test_a_covariate_of_ten_people_is_analysed() -> None:
-    outcome, _ = run({"protocol": "linear", **SPECS["linear"]}, tables(10))
+@pytest.mark.parametrize("carriers", [(10, 10, 0), (5, 5, 5), (9, 9, 9), (12, 7, 5), (10, 0, 0)])
+def test_a_covariate_of_ten_people_beside_each_hospital_s_own_is_analysed(carriers: tuple[int, ...]) -> None:
+    outcome, _ = run({"protocol": "linear", **SPECS["linear"]}, tables(*carriers))
     assert not isinstance(outcome.results["model"], Failure)
+
+
+@pytest.mark.parametrize(
+    "carriers", [(10, 1, 0), (10, 4, 4), (10, 5, 0), (150, 9, 4), (9, 9, 4), (149, 150, 150)]
+)
+def test_a_covariate_of_few_beside_one_hospital_s_own_is_refused(carriers: tuple[int, ...]) -> None:
+    """The hospital with ten takes its own part from the products, and has the others' rows."""
+    outcome, kept = run({"protocol": "linear", **SPECS["linear"]}, tables(*carriers))
+    found = outcome.results["model"]
+    assert isinstance(found, Failure)
+    assert (found.code, "rare" in found.text) == (Code.WITHHELD, True)
+    assert not any("products" in arrays for arrays in kept)
+
+
+@pytest.mark.parametrize("carriers", [(0, 0, 0), (4, 4, 4), (9, 4, 0), (10, 5, 4), (10, 10, 4), (8, 8, 8)])
+def test_whether_few_carry_it_is_asked_only_where_one_hospital_alone_is_seen(
+    carriers: tuple[int, ...],
+) -> None:
+    _, kept = run({"protocol": "linear", **SPECS["linear"]}, tables(*carriers))
+    assert not any(arrays.keys() == {"not_zero", "not_one", "apart"} for arrays in kept)
+
+
+@pytest.mark.parametrize("min_count", [10, 11, 20, 47])
+@pytest.mark.parametrize("in_sum", [5, 7, 10])
+def test_bands_that_are_enough_leave_enough_people_without_any_one_hospital(
+    min_count: int, in_sum: int
+) -> None:
+    rules = Thresholds(min_count=min_count, min_count_in_sum=in_sum)
+    draw = np.random.default_rng(min_count + in_sum)
+    counts = draw.poisson(draw.gamma(0.7, min_count, (4000, 1)), (4000, 4))
+    enough = rules.band(counts).sum(axis=1) >= rules.enough(4)
+    assert 0.1 < enough.mean() < 0.9
+    assert (counts.sum(axis=1) - counts.max(axis=1))[enough].min() >= min_count
+    alone = rules.band(counts).sum(axis=1) >= rules.enough(1)
+    assert counts.sum(axis=1)[alone].min() >= min_count
 
 
 def huge(at: float) -> list[AnalysisTable]:
@@ -145,7 +182,7 @@ def test_a_huge_value_is_refused_before_it_leaves() -> None:
 
 
 def test_bands_tell_whole_floors_and_nothing_finer() -> None:
-    for carriers, floors in ((4, 0), (5, 1), (9, 1), (10, 2), (150, 2)):
+    for carriers, floors in ((4, 0), (5, 2), (9, 2), (10, 3), (150, 3)):
         _, kept = run({"protocol": "linear", **SPECS["linear"]}, tables(carriers))
         assert kept[0]["not_zero"][0] == floors
 

@@ -63,7 +63,10 @@ def test_the_mean_of_a_gene_with_few_carriers_is_taken_out_over_all_sites() -> N
     assert np.isnan(
         summary(with_gene([3, 3, 4]), of=["idh1"]).total.mean[0, 0]
     )  # whole floors: parts under 5
-    assert summary(with_gene([5, 5, 0]), of=["idh1"]).total.mean[0, 0] == pytest.approx(10 / 180)
+    for alone in ([5, 5, 0], [10, 9, 0], [12, 1, 0], [30, 0, 0]):  # who takes its part away sees the rest
+        assert np.isnan(summary(with_gene(alone), of=["idh1"]).total.mean[0, 0])
+    assert summary(with_gene([5, 5, 5]), of=["idh1"]).total.mean[0, 0] == pytest.approx(15 / 180)
+    assert summary(with_gene([10, 10, 0]), of=["idh1"]).total.mean[0, 0] == pytest.approx(20 / 180)
 
 
 def test_a_cross_table_with_a_small_cell_is_taken_out_as_a_whole() -> None:
