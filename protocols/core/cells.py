@@ -10,7 +10,8 @@ enough people, and the cells that do not are no part of the question that follow
   and a border stays where both halves beside it stand on enough people (`parts_of`, `last_of_runs`).
 
 Both are taken from joined whole floors, so that every site decides alike. A part under `min_count_in_sum`
-people at a site adds no floor: cells that reach the floor by such parts alone are hidden or joined as well.
+people at a site adds no floor: cells that reach the floor by such parts alone are hidden or joined as well,
+and so are those that do not reach it without any one site's own part.
 
 Reference: Willenborg & de Waal, Elements of Statistical Disclosure Control (2001), ch. 4 and 7.
 """
@@ -30,7 +31,7 @@ def shown_cells(floors_of: Integers, enough: int, axes: int) -> Integers:
 
     Args:
         floors_of: (..., cells) the joined whole floors of each cell; the last `axes` axes are one table.
-        enough: how many whole floors are `min_count` people.
+        enough: what joined floors come to of enough people (`Thresholds.enough`).
         axes: of the table.
     """
     shape = floors_of.shape
@@ -97,7 +98,7 @@ def last_of_runs(floors_of: Integers, enough: int) -> Integers:
 
     Args:
         floors_of: (..., 2 cells - 1) the joined whole floors of `parts_of`.
-        enough: how many whole floors are `min_count` people.
+        enough: what joined floors come to of enough people (`Thresholds.enough`).
     """
     cells = (floors_of.shape[-1] + 1) // 2
     stands = dict(zip(_halves(cells), np.moveaxis(floors_of >= enough, -1, 0), strict=True))

@@ -13,13 +13,14 @@ rules; Green, Ritchie & Smith, ACRO (2021), for n, k and p as they are here.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from protocols.core.disclosure import Band, Below, Flag, Thresholds
 from protocols.core.errors import Code, StudyError
-from protocols.core.site_step import Arrays, SiteStep, Times, site_step
+from protocols.core.site_step import NEVER, Arrays, SiteStep, Times, site_step
 from protocols.core.spec import Spec
 from protocols.core.table import AnalysisTable, Floats, Integers
 
@@ -74,42 +75,59 @@ def people_in_effect(spec: Spec, table: AnalysisTable) -> Arrays:
     }
 
 
-@site_step(
-    times=lambda spec: Times(0, 1) if spec.stands_on() else Times(0, 0),
-    not_zero=Below(_OF_ONE, what="sites of few people with another value than 0"),
-    not_one=Below(_OF_ONE, what="sites of few people with another value than 1"),
-    apart=Below(_OF_ONE, what="sites of few people with another value than most"),
-)
+@site_step(few=Below(_OF_ONE, what="sites of few people with another value than 0, than 1, or than most"))
 def few_elsewhere(spec: Spec, table: AnalysisTable, of: Integers) -> Arrays:
-    """Whether few people here differ in the variables at these places, which set people of one site apart.
+    """Whether few people here differ where those of one site alone are seen to, by `at_one_site`'s places.
 
     A site of few people gives nothing to any sum.
     """
     found = people_in_effect(spec, table)
     adds = found["people"] >= Thresholds().min_count_in_sum
-    return {name: found[name][of] * adds for name in _COUNTS}
+    return {"few": np.array([found[name] for name in _COUNTS]).ravel()[of] * adds}
+
+
+def beside(steps: Mapping[str, SiteStep]) -> dict[str, SiteStep]:
+    """The steps by which people are judged in the protocol that has these steps."""
+
+    def times(spec: Spec) -> Times:
+        return Times(0, 1) if spec.stands_on() and sites_see(steps, spec) else NEVER
+
+    return {STEP: people_in_effect, ELSEWHERE: replace(few_elsewhere, times=times)}
+
+
+def sites_see(steps: Mapping[str, SiteStep], spec: Spec) -> bool:
+    """Whether the sites of an analysis see totals that hold rows, each of which may take its part away.
+
+    No site sees the products of a climb in a secret basis.
+    """
+    return any(step.holds_rows and step.times(spec).most and not step.climbs(spec) for step in steps.values())
+
+
+def sizes(spec: Spec, arrays: Arrays) -> dict[str, int]:
+    """The size of each axis; without a question's arrays, the largest that it can be."""
+    variables = len(spec.stands_on())
+    return {AXIS: variables, _OF_ONE: len(arrays["of"]) if "of" in arrays else len(_COUNTS) * variables}
 
 
 def at_one_site(total: Mapping[str, Any], thresholds: Thresholds, sites: int) -> Integers:
-    """The places of variables that set people of one of so many sites apart, as far as joined bands say."""
+    """(places,) where people of one of so many sites alone differ, as far as joined bands say.
+
+    A place is one of (3, variables) in their order: other values than 0, than 1, and than most.
+    """
     alone, bands = thresholds.enough(1), np.array([total[name] for name in _COUNTS])
-    return np.flatnonzero((bands == alone).any(axis=0) & (alone < thresholds.enough(sites)))
+    return np.flatnonzero((bands == alone) & (alone < thresholds.enough(sites)))
 
 
-def check_elsewhere(
-    spec: Spec, of: Integers, total: Mapping[str, Any], elsewhere: Mapping[str, Any], thresholds: Thresholds
-) -> None:
+def check_elsewhere(spec: Spec, of: Integers, few: Integers, thresholds: Thresholds) -> None:
     """Raises where another site than the one that is seen has a few people in an entry.
 
     Args:
-        of: the places that `at_one_site` gave; total, elsewhere: the sums of both steps.
+        of: (places,) by `at_one_site`; few: (places,) at how many sites few people differ there.
 
     Raises:
         StudyError: withheld.
     """
-    alone = thresholds.enough(1)
-    few = np.any([(total[name][of] == alone) & (elsewhere[name] > 0) for name in _COUNTS], axis=0)
-    _refuse_few(spec, of[few], thresholds)
+    _refuse_few(spec, np.unique(of[few > 0] % len(spec.stands_on())), thresholds)
 
 
 def _refuse_few(spec: Spec, places: Integers, thresholds: Thresholds) -> None:
@@ -199,13 +217,3 @@ def check_people(spec: Spec, total: Mapping[str, Any], thresholds: Thresholds, s
             f"one or two people make up nearly all of {', '.join(names[dominated])}",
             "use its logarithm or rank, or declare its range in the study",
         )
-
-
-judging: Mapping[str, SiteStep] = {STEP: people_in_effect, ELSEWHERE: few_elsewhere}
-"""The steps that every protocol has."""
-
-
-def judging_sizes(spec: Spec, arrays: Arrays) -> dict[str, int]:
-    """The size of each of their axes; without a question's arrays, the largest that it can be."""
-    variables = len(spec.stands_on())
-    return {AXIS: variables, _OF_ONE: len(arrays["of"]) if "of" in arrays else variables}

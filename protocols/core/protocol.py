@@ -16,11 +16,10 @@ import numpy as np
 from pydantic import BaseModel
 
 from protocols import CATALOGUE
-from protocols.core import joint_cells, privacy
+from protocols.core import joint_cells, people_in_effect, privacy
 from protocols.core.disclosure import Array, Thresholds
 from protocols.core.errors import Code, ShadowgraphError, SpecError, StudyError
 from protocols.core.figure import Figure, NoFigure, plotted
-from protocols.core.people_in_effect import judging, judging_sizes
 from protocols.core.secret import Climb as Climb
 from protocols.core.secret import Search as Search
 from protocols.core.secret import Secret as Secret
@@ -89,7 +88,7 @@ class Total:
     """The joined answer to an `Ask`: the sum over sites, which sites it holds, the study's floor, chance.
 
     `min_count` is for numbers of people that a coordination forms from counts (the rarer value of a gene),
-    `floors` the whole floors of a `Band` that it comes to; `chance` is what a coordination draws from, made
+    `floors` what a `Band` comes to of enough people; `chance` is what a coordination draws from, made
     by all sites of the run.
     """
 
@@ -177,7 +176,7 @@ class FederatedProtocol(Generic[S, R]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own = {name: value for name, value in vars(cls).items() if isinstance(value, SiteStep)}
-        cls.steps = {**own, **judging, joint_cells.STEP: joint_cells.beside(own)}
+        cls.steps = {**own, **people_in_effect.beside(own), joint_cells.STEP: joint_cells.beside(own)}
         if issubclass(getattr(cls, "spec_type", Spec), privacy.MayBePrivate):  # a base has none yet
             cls.steps = {**cls.steps, privacy.STEP: privacy.private_sums}
 
@@ -186,7 +185,8 @@ class FederatedProtocol(Generic[S, R]):
         axes = self.axes_asked(spec, arrays) if arrays else self.axes(spec)
         if isinstance(spec, privacy.MayBePrivate):
             axes = {**axes, privacy.AXIS: spec.private_size(arrays or {}) if spec.privacy else 0}
-        judged = {**judging_sizes(spec, arrays or {}), **joint_cells.sizes(self.steps, spec, arrays or {})}
+        people = people_in_effect.sizes(spec, arrays or {})
+        judged = {**people, **joint_cells.sizes(self.steps, spec, arrays or {})}
         return {**axes, **judged}
 
     def axes(self, spec: S) -> Mapping[str, int]:

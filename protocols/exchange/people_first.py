@@ -18,12 +18,13 @@ from protocols.core.people_in_effect import (
     binary_of,
     check_elsewhere,
     check_people,
+    sites_see,
 )
 from protocols.core.protocol import Ask, Asks, Coordination, R, Total, protocol
 from protocols.core.spec import Spec
 
 _Whom = tuple[object, ...]
-"""The variables, rows and transforms of a question: whom its sums are about, and of how many at once."""
+"""The variables, rows and transforms of a question: whom its sums are about, of how many at once, who sees."""
 
 
 def people_first(
@@ -91,10 +92,11 @@ def _not_judged(
 def _whom(ask: Ask, spec_at: Callable[[tuple[str, ...]], Spec]) -> _Whom:
     """Whom a question is about; empty where its people need not be judged."""
     spec = spec_at(ask.part)
-    names, together = spec.stands_on(), joint_cells.together(protocol(spec.protocol).steps, spec)
+    names, steps = spec.stands_on(), protocol(spec.protocol).steps
     if not names or ask.per_site or ask.rows.keep == "test":
         return ()
-    return (frozenset(names), together, ask.rows, *_transforms(ask))
+    held = joint_cells.together(steps, spec), sites_see(steps, spec)
+    return (frozenset(names), *held, ask.rows, *_transforms(ask))
 
 
 def _judge(
@@ -113,16 +115,16 @@ def _judge(
         return found
 
     def sites(ask: Ask, total: Total) -> int:
-        return _sites_that_see(spec_at(ask.part), total)
+        """Of how many sites each may take its part away: one, as it were, if none sees a total."""
+        spec = spec_at(ask.part)
+        return len(total.sites) if sites_see(protocol(spec.protocol).steps, spec) else 1
 
     def people(ask: Ask, total: Total) -> None:
         check_people(spec_at(ask.part), total.arrays, thresholds, sites(ask, total))
 
     def elsewhere(ask: Ask, total: Total) -> None:
-        spec = spec_at(ask.part)
-        before = totals[_whom(ask, spec_at)].arrays
         of = np.asarray(ask.arrays["of"], dtype=np.int64)
-        check_elsewhere(spec, of, before, total.arrays, thresholds)
+        check_elsewhere(spec_at(ask.part), of, total["few"], thresholds)
 
     def cells(ask: Ask, total: Total) -> None:
         few = thresholds.min_count, thresholds.enough(sites(ask, total))
@@ -141,16 +143,6 @@ def _judge(
     if tables and exclusive is not None:
         yield from _checked(tables, cells, found)
     return found
-
-
-def _sites_that_see(spec: Spec, total: Total) -> int:
-    """Over how many sites a total of an analysis is seen that holds rows of its variables: 1 if none sees it.
-
-    Products in a climb's secret basis are seen by no site, so that none takes its own part away.
-    """
-    steps = protocol(spec.protocol).steps.values()
-    seen = any(step.holds_rows and step.times(spec).most and not step.climbs(spec) for step in steps)
-    return len(total.sites) if seen else 1
 
 
 def _checked(
