@@ -24,7 +24,7 @@ from protocols.core.protocol import Ask, Asks, Coordination, R, Total, protocol
 from protocols.core.spec import Spec
 
 _Whom = tuple[object, ...]
-"""The variables, rows and transforms of a question: whom its sums are about, of how many at once, who sees."""
+"""The variables, rows and transforms of a question: whom its sums are about, how many at once, who sees."""
 
 
 def people_first(
