@@ -191,10 +191,10 @@ class Posterior(FederatedProtocol[PosteriorSpec, PosteriorResult]):
         found, *hidden = yield (ask("cells"), *([ask("hidden")] if spec.per_site else []))
         if (found["people"] < found.floors).any():
             raise too_few(spec, found.min_count)
-        last = last_of_runs(found["enough"], found.floors)
+        last = last_of_runs(found["enough"], found.over_all)
         asks, by_all = [ask("count", last=last, common=common_runs(last))], last
         if spec.per_site:
-            by_all = last_of_runs(np.where(hidden[0]["few"] > 0, 0, found.floors), found.floors)
+            by_all = last_of_runs(np.where(hidden[0]["few"] > 0, 0, found.over_all), found.over_all)
             asks += [ask("here", per_site=True, last=by_all)] * (not hidden[0]["few"][:, 0].any())
         total, *sites = yield tuple(asks)
         shown = sites[0] if sites else PerSite({})

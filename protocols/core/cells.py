@@ -10,8 +10,8 @@ enough people, and the cells that do not are no part of the question that follow
   and a border stays where both halves beside it stand on enough people (`parts_of`, `last_of_runs`).
 
 Both are taken from joined whole floors, so that every site decides alike. A part under `min_count_in_sum`
-people at a site adds no floor: cells that reach the floor by such parts alone are hidden or joined as well,
-and so are those that do not reach it without any one site's own part.
+people at a site adds no floor: cells that reach the floor by such parts alone are hidden or joined as well;
+those without an order are hidden also where they do not reach it without any one site's own part.
 
 Reference: Willenborg & de Waal, Elements of Statistical Disclosure Control (2001), ch. 4 and 7.
 """

@@ -88,8 +88,8 @@ class Total:
     """The joined answer to an `Ask`: the sum over sites, which sites it holds, the study's floor, chance.
 
     `min_count` is for numbers of people that a coordination forms from counts (the rarer value of a gene),
-    `floors` what a `Band` comes to of enough people; `chance` is what a coordination draws from, made
-    by all sites of the run.
+    `floors` what a `Band` comes to of enough people beside any site's own, `over_all` of all together;
+    `chance` is what a coordination draws from, made by all sites of the run.
     """
 
     arrays: Arrays
@@ -97,6 +97,7 @@ class Total:
     min_count: int = Thresholds().min_count
     chance: bytes = b""
     floors: int = Thresholds().enough(1)
+    over_all: int = Thresholds().enough(1)
 
     def __getitem__(self, name: str) -> Any:
         return self.arrays[name]

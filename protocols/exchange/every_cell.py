@@ -32,7 +32,7 @@ def every_cell(
         shapes = {name: tuple(axes[axis] for axis in d.axes) for name, d in step.declares.items()}
         enough = thresholds.enough(thresholds.min_sites_in_sum)
         full = {name: np.full(shape, enough, np.int64) for name, shape in shapes.items()}
-        return Total(full, (), thresholds.min_count, b"", enough)
+        return Total(full, (), thresholds.min_count, b"", enough, enough)
 
     try:
         asked = next(coordination)

@@ -142,7 +142,7 @@ def total_of(study: Study, ask: Ask, joined: Mapping[str, Any], chance: bytes = 
         at_most=_at_most(study, ask),
     )
     floors, sites = study.thresholds, tuple(joined["sites"])
-    return Total(totals, sites, floors.min_count, chance, floors.enough(len(sites)))
+    return Total(totals, sites, floors.min_count, chance, floors.enough(len(sites)), floors.enough(1))
 
 
 def _at_most(study: Study, ask: Ask) -> Arrays:

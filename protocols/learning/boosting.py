@@ -227,7 +227,7 @@ class Boosting(FederatedProtocol[BoostingSpec, BoostingResult], ProbabilityModel
                 so_far = {"cuts": cuts, **at, **trees.first(t + 1).arrays()}
                 if level or of_roots is None:  # the roots of all trees hold the same people
                     found_of = yield Ask("populated", so_far)
-                    last = last_of_runs(found_of["enough"], found_of.floors)
+                    last = last_of_runs(found_of["enough"], found_of.over_all)
                     of_roots = last if of_roots is None else of_roots
                 total = yield Ask("level", {**so_far, "last": last if level else of_roots})
                 found = _grow(spec, trees, t, level, cuts, total.arrays)

@@ -240,7 +240,7 @@ class Forest(FederatedProtocol[ForestSpec, ForestResult], ProbabilityModel[Fores
             arrays: dict[str, Array] = {"cuts": cuts, "tried": tried, **trees.arrays()}
             arrays["first"] = np.array(2**level - 1)
             found_of = yield Ask("populated", arrays)
-            last = last_of_runs(found_of["enough"], found_of.floors)
+            last = last_of_runs(found_of["enough"], found_of.over_all)
             total = yield Ask("level", {**arrays, "last": last})
             found = _grow(spec, trees, level, cuts, tried, total.arrays)
             if not found:

@@ -173,7 +173,7 @@ def chosen_cuts(
         )
     low, width = grid(moments)
     found = yield ask("gridded", low=low, width=width)
-    last = last_of_runs(found["enough"], found.floors)
+    last = last_of_runs(found["enough"], found.over_all)
     total = yield ask("cells", low=low, width=width, last=last)
     at_first = gathered(total["cells"], first_of_runs(last)).astype(
         np.int64

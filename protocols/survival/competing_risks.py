@@ -211,7 +211,7 @@ class CompetingRisks(FederatedProtocol[CompetingRisksSpec, CompetingRisksResult]
         found = yield ask("leaving")
         if (few := found["with_event"] < found.floors).any():
             raise _too_few(np.array(spec.outcomes)[few].tolist(), found.min_count)
-        last = last_of_runs(found["enough"], found.floors)
+        last = last_of_runs(found["enough"], found.over_all)
         total = yield ask("life_table", last=last)
         placed = {
             "at_risk": over_runs(total["at_risk"], last),

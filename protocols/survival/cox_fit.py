@@ -206,7 +206,7 @@ def _last(spec: CoxSpec, leaving: Total) -> Integers:
     floors = np.asarray(leaving["enough"], dtype=np.int64)
     if _ties(spec) == "efron":
         floors = np.minimum(floors, leaving["events"])
-    return last_of_runs(floors, leaving.floors)
+    return last_of_runs(floors, leaving.over_all)
 
 
 def _ties(spec: CoxSpec) -> Ties:

@@ -218,7 +218,7 @@ class KaplanMeier(FederatedProtocol[KaplanMeierSpec, KaplanMeierResult]):
         if spec.privacy:
             return noisy_result(spec, *(yield from noisy_sums(spec)))
         found = yield ask("leaving")
-        last = last_of_runs(found["enough"], found.floors)
+        last = last_of_runs(found["enough"], found.over_all)
         total = yield ask("life_table", last=last)
         placed = {
             "at_risk": over_runs(total["at_risk"], last),

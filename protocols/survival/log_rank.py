@@ -207,7 +207,7 @@ class LogRank(FederatedProtocol[LogRankSpec, LogRankResult]):
             sums = LogRankSums(total["observed"], total["expected"], total["covariance"])
             return result(spec, sums, total["people"], total["events"], total.min_count)
         found = yield ask("leaving")
-        total = yield ask("on_grid", last=last_of_runs(found["enough"].min(axis=0), found.floors))
+        total = yield ask("on_grid", last=last_of_runs(found["enough"].min(axis=0), found.over_all))
         sums = log_rank(total["at_risk"], total["deaths"], spec.rho)
         return result(spec, sums, total["people"], total["deaths"].sum(axis=1), total.min_count)
 

@@ -13,7 +13,7 @@ from tests.lib.studies import a_study_of
 from tests.lib.ungated import tables_of
 
 COLUMNS = [f"x{j:02d}" for j in range(39) if j not in (3, 5, 24)]
-"""Of FedTCGA-BRCA; too few people differ from the rest in x24, and in x03 and x05 beside those of one region."""
+"""Of FedTCGA-BRCA; too few people differ from the rest in x24, in x03 and x05 beside those of a region."""
 
 
 @pytest.fixture(scope="module")

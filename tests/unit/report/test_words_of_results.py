@@ -124,7 +124,7 @@ def test_table_one_has_medians_where_the_study_asked_for_quantiles_and_else_says
 
 
 def test_numbers_at_risk_are_those_of_the_intervals_that_begin_at_the_days() -> None:
-    spec = {"protocol": "kaplan_meier", "outcome": "os", "grid": {"step_days": 100, "until_days": 1500}}
+    spec = {"protocol": "kaplan_meier", "outcome": "os", "grid": {"step_days": 50, "until_days": 1500}}
     tables = hospitals()
     figure = run_locally(study_with({"curve": spec}), tables)["curve"].figure()
     assert isinstance(figure, Figure)
