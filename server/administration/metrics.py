@@ -35,6 +35,9 @@ def measure(home: Path) -> Iterator[Family]:
     yield by("sites", "Sites by how they stand.", "state", SITES, stand)
     studies = Counter(str(entry.state) for entry in store.entries())
     yield by("studies", "Submitted studies and queries by their state.", "state", State, studies)
+    rounds, seconds = store.rounds()
+    yield Family("rounds_total", "Rounds that were answered.", {"": rounds}, kind="counter")
+    yield Family("rounds_seconds_total", "Seconds of these rounds.", {"": seconds}, kind="counter")
     ends = {name.removesuffix(".pem"): days_left(home / KEYS / name) for name in checks.CERTIFICATES}
     known = {name: days for name, days in ends.items() if days is not None}
     yield Family("certificate_days", "Days until a certificate ends.", known, "certificate")

@@ -349,6 +349,22 @@ class Store:
             rows = db.execute("SELECT * FROM event WHERE run = ? AND id > ? ORDER BY id", (run, after))
             return [dict(row) for row in rows]
 
+    def rounds(self) -> tuple[int, float]:
+        """How many rounds of all runs were answered, and how many seconds they took together."""
+        with self._open() as db:
+            row = db.execute(
+                """
+                SELECT count(*) AS rounds, total(at - began) AS seconds FROM (
+                    SELECT answered.at, (
+                        SELECT max(asked.at) FROM event asked
+                        WHERE asked.run = answered.run AND asked.id < answered.id
+                        AND asked.what = 'asked' AND asked.detail = answered.detail
+                    ) AS began FROM event answered WHERE answered.what = 'answered'
+                ) WHERE began IS NOT NULL
+                """
+            ).fetchone()
+            return int(row["rounds"]), float(row["seconds"])
+
     # The Flower run that is coordinator
 
     def take_lead(self, flower_run: str) -> None:

@@ -38,6 +38,9 @@ def test_a_center_tells_its_studies_and_sites_by_closed_labels(consortium: Conso
     text = metrics.exposition(center_metrics.measure(consortium.home))
     assert 'shadowgraph_studies{state="done"} 1' in text
     assert 'shadowgraph_sites{state="enrolled"} 3' in text
+    rounds, seconds = re.findall(r"shadowgraph_rounds(?:_seconds)?_total ([0-9.e+-]+)\n", text)
+    assert int(rounds) >= 2
+    assert float(seconds) > 0
     _assert_says_nothing(text, consortium)
 
 

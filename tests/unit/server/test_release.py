@@ -80,15 +80,27 @@ def test_a_service_of_compose_has_a_read_only_root_and_no_rights(file: str) -> N
         assert port in ("443:8443", "127.0.0.1:8443:8443")
 
 
-def test_the_alerts_ask_for_metrics_that_are_served() -> None:
-    text = (ROOT / "deploy" / "monitoring" / "alerts.yml").read_text()
+@pytest.mark.parametrize("file", ["alerts.yml", "grafana.json"])
+def test_alerts_and_board_ask_for_metrics_that_are_served(file: str) -> None:
+    text = (ROOT / "deploy" / "monitoring" / file).read_text()
     asked = set(re.findall(r"shadowgraph_([a-z_]+)", text))
+    assert asked
+    assert asked <= served_metrics()
+
+
+def test_the_board_shows_every_metric_that_is_served() -> None:
+    board = json.loads((ROOT / "deploy" / "monitoring" / "grafana.json").read_text())
+    asked = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
+    assert set(re.findall(r"shadowgraph_([a-z_]+)", asked)) == served_metrics()
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]]
+    assert len(set(places)) == len(places)
+
+
+def served_metrics() -> set[str]:
     code = "".join(
         (ROOT / side / "administration" / "metrics.py").read_text() for side in ("server", "site_node")
     )
-    served = set(re.findall(r'(?:one|by|Family)\("([a-z_]+)"', code))
-    assert asked
-    assert asked <= served
+    return set(re.findall(r'(?:one|by|Family)\("([a-z_]+)"', code))
 
 
 def test_a_bundle_of_which_a_file_was_altered_installs_nothing(tmp_path: Path) -> None:
