@@ -5,7 +5,7 @@ run) sees a cell of one person. So the sites say first, in whole floors (`Band`)
 enough people, and the cells that do not are no part of the question that follows:
 
 - cells without an order are hidden, and with them one that stands on enough, so that together they hold the
-  floor and none follows from the total (`shown_cells`);
+  floor and none follows from the total (`shown_cells`), nor from a margin (`shown_beside_margins`);
 - cells along an axis (days, bins, cuts) are joined with their neighbours. The axis is halved again and again,
   and a border stays where both halves beside it stand on enough people (`parts_of`, `last_of_runs`).
 
@@ -42,6 +42,28 @@ def shown_cells(floors_of: Integers, enough: int, axes: int) -> Integers:
             standing = np.flatnonzero(table)
             table[standing[np.argmin(floors[standing])]] = False
     return np.asarray(shown.reshape(shape)).astype(np.int64)
+
+
+def shown_beside_margins(floors_of: Integers, enough: int) -> Integers:
+    """As `shown_cells` with a table in each row, where the sums over rows may be shown by another analysis.
+
+    Two cells at least are hidden of each row and of each column of which one is, so that none is what the
+    others leave of a margin.
+
+    Args:
+        floors_of: (rows, cells) the joined whole floors of each cell.
+        enough: what joined floors come to of enough people (`Thresholds.enough`).
+    """
+    shown = shown_cells(floors_of, enough, axes=1)
+    before = -1
+    while len(shown) > 1 and shown.sum() != before:
+        before = shown.sum()
+        for lines, floors in ((shown.T, floors_of.T), (shown, floors_of)):
+            for line, of_line in zip(lines, floors, strict=True):
+                if len(line) > 1 and (line == 0).sum() == 1:
+                    standing = np.flatnonzero(line)
+                    line[standing[np.argmin(of_line[standing])]] = 0
+    return shown
 
 
 def without_hidden(counts: Integers, shown: Integers) -> Integers:

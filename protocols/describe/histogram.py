@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
-from protocols.core.cells import shown_cells, without_hidden
+from protocols.core.cells import shown_beside_margins, shown_cells, without_hidden
 from protocols.core.disclosure import SUPPRESSED, Array, Band, Count
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Columns, Figure
@@ -134,7 +134,7 @@ class Histogram(FederatedProtocol[HistogramSpec, HistogramResult]):
     """How many people have which values."""
 
     name = "histogram"
-    version = "2"
+    version = "3"
     is_query = True
     spec_type = HistogramSpec
 
@@ -173,7 +173,8 @@ class Histogram(FederatedProtocol[HistogramSpec, HistogramResult]):
         groups = shown_cells(found["people"], found.floors, axes=1)
         if not groups.any():
             raise _too_few(spec, found.min_count)
-        shown = shown_cells(found["enough"], found.floors, axes=1) * groups[:, None]
+        # bins of everybody may be shown too, by another analysis
+        shown = shown_beside_margins(found["enough"] * groups[:, None], found.floors)
         total = yield ask("count", groups=groups, shown=shown)
         people = without_hidden(total["people"], groups)
         return result(spec, people, without_hidden(total["counts"], shown), total.min_count)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from protocols.core.cells import shown_cells
 from protocols.core.table import Floats, Integers
-from tests.lib.lying_coordinator import drawn, pooled
+from protocols.describe import histogram
+from tests.lib.lying_coordinator import drawn, pooled, weaken
 from tests.lib.overheard import overheard
 from tests.lib.studies import a_study_of
 from tests.redteam.attack import Figure, attack
@@ -50,6 +52,31 @@ def kept_cells(folder: Path, weakened: bool) -> Figure:
     truth = np.array([np.sum((stage == a) & (rare == b)) for a in levels for b in (0, 1)])
     hits = sum(read_cells(a["counts"].ravel(), int(a["n"]), truth) for a in held.sums("a", "count"))
     return Figure(hits, f"of {_small(truth)} cells of one to nine people")
+
+
+@attack(
+    "RT04", "bins by group that are not shown, as what the other groups leave of everybody's", works_from=1
+)
+def bins_of_everybody(folder: Path, weakened: bool) -> Figure:
+    """The weakened sites hide cells by group, whatever another analysis shows of all groups together."""
+
+    def columns(draw: np.random.Generator, people: int) -> dict[str, Floats]:
+        sex = (draw.uniform(size=people) < 0.4).astype(float)
+        return {"age": draw.normal(57 + 13 * sex, 9 - 3 * sex), "sex": sex}
+
+    tables, edges = drawn(columns, 150), [45.0, 50.0, 55.0, 60.0, 65.0, 70.0, 75.0]
+    spec = {"protocol": "histogram", "of": "age", "edges": edges}
+    by_sex = {"name": "by", "spec": {**spec, "by": "sex"}}
+    study = a_study_of(["age", "sex"], by_sex, {"name": "all", "spec": spec})
+    with weaken(histogram, "shown_beside_margins", lambda f, enough: shown_cells(f, enough, 1), weakened):
+        held = overheard(folder, study, tables)
+    age, sex = pooled(tables, "age")[:, 0], pooled(tables, "sex")[:, 0]
+    bins = np.searchsorted(edges, age, side="right")
+    truth = np.array([np.bincount(bins[sex == one], minlength=len(edges) + 1) for one in (0, 1)])
+    (by_group,), (everybody,) = held.sums("by", "count"), held.sums("all", "count")
+    columns = zip(by_group["counts"].T, everybody["counts"][0], truth.T, strict=True)
+    hits = sum(read_cells(said, int(whole), true) for said, whole, true in columns)
+    return Figure(hits, f"of {_small(truth.ravel())} cells of one to nine people")
 
 
 @attack("RT06", "edges of a histogram so near that one person alone lies between two", works_from=80)

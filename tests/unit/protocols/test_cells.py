@@ -5,7 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocols.core.cells import first_of_runs, gathered, last_of_runs, parts, parts_of, shown_cells
+from protocols.core.cells import (
+    first_of_runs,
+    gathered,
+    last_of_runs,
+    parts,
+    parts_of,
+    shown_beside_margins,
+    shown_cells,
+)
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import StudyError
 from protocols.core.suppression import SUPPRESSED
@@ -203,3 +211,18 @@ def test_no_split_of_trees_parts_people_that_were_asked_for_together(name: str) 
                 if ask.step in ("level", "cells") and array in said[0]:  # type: ignore[operator]
                     total = np.sum([one[array] for one in said], axis=0)  # type: ignore[index, call-overload]
                     assert not ((total > 0) & (total < FLOOR)).any(), ask.step
+
+
+def test_beside_its_margins_no_line_of_a_table_has_one_hidden_cell_alone() -> None:
+    draw = np.random.default_rng(0)
+    for rows, cells in ((2, 2), (2, 6), (5, 6), (1, 6)):
+        for _ in range(50):
+            floors = draw.integers(0, ENOUGH + 3, (rows, cells))
+            shown = shown_beside_margins(floors, ENOUGH)
+            assert not shown[floors < ENOUGH].any()
+            assert not np.isin(1, (shown == 0).sum(axis=1))
+            assert rows == 1 or not np.isin(1, (shown == 0).sum(axis=0))
+
+
+def test_beside_its_margins_a_table_of_many_is_whole() -> None:
+    assert shown_beside_margins(np.full((3, 4), ENOUGH), ENOUGH).all()
