@@ -17,6 +17,7 @@ KINDS = {
     "age": "age at the index date, in years",
     "sex": "recorded sex",
     "measurement": "measurement {concept}",
+    "measured": "whether there is a result of {concept}",
     "finding": "finding {concept}",
     "occurrence": "record of {concept}",
     "gene": "mutation of {gene}",

@@ -23,7 +23,7 @@ from protocols.core.spec import Spec, specs_in
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Episodes, Floats, Labels, Mask
 from protocols.core.variables import KINDS, Scanner, Survival, VariableKind
-from protocols.core.variables.clinical import Age, Finding, Occurrence, Sex
+from protocols.core.variables.clinical import Age, Finding, Measured, Occurrence, Sex
 from protocols.core.variables.genomic import CopyNumber, Fusion, Gene, Methylation
 from protocols.core.variables.imaging import Response
 from protocols.core.variables.variable import Name
@@ -112,7 +112,7 @@ class _Hospital:
                 1
             )
         codes = _codes(self.study, name)
-        if isinstance(kind, Sex | Finding | Occurrence | Gene | Fusion):
+        if isinstance(kind, Sex | Measured | Finding | Occurrence | Gene | Fusion):
             codes = codes or (0.0, 1.0)
         if isinstance(kind, Response) and kind.says != "best_change":
             codes = codes or (0.0, 1.0)

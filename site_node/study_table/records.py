@@ -92,6 +92,25 @@ def findings(
     return people.events(select(found).where(found.c.answer.is_not(None)))
 
 
+def has_result(people: People, concepts: Sequence[str], window: Window = ALWAYS) -> Mask:
+    """(n,) whether a measurement or observation of the concepts has a number, a code or words."""
+
+    def columns(source: Source) -> Sequence[ColumnElement[Any]]:
+        columns = source[0].c
+        known = or_(
+            columns.value_as_number.is_not(None),
+            columns.value_source_value.is_not(None),
+            columns.value_as_concept_id > 0,
+        )
+        return (case((known, literal(1)), else_=literal(0)).label("known"),)
+
+    each = people.records((MEASUREMENT, OBSERVATION), concepts, window, columns).subquery()
+    rows, _ = people.ask(select(each.c.person_id).where(each.c.known == 1).distinct())
+    found = np.zeros(len(people), dtype=bool)
+    found[rows] = True
+    return found
+
+
 def occurrences(people: People, domain: str, concepts: Sequence[str], window: Window = ALWAYS) -> Events:
     """1 for every record of one of the concepts."""
     return people.events(

@@ -46,6 +46,18 @@ class Measurement(VariableKind):
         return {name: one for name, one in content.items() if one is not None or name not in ADDED}
 
 
+class Measured(VariableKind):
+    """1 where a result of the measurement or observation was recorded in the window, else 0.
+
+    It is about who was measured, not about what was found: a number below a limit, or of another unit, is
+    a result as well. A site that never measures it has 0 for everybody.
+    """
+
+    kind: Literal["measured"]
+    concept: ConceptCode
+    window: Window = Window()
+
+
 class Finding(VariableKind):
     """1 where a coded observation has one of the values, 0 where it has another, missing where there is none.
 
@@ -68,7 +80,7 @@ class Occurrence(VariableKind):
     window: Window = Window()
 
 
-Clinical = Age | Sex | Measurement | Finding | Occurrence
+Clinical = Age | Sex | Measurement | Measured | Finding | Occurrence
 
 Dated = Measurement | Finding | Occurrence
 """Those of dated records, which can change over a follow-up."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from protocols.core.variables.clinical import Age, Finding, Measurement, Occurrence, Sex
+from protocols.core.variables.clinical import Age, Finding, Measured, Measurement, Occurrence, Sex
 from site_node.features.clinical import Events, one_each
 from site_node.study_table import records
 from site_node.study_table.people import People
@@ -24,6 +24,11 @@ def measurement(variable: Measurement, people: People) -> Columns:
 
 def measurements(variable: Measurement, people: People) -> Events:
     return measured(people, variable)
+
+
+def was_measured(variable: Measured, people: People) -> Columns:
+    """(n,) 1 where there is a result, else 0: no record means that it was not measured."""
+    return (records.has_result(people, [variable.concept], variable.window).astype(np.float64),)
 
 
 def finding(variable: Finding, people: People) -> Columns:
@@ -49,6 +54,7 @@ READERS = (
     ColumnReader(Age, age),
     ColumnReader(Sex, sex),
     DatedReader(Measurement, measurement, measurements),
+    ColumnReader(Measured, was_measured),
     DatedReader(Finding, finding, findings),
     DatedReader(Occurrence, occurrence, occurrences, absent=0.0),
 )

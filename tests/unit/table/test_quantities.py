@@ -116,3 +116,26 @@ def test_a_variable_without_the_new_fields_is_written_as_before() -> None:
     assert named.model_dump(mode="json")["unit"] == "kg"
     study = a_study(variables={"age": {"kind": "age"}, "x": {**PULSE, "unit": "kg"}})
     assert Study.model_validate_json(study.canonical()) == study
+
+
+def test_whether_it_was_measured_is_about_the_result_and_not_its_number(engine: Engine) -> None:
+    """A bound and a number of another unit are results that the number of the variable leaves out."""
+    recorded = (quantity(70, "kg"), quantity(0.1, "kg", comparator="<"), quantity(9, "stone"))
+    build(engine, *recorded, unit="kg")
+    empty = observation_of(id="empty", effectiveDateTime="2015-06-11", valueQuantity=None)
+    absent = {key: value for key, value in empty.items() if value is not None}
+    loads(
+        engine,
+        {**PATIENT, "id": "p3"},
+        {**condition(subject={"reference": "Patient/p3"}), "id": "c3"},
+        {**absent, "subject": {"reference": "Patient/p3"}},
+    )
+    measured = {"kind": "measured", "concept": PULSE["concept"]}
+    late = {**measured, "window": {"from_days": 10000, "to_days": 20000}}
+    study = a_study(
+        variables={"age": {"kind": "age"}, "x": {**PULSE, "unit": "kg"}, "done": measured, "late": late}
+    )
+    columns = build_table(engine, study, "a").table.columns
+    assert sorted(columns["done"].tolist()) == [0, 1, 1, 1]
+    assert int(np.isnan(columns["x"]).sum()) == 3
+    assert columns["late"].tolist() == [0, 0, 0, 0]
