@@ -42,6 +42,7 @@ PAGES = {
     "genomics": "/genomics",
     "quality": "/quality",
     "mapping": "/mapping",
+    "held": "/held",
     "left": "/left",
     "standing": "/standing",
     "policy": "/policy",

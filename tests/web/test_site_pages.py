@@ -278,6 +278,9 @@ def test_every_page_is_for_everybody(site: SitePages, hostile: Study, browser: A
                     assert one.faults_of_access() == [], (path, width)
                     wide = one.page.evaluate("document.documentElement.scrollWidth")
                     assert wide <= width, f"{path} is wider than {width}"
+                one.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+                assert one.faults_of_access() == [], f"{path} in the dark"
+                one.page.emulate_media(color_scheme="light")
             assert one.wrongs == []
 
 
