@@ -19,11 +19,14 @@ Reference: Willenborg & de Waal, Elements of Statistical Disclosure Control (200
 from functools import cache
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from protocols.core.disclosure import Array
 from protocols.core.errors import Code, StudyError
 from protocols.core.suppression import SUPPRESSED
-from protocols.core.table import Integers
+from protocols.core.table import Integers, Mask
+
+_TINY = 1e-6
 
 
 def shown_cells(floors_of: Integers, enough: int, axes: int) -> Integers:
@@ -47,23 +50,50 @@ def shown_cells(floors_of: Integers, enough: int, axes: int) -> Integers:
 def shown_beside_margins(floors_of: Integers, enough: int) -> Integers:
     """As `shown_cells` with a table in each row, where the sums over rows may be shown by another analysis.
 
-    Two cells at least are hidden of each row and of each column of which one is, so that none is what the
-    others leave of a margin.
+    None of the cells that are hidden follows from those that are shown and both margins.
 
     Args:
         floors_of: (rows, cells) the joined whole floors of each cell.
         enough: what joined floors come to of enough people (`Thresholds.enough`).
     """
     shown = shown_cells(floors_of, enough, axes=1)
-    before = -1
-    while len(shown) > 1 and shown.sum() != before:
-        before = shown.sum()
-        for lines, floors in ((shown.T, floors_of.T), (shown, floors_of)):
-            for line, of_line in zip(lines, floors, strict=True):
-                if len(line) > 1 and (line == 0).sum() == 1:
-                    standing = np.flatnonzero(line)
-                    line[standing[np.argmin(of_line[standing])]] = 0
+    if min(shown.shape) > 1:
+        while (known := _follows(shown == 0)).any():
+            row, cell = np.argwhere(known)[0]
+            closing = _closing(shown == 0, row, cell) & (shown == 1)
+            if not closing.any():  # it stands alone in both its lines
+                closing[row], closing[:, cell] = shown[row] == 1, shown[:, cell] == 1
+            shown.flat[np.argmin(np.where(closing, floors_of, np.iinfo(np.int64).max))] = 0
     return shown
+
+
+def _follows(hidden: Mask) -> Mask:
+    """Which (rows, cells) that are hidden follow from their sums by row and by cell.
+
+    As edges between rows and cells they are those on no cycle: what the sums say of one is all of it, which
+    its leverage tells.
+    """
+    row, cell = np.nonzero(hidden)
+    sums = np.zeros((sum(hidden.shape), len(row)))
+    sums[row, range(len(row))] = sums[len(hidden) + cell, range(len(row))] = 1
+    _, size, directions = np.linalg.svd(sums, full_matrices=False)
+    found = np.zeros(hidden.shape, dtype=bool)
+    # in a cycle of so many edges the leverage is as much below 1 as one over their number
+    found[row, cell] = (directions[size > _TINY] ** 2).sum(axis=0) > 1 - _TINY
+    return found
+
+
+def _closing(hidden: Mask, row: int, cell: int) -> Mask:
+    """The (rows, cells) that close a cycle through a hidden one that is on none."""
+    rows, cells = hidden.shape
+    edges = np.zeros((rows + cells, rows + cells))
+    edges[:rows, rows:] = hidden
+    edges[row, rows + cell] = 0
+    _, part = connected_components(edges, directed=False)
+    here, there = part == part[row], part == part[rows + cell]
+    return np.asarray(
+        (here[:rows, None] & there[None, rows:]) | (there[:rows, None] & here[None, rows:]), dtype=bool
+    )
 
 
 def without_hidden(counts: Integers, shown: Integers) -> Integers:

@@ -17,7 +17,7 @@ from protocols.core.cells import (
 from protocols.core.disclosure import Thresholds
 from protocols.core.errors import StudyError
 from protocols.core.suppression import SUPPRESSED
-from protocols.core.table import AnalysisTable
+from protocols.core.table import AnalysisTable, Integers, Mask
 from protocols.exchange.local import LocalSites, run_locally
 from protocols.exchange.rounds import conduct
 from protocols.learning.trees import in_runs
@@ -213,15 +213,30 @@ def test_no_split_of_trees_parts_people_that_were_asked_for_together(name: str) 
                     assert not ((total > 0) & (total < FLOOR)).any(), ask.step
 
 
-def test_beside_its_margins_no_line_of_a_table_has_one_hidden_cell_alone() -> None:
+@pytest.mark.parametrize("shape", [(2, 2), (2, 6), (4, 8), (5, 10), (1, 6)])
+def test_no_hidden_cell_follows_from_what_is_shown_and_the_margins(shape: tuple[int, int]) -> None:
     draw = np.random.default_rng(0)
-    for rows, cells in ((2, 2), (2, 6), (5, 6), (1, 6)):
-        for _ in range(50):
-            floors = draw.integers(0, ENOUGH + 3, (rows, cells))
-            shown = shown_beside_margins(floors, ENOUGH)
-            assert not shown[floors < ENOUGH].any()
-            assert not np.isin(1, (shown == 0).sum(axis=1))
-            assert rows == 1 or not np.isin(1, (shown == 0).sum(axis=0))
+    for _ in range(60):
+        counts = draw.negative_binomial(1.2, 0.04, shape)
+        floors = np.minimum(counts // 5, ENOUGH + 3)
+        shown = shown_beside_margins(floors, ENOUGH)
+        assert not shown[floors < ENOUGH].any()
+        if shape[0] > 1:
+            assert not solved(counts, shown == 1).any()
+
+
+def solved(counts: Integers, shown: Mask) -> Mask:
+    """The hidden cells that follow from the sums of all rows and columns: those without which the sums of the
+    other hidden cells have a smaller rank."""
+    hidden = np.argwhere(~shown)
+    sums = np.zeros((sum(counts.shape), len(hidden)))
+    for place, (row, cell) in enumerate(hidden):
+        sums[row, place] = sums[len(counts) + cell, place] = 1
+    rank = np.linalg.matrix_rank(sums) if len(hidden) else 0
+    found = np.zeros(counts.shape, dtype=bool)
+    for place, (row, cell) in enumerate(hidden):
+        found[row, cell] = np.linalg.matrix_rank(np.delete(sums, place, axis=1)) < rank
+    return found
 
 
 def test_beside_its_margins_a_table_of_many_is_whole() -> None:
