@@ -59,11 +59,10 @@ def shown_beside_margins(floors_of: Integers, enough: int) -> Integers:
     shown = shown_cells(floors_of, enough, axes=1)
     if min(shown.shape) > 1:
         while (known := _follows(shown == 0)).any():
-            row, cell = np.argwhere(known)[0]
-            closing = _closing(shown == 0, row, cell) & (shown == 1)
-            if not closing.any():  # it stands alone in both its lines
-                closing[row], closing[:, cell] = shown[row] == 1, shown[:, cell] == 1
-            shown.flat[np.argmin(np.where(closing, floors_of, np.iinfo(np.int64).max))] = 0
+            for row, cell in np.argwhere(known):
+                closing = _closing(shown == 0, row, cell) & (shown == 1)
+                if closing.any():
+                    shown.flat[np.argmin(np.where(closing, floors_of, np.iinfo(np.int64).max))] = 0
     return shown
 
 
@@ -84,16 +83,23 @@ def _follows(hidden: Mask) -> Mask:
 
 
 def _closing(hidden: Mask, row: int, cell: int) -> Mask:
-    """The (rows, cells) that close a cycle through a hidden one that is on none."""
+    """The (rows, cells) of which one more hidden closes a cycle through a hidden one, or leads to one.
+
+    None where it is on a cycle already; where one more closes none, all others of its row and its column.
+    """
     rows, cells = hidden.shape
     edges = np.zeros((rows + cells, rows + cells))
     edges[:rows, rows:] = hidden
     edges[row, rows + cell] = 0
     _, part = connected_components(edges, directed=False)
     here, there = part == part[row], part == part[rows + cell]
-    return np.asarray(
-        (here[:rows, None] & there[None, rows:]) | (there[:rows, None] & here[None, rows:]), dtype=bool
-    )
+    if here[rows + cell]:
+        return np.zeros(hidden.shape, dtype=bool)
+    found = (here[:rows, None] & there[None, rows:]) | (there[:rows, None] & here[None, rows:])
+    if found.sum() == 1:  # itself
+        found[row], found[:, cell] = True, True
+    found[row, cell] = False
+    return np.asarray(found, dtype=bool)
 
 
 def without_hidden(counts: Integers, shown: Integers) -> Integers:
