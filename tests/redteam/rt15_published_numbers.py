@@ -35,7 +35,7 @@ def _with_genes(draw: np.random.Generator, people: int) -> dict[str, Floats]:
 def attribute(folder: Path, weakened: bool) -> Figure:
     """How much oftener the guess is right about members than about strangers; the twin has 36 people."""
     spec = {"protocol": "linear", "outcome": "y", "covariates": COVARIATES}
-    people, gains = 12 if weakened else 70, []
+    people, gains = 12 if weakened else 90, []
     for repeat in range(8):
         several = drawn(_with_genes, people * 9)
         parts = {
