@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.revisions import cloned
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.exchange.local import LocalSites
@@ -61,9 +62,7 @@ def in_two_processes(module: str, words: Sequence[str], before: str | None) -> d
     if before is None:
         return found
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        archive = subprocess.run(["git", "archive", before], cwd=HERE, capture_output=True, check=True)
-        subprocess.run(["tar", "-x", "-C", name], input=archive.stdout, check=True)
+        folder = cloned(before, Path(name) / "before")
         for own in (Path(__file__), HERE / (module.replace(".", "/") + ".py")):
             (folder / own.relative_to(HERE)).write_text(own.read_text())
         return found | {"before": _one(folder, module, words)}

@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -158,11 +157,11 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--before", help="a revision to measure in the same run")
     arguments = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    with tempfile.TemporaryDirectory() as whole:
+        folder = Path(whole)
         data = copies(arguments.data, arguments.times, folder / "copies")
         print(f"# {arguments.data.name}: {count_bytes(data) / 1e6:.1f} MB on disk", flush=True)
-        before = stack.enter_context(checked_out(arguments.before, folder)) if arguments.before else None
+        before = checked_out(arguments.before, folder) if arguments.before else None
         for _ in range(arguments.repeat):
             if before:
                 _elsewhere(before, data, arguments)

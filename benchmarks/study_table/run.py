@@ -13,26 +13,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.revisions import cloned
 from tests.lib.databases import PostgreSQL
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = ("table", "count", "atlas", "quality", "record")
 
 
-@contextmanager
-def checked_out(revision: str, folder: Path) -> Iterator[Path]:
-    """A checkout of a revision with this benchmark in it."""
-    where = folder / "before"
-    subprocess.run(["git", "worktree", "add", "--detach", str(where), revision], cwd=ROOT, check=True)
-    try:
-        shutil.copytree(Path(__file__).parent, where / "benchmarks" / "study_table", dirs_exist_ok=True)
-        yield where
-    finally:
-        subprocess.run(["git", "worktree", "remove", "--force", str(where)], cwd=ROOT, check=True)
+def checked_out(revision: str, folder: Path) -> Path:
+    """A clone of a revision with this benchmark in it."""
+    where = cloned(revision, folder / "before")
+    shutil.copytree(Path(__file__).parent, where / "benchmarks" / "study_table", dirs_exist_ok=True)
+    return where
 
 
 def measured(code: Path, task: str, url: str, people: int, server: int | None) -> str:
@@ -58,11 +52,8 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            if arguments.before:
-                with checked_out(arguments.before, folder) as before:
-                    _all(arguments, {"before": before, "now": ROOT}, folder, server)
-            else:
-                _all(arguments, {"now": ROOT}, folder, server)
+            codes = {"before": checked_out(arguments.before, folder)} if arguments.before else {}
+            _all(arguments, codes | {"now": ROOT}, folder, server)
     finally:
         if server:
             server.stop()

@@ -66,6 +66,19 @@ class Browser:
         found = Axe().run(self.page, options=wanted).response["violations"]
         return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
 
+    def is_for_everybody(self, path: str) -> None:
+        """Fails unless the open page, which is this path's, has no fault of access and no line too wide at
+        either width, nor a fault in the dark."""
+        for width in (NARROW, WIDE):
+            self.page.set_viewport_size({"width": width, "height": 800})
+            assert self.faults_of_access() == [], (path, width)
+            wide = self.page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{path} is wider than {width}"
+        # a colour on its way from the one to the other is of neither
+        self.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        assert self.faults_of_access() == [], f"{path} in the dark"
+        self.page.emulate_media(color_scheme="light")
+
     def picture(self, file: Path, width: int) -> None:
         """The whole page as PNG."""
         self.page.set_viewport_size({"width": width, "height": 800 if width == WIDE else 844})

@@ -351,14 +351,7 @@ def test_the_pages_of_an_admin_and_of_a_coordinator_are_for_everybody(
             one.page.wait_for_load_state()
             for path in paths:
                 one.open(path)
-                for width in (NARROW, WIDE):
-                    one.page.set_viewport_size({"width": width, "height": 800})
-                    assert one.faults_of_access() == [], (path, width)
-                    wide = one.page.evaluate("document.documentElement.scrollWidth")
-                    assert wide <= width, f"{path} is wider than {width}"
-                one.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-                assert one.faults_of_access() == [], f"{path} in the dark"
-                one.page.emulate_media(color_scheme="light")
+                one.is_for_everybody(path)
                 if language == "en-GB" and path in ("/accounts", "/models"):
                     good(one, path.removeprefix("/"))
             assert one.wrongs == []

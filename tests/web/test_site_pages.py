@@ -21,7 +21,7 @@ from site_node.governance.approvals import State
 from site_node.governance.policy import changed
 from site_node.home.config import SETTINGS
 from site_node.web.app import make_app
-from tests.lib.browser import NARROW, WIDE, chromium
+from tests.lib.browser import chromium
 from tests.lib.site_pages import HOSTILE, SitePages, site_with_pages
 
 pytestmark = pytest.mark.slow  # tests/web/test_site_inbox.py is the smoke test of these pages
@@ -273,14 +273,7 @@ def test_every_page_is_for_everybody(site: SitePages, hostile: Study, browser: A
             for path in paths:
                 one.open(path)
                 assert one.heading() != "Not done"
-                for width in (WIDE, NARROW):
-                    one.page.set_viewport_size({"width": width, "height": 800})
-                    assert one.faults_of_access() == [], (path, width)
-                    wide = one.page.evaluate("document.documentElement.scrollWidth")
-                    assert wide <= width, f"{path} is wider than {width}"
-                one.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-                assert one.faults_of_access() == [], f"{path} in the dark"
-                one.page.emulate_media(color_scheme="light")
+                one.is_for_everybody(path)
             assert one.wrongs == []
 
 
