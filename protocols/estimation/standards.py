@@ -11,17 +11,17 @@ Most studies need none of this: their first round has the sums.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from protocols.core.disclosure import Array, Declaration, Moment
+from protocols.core.disclosure import Array, Count, Declaration, Moment
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.grid import on_grid
 from protocols.core.protocol import Arrays, Ask, Coordination, Total
 from protocols.core.ranges import Ranges, most_of
-from protocols.core.site_step import Times
-from protocols.core.table import Floats, Mask
+from protocols.core.site_step import Times, site_step
+from protocols.core.table import AnalysisTable, Floats, Mask
 
 MOST = 5
 SCALED = Times(1, MOST)
@@ -61,6 +61,27 @@ def standard_bounds(names: Sequence[str], about: Mapping[str, Array], ranges: Ra
     shift, unit = shift_and_unit(about, len(names))
     most = most_of(names, ranges, shift, unit)
     return {"sum": most, "square": most**2}
+
+
+class _OfCovariates(Protocol):
+    """What is read of a spec here."""
+
+    @property
+    def covariates(self) -> Sequence[str]: ...
+    def variables(self) -> Sequence[str]: ...
+
+
+@site_step(
+    STANDARD_MOMENTS,
+    times=SCALED,
+    varies=("about",),
+    bounds=lambda spec, asked, ranges: standard_bounds(spec.covariates, asked, ranges),
+    n=Count(),
+)
+def covariate_moments(spec: _OfCovariates, table: AnalysisTable, **about: Array) -> Arrays:
+    """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
+    x = table.complete(spec.variables()).matrix(spec.covariates)
+    return {"n": np.array(len(x)), **standard_moments(x, about)}
 
 
 def shift_and_unit(about: Mapping[str, Array], columns: int) -> tuple[Floats, Floats]:

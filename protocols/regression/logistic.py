@@ -27,13 +27,10 @@ from protocols.estimation.newton import CLIMB
 from protocols.estimation.noisy import noisy_sums, products, size_of_products, with_ones
 from protocols.estimation.outcome import null_loglik, same_outcome, zero_one
 from protocols.estimation.standards import (
-    SCALED,
-    STANDARD_MOMENTS,
+    covariate_moments,
     original_scale,
     plainly,
     refined,
-    standard_bounds,
-    standard_moments,
 )
 from protocols.estimation.wald import wald
 from protocols.regression import noisy_models as noisy
@@ -160,17 +157,7 @@ class Logistic(FederatedProtocol[LogisticSpec, LogisticResult], ProbabilityModel
     version = "2"
     spec_type = LogisticSpec
 
-    @site_step(
-        STANDARD_MOMENTS,
-        times=SCALED,
-        varies=("about",),
-        bounds=lambda spec, asked, ranges: standard_bounds(spec.covariates, asked, ranges),
-        n=Count(),
-    )
-    def moments(spec: LogisticSpec, table: AnalysisTable, **about: Array) -> Arrays:
-        """The sums and sums of squares of the covariates: they standardize, and cancel in the result."""
-        x = table.complete(spec.variables()).matrix(spec.covariates)
-        return {"n": np.array(len(x)), **standard_moments(x, about)}
+    moments = covariate_moments
 
     @site_step(
         climbs=True,

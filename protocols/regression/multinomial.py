@@ -10,72 +10,38 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
 from scipy.special import logsumexp, softmax, xlogy
 
-from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure, NoFigure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
-from protocols.core.roles import Classification, PredictsLevels
+from protocols.core.roles import Classification
 from protocols.core.table import AnalysisTable, Floats, Integers
-from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.climb import Climb, climbed
 from protocols.estimation.newton import CLIMB
 from protocols.estimation.standards import (
-    SCALED,
-    STANDARD_MOMENTS,
     original_scale,
     plainly,
     refined,
-    standard_bounds,
 )
 from protocols.estimation.wald import wald
 from protocols.regression.families import blocks
-from protocols.regression.levels import level_moments, people_of_levels
+from protocols.regression.levels import LevelsSpec, level_moments, people_of_levels
 from protocols.results.figures import estimates, interval_caption, term_rows
 
 INTERCEPT = "(Intercept)"
 
 
-class MultinomialSpec(PredictsLevels):
-    """An outcome of several levels on covariates.
-
-    Attributes:
-        outcome: a variable of codes.
-        levels: its codes; the first is the reference level.
-        covariates: numeric variables, complete cases are used.
-        level: of the confidence intervals.
-    """
+class MultinomialSpec(LevelsSpec):
+    """An outcome of several levels on covariates; the first level is the one of reference."""
 
     protocol: Literal["multinomial"] = "multinomial"
-    outcome: Name
-    levels: tuple[float, ...] = Field(min_length=2, max_length=20)
-    covariates: tuple[Name, ...] = Field(min_length=1, max_length=200)
-    level: float = Field(default=0.95, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _levels_differ(self) -> "MultinomialSpec":
-        if len(set(self.levels)) != len(self.levels):
-            raise ValueError("a level is listed twice")
-        return self
-
-    def variables(self) -> tuple[str, ...]:
-        return (self.outcome, *self.covariates)
-
-    def predictors(self) -> tuple[str, ...]:
-        return self.covariates
 
     def numbers_published(self, columns: int) -> int:
         terms = (columns + 1) * (len(self.levels) - 1)
         return terms + terms * (terms + 1) // 2
-
-    def linear_in(self) -> tuple[str, ...]:
-        return (self.outcome,)
-
-    def codes(self) -> tuple[float, ...]:
-        return self.levels
 
     def terms(self) -> tuple[str, ...]:
         """The names of the coefficients of one level."""
@@ -161,22 +127,7 @@ class Multinomial(FederatedProtocol[MultinomialSpec, MultinomialResult]):
     version = "2"
     spec_type = MultinomialSpec
 
-    @site_step(
-        STANDARD_MOMENTS,
-        times=SCALED,
-        varies=("about",),
-        bounds=lambda spec, asked, ranges: standard_bounds(spec.covariates, asked, ranges),
-        n=Count(),
-        counts=Count("level", of="n", what="people with the level"),
-    )
-    def moments(spec: MultinomialSpec, table: AnalysisTable, **about: Array) -> Arrays:
-        """People of each level, and the sums and sums of squares of the covariates.
-
-        Raises:
-            SiteError: invalid-input; somebody has another level.
-        """
-        table = table.complete(spec.variables())
-        return level_moments(table, spec.outcome, spec.levels, spec.covariates, about)
+    moments = level_moments
 
     @site_step(
         climbs=True,

@@ -15,72 +15,47 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from scipy.special import expit, log_expit, logit, xlogy
 
-from protocols.core.disclosure import Array, Count, Moment
+from protocols.core.disclosure import Count, Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
 from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
-from protocols.core.roles import Classification, PredictsLevels
+from protocols.core.roles import Classification
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.climb import Climb, climbed
 from protocols.estimation.newton import CLIMB
 from protocols.estimation.standards import (
-    SCALED,
-    STANDARD_MOMENTS,
     plainly,
     refined,
-    standard_bounds,
 )
 from protocols.estimation.wald import wald
 from protocols.regression.families import blocks
-from protocols.regression.levels import level_moments, people_of_levels
+from protocols.regression.levels import LevelsSpec, level_moments, people_of_levels
 from protocols.results.figures import estimates, interval_caption, term_rows
 
 OUT_OF_ORDER = -1e12
 """The log-likelihood of a site where a person's cuts are out of order: less than any that people have."""
 
 
-class OrdinalSpec(PredictsLevels):
-    """An outcome of ordered levels on covariates.
+class OrdinalSpec(LevelsSpec):
+    """An outcome of levels in order, from the lowest to the highest, on covariates.
 
     Attributes:
-        outcome: a variable of codes.
-        levels: its codes, from the lowest level to the highest.
-        covariates: numeric variables, complete cases are used.
-        varying: those of them whose odds differ by cut.
-        level: of the confidence intervals.
+        varying: the covariates whose odds differ by cut.
     """
 
     protocol: Literal["ordinal"] = "ordinal"
-    outcome: Name
-    levels: tuple[float, ...] = Field(min_length=2, max_length=20)
-    covariates: tuple[Name, ...] = Field(min_length=1, max_length=200)
     varying: tuple[Name, ...] = ()
-    level: float = Field(default=0.95, gt=0, lt=1)
 
     @model_validator(mode="after")
-    def _listed_once(self) -> "OrdinalSpec":
-        if len(set(self.levels)) != len(self.levels):
-            raise ValueError("a level is listed twice")
+    def _varying_is_listed_once(self) -> "OrdinalSpec":
         if len(set(self.varying)) != len(self.varying) or not set(self.varying) <= set(self.covariates):
             raise ValueError("`varying` names covariates, each once")
         return self
-
-    def variables(self) -> tuple[str, ...]:
-        return (self.outcome, *self.covariates)
-
-    def predictors(self) -> tuple[str, ...]:
-        return self.covariates
-
-    def linear_in(self) -> tuple[str, ...]:
-        return (self.outcome,)
-
-    def codes(self) -> tuple[float, ...]:
-        return self.levels
 
     def cuts(self) -> tuple[str, ...]:
         """The names of the places between two levels, as R writes them."""
@@ -215,22 +190,7 @@ class Ordinal(FederatedProtocol[OrdinalSpec, OrdinalResult]):
     name = "ordinal"
     spec_type = OrdinalSpec
 
-    @site_step(
-        STANDARD_MOMENTS,
-        times=SCALED,
-        varies=("about",),
-        bounds=lambda spec, asked, ranges: standard_bounds(spec.covariates, asked, ranges),
-        n=Count(),
-        counts=Count("level", of="n", what="people with the level"),
-    )
-    def moments(spec: OrdinalSpec, table: AnalysisTable, **about: Array) -> Arrays:
-        """People of each level, and the sums and sums of squares of the covariates.
-
-        Raises:
-            SiteError: invalid-input; somebody has another level.
-        """
-        table = table.complete(spec.variables())
-        return level_moments(table, spec.outcome, spec.levels, spec.covariates, about)
+    moments = level_moments
 
     @site_step(
         climbs=True,

@@ -36,13 +36,10 @@ from protocols.estimation.newton import CLIMB, MAX_EVALUATIONS
 from protocols.estimation.outcome import null_loglik
 from protocols.estimation.sealed import searched
 from protocols.estimation.standards import (
-    SCALED,
-    STANDARD_MOMENTS,
+    covariate_moments,
     original_scale,
     plainly,
     refined,
-    standard_bounds,
-    standard_moments,
 )
 from protocols.regression import families
 from protocols.regression.proximal_newton import Quadratic, minimise
@@ -173,17 +170,7 @@ class PenalizedLogistic(
     version = "3"
     spec_type = PenalizedLogisticSpec
 
-    @site_step(
-        STANDARD_MOMENTS,
-        times=SCALED,
-        varies=("about",),
-        bounds=lambda spec, asked, ranges: standard_bounds(spec.covariates, asked, ranges),
-        n=Count(),
-    )
-    def moments(spec: PenalizedLogisticSpec, table: AnalysisTable, **about: Array) -> Arrays:
-        """The sums and sums of squares of the covariates."""
-        x = table.complete(spec.variables()).matrix(spec.covariates)
-        return {"n": np.array(len(x)), **standard_moments(x, about)}
+    moments = covariate_moments
 
     @site_step(
         seals=True,
