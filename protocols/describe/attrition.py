@@ -12,14 +12,27 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from protocols.core import beside_total
 from protocols.core.cells import without_hidden
 from protocols.core.disclosure import SUPPRESSED, Band, Count, Thresholds
 from protocols.core.errors import Code, SpecError, StudyError
 from protocols.core.figure import Axis, Bar, Bars, Figure
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.protocol import (
+    Arrays,
+    Coordination,
+    FederatedProtocol,
+    PerSite,
+    Result,
+    Spec,
+    ask,
+    site_step,
+)
+from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Integers
 from protocols.results.figures import whole
 from protocols.results.numerals import shown_count
+
+_FEW = {"left_out": Count("step", what="people whom the next step leaves out")}
 
 
 class AttritionSpec(Spec):
@@ -45,7 +58,8 @@ class AttritionResult(Result):
     Attributes:
         steps: (s,) the steps.
         total: (s,) over all sites, -1 where the next step leaves out too few of them.
-        by_site: site -> (s,) its own, -1 as well where fewer than the site's floor.
+        by_site: site -> (s,) its own, -1 as well where fewer than the site's floor, or where another site
+            hides its own.
         withheld: site -> the code with which it gave none.
 
     >>> from protocols.exchange.example import run_example
@@ -80,7 +94,7 @@ class Attrition(FederatedProtocol[AttritionSpec, AttritionResult]):
     """The way from the index event to the cohort, in counts of people."""
 
     name = "attrition"
-    version = "2"
+    version = "3"
     is_query = True
     spec_type = AttritionSpec
 
@@ -96,21 +110,27 @@ class Attrition(FederatedProtocol[AttritionSpec, AttritionResult]):
         """People left after each of the steps that are `shown`, (step,) of 1 and 0."""
         return {"people": _left(spec, table) * shown}
 
+    @site_step(beside_total.declared(**_FEW), times=lambda spec: Times.where(spec.per_site))
+    def few(spec: AttritionSpec, table: AnalysisTable) -> Arrays:
+        """After which steps this site's part of a total is one that it would not show in the clear."""
+        left = _left(spec, table)
+        return beside_total.few({"left_out": _left_out(left)}, {"left_out": left})
+
     @site_step(
         clear=lambda spec: spec.per_site,
         summed=False,
         people=Count("step", what="people left, where the next step leaves out enough of them"),
     )
-    def here(spec: AttritionSpec, table: AnalysisTable) -> Arrays:
-        """People left after each step, for the clear: none where the next one leaves out few."""
+    def here(spec: AttritionSpec, table: AnalysisTable, left_out: Integers) -> Arrays:
+        """People left after steps whose (step,) `left_out` is 1, for the clear, if the next takes many."""
         left = _left(spec, table)
-        return {"people": np.where(_left_out(left) >= Thresholds().min_count, left, 0)}
+        return {"people": np.where(_left_out(left) >= Thresholds().min_count, left * left_out, 0)}
 
     def axes(self, spec: AttritionSpec) -> dict[str, int]:
         return {"step": len(spec.steps)}
 
     def coordinate(self, spec: AttritionSpec) -> Coordination[AttritionResult]:
-        found = yield ask("cells")
+        found, *few = yield (ask("cells"), *([ask("few")] if spec.per_site else []))
         shown = (found["left_out"] >= found.floors).astype(np.int64)
         if not shown.any():
             raise StudyError(
@@ -118,12 +138,11 @@ class Attrition(FederatedProtocol[AttritionSpec, AttritionResult]):
                 f"no step leaves {found.min_count} people more than the next one",
                 "name fewer steps, or widen the cohort",
             )
-        if not spec.per_site:
-            total = yield ask("count", shown=shown)
-            return AttritionResult(spec.steps, without_hidden(total["people"], shown), {}, {})
-        total, here = yield ask("count", shown=shown), ask("here", per_site=True)
-        by_site = {site: np.asarray(arrays["people"], np.int64) for site, arrays in here.answers.items()}
-        return AttritionResult(spec.steps, without_hidden(total["people"], shown), by_site, here.withheld)
+        here = [ask("here", per_site=True, **beside_total.may_show(said, _FEW)) for said in few]
+        total, *sites = yield (ask("count", shown=shown), *here)
+        own = sites[0] if sites else PerSite({})
+        by_site = {site: np.asarray(arrays["people"], np.int64) for site, arrays in own.answers.items()}
+        return AttritionResult(spec.steps, without_hidden(total["people"], shown), by_site, own.withheld)
 
     def method(self, spec: AttritionSpec) -> str:
         return "People were counted after each rule of the cohort."

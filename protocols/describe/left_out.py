@@ -5,6 +5,8 @@ are about one set of people (`core/complete_cases.py`), so a variable that many 
 Of each variable it is counted as well whose value rests on doubt, by kind: a bound, a number without a unit,
 a gene left open. These are cells: one is asked for only where enough people stand in it over all sites.
 
+A site's counts are shown beside those of all sites where no other site's follow (`core.beside_total`).
+
 The study says which variables its analyses need; nobody writes them a second time.
 """
 
@@ -17,17 +19,33 @@ import pandas as pd
 from pydantic import Field
 
 from cdm.vocabulary.doubts import DOUBTS, OfVariable
+from protocols.core import beside_total
 from protocols.core.cells import without_hidden
 from protocols.core.complete_cases import people_of_set
 from protocols.core.disclosure import SUPPRESSED, Band, Count, Thresholds
 from protocols.core.errors import Code
 from protocols.core.figure import Axis, Bar, Bars, Figure
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, ask, site_step
+from protocols.core.protocol import (
+    Arrays,
+    Coordination,
+    FederatedProtocol,
+    PerSite,
+    Result,
+    Spec,
+    ask,
+    site_step,
+)
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Integers, Mask
 from protocols.core.variables import Name
 from protocols.results.figures import MOST_ROWS, left_out
 from protocols.results.numerals import shown_count
+
+_COUNTED = {
+    "people": Count(what="people of the cohort"),
+    "counted": Count("analysis", what="people in the analysis"),
+    "known": Count("variable", what="people with a value"),
+}
 
 KINDS: tuple[OfVariable, ...] = get_args(OfVariable)
 """The kinds of doubt, in the order of their axis."""
@@ -162,33 +180,30 @@ class LeftOut(FederatedProtocol[LeftOutSpec, LeftOutResult]):
     """Who is in no sum of an analysis, and for want of which variable."""
 
     name = "left_out"
-    version = "4"
+    version = "5"
     is_query = True
     spec_type = LeftOutSpec
 
-    @site_step(
-        clear=lambda spec: spec.per_site,
-        people=Count(what="people of the cohort"),
-        counted=Count("analysis", what="people in the analysis"),
-        known=Count("variable", what="people with a value"),
-    )
+    @site_step(_COUNTED)
     def count(spec: LeftOutSpec, table: AnalysisTable) -> Arrays:
         """People of the cohort, those in each analysis, and those with each variable.
 
         How many people lack a value is not a secret: a count may be close to the number of people.
         """
-        fewest = Thresholds().min_count_in_sum
-        counted = [
-            len(of.complete(of.read_of(names)))
-            for analysis, names in spec.needed.items()
-            for of in [people_of_set(table, spec.sets.get(analysis, ()), fewest)]
-        ]
-        known = [int(table.present(table.read_of([name])).sum()) for name in spec.variables()]
-        return {
-            "people": np.array(len(table)),
-            "counted": np.array(counted, dtype=np.int64),
-            "known": np.array(known, dtype=np.int64),
-        }
+        return _counted(spec, table)
+
+    @site_step(beside_total.declared(**_COUNTED), times=lambda spec: Times.where(spec.per_site))
+    def few(spec: LeftOutSpec, table: AnalysisTable) -> Arrays:
+        """Which counts of this site are of too few people for the clear."""
+        return beside_total.few(_counted(spec, table))
+
+    @site_step(_COUNTED, clear=lambda spec: spec.per_site, summed=False)
+    def here(
+        spec: LeftOutSpec, table: AnalysisTable, people: Integers, counted: Integers, known: Integers
+    ) -> Arrays:
+        """This site's own counts, for the clear, where these are 1 and not 0."""
+        asked = {"people": people, "counted": counted, "known": known}
+        return {name: counts * asked[name] for name, counts in _counted(spec, table).items()}
 
     @site_step(
         refines=True,
@@ -215,16 +230,15 @@ class LeftOut(FederatedProtocol[LeftOutSpec, LeftOutResult]):
         }
 
     def coordinate(self, spec: LeftOutSpec) -> Coordination[LeftOutResult]:
-        asks = (ask("count"), ask("doubts"), *([ask("count", per_site=True)] if spec.per_site else []))
-        total, doubts, *here = yield asks
+        asks = (ask("count"), ask("doubts"), *([ask("few")] if spec.per_site else []))
+        total, doubts, *few = yield asks
         shown = (doubts["enough"] >= doubts.floors).astype(np.int64)
-        doubtful = without_hidden(np.zeros_like(shown), shown)
-        if shown.any():
-            found = yield ask("in_doubt", shown=shown)
-            doubtful = without_hidden(found["doubtful"], shown)
-        answers = here[0].answers if here else {}
-        by_site = {site: _whole(arrays) for site, arrays in answers.items()}
-        withheld = here[0].withheld if here else {}
+        in_doubt = [ask("in_doubt", shown=shown)] if shown.any() else []
+        here = [ask("here", per_site=True, **beside_total.may_show(said, _COUNTED)) for said in few]
+        more = list((yield (*in_doubt, *here))) if in_doubt or here else []
+        doubtful = without_hidden(more[0]["doubtful"] if in_doubt else np.zeros_like(shown), shown)
+        own = more[-1] if here else PerSite({})
+        by_site = {site: _whole(arrays) for site, arrays in own.answers.items()}
         floor = total.min_count
         people, counted, known = _whole(total.arrays)
         return LeftOutResult(
@@ -235,7 +249,7 @@ class LeftOut(FederatedProtocol[LeftOutSpec, LeftOutResult]):
             np.where(known < floor, SUPPRESSED, known),
             doubtful,
             by_site,
-            withheld,
+            own.withheld,
         )
 
     def method(self, spec: LeftOutSpec) -> str:
@@ -247,6 +261,22 @@ class LeftOut(FederatedProtocol[LeftOutSpec, LeftOutResult]):
     def about(self, spec: LeftOutSpec) -> str:
         of = ", ".join(spec.variables()) or "each variable"
         return f"How many people have a value of {of}, and of how many it rests on doubt."
+
+
+def _counted(spec: LeftOutSpec, table: AnalysisTable) -> dict[str, Integers]:
+    """People of the cohort, (analysis,) in each analysis and (variable,) with a value of each variable."""
+    fewest = Thresholds().min_count_in_sum
+    counted = [
+        len(of.complete(of.read_of(names)))
+        for analysis, names in spec.needed.items()
+        for of in [people_of_set(table, spec.sets.get(analysis, ()), fewest)]
+    ]
+    known = [int(table.present(table.read_of([name])).sum()) for name in spec.variables()]
+    return {
+        "people": np.array(len(table)),
+        "counted": np.array(counted, dtype=np.int64),
+        "known": np.array(known, dtype=np.int64),
+    }
 
 
 def _doubtful(spec: LeftOutSpec, table: AnalysisTable) -> Integers:

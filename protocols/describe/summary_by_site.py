@@ -1,43 +1,35 @@
 """What each site shows of a summary in the clear, where no other site's hidden numbers follow from it.
 
-The numbers over all sites are known, so one that a single site may not show would be what the others leave
-of it. Each site therefore says first, in a sum, where its own part of a total is one that it would not show:
-of few people, or of none who differ. Such a number is shown by no site, unless three sites at least would not
-show theirs and these hold enough people together.
+It would not show a number of few people, or of none who differ; see `core.beside_total`.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from protocols.core.disclosure import Band, Declaration, Flag, Thresholds
+from protocols.core.beside_total import declared
+from protocols.core.beside_total import few as few_of
+from protocols.core.beside_total import may_show as may_show_of
+from protocols.core.disclosure import Count
 from protocols.core.people_in_effect import is_dominated
 from protocols.core.protocol import Arrays, Total
 from protocols.core.table import Floats, Integers, Mask
 from protocols.describe.summary_numbers import behind_the_mean
 
-_PARTS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "people": (("group",), "people"),
-    "known": (("group", "variable"), "people with a value"),
-    "apart": (("group", "variable"), "people on whom the mean is based"),
-    "cells": (("pair",), "people in the smallest cell"),
+_PARTS = {
+    "people": Count("group"),
+    "known": Count("group", "variable", what="people with a value"),
+    "apart": Count("group", "variable", what="people on whom the mean is based"),
+    "cells": Count("pair", what="people in the smallest cell"),
 }
-"""What a site may have too few of to show a number: its axes, and what it is."""
+"""What a site may have too few of to show a number."""
 
-FEW: Mapping[str, Declaration] = {
-    **{
-        f"few_{name}": Flag(*axes, what=f"sites with too few {what}") for name, (axes, what) in _PARTS.items()
-    },
-    **{name: Band(*axes, what=f"{what} at these, in whole floors") for name, (axes, what) in _PARTS.items()},
-}
+FEW = declared(**_PARTS)
 
 
 def few(x: Floats, known: Mask, members: Mask, cross: Integers) -> Arrays:
-    """The arrays of `FEW`, of (n, variable) numbers, the (group, n) members and the (pair, 2, 2) people.
-
-    A count of fewer than `min_count_in_sum` people is no part of a total, so it does not follow from one.
-    """
-    floors, n = Thresholds(), members.astype(np.int64) @ known
+    """The arrays of `FEW`, of (n, variable) numbers, the (group, n) members and the (pair, 2, 2) people."""
+    n = members.astype(np.int64) @ known
     rarer = [[behind_the_mean(x[m & k, v]) for v, k in enumerate(known.T)] for m in members]
     there = {
         "people": members.sum(axis=1),
@@ -45,26 +37,12 @@ def few(x: Floats, known: Mask, members: Mask, cross: Integers) -> Arrays:
         "apart": np.array(rarer, dtype=np.int64).reshape(n.shape),
         "cells": cross.min(axis=(1, 2)),
     }
-    in_total = {**there, "apart": n, "cells": cross.sum(axis=(1, 2))}
-    is_few = {
-        name: (in_total[name] >= floors.min_count_in_sum) & (counts < floors.min_count)
-        for name, counts in there.items()
-    }
-    return {
-        **{f"few_{name}": flags.astype(np.int64) for name, flags in is_few.items()},
-        **{name: np.where(is_few[name], counts, 0) for name, counts in there.items()},
-    }
+    return few_of(there, {"apart": n, "cells": cross.sum(axis=(1, 2))})
 
 
 def may_show(total: Total) -> dict[str, Integers]:
     """By the joined answer about `FEW`, 1 where each site may show its number, else 0."""
-    most = Thresholds().min_sites_in_sum
-    return {
-        name: np.asarray(
-            (total[f"few_{name}"] == 0) | ((total[f"few_{name}"] >= most) & (total[name] >= total.floors))
-        ).astype(np.int64)
-        for name in _PARTS
-    }
+    return may_show_of(total, _PARTS)
 
 
 def of_site(

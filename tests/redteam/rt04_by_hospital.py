@@ -1,11 +1,19 @@
 """RT04, RT46: what one hospital does not show, as what the others leave of a total; two sets of one table."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from protocols.applications import typing
+from protocols.core import beside_total
+from protocols.core.protocol import Total
+from protocols.core.table import Integers
 from protocols.describe import summary_by_site
+from protocols.describe.attrition import AttritionResult
+from protocols.describe.left_out import LeftOutResult
 from protocols.describe.summary import SummaryResult
 from tests.lib.lying_coordinator import drawn, read_rows, weaken
 from tests.lib.overheard import overheard
@@ -43,6 +51,42 @@ def table_1_by_hospital(folder: Path, weakened: bool) -> Figure:
     return Figure(
         int(np.isclose(left[0], np.arange(6) + 1).sum()), "of 6 numbers of carriers of one hospital"
     )
+
+
+@attack(
+    "RT04",
+    "attrition and missing values by hospital: what one hospital hides is the total less the others'",
+    works_from=2,
+    slow=True,
+)
+def counts_by_hospital(folder: Path, weakened: bool) -> Figure:
+    """The weakened sites show their counts wherever their own people are enough."""
+    tables = drawn(lambda draw, n: {"x": draw.normal(size=n)}, 80)
+    taken = {"a": 30, "b": 25, "c": 3}
+    measured = {"a": 80, "b": 80, "c": 7}
+    for site, table in tables.items():
+        x = np.where(np.arange(80) < measured[site], table.column("x"), np.nan)
+        kept = {"index event": 80 + taken[site], "rule": 80}
+        tables[site] = replace(table.with_columns({"x": x}), attrition=kept)
+    specs: list[dict[str, Any]] = [
+        {"protocol": "attrition", "steps": ["index event", "rule"], "per_site": True},
+        {"protocol": "left_out", "needed": {"mean": ["x"]}, "per_site": True},
+    ]
+    study = a_study_of(["x"], *({"name": spec["protocol"], "spec": spec} for spec in specs))
+
+    def everything(total: Total, names: Collection[str]) -> dict[str, Integers]:
+        return {name: np.ones_like(total[f"few_{name}"]) for name in names}
+
+    with weaken(beside_total, "may_show", everything, weakened):
+        held = overheard(folder, study, tables)
+    assert held.outcome is not None
+    rules, missing = held.outcome["attrition"], held.outcome["left_out"]
+    assert isinstance(rules, AttritionResult)
+    assert isinstance(missing, LeftOutResult)
+    left = rules.total - rules.by_site["a"] - rules.by_site["b"]
+    known = missing.known - missing.by_site["a"][2] - missing.by_site["b"][2]
+    hits = int(left[0] - left[1] == taken["c"]) + int(known[0] == measured["c"])
+    return Figure(hits, "of 2 counts that one hospital hides")
 
 
 @attack(

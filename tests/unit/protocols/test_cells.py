@@ -1,5 +1,6 @@
 """Cells that stand on enough people: which are shown, which are joined, and what a run then keeps."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -148,6 +149,21 @@ def test_cells_of_few_people_are_not_shown_and_do_not_follow(name: str) -> None:
 def test_a_rule_that_takes_out_few_people_is_not_told() -> None:
     found = run_locally(study_of({"protocol": "attrition", **SPECS["attrition"]}, cells="coarse"), tables())
     assert found["a0"].total.tolist() == [SUPPRESSED, 447, 270]
+
+
+def test_what_one_hospital_hides_no_other_one_shows_beside_the_total() -> None:
+    few = dict(zip("abc", tables(), strict=True))
+    few["c"] = replace(few["c"], attrition={"index event": 210, "age": 197})
+    few["a"] = replace(few["a"], attrition={"index event": 190, "age": 170})
+    few["b"] = replace(few["b"], attrition={"index event": 209, "age": 200})
+    spec = {"protocol": "attrition", "steps": ["index event", "age"], "per_site": True}
+    found = run_locally(study_of(spec), list(few.values()))["a0"]
+    assert found.total.tolist() == [609, 567]
+    assert {site: left.tolist() for site, left in found.by_site.items()} == {
+        "a": [SUPPRESSED, 170],
+        "b": [SUPPRESSED, 200],
+        "c": [SUPPRESSED, 197],
+    }
 
 
 def test_where_nothing_is_small_coarse_and_exact_tables_are_the_same() -> None:

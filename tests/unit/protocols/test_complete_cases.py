@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from protocols.core.study import Study, parse_study
+from protocols.core.suppression import SUPPRESSED
 from protocols.core.table import AnalysisTable
 from protocols.describe.left_out import KINDS
 from protocols.exchange.local import run_locally
@@ -93,14 +94,22 @@ def test_a_study_that_says_nothing_keeps_its_hash_and_one_that_does_has_another(
 def test_who_is_left_out_is_counted_by_analysis_variable_and_site() -> None:
     left_out = {"protocol": "left_out", "per_site": True}
     found = run_locally(
-        a_study(MODEL, OTHER, left_out), [a_table("a", z=3), a_table("b", x=4), a_table("c", 9)]
+        a_study(MODEL, OTHER, left_out), [a_table("a", z=3), a_table("b", x=4), a_table("c", 20)]
     )["a2"]
-    assert (found.people, found.analyses, found.counted.tolist()) == (129, ("a0", "a1"), [122, 122])
-    assert dict(zip(found.variables, found.known.tolist(), strict=True)) == {"x": 125, "y": 129, "z": 126}
+    assert (found.people, found.analyses, found.counted.tolist()) == (140, ("a0", "a1"), [133, 133])
+    assert dict(zip(found.variables, found.known.tolist(), strict=True)) == {"x": 136, "y": 140, "z": 137}
     assert {site: (people, known.tolist()) for site, (people, _, known) in found.by_site.items()} == {
         "a": (60, [60, 60, 57]),
         "b": (60, [56, 60, 60]),
+        "c": (20, [20, 20, 20]),
     }
+
+
+def test_where_one_site_has_nine_people_no_site_shows_its_own_beside_the_total() -> None:
+    left_out = {"protocol": "left_out", "per_site": True}
+    found = run_locally(a_study(MODEL, left_out), [a_table("a"), a_table("b"), a_table("c", 9)])["a1"]
+    assert found.people == 129
+    assert [people for people, *_ in found.by_site.values()] == [SUPPRESSED, SUPPRESSED]
     assert list(found.withheld) == ["c"]
 
 
