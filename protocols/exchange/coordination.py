@@ -41,7 +41,7 @@ _WAYS_OUT = {
     Code.RANK_DEFICIENT: "a variable does not vary there: remove it, or pool it by another batch",
     Code.INVALID_INPUT: "a value there is not valid for this analysis: check how the outcome is coded",
     Code.SITE_FAILED: "a number there is not finite, or too large for a sum: use another unit for it",
-    Code.UNKNOWN_VARIABLE: "the site's table has no such column",
+    Code.UNKNOWN_VARIABLE: "the site has no such column of that kind: look at how the study declares it",
 }
 """What an analyst can do where a site answered with a code alone."""
 
@@ -164,7 +164,7 @@ def _one_analysis(
     for name in analysis.after:
         before = results[name]
         if isinstance(before, ShadowgraphError):
-            raise StudyError(before.code, f"{name} comes before it and failed: {before.text}")
+            raise StudyError(before.code, f"{name} comes before it and failed: {before.text}", before.fix)
         transforms.append(Transform(name, (), EVERYBODY, arrays_of(before)))
     coordination = protocol(analysis.spec.protocol).coordinate(analysis.spec)
     spec_at = partial(study.spec, analysis.name)

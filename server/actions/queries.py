@@ -81,7 +81,7 @@ def answer(home: Path, run: str) -> QueryAnswer:
     """
     view = runs.ended(home, run, with_results=True)
     for failure in view.failed:
-        raise StudyError(Code(failure.code), failure.why)
+        raise StudyError(Code(failure.code), failure.why, failure.fix)
     if view.results is None:
         raise StudyError(Code.NOT_FOUND, f"query {view.name} is {view.state}: it has no answer")
     return QueryAnswer(view.name, view.run, _rows(view.results["summary"]["result"]))

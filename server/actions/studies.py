@@ -120,6 +120,7 @@ class FailedAnalysis:
     name: str
     code: str
     why: str
+    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class StudyView:
     """How a study stands: its sites, its rounds, what it found.
 
     Attributes:
-        code: why the study as a whole failed.
+        code: why the study as a whole failed; `fix` is the way out, where there is one.
         failed: the analyses that failed; the others have results.
         results: each analysis as plain data; None without any, or where not asked for.
     """
@@ -141,6 +142,7 @@ class StudyView:
     sites: tuple[SiteStanding, ...]
     code: Code | None
     why: str
+    fix: str
     failed: tuple[FailedAnalysis, ...]
     results: Mapping[str, Any] | None
     schema_version: int = 1
@@ -235,7 +237,11 @@ def shown(home: Path, reference: str, *, with_results: bool = True) -> StudyView
         sites=standing,
         code=one.code,
         why=one.text,
-        failed=tuple(FailedAnalysis(name, why["code"], why["text"]) for name, why in failures.items()),
+        fix=one.fix,
+        failed=tuple(
+            FailedAnalysis(name, why["code"], why["text"], why.get("fix", ""))
+            for name, why in failures.items()
+        ),
         results=results if with_results and results else None,
     )
 

@@ -139,6 +139,6 @@ class Results(Mapping[str, Found]):
 
 
 def _read(one: Mapping[str, Any]) -> Result | Failure:
-    if "failure" in one:
-        return Failure(Code(one["failure"]["code"]), one["failure"]["text"])
+    if (failure := one.get("failure")) is not None:
+        return Failure(Code(failure["code"]), failure["text"], failure.get("fix", ""))
     return read_result(one["protocol"], one["result"])

@@ -30,6 +30,8 @@ P = ParamSpec("P")
 
 log = logging.getLogger("shadowgraph.coordinator")
 
+_LOOK = "the center's log has the cause; when it is mended, submit the study again"
+
 
 class LeadLostError(Exception):
     """Another coordinator has taken over."""
@@ -105,7 +107,9 @@ class Coordinator:
     def _begin(self, run: str) -> bool:
         due = self.store.submission(run)
         if due.deaths >= MAX_DEATHS:
-            raise StudyError(Code.CENTER_FAILED, f"the coordinator died {MAX_DEATHS} times in this run")
+            raise StudyError(
+                Code.CENTER_FAILED, f"the coordinator died {MAX_DEATHS} times in this run", _LOOK
+            )
         if run not in self._runs:
             study = parse_study(unseal(due.sealed, self.key.public_key(), "study"))
             self._runs[run] = StudyRun(
@@ -202,14 +206,14 @@ class Coordinator:
         except LeadLostError:
             raise
         except ShadowgraphError as error:
-            self._fail(run, error.code, error.text)
+            self._fail(run, error.code, error.text, error.fix)
         except Exception as error:
             log.exception("run %s", run)
-            self._fail(run, Code.CENTER_FAILED, f"the coordinator failed: {type(error).__name__}")
+            self._fail(run, Code.CENTER_FAILED, f"the coordinator failed: {type(error).__name__}", _LOOK)
         return True
 
-    def _fail(self, run: str, code: Code, text: str) -> None:
-        if self.store.fail(run, code, text):
+    def _fail(self, run: str, code: Code, text: str, fix: str) -> None:
+        if self.store.fail(run, code, text, fix):
             self.store.note(run, "failed", str(code))
         self._leave(run)
 

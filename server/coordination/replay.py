@@ -7,7 +7,7 @@ from protocols.core.study import Study
 from protocols.exchange.rounds import Outcome, conduct
 from protocols.exchange.sides import Center
 from protocols.exchange.wire import RoundAnswer, RoundQuestion
-from server.coordination.record import outcome_record
+from server.coordination.record import outcome_record, version_of
 from server.coordination.run_start import kept_start
 from server.coordination.signing import read_signed
 from server.home.identity import coordinator_key
@@ -47,7 +47,8 @@ def recompute(home: Path, reference: str) -> tuple[Study, Outcome]:
         )
     except ShadowgraphError as error:
         raise InputError(Code.TAMPERED, f"run {found.run} cannot be recomputed: {error.text}") from None
-    record = outcome_record(study, outcome, memory, coordinator_key(home).public_key())
+    version = version_of(found.outcome or b"")
+    record = outcome_record(study, outcome, memory, coordinator_key(home).public_key(), version)
     if found.study != study.hash() or record != found.outcome:
         raise InputError(Code.TAMPERED, f"run {found.run}: the kept result is not what its rounds give")
     return study, outcome

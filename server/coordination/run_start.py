@@ -25,6 +25,9 @@ from server.coordination.replies import Replies
 from server.home.config import HubConfig
 from server.home.store import Phase, Store
 
+SILENT = "`shadowgraph network sites` says who is online; when the site is, submit the study again"
+"""The way out where a site did not answer for too long."""
+
 
 @dataclass(frozen=True)
 class RunStart:
@@ -69,7 +72,8 @@ class RunStart:
             everybody = tuple(sorted(hellos))
             sealed = yield from self._said("opening", everybody, everybody, hellos)
             if lost := sorted(hellos.keys() - sealed.keys()):
-                raise StudyError(Code.SITE_UNREACHABLE, f"the run's start: no answer from {', '.join(lost)}")
+                names = ", ".join(lost)
+                raise StudyError(Code.SITE_UNREACHABLE, f"the run's start: no answer from {names}", SILENT)
             self._read(hellos, sealed)
             self.store.keep_begun(self.run, "opening", sealed)
         return self._read(hellos, sealed)
@@ -78,12 +82,12 @@ class RunStart:
         try:
             return started(read_hellos(hellos, self.key_of), read_openings(openings, self.key_of))
         except WireError as error:
-            raise StudyError(error.code, error.text) from None
+            raise StudyError(error.code, error.text, error.fix) from None
 
     def _go_on_without(self, lost: list[str], rest: int) -> None:
         names = ", ".join(lost)
         if rest < self.study.min_sites:
-            raise StudyError(Code.SITE_UNREACHABLE, f"the run's start: no answer from {names}")
+            raise StudyError(Code.SITE_UNREACHABLE, f"the run's start: no answer from {names}", SILENT)
         self.store.note(self.run, "left out", names)
 
     def _said(

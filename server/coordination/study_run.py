@@ -23,7 +23,7 @@ from protocols.exchange.wire import RoundAnswer, RoundMessage, RoundQuestion, Ro
 from server.coordination.post import Delivery
 from server.coordination.record import outcome_record
 from server.coordination.replies import Replies
-from server.coordination.run_start import RunStart
+from server.coordination.run_start import SILENT, RunStart
 from server.home.config import HubConfig
 from server.home.policies import Policies
 from server.home.store import Store
@@ -31,6 +31,11 @@ from server.home.submissions import Submission
 
 APPROVED, HELD = "approved", "held"
 OPEN = ("pending", "unreachable")
+
+_TOO_FEW = (
+    "`shadowgraph study show` says why each site refused; where people have not decided, ask them and submit "
+    "again, or ask for fewer sites (min_sites)"
+)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0
 
 Way = Generator[Delivery, None, None]
@@ -135,7 +140,7 @@ class StudyRun:
     def _too_few(self, approved: int, others: Mapping[str, str]) -> StudyError:
         stand = ", ".join(f"{site} {state}" for site, state in others.items()) or "no other"
         text = f"{approved} sites approved, the study needs {self.study.min_sites}; {stand}"
-        return StudyError(Code.TOO_FEW_SITES, text)
+        return StudyError(Code.TOO_FEW_SITES, text, _TOO_FEW)
 
     def _ask_for_approval(self, due: Submission) -> Generator[Delivery, None, dict[str, str]]:
         """How each site stands to the study; those that have not decided are asked, until it is queued."""
@@ -230,6 +235,8 @@ class StudyRun:
         yield delivery
         if delivery.silent:
             silent = ", ".join(delivery.silent)
-            raise StudyError(Code.SITE_UNREACHABLE, f"round {question.round}: no answer from {silent}")
+            raise StudyError(
+                Code.SITE_UNREACHABLE, f"round {question.round}: no answer from {silent}", SILENT
+            )
         self.store.note(self.run, "answered", f"round {question.round}")
         return answers

@@ -127,7 +127,10 @@ CREATE TABLE model (
 );
 """
 
+# What an analyst can do where a study as a whole failed.
+_WAY_OUT = "ALTER TABLE submission ADD COLUMN fix TEXT NOT NULL DEFAULT '';"
+
 STEPS = (
     *(_FIRST, _SECOND, _say_what_failed, _RELAY, _AUDIT_HEADS, _START, _STATEMENTS, _OWNERS, _POLICIES),
-    *(_CODING, _SUSPENDED, _MODELS),
+    *(_CODING, _SUSPENDED, _MODELS, _WAY_OUT),
 )

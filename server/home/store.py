@@ -256,20 +256,22 @@ class Store:
         """Keeps what a run found, and which of its analyses failed; false where it had ended already."""
         return self._end(run, State.PARTIAL if failed else State.DONE, None, failed, outcome)
 
-    def fail(self, run: str, code: Code, text: str) -> bool:
-        """Ends a run with a code; false where it had ended already."""
-        return self._end(run, State.FAILED, code, text, None)
+    def fail(self, run: str, code: Code, text: str, fix: str = "") -> bool:
+        """Ends a run with a code and a way out; false where it had ended already."""
+        return self._end(run, State.FAILED, code, text, None, fix)
 
     def withdraw(self, run: str) -> bool:
         """Ends a run as withdrawn: nothing more is sent; false where it had ended already."""
         return self._end(run, State.WITHDRAWN, None, "", None)
 
-    def _end(self, run: str, state: State, code: Code | None, text: str, outcome: bytes | None) -> bool:
+    def _end(
+        self, run: str, state: State, code: Code | None, text: str, outcome: bytes | None, fix: str = ""
+    ) -> bool:
         with self._open() as db:
             changed = db.execute(
-                "UPDATE submission SET state = ?, code = ?, text = ?, outcome = ?, ended_at = ?"
+                "UPDATE submission SET state = ?, code = ?, text = ?, fix = ?, outcome = ?, ended_at = ?"
                 " WHERE run = ? AND ended_at IS NULL",
-                (state, code, text, outcome, time.time(), run),
+                (state, code, text, fix, outcome, time.time(), run),
             )
             db.execute("DELETE FROM relay WHERE run = ?", (run,))
             return changed.rowcount == 1

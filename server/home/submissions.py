@@ -36,6 +36,7 @@ class Submission:
         roster: the sites that take part, each with its masking key; fixed when the run begins.
         attempts: how often its rounds were begun.
         deaths: how often the coordinator died while it worked on this run.
+        fix: the way out of its failure, where there is one.
         outcome: the record of what it found, as JSON.
     """
 
@@ -54,6 +55,7 @@ class Submission:
     ended_at: float | None
     code: Code | None
     text: str
+    fix: str
     outcome: bytes | None
 
 
@@ -114,5 +116,6 @@ def submission(row: sqlite3.Row) -> Submission:
         ended_at=row["ended_at"],
         code=Code(row["code"]) if row["code"] else None,
         text=row["text"] or "",
+        fix=row["fix"],
         outcome=row["outcome"],
     )

@@ -45,9 +45,10 @@ def code(words: str) -> Markup:
     return Markup(f"<p><code>{html.escape(words)}</code></p>")
 
 
-def failure(code: str, words: str) -> Markup:
-    """An analysis that could not be done, and why."""
-    return Markup(f'<div class="failed"><b>{html.escape(code)}</b>: {html.escape(words)}</div>')
+def failure(code: str, words: str, fix: str) -> Markup:
+    """An analysis that could not be done, why, and a way out, where there is one."""
+    out = f"<br>{html.escape(fix)}" if fix else ""
+    return Markup(f'<div class="failed"><b>{html.escape(code)}</b>: {html.escape(words)}{out}</div>')
 
 
 def figure(panels: str, caption: str) -> Markup:

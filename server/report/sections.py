@@ -73,7 +73,7 @@ def _result(study: Study, outcome: Outcome, analysis: Analysis) -> Section:
     found = outcome.results[analysis.name]
     title = shown_title(analysis)
     if isinstance(found, Failure):
-        return Section(title, [blocks.failure(str(found.code), found.text)])
+        return Section(title, [blocks.failure(str(found.code), found.text, found.fix)])
     before = ", ".join(f"“{shown_title(study.analysis(name))}”" for name in analysis.after)
     after = [blocks.text(f"On the columns as changed by {before}.", "note")] if analysis.after else []
     return Section(title, [*after, *drawn(found, study, outcome, analysis)])

@@ -196,7 +196,9 @@ def _write_numbers(study: Study, outcome: Outcome, left: Sequence[Left], out: Pa
         "sites": list(outcome.sites),
         "rounds": outcome.rounds,
         "results": {
-            name: {"failed": str(r.code), "text": r.text} if isinstance(r, Failure) else r.as_dict()
+            name: {"failed": str(r.code), "text": r.text, "fix": r.fix}
+            if isinstance(r, Failure)
+            else r.as_dict()
             for name, r in outcome.results.items()
         },
         "left": plain(list(left)),

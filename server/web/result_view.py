@@ -42,7 +42,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Shown:
-    """One analysis of a study as a page shows it; `code` and `why` where it failed."""
+    """One analysis of a study as a page shows it; `code`, `why` and `fix` where it failed."""
 
     name: str
     protocol: str
@@ -55,6 +55,7 @@ class Shown:
     predicts: bool = False
     code: str = ""
     why: str = ""
+    fix: str = ""
 
 
 def shown(name: str, data: Mapping[str, Any]) -> Shown:
@@ -65,7 +66,8 @@ def shown(name: str, data: Mapping[str, Any]) -> Shown:
     """
     word = data["protocol"]
     if "failure" in data:
-        return Shown(name, word, code=data["failure"]["code"], why=data["failure"]["text"])
+        why = data["failure"]
+        return Shown(name, word, code=why["code"], why=why["text"], fix=why.get("fix", ""))
     found, silent = read_result(word, data["result"]), _silent(data["result"])
     frame = found.summary()
     columns, rows = _cells(frame, silent)

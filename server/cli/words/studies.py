@@ -109,9 +109,11 @@ def study(view: StudyView) -> Row:
         "sites": [{"site": s.site, "state": s.state, "code": s.code or "", "why": s.why} for s in view.sites],
     }
     if view.code is not None:
-        page |= {"code": str(view.code), "why": view.why}
+        page |= {"code": str(view.code), "why": view.why} | ({"fix": view.fix} if view.fix else {})
     if view.failed:
-        page["failed"] = [{"analysis": f.name, "code": f.code, "why": f.why} for f in view.failed]
+        page["failed"] = [
+            {"analysis": f.name, "code": f.code, "why": f.why, "fix": f.fix} for f in view.failed
+        ]
     if view.results is not None:
         page["results"] = dict(view.results)
     return page

@@ -1,5 +1,6 @@
 """The coordinator, with real agents in this process."""
 
+import html
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +10,18 @@ import pytest
 
 from protocols.core.errors import Code, InputError
 from protocols.core.lockstep import Failure
-from protocols.core.study import Study
+from protocols.core.study import Study, canonical_json
 from protocols.exchange.envelope import pack, seal
 from protocols.exchange.local import run_locally
 from protocols.exchange.wire import RoundReply
 from server.actions import network
-from server.actions.studies import report
+from server.actions.studies import report, shown
+from server.client.results import Results
 from server.coordination.coordinator import LeadLostError
 from server.coordination.replay import recompute
 from server.home.store import Phase, Store
 from server.home.submissions import State
+from server.web import result_view
 from site_node.actions import audit
 from tests.lib.consortium import Consortium
 from tests.lib.federation import logistic_study
@@ -98,6 +101,38 @@ def test_a_variable_that_no_hospital_has_fails_its_analysis_and_no_other(consort
     ended = consortium.store.submission(run)
     assert (ended.state, ended.text) == (State.PARTIAL, "ghostly (withheld)")
     assert consortium.store.events(run)[-1]["what"] == "done with failures"
+    _say_the_way_out(consortium, run, failure.fix)
+
+
+def _say_the_way_out(consortium: Consortium, run: str, fix: str) -> None:
+    """Every view says how to go on from a failure; a run that an earlier release kept is still read."""
+    assert fix
+    view = shown(consortium.home, run)
+    assert view.results is not None
+    assert (
+        [one.fix for one in view.failed]
+        == [result_view.shown("ghostly", view.results["ghostly"]).fix]
+        == [fix]
+    )
+    assert Results.read(STUDY, view.results).failures["ghostly"].fix == fix
+    written = report(consortium.home, run, consortium.folder / "report").path
+    assert html.escape(fix) in (written if written.is_file() else written / "report.html").read_text()
+    kept = json.loads(consortium.store.submission(run).outcome or b"")
+    del kept["results"]["ghostly"]["failure"]["fix"]
+    earlier = canonical_json(kept | {"schema_version": 1})
+    with consortium.store._open() as db:
+        db.execute("UPDATE submission SET outcome = ? WHERE run = ?", (earlier, run))
+    recompute(consortium.home, run)
+    assert [one.fix for one in shown(consortium.home, run).failed] == [""]
+
+
+def test_a_study_that_too_few_approve_says_what_to_do(consortium: Consortium) -> None:
+    consortium.decide(STUDY, "refused")
+    run = consortium.propose(STUDY).run
+    consortium.coordinator().step()
+    view = shown(consortium.home, run)
+    assert view.code is Code.TOO_FEW_SITES
+    assert "study show" in view.fix
 
 
 def test_a_query_takes_who_stands_by_and_does_not_wait(consortium: Consortium) -> None:
