@@ -18,8 +18,8 @@ import numpy as np
 from protocols.core.axis import published
 from protocols.core.block import rounds_of
 from protocols.core.table import AnalysisTable
+from protocols.genomics.alignment import aligned, axis_table
 from protocols.genomics.gwas import Gwas, GwasSpec
-from site_node.sources.genotypes.alignment import aligned, axis_table
 from site_node.sources.genotypes.fileset import Fileset
 from site_node.study_table.block_readers.genotype import GenotypesOfFiles, Sample
 

@@ -16,19 +16,21 @@ loaded before it is asked for.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from protocols.core.study import Requester, Study
+    from protocols.genomics.summary_statistics import SummaryStatistics
     from server.client.builders import Cohort, StudyBuilder
     from server.client.in_process import InProcess
     from server.client.network import Network
     from server.client.twins import AsyncNetwork
 
 __all__ = [
-    *("atlas", "cohort", "connect", "connect_async", "dummy", "local", "read", "requester", "study", "token"),
+    *("atlas", "cohort", "connect", "connect_async", "dummy", "local", "read", "requester", "study"),
+    *("summary_statistics", "token"),
 ]
 
 TOKEN = "SHADOWGRAPH_TOKEN"
@@ -147,6 +149,28 @@ def study(name: str, **content: Any) -> "StudyBuilder":
     from server.client.builders import study as built
 
     return built(name, **content)
+
+
+def summary_statistics(
+    trait: str,
+    table: "pd.DataFrame | Path | str",
+    *,
+    sd: float | None = None,
+    strand: Literal["forward", "unknown"] = "unknown",
+) -> "SummaryStatistics":
+    """The effects that somebody published of a trait, to be held against a scan (`GwasResult.statistics`).
+
+    Args:
+        table: a frame or a file with the columns of the GWAS Catalog's standard.
+        sd: standard deviation of a measured trait, in the units of the effects.
+        strand: `forward` where the table says so.
+
+    Raises:
+        InputError: there is no such file, a column is missing, or p-values are not those of the effects.
+    """
+    from protocols.genomics.summary_statistics import summary_statistics as read_table
+
+    return read_table(trait, table, sd=sd, strand=strand)
 
 
 def requester(name: str, institution: str, ethics: str, funding: str = "") -> "Requester":

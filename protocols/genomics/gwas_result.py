@@ -13,9 +13,10 @@ from protocols.core.protocol import Result
 from protocols.core.table import Floats, Integers, Mask
 from protocols.estimation.wald import two_sided
 from protocols.genomics import gwas_figure
-from protocols.genomics.gwas_figure import GENOME_WIDE, names_and_positions
+from protocols.genomics.gwas_figure import GENOME_WIDE
 from protocols.genomics.linkage import Linkage, clumped
 from protocols.genomics.multiple_testing import benjamini_hochberg, bonferroni
+from protocols.genomics.summary_statistics import SummaryStatistics, leads, of_scan
 from protocols.results.figures import MOST_PANELS
 
 LOCUS_BASES = 500_000
@@ -190,18 +191,12 @@ class GwasResult(Result):
 
     def loci(self, *, below: float = GENOME_WIDE, bases: int = LOCUS_BASES) -> pd.DataFrame:
         """The strongest variants below a p-value, none within so many bases of a stronger one."""
-        leads = []
-        chromosomes, positions = names_and_positions(self.variants)
-        for k, outcome in enumerate(self.outcomes):
-            taken: list[tuple[str, int]] = []
-            for j in np.argsort(self.p[:, k], kind="stable"):
-                if not self.p[j, k] < below:
-                    break
-                here = (chromosomes[j], int(positions[j]))
-                if all(here[0] != c or abs(here[1] - at) > bases for c, at in taken):
-                    taken.append(here)
-                    leads.append((outcome, self.variants[j], self.beta[j, k], self.se[j, k], self.p[j, k]))
-        return pd.DataFrame(leads, columns=["outcome", "variant", "beta", "se", "p"])
+        rows = [
+            (outcome, self.variants[j], self.beta[j, k], self.se[j, k], self.p[j, k])
+            for k, outcome in enumerate(self.outcomes)
+            for j in leads(self.variants, self.p[:, k], below, bases)
+        ]
+        return pd.DataFrame(rows, columns=["outcome", "variant", "beta", "se", "p"])
 
     def clumps(self, *, below: float = GENOME_WIDE, r2: float = 0.5) -> pd.DataFrame:
         """The strongest variants below a p-value, with how many are in linkage with each (Purcell 2007).
@@ -225,6 +220,20 @@ class GwasResult(Result):
                 size = int(np.count_nonzero(lead_of == j))
                 rows.append((outcome, self.variants[j], self.beta[j, k], self.se[j, k], p[j], size))
         return pd.DataFrame(rows, columns=["outcome", "variant", "beta", "se", "p", "variants"])
+
+    def statistics(self, outcome: str, *, sd: float | None = None) -> SummaryStatistics:
+        """An outcome's effects, to be compared with another scan's or a published table's.
+
+        Args:
+            sd: the outcome's standard deviation, which colocalisation needs of one that is not 0/1.
+
+        Raises:
+            InputError: not-found; the scan has no such outcome.
+        """
+        if outcome not in self.outcomes:
+            raise InputError(Code.NOT_FOUND, f"the scan has no outcome {outcome}")
+        k = self.outcomes.index(outcome)
+        return of_scan(outcome, self.variants, self.beta[:, k], self.se[:, k], is_binary=not self.df, sd=sd)
 
     def figure(self) -> Figure | NoFigure:
         """Manhattan and Q-Q plot of each of the first outcomes, and the region of its strongest variant."""

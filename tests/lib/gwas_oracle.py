@@ -10,8 +10,8 @@ import pandas as pd
 from protocols.core.block import ArrayBlock
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
+from protocols.genomics.alignment import Strand, aligned, axis_table
 from site_node.features.arrays import Floats
-from site_node.sources.genotypes.alignment import Strand, aligned, axis_table
 from site_node.sources.genotypes.fileset import Fileset
 from tests.lib.shared import shared
 from tests.lib.studies import REQUESTER

@@ -20,6 +20,7 @@ import pandas as pd
 import pgenlib
 from numpy.typing import NDArray
 
+from protocols.genomics.alignment import chromosome
 from site_node.features.arrays import Floats, Integers
 
 MAGIC = b"\x6c\x1b"
@@ -29,7 +30,6 @@ LISTS = {".pgen": (".pvar", ".psam"), ".bed": (".bim", ".fam")}
 MOST_VARIANTS = 100_000_000
 MOST_SAMPLES = 1_000_000
 _MISSING = -9.0
-_CHROMOSOMES = {"23": "X", "24": "Y", "25": "X", "XY": "X", "PAR1": "X", "PAR2": "X", "26": "MT", "M": "MT"}
 
 
 class BadFileset(Exception):  # noqa: N818 - told as a record that could not be read
@@ -179,13 +179,6 @@ class Genotypes:
         except (RuntimeError, OSError):
             raise BadFileset("malformed-genotypes", "the genotypes cannot be read to their end") from None
         return buffer
-
-
-def chromosome(text: str) -> str:
-    """The name of a chromosome without `chr`; PLINK's numbers 23 to 26 as X, Y, X and MT."""
-    name = text[3:] if text[:3].lower() == "chr" else text
-    name = name.upper()
-    return _CHROMOSOMES.get(name, name)
 
 
 _BIM = ["chromosome", "id", "morgans", "position", "alt", "ref"]

@@ -16,8 +16,8 @@ from protocols.core.axis import Axis
 from protocols.core.block import Block
 from protocols.core.block_kinds import GenotypeBlock
 from protocols.core.errors import Code, SiteError
+from protocols.genomics.alignment import Aligned, Strand, aligned, axis_table
 from site_node.features.arrays import Floats, Integers, Mask
-from site_node.sources.genotypes.alignment import Aligned, Strand, aligned, axis_table
 from site_node.sources.genotypes.fileset import BadFileset, Fileset, Genotypes
 from site_node.sources.genotypes.genome_build import only_on_x
 from site_node.study_table.block_readers.reader import BlockReader

@@ -13,13 +13,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from site_node.features.arrays import Floats, Integers, Mask
-from site_node.sources.genotypes.fileset import chromosome
+from protocols.core.table import Floats, Integers, Mask
 
 Strand = Literal["forward", "unknown"]
 
 _COMPLEMENT = str.maketrans("ACGT", "TGCA")
 _KEYS = ["chromosome", "position"]
+_CHROMOSOMES = {"23": "X", "24": "Y", "25": "X", "XY": "X", "PAR1": "X", "PAR2": "X", "26": "MT", "M": "MT"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,13 @@ class Aligned:
         swapped = self.is_swapped[some]
         copies[swapped] = 2.0 - copies[swapped]
         return copies
+
+
+def chromosome(text: str) -> str:
+    """The name of a chromosome without `chr`; PLINK's numbers 23 to 26 as X, Y, X and MT."""
+    name = text[3:] if text[:3].lower() == "chr" else text
+    name = name.upper()
+    return _CHROMOSOMES.get(name, name)
 
 
 def axis_table(names: Sequence[str]) -> pd.DataFrame:
