@@ -61,6 +61,10 @@ DOUBTS: dict[str, Doubt] = {
         "only the month or year of a death is known: its last day stands in, as OMOP has it",
         "give the day, if the source has it",
     ),
+    "death-contradicts": Doubt(
+        "a patient is said to be alive, and has a date of death: neither was read",
+        "correct deceased[x] in the source: FHIR allows one of the two",
+    ),
     "end-before-start": Doubt(
         "a visit, diagnosis, procedure or exposure ends before it begins: its end was left out",
         "correct the two dates in the source",
@@ -106,6 +110,10 @@ DOUBTS: dict[str, Doubt] = {
         "several readings of one score are of one day, or have no date, and differ: none of them counts",
         "give the readings a column `date` where it is missing, or load the one that counts alone",
     ),
+    "record-incomplete": Doubt(
+        "a record came without some of its elements (SUBSETTED): what is missing may change what it says",
+        "ask the server for whole resources, without _summary and _elements",
+    ),
     "sample-twice": Doubt(
         "a person has two samples in one fileset: the first is read",
         "keep one sample of each person in the fileset",
@@ -116,9 +124,18 @@ DOUBTS: dict[str, Doubt] = {
         "impute the genotypes on a panel that has it; a study states frequencies, or takes an intercept for "
         "each hospital",
     ),
+    "server-unknown": Doubt(
+        "a record names its patient by a web address, and nothing says of which server the record itself is: "
+        "it is read as about the patient of that id in this source",
+        "export bundles with fullUrl, or references such as Patient/1; load each server as its own source",
+    ),
     "strand-unknown": Doubt(
         "a variant has alleles A/T or C/G and the strand of its fileset is not known: it is left out",
         "align the fileset to the forward strand and load it with --strand forward",
+    ),
+    "test-data": Doubt(
+        "a record is marked as test data (HTEST): it is read, and studies count its person",
+        "leave test patients out of the export, or withdraw them here, before a study is answered",
     ),
     "unit-contradicts": Doubt(
         "a number's unit in words is of another size than its unit in code (lb beside kg): one is wrong",
@@ -133,8 +150,13 @@ DOUBTS: dict[str, Doubt] = {
         "write it in UCUM in the source: a study that names a unit leaves the number out",
     ),
     "value-absent": Doubt(
-        "a record has a value and says that its value is absent (dataAbsentReason): no value was read",
+        "a record has a value and says that its value is absent (dataAbsentReason, data-absent-reason): no "
+        "value was read",
         "remove the one that is wrong, in the source",
+    ),
+    "value-twice": Doubt(
+        "a record has two values, and which of them holds is not said: no value was read",
+        "keep one value[x] in the source: FHIR allows one",
     ),
     "variant-twice": Doubt(
         "a fileset, or the study's list, has a variant more than once: it is left out",

@@ -9,6 +9,7 @@ from typing import Any
 
 from cdm.etl.context import Context
 from cdm.etl.fhir.medication import complete, drug_code, quantity, route, sig, whole_days
+from cdm.etl.fhir.words.booleans import boolean
 from cdm.etl.fhir.words.coding import Coded
 from cdm.etl.fhir.words.dates import Instant, end_after, last_date
 from cdm.etl.fhir.words.event_dates import event_date
@@ -38,7 +39,7 @@ def map_medication_request(request: Body, context: Context) -> list[Row]:
     require_status(request.get("status"), statuses)
     require_status(request.get("intent"), intents, "intent")
     refuse_modifiers(request)
-    if request.get("doNotPerform"):
+    if boolean(request, "doNotPerform"):
         raise Excluded("doNotPerform")
     dosage = (request.get("dosageInstruction") or [{}])[0]
     dispense = request.get("dispenseRequest") or {}

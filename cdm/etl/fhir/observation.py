@@ -43,6 +43,8 @@ def map_observation(observation: Body, context: Context) -> list[Row]:
         raise Unmappable("no-code", "an observation without a code says nothing")
     if observation.get("hasMember") and not has_value(observation) and not observation.get("component"):
         raise Excluded("a panel: its members are Observations")
+    if _is_about_another(observation):
+        raise Excluded("its focus is somebody else")
     if is_implication(observation):
         return implication_rows(observation, context)
     categories = _categories(observation)
@@ -65,6 +67,18 @@ def map_observation(observation: Body, context: Context) -> list[Row]:
     rows += disease_episode(observation, event, context)
     _point_to_focus(observation, rows, context)
     return rows
+
+
+def _is_about_another(observation: Body) -> bool:
+    """Whether its focus is somebody beside the person of the record: a fetus, a donor, a parent."""
+    subject = referenced_id(observation.get("subject"), "Patient")
+    for focus in observation.get("focus") or ():
+        other = referenced_id(focus, "Patient")
+        if (other and other != subject) or any(
+            referenced_id(focus, kind) for kind in ("RelatedPerson", "Group")
+        ):
+            return True
+    return False
 
 
 def _parts(observation: Body, event: Event) -> Iterator[tuple[str, Body, Event]]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from cdm.etl.context import Context
+from cdm.etl.fhir.words.booleans import boolean
 from cdm.etl.fhir.words.coding import NOT_CODED, Coded, coded_value
 from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN, Instant, instant, last_date
 from cdm.etl.fhir.words.references import record_id, referenced_id, refuse_modifiers
@@ -150,7 +151,11 @@ def _death(patient: Body, birth: Instant | None, context: Context) -> Instant | 
 
 
 def _vital_status(patient: Body, person_id: int, birth: Instant | None, context: Context) -> list[Row]:
+    dead = boolean(patient, "deceasedBoolean")
     if patient.get("deceasedDateTime"):
+        if dead is False:
+            context.doubt("death-contradicts")
+            return []
         death = _death(patient, birth, context)
         if death is None:
             return []
@@ -161,8 +166,7 @@ def _vital_status(patient: Body, person_id: int, birth: Instant | None, context:
             "death_type_concept_id": EHR if death.precision == "day" else IMPUTED,
         }
         return [Row("death", values, death.precision)]
-    dead = patient.get("deceasedBoolean")
-    if not isinstance(dead, bool):
+    if dead is None:
         return []
     status = DEAD if dead else ALIVE
     question = coded_value({"system": LOINC, "code": VITAL_STATUS.code}, context)

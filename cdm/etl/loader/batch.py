@@ -13,6 +13,7 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, Programmin
 from cdm.database import RefusedRowError, chunks
 from cdm.etl import MAPPERS
 from cdm.etl.context import Context
+from cdm.etl.fhir.words.labels import doubt_labelled
 from cdm.etl.fhir.words.plain_references import make_plain, names_of
 from cdm.etl.fhir.words.references import has_nested_modifier
 from cdm.etl.identity import Identity
@@ -219,6 +220,7 @@ class Loading:
                 if b'"modifierExtension"' in one.content and has_nested_modifier(record.body):
                     raise Unmappable("modifier-extension", "a modifier deep inside may change the meaning")
                 rows = MAPPERS[record.kind](self._plain(one), context)
+                doubt_labelled(record.body, context)
             except Excluded as excluded:
                 reason = excluded.reason
             except Unmappable as error:

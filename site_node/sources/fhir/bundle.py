@@ -2,7 +2,8 @@
 
 Inside a bundle resources may name each other by `urn:uuid:…`, by the entry's fullUrl, by a condition
 (`Patient?identifier=…`), or by an identifier alone. Such references become plain ones (`Patient/1`), so that
-the same resource has the same content whether it came in a bundle or in a line of NDJSON.
+the same resource has the same content whether it came in a bundle or in a line of NDJSON. An entry's fullUrl
+also tells its server: a reference to another server's `Patient/1` is not to ours.
 
 A history has the newest version of a resource first; it is read from its end, so that the newest stays.
 """
@@ -11,12 +12,14 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cdm.etl.fhir.words.plain_references import make_plain, names_of
+from cdm.etl.fhir.words.plain_references import ELSEWHERE, Find, make_plain, names_of
 from cdm.etl.record import Body, SourceRecord, Unreadable
 from site_node.sources.fhir.large_bundle import Entries
 
 URN = ("urn:uuid:", "urn:oid:")
 WRITES = (None, "transaction", "batch", "history")  # bdl-3: no other bundle has requests, so none deletes
+WEB = re.compile("https?://", re.IGNORECASE)
+REFERENCE = re.compile(r"(.+)/([A-Z][A-Za-z]{1,49})/([A-Za-z0-9.-]{1,64})(?:/_history/[^/]+)?")
 KIND = re.compile("[A-Za-z]{1,50}")
 
 
@@ -57,10 +60,35 @@ def _resource(
 ) -> SourceRecord | Unreadable:
     resource = _with_id(entry)
     try:
-        make_plain(resource, names.get)
+        make_plain(resource, _finder(entry, resource, names))
     except RecursionError:
         return Unreadable("Bundle", place, "too-deep", "a resource of the bundle is nested too deep")
     return resource_record(resource, "unknown", place, size)
+
+
+def _finder(entry: dict[str, Any], resource: Body, names: dict[str, str]) -> Find:
+    """What makes the references of an entry's resource plain; those to another server become ELSEWHERE."""
+    full_url = entry.get("fullUrl")
+    own = f"/{resource.get('resourceType')}/{resource.get('id')}"
+    if not isinstance(full_url, str) or not WEB.match(full_url) or not full_url.endswith(own):
+        return names.get
+    base = _address(full_url.removesuffix(own))
+
+    def find(name: str) -> str | None:
+        if name in names or not WEB.match(name):
+            return names.get(name)
+        place = REFERENCE.fullmatch(name)
+        if place is None:  # it does not name a resource by its id
+            return None
+        return f"{place[2]}/{place[3]}" if _address(place[1]) == base else ELSEWHERE
+
+    return find
+
+
+def _address(base: str) -> str:
+    """A server's base without its scheme, which makes no other server of it (FHIR, 2.3.0.1)."""
+    host, slash, path = WEB.sub("", base).partition("/")
+    return f"{host.lower()}{slash}{path}"
 
 
 def _deleted(entry: Any) -> tuple[str, str] | None:

@@ -30,14 +30,20 @@ class Instant(NamedTuple):
     imputed: bool = False
 
 
-# A visit's records share its time of day: most calls are answered from the cache.
-@lru_cache(maxsize=65536)
-def instant(text: str) -> Instant:
+def instant(text: object) -> Instant:
     """The day and time that a FHIR date, dateTime or instant names.
 
     Raises:
-        Unmappable: it is not one of them.
+        Unmappable: it is not one of them: another must not stand in for a date that is there.
     """
+    if not isinstance(text, str):
+        raise Unmappable("malformed-date", "a date is not a text")
+    return _instant(text)
+
+
+# A visit's records share its time of day: most calls are answered from the cache.
+@lru_cache(maxsize=65536)
+def _instant(text: str) -> Instant:
     try:
         match len(text):
             case 4:
@@ -75,7 +81,7 @@ def first_date(
             start = _start(value)
             ended = start is None and or_end
             value = value.get("end") if ended else start
-        if isinstance(value, str) and value:
+        if value:
             found = instant(value)
             if is_plausible(found.day, context, planned=planned):
                 return found._replace(imputed=True) if ended else found
@@ -131,7 +137,7 @@ def last_date(context: Context, resource: Body, *elements: str, planned: bool = 
         value = resource.get(element)
         if isinstance(value, dict):
             value = value.get("end")
-        if isinstance(value, str) and value:
+        if value:
             found = instant(value)
             if is_plausible(found.day, context, planned=planned):
                 return last_day(found, None if planned else context.today)

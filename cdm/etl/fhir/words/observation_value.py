@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from cdm.etl.context import Context
+from cdm.etl.fhir.words.booleans import boolean
 from cdm.etl.fhir.words.coding import SOURCE_VALUE_LENGTH, coded, coded_text, coded_value, codes_of
 from cdm.etl.fhir.words.free_text import kept_text
 from cdm.etl.omop_concepts import NO, NO_CONCEPT, OPERATOR, YES
@@ -14,7 +15,7 @@ from cdm.vocabulary.ucum import conversion, parse
 
 UCUM = "http://unitsofmeasure.org"
 # value[x] of R4, and of R5 what a lenient reader still understands
-VALUES = {"dataAbsentReason"} | {
+VALUES = {"dataAbsentReason", "valueUnsignedInt", "valuePositiveInt"} | {
     f"value{kind}"
     for kind in (
         *("Quantity", "CodeableConcept", "String", "Boolean", "Integer", "Decimal", "Range", "Ratio"),
@@ -23,6 +24,7 @@ VALUES = {"dataAbsentReason"} | {
 }
 # the whole ones of an extension too
 NUMBERS = {"valueInteger", "valueDecimal", "valueUnsignedInt", "valuePositiveInt"}
+DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 STRING_LENGTH = 60  # observation.value_as_string
 NUMBER_ALONE = re.compile(r"\s*[<>=~≤≥±]*\s*[+-]?\d+(?:[.,]\d+)?\s*")
 NUMBER_IN_TEXT = re.compile(r"\s*[<>=~≤≥±]*\s*[+-]?\d")
@@ -39,10 +41,18 @@ def is_number(part: Body) -> bool:
 
 
 def value_columns(part: Body, table: str, context: Context) -> dict[str, Any]:
-    """The columns that hold the part's value in `table`; none where it has none, or says so beside it."""
+    """The columns that hold the part's value in `table`.
+
+    None where it has none, or two, or says beside it that it is absent.
+    """
     is_measurement = table == "measurement"
-    if "dataAbsentReason" in part and len(VALUES.intersection(part)) > 1:  # invariant obs-6
-        context.doubt("value-absent")
+    if len(VALUES.intersection(part)) > 1:
+        context.doubt("value-absent" if "dataAbsentReason" in part else "value-twice")  # invariant obs-6
+        return {}
+    quantity = part.get("valueQuantity")
+    if quantity and (_is_absent(quantity) or _is_absent(quantity.get("_value"))):
+        if quantity.get("value") is not None:
+            context.doubt("value-absent")
         return {}
     columns = _value(part, context, is_measurement)
     if is_measurement and part.get("referenceRange"):
@@ -60,8 +70,9 @@ def _value(part: Body, context: Context, is_measurement: bool) -> dict[str, Any]
     elif not NUMBERS.isdisjoint(part):
         columns = {"value_as_number": _number(next(part[name] for name in NUMBERS if name in part))}
     elif "valueBoolean" in part:
-        yes = part["valueBoolean"] is True
-        columns = {"value_as_concept_id": YES if yes else NO, "value_source_value": str(yes).lower()}
+        yes = boolean(part, "valueBoolean")
+        if yes is not None:
+            columns = {"value_as_concept_id": YES if yes else NO, "value_source_value": str(yes).lower()}
     elif "valueString" in part:
         columns = _string(str(part["valueString"]), context, is_measurement)
     elif (text := _text(part)) is not None:
@@ -112,6 +123,12 @@ def _quantity(quantity: Body, context: Context, is_measurement: bool) -> dict[st
         elif not columns["unit_concept_id"] and parse(written) is None:
             context.doubt("unit-unknown")
     return columns
+
+
+def _is_absent(element: Any) -> bool:
+    """Whether an extension says of the element that what stands there is no value."""
+    extensions = element.get("extension") if isinstance(element, dict) else None
+    return any(one.get("url") == DATA_ABSENT for one in extensions or ())
 
 
 def _contradicts(quantity: Body) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from cdm.etl.record import Body
 
+ELSEWHERE = "urn:elsewhere"  # what stands for a reference to another server than the record's own
 Find = Callable[[str], str | None]
 """`Kind/id` of a name: `urn:uuid:…`, `Patient?system|value`, or `?system|value` of any kind."""
 
@@ -59,6 +60,11 @@ def is_named(reference: object) -> bool:
         return False
     text = reference.get("reference")
     return _by_identifier(reference) is not None or (isinstance(text, str) and "?" in text)
+
+
+def is_absolute(reference: object) -> bool:
+    """Whether a reference is a web address, of which a bundle left open whose server it is."""
+    return isinstance(reference, dict) and str(reference.get("reference")).startswith(("http:", "https:"))
 
 
 def _by_identifier(reference: Body) -> str | None:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Container
 
 from cdm.etl.context import Context
-from cdm.etl.fhir.words.plain_references import is_named
+from cdm.etl.fhir.words.booleans import boolean
+from cdm.etl.fhir.words.plain_references import ELSEWHERE, is_absolute, is_named
 from cdm.etl.record import Body, Excluded, Unmappable
 
 CODE = re.compile(r"[a-z][a-z-]{0,29}")
@@ -47,14 +48,18 @@ def subject_person_id(resource: Body, context: Context, element: str = "subject"
     Raises:
         Excluded: it is about a group, a device or a place, or about a patient who is named by an identifier
             and not here; it is mapped when that patient arrives.
-        Unmappable: no reference says whom it is about.
+        Unmappable: no reference says whom it is about, or it is a patient of another server.
     """
     subject = resource.get(element) or resource.get("patient")  # the latter is DSTU2's, of most kinds
     patient_id = referenced_id(subject, "Patient")
     if patient_id is not None:
+        if is_absolute(subject):
+            context.doubt("server-unknown")
         return context.person_id(patient_id)
     if any(referenced_id(subject, kind) for kind in ("Group", "Device", "Location", "Substance")):
         raise Excluded("subject is not a patient")
+    if isinstance(subject, dict) and subject.get("reference") == ELSEWHERE:
+        raise Unmappable("other-server", f"{element} is a patient of another server")
     if is_named(subject):
         context.doubt("person-not-here")
         raise Excluded(f"{element} not loaded yet")
@@ -105,7 +110,7 @@ def refuse_modifiers(resource: Body) -> None:
             "modifier-extension", "a modifier that this ETL does not know may change its meaning"
         )
     for element in NOT_DONE:
-        if resource.get(element) is True:
+        if boolean(resource, element):
             raise Excluded(element)
 
 
