@@ -2,42 +2,38 @@
 
 Linear: one round for all tests. Coefficient, standard error and p-value of `outcome ~ confounders + feature`
 follow from the correlations that the confounders leave (Frisch-Waugh). Only products of a feature with an
-outcome leave a site, never of two features or of two outcomes. Logistic: all models evaluated in one message
-a round, 8 rounds at most if not asked otherwise.
+outcome leave a site, never of two features or of two outcomes. Moderated: the same sums, each feature being
+explained by the outcome, as genes are by a group of people (`moderation`). Logistic: all models evaluated in
+each round by one message, 8 rounds at most if not asked otherwise.
 
 The features are variables, or all names of a block (`features: {block: rna}`), asked about in chunks
 (`block_scan`), where a missing number becomes the mean. People without one of the variables are left out. A
 feature or outcome that does not vary, is rare, or follows from the confounders is not tested, and named.
 
-Reference: R `lm`, `glm(family = binomial)` and `p.adjust`; Shabalin, Bioinformatics 28 (2012) 1353.
+Reference: R `lm`, `glm(family = binomial)`, `p.adjust` and `limma`; Shabalin, Bioinformatics 28 (2012) 1353.
 """
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
-from pydantic import Field, model_validator
 
-from protocols.core.axis import Features, FromBlock, listed_in, names_of, size_of
+from protocols.core.axis import FromBlock, names_of, size_of
 from protocols.core.disclosure import Count, Declaration, Moment
 from protocols.core.errors import Code, SpecError, StudyError
 from protocols.core.protocol import (
     Arrays,
     Coordination,
     FederatedProtocol,
-    Spec,
     Total,
     ask,
     site_step,
 )
 from protocols.core.site_step import NEVER, ONCE, Times
 from protocols.core.table import AnalysisTable, Floats, Integers
-from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.moments import (
     COLUMN_MOMENTS,
     GATHERED,
-    Intercepts,
     Moments,
     column_moments,
     complete_rows,
@@ -46,6 +42,7 @@ from protocols.estimation.moments import (
 )
 from protocols.estimation.wald import two_sided
 from protocols.genomics import many_logistic
+from protocols.genomics.associate_spec import AssociateSpec as AssociateSpec
 from protocols.genomics.association import AssociateResult as AssociateResult
 from protocols.genomics.block_scan import (
     KNOWN_SUMS,
@@ -60,15 +57,15 @@ from protocols.genomics.confounding import (
     Unconfounded,
     linear_estimates,
     product_bounds,
+    residual_variances,
     unconfounded,
     without_dominated,
 )
+from protocols.genomics.moderation import FEWEST_FEATURES, Moderated, moderated
 from protocols.genomics.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
 
 FEWEST_DF = 10
 """Residual degrees of freedom below which nothing is tested."""
-
-_MOST_DERIVATIVES = 5_000_000  # a message of 80 MB, masked
 
 _PRODUCTS: Mapping[str, Declaration] = {
     "confounding": Moment("confounder", "confounder", what="sums of products of confounders"),
@@ -86,49 +83,6 @@ _DERIVATIVES: Mapping[str, Declaration] = {
     "score": Moment("feature", "outcome", "term", what="their first derivatives"),
     "information": Moment("feature", "outcome", "term", "term", what="their second derivatives"),
 }
-
-
-class AssociateSpec(Spec):
-    """Which features with which outcomes.
-
-    Attributes:
-        features: numeric variables, or a block, each tested on its own.
-        outcomes: numeric variables; 0/1 variables for logistic models.
-        confounders: numeric variables in every model.
-        intercepts: one for all, or one for each site (linear alone).
-        model: linear or logistic.
-        max_rounds: of a logistic scan; odds ratios of thousands for a standard deviation may take more.
-    """
-
-    protocol: Literal["associate"] = "associate"
-    features: Features
-    outcomes: tuple[Name, ...] = Field(min_length=1, max_length=5000)
-    confounders: tuple[Name, ...] = Field(default=(), max_length=100)
-    intercepts: Intercepts = "common"
-    model: Literal["linear", "logistic"] = "linear"
-    max_rounds: int = Field(default=8, ge=5, le=25)
-
-    @model_validator(mode="after")
-    def _is_possible(self) -> "AssociateSpec":
-        names = self.variables()
-        if len(set(names)) != len(names):
-            raise ValueError("a variable is listed twice in features, outcomes and confounders")
-        if self.model == "logistic" and self.intercepts == "site":
-            raise ValueError("logistic models have a common intercept; use indicators as confounders")
-        many = 1 if isinstance(self.features, FromBlock) else len(self.features)  # a block's go in chunks
-        numbers = many * len(self.outcomes) * (len(self.confounders) + 2) ** 2
-        if self.model == "logistic" and numbers > _MOST_DERIVATIVES:
-            raise ValueError("too many second derivatives for a message: use fewer models or confounders")
-        return self
-
-    def variables(self) -> tuple[str, ...]:
-        return (*self.confounders, *listed_in(self.features), *self.outcomes)
-
-    def stands_on(self) -> tuple[str, ...]:
-        return self.confounders  # the others are left out one by one
-
-    def scans_beside(self) -> tuple[str, ...]:
-        return self.confounders
 
 
 class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
@@ -239,9 +193,9 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
         else:
             moments = yield from gather(spec.variables())
         left = unconfounded(moments, spec.confounders, names_of(spec.features), spec.outcomes)
-        if spec.model == "linear":
-            return _linear(spec, moments, left)
-        return (yield from _logistic(spec, moments, left))
+        if spec.model == "logistic":
+            return (yield from _logistic(spec, moments, left))
+        return _linear(spec, moments, left)
 
     def method(self, spec: AssociateSpec) -> str:
         kind = "logistic" if spec.model == "logistic" else "linear"
@@ -249,7 +203,7 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
         sites = " and an intercept for each hospital" if spec.intercepts == "site" else ""
         return (
             f"Each of {size_of(spec.features)} features{_of_block(spec)} was tested with each of "
-            f"{listed(spec.outcomes)} by {kind} regression{beside}{sites}. "
+            f"{listed(spec.outcomes)} by {kind} regression{beside}{sites}. {_moderation(spec)}"
             "P-values were adjusted for all tests (Bonferroni; Benjamini & Hochberg 1995; "
             "Benjamini & Yekutieli 2001)."
         )
@@ -265,6 +219,17 @@ class Associate(FederatedProtocol[AssociateSpec, AssociateResult]):
 def _evaluations(spec: AssociateSpec) -> Times:
     """How often the likelihoods are asked for."""
     return Times(1, spec.max_rounds) if spec.model == "logistic" else NEVER
+
+
+def _moderation(spec: AssociateSpec) -> str:
+    """How variances were moderated, as a sentence of the methods; nothing where they were not."""
+    if spec.model != "moderated":
+        return ""
+    trend = ", whose prior goes with the feature's mean" if spec.trend else ""
+    return (
+        "The feature was what is explained; its t has a residual variance moderated over all features "
+        f"by empirical Bayes{trend} (limma; Smyth 2004). "
+    )
 
 
 def _of_block(spec: AssociateSpec) -> str:
@@ -297,9 +262,30 @@ def _linear(spec: AssociateSpec, moments: Moments, left: Unconfounded) -> Associ
             "use fewer confounders, or include more people",
         )
     norm_x, norm_y = _norms(spec, moments)
-    beta, se = linear_estimates(left, df, norm_x, norm_y)
     people = moments.n, moments.sites
-    return result(spec, beta, se, df=df, people=people, aliased=left.aliased, untested=left.untested)
+    if spec.model == "linear":
+        beta, se = linear_estimates(left, df, norm_x, norm_y)
+        return result(spec, beta, se, df=df, people=people, aliased=left.aliased, untested=left.untested)
+    beta, variance, unscaled = residual_variances(left, df, norm_x, norm_y)
+    tested = int((left.x_left > 0).sum())
+    if tested < FEWEST_FEATURES:
+        raise StudyError(
+            Code.WITHHELD,
+            f"{tested} features can be tested; variances are moderated over at least {FEWEST_FEATURES}",
+            "use more features, or `model: linear`",
+        )
+    c = len(spec.confounders)
+    found = moderated(variance, df, moments.mean[c : c + size_of(spec.features)] if spec.trend else None)
+    return result(
+        spec,
+        beta,
+        np.sqrt(found.variance) * unscaled,
+        df=df,
+        people=people,
+        aliased=left.aliased,
+        untested=left.untested,
+        moderation=found,
+    )
 
 
 def _norms(spec: AssociateSpec, moments: Moments) -> tuple[Floats, Floats]:
@@ -371,11 +357,12 @@ def result(
     untested: Mapping[str, str] | None = None,
     not_converged: tuple[tuple[str, str], ...] = (),
     evaluations: int = 0,
+    moderation: Moderated | None = None,
 ) -> AssociateResult:
     """The result of coefficients and standard errors, with p-values adjusted for all tests."""
     with np.errstate(divide="ignore"):
         statistic = beta / se
-    p = two_sided(statistic, df or None)
+    p = two_sided(statistic, moderation.df if moderation else df or None)
     return AssociateResult(
         features=names_of(spec.features),
         outcomes=spec.outcomes,
@@ -394,4 +381,5 @@ def result(
         n=people[0],
         sites=people[1],
         evaluations=evaluations,
+        moderation=moderation,
     )

@@ -10,6 +10,7 @@ from protocols.core.figure import Axis, Curve, Curves, Figure, NoFigure
 from protocols.core.protocol import Result
 from protocols.core.table import Floats, Mask
 from protocols.genomics.enrichment import enrichment
+from protocols.genomics.moderation import Moderated
 from protocols.results.figures import MOST_OUTCOMES, MOST_POINTS, floats
 
 
@@ -19,15 +20,17 @@ class AssociateResult(Result):
 
     Attributes:
         features: (f,) names; outcomes: (o,) names.
-        beta, se, statistic, p: (f, o) coefficient of the feature (log odds ratio if logistic), its standard
-            error, t (z if logistic) and two-sided p-value.
+        beta, se, statistic, p: (f, o) coefficient of the feature (log odds ratio if logistic; if moderated
+            that of the outcome, the log fold change of logarithmic expression), its standard error, t (z if
+            logistic) and two-sided p-value.
         p_bonferroni, q_bh, q_by: (f, o) adjusted for all tests (Bonferroni, Benjamini-Hochberg, -Yekutieli).
         tests: how many there are.
-        df: residual degrees of freedom of t; 0 if logistic.
+        df: residual degrees of freedom of t; 0 if logistic; those of a moderated t are in `moderation`.
         aliased: confounders that are combinations of those before them.
         untested: feature or outcome -> why. not_converged: (feature, outcome) with no maximum in max_rounds,
             mostly since the outcome is separated.
         n: people with complete data; sites: that have any of them. evaluations: of the likelihoods.
+        moderation: the variances of moderated t.
 
     >>> from protocols.exchange.example import run_example
     >>> found = run_example(protocol="associate", features=["volume", "entropy"], outcomes=["age"])
@@ -55,6 +58,7 @@ class AssociateResult(Result):
     n: int
     sites: int
     evaluations: int
+    moderation: Moderated | None = None
 
     def summary(self) -> pd.DataFrame:
         """One row per test, the smallest p-value first."""

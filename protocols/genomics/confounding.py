@@ -1,7 +1,7 @@
 """What confounders leave of the correlations between features and outcomes (Frisch-Waugh)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -90,6 +90,19 @@ def linear_estimates(
     rest = np.maximum(y - slope * left.product, 0.0)
     scale = norm_y / norm_x[:, None]
     return slope * scale, np.sqrt(rest / df / x[:, None]) * scale
+
+
+def residual_variances(
+    left: "Left | Unconfounded", df: int, norm_x: Floats, norm_y: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Each feature explained by each outcome: (f, o) coefficients and variances, (o,) unscaled errors.
+
+    The error of a coefficient is the root of its variance times the unscaled error of its outcome.
+    """
+    turned = replace(left, product=left.product.T, x_left=left.y_left, y_left=left.x_left)
+    slope, se = (of.T for of in linear_estimates(turned, df, norm_y, norm_x))
+    unscaled = 1 / (norm_y * np.sqrt(np.where(left.y_left > FOLLOWS, left.y_left, np.nan)))
+    return slope, (se / unscaled) ** 2, unscaled
 
 
 @dataclass(frozen=True)

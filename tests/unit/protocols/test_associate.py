@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import polygamma
 from scipy.stats import false_discovery_control
 
 from protocols.core.errors import Code, StudyError
@@ -10,6 +11,7 @@ from protocols.exchange.envelope import unpack
 from protocols.exchange.local import run_locally
 from protocols.exchange.rounds import Outcome
 from protocols.genomics.associate import Associate, AssociateSpec
+from protocols.genomics.moderation import inverse_trigamma, moderated
 from protocols.genomics.multiple_testing import benjamini_hochberg, benjamini_yekutieli, bonferroni
 from tests.lib.agreement import differences
 from tests.lib.studies import a_study_of
@@ -195,3 +197,33 @@ def test_a_feature_or_outcome_of_one_person_is_named_and_not_summed() -> None:
     assert np.isnan(found.beta[1]).all()
     sums = [j["sum"] for r in memory for j in unpack(memory[r])["joined"] if "products" in j.get("sum", {})]
     assert all(np.abs(said["sum"]).max() < 1e3 for said in sums)
+
+
+def test_moderated_tests_are_refused_where_variances_are_too_few_or_means_are_not_asked_for() -> None:
+    with pytest.raises(ValueError, match="at least 3 features"):
+        spec_of(features=("f0", "f1"), model="moderated")
+    for changes in ({"model": "moderated", "intercepts": "site"}, {"model": "linear"}):
+        with pytest.raises(ValueError, match="a trend is of a moderated model"):
+            spec_of(trend=True, **changes)
+    sites = [
+        t.with_columns({f"f{j}": np.full(len(t), 0.3) for j in (1, 2, 3, 4)}) for t in tables((60, 30, 90))
+    ]
+    with pytest.raises(StudyError, match="2 features can be tested"):
+        run(spec_of(model="moderated"), sites)["scan"]
+
+
+def test_variances_that_differ_by_chance_alone_become_one() -> None:
+    """Of limma's two cases the one where the prior has all the weight, and t the freedom of all features."""
+    rng = np.random.default_rng(5)
+    variance = (rng.normal(size=(50, 400)) ** 2).mean(axis=0)[:, None]
+    alike = 1 + (variance - variance.mean()) / 100
+    found = moderated(alike, 50)
+    assert np.isinf(found.prior_df[0])
+    assert found.df[0] == 50 * 400
+    np.testing.assert_allclose(found.variance, alike.mean(), rtol=1e-12)
+    assert moderated(variance, 50).prior_df[0] > 100
+
+
+@pytest.mark.parametrize("y", [1e-9, 1e-3, 0.7, 40.0, 3e5, 1e8])
+def test_the_inverse_of_trigamma_is_its_inverse(y: float) -> None:
+    assert inverse_trigamma(float(polygamma(1, y))) == pytest.approx(y, rel=2e-7 if y > 1e5 else 1e-12)

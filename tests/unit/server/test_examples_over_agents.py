@@ -11,7 +11,7 @@ from protocols.core.table import AnalysisTable
 from server.actions import studies
 from server.coordination.replay import recompute
 from server.home.submissions import State
-from tests.lib import planted_links, planted_pathways, planted_variants
+from tests.lib import planted_expression, planted_links, planted_pathways, planted_variants
 from tests.lib.consortium import Consortium
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
@@ -63,3 +63,19 @@ def test_a_planted_pathway_is_found_and_one_that_scanners_make_is_not(tmp_path: 
     assert after[angiogenesis, rcbv] > 0.05
     assert after[hypoxia, r2star] < 1e-10
     assert after[cell_cycle].min() > 0.05
+
+
+@pytest.mark.slow
+def test_planted_genes_are_found_and_those_that_laboratories_make_are_not(tmp_path: Path) -> None:
+    found = run(tmp_path, "expression.yaml", planted_expression.hospitals(4))
+    before, after = (
+        found[name].summary().p_bonferroni for name in ("laboratories_left_in", "within_hospitals")
+    )
+    changed = {f"rna:{gene}" for gene in planted_expression.CHANGED}
+    assert (before < 0.05).sum() > 2 * len(changed)
+    assert {feature for feature, _ in after[after < 0.05].index} == changed
+    effects = found["within_hospitals"].summary().loc[[*after[after < 0.05].index]]
+    for (feature, _), row in effects.iterrows():
+        planted = planted_expression.CHANGED[feature.removeprefix("rna:")]
+        assert abs(row.beta - planted) < 3 * row.se
+    assert 1 < found["within_hospitals"].moderation.prior_df[0] < 20
