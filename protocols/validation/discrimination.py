@@ -20,16 +20,11 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from protocols.core.disclosure import SUPPRESSED, Array, Count, Moment, Statistic
+from protocols.core.cells import gathered, parts, parts_of
+from protocols.core.disclosure import SUPPRESSED, Array, Count, Flag, Moment, Statistic
 from protocols.core.errors import Code
 from protocols.core.figure import Estimates, Figure, Panel
-from protocols.core.protocol import (
-    Arrays,
-    Coordination,
-    FederatedProtocol,
-    protocol,
-    site_step,
-)
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, protocol, site_step
 from protocols.core.roles import JudgesSites, Model, PredictsProbability, Transforms
 from protocols.core.site_step import Times
 from protocols.core.table import AnalysisTable, Floats, Integers
@@ -39,9 +34,11 @@ from protocols.estimation.roc import bin_of, delong, histogram_of, merged, pairs
 from protocols.preparation.combat import CombatSpec
 from protocols.results.numerals import shown_p
 from protocols.results.validation_figures import Roc, calibration_panel, roc_panel, site_panel
+from protocols.survival.life_table import runs
 from protocols.validation.left_out import (
     chosen_folds,
     clear_notes,
+    runs_of_all,
     scored_sites,
     sites_are_left_out,
     smaller_class,
@@ -80,8 +77,8 @@ class DiscriminationSpec(ValidatedProbability):
         model: what is fitted: a protocol that gives probabilities.
         harmonize: what is fitted before it, on the same people, after what `prepare` names.
         bins: of equal width from 0 to 1 in the pooled score histogram.
-        cells: of equal width in a left-out site's own histogram, before the site merges them.
-        min_cell: people of either class in each cell that a site shows; not below its own floor.
+        cells: of equal width in a left-out site's own histogram, before neighbours are joined.
+        min_cell: people of either class in each cell that sites show; not below their own floors.
     """
 
     protocol: Literal["discrimination"] = "discrimination"
@@ -225,6 +222,7 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
     """Cross-validated discrimination and calibration."""
 
     name = "discrimination"
+    version = "2"
     spec_type = DiscriminationSpec
 
     @site_step(clear=sites_are_left_out, summed=False, smaller=Count(what="people in the smaller class"))
@@ -256,6 +254,16 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         }
 
     @site_step(
+        times=lambda spec: Times.where(sites_are_left_out(spec)),
+        varies=("folds", "fits"),
+        few=Flag("class", "part", what="sites with too few people in parts of the axis to show them"),
+    )
+    def hidden(spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
+        """In which parts fewer than `min_cell` people of a class are; in none if nobody is judged here."""
+        counts = _in_cells(spec, *scored(spec, table, folds, fits))
+        return {"few": ((parts_of(counts) < spec.min_cell) & counts.any()).astype(np.int64)}
+
+    @site_step(
         times=Times(0, 1),
         clear=sites_are_left_out,
         summed=False,
@@ -265,32 +273,34 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
         auc=Statistic(behind="smaller", what="AUC"),
         mean_predicted=Statistic(behind="smaller", what="mean score"),
     )
-    def left_out(spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
+    def left_out(
+        spec: DiscriminationSpec, table: AnalysisTable, folds: Integers, last: Integers, **fits: Array
+    ) -> Arrays:
         """How this site's people were scored by the model trained on the other sites, for the clear.
 
-        Neighbouring cells are merged until each has `min_cell` people of either class; the sum stands in
-        the first of them, and the others are 0, which the gate shows as suppressed.
+        The (cell,) `last` ones are of runs in which every site has `min_cell` people of either class. The sum
+        stands in them, and the others are 0, which the gate shows as suppressed.
         """
-        y, (p,) = scored(spec, table, folds, fits)
+        runs(last, spec.cells)
+        y, p = scored(spec, table, folds, fits)
         people = np.array([(y == 0).sum(), (y == 1).sum()])
         judged = people.min() > 0
-        every, ordered = pairs_of(y, p)
-        cells = histogram_of(y, bin_of(p, spec.cells), spec.cells)
+        every, ordered = pairs_of(y, p[0])
         return {
             "smaller": np.array(people.min()),
             "people": people,
-            "cells": merged(cells, spec.min_cell),
+            "cells": gathered(_in_cells(spec, y, p), last),
             "auc": np.array(ordered / every if judged else 0.5),
-            "mean_predicted": np.array(p.mean() if judged else 0.5),
+            "mean_predicted": np.array(p[0].mean() if judged else 0.5),
         }
 
     def axes(self, spec: DiscriminationSpec) -> dict[str, int]:
-        return {"class": 2, "bin": spec.bins, "cell": spec.cells, "pair": 2}
+        return {"class": 2, "bin": spec.bins, "cell": spec.cells, "part": parts(spec.cells), "pair": 2}
 
     def coordinate(self, spec: DiscriminationSpec) -> Coordination[DiscriminationResult]:
         folds, not_judged = yield from chosen_folds(spec)
         fits = yield from fitted_by_fold(spec, folds)
-        totals, by_site, silent = yield from scored_sites(folds, fits, _left_out)
+        totals, by_site, silent = yield from scored_sites(folds, fits, runs_of_all, _left_out)
         check_people(spec, int(totals[0]["n"]), totals[0].min_count)
         not_judged = {**not_judged, **silent}
         found = [result(spec, folds.names, fits, total.arrays, by_site, not_judged) for total in totals]
@@ -309,6 +319,11 @@ class Discrimination(FederatedProtocol[DiscriminationSpec, DiscriminationResult]
 
     def notes(self, spec: DiscriminationSpec) -> Sequence[str]:
         return clear_notes(spec)
+
+
+def _in_cells(spec: DiscriminationSpec, y: Floats, p: Floats) -> Integers:
+    """The (class, cell) people by the (n,) outcome and the (1, n) chance."""
+    return histogram_of(y, bin_of(p[0], spec.cells), spec.cells)
 
 
 def _left_out(shown: Arrays) -> LeftOut | None:

@@ -2,6 +2,9 @@
 
 A protocol that validates has a step `classes`, by which each site says whether it can be left out; one that
 shows single sites has a step `left_out` beside its `scores`. Their coordination is the same and stands here.
+
+What one site would not show is what the others leave of the total. So each says first, in a sum, what it has
+too few people to show (a step `hidden`), and no site shows that.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from protocols.core.cells import last_of_runs
 from protocols.core.disclosure import SUPPRESSED, Array, Thresholds
 from protocols.core.errors import Code, StudyError
 from protocols.core.protocol import Arrays, Coordination, PerSite, Total, ask
@@ -44,23 +48,44 @@ def chosen_folds(spec: Validated) -> Coordination[tuple[Folds, Mapping[str, Code
 
 
 def scored_sites(
-    folds: Folds, fits: Sequence[Mapping[str, Array]], read: Callable[[Arrays], T | None], **others: Array
+    folds: Folds,
+    fits: Sequence[Mapping[str, Array]],
+    may_show: Callable[[Total], Arrays | None],
+    read: Callable[[Arrays], T | None],
+    **others: Array,
 ) -> Coordination[tuple[list[Total], dict[str, T], dict[str, Code]]]:
     """The joined `scores` of each repeat, what each site that is left out shows, and why one shows nothing.
 
     Args:
+        may_show: by the joined answer about `hidden`, what the question about `left_out` holds beside folds
+            and fits; None where there is something that one site would not show at all.
         read: what a site's `left_out` says; None where its gate removed a part of it.
         others: what the question about scores holds beside folds and fits.
     """
     questions = folds.questions("scores", fits, **others)
     if not folds.judged:
         return list((yield questions)), {}, {}
-    (alone,) = folds.questions("left_out", fits)
-    *totals, shown = yield (*questions, replace(alone, per_site=True))
+    *totals, hidden = yield (*questions, *folds.questions("hidden", fits))
+    asked = may_show(hidden)
+    if asked is None:
+        return totals, {}, dict.fromkeys(folds.judged, Code.WITHHELD)
+    (alone,) = folds.questions("left_out", fits, **asked)
+    shown = yield replace(alone, per_site=True)
     found = {site: read(shown.answers[site]) for site in folds.judged if site in shown.answers}
     by_site = {site: there for site, there in found.items() if there is not None}
     silent = [site for site in folds.judged if site not in by_site]
     return totals, by_site, {site: shown.withheld.get(site, Code.WITHHELD) for site in silent}
+
+
+def runs_of_all(hidden: Total) -> Arrays | None:
+    """What `may_show` asks of a protocol whose sites show cells along an axis.
+
+    Returns:
+        `last`, the (cell,) last ones of runs in which no site has too few people, by the (class, part) `few`
+        sites that have; None where one has too few altogether.
+    """
+    few = hidden["few"].any(axis=0)
+    return None if few[0] else {"last": last_of_runs(np.where(few, 0, hidden.over_all), hidden.over_all)}
 
 
 def sites_to_leave_out(

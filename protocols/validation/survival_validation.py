@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from protocols.core.disclosure import Array, Count, Moment, Statistic
+from protocols.core.disclosure import Array, Count, Flag, Moment, Statistic, Thresholds
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure
 from protocols.core.lockstep import both
@@ -184,6 +184,7 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
     """Cross-validated survival."""
 
     name = "survival_validation"
+    version = "2"
     spec_type = SurvivalValidationSpec
 
     @site_step(
@@ -245,6 +246,17 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         return totals
 
     @site_step(
+        times=lambda spec: Times.where(sites_are_left_out(spec)),
+        varies=("folds", "fits"),
+        few=Flag(what="sites with too few people with or without the event to show them"),
+    )
+    def hidden(spec: SurvivalValidationSpec, table: AnalysisTable, folds: Integers, **fits: Array) -> Arrays:
+        """Whether fewer than `min_count` people with or without the event are judged here, if any are."""
+        judged = np.concatenate([np.zeros(0), *(of.event for of, _, _ in _scored(spec, table, folds, fits))])
+        fewer = min(judged.sum(), len(judged) - judged.sum())
+        return {"few": np.array(len(judged) > 0 and fewer < Thresholds().min_count, dtype=np.int64)}
+
+    @site_step(
         times=Times(0, 1),
         clear=sites_are_left_out,
         summed=False,
@@ -275,7 +287,9 @@ class SurvivalValidation(FederatedProtocol[SurvivalValidationSpec, SurvivalValid
         fits = yield from fitted_by_fold(spec, folds)
         counts = yield folds.questions("life_table", fits)[0]  # every repeat judges the same people
         followed, observed = censoring_and_survival(counts.arrays)
-        totals, by_site, silent = yield from scored_sites(folds, fits, _left_out, followed=followed)
+        totals, by_site, silent = yield from scored_sites(
+            folds, fits, _if_enough, _left_out, followed=followed
+        )
         at, not_judged = observed[spec.at()], {**not_judged, **silent}
         found = [result(spec, folds.names, fits, total, at, by_site, not_judged) for total in totals]
         return mean_of_repeats(found, MEASURES)
@@ -308,6 +322,11 @@ def _number_known() -> Coordination[Total]:
     """How many people's follow-up is known."""
     known: Total = yield Ask("people")
     return known
+
+
+def _if_enough(hidden: Total) -> Arrays | None:
+    """Nothing more to be asked; None where one site has too few people to show them."""
+    return None if hidden["few"] else {}
 
 
 def _left_out(shown: Arrays) -> LeftOutSurvival | None:

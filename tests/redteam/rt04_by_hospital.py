@@ -9,12 +9,14 @@ import numpy as np
 
 from protocols.applications import typing
 from protocols.core import beside_total
+from protocols.core.cells import gathered
 from protocols.core.protocol import Total
 from protocols.core.table import Integers
 from protocols.describe import summary_by_site
 from protocols.describe.attrition import AttritionResult
 from protocols.describe.left_out import LeftOutResult
 from protocols.describe.summary import SummaryResult
+from protocols.validation import discrimination
 from tests.lib.lying_coordinator import drawn, read_rows, weaken
 from tests.lib.overheard import overheard
 from tests.lib.studies import a_study_of
@@ -87,6 +89,36 @@ def counts_by_hospital(folder: Path, weakened: bool) -> Figure:
     known = missing.known - missing.by_site["a"][2] - missing.by_site["b"][2]
     hits = int(left[0] - left[1] == taken["c"]) + int(known[0] == measured["c"])
     return Figure(hits, "of 2 counts that one hospital hides")
+
+
+@attack(
+    "RT04",
+    "validation by hospital: people by score at a hospital that hides them are the total less the others'",
+    works_from=2,
+    slow=True,
+)
+def validation_by_hospital(folder: Path, weakened: bool) -> Figure:
+    """The weakened sites show cells of scores wherever their own people are enough."""
+
+    def columns(draw: np.random.Generator, people: int) -> dict[str, np.ndarray]:
+        x = draw.integers(0, 4, people) / 3.0
+        return {"x": x, "y": (draw.uniform(size=people) < 0.2 + 0.6 * x).astype(float)}
+
+    tables = drawn(columns, 240)
+    x, y = tables["c"].column("x"), tables["c"].column("y")
+    few = (x == 1) & (np.cumsum(x == 1) > 14)
+    tables["c"] = tables["c"].with_columns({"x": np.where(few, 0.0, x), "y": y})
+    model = {"protocol": "logistic", "outcome": "y", "covariates": ["x"]}
+    spec = {"protocol": "discrimination", "model": model, "scheme": {"kind": "sites"}, "bins": 20}
+    study = a_study_of(["x", "y"], {"name": "a", "spec": spec})
+    each = {"last": np.arange(20)}
+    with weaken(discrimination, "runs_of_all", lambda _: each, weakened):
+        held = overheard(folder, study, tables)
+    ((asked, said),) = ((ask, joined) for ask, joined in held.asked if ask.step == "left_out")
+    (total,) = held.sums("a", "scores")
+    own = {site: np.maximum(shown["cells"], 0) for site, shown in said["per_site"].items()}
+    read = gathered(total["histogram"], asked.arrays["last"]) - own["a"] - own["b"]
+    return Figure(int(((read >= 5) & (read < 10) & (own["c"] == 0)).sum()), "cells that one hospital hides")
 
 
 @attack(
