@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 DOUBTS_OF_READER = "doubts"
 
 OfVariable = Literal[
+    "after-death",
     "before-birth",
     "comparator",
     "fraction-above-one",
@@ -29,6 +30,10 @@ class Doubt(NamedTuple):
 
 
 DOUBTS: dict[str, Doubt] = {
+    "after-death": Doubt(
+        "a record is dated more than 60 days after the death of its person: no variable of a study reads it",
+        "correct the date of the record or of the death; look for two people in one patient id",
+    ),
     "answer-unknown": Doubt(
         "a variant is said neither to be present nor absent, in words that this reader knows: it is not read",
         "answer it by LOINC: LA9633-4 (present), LA9634-2 (absent), LA18198-4 (no call)",

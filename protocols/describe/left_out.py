@@ -180,7 +180,7 @@ class LeftOut(FederatedProtocol[LeftOutSpec, LeftOutResult]):
     """Who is in no sum of an analysis, and for want of which variable."""
 
     name = "left_out"
-    version = "5"
+    version = "6"
     is_query = True
     spec_type = LeftOutSpec
 

@@ -21,13 +21,13 @@ from cdm.cohorts.cohort import (
     SexIs,
 )
 from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
-from cdm.schema import person
+from cdm.schema import death, person
 from cdm.vocabulary.concepts import Vocabulary
 from protocols.core.variables import Window
 from site_node.features.arrays import Mask
 from site_node.study_table import atlas, consents, genomic_records, records
 from site_node.study_table.codes import SOURCES, Codes
-from site_node.study_table.people import People, as_days
+from site_node.study_table.people import People, as_days, last_day
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def _by_atlas(
 def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabulary, today: date) -> People:
     """Every person with a record of the concept, dated by the first or last one.
 
-    Records of people who are not in `person` are nobody's, and a day before the birth or in the future, or
-    the one that stands for "not known", dates nothing.
+    Records of people who are not in `person` are nobody's, and a day before the birth, long after the death
+    or in the future, or the one that stands for "not known", dates nothing.
     """
     codes = Codes()
     branches = [
@@ -97,10 +97,12 @@ def _with_index_event(connection: Connection, event: Event, vocabulary: Vocabula
         found.c.day > DAY_NOT_KNOWN,
         found.c.day <= today + timedelta(days=1),  # it is tomorrow in the east
         _is_born(found.c.day),
+        found.c.day <= last_day(),
     )
     statement = (
         select(found.c.person_id, chosen(found.c.day, type_=found.c.day.type))
         .join_from(found, person, person.c.person_id == found.c.person_id)
+        .outerjoin(death, death.c.person_id == found.c.person_id)
         .where(*can_be)
         .group_by(found.c.person_id)
         .order_by(found.c.person_id)

@@ -26,13 +26,16 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    union,
     union_all,
 )
 
 from cdm.days import days_between, plus_days
 from cdm.etl.fhir.words.dates import DAY_NOT_KNOWN
+from cdm.etl.loader.due import EVENTS
 from cdm.etl.person import UNKNOWN_YEAR
-from cdm.schema import observation_period, person
+from cdm.quality.plausible import LATE_DAYS
+from cdm.schema import death, observation_period, person
 from cdm.schema.columns import LONG
 from cdm.vocabulary.concepts import Vocabulary
 from cdm.vocabulary.doubts import OfVariable
@@ -135,6 +138,28 @@ class People:
         born = Column("born", Date, nullable=False)
         return listed(self.connection, "early", [key, born], found) if found else None
 
+    @cached_property
+    def late(self) -> Table | None:
+        """Those who have a record long after their death, person_id and last day; None where nobody has."""
+        if self.lender:
+            return self.lender.late
+        last = last_day()
+        each = [
+            select(death.c.person_id, last.label("last"))
+            .join_from(self.listed, death, death.c.person_id == self.listed.c.person_id)
+            .join(table, table.c.person_id == death.c.person_id)
+            .where(table.c[day] > last)
+            for table, day in EVENTS
+        ]
+        found = self.connection.execute(union(*each)).all()
+        key = Column("person_id", LONG, primary_key=True, autoincrement=False)
+        rows = [(key, str(day)) for key, day in found]
+        return (
+            listed(self.connection, "late", [key, Column("last", Date, nullable=False)], rows)
+            if rows
+            else None
+        )
+
     def are(self, column: ColumnElement[int]) -> ColumnElement[bool]:
         """Whether a column of person_ids names one of the listed people."""
         return column.in_(select(self.listed.c.person_id))
@@ -149,16 +174,16 @@ class People:
         """(person_id, …) of these people's records of one of the concepts in a window of days.
 
         `columns` are what is asked of a record, alike of each source. Records from before the birth are not
-        among them, and are counted in `doubts`.
+        among them, and neither are those from long after the death; both are counted in `doubts`.
         """
         asked = [
             (source, (is_it, *self._inside(source[0].c[source[2]], window)))
             for source in sources
             for is_it in self.codes.carrying(self.connection, self.vocabulary, source, concepts)
         ]
-        self._note_early(asked)
+        self._note_outside(asked)
         branches = [
-            self._record(source, columns(source), *conditions, *self._born(source))
+            self._record(source, columns(source), *conditions, *self._in_life(source))
             for source, conditions in asked
         ]
         return union_all(*branches or [self._record(sources[0], columns(sources[0]), false())])
@@ -168,30 +193,37 @@ class People:
     ) -> CompoundSelect[Any]:
         """(person_id, …) of these people's records that the ETL wrote under one of these names."""
         found = self.codes.named(self.connection, source, names)
-        self._note_early([(source, (is_it,)) for is_it in found])
+        self._note_outside([(source, (is_it,)) for is_it in found])
         return union_all(
-            *(self._record(source, columns, is_it, *self._born(source)) for is_it in found or [false()])
+            *(self._record(source, columns, is_it, *self._in_life(source)) for is_it in found or [false()])
         )
 
-    def _born(self, source: Source) -> list[ColumnElement[bool]]:
-        """Conditions for a record that is not from before the birth; none where nobody can have such."""
-        return [] if self.early is None else [~exists().where(*self._is_early(source, self.early))]
-
-    def _is_early(self, source: Source, early: Table) -> tuple[ColumnElement[bool], ...]:
+    def _outside(self, source: Source) -> dict[OfVariable, tuple[ColumnElement[bool], ...]]:
+        """Kind of doubt -> when a record lies outside the life of its person; only what anybody can have."""
         table, _, day = source
-        of_person = early.c.person_id == table.c.person_id
-        return of_person, table.c[day] < early.c.born, table.c[day] > DAY_NOT_KNOWN
+        found: dict[OfVariable, tuple[ColumnElement[bool], ...]] = {}
+        if self.early is not None:
+            of_person = self.early.c.person_id == table.c.person_id
+            early = table.c[day] < self.early.c.born, table.c[day] > DAY_NOT_KNOWN
+            found["before-birth"] = (of_person, *early)
+        if self.late is not None:
+            of_person = self.late.c.person_id == table.c.person_id
+            found["after-death"] = of_person, table.c[day] > self.late.c.last
+        return found
 
-    def _note_early(self, asked: Sequence[tuple[Source, Sequence[ColumnElement[bool]]]]) -> None:
-        """Count the records from before the birth among those that are asked for."""
-        if self.early is None or not asked:
-            return
-        parts = [
-            self._record(source, (), *conditions, *self._is_early(source, self.early))
-            for source, conditions in asked
-        ]
-        rows, _ = self.ask(union_all(*parts))
-        self.note_doubt("before-birth", len(rows), rows)
+    def _in_life(self, source: Source) -> list[ColumnElement[bool]]:
+        """Conditions for a record that lies in the life of its person."""
+        return [~exists().where(*is_outside) for is_outside in self._outside(source).values()]
+
+    def _note_outside(self, asked: Sequence[tuple[Source, Sequence[ColumnElement[bool]]]]) -> None:
+        """Count the records from outside of a life among those that are asked for."""
+        parts: dict[OfVariable, list[Select[Any]]] = {}
+        for source, conditions in asked:
+            for kind, is_outside in self._outside(source).items():
+                parts.setdefault(kind, []).append(self._record(source, (), *conditions, *is_outside))
+        for kind, each in parts.items():
+            rows, _ = self.ask(union_all(*each))
+            self.note_doubt(kind, len(rows), rows)
 
     def _record(
         self, source: Source, columns: Sequence[ColumnElement[Any]], *conditions: ColumnElement[bool]
@@ -250,6 +282,14 @@ class People:
         dates = np.full(len(self), np.datetime64("NaT"), dtype="datetime64[D]")
         dates[rows] = as_days(days)
         return dates
+
+
+def last_day() -> ColumnElement[Any]:
+    """The day until which records are plausible of somebody with a row in `death`, or with none.
+
+    Reports of the last days arrive late (as in OMOP's plausibleBeforeDeath).
+    """
+    return func.coalesce(plus_days(death.c.death_date, LATE_DAYS), date.max)
 
 
 def _first_day(year: int, month: int | None, day: int | None) -> date:

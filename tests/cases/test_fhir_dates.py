@@ -256,3 +256,39 @@ def finding(name: str, day: str, answer: str) -> dict[str, Any]:
         "effectiveDateTime": day,
         "valueCodeableConcept": {"coding": [{"system": loinc, "code": answer}]},
     }
+
+
+def test_a_record_from_long_after_the_death_is_no_value_and_is_counted(sqlite_engine: Engine) -> None:
+    """Two died in May 2016: a report of June is theirs, one of August is somebody else's, or misdated."""
+    dead = {"deceasedDateTime": "2016-05-01"}
+    everybody = [patient("a", **dead), patient("b", **dead), patient("c"), patient("d", **dead)]
+    sick = [ill(name) for name in "abc"] + [ill("d", "2016-12-24")]
+    records = [
+        value("a", "2016-05-01", 60),
+        value("a", "2016-06-30", 70),
+        value("a", "2016-07-01", 80),
+        value("b", "2020-01-01", 90),
+        value("c", "2020-01-01", 50),
+    ]
+    loads(sqlite_engine, *everybody, *sick, *records)
+    built = build_table(
+        sqlite_engine,
+        a_study(
+            variables={
+                "last": {"kind": "measurement", "concept": "LOINC:8867-4", "pick": "last"},
+                "soon": {
+                    "kind": "measurement",
+                    "concept": "LOINC:8867-4",
+                    "pick": "last",
+                    "window": {"to_days": 400},
+                },
+            },
+            analyses=[{"name": "n", "spec": {"protocol": "summary", "of": ["last"]}}],
+            cohort={"index": {"domain": "condition", "concept": "ICD10CM:C71%"}},
+        ),
+        "site",
+    )
+    columns = {name: sorted(map(str, values.tolist())) for name, values in built.table.columns.items()}
+    assert columns["last"] == ["50.0", "70.0", "nan"]
+    assert columns["soon"] == ["70.0", "nan", "nan"]
+    assert built.doubts == {"last": {"after-death": 2}, "soon": {"after-death": 1}}

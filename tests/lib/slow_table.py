@@ -46,6 +46,7 @@ class SlowTable:
         self.vocabulary = vocabulary
         self.today = today
         self.people = {row["person_id"]: row for row in tables["person"]}
+        self.deaths = {row["person_id"]: row["death_date"] for row in tables["death"]}
         self.index: dict[int, date] = {}
         self.doubts: Counter[str] = Counter()
 
@@ -55,6 +56,8 @@ class SlowTable:
         for row, day, _ in self._records(cohort.index.domain, cohort.index.concepts):
             who = self.people.get(row["person_id"])
             if who is None or not NOT_KNOWN < day <= self.today + timedelta(days=1):
+                continue
+            if self._is_late(row["person_id"], day):
                 continue
             if day.year > who["year_of_birth"] or (
                 day.year == who["year_of_birth"] and (day.month, day.day) >= _first_of_year(who)
@@ -112,6 +115,10 @@ class SlowTable:
         last = monthrange(who["year_of_birth"], month)[1]
         return NOT_KNOWN < day < date(who["year_of_birth"], month, min(of_month, last))
 
+    def _is_late(self, one: int, day: date) -> bool:
+        """Whether a day is more than 60 days after the death."""
+        return one in self.deaths and (day - self.deaths[one]).days > 60
+
     def _by_person(self, domain: str, concepts: Sequence[str], window: Window) -> dict[int, list[Found]]:
         found: dict[int, list[Found]] = {one: [] for one in self.index}
         for row, day, table in self._records(domain, concepts):
@@ -123,6 +130,8 @@ class SlowTable:
                 continue
             if self._is_early(row["person_id"], day):
                 self.doubts["before-birth"] += 1
+            elif self._is_late(row["person_id"], day):
+                self.doubts["after-death"] += 1
             else:
                 found[row["person_id"]].append((row, day, table))
         return found
