@@ -19,6 +19,7 @@ CATALOGUE = {
     "decision_curve": "protocols.validation.decision_curve:DecisionCurve",
     "discrimination": "protocols.validation.discrimination:Discrimination",
     "evidence": "protocols.evidence.evidence:EvidenceProtocol",
+    "mediation": "protocols.evidence.mediation:Mediation",
     "forest": "protocols.learning.forest:Forest",
     "fusion": "protocols.validation.fusion:Fusion",
     "glm": "protocols.regression.glm:Glm",

@@ -27,4 +27,10 @@ EXAMPLES: dict[str, Example] = {
         frozenset({"withheld"}),
         not_over=frozenset({"one site"}),
     ),
+    "mediation": Example(
+        [
+            {"exposure": "idh1", "mediator": "f_one", "outcome": "f_two", "covariates": ["age"]},
+            {"exposure": "idh1", "mediator": "f_one", "outcome": "f_two", "intercepts": "site"},
+        ],
+    ),
 }
