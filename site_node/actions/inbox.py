@@ -12,6 +12,7 @@ from protocols.core.protocol import protocol as known_protocol
 from protocols.core.study import Digits, Requester, Study
 from protocols.runtime.accounts.machine import unix_user
 from site_node.agent import simulation
+from site_node.agent.published_before import PublishedBefore
 from site_node.agent.simulation import Simulation
 from site_node.governance import approvals, proposed
 from site_node.governance.approvals import StandingApproval, State
@@ -54,6 +55,7 @@ class StudyView:
         digits: "full" where the study wishes its results so and this site's policy allows it, else "earned".
         people_needed: how many each site needs, so that its results are at most `numbers_per_person`, which
             this site lets be published about each over all studies; 0 where they may bear all digits.
+        published: what was published about its people here before, as last simulated; None if it was not.
         sealing: None before the study is approved.
         faults: why this site's policy does not admit it; empty if it does.
     """
@@ -72,6 +74,7 @@ class StudyView:
     digits: Digits
     people_needed: int
     numbers_per_person: float
+    published: PublishedBefore | None
     hash: str
     sealing: Sealing | None
     faults: tuple[str, ...]
@@ -114,7 +117,7 @@ def shown(home: Path, study: str) -> StudyView:
     """
     found = approvals.find(home, study)
     content, policy = json.loads(found.canonical()), read_policy(home)
-    kept = sealing.sealed(home, found)
+    kept, simulated = sealing.sealed(home, found), simulation.kept(home, found.hash())
     return StudyView(
         name=found.name,
         title=found.title,
@@ -130,6 +133,7 @@ def shown(home: Path, study: str) -> StudyView:
         digits=policy.digits_of(found),
         people_needed=_people_needed(found, policy),
         numbers_per_person=policy.numbers_per_person,
+        published=None if simulated is None else simulated.found.published,
         hash=found.hash(),
         sealing=None if kept is None else _sealing(kept),
         faults=tuple(policy.faults(found)),

@@ -12,6 +12,7 @@ from protocols.core.axis import look_in
 from protocols.core.lockstep import Failure
 from protocols.exchange.local import run_locally
 from protocols.runtime.output import plain
+from site_node.agent.published_before import PublishedBefore, published_before
 from site_node.governance import approvals, audit
 from site_node.governance.policy import read_policy
 from site_node.home import config
@@ -53,6 +54,7 @@ class Simulation:
         missing: column -> people without a value; `block NAME` -> people without any of its numbers.
         doubts: what of each variable rests on doubt, in the order of the study's variables.
         in_doubt: variable -> people with such a record.
+        published: what was published about these people before; None in one that an earlier release kept.
         analyses: name -> None, or the code with which it could not be answered here alone.
     """
 
@@ -62,6 +64,7 @@ class Simulation:
     doubts: tuple[Doubtful, ...]
     analyses: Mapping[str, str | None]
     in_doubt: Mapping[str, int]
+    published: PublishedBefore | None = None
     schema_version: int = 1
 
 
@@ -86,8 +89,8 @@ def simulate(home: Path, reference: str, *, by: str = "") -> Simulation:
         built = build_table(engine, study, settings.name, folder=home)
     finally:
         engine.dispose()
-    alone = study.model_copy(update={"min_sites": 1})
-    outcome = run_locally(alone, [built.table], thresholds=read_policy(home).thresholds)
+    alone, policy = study.model_copy(update={"min_sites": 1}), read_policy(home)
+    outcome = run_locally(alone, [built.table], thresholds=policy.thresholds)
     audit.act(home, "study-simulated", by, study=study.hash())
     made = Simulation(
         people=len(built.table),
@@ -106,6 +109,7 @@ def simulate(home: Path, reference: str, *, by: str = "") -> Simulation:
             for name, found in outcome.results.items()
         },
         in_doubt=built.in_doubt,
+        published=published_before(home, study, built.table, policy),
     )
     _keep(home, study.hash(), made)
     return made

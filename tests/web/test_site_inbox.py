@@ -34,6 +34,7 @@ def test_an_approver_signs_in_reads_simulates_and_approves(site: SitePages, brow
         one.press("Simulate here")
         assert "40" in one.page.locator("tr", has_text="index event").inner_text()
         assert "40" in one.page.locator("tr", has_text="age at the index date").inner_text()
+        assert "at most" in one.page.locator("#before ~ *").first.inner_text()
         one.fill(days="30", runs="2", note="seen by the board")
         one.press("Approve")
         assert "The study was approved, and its people were sealed." in one.text()

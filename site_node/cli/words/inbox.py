@@ -6,6 +6,7 @@ from typing import Any
 from protocols.core.study import Requester
 from protocols.core.study_words import index_words, rule_words, variable_words, window_words
 from site_node.actions.inbox import Decision, Inbox, Sealing, StandingApprovals, StudyView
+from site_node.agent.published_before import PublishedBefore
 from site_node.agent.simulation import Simulation
 
 Row = dict[str, Any]
@@ -43,6 +44,7 @@ def study(view: StudyView) -> Row:
         "floors": dict(view.floors),
         "digits of results": view.digits,
         "numbers published": _numbers(view),
+        "published before": _before(view.published, view.name),
         "hash": view.hash,
         "sealed cohort": _sealed(view.sealing),
         "this site's policy": list(view.faults) or "admits it",
@@ -57,6 +59,16 @@ def _numbers(view: StudyView) -> str:
         f"{view.numbers_per_person:g} a person at most, over all studies: enough for all of it where each of "
         f"{view.min_sites} sites has {view.people_needed} people about whom nothing left before"
     )
+
+
+def _before(found: PublishedBefore | None, study: str = "STUDY") -> str:
+    """What was published before about these people, and how much of what is allowed the study adds."""
+    if found is None:
+        return f"not counted yet: shadowgraph inbox simulate {study}"
+    told = "not told, too few people" if found.before is None else f"at most {found.before:g}"
+    allowed = "" if found.allowed is None else f", of {found.allowed:g} allowed"
+    lost = f"; no part in {', '.join(found.unanswered)}" if found.unanswered else ""
+    return f"{told} a person here; this study adds at most {found.adds:g}{allowed}{lost}"
 
 
 def _requester(who: Requester | None) -> str:
@@ -81,6 +93,7 @@ def simulation(found: Simulation) -> Row:
             name: "ok" if code is None else f"could not be answered here alone: {code}"
             for name, code in found.analyses.items()
         },
+        "published before": _before(found.published),
     }
 
 

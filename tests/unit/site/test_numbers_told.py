@@ -1,6 +1,7 @@
 """How many numbers about each person a site lets be published, over studies, cohorts and sites."""
 
 from dataclasses import replace
+from functools import partial
 from math import inf
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from protocols.core.errors import Code
 from protocols.core.lockstep import Failure
 from protocols.core.protocol import Result
 from site_node.agent.people_behind import published
+from site_node.agent.published_before import PublishedBefore, published_before
 from site_node.governance.numbers_told import Published, admit, name_of
-from site_node.governance.policy import changed
+from site_node.governance.policy import Policy, changed, read_policy
 from tests.lib.agents import Agents
 from tests.lib.lying_coordinator import drawn
 from tests.lib.studies import a_study_of
@@ -82,6 +84,20 @@ def test_scans_beside_the_same_values_count_once(tmp_path: Path) -> None:
     assert published(study, turned, "first", ("a", "b", "c"), 3).what != first.what
 
 
+def test_who_decides_sees_what_was_published_before_in_steps_and_never_about_few(tmp_path: Path) -> None:
+    spec = {"protocol": "linear", "outcome": "y", "covariates": GENES[:5]}
+    study = a_study_of([*GENES, "y"], {"name": "m", "spec": spec})
+    table = drawn(with_genes, 64)["a"]
+    assert published_before(tmp_path, study, table, Policy()) == PublishedBefore(0.0, 0.15, 0.33, ())
+    assert admit(tmp_path, a_result("a", 40, table.persons[:20]), 1.0)  # 40 numbers over 60 people
+    found = published_before(tmp_path, study, table, Policy())
+    assert (found.before, found.unanswered) == (0.7, ("m",))
+    assert published_before(tmp_path, study, table.select(np.arange(64) < 9), Policy()).before is None
+    full = study.model_copy(update={"digits": "full"})
+    whole = published_before(tmp_path, full, table, Policy(digits="full"))
+    assert (whole.allowed, whole.unanswered) == (None, ())
+
+
 GENES = [f"g{j}" for j in range(6)]
 
 
@@ -98,13 +114,19 @@ def test_models_beyond_are_not_answered_until_a_person_allows_more(tmp_path: Pat
         for out in GENES[:3]
     ]
     study = a_study_of([*GENES, "y"], *({"name": f"m{i}", "spec": spec} for i, spec in enumerate(specs)))
-    agents = Agents(tmp_path, study, drawn(with_genes, 64))
+    sites = drawn(with_genes, 64)
+    agents = Agents(tmp_path, study, sites)
+    site, home = next(iter(agents.homes.items()))
+    told = partial(published_before, home, study, sites[site])
+    assert told(read_policy(home)) == PublishedBefore(0.0, 0.43, 0.33, ("m2",))
     outcome = agents.run()
+    assert told(read_policy(home)).before == 0.3
     refused = outcome.results["m2"]
     assert isinstance(refused, Failure)
     assert refused.code == Code.WITHHELD
     assert all(isinstance(outcome.results[name], Result) for name in ("m0", "m1"))
     for home in agents.homes.values():
         changed(home, "numbers_per_person", "0.5")
+    assert told(read_policy(home)).allowed == 0.5
     again = agents.run(run="r2")
     assert not any(isinstance(found, Failure) for found in again.results.values())

@@ -5,6 +5,7 @@ from pathlib import Path
 from cdm.vocabulary.doubts import DOUBTS
 from site_node.actions import inbox
 from site_node.agent.agent import Agent
+from site_node.agent.published_before import PublishedBefore
 from site_node.agent.simulation import Doubtful
 from site_node.home.cdm import open_cdm
 from site_node.home.config import load
@@ -34,4 +35,7 @@ def test_a_simulation_counts_the_records_in_doubt(tmp_path: Path) -> None:
     assert found.people == 3
     assert found.missing["pulse"] == 2
     assert found.in_doubt == {"pulse": 2}
+    assert (
+        found.published == inbox.shown(tmp_path, study.name).published == PublishedBefore(None, 0.0, 0.33, ())
+    )
     assert found.doubts == (Doubtful("pulse", "unit-missing", 2, DOUBTS["unit-missing"].way_out),)
