@@ -12,6 +12,7 @@ CATALOGUE = {
     "cca": "protocols.components.cca:Cca",
     "combat": "protocols.preparation.combat:Combat",
     "competing_risks": "protocols.survival.competing_risks:CompetingRisks",
+    "composition": "protocols.preparation.composition:Composition",
     "correlation": "protocols.describe.correlation:Correlation",
     "covbat": "protocols.preparation.covbat:Covbat",
     "cox": "protocols.survival.cox:Cox",

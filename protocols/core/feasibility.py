@@ -54,6 +54,8 @@ _NEVER_ZERO_OR_ONE = (
     *(CancerCellFraction, PolygenicScore, Radiomic),
 )
 _LOINC = re.compile(r"(\d{1,7})-(\d)")
+_SHARE = re.compile(r"(^|_)(shares?|fractions?|proportions?|percent(age)?s?)(_|$)", re.IGNORECASE)
+"""What the names of shares of a whole have in them."""
 _VASARI = re.compile(r"vasari_f(\d+)", re.IGNORECASE)
 VASARI_FEATURES = 30
 
@@ -77,7 +79,8 @@ class Doubt:
 
 def doubts(study: Study) -> tuple[Doubt, ...]:
     """What in a study could not work, in the order of the study; empty where nothing is in doubt."""
-    return (*_of_cohort(study), *_of_variables(study), *_of_analyses(study), *_of_numbers(study))
+    of_analyses = (*_of_analyses(study), *_of_shares(study))
+    return (*_of_cohort(study), *_of_variables(study), *of_analyses, *_of_numbers(study))
 
 
 def _of_cohort(study: Study) -> Iterator[Doubt]:
@@ -157,6 +160,28 @@ def _of_spec(
                 f"use {name}.time or {name}.event, or another analysis", is_certain=True,
             )  # fmt: skip
     yield from _of_outcome(where, spec, variables)
+
+
+def _of_shares(study: Study) -> Iterator[Doubt]:
+    """Whether shares of one whole are read as they are, which correlate because they have one sum."""
+    wholes = {a.name: a.spec.whole() for a in study.analyses if a.spec.whole()}
+    named = {name for name, kind in study.variables.items() if _is_named_share(name, kind)}
+    declared = {part for parts in wholes.values() for part in parts}
+    for analysis in study.analyses:
+        if analysis.name in wholes:
+            continue
+        where, needs = f"analyses.{analysis.name}", analysis.spec.needs()
+        for whole, parts in wholes.items():
+            if len(raw := [name for name in needs if name in parts]) > 1:
+                text = f"{', '.join(raw)} are shares of one whole, and correlate because they have one sum"
+                yield Doubt(where, text, f"come `after` {whole}, and read the columns that it makes")
+        if len(raw := [name for name in needs if name in named - declared]) > 1:
+            text = f"{', '.join(raw)} are named as shares, which correlate where they have one sum"
+            yield Doubt(where, text, "if they are, come `after` a composition of them, and read its columns")
+
+
+def _is_named_share(name: str, kind: VariableKind) -> bool:
+    return _SHARE.search(kind.feature if isinstance(kind, ImageFeature) else name) is not None
 
 
 def _names_a_column(spec: str, survival: str) -> bool:

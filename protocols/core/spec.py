@@ -74,6 +74,10 @@ class Spec(BaseModel):
         """The variables whose missing values it fills: for itself, or as a transform for those after it."""
         return ()
 
+    def whole(self) -> tuple[str, ...]:
+        """The variables that it takes as shares of one whole, which others should not read as they are."""
+        return ()
+
     def is_of_everybody(self) -> bool:
         """Whether it describes the cohort itself, those included who are in no other analysis."""
         return False

@@ -30,6 +30,9 @@ VARIABLES: dict[str, Mapping[str, str]] = {
 OTHERS: dict[str, Mapping[str, str]] = {
     "pfs": {"kind": "survival", "endpoint": "progression_free"},
     "entropy_again": {"kind": "image_feature", "feature": "entropy_again"},
+    "core": {"kind": "image_feature", "feature": "core_share"},
+    "oedema": {"kind": "image_feature", "feature": "oedema_share"},
+    "necrosis": {"kind": "image_feature", "feature": "necrosis_share"},
 }
 """More variables, of which a study has those that it reads."""
 
@@ -114,6 +117,8 @@ def _table(site: str, n: int, seed: int) -> AnalysisTable:
         "pfs.event": np.where(progression <= columns["os.time"], 1.0, columns["os.event"]),
     }
     columns["entropy_again"] = entropy + np.random.default_rng(300 + seed).normal(0, 0.2, n).round(2)
+    habitats = np.random.default_rng(400 + seed).dirichlet((5, 8, 2), n).round(2)
+    columns |= dict(zip(("core", "oedema", "necrosis"), habitats.T, strict=True))
     scanner = np.array([f"{site}-{label + 1}" for label in second], dtype=object)
     people = seed * 1_000 + np.arange(n, dtype=np.int64)
     attrition = {"glioma": n + 20, "MRI": n}

@@ -12,6 +12,12 @@ EXAMPLES: dict[str, Example] = {
             {"features": {"block": "rna"}, "batch": "scanner", "covariates": ["age"]},
         ]
     ),
+    "composition": Example(
+        [
+            {"parts": ["age", "twice"], "zeros": 0.01, "coordinates": "clr"},
+            {"parts": ["age", "relapses", "response"], "zeros": 0.002},
+        ]
+    ),
     "impute": Example(
         [
             {"mean": ["age", "idh1"], "median": ["f_one", "f_two", "f_three"], "indicators": ["f_one"]},

@@ -7,18 +7,22 @@ import numpy as np
 import pytest
 
 from protocols.core.disclosure import Thresholds
+from protocols.core.roles import transformed
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
 from protocols.describe.repeatability import RepeatabilityResult, RepeatabilitySpec
 from protocols.exchange.local import run_locally
+from protocols.preparation.composition import CompositionResult, CompositionSpec, closed, without_zeros
 from site_node.features.radiomics.stability import icc, noise_of
 from site_node.features.radiomics.threshold import Normal, bayes_threshold
 from tests.lib.shared import shared
-from tests.lib.studies import REQUESTER
+from tests.lib.studies import REQUESTER, a_study_of
 from tests.reference.oracles.conftest import Holds
 from tests.reference.pooled.repeatability import pooled
 
 KINDS: dict[Literal["ICC(1,1)", "ICC(3,1)"], str] = {"ICC(1,1)": "ICC1", "ICC(3,1)": "ICC3"}
+
+PARTS = tuple(f"part{j}" for j in range(5))
 
 
 def oracle(name: str) -> dict[str, Any]:
@@ -107,3 +111,47 @@ def test_white_noise_is_that_of_the_haar_detail(holds: Holds) -> None:
     holds("measurement, noise by Haar detail", found, [sets[name] for name in continuous], rtol=1e-6)
     # of whole counts the median itself is whole, which blurring by a step mends
     assert noise_of(arrays["poisson_only"].astype(float)) == pytest.approx(sets["poisson_only"], rel=0.05)
+
+
+def of_composition(tables: list[AnalysisTable], **changes: Any) -> CompositionResult:
+    spec = {"protocol": "composition", "parts": PARTS, "coordinates": "clr", **changes}
+    variables = {name: {"kind": "image_feature", "feature": name} for name in PARTS}
+    found = run_locally(a_study_of([], {"name": "a", "spec": spec}, variables=variables), tables)["a"]
+    assert isinstance(found, CompositionResult)
+    return found
+
+
+def test_log_ratios_are_those_of_scikit_bio(holds: Holds) -> None:
+    """People as they are; sums over sites of each person ten times, since twelve are fewer than the floor."""
+    of = oracle("compositional")
+    x, delta, sites = np.array(of["x"]), of["delta"], np.array(of["site"])
+    columns = dict(zip(PARTS, x.T, strict=True))
+    table = AnalysisTable("a", np.arange(len(x)), columns)
+    cases = {"clr": {}, "ilr_default_basis": {}, "alr_last": {"reference": PARTS[-1]}}
+    for name, more in cases.items():
+        spec = CompositionSpec.model_validate(
+            {"parts": PARTS, "zeros": delta, "coordinates": name[:3], **more}
+        )
+        after = transformed(spec, table, np.ones(len(x), dtype=bool), {})
+        holds(f"measurement, composition: {name}", after.matrix(spec.makes()), of[name], rtol=0, atol=1e-12)
+    holds("measurement, composition: zeros", without_zeros(closed(x), delta), of["multi_replace"], rtol=1e-12)
+    tables = [
+        AnalysisTable(
+            str(site), np.arange(10 * here.sum()), {n: np.repeat(c[here], 10) for n, c in columns.items()}
+        )
+        for site in np.unique(sites)
+        for here in [sites == site]
+    ]
+    found = of_composition(tables, zeros=delta)
+    n = len(x)
+    divisor = (10 * n - 1) / (10 * (n - 1))  # variances are over one less than the people
+    holds("measurement, composition: centre", found.centre, of["aitchison_centre"], rtol=1e-12)
+    holds(
+        "measurement, composition: log-ratio variances",
+        found.log_ratio_variance * divisor, of["log_ratio_variances"], rtol=0, atol=1e-12,
+    )  # fmt: skip
+    centring = np.eye(len(PARTS)) - 1 / len(PARTS)
+    covariance = -divisor / 2 * centring @ found.log_ratio_variance @ centring
+    holds("measurement, composition: covariance of clr", covariance, of["clr_cov"], rtol=0, atol=1e-12)
+    total = [found.total_variance * divisor]
+    holds("measurement, composition: total variance", total, [of["total_variance"]], rtol=1e-12)
