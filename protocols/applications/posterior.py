@@ -27,14 +27,7 @@ from protocols.applications.posterior_result import AtSite, PosteriorResult
 from protocols.core.cells import gathered, last_of_runs, parts, parts_of
 from protocols.core.disclosure import SUPPRESSED, Band, Count, Flag, Moment
 from protocols.core.errors import Code, SiteError, StudyError
-from protocols.core.protocol import (
-    Arrays,
-    Coordination,
-    FederatedProtocol,
-    PerSite,
-    ask,
-    site_step,
-)
+from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, PerSite, ask, site_step
 from protocols.core.site_step import NEVER, Times
 from protocols.core.spec import Spec, by_group
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
@@ -124,6 +117,7 @@ class Posterior(FederatedProtocol[PosteriorSpec, PosteriorResult]):
     """What a finding says of a gene."""
 
     name = "posterior"
+    version = "2"
     is_query = True
     spec_type = PosteriorSpec
 
@@ -131,22 +125,26 @@ class Posterior(FederatedProtocol[PosteriorSpec, PosteriorResult]):
         refines=True,
         people=Band("class", what="people without and with the gene, in whole floors"),
         enough=Band("class", "part", what="people with the finding in parts of the axis, in whole floors"),
+        together=Band("scored_part", what="people of both classes in parts of the axis, in whole floors"),
     )
     def cells(spec: PosteriorSpec, table: AnalysisTable) -> Arrays:
         """Whether both classes have enough people, and in which parts of the axis these are."""
         counts, _ = counted(spec, table)
-        return {"people": counts.sum(axis=1), "enough": parts_of(counts)}
+        both = parts_of(counts.sum(axis=0)) if spec.is_probability else np.zeros(0, np.int64)
+        return {"people": counts.sum(axis=1), "enough": parts_of(counts), "together": both}
 
     @site_step(
         n=Count(),
         people=Count("class", of="n", what="people without and with the gene"),
         counts=Count("class", "interval", of="n", what="people with the finding in the run of intervals"),
-        sums=Moment("scored", at_most=1.0, what="sums of the finding in the run of intervals"),
+        scored=Count("scored", of="n", what="people of both classes in the run of intervals"),
+        sums=Moment("scored", behind="scored", at_most=1.0, what="sums of the finding in these runs"),
     )
     def count(spec: PosteriorSpec, table: AnalysisTable, last: Integers, common: Integers) -> Arrays:
         """People by class in runs of intervals with these (class, interval) last ones.
 
-        A probability is summed in the (interval,) `common` runs of both classes.
+        A probability is summed in the (interval,) `common` runs of both classes, in which enough people stand
+        beside any site's own.
         """
         bins = len(spec.cuts) + 1
         for ends in (*last, common):
@@ -156,6 +154,7 @@ class Posterior(FederatedProtocol[PosteriorSpec, PosteriorResult]):
             "n": np.array(counts.sum()),
             "people": counts.sum(axis=1),
             "counts": gathered(counts, last),
+            "scored": gathered(counts.sum(axis=0), common) if spec.is_probability else np.zeros(0, np.int64),
             "sums": gathered(sums, common) if spec.is_probability else np.zeros(0),
         }
 
@@ -185,14 +184,19 @@ class Posterior(FederatedProtocol[PosteriorSpec, PosteriorResult]):
 
     def axes(self, spec: PosteriorSpec) -> dict[str, int]:
         bins = len(spec.cuts) + 1
-        return {"class": 2, "interval": bins, "part": parts(bins), "scored": bins * spec.is_probability}
+        scored = bins * spec.is_probability
+        sizes = {"class": 2, "interval": bins, "part": parts(bins)}
+        return sizes | {"scored": scored, "scored_part": parts(scored)}
 
     def coordinate(self, spec: PosteriorSpec) -> Coordination[PosteriorResult]:
         found, *hidden = yield (ask("cells"), *([ask("hidden")] if spec.per_site else []))
         if (found["people"] < found.floors).any():
             raise too_few(spec, found.min_count)
         last = last_of_runs(found["enough"], found.over_all)
-        asks, by_all = [ask("count", last=last, common=common_runs(last))], last
+        common = common_runs(last)
+        if spec.is_probability:
+            common = common_runs(np.array([common, last_of_runs(found["together"], found.floors)]))
+        asks, by_all = [ask("count", last=last, common=common)], last
         if spec.per_site:
             by_all = last_of_runs(np.where(hidden[0]["few"] > 0, 0, found.over_all), found.over_all)
             asks += [ask("here", per_site=True, last=by_all)] * (not hidden[0]["few"][:, 0].any())
@@ -352,7 +356,10 @@ def _by_run(spec: PosteriorSpec, total: Arrays, counts: Integers, last: Integers
     monotone = isotonic(rising[1], rising.sum(axis=0))
     intercept = slope = float("nan")
     if spec.is_probability:
-        intercept, slope = recalibration(people, np.asarray(total["sums"], dtype=np.float64)[ends])
+        summed = np.flatnonzero(total["scored"])
+        of_class = np.diff(np.cumsum(counts, axis=1)[:, summed], prepend=0)
+        mean = (total["sums"] / np.maximum(total["scored"], 1))[summed]
+        intercept, slope = recalibration(of_class, mean * of_class.sum(axis=0))
     return {
         "intervals": spec.intervals(ends),
         "by_interval": people,

@@ -195,6 +195,27 @@ def own_part_taken_away(folder: Path, weakened: bool) -> Figure:
     return Figure(hits, "of 4 totals leave the one other carrier")
 
 
+@attack(
+    "RT54",
+    "a hospital takes its own part from a sum of probabilities by run: what few others have is left",
+    works_from=1,
+)
+def few_other_probabilities(folder: Path, weakened: bool) -> Figure:
+    """Weakened sites ask whether a run has enough people over all sites, and not beside each one's own."""
+    high = {"a": 30, "b": 7, "c": 0}
+    tables = drawn(lambda draw, n: {"y": np.arange(n) % 2.0, "p": draw.uniform(0.1, 0.7, n)}, 80)
+    for site, table in tables.items():
+        p = table.column("p") + 0.25 * (np.arange(80) < high[site])
+        tables[site] = table.with_columns({"p": np.where(np.arange(80) < high[site], p.clip(0.71), p)})
+    spec = {"protocol": "posterior", "gene": "y", "finding": "p", "cuts": [0.705], "is_probability": True}
+    alone = Thresholds.enough
+    with weaken(Thresholds, "enough", lambda rules, _: alone(rules, 1), weakened):
+        held = overheard(folder, a_study_of(["y", "p"], {"name": "a", "spec": spec}), tables)
+    (said,) = held.sums("a", "count")
+    of_few, own = (tables[site].column("p")[: high[site]].sum() for site in "ba")
+    return Figure(int((abs(said["sums"] - own - of_few) < 1e-6).any()), "of 1 sum over seven people")
+
+
 def _with_a_floor_of_one(*args: Any, thresholds: Thresholds, **others: Any) -> Release:
     """What a site would release that takes part in sums with any number of people."""
     lower = Thresholds.model_construct(**thresholds.model_dump() | {"min_count_in_sum": 1})

@@ -27,6 +27,7 @@ def pooled(spec: PosteriorSpec, tables: Sequence[AnalysisTable]) -> PosteriorRes
     total = {
         "people": np.array([(gene == 0).sum(), (gene == 1).sum()]),
         "counts": counts.to_numpy(),
+        "scored": counts.to_numpy().sum(axis=0),
         "sums": np.array([finding[between == k].sum() for k in each]) if spec.is_probability else np.zeros(0),
     }
     found = result(spec, total, np.array([each, each]), Thresholds().min_count, {}, {})
