@@ -233,7 +233,8 @@ class GwasResult(Result):
         if outcome not in self.outcomes:
             raise InputError(Code.NOT_FOUND, f"the scan has no outcome {outcome}")
         k = self.outcomes.index(outcome)
-        return of_scan(outcome, self.variants, self.beta[:, k], self.se[:, k], is_binary=not self.df, sd=sd)
+        beta, se = self.beta[:, k], self.se[:, k]
+        return of_scan(outcome, self.variants, beta, se, n=self.n, is_binary=not self.df, sd=sd)
 
     def figure(self) -> Figure | NoFigure:
         """Manhattan and Q-Q plot of each of the first outcomes, and the region of its strongest variant."""

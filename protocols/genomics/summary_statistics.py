@@ -19,6 +19,12 @@ from protocols.estimation.wald import two_sided
 from protocols.genomics.alignment import Aligned, Strand, aligned, axis_table, chromosome
 from protocols.genomics.colocalisation import ColocalisationResult, colocalisation
 from protocols.genomics.gwas_figure import GENOME_WIDE, names_and_positions
+from protocols.genomics.ld_score_regression import (
+    GeneticCorrelationResult,
+    HeritabilityResult,
+    genetic_correlation,
+    heritability,
+)
 from protocols.genomics.mendelian import MendelianResult, mendelian
 
 APART_BASES = 1_000_000
@@ -45,6 +51,7 @@ class SummaryStatistics:
         trait: its name.
         variants: (v,) names CHROMOSOME:POSITION:OTHER:EFFECT; the effect is that of one more EFFECT allele.
         beta, se: (v,) the effect (of a 0/1 trait the log odds ratio) and its standard error.
+        n: (v,) people of a variant, NaN where a table does not say.
         prior: the standard deviation of an effect before the data are seen; None where nobody said what the
             trait's standard deviation is.
         strand: whether alleles are of the forward strand, or nobody knows.
@@ -55,6 +62,7 @@ class SummaryStatistics:
     variants: tuple[str, ...]
     beta: Floats
     se: Floats
+    n: Floats
     prior: float | None
     strand: Strand
     left_out: int = 0
@@ -142,6 +150,57 @@ class SummaryStatistics:
             p12=p12,
         )
 
+    def heritability(self, scores: pd.DataFrame, variants: float) -> HeritabilityResult:
+        """How much of the trait's variance common variants hold: see `ld_score_regression`.
+
+        Args:
+            scores: published LD scores, with the columns `CHR`, `BP` and `L2`.
+            variants: on how many variants they were computed (the files' `M_5_50`).
+
+        Raises:
+            InputError: invalid-input; a column is missing, nobody said how many people there are, or too
+                few variants have a score.
+        """
+        at, score = self._scored(scores)
+        return heritability(self.trait, self.beta[at] / self.se[at], self.n[at], score, variants)
+
+    def genetic_correlation(
+        self, other: "SummaryStatistics", scores: pd.DataFrame, variants: float
+    ) -> GeneticCorrelationResult:
+        """How alike common variants act on both traits; the arguments are those of `heritability`."""
+        at, score = self._scored(scores)
+        own, of_other, sign, found = _on_same_alleles(self, other, at)
+        z = np.array([self.beta[own] / self.se[own], sign * other.beta[of_other] / other.se[of_other]])
+        n = np.array([self.n[own], other.n[of_other]])
+        known = np.isfinite(n).all(axis=0)
+        return genetic_correlation(
+            (self.trait, other.trait),
+            z[:, known],
+            n[:, known],
+            score[found.at][known],
+            variants,
+        )
+
+    def _scored(self, scores: pd.DataFrame) -> tuple[Integers, Floats]:
+        """(k,) places of variants with people and one LD score, along the genome, and the scores."""
+        if missing := {"CHR", "BP", "L2"} - {*scores}:
+            raise InputError(Code.INVALID_INPUT, f"the scores have no column {', '.join(sorted(missing))}")
+        if not np.isfinite(self.n).any():
+            raise InputError(
+                Code.INVALID_INPUT,
+                "it is not known how many people there are",
+                "give the table a column `n`",
+            )
+        where = scores.assign(chromosome=scores["CHR"].astype(str).map(chromosome), position=scores["BP"])
+        where = where.drop_duplicates(["chromosome", "position"], keep=False)
+        own = axis_table(self.variants).drop_duplicates(["chromosome", "position"], keep=False)
+        both = own.merge(where, on=["chromosome", "position"]).sort_values(
+            ["chromosome", "position"], kind="stable"
+        )
+        at = both["at"].to_numpy(np.int64)
+        known = np.isfinite(self.n[at]) & np.isfinite(both["L2"].to_numpy())
+        return at[known], both["L2"].to_numpy(np.float64)[known]
+
     def _at(self, names: Sequence[str]) -> Integers:
         place = {name: i for i, name in enumerate(self.variants)}
         if unknown := [name for name in names if name not in place]:
@@ -155,7 +214,7 @@ def summary_statistics(
     """The effects of a published table, of the same genome build as what it is compared with.
 
     Its columns are those of the GWAS Catalog's standard: `chromosome`, `base_pair_location`, `effect_allele`,
-    `other_allele`, `standard_error` and `beta`, or `odds_ratio` with the error of its logarithm.
+    `other_allele`, `standard_error` and `beta`, or `odds_ratio` with the error of its logarithm; `n` may be.
 
     Args:
         table: a data frame, or a tab-separated file of it, compressed or not.
@@ -170,7 +229,9 @@ def summary_statistics(
     effect = "beta" if "beta" in frame or "odds_ratio" not in frame else "odds_ratio"
     if missing := [name for name in (*_COLUMNS, effect) if name not in frame]:
         raise InputError(Code.INVALID_INPUT, f"the table has no column {', '.join(missing)}")
-    numbers = frame[[effect, "standard_error", "base_pair_location"]].apply(pd.to_numeric, errors="coerce")
+    frame = frame if "n" in frame else frame.assign(n=np.nan)
+    read = [effect, "standard_error", "base_pair_location", "n"]
+    numbers = frame[read].apply(pd.to_numeric, errors="coerce")
     with np.errstate(divide="ignore", invalid="ignore"):
         beta = numbers[effect] if effect == "beta" else np.log(numbers[effect])
     alleles = frame[["other_allele", "effect_allele"]].astype(str).apply(lambda one: one.str.upper())
@@ -192,6 +253,7 @@ def summary_statistics(
         tuple(names),
         beta[known].to_numpy(np.float64),
         numbers["standard_error"][known].to_numpy(np.float64),
+        numbers["n"][known].to_numpy(np.float64),
         _PRIOR_OF_LOG_ODDS if effect == "odds_ratio" else None if sd is None else _PRIOR_OF_ONE_SD * sd,
         strand,
         int(np.count_nonzero(~known)),
@@ -202,15 +264,23 @@ def summary_statistics(
 
 
 def of_scan(
-    trait: str, variants: Sequence[str], beta: Floats, se: Floats, *, is_binary: bool, sd: float | None
+    trait: str,
+    variants: Sequence[str],
+    beta: Floats,
+    se: Floats,
+    *,
+    n: int,
+    is_binary: bool,
+    sd: float | None,
 ) -> SummaryStatistics:
-    """The effects of (v,) variants of a scan over sites, whose alleles are of the forward strand."""
+    """The effects of (v,) variants of a scan of n people, whose alleles are of the forward strand."""
     known = np.isfinite(beta) & np.isfinite(se) & (se > 0)
     return SummaryStatistics(
         trait,
         tuple(name for name, tested in zip(variants, known, strict=True) if tested),
         beta[known],
         se[known],
+        np.full(int(known.sum()), float(n)),
         _PRIOR_OF_LOG_ODDS if is_binary else None if sd is None else _PRIOR_OF_ONE_SD * sd,
         "forward",
         int(np.count_nonzero(~known)),

@@ -41,7 +41,9 @@ def _scan(
     """Effects of a region of which one variant is causal, seen through its linkage with the others."""
     rng = np.random.default_rng(seed)
     beta = 0.4 * linked[causal] + np.linalg.cholesky(linked + 1e-9 * np.eye(7)) @ rng.normal(0, 0.05, 7)
-    return SummaryStatistics(trait, tuple(NAMES), beta, np.full(7, 0.05), prior, "forward")
+    return SummaryStatistics(
+        trait, tuple(NAMES), beta, np.full(7, 0.05), np.full(7, 1000.0), prior, "forward"
+    )
 
 
 def test_a_shared_variant_is_told_from_two_in_linkage() -> None:

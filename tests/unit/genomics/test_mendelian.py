@@ -17,6 +17,7 @@ X = np.array([0.12, -0.08, 0.15, 0.21, 0.09, -0.17, 0.11, 0.26])
 X_SE = np.array([0.010, 0.012, 0.011, 0.015, 0.009, 0.014, 0.010, 0.020])
 Y = np.array([0.055, -0.028, 0.081, 0.090, 0.061, -0.060, 0.072, 0.119])
 Y_SE = np.array([0.015, 0.018, 0.017, 0.022, 0.014, 0.020, 0.016, 0.030]) / 3
+PEOPLE = np.full(8, 1000.0)
 NAMES = [f"1:{place}:A:G" for place in range(1, 9)]
 
 VARIANTS = [f"{1 + j // 4}:{2_000_000 * (1 + j % 4)}:C:T" for j in range(12)]
@@ -162,8 +163,10 @@ def test_a_published_table_is_brought_onto_the_same_alleles(tmp_path: Path) -> N
 
 
 def test_alleles_that_read_alike_on_both_strands_are_left_out_where_nobody_knows_the_strand() -> None:
-    table = _published(SummaryStatistics("y", ("1:5:A:T", "1:9:C:T"), Y[:2], Y_SE[:2], None, "unknown"))
-    x = SummaryStatistics("x", ("1:5:A:T", "1:9:C:T"), X[:2], X_SE[:2], None, "forward")
+    table = _published(
+        SummaryStatistics("y", ("1:5:A:T", "1:9:C:T"), Y[:2], Y_SE[:2], PEOPLE[:2], None, "unknown")
+    )
+    x = SummaryStatistics("x", ("1:5:A:T", "1:9:C:T"), X[:2], X_SE[:2], PEOPLE[:2], None, "forward")
     found = x.effect_on(sg.summary_statistics("y", table), x.variants)
     assert found.variants == ("1:9:C:T",)
     assert found.left_out == {"strand not known": 1}
@@ -171,7 +174,7 @@ def test_alleles_that_read_alike_on_both_strands_are_left_out_where_nobody_knows
 
 
 def test_odds_ratios_that_stand_as_effects_are_refused() -> None:
-    table = _published(SummaryStatistics("y", tuple(NAMES), Y, Y_SE, None, "unknown"))
+    table = _published(SummaryStatistics("y", tuple(NAMES), Y, Y_SE, PEOPLE, None, "unknown"))
     wrong = table.assign(beta=np.exp(table["beta"]))
     with pytest.raises(InputError, match="p-values"):
         sg.summary_statistics("y", wrong)
@@ -182,6 +185,6 @@ def test_odds_ratios_that_stand_as_effects_are_refused() -> None:
 
 
 def test_a_variant_that_the_scan_has_not_is_named_as_missing() -> None:
-    x = SummaryStatistics("x", tuple(NAMES), X, X_SE, None, "forward")
+    x = SummaryStatistics("x", tuple(NAMES), X, X_SE, PEOPLE, None, "forward")
     with pytest.raises(InputError, match="1 of 2 variants"):
         x.effect_on(x, [NAMES[0], "7:1:A:C"])
