@@ -29,6 +29,7 @@ CATALOGUE = {
     "impute": "protocols.preparation.impute:Impute",
     "influence": "protocols.validation.influence:Influence",
     "kaplan_meier": "protocols.survival.kaplan_meier:KaplanMeier",
+    "landmarking": "protocols.survival.landmarking:Landmarking",
     "left_out": "protocols.describe.left_out:LeftOut",
     "linear": "protocols.regression.linear:Linear",
     "local_models": "protocols.learning.local_models:LocalModels",

@@ -27,7 +27,14 @@ from tests.lib.watched import Watched, example_study, sites_of
 from tests.reference.pooled import reference
 
 # These fit many models: with the quick tests over one split, and with the slow ones everything else of them.
-MANY_FITS = {"decision_curve", "discrimination", "survival_decision_curve", "survival_validation", "tune"}
+MANY_FITS = {
+    "decision_curve",
+    "discrimination",
+    "landmarking",
+    "survival_decision_curve",
+    "survival_validation",
+    "tune",
+}
 QUICK_SPLITS = {"unequal sites", "missing values", "a site of nine"}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from protocols.core.block import ArrayBlock
 from protocols.core.study import Study
-from protocols.core.table import AnalysisTable
+from protocols.core.table import AnalysisTable, Episodes
 from tests.lib.studies import REQUESTER
 
 VARIABLES: dict[str, Any] = {
@@ -155,7 +155,24 @@ def a_site(
             "rna": ArrayBlock(GENES, np.stack([columns[f] for f in ("f_one", "f_two", "f_three")], axis=1)),
             "snps": ArrayBlock(VARIANTS, _genotypes(seed, columns["f_one"], missing)),
         },
+        episodes={"os": _episodes(columns)},
     )
+
+
+def _episodes(columns: Mapping[str, np.ndarray]) -> Episodes:
+    """Each follow-up with `f_two` as it is, and after half of it, in whole days, as it is with 2 more."""
+    days, event, f_two = columns["os.time"], columns["os.event"], columns["f_two"]
+    half = np.floor(days / 2)
+    two = (half > 0) & (half < days)
+    later = np.flatnonzero(two)
+    owner = np.concatenate([np.flatnonzero(days > 0), later])
+    first = len(owner) - len(later)
+    start, stop, ends = np.zeros(len(owner)), days[owner], event[owner]
+    start[first:] = half[later]
+    cut = two[owner[:first]]
+    stop[:first][cut], ends[:first][cut] = half[owner[:first][cut]], 0.0
+    values = f_two[owner] + 2.0 * (np.arange(len(owner)) >= first)
+    return Episodes(owner.astype(np.int64), start, stop, ends, {"f_two": values})
 
 
 def _counts(seed: int, age: np.ndarray, idh1: np.ndarray) -> np.ndarray:

@@ -118,6 +118,27 @@ def lone_leavers(folder: Path, weakened: bool) -> Figure:
     return Figure(hits, f"of {_small(truth)} weeks in which one to nine people leave")
 
 
+@attack(
+    "RT11",
+    "the weeks in which few people leave, read from what is counted between landmarks",
+    works_from=60,
+    slow=True,
+)
+def leavers_between_landmarks(folder: Path, weakened: bool) -> Figure:
+    tables, weeks = drawn(_columns, 100), 156
+    spec = {"protocol": "landmarking", "outcome": "os", "covariates": ["age"], "landmarks": [0, 364]}
+    spec |= {"window_days": 728, "step_days": 7, "folds": 2}
+    study = a_study_of(["age"], {"name": "a", "spec": spec}, survival=["os"])
+    held = overheard(folder, study, tables, every_cell=weakened)
+    week = np.ceil(pooled(tables, "os.time")[:, 0] / 7).astype(int)
+    truth = np.bincount(week, minlength=weeks + 2)[1 : weeks + 1]
+    hits = sum(
+        max(_leavers(a["at_risk"], truth), int(((a["left"] == truth) & (truth > 0) & (truth < FLOOR)).sum()))
+        for a in held.sums("a", "life_table")
+    )
+    return Figure(hits, f"of {_small(truth)} weeks in which one to nine people leave")
+
+
 def _leavers(at_risk: Integers, truth: Integers) -> int:
     """Weeks whose leavers are known: two neighbouring weeks tell how many are at risk."""
     told = at_risk > 0

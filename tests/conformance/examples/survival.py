@@ -61,6 +61,28 @@ EXAMPLES: dict[str, Example] = {
             },
         ]
     ),
+    "landmarking": Example(
+        [
+            {
+                "outcome": "os",
+                "covariates": ["age", "f_two"],
+                "landmarks": [0, 180],
+                "window_days": 360,
+                "step_days": 60,
+                "with_time": ["f_two"],
+                "folds": 3,
+            },
+            {
+                "outcome": "os",
+                "covariates": ["idh1"],
+                "landmarks": [30],
+                "window_days": 360,
+                "step_days": 90,
+                "ties": "breslow",
+                "folds": 2,
+            },
+        ]
+    ),
     "log_rank": Example(
         [
             {"outcome": "os", "by": "sex"},

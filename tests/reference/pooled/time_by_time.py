@@ -70,7 +70,8 @@ def point(rows: Rows, coef: Floats, ties: str) -> Point:
     return Point(coef, loglik, score, information)
 
 
-def _residuals(rows: Rows, coef: Floats, ties: str) -> Floats:
+def residuals(rows: Rows, coef: Floats, ties: str) -> Floats:
+    """The (n, p) score residuals."""
     x, risk = rows.x, rows.weight * np.exp(rows.x @ coef)
     found = np.zeros(x.shape)
     for death in deaths(rows, risk, ties):
@@ -105,7 +106,7 @@ def fitted(spec: CoxSpec, designs: Sequence[Design]) -> CoxResult:
     if spec.is_robust():
         ids = np.concatenate([d.cluster for d in designs])
         cluster = np.unique(np.column_stack([site, ids]), axis=0, return_inverse=True)[1].ravel()
-        covariance = model @ cluster_products(_residuals(rows, best.coef, spec.ties), cluster) @ model
+        covariance = model @ cluster_products(residuals(rows, best.coef, spec.ties), cluster) @ model
     _check_against_statsmodels(spec, rows, best)
     outer = np.outer(scale, scale)
     found = result(
