@@ -1,4 +1,4 @@
-"""What a scan found: tests of every feature with every outcome, as numbers, a table and a volcano."""
+"""What a scan found: tests of every feature with every outcome, as a table, a volcano and a heat map."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from protocols.core.figure import Axis, Curve, Curves, Figure, NoFigure
+from protocols.core.figure import Axis, Curve, Curves, Figure, HeatMap, NoFigure
 from protocols.core.protocol import Result
 from protocols.core.table import Floats, Mask
 from protocols.genomics.enrichment import enrichment
 from protocols.genomics.moderation import Moderated
-from protocols.results.figures import MOST_OUTCOMES, MOST_POINTS, floats
+from protocols.results.figures import MOST_OUTCOMES, MOST_POINTS, MOST_ROWS, floats
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class AssociateResult(Result):
         return enrichment(names, statistic, sets, permutations=permutations, fewest=fewest)
 
     def figure(self) -> Figure | NoFigure:
-        """A volcano: effects against evidence, at most the `MOST_POINTS` smallest p-values."""
+        """A volcano of the `MOST_POINTS` smallest p-values; of several outcomes a heat map as well."""
         known = np.isfinite(self.beta) & np.isfinite(self.p)
         if not known.any():
             return NoFigure("nothing could be tested")
@@ -104,10 +104,42 @@ class AssociateResult(Result):
         curves.append(Curve("", ends, (line, line), marks="guide"))
         rest = f" {len(self.untested)} features or outcomes could not be tested." if self.untested else ""
         few = f" The {MOST_POINTS} smallest p-values are drawn." if known.sum() > MOST_POINTS else ""
-        return Figure(
-            (Curves("", Axis("effect per unit"), Axis("−log10 p", low=0.0), tuple(curves)),),
-            f"{self.tests} tests; above the dashed line p is below 0.05 after Bonferroni's correction."
-            f"{few}{rest}",
+        volcano = Curves("", Axis("effect per unit"), Axis("−log10 p", low=0.0), tuple(curves))
+        caption = f"{self.tests} tests; above the dashed line p is below 0.05 after Bonferroni's correction."
+        if np.count_nonzero(known.any(axis=0)) < 2:
+            return Figure((volcano,), f"{caption}{few}{rest}")
+        cells = self._heat_map(p)
+        most = (
+            f" Below: {len(cells.rows)} features with the smallest p-values, {len(cells.columns)} outcomes."
+        )
+        return Figure((volcano, cells), f"{caption}{few}{most}{rest}")
+
+    def _heat_map(self, p: Floats) -> HeatMap:
+        """The statistics of the `MOST_ROWS` features, and outcomes, with the smallest of (f, o) p-values.
+
+        Features stand in the order of evidence, outcomes in their own; p is infinite where there is no test.
+        """
+        of_features, of_outcomes = p.min(axis=1), p.min(axis=0)
+        rows, columns = (
+            order[np.isfinite(best[order])][:MOST_ROWS]
+            for best in (of_features, of_outcomes)
+            for order in [np.argsort(best, kind="stable")]
+        )
+        columns = np.sort(columns)
+        shown = self.statistic[np.ix_(rows, columns)]
+        finite = np.isfinite(shown)
+        largest = float(np.abs(shown[finite]).max(initial=1.0))
+        return HeatMap(
+            "",
+            tuple(self.features[i] for i in rows),
+            tuple(self.outcomes[j] for j in columns),
+            tuple(
+                tuple(float(value) if seen else None for value, seen in zip(*pair, strict=True))
+                for pair in zip(shown, finite, strict=True)
+            ),
+            "statistic (t or z)",
+            -largest,
+            largest,
         )
 
     def _points(self, label: str, drawn: Mask, outcomes: list[int]) -> Curve:

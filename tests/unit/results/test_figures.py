@@ -210,8 +210,15 @@ def test_a_scan_of_many_tests_draws_the_strongest_and_says_so() -> None:
     )
     figure = found.figure()
     assert isinstance(figure, Figure)
-    (panel,) = figure.panels
+    panel, cells = figure.panels
     assert isinstance(panel, Curves)
+    assert isinstance(cells, HeatMap)
+    assert (len(cells.rows), cells.columns) == (30, found.outcomes)
+    assert cells.rows[0] == "f5"
+    assert cells.values[0][7] == beta[5, 7]
+    assert "f6" not in cells.rows
+    assert cells.high == -cells.low == max(abs(value) for row in cells.values for value in row if value)
+    assert "30 features with the smallest p-values, 20 outcomes" in figure.caption
     points = panel.curves[0]
     assert len(points.x) == 2000
     assert max(points.y) == pytest.approx(300)
