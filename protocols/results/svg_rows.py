@@ -182,6 +182,8 @@ def _key(drawing: Drawing, panel: HeatMap, left: float, top: float) -> None:
         drawing.element(
             "rect", x=left + 6 * i, y=top, width=6.2, height=9, fill=cell_colour(value, panel.low, panel.high)
         )
-    drawing.text(left, top + 22, shown_tick(panel.low), **MUTED_TEXT)
-    drawing.text(left + 6 * steps, top + 22, shown_tick(panel.high), text_anchor="end", **MUTED_TEXT)
+    drawing.text(left, top + 22, shown_tick(float(f"{panel.low:.3g}")), **MUTED_TEXT)
+    drawing.text(
+        left + 6 * steps, top + 22, shown_tick(float(f"{panel.high:.3g}")), text_anchor="end", **MUTED_TEXT
+    )
     drawing.text(left + 6 * steps + 10, top + 9, panel.measure, font_size=11)

@@ -49,6 +49,10 @@ def plain(value: object) -> object:
         return str(value)
     if isinstance(value, datetime):
         return value.isoformat()
+    if (
+        as_list := getattr(value, "tolist", None)
+    ) is not None:  # an array or number of NumPy, not loaded here
+        return plain(as_list())
     from pydantic import BaseModel  # here: the help of the command line loads it not
 
     if isinstance(value, BaseModel):  # which else would be iterated over, as pairs

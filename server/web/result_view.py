@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -56,6 +56,22 @@ class Shown:
     code: str = ""
     why: str = ""
     fix: str = ""
+    title: str = ""
+
+    def numeric(self, column: int) -> bool:
+        """Whether a column has numbers: the marks in it stand below each other as they do."""
+        return any(row[column].is_number for row in self.rows)
+
+
+def all_shown(results: Mapping[str, Any], study: Mapping[str, Any]) -> list[Shown]:
+    """The analyses in the order and under the titles of the study's file.
+
+    Raises:
+        InputError: one is the result of another version.
+    """
+    titles = {one["name"]: str(one.get("title") or "") for one in study["analyses"]}
+    names = [name for name in titles if name in results] + [name for name in results if name not in titles]
+    return [replace(shown(name, results[name]), title=titles.get(name, "")) for name in names]
 
 
 def shown(name: str, data: Mapping[str, Any]) -> Shown:

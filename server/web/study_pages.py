@@ -107,9 +107,7 @@ def withdraw(page: Analyst, reference: str) -> Response:
 @router.get("/studies/{reference}/results")
 def results(page: Member, reference: str) -> Response:
     """What a study found, analysis by analysis."""
-    view = page.call("studies.shown", reference=reference)
-    found = [result_view.shown(name, data) for name, data in (view["results"] or {}).items()]
-    return page.show("results.html", study=view, found=found, verified=None)
+    return _results(page, reference, None)
 
 
 @router.post("/studies/{reference}/results")
@@ -117,8 +115,12 @@ def verify(page: Member, reference: str) -> Response:
     """What a study found, computed again from the kept rounds."""
     page.form(Nothing)
     verified = page.call("studies.verify", reference=reference)
+    return _results(page, reference, verified)
+
+
+def _results(page: Page, reference: str, verified: dict[str, Any] | None) -> Response:
     view = page.call("studies.shown", reference=reference)
-    found = [result_view.shown(name, data) for name, data in (view["results"] or {}).items()]
+    found = result_view.all_shown(view["results"] or {}, file(page, reference))
     return page.show("results.html", study=view, found=found, verified=verified)
 
 
@@ -219,10 +221,17 @@ def bands_by_site(people: list[dict[str, Any]]) -> dict[str, Any]:
 
 def in_words(kind: dict[str, Any]) -> str:
     """A variable's definition in one line."""
-    content = {key: value for key, value in kind.items() if value not in (None, [], {}, "")}
-    word = content.pop("kind", "")
-    return ", ".join([str(word), *(f"{key}: {_word(value)}" for key, value in content.items())])
+    said = {key: _word(value) for key, value in kind.items()}
+    word = said.pop("kind", "")
+    return ", ".join([word, *(f"{key}: {words}" for key, words in said.items() if words)])
 
 
 def _word(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    """A field's value in words; "" for what was not given."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, list):
+        return " and ".join(map(_word, value)) if len(value) == 2 else ", ".join(map(_word, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {words}" for key, one in value.items() if (words := _word(one)))
+    return json.dumps(value)

@@ -108,6 +108,13 @@ def site_with_pages(
         upsert(connection, concept, BRAIN)
     if people:
         _load(home, people)
+    with pages_of(home, "oslo") as found:
+        yield found
+
+
+@contextmanager
+def pages_of(home: Path, name: str) -> Iterator[SitePages]:
+    """The pages of the site in this folder, which is there already, until the block ends."""
     clock = Clock(time.time())
     accounts = AccountFile(home, SITE_ROLES, clock)
     roles = {
@@ -120,8 +127,8 @@ def site_with_pages(
     with tempfile.TemporaryDirectory() as short:  # a socket's path has 107 bytes at most
         server = ActionServer(Path(short) / "actions.sock", accounts, ACTIONS)
         thread = serve(server)
-        known = {name: person(accounts, name, role) for name, role in roles.items()}
-        with served(make_app("oslo", Path(short) / "actions.sock")) as port:
+        known = {who: person(accounts, who, role) for who, role in roles.items()}
+        with served(make_app(name, Path(short) / "actions.sock")) as port:
             yield SitePages(home, f"http://127.0.0.1:{port}", accounts, clock, known)
         server.shutdown()
         server.server_close()

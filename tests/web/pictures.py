@@ -1,18 +1,18 @@
-"""Makes the pictures of the site's pages for the guide: `python -m tests.web.pictures [DIR]`.
+"""Makes the pictures of all pages for the guide: `python -m tests.web.pictures [DIR]`, in minutes.
 
-A synthetic hospital is loaded and measured, a study comes twice, is simulated and decided; answers leave.
+At the site a synthetic hospital is loaded and measured, a study comes twice, is simulated and decided, and
+answers leave.
 """
 
 import importlib.resources
-import io
 import json
 import sys
 import tempfile
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import yaml
-from PIL import Image
 
 from protocols.core.study import Study, study_of_text
 from protocols.exchange.envelope import digest
@@ -24,13 +24,15 @@ from site_node.desk import jobs
 from site_node.governance import approvals, audit, ledger
 from site_node.home.config import SETTINGS
 from site_node.synthetic import SEED, consortium, write_hospital
-from tests.lib.browser import NARROW, WIDE, Browser, chromium, opened
+from tests.lib.browser import chromium, opened
+from tests.lib.pictures import take
 from tests.lib.site_pages import SitePages, site_with_pages
 from tests.lib.sites import a_round
 from tests.lib.studies import REQUESTER, a_study
+from tests.web import center_pictures
 
 OUT = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "web"
-COLOURS, PATIENTS = 128, 40
+PATIENTS = 40
 ONE_CODE = "system=http%3A%2F%2Fhl7.org%2Ffhir%2Fsid%2Ficd-10-cm&code=C71.1&words=malignant+neoplasm"
 LEFT = {"question": "ages.moments", "way": "sum", "arrays": {"people": [1], "with_value": [1], "sums": [1]}}
 PAGES = {
@@ -42,19 +44,17 @@ PAGES = {
     "genomics": "/genomics",
     "quality": "/quality",
     "mapping": "/mapping",
-    "held": "/held",
     "left": "/left",
     "standing": "/standing",
     "policy": "/policy",
-    "peers": "/peers",
     "audit": "/audit",
     "profile": "/profile",
 }
 
 
-def pictures(out: Path) -> None:
-    """Writes each page at both widths."""
-    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+def pictures(browser: Any, out: Path) -> None:
+    """Writes each page of a site at both widths."""
+    with tempfile.TemporaryDirectory() as folder:
         hospital = consortium(3, PATIENTS)[0]
         write_hospital(Path(folder), hospital, SEED)
         export = Path(folder) / hospital.name
@@ -125,18 +125,9 @@ def decided(site: SitePages) -> list[Study]:
     return found
 
 
-def take(one: Browser, out: Path, name: str, path: str) -> None:
-    """One page at both widths, in few colours, which keeps the files small."""
-    one.open(path)
-    assert one.wrongs == [], (path, one.wrongs)
-    for width in (WIDE, NARROW):
-        file = out / f"{name}-{width}.png"
-        one.picture(file, width)
-        image = Image.open(io.BytesIO(file.read_bytes())).convert("RGB").quantize(COLOURS)
-        image.save(file, optimize=True)
-
-
 if __name__ == "__main__":
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
     where.mkdir(parents=True, exist_ok=True)
-    pictures(where)
+    with chromium() as found:
+        pictures(found, where)
+        center_pictures.pictures(found, where)

@@ -1,15 +1,6 @@
-"""The center's pages in a browser: a study from its draft to its results, questions, cohorts, the network.
+"""The center's pages in a browser: a study from its draft to its results, questions, cohorts, the network."""
 
-With SHADOWGRAPH_PICTURES=docs/pictures/web the pictures of the pages are written there.
-"""
-
-import os
-import tempfile
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,118 +8,24 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from protocols.core.study import Study
-from protocols.core.table import AnalysisTable
-from protocols.exchange.dummy import SITES, dummy_tables
 from protocols.runtime import audit_chain
-from protocols.runtime.accounts.file import AccountFile
-from protocols.runtime.accounts.roles import CENTER_ROLES, Role
-from protocols.runtime.action_socket import ActionServer, serve
 from protocols.runtime.web.page import Needs
 from server.actions import studies
-from server.desk.table import ACTIONS
 from server.home.config import SETTINGS
 from server.home.submissions import State
 from server.web import network_pages, study_pages
-from server.web.app import make_app
-from site_node.governance import approvals
-from site_node.governance.policy import changed
-from tests.lib.browser import NARROW, WIDE, Browser, chromium, opened
-from tests.lib.consortium import Consortium
-from tests.lib.federation import until
-from tests.lib.people_with_accounts import PASSWORD, Clock, Person, person
-from tests.lib.served import served
+from tests.lib.browser import Browser, chromium, opened
+from tests.lib.center_pages import NAMES, Center, center_with_pages
+from tests.lib.people_with_accounts import PASSWORD
 from tests.unit.client.test_builders import lgg
 
-NAMES = SITES[:4]
 PAGES = ["/studies", "/draft", "/approvals", "/catalogue", "/questions", "/cohorts", "/network"]
-
-
-def dummies(name: str, study: Study) -> AnalysisTable:
-    """The table of a dummy hospital, of which the last is small."""
-    tables = dummy_tables(study, sites=len(NAMES), people=90)
-    found = next(table for table in tables if table.site == name)
-    return found.select(found.persons < found.persons.min() + 24) if name == NAMES[-1] else found
-
-
-@dataclass
-class Center:
-    """A center with its sites in this process, its pages on a port, and people with accounts."""
-
-    consortium: Consortium
-    address: str
-    accounts: AccountFile
-    clock: Clock
-    people: dict[str, Person]
-
-    def decides(self, run: str, decision: str, *sites: str) -> None:
-        """What people at these sites decide about a run's study; at all where none is named."""
-        sealed = self.consortium.store.submission(run).sealed
-        study = studies.signing.read_signed(self.consortium.home, sealed)
-        self.consortium.decide(study, decision, *sites)
-
-    def ends(self, run: str) -> State:
-        """How a run ended; a coordinator is at work beside."""
-        until(lambda: not self.consortium.store.is_open(run), 60)
-        return self.consortium.store.submission(run).state
-
-    def approved(self, run: str, *sites: str) -> None:
-        """Approves at these sites, and waits until the center knows it."""
-        self.decides(run, "approved", *sites)
-        store = self.consortium.store
-        until(lambda: all(store.standing(run).get(site, ("",))[0] == "approved" for site in sites), 30)
-
-
-@contextmanager
-def at_work(consortium: Consortium) -> Iterator[None]:
-    """A coordinator at work."""
-    coordinator, over = consortium.coordinator(), threading.Event()
-    consortium.store.take_lead("test")
-
-    def work() -> None:
-        while not over.is_set():
-            consortium.store.beat("test")
-            coordinator.step()
-            over.wait(0.05)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 @pytest.fixture(scope="module")
 def center(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Center]:
-    consortium = Consortium(tmp_path_factory.mktemp("center"), NAMES)
-    for name, agent in consortium.agents.items():
-        agent.table_of = lambda study, name=name: dummies(name, study)
-        changed(consortium.folder / name, "combinations", "allow")  # each question has other people missing
-        changed(consortium.folder / name, "cells", "exact")  # as the example's study wishes
-        for protocol in ("availability", "summary", "attrition"):
-            limits = {"max_studies": 50, "max_variables": 50, "days": 30}
-            approvals.approve_standing(consortium.folder / name, protocol, by="test", **limits)
-    clock = Clock(time.time())
-    accounts = AccountFile(consortium.home, CENTER_ROLES, clock)
-    with tempfile.TemporaryDirectory() as short:
-        socket = Path(short) / "actions.sock"
-        server = ActionServer(socket, accounts, ACTIONS)
-        thread = serve(server)
-        people = {
-            "nora": person(accounts, "nora", Role.ANALYST),
-            "tove": person(accounts, "tove", Role.ANALYST),
-            "carl": person(accounts, "carl", Role.COORDINATOR),
-            "arne": person(accounts, "arne", Role.AUDITOR),
-            "siri": person(accounts, "siri", Role.ADMIN),
-        }
-        app = make_app(socket, ("127.0.0.1",), "Nordic glioma")
-        with served(app) as port, at_work(consortium):
-            yield Center(consortium, f"http://127.0.0.1:{port}", accounts, clock, people)
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with center_with_pages(tmp_path_factory.mktemp("center")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -144,15 +41,10 @@ def sign_in(one: Browser, center: Center, name: str, to: str = "/studies") -> No
     one.press("Sign in")
 
 
-def good(one: Browser, picture: str = "") -> None:
-    """Fails unless the page has no fault of access or policy; keeps its pictures, where they are wanted."""
+def good(one: Browser) -> None:
+    """Fails unless the page has no fault of access or policy."""
     assert one.faults_of_access() == []
     assert one.wrongs == []
-    folder = os.environ.get("SHADOWGRAPH_PICTURES")
-    if folder and picture:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        for width in (WIDE, NARROW):
-            one.picture(Path(folder) / f"center-{picture}-{width}.png", width)
 
 
 def answered(one: Browser, center: Center) -> None:
@@ -188,7 +80,7 @@ def test_a_study_from_its_draft_to_its_results(center: Center, browser: Any) -> 
         one.press("Add the analysis")
         one.press("Check it")
         assert "What would leave each site" in one.text()
-        good(one, "new-study")
+        good(one)
         one.press("Try it on dummy people")
         assert "found something" in one.text()
         one.press("Ask who has what")
@@ -197,21 +89,21 @@ def test_a_study_from_its_draft_to_its_results(center: Center, browser: Any) -> 
         one.press("Ask who has what")
         assert "would take part" in one.text()
         assert "or more" in one.text()
-        good(one, "preflight")
+        good(one)
         one.press("Submit it to the sites")
         run = one.page.url.rpartition("/")[2]
         one.open("/approvals")
-        good(one, "approvals")
+        good(one)
         one.open(f"/studies/{run}")
         center.approved(run, *NAMES[:3])
         one.press("Begin with those who approved")
         one.page.get_by_role("link", name="Results", exact=True).wait_for()  # by server-sent events
         assert center.ends(run) is State.DONE
         one.page.reload()
-        good(one, "study")
+        good(one)
         one.page.get_by_role("link", name="Results", exact=True).click()
         assert "cox_os_strata" in one.text()
-        good(one, "results")
+        good(one)
         one.press("Compute it again from the kept rounds")
         assert "fit each other" in one.text()
 
@@ -235,7 +127,7 @@ def test_a_run_under_way_shows_site_by_round(center: Center, browser: Any) -> No
         sign_in(one, center, "carl", f"/studies/{run}")
         one.page.get_by_text("south").first.wait_for()
         one.page.wait_for_timeout(1500)
-        good(one, "run")
+        good(one)
         held["silent"] = False
         one.page.get_by_role("button", name="Stop the study").click()
         one.page.get_by_text("was stopped").wait_for()
@@ -260,7 +152,7 @@ def test_questions_cohorts_and_the_catalogue_work_with_and_without_scripts(
         assert "all sites" in one.text()
         assert "not told" in one.text()
         if scripts:
-            good(one, "question")
+            good(one)
         one.open("/cohorts")
         one.page.select_option("[name=rule]", "age")
         one.press("Show its fields")
@@ -268,12 +160,12 @@ def test_questions_cohorts_and_the_catalogue_work_with_and_without_scripts(
         one.press("Add the rule")
         assert "adults" in one.page.input_value("[name=text]")
         if scripts:
-            good(one, "cohort")
+            good(one)
         one.press("Ask how many people each rule leaves")
         answered(one, center)
         assert "index event" in one.text()
         if scripts:
-            good(one, "attrition")
+            good(one)
         one.open("/catalogue")
         one.fill(
             cohort="condition:ICD10CM:C71%",
@@ -285,7 +177,7 @@ def test_questions_cohorts_and_the_catalogue_work_with_and_without_scripts(
         one.open("/catalogue")
         assert "100 or more" in one.text()
         if scripts:
-            good(one, "catalogue")
+            good(one)
 
 
 @pytest.mark.slow
@@ -299,7 +191,7 @@ def test_each_page_is_within_reach_of_everybody_and_speaks_german(
         one.fill(name="carl", password=PASSWORD, code=center.people["carl"].code())
         one.press("Anmelden")
         assert one.page.get_attribute("html", "lang") == "de"
-        good(one, {"/network": "network", "/studies": "studies", "/questions": "questions"}.get(path, ""))
+        good(one)
 
 
 def test_every_page_declares_its_role() -> None:
@@ -353,7 +245,7 @@ def test_the_pages_of_an_admin_and_of_a_coordinator_are_for_everybody(
                 one.open(path)
                 one.is_for_everybody(path)
                 if language == "en-GB" and path in ("/accounts", "/models"):
-                    good(one, path.removeprefix("/"))
+                    good(one)
             assert one.wrongs == []
 
 

@@ -12,8 +12,8 @@ import pytest
 from protocols.runtime.accounts.roles import Role
 from server.desk.table import READ, SUBMIT
 from server.home.submissions import State
+from tests.lib.center_pages import NAMES, Center
 from tests.lib.people_with_accounts import person
-from tests.web.test_center_pages import NAMES, Center
 from tests.web.test_center_pages import center as center
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "docs" / "notebooks").glob("*.ipynb"))

@@ -109,6 +109,7 @@ class Web:
             "moment": moment,
             "day": day,
             "share": share,
+            "lasting": lasting,
         }
         return made
 
@@ -181,6 +182,20 @@ def share(value: float | None) -> str:
         ('12.3%', '')
     """
     return "" if value is None else f"{value:.1%}"
+
+
+def lasting(seconds: float) -> str:
+    """How long something lasts, in the two largest units of it.
+
+    Example:
+        >>> lasting(5.4), lasting(75), lasting(7260)
+        ('5 s', '1 min 15 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def moment(value: str | float | None) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from protocols.runtime.output import plain
@@ -105,6 +106,11 @@ class _Whole:
     parts: tuple[_Part, ...]
     path: Path
     sizes: dict[int, float | None]
+
+
+def test_arrays_of_any_shape_and_kind_are_plain_json() -> None:
+    held = {"sum": np.array(2.5), "people": np.array([12, 3]), "one": np.int64(7), "none": np.zeros((0, 2))}
+    assert json.dumps(plain(held)) == '{"sum": 2.5, "people": [12, 3], "one": 7, "none": []}'
 
 
 def test_a_dataclass_is_plain_json_in_the_order_of_its_fields() -> None:
