@@ -33,24 +33,28 @@ def main(people: int) -> None:
             with httpx.Client(base_url=site.address, headers=headers, timeout=120, trust_env=False) as client:
                 for path in PATHS:
                     client.get(path).raise_for_status()
-                    print(f"{path:12} {1000 * _seconds(client, path):7.0f} ms of CPU, median of {REPEATS}")
+                    print(f"{path:12} {1000 * seconds_of(client, path):7.0f} ms of CPU, median of {REPEATS}")
         began = time.process_time()
         command = [sys.executable, "-m", "server.main", "--json", "inbox", "list", "--home", str(home)]
-        before = _children()
+        before = seconds_of_children()
         subprocess.run(command, check=True, capture_output=True)
-        print(f"{'inbox list':12} {1000 * (_children() - before):7.0f} ms of CPU, at the command line")
+        print(
+            f"{'inbox list':12} {1000 * (seconds_of_children() - before):7.0f} ms of CPU, at the command line"
+        )
 
 
-def _seconds(client: httpx.Client, path: str) -> float:
+def seconds_of(client: httpx.Client, path: str) -> float:
+    """CPU seconds of a page: of both sides of the socket and of the client, which run in this process."""
     found = []
     for _ in range(REPEATS):
-        before = time.process_time()  # both sides of the socket, and the client, run in this process
+        before = time.process_time()
         client.get(path)
         found.append(time.process_time() - before)
     return statistics.median(found)
 
 
-def _children() -> float:
+def seconds_of_children() -> float:
+    """CPU seconds of the commands that were run so far."""
     import resource
 
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -49,9 +49,8 @@ def plain(value: object) -> object:
         return str(value)
     if isinstance(value, datetime):
         return value.isoformat()
-    if (
-        as_list := getattr(value, "tolist", None)
-    ) is not None:  # an array or number of NumPy, not loaded here
+    as_list = getattr(value, "tolist", None)  # of NumPy's arrays and numbers, without loading NumPy
+    if as_list is not None:
         return plain(as_list())
     from pydantic import BaseModel  # here: the help of the command line loads it not
 

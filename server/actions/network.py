@@ -163,9 +163,12 @@ def init(home: Path, name: str, *, address: str = "", port: int = 9443, web_port
 
 
 def invite(
-    home: Path, site: str, *, out: Path | None = None, root_certificate: Path | None = None
+    home: Path, site: str, *, out: Path | None = None, root_certificate: Path | None = None, by: str = ""
 ) -> WrittenInvitation:
     """The invitation of a site, written to `out` or SITE.invitation.json.
+
+    Args:
+        by: the account that decides; the Unix user, where it is empty.
 
     Raises:
         InputError: there is no center in `home`.
@@ -173,23 +176,27 @@ def invite(
     invitation = enrolment.invite(home, site, root_certificate)
     path = out or Path(f"{site}.invitation.json")
     invitation.write(path)
-    audit_chain.act(home, "site-invited", site=site)
+    audit_chain.act(home, "site-invited", by, site=site)
     return WrittenInvitation(site, path, invitation.fingerprint())
 
 
-def enrol(home: Path, file: Path, *, new_keys: bool = False) -> EnrolledSite:
+def enrol(home: Path, file: Path, *, new_keys: bool = False, by: str = "") -> EnrolledSite:
     """The site whose answer to its invitation is in the file.
 
     Args:
         new_keys: whether it may come with other keys than before.
+        by: the account that decides; the Unix user, where it is empty.
 
     Raises:
         InputError: not an enrolment, nobody invited the site, or its keys do not vouch for each other.
     """
     enrolled = enrolment.enrol(home, file, new_keys=new_keys)
-    audit_chain.act(
-        home, "site-enrolled", site=enrolled.site, fingerprint=enrolled.fingerprint(), new_keys=int(new_keys)
-    )
+    known: dict[str, str | int] = {
+        "site": enrolled.site,
+        "fingerprint": enrolled.fingerprint(),
+        "new_keys": int(new_keys),
+    }
+    audit_chain.act(home, "site-enrolled", by, **known)
     return EnrolledSite(enrolled.site, enrolled.fingerprint())
 
 

@@ -122,7 +122,7 @@ class Demo:
                 self.command("inbox", "standing", protocol, "--home", f"sites/{name}")
             self.command("policy", "set", "combinations", "allow", "--home", f"sites/{name}")
         self.console.print(
-            "\nAsk on about the study's people, by the links on its page: these hospitals now let answers\n"
+            "\nAsk on about the study's people, by the links on its page: these hospitals now let answers "
             "about nearly the same people be combined. A real one keeps `combinations = withhold`."
         )
         self.console.print("\nAll stays until Ctrl-C. Each link signs you in once, with every role:")

@@ -6,13 +6,18 @@ from protocols.runtime.accounts import actions as accounts
 from protocols.runtime.accounts.roles import Role
 from protocols.runtime.action_socket import Served
 from server.actions import network
-from server.desk import backups, catalogue, models, progress, studies
+from server.desk import backups, catalogue, models, progress, sites, studies
 
 READ, SUBMIT = "read", "submit"
 
 ACTIONS: Mapping[str, Served] = {
     **accounts.ACTIONS,
     "sites.listed": Served(studies.sites, Role.MEMBER, READ),
+    "sites.invite": Served(sites.invite, Role.COORDINATOR, fresh=True),
+    "sites.enrol": Served(sites.enrol, Role.COORDINATOR, fresh=True),
+    "sites.suspend": Served(network.suspend, Role.COORDINATOR, fresh=True),
+    "sites.resume": Served(network.resume, Role.COORDINATOR, fresh=True),
+    "sites.remove": Served(network.remove, Role.COORDINATOR, fresh=True),
     "center.status": Served(network.status, Role.COORDINATOR, READ),
     "studies.check": Served(studies.check, Role.ANALYST, READ),
     "studies.preflight": Served(studies.preflight, Role.ANALYST, SUBMIT),

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from protocols.core.errors import Code, InputError, ShadowgraphError
 from protocols.runtime.accounts.roles import Role
-from protocols.runtime.web.page import Admin, Form, Member, Nothing, Page, needs
+from protocols.runtime.web.page import Admin, Form, Member, Nothing, Page, needs, part
 from protocols.runtime.web.refusals import status_of
 from server.web import wizard
 from server.web.study_pages import ENDED, QUERY, Analyst, Reference, bands_by_site, file, in_words
@@ -38,6 +38,58 @@ def network(page: Member) -> Response:
     return page.show("network.html", sites=sites, center=center)
 
 
+class Named(Form):
+    """A site."""
+
+    site: str = Field(min_length=1, max_length=40)
+
+
+class Enrolment(Form):
+    """What a site answered to its invitation, as its file's text."""
+
+    text: str = Field(min_length=1, max_length=100_000)
+    new_keys: bool = False
+
+
+@router.post("/network/invite")
+def invite(page: Coordinator) -> Response:
+    """The file with which a site joins."""
+    made = page.call("sites.invite", site=page.form(Named).site)
+    headers = {"Content-Disposition": f'attachment; filename="{made["name"]}"'}
+    return Response(made["text"], media_type="application/json", headers=headers)
+
+
+@router.post("/network/enrol")
+def enrol(page: Coordinator) -> Response:
+    """A site that joins, or comes with new keys."""
+    form = page.form(Enrolment)
+    page.call("sites.enrol", text=form.text, new_keys=form.new_keys)
+    return page.done("/network", "The site is enrolled. Compare its fingerprint by telephone.")
+
+
+@router.post("/network/suspend")
+def suspend(page: Coordinator) -> Response:
+    """A site that is asked nothing from now on."""
+    page.call("sites.suspend", site=page.form(Named).site)
+    return page.done("/network", "The site is suspended: it is asked nothing.")
+
+
+@router.post("/network/resume")
+def resume(page: Coordinator) -> Response:
+    """A site that is asked again."""
+    page.call("sites.resume", site=page.form(Named).site)
+    return page.done("/network", "The site is asked again.")
+
+
+@router.post("/network/remove")
+def remove(page: Coordinator) -> Response:
+    """A site whose keys are not known here any longer."""
+    page.call("sites.remove", site=page.form(Named).site)
+    return page.done(
+        "/network", "The site was removed. People at two other sites have to remove its key too."
+    )
+
+
 @router.get("/backups")
 def backups(page: Admin) -> Response:
     """The backups in the folder of the settings."""
@@ -56,7 +108,8 @@ def back_up(page: Admin) -> Response:
 @router.get("/approvals")
 def board(page: Member) -> Response:
     """How each site stands to each study that has not ended."""
-    return page.show("approvals.html", board=page.call("approvals.board"))
+    board = page.call("approvals.board")
+    return page.show("approvals.html", sites=board["sites"], found=part(board["rows"], page.part))
 
 
 @router.get("/catalogue")

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from cdm.etl.loader import report
 from cdm.vocabulary import search
+from cdm.vocabulary.names import SYSTEMS
 from cdm.vocabulary.search import FoundConcept
 from protocols.core.errors import Code, InputError
 from protocols.runtime.events import Progress
@@ -48,9 +49,14 @@ class KeptQuality:
 
 @dataclass(frozen=True)
 class CodesToMap:
-    """Codes without a standard concept, those first that touch most people."""
+    """Codes without a standard concept, those first that touch most people.
+
+    Attributes:
+        vocabularies: system -> OMOP's name of it, where it has one.
+    """
 
     codes: tuple[UnmappedCode, ...]
+    vocabularies: Mapping[str, str]
     schema_version: int = 1
 
 
@@ -106,7 +112,9 @@ def check_quality(home: Path) -> Iterator[QualityView]:
 
 def codes(home: Path) -> CodesToMap:
     """The codes without a standard concept, at most a thousand, those first that touch most people."""
-    return CodesToMap(data.unmapped(home, limit=MOST_CODES).codes)
+    found = data.unmapped(home, limit=MOST_CODES).codes
+    named = {one.system: SYSTEMS[one.system] for one in found if one.system in SYSTEMS}
+    return CodesToMap(found, named)
 
 
 def usagi(home: Path) -> CodesFile:

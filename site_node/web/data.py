@@ -124,7 +124,8 @@ def genomics(page: Reader) -> Response:
 @router.get("/mapping")
 def mapping(page: Reader) -> Response:
     """Codes without a standard concept, those first that touch most people."""
-    return page.show("mapping.html", found=part(page.call("data.codes")["codes"], page.part))
+    found = page.call("data.codes")
+    return page.show("mapping.html", found=part(found["codes"], page.part), names=found["vocabularies"])
 
 
 @router.get("/mapping/one")

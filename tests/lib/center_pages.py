@@ -4,7 +4,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,8 +111,8 @@ def at_work(consortium: Consortium) -> Iterator[None]:
 
 
 @contextmanager
-def center_with_pages(folder: Path) -> Iterator[Center]:
-    """The center in this folder, until the block ends."""
+def center_with_pages(folder: Path, *, working: bool = True) -> Iterator[Center]:
+    """The center in this folder, with a coordinator at work or without one, until the block ends."""
     consortium = Consortium(folder, NAMES)
     for name, agent in consortium.agents.items():
         agent.table_of = lambda study, name=name: dummies(name, study)
@@ -129,7 +129,7 @@ def center_with_pages(folder: Path) -> Iterator[Center]:
         thread = serve(server)
         people = {name: person(accounts, name, role) for name, role in ROLES.items()}
         app = make_app(socket, ("127.0.0.1",), "Nordic glioma")
-        with served(app) as port, at_work(consortium):
+        with served(app) as port, at_work(consortium) if working else nullcontext():
             yield Center(consortium, f"http://127.0.0.1:{port}", accounts, clock, people)
         server.shutdown()
         server.server_close()

@@ -14,6 +14,8 @@ from server.actions import studies
 from server.home.config import SETTINGS
 from server.home.submissions import State
 from server.web import network_pages, study_pages
+from site_node.administration.enrolment import join
+from site_node.administration.setup import make_site
 from tests.lib.browser import Browser, chromium, opened
 from tests.lib.center_pages import NAMES, Center, center_with_pages
 from tests.lib.people_with_accounts import PASSWORD
@@ -265,6 +267,40 @@ def test_an_admin_backs_the_center_up_and_nobody_else(center: Center, tmp_path: 
         assert archive.name in siri.get("/backups").text
     (act,) = [one for one in audit_chain.shown(home, last=50).lines if one.event == "backed-up"]
     assert act.facts["account"] == "siri"
+
+
+@pytest.mark.slow
+def test_a_coordinator_invites_enrols_suspends_and_removes_a_site(center: Center, tmp_path: Path) -> None:
+    home = tmp_path / "harbour"
+    make_site(home, "harbour", runtime_port=0)
+    with session(center, "carl") as carl, session(center, "nora") as nora:
+        page = carl.get("/network").text
+        form = {"form_secret": page.partition('name="form_secret" value="')[2].partition('"')[0]}
+        theirs = nora.get("/network").text
+        hidden = {"form_secret": theirs.partition('name="form_secret" value="')[2].partition('"')[0]}
+        assert "Invite a site" not in theirs
+        for act in ("invite", "enrol", "suspend", "resume", "remove"):
+            assert nora.post(f"/network/{act}", data=hidden | {"site": "harbour"}).status_code == 403, act
+        invited = carl.post("/network/invite", data=form | {"site": "harbour"})
+        assert invited.headers["content-disposition"] == 'attachment; filename="harbour.invitation.json"'
+        invitation = tmp_path / "invitation.json"
+        invitation.write_text(invited.text)
+        answer = tmp_path / "enrolment.json"
+        join(home, invitation).write(answer)
+        assert carl.post("/network/enrol", data=form | {"text": "{}"}).status_code == 422
+        assert carl.post("/network/enrol", data=form | {"text": answer.read_text()}).status_code == 303
+        states = []
+        for act in ("suspend", "resume", "remove"):
+            assert carl.post(f"/network/{act}", data=form | {"site": "harbour"}).status_code == 303
+            sites = {one.name: one for one in center.consortium.store.sites()}
+            states.append("harbour" in sites and sites["harbour"].suspended_at is None)
+        assert states == [False, True, False]
+        assert "harbour" not in carl.get("/network").text
+    acts = {
+        one.event: one.facts["account"] for one in audit_chain.shown(center.consortium.home, last=50).lines
+    }
+    for event in ("site-invited", "site-enrolled", "site-suspended", "site-resumed", "site-removed"):
+        assert acts[event] == "carl", event
 
 
 def test_words_of_a_study_are_never_a_script(center: Center) -> None:
