@@ -42,6 +42,8 @@ from protocols.runtime.output import plain
 
 LARGEST_FRAME = 64 * 1024 * 1024
 REMEMBERED = 512
+NO_ANSWER = "the process behind these pages does not answer"
+START_IT = "try again in a moment; if it stays so, an administrator starts it on its machine"
 FILLED = frozenset({"home", "actor", "by", "accounts", "session"})
 _LENGTH = struct.Struct(">I")
 
@@ -251,9 +253,8 @@ class Actions:
                     if "event" not in frame:
                         return
             except (OSError, ValueError) as error:
-                raise UnreachableError(
-                    Code.CENTER_FAILED, f"no answer: {type(error).__name__}", "start it"
-                ) from None
+                log.error("nobody answers on the socket of actions: %s", type(error).__name__)
+                raise UnreachableError(Code.CENTER_FAILED, NO_ANSWER, START_IT) from None
 
 
 def serve(server: ActionServer) -> threading.Thread:
