@@ -13,16 +13,16 @@ model with an indicator for each site, and no mean leaves.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 from protocols.core.disclosure import Array, Count, Declaration, Moment
 from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.grid import on_grid
-from protocols.core.protocol import Coordination, Total, ask
+from protocols.core.protocol import Arrays, Coordination, Total, ask
 from protocols.core.ranges import Ranges, most_of
-from protocols.core.site_step import Times
+from protocols.core.site_step import Times, site_step
 from protocols.core.table import AnalysisTable, Floats, Integers, Mask
 
 Intercepts = Literal["common", "site"]
@@ -130,6 +130,28 @@ def complete_rows(table: AnalysisTable, columns: Sequence[str]) -> Floats:
     x = table.matrix(columns)
     missing = np.isnan(x).any(axis=1)
     return x[~missing] if missing.any() else x
+
+
+class _OfColumns(Protocol):
+    """What is read of a spec here."""
+
+    @property
+    def intercepts(self) -> Intercepts: ...
+    def variables(self) -> Sequence[str]: ...
+
+
+@site_step(
+    COLUMN_MOMENTS,
+    times=GATHERED,
+    varies=("shift", "scale"),
+    bounds=lambda spec, asked, ranges: moment_bounds(spec.variables(), asked, ranges, spec.intercepts),
+    products=Moment("column", "column", what="sums of products"),
+)
+def products_of_columns(spec: _OfColumns, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
+    """Sums, squares and products of the variables of people with complete data, less shift times scale."""
+    x = complete_rows(table, spec.variables())
+    z, sums = column_moments(x, shift, scale, spec.intercepts)
+    return {**sums, "products": z.T @ z}
 
 
 @dataclass(frozen=True)

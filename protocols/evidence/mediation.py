@@ -28,21 +28,16 @@ from scipy import stats
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import brentq
 
-from protocols.core.disclosure import Moment
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Curve, Curves, Figure
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, Result, Spec, site_step
-from protocols.core.table import AnalysisTable, Floats
+from protocols.core.protocol import Coordination, FederatedProtocol, Result, Spec
+from protocols.core.table import Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.moments import (
-    COLUMN_MOMENTS,
-    GATHERED,
     Intercepts,
-    column_moments,
-    complete_rows,
     gather,
-    moment_bounds,
+    products_of_columns,
 )
 from protocols.estimation.newton import aliased
 from protocols.estimation.wald import from_errors
@@ -182,17 +177,7 @@ class Mediation(FederatedProtocol[MediationSpec, MediationResult]):
     name = "mediation"
     spec_type = MediationSpec
 
-    @site_step(
-        COLUMN_MOMENTS,
-        times=GATHERED,
-        varies=("shift", "scale"),
-        bounds=lambda spec, asked, ranges: moment_bounds(spec.variables(), asked, ranges, spec.intercepts),
-        products=Moment("column", "column", what="sums of products"),
-    )
-    def moments(spec: MediationSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
-        """Sums, squares and products of all columns, less shift times scale."""
-        z, sums = column_moments(complete_rows(table, spec.variables()), shift, scale, spec.intercepts)
-        return {**sums, "products": z.T @ z}
+    moments = products_of_columns
 
     def axes(self, spec: MediationSpec) -> dict[str, int]:
         return {"column": len(spec.variables())}

@@ -21,25 +21,21 @@ from pydantic import Field, model_validator
 from scipy import stats
 from scipy.linalg import cho_factor, cho_solve
 
-from protocols.core.disclosure import Array, Moment
+from protocols.core.disclosure import Array
 from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Figure, NoFigure
 from protocols.core.privacy import MayBeNoised, MayBePrivate, Noised, Rows
-from protocols.core.protocol import Arrays, Coordination, FederatedProtocol, site_step
+from protocols.core.protocol import Coordination, FederatedProtocol
 from protocols.core.roles import Estimates, Predicts, Regression
 from protocols.core.table import AnalysisTable, Floats
 from protocols.core.variables import Name
 from protocols.core.wording import listed
 from protocols.estimation.elastic_net import at_penalty
 from protocols.estimation.moments import (
-    COLUMN_MOMENTS,
-    GATHERED,
     Intercepts,
     Moments,
-    column_moments,
-    complete_rows,
     gather,
-    moment_bounds,
+    products_of_columns,
 )
 from protocols.estimation.newton import aliased
 from protocols.estimation.noisy import noisy_sums, products, size_of_products, with_ones
@@ -181,18 +177,7 @@ class Linear(FederatedProtocol[LinearSpec, LinearResult]):
     name = "linear"
     spec_type = LinearSpec
 
-    @site_step(
-        COLUMN_MOMENTS,
-        times=GATHERED,
-        varies=("shift", "scale"),
-        bounds=lambda spec, asked, ranges: moment_bounds(spec.variables(), asked, ranges, spec.intercepts),
-        products=Moment("column", "column", what="sums of products"),
-    )
-    def moments(spec: LinearSpec, table: AnalysisTable, shift: Floats, scale: Floats) -> Arrays:
-        """Sums, squares and products of covariates and outcome, less shift times scale."""
-        x = complete_rows(table, spec.variables())
-        z, sums = column_moments(x, shift, scale, spec.intercepts)
-        return {**sums, "products": z.T @ z}
+    moments = products_of_columns
 
     def axes(self, spec: LinearSpec) -> dict[str, int]:
         return {"column": len(spec.variables())}
