@@ -41,7 +41,6 @@ from protocols.evidence.evidence_spec import ALONE, SCANNERS, EvidenceSpec
 from protocols.evidence.links import Link
 from protocols.evidence.partial_correlations import indicators, partial_correlations
 from protocols.evidence.scorecard import Companion
-from protocols.preparation.batches import batch_codes, estimable
 
 FEWEST_SITES = 2
 """Hospitals below which estimates come to nothing."""
@@ -123,9 +122,7 @@ class EvidenceProtocol(FederatedProtocol[EvidenceSpec, EvidenceResult]):
 def _shown(spec: EvidenceSpec, table: AnalysisTable, models: Sequence[str]) -> Arrays:
     """What a site shows of the pairs under these adjustments, all of the same people."""
     names = spec.numbers()
-    kept = table.present(table.read_of(spec.variables()))
-    if spec.scanner:
-        kept &= estimable(batch_codes(table, spec.scanner), kept) >= 0  # as ComBat, which has no others
+    kept = spec.of_whom(table)
     x = table.matrix(names)[kept]
     at = {name: j for j, name in enumerate(names)}
     pairs = [(at[feature], at[outcome]) for feature, outcome in spec.pairs()]

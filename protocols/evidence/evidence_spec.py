@@ -1,14 +1,16 @@
 """How a study asks what a link can be believed of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from protocols.core.axis import FromBlock
 from protocols.core.spec import Spec, WantedKind
+from protocols.core.table import AnalysisTable, Mask
 from protocols.core.variables import Name
 from protocols.evidence.links import Link
+from protocols.preparation.batches import batch_codes, estimable
 from protocols.preparation.combat import CombatSpec
 
 ALONE, CONFOUNDERS, SCANNERS, HARMONIZED = "none", "confounders", "scanners", "harmonization"
@@ -56,6 +58,17 @@ class EvidenceSpec(Spec):
             *(self.harmonize.variables() if self.harmonize else ()),
         )
         return tuple(dict.fromkeys((*of_links, *self.confounders, *last)))
+
+    def of_whom(self, table: AnalysisTable) -> Mask:
+        """The (n,) people here who are in every estimate: of a scanner of enough, as ComBat has no others."""
+        kept = table.present(table.read_of(self.variables()))
+        return kept & (estimable(batch_codes(table, self.scanner), kept) >= 0) if self.scanner else kept
+
+    def sets_of_people(self, table: AnalysisTable) -> Iterator[tuple[tuple[str, ...], Mask]]:
+        if self.harmonize:  # which is audited as over everybody; both are about the same people
+            yield from super().sets_of_people(table)
+        else:
+            yield self.variables(), self.of_whom(table)
 
     def wanted(self) -> Mapping[str, WantedKind]:
         return {self.scanner: "label"} if self.scanner else {}

@@ -1,15 +1,19 @@
 """RT01: two cohorts that differ by one person, whose values are the difference of two answers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from protocols.core.spec import Spec
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
+from protocols.evidence.evidence_spec import EvidenceSpec
 from tests.lib.attacked_site import HERE, AttackedSite
-from tests.lib.lying_coordinator import unaudited
-from tests.lib.studies import a_study
+from tests.lib.lying_coordinator import drawn, unaudited, weaken
+from tests.lib.overheard import overheard
+from tests.lib.studies import a_study, a_study_of
 from tests.redteam.attack import Figure, attack
 
 PEOPLE, TARGETS = 120, 40
@@ -46,3 +50,39 @@ def one_person_less(folder: Path, weakened: bool) -> Figure:
     error = np.abs(read - AGE[:TARGETS])
     hits = error < 1e-6
     return Figure(int(hits.sum()), f"of {TARGETS} ages, error {error[hits].max(initial=0):.0e}")
+
+
+@attack(
+    "RT01",
+    "evidence with and without a scanner: a hospital's two numbers differ by its people on a small scanner",
+    works_from=3,
+)
+def people_on_a_small_scanner(folder: Path, weakened: bool) -> Figure:
+    """The weakened sites note evidence as if it were about everybody, whatever their scanner."""
+
+    def columns(draw: np.random.Generator, people: int) -> dict[str, np.ndarray]:
+        return dict(zip("xy", draw.normal(size=(2, people)), strict=True))
+
+    few = {"a": 3, "b": 2, "c": 4}
+    tables = {
+        site: replace(
+            table, labels={"scanner": np.where(np.arange(80) < few[site], "old", "new").astype(object)}
+        )
+        for site, table in drawn(columns, 80).items()
+    }
+    links = {"link": {"feature": "x", "outcome": "y", "sign": "positive"}}
+    plain = {"name": "plain", "spec": {"protocol": "evidence", "links": links}}
+    scanned = {"name": "scanned", "spec": {"protocol": "evidence", "links": links, "scanner": "scanner"}}
+    variables: dict[str, dict[str, str]] = {
+        name: {"kind": "measurement", "concept": f"LOCAL:{name}"} for name in "xy"
+    }
+    study = a_study_of(
+        [], plain, scanned, variables={**variables, "scanner": {"kind": "scanner", "modality": "MR"}}
+    )
+    with weaken(EvidenceSpec, "sets_of_people", Spec.sets_of_people, weakened):
+        held = overheard(folder, study, tables)
+    said = {ask.analysis: joined["per_site"] for ask, joined in held.asked if ask.step == "correlations"}
+    both = said["plain"].keys() & said["scanned"].keys()
+    found = {site: int(said["plain"][site]["n"] - said["scanned"][site]["n"]) for site in both}
+    hits = sum(found.get(site) == people for site, people in few.items())
+    return Figure(hits, "of 3 hospitals' people on a scanner of two to four")
