@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 
 from protocols.applications.class_model import ClassModel
+from protocols.core.errors import Code, StudyError
 from protocols.core.figure import Axis, Estimates, Figure, HeatMap, Panel
 from protocols.core.protocol import Arrays
 from protocols.core.roles import Applicable
 from protocols.core.table import Floats, Integers, Mask
 from protocols.estimation.two_by_two import share
+from protocols.estimation.waiting import decisions, waiting_zone
 from protocols.results.figures import estimate, matrix
 
 
@@ -94,6 +96,22 @@ class TypingResult(Applicable):
     def model(self) -> ClassModel:
         """The model, which gives probabilities of rows."""
         return ClassModel(self.prior, self.mean, self.covariance, self.shares, self.sizes)
+
+    def decisions(
+        self, x: Floats, codes: Integers, *, false_alarm: float, missed: float, wait: float
+    ) -> Integers:
+        """(n,) 0 to leave, 1 to wait for another test, 2 to act, by the chance of the last of two classes.
+
+        Args:
+            x, codes: (n, p) measured features and (n, q) levels, as `ClassModel.probabilities` takes them.
+            false_alarm, missed, wait: what acting without the event, missing it, and waiting cost.
+
+        Raises:
+            StudyError: invalid-study; there are more classes than two.
+        """
+        if len(self.classes) > 2:
+            raise StudyError(Code.INVALID_STUDY, "a decision is about two classes", "merge the others")
+        return decisions(self.model().probabilities(x, codes)[:, 1], waiting_zone(false_alarm, missed, wait))
 
     def transform_arrays(self) -> Arrays:
         return self.named("prior", "mean", "covariance", "shares", "sizes")
