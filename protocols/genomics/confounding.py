@@ -86,7 +86,7 @@ def linear_estimates(
     Missing where nothing is left of a feature or an outcome.
     """
     x, y = (np.where(share > FOLLOWS, share, np.nan) for share in (left.x_left, left.y_left))
-    slope = left.product / x[:, None]  # standardized
+    slope = np.where(np.isnan(y), np.nan, left.product / x[:, None])  # standardized
     rest = np.maximum(y - slope * left.product, 0.0)
     scale = norm_y / norm_x[:, None]
     return slope * scale, np.sqrt(rest / df / x[:, None]) * scale

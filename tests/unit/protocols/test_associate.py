@@ -105,8 +105,9 @@ def test_what_cannot_be_tested_is_named_with_its_reason() -> None:
         )
         for t in tables()
     ]
-    for model in ("linear", "logistic"):
+    for model in ("linear", "moderated", "logistic"):
         found = run(spec_of(model=model), sites)["scan"]
+        assert all(np.isnan(x[1:4]).all() for x in (found.beta, found.se, found.p))
         assert found.untested == {
             "f1": "does not vary",
             "f2": "fewer than 10 people differ from the rest in it",
@@ -227,3 +228,14 @@ def test_variances_that_differ_by_chance_alone_become_one() -> None:
 @pytest.mark.parametrize("y", [1e-9, 1e-3, 0.7, 40.0, 3e5, 1e8])
 def test_the_inverse_of_trigamma_is_its_inverse(y: float) -> None:
     assert inverse_trigamma(float(polygamma(1, y))) == pytest.approx(y, rel=2e-7 if y > 1e5 else 1e-12)
+
+
+@pytest.mark.parametrize("model", ["linear", "moderated"])
+def test_an_outcome_that_cannot_be_tested_has_no_number_at_all(model: str) -> None:
+    """A coefficient beside a missing error would be that of the few people who have the outcome."""
+    sites = [t.with_columns({"o1": (np.arange(len(t)) < 2).astype(float)}) for t in tables()]
+    found = run(spec_of(model=model), sites)["scan"]
+    assert [*found.untested] == ["o1"]
+    for x in (found.beta, found.se, found.statistic, found.p):
+        assert np.isnan(x[:, 1]).all()
+        assert not np.isnan(x[:, [0, 2]]).any()
