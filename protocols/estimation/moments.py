@@ -219,13 +219,15 @@ class Moments:
         """Column -> why it cannot be analysed; nothing for a sound one."""
         found: dict[str, tuple[Code, str]] = {}
         floor = self.total.min_count
-        for name, square, apart, is_dominated in zip(
-            self.columns, self._centred_square(), self.people_apart(), self._dominated(), strict=True
+        large = self.total["too_large"] > 0
+        for name, square, apart, is_dominated, is_large in zip(
+            self.columns, self._centred_square(), self.people_apart(), self._dominated(), large, strict=True
         ):
             if is_dominated:
                 found[name] = (Code.WITHHELD, "one or two people make up nearly all of it at a site")
             elif not square > 0:
-                found[name] = (Code.RANK_DEFICIENT, "does not vary")
+                why = "holds an infinite number, or one that is too large" if is_large else "does not vary"
+                found[name] = (Code.RANK_DEFICIENT, why)
             elif apart < floor:
                 found[name] = (Code.WITHHELD, f"fewer than {floor} people differ from the rest in it")
         return found

@@ -157,11 +157,13 @@ class _Standards:
             np.sqrt(np.maximum(variance, 0.0)) <= _CONSTANT * np.abs(self.shift) * self.unit
         )
         if constant.any():
-            varies_not = ", ".join(name for name, c in zip(names, constant, strict=True) if c)
+            large = constant & (self.total["too_large"] > 0)
+            why = "holds an infinite number, or one that is too large" if large.any() else "does not vary"
+            named = ", ".join(
+                name for name, c in zip(names, large if large.any() else constant, strict=True) if c
+            )
             raise StudyError(
-                Code.RANK_DEFICIENT,
-                f"does not vary over all sites: {varies_not}",
-                "remove it from the analysis",
+                Code.RANK_DEFICIENT, f"{why} over all sites: {named}", "remove it from the analysis"
             )
         return self.shift + mean / self.unit, np.sqrt(variance) / self.unit
 

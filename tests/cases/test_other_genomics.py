@@ -168,5 +168,89 @@ def test_letters_of_another_encoding_do_not_make_one_person_of_two(tmp_path: Pat
     assert {one.body["patient"] for one in records(path)} == {"Ä1", "Ö1"}
 
 
+CBIOPORTAL = (
+    "#Patient Identifier\tSample Identifier\tPurity\n#Patient\tSample\tPurity\n#STRING\tSTRING\tNUMBER\n"
+    "#1\t1\t1\nPATIENT_ID\tSAMPLE_ID\tTUMOR_PURITY\n"
+)
+
+
+def test_a_clinical_table_of_cbioportal_says_whose_a_sample_is(tmp_path: Path) -> None:
+    """Its comments look like a header, and the sample's name is not the patient's."""
+    path = tmp_path / "data_clinical_sample.txt"
+    path.write_text(f"{CBIOPORTAL}P1\tS1\t0.6\nP2\tS2\t0.7\n")
+    found = list(genomics.read(path))
+    assert [
+        (one.body["patient"], one.body["sample"], one.body["numbers"])
+        for one in found
+        if isinstance(one, SourceRecord)
+    ] == [("P1", "S1", {"tumor_purity": 0.6}), ("P2", "S2", {"tumor_purity": 0.7})]
+    assert len(found) == 2
+
+
+def test_purities_in_percent_are_none_in_any_line(tmp_path: Path) -> None:
+    """60 in another line says that 1 is percent too."""
+    path = tmp_path / "p.tsv"
+    path.write_text("sample\tpurity\nS1\t60\nS2\t1\n")
+    assert [getattr(one, "code", "") for one in genomics.read(path)] == [
+        "malformed-number",
+        "fraction-in-percent",
+    ]
+
+
+SEG = "ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\n"
+
+
+@pytest.mark.parametrize(
+    ("means", "are_copies"),
+    [
+        ((2, 3, 2), True),
+        ((2, 0, 2), True),
+        ((1, 1.2, 0.1), True),
+        ((0.2, 1.5, 0.1), False),
+        ((2, -1, 2), False),
+    ],
+)
+def test_copies_are_no_log2_ratios(tmp_path: Path, means: tuple[float, ...], are_copies: bool) -> None:
+    """Two copies, read as a log2 ratio, would be eight."""
+    path = tmp_path / "a.seg"
+    path.write_text(SEG + "".join(f"S1\t{c}\t1\t1000\t5\t{mean}\n" for c, mean in enumerate(means, 1)))
+    found = list(genomics.read(path))
+    assert ("not-log2-ratios" in {getattr(one, "code", "") for one in found}) == are_copies
+    assert any(isinstance(one, SourceRecord) for one in found) != are_copies
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.maf"
+    twice = HEAD.replace("Variant_Classification", "Variant_Classification\tVariant_Classification")
+    path.write_text(
+        f"{twice}\n{HIT.replace('Missense_Mutation', 'Silent')}\tMissense_Mutation\n".replace(
+            "Silent\tp0\tMissense_Mutation", "Silent\tMissense_Mutation\tp0"
+        )
+    )
+    assert [getattr(one, "code", "") for one in genomics.read(path)] == ["column-twice"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "vaf", "is_told"),
+    [
+        ("0.3\t\t", 0.3, False),
+        ("0,3\t\t", None, True),
+        ("NA\t.\tN/A", None, False),
+        ("\t1,003\t7", None, True),
+        ("0.25\t1,003\t7", 0.25, True),
+        ("\t3.0\t7", 0.3, False),
+    ],
+)
+def test_a_fraction_with_a_comma_is_told(
+    tmp_path: Path, cells: str, vaf: float | None, is_told: bool
+) -> None:
+    path = tmp_path / "a.maf"
+    path.write_text(maf(f"{HIT}\t{cells}", more="\tt_vaf\tt_alt_count\tt_ref_count"))
+    (found,) = records(path)
+    assert found.body["variants"][0].get("vaf") == vaf
+    codes = {one.code for one in genomics.read(path) if isinstance(one, Unreadable)}
+    assert ("malformed-fraction" in codes) == is_told
+
+
 def records(path: Path) -> list[SourceRecord]:
     return [one for one in genomics.read(path, "exome") if isinstance(one, SourceRecord)]

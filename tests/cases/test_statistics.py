@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from statsmodels.discrete.discrete_model import Logit
 
-from protocols.core.errors import Code, SiteError
+from protocols.core.errors import Code, SiteError, StudyError
 from protocols.core.lockstep import Failure
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable
@@ -220,3 +220,15 @@ def test_a_poisson_offset_of_500_only_moves_the_intercept(secure: bool, offset: 
     np.testing.assert_allclose(fits[1].coef, fits[0].coef - [offset, 0.0], rtol=1e-9)
     np.testing.assert_allclose(fits[1].se, fits[0].se, rtol=1e-9)
     np.testing.assert_allclose(fits[1].null_deviance, fits[0].null_deviance, rtol=1e-9)
+
+
+@SECURE
+@pytest.mark.parametrize("protocol", ["linear", "logistic"])
+def test_an_infinite_number_is_not_said_not_to_vary(secure: bool, protocol: str) -> None:
+    """Two covariates, of which one is sound: it is the other that is named."""
+    frame = frame_of("61_logistic_scan_without_confounders").assign(z=lambda f: f.x)
+    frame.loc[3, "z"] = np.inf
+    spec = {"protocol": protocol, "outcome": "yb", "covariates": ["x", "z"]}
+    study = study_of(frame, {"name": "it", "spec": spec})
+    with pytest.raises(StudyError, match=r"infinite|not finite"):
+        assert run_locally(study, tables_of(frame), secure=secure)["it"].coef

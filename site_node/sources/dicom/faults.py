@@ -104,7 +104,7 @@ REASONS: dict[Fault, str] = {
     Fault.TOO_LARGE: "more pixels than any scanner makes, or another number than the header says",
     Fault.PET_UNIT: "PET in a unit that is neither SUV, Bq/ml nor counts with Philips' factor",
     Fault.PET_BODY: "PET without the weight (or height or sex) of the patient: no SUV",
-    Fault.PET_DOSE: "PET without a plausible injected activity or half-life: no SUV",
+    Fault.PET_DOSE: "PET without a plausible injected activity, or a half-life that is its nuclide's: no SUV",
     Fault.PET_TIME: "PET whose injection or scan has no time, or times that contradict: no SUV",
     Fault.PET_DECAY: "PET that does not say to what time its decay is corrected: no SUV",
     Fault.PET_ATTENUATION: "PET that says it is not corrected for attenuation: it measures no activity",

@@ -33,6 +33,18 @@ UCUM_UNITS = {  # of real world values (PS3.16 CID 84, 85) -> Units and SUVType
     "cm2/ml{suvbsa}": ("CM2ML", "BSA"), "{suvbw}g/ml": ("GML", "BW"), "{suvlbm}g/ml": ("GML", "LBM"),
     "{suvibw}g/ml": ("GML", "IBW"), "{suvbsa}cm2/ml": ("CM2ML", "BSA"),
 }  # fmt: skip
+HALF_LIVES_S = {  # by the codes of PS3.16 CID 4020, SNOMED CT's and those before; DDEP's tables, 2013
+    **dict.fromkeys(("40565003", "C-105A1"), 1221.8),  # carbon 11
+    **dict.fromkeys(("21576001", "C-107A1"), 597.9),  # nitrogen 13
+    **dict.fromkeys(("129504001", "C-B1038"), 122.24),  # oxygen 15
+    **dict.fromkeys(("77004003", "C-111A1"), 6586.2),  # fluorine 18
+    **dict.fromkeys(("3932008", "C-127A2"), 45721.0),  # copper 64
+    **dict.fromkeys(("35337001", "C-131A3"), 4063.0),  # gallium 68
+    **dict.fromkeys(("79197006", "C-159A2"), 75.45),  # rubidium 82
+    **dict.fromkeys(("63360001", "C-168A4"), 282276.0),  # zirconium 89
+    **dict.fromkeys(("40937006", "C-114A5"), 360806.0),  # iodine 124
+}
+HALF_LIFE_TOLERANCE = 0.1  # scanners round, and their tables differ by a few per cent
 FAULTS = {
     Missing.UNIT: Fault.PET_UNIT,
     Missing.WEIGHT: Fault.PET_BODY,
@@ -137,10 +149,19 @@ def _injection(sequence: Any, zone: timedelta | None, is_enhanced: bool) -> Inje
     return Injection(
         activity=number(injected.get("RadionuclideTotalDose")),
         is_enhanced=is_enhanced,
-        half_life_s=number(injected.get("RadionuclideHalfLife")),
+        half_life_s=_half_life_s(injected),
         at=_moment(injected.get("RadiopharmaceuticalStartDateTime"), zone),
         time_of_day=_time(injected.get("RadiopharmaceuticalStartTime")),
     )
+
+
+def _half_life_s(injected: pydicom.Dataset) -> float | None:
+    """The half-life that the header tells; None where it is not that of the nuclide that it names."""
+    told = number(injected.get("RadionuclideHalfLife"))
+    codes = injected.get("RadionuclideCodeSequence") or ()
+    known = {HALF_LIVES_S.get(str(code.get("CodeValue") or "").strip()) for code in codes} - {None}
+    fits = told is not None and all(abs(told / one - 1) <= HALF_LIFE_TOLERANCE for one in known if one)
+    return told if fits else None
 
 
 def _clock(dataset: pydicom.Dataset, frame: int, earliest: datetime | None, zone: timedelta | None) -> Clock:

@@ -19,7 +19,7 @@ def find_columns(header: list[str], spellings: Spellings, required: Sequence[str
     """Our name -> the place of the column, for those that the header has.
 
     Raises:
-        Malformed: it lacks a required one.
+        Malformed: it lacks a required one, or has one twice.
     """
     lowered = [name.strip().strip('"').lstrip("#").lower() for name in header]
     columns = {
@@ -30,6 +30,9 @@ def find_columns(header: list[str], spellings: Spellings, required: Sequence[str
     missing = [spellings[name][0] for name in required if name not in columns]
     if missing:
         raise Malformed("missing-column", f"the header lacks {', '.join(missing)}")
+    twice = sorted({lowered[place] for place in columns.values() if lowered.count(lowered[place]) > 1})
+    if twice:
+        raise Malformed("column-twice", f"the header has {', '.join(twice)} twice: remove one")
     return columns
 
 
@@ -114,14 +117,14 @@ class Table(Generic[Line]):
             CutShort: after the last line that could be read.
         """
         split: Split = tabbed
-        width = 0
+        width, is_comment = 0, False
         for number, text in numbered_lines(self._path):
             if not (text or isinstance(text, TooLong)) or (
-                text.startswith("#") and not self._is_header(text)
+                text.startswith("#") and (self.columns or not self._is_header(text))
             ):
                 continue
-            if not self.columns:
-                split, self.header_line = splitter(text), number
+            if not self.columns or (is_comment and self._is_header(text)):
+                split, self.header_line, is_comment = splitter(text), number, text.startswith("#")
                 header = split(text)
                 self.columns, width = find_columns(header, self._spellings, self._required), len(header)
             elif number > self._most:
@@ -129,11 +132,10 @@ class Table(Generic[Line]):
             else:
                 yield number, self._line(text, width, split)
 
-    def _is_header(self, comment: str) -> bool:
+    def _is_header(self, text: str) -> bool:
+        """Whether a line is one; cBioPortal's clinical tables have comments that look like one before it."""
         try:
-            return not self.columns and bool(
-                find_columns(comment.split("\t"), self._spellings, self._required)
-            )
+            return bool(find_columns(text.split("\t"), self._spellings, self._required))
         except Malformed:
             return False
 

@@ -84,6 +84,10 @@ IN_PERCENT = (
     "fraction-in-percent",
     "the column of allele fractions holds numbers above 1, so none of it is read; divide it, or write %",
 )
+NO_FRACTION = (
+    "malformed-fraction",
+    "the reads or the allele fraction hold no number, so the variant has none: write 1003 and 0.3, no comma",
+)
 NO_VARIANT = (NO_MUTATION[0], NO_CHANGE[0], NORMAL_SAMPLE[0])  # of lines that were read
 
 
@@ -137,7 +141,8 @@ def _add(samples: Samples, number: int, line: "_Line", asked: Asked) -> list[tup
         variant = line.unread()
     doubts = [samples.add_in(barcode, number, variant, gene) for gene in line.genes(asked)]
     status = None if line.has_known_status() else UNKNOWN_STATUS
-    return [doubt for doubt in dict.fromkeys((damage, status, *doubts)) if doubt]
+    fraction = NO_FRACTION if line.has_unread_fraction() else None
+    return [doubt for doubt in dict.fromkeys((damage, status, fraction, *doubts)) if doubt]
 
 
 class _Line(Cells):
@@ -254,6 +259,13 @@ class _Line(Cells):
             if vaf is not None and 0 <= vaf <= 1:
                 return Fraction(vaf) if column == "fraction" and not is_percent else vaf
         return None
+
+    def has_unread_fraction(self) -> bool:
+        """Whether a cell of reads or fractions holds something other than a number."""
+        cells = (self[name] for name in ("ref_count", "alt_count", "fraction", "percent"))
+        return any(
+            cell.lower() not in NOT_STATED and number_of(cell.removesuffix("%")) is None for cell in cells
+        )
 
     def is_beyond_one(self) -> bool:
         """Whether the column of fractions holds more than one, so that it is in percent in every line."""

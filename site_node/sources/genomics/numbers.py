@@ -19,6 +19,7 @@ PURITY_COLUMNS: Spellings = {
     "sample": SAMPLES,
     "purity": ("purity", "tumor_purity", "cellularity"),
     "ploidy": ("ploidy", "tumor_ploidy"),
+    "patient": ("patient_id", "patient", "case_id"),
 }
 CTDNA_COLUMNS: Spellings = {
     "patient": ("patient", "patient_id", "case_id", *SAMPLES),
@@ -32,6 +33,11 @@ SAMPLE_TWICE = ("sample-twice", "the file has two purities of one sample, so nei
 IN_PERCENT = (
     "fraction-in-percent",
     "the column of fractions holds numbers above 1, so none of it is read; name it vaf_percent, or divide it",
+)
+LARGEST_SLIP = 2.0  # a purity above 1 is a mistake of its line, one above this is in percent, as are all
+PURITY_IN_PERCENT = (
+    IN_PERCENT[0],
+    "the column of purities holds numbers above 2, so none of it is read: divide it by 100",
 )
 LARGEST_PLOIDY = 20.0
 
@@ -54,6 +60,8 @@ def read_purity(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | 
     numbers: Numbers = {}
     lines: dict[tuple[str, str], int] = {}
     twice: set[tuple[str, str]] = set()
+    stated_of: dict[str, str] = {}  # sample -> patient, as the file has it
+    are_fractions = True
     for number, line in _lines(path, name, PURITY_COLUMNS, ("sample", "purity")):
         try:
             if isinstance(line, Malformed):
@@ -61,6 +69,9 @@ def read_purity(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | 
             key = line.sample("sample"), ""
             if refusal := not_a_tumour(key[0], asked.patients):
                 raise Malformed(*refusal)
+            are_fractions = are_fractions and line.number("purity") <= LARGEST_SLIP
+            if line["patient"]:
+                stated_of[key[0]] = line.sample("patient")
             stated = {PURITY: _within(line.number("purity"), 1.0, "purity")}
             if line["ploidy"]:
                 stated[PLOIDY] = _within(line.number("ploidy"), LARGEST_PLOIDY, "ploidy")
@@ -70,8 +81,11 @@ def read_purity(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | 
             numbers[key], lines[key] = stated, number
         except Malformed as fault:
             yield _reported(name, number, fault)
+    if not are_fractions:
+        yield _reported(name, 0, Malformed(*PURITY_IN_PERCENT))
+        return
     for sample, found in ((key[0], found) for key, found in numbers.items() if key not in twice):
-        patient = asked.patients.get(sample) or patient_of(sample)
+        patient = asked.patients.get(sample) or stated_of.get(sample) or patient_of(sample)
         yield _record(name, lines[sample, ""], patient, sample, "", found)
 
 

@@ -51,7 +51,12 @@ COLUMNS = {
 REQUIRED = ("chromosome", "start", "mean")
 NO_GENES = ("no-gene-positions", "segments load without genes: say where genes lie by --genes")
 OVERLAP = ("overlapping-segments", "the segments of a sample overlap; two results may stand in one file")
+COPIES = (
+    "not-log2-ratios",
+    "no segment is below 0 and half of the genome is at 1 or more: copies, not log2 ratios; write log2(n/2)",
+)
 MANY_SEGMENTS = ("too-many-segments", f"the sample has over {MAX_SEGMENTS} segments")
+LEAST_SEGMENTS = 3  # with fewer, a gain alone may be listed
 LEAST_RATIO, LARGEST_RATIO = -20.0, 20.0
 
 
@@ -138,6 +143,16 @@ class _File:
             )
         chromosomes[chromosome].add(start, end, line.count("markers") or 1, ratio)
 
+    def has_copies(self) -> bool:
+        """Whether the numbers are copies: of log2 ratios some are below 0, and the most are near it."""
+        marks = [one for chromosomes in self.found.values() for one in chromosomes.values()]
+        if not marks:
+            return False
+        ratio = np.concatenate([one.ratio for one in marks])
+        length = np.concatenate([np.subtract(one.end, one.start) + 1 for one in marks])
+        are_many = ratio.size >= LEAST_SEGMENTS
+        return bool(are_many and ratio.min() >= 0 and length[ratio >= 1].sum() * 2 >= length.sum())
+
     def build(self, asked: Asked) -> str | None:
         """The genome build.
 
@@ -162,6 +177,9 @@ def read(path: Path, name: str, asked: Asked) -> Iterator[SourceRecord | Unreada
         build = file.build(asked)
     except Malformed as fault:
         yield samples.unreadable(0, fault.code, fault.reason)
+        return
+    if file.has_copies():
+        yield samples.unreadable(0, *COPIES)
         return
     if not asked.genes:
         yield samples.unreadable(0, *NO_GENES)

@@ -42,6 +42,38 @@ def test_activity_becomes_suv(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "half_life_s", "has_suv"),
+    [
+        ("77004003", "6588", True),
+        ("C-111A1", "6586.2", True),
+        ("77004003", "4062.6", False),
+        ("C-131A3", "6586.2", False),
+        ("35337001", "4080", True),
+        ("126601", "6586.2", True),
+        ("", "6586.2", True),
+    ],
+)
+def test_a_half_life_is_that_of_the_nuclide(
+    tmp_path: Path, code: str, half_life_s: str, has_suv: bool
+) -> None:
+    """Fluorine 18 with the half-life of gallium 68 would be a fifth too much within half an hour."""
+
+    def changed(z: int, dataset: Dataset) -> None:
+        injected = dataset.RadiopharmaceuticalInformationSequence[0]
+        injected.RadionuclideHalfLife = half_life_s
+        nuclide = Dataset()
+        nuclide.CodeValue = code
+        injected.RadionuclideCodeSequence = [nuclide]
+
+    if has_suv:
+        assert loaded(tmp_path, changed).any()
+        return
+    with pytest.raises(DicomFault) as caught:
+        loaded(tmp_path, changed)
+    assert caught.value.fault is Fault.PET_DOSE
+
+
+@pytest.mark.parametrize(
     ("keyword", "fault"),
     [("PatientWeight", Fault.PET_BODY), ("RadionuclideTotalDose", Fault.PET_DOSE)],
 )
