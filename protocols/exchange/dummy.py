@@ -23,7 +23,16 @@ from protocols.core.spec import Spec, specs_in
 from protocols.core.study import Study
 from protocols.core.table import AnalysisTable, Episodes, Floats, Labels, Mask
 from protocols.core.variables import KINDS, Scanner, Survival, VariableKind
-from protocols.core.variables.clinical import Age, Finding, Measured, Occurrence, Sex
+from protocols.core.variables.clinical import (
+    Age,
+    Count,
+    DaysSinceLast,
+    Finding,
+    Interval,
+    Measured,
+    Occurrence,
+    Sex,
+)
 from protocols.core.variables.genomic import CopyNumber, Fusion, Gene, Methylation
 from protocols.core.variables.imaging import Response
 from protocols.core.variables.variable import Name
@@ -119,6 +128,8 @@ class _Hospital:
         if isinstance(kind, CopyNumber) and kind.unit == "call":
             codes = codes or (-2.0, -1.0, 0.0, 1.0, 2.0)
         level = draw.standard_normal(self.n) - 0.4 * frailty
+        if isinstance(kind, Count | Interval | DaysSinceLast) and not codes:
+            return np.asarray(np.floor(10 * np.exp(level / 2)))
         if codes:
             cuts = np.quantile(level, np.linspace(0, 1, len(codes) + 1)[1:-1])
             return np.asarray(codes, dtype=np.float64)[np.searchsorted(cuts, level)]

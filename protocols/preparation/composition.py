@@ -205,8 +205,8 @@ class Composition(FederatedProtocol[CompositionSpec, CompositionResult], ColumnT
         how = {"clr": "centred", "ilr": "isometric", "alr": "additive"}[spec.coordinates]
         beside = f", with {spec.reference} as the reference" if spec.reference else ""
         return (
-            f"{listed(spec.parts)} were taken as parts of a whole and became {how} log-ratios{beside}; "
-            f"nothing of a part became a share of {spec.zeros:g} (multiplicative replacement)."
+            f"Parts of a whole, {listed(spec.parts)}, became {how} log-ratios{beside}; "
+            f"a share of 0 became {spec.zeros:g} (multiplicative replacement)."
         )
 
     def about(self, spec: CompositionSpec) -> str:

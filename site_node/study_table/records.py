@@ -23,7 +23,7 @@ from cdm.vocabulary.names import ConceptCode
 from cdm.vocabulary.outcomes import ALIVE, DISEASE_STATUS, VITAL_STATUS, WORSE
 from protocols.core.variables import Window
 from site_node.features import clinical
-from site_node.features.arrays import Floats, Mask
+from site_node.features.arrays import Floats, Integers, Mask
 from site_node.features.clinical import Days, Events, Labels, Pick
 from site_node.study_table.codes import MEASUREMENT, OBSERVATION, SOURCES, Source
 from site_node.study_table.people import People, as_days, as_numbers, has_value
@@ -92,23 +92,29 @@ def findings(
     return people.events(select(found).where(found.c.answer.is_not(None)))
 
 
-def has_result(people: People, concepts: Sequence[str], window: Window = ALWAYS) -> Mask:
-    """(n,) whether a measurement or observation of the concepts has a number, a code or words."""
+def days_with_results(
+    people: People, concepts: Sequence[str], window: Window = ALWAYS
+) -> tuple[Integers, Integers]:
+    """The days on which a measurement or observation of the concepts has a number, a code or words.
+
+    Returns:
+        (k,) rows of people in the table, and (k,) days since their index date, each once, in this order.
+    """
 
     def columns(source: Source) -> Sequence[ColumnElement[Any]]:
-        columns = source[0].c
+        table, _, day = source
         known = or_(
-            columns.value_as_number.is_not(None),
-            columns.value_source_value.is_not(None),
-            columns.value_as_concept_id > 0,
+            table.c.value_as_number.is_not(None),
+            table.c.value_source_value.is_not(None),
+            table.c.value_as_concept_id > 0,
         )
-        return (case((known, literal(1)), else_=literal(0)).label("known"),)
+        return table.c[day].label("day"), case((known, literal(1)), else_=literal(0)).label("known")
 
     each = people.records((MEASUREMENT, OBSERVATION), concepts, window, columns).subquery()
-    rows, _ = people.ask(select(each.c.person_id).where(each.c.known == 1).distinct())
-    found = np.zeros(len(people), dtype=bool)
-    found[rows] = True
-    return found
+    rows, (days,) = people.ask(select(each.c.person_id, each.c.day).where(each.c.known == 1).distinct())
+    since = people.since_index(rows, days)
+    order = np.lexsort((since, rows))
+    return rows[order], since[order]
 
 
 def occurrences(people: People, domain: str, concepts: Sequence[str], window: Window = ALWAYS) -> Events:

@@ -172,6 +172,8 @@ class DrawnCdm:
         }
         finding = {"kind": "finding", "values": draw.sample(VALUES, 2)}
         occurrence = {"kind": "occurrence", "domain": draw.choice(("condition", "procedure", "drug"))}
+        results = {"kind": draw.choice(("measured", "count", "interval"))}
+        before = {"kind": "days_since_last", "concept": dated["concept"]}
         kinds: Sequence[dict[str, Any]] = (
             {"kind": "age"},
             {"kind": "sex", "is": draw.choice(("female", "male"))},
@@ -179,6 +181,8 @@ class DrawnCdm:
             {**finding, "pick": draw.choice(("first", "last", "any")), **dated},
             {**number, **dated},
             {**number, **dated},
+            {**results, **dated},
+            before,
         )
         return draw.choice(kinds)
 

@@ -8,6 +8,7 @@ from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 from cdm.cohorts.cohort import AgeAtIndex, CohortDefinition, FollowUp, HasRecord, SexIs
@@ -16,7 +17,17 @@ from cdm.vocabulary.concepts import Vocabulary
 from cdm.vocabulary.names import ConceptCode, normal_code
 from cdm.vocabulary.ucum import conversion
 from protocols.core.variables import Window
-from protocols.core.variables.clinical import Age, Finding, Measurement, Occurrence, Sex
+from protocols.core.variables.clinical import (
+    Age,
+    Count,
+    DaysSinceLast,
+    Finding,
+    Interval,
+    Measured,
+    Measurement,
+    Occurrence,
+    Sex,
+)
 from tests.lib.slow_atlas import Row, Tables
 
 PLACES = {
@@ -85,6 +96,9 @@ class SlowTable:
             case Finding():
                 found = self._by_person("measurement", [variable.concept], variable.window)
                 return [self._finding(variable, found[one]) for one in self.index]
+            case Measured() | Count() | Interval() | DaysSinceLast():
+                found = self._by_person("measurement", [variable.concept], variable.window)
+                return [self._of_days(variable, one, found[one]) for one in self.index]
             case Measurement():
                 found = self._by_person("measurement", [variable.concept], variable.window)
                 return self._measurements(variable, found)
@@ -185,6 +199,18 @@ class SlowTable:
             answers.append((day, row[f"{table}_datetime"], float(is_it)))
         return _pick(variable.pick, answers)
 
+    def _of_days(self, variable: Any, one: int, found: list[Found]) -> float:
+        days = sorted({day for row, day, _ in found if _has_result(row)})
+        match variable:
+            case Measured():
+                return float(bool(days))
+            case Count():
+                return float(len(days))
+            case DaysSinceLast():
+                return float((self.index[one] - days[-1]).days) if days else math.nan
+        gaps = [(after - before).days for before, after in pairwise(days)]
+        return sum(gaps) / len(gaps) if gaps else math.nan
+
     def _measurements(self, variable: Measurement, found: dict[int, list[Found]]) -> list[float]:
         """Of each person the number that is picked of those that are used, all in one unit."""
         numbers = {one: [self._number(variable, *it) for it in rows] for one, rows in found.items()}
@@ -229,6 +255,11 @@ class SlowTable:
             self.doubts["unit-missing" if unit is None else "unit-unknown"] += 1
             return math.nan
         return way(number)
+
+
+def _has_result(row: Row) -> bool:
+    known = row["value_as_number"] is not None or row["value_source_value"] is not None
+    return known or (row["value_as_concept_id"] or 0) > 0
 
 
 def _pick(pick: str, answers: list[tuple[date, Any, float]]) -> float:

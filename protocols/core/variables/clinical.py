@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from protocols.core.variables.variable import ConceptCode, VariableKind, Window
 
@@ -58,6 +58,38 @@ class Measured(VariableKind):
     window: Window = Window()
 
 
+class Count(VariableKind):
+    """On how many days of the window a result was recorded, as `measured` has results; 0 where on none."""
+
+    kind: Literal["count"]
+    concept: ConceptCode
+    window: Window = Window()
+
+
+class Interval(VariableKind):
+    """The mean days from one day with a result to the next; missing with fewer than two such days."""
+
+    kind: Literal["interval"]
+    concept: ConceptCode
+    window: Window = Window()
+
+
+class DaysSinceLast(VariableKind):
+    """The days from the last result by the index date to that date; missing without such a result."""
+
+    kind: Literal["days_since_last"]
+    concept: ConceptCode
+    window: Window = Window(to_days=0)
+
+    @model_validator(mode="after")
+    def _is_before(self) -> "DaysSinceLast":
+        if self.window.to_days is None or self.window.to_days > 0:
+            raise ValueError(
+                "days_since_last counts up to the index date: its window ends with to_days 0 or less"
+            )
+        return self
+
+
 class Finding(VariableKind):
     """1 where a coded observation has one of the values, 0 where it has another, missing where there is none.
 
@@ -80,7 +112,7 @@ class Occurrence(VariableKind):
     window: Window = Window()
 
 
-Clinical = Age | Sex | Measurement | Measured | Finding | Occurrence
+Clinical = Age | Sex | Measurement | Measured | Count | Interval | DaysSinceLast | Finding | Occurrence
 
 Dated = Measurement | Finding | Occurrence
 """Those of dated records, which can change over a follow-up."""

@@ -2,7 +2,17 @@
 
 import numpy as np
 
-from protocols.core.variables.clinical import Age, Finding, Measured, Measurement, Occurrence, Sex
+from protocols.core.variables.clinical import (
+    Age,
+    Count,
+    DaysSinceLast,
+    Finding,
+    Interval,
+    Measured,
+    Measurement,
+    Occurrence,
+    Sex,
+)
 from site_node.features.clinical import Events, one_each
 from site_node.study_table import records
 from site_node.study_table.people import People
@@ -28,7 +38,33 @@ def measurements(variable: Measurement, people: People) -> Events:
 
 def was_measured(variable: Measured, people: People) -> Columns:
     """(n,) 1 where there is a result, else 0: no record means that it was not measured."""
-    return (records.has_result(people, [variable.concept], variable.window).astype(np.float64),)
+    rows, _ = records.days_with_results(people, [variable.concept], variable.window)
+    return ((np.bincount(rows, minlength=len(people)) > 0).astype(np.float64),)
+
+
+def count(variable: Count, people: People) -> Columns:
+    """(n,) days with a result, 0 where there is none."""
+    rows, _ = records.days_with_results(people, [variable.concept], variable.window)
+    return (np.bincount(rows, minlength=len(people)).astype(np.float64),)
+
+
+def interval(variable: Interval, people: People) -> Columns:
+    """(n,) the days from the first result to the last over one less than the days with a result."""
+    rows, days = records.days_with_results(people, [variable.concept], variable.window)
+    found = np.full(len(people), np.nan)
+    who, first, times = np.unique(rows, return_index=True, return_counts=True)
+    often = times > 1
+    who, first, times = who[often], first[often], times[often]
+    found[who] = (days[first + times - 1] - days[first]) / (times - 1)
+    return (found,)
+
+
+def days_since_last(variable: DaysSinceLast, people: People) -> Columns:
+    """(n,) days from the last result to the index date."""
+    rows, days = records.days_with_results(people, [variable.concept], variable.window)
+    found = np.full(len(people), np.nan)
+    found[rows] = -days  # in the order of days, so that the last one stays
+    return (found,)
 
 
 def finding(variable: Finding, people: People) -> Columns:
@@ -55,6 +91,9 @@ READERS = (
     ColumnReader(Sex, sex),
     DatedReader(Measurement, measurement, measurements),
     ColumnReader(Measured, was_measured),
+    ColumnReader(Count, count),
+    ColumnReader(Interval, interval),
+    ColumnReader(DaysSinceLast, days_since_last),
     DatedReader(Finding, finding, findings),
     DatedReader(Occurrence, occurrence, occurrences, absent=0.0),
 )

@@ -139,3 +139,38 @@ def test_whether_it_was_measured_is_about_the_result_and_not_its_number(engine: 
     assert sorted(columns["done"].tolist()) == [0, 1, 1, 1]
     assert int(np.isnan(columns["x"]).sum()) == 3
     assert columns["late"].tolist() == [0, 0, 0, 0]
+
+
+def test_how_often_and_how_long_ago_it_was_measured_is_counted_in_days(engine: Engine) -> None:
+    """Two results of a day are one day of it; who has none has a count of 0 and no gap."""
+    about = {"subject": {"reference": "Patient/p"}}
+    days = ("2015-05-01", "2015-05-01", "2015-05-11", "2015-06-10", "2015-07-01")
+    seen = [
+        observation_of(**about, id=f"o{n}", effectiveDateTime=day, valueQuantity=quantity(60 + n))
+        for n, day in enumerate(days)
+    ]
+    index = {**condition(**about), "id": "c", "onsetDateTime": "2015-06-20"}
+    loads(engine, {**PATIENT, "id": "p"}, index, *seen)
+    other = {"subject": {"reference": "Patient/q"}}
+    loads(engine, {**PATIENT, "id": "q"}, {**condition(**other), "id": "d", "onsetDateTime": "2015-06-20"})
+    asked = {
+        "days": {"kind": "count"},
+        "gap": {"kind": "interval"},
+        "gap_before": {"kind": "interval", "window": {"to_days": 0}},
+        "ago": {"kind": "days_since_last"},
+    }
+    concept = {"concept": PULSE["concept"]}
+    study = a_study(variables={"age": {"kind": "age"}, **{n: {**k, **concept} for n, k in asked.items()}})
+    columns = build_table(engine, study, "a").table.columns
+    assert sorted(columns["days"].tolist()) == [0, 4]
+    assert [np.nanmax(columns[name]) for name in ("gap", "gap_before", "ago")] == [
+        pytest.approx(61 / 3),
+        20,
+        10,
+    ]
+    assert all(np.isnan(columns[name]).sum() == 1 for name in ("gap", "gap_before", "ago"))
+
+
+def test_days_since_the_last_result_look_back_alone() -> None:
+    with pytest.raises(ValueError, match="to_days 0 or less"):
+        a_study(variables={"x": {**PULSE, "kind": "days_since_last", "window": {"to_days": 5}}})
