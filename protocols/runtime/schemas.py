@@ -30,7 +30,7 @@ _SIMPLE: Mapping[object, Schema] = {
     type(None): {"type": "null"},
     Path: {"type": "string"},
     datetime: {"type": "string", "format": "date-time"},
-    np.ndarray: {"type": "array"},
+    np.ndarray: {"type": ["array", "number"]},  # one of no dimension is its number
     Any: {},
     object: {},
 }
