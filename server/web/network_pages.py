@@ -142,8 +142,8 @@ def questions(page: Member, study: Reference = "") -> Response:
 def ask(page: Analyst) -> Response:
     """Counts and summaries, asked."""
     form = page.form(Question)
-    asked = {"cohort": form.cohort, "variables": _words(form.variables), "by_variable": form.by}
     try:
+        asked = {"cohort": form.cohort, "variables": _words(form.variables), "by_variable": form.by}
         run = page.call("queries.ask", **asked)["run"]
     except ShadowgraphError as error:
         return _questions(page, error=error, form=form, status=status_of(error))
@@ -201,7 +201,10 @@ def _as_definition(text: str) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",") if one.strip()]
+    found = [one.strip() for one in text.split(",") if one.strip()]
+    if not found:
+        raise InputError(Code.INVALID_INPUT, "no variable is named", "for example: age, female")
+    return found
 
 
 def _sent(page: Page, name: str) -> str:

@@ -106,8 +106,10 @@ def with_part(text: str, part: str, word: str, name: str, given: Mapping[str, ob
     """The draft with a variable, an analysis or a rule more; one of the same name is replaced.
 
     Raises:
-        InputError: the draft is not YAML, or a field is not of its kind.
+        InputError: the draft is not YAML, the part has no name, or a field is not of its kind.
     """
+    if not name.strip():
+        raise InputError(Code.INVALID_STUDY, "this part needs a name", "fill its name in, and add it again")
     content = loaded_text(text) if text.strip() else {}
     if not isinstance(content, dict):
         raise InputError(Code.INVALID_STUDY, "the draft is not a study")

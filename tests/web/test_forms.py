@@ -1,6 +1,9 @@
 """Forms of the wizard: made from the model that reads what they send."""
 
+import pytest
+
 import shadowgraph as sg
+from protocols.core.errors import InputError
 from protocols.core.study import study_of_text
 from server.web.wizard import fields_of, model_of, with_part
 
@@ -17,3 +20,9 @@ def test_a_form_is_made_from_the_model_that_reads_it() -> None:
     grown = with_part(plain.to_yaml(), "analysis", "cox", "more", given)
     built = plain.cox("more", "os", ["age", "idh1"], ties="breslow")
     assert study_of_text(grown).hash() == built.hash()
+
+
+@pytest.mark.parametrize("part", ["variable", "analysis", "rule"])
+def test_a_part_without_a_name_is_not_added(part: str) -> None:
+    with pytest.raises(InputError, match="needs a name"):
+        with_part("name: x\n", part, {"variable": "gene", "analysis": "cox", "rule": "age"}[part], " ", {})
