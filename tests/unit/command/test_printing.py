@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -120,11 +119,6 @@ def test_a_dataclass_is_plain_json_in_the_order_of_its_fields() -> None:
         '{"schema_version": 1, "parts": [{"at": "2026-11-30T09:00:00+00:00", "colour": "red"}],'
         ' "path": "a/b", "sizes": {"1": null}}'
     )
-
-
-@pytest.mark.parametrize("value", [np.array(3), np.int64(3), np.array([1.5, 2.0]), np.zeros((0, 2))])
-def test_numbers_of_numpy_are_plain_of_any_dimension(value: Any) -> None:
-    assert plain({"counts": value}) == {"counts": value.tolist()}
 
 
 def test_what_json_has_no_form_for_is_refused_and_not_quoted() -> None:
