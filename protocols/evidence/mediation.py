@@ -108,7 +108,7 @@ class MediationResult(Result):
     direct    -0.460  0.072 -0.602 -0.319  0.0
     total     -0.667  0.074 -0.814 -0.521  0.0
     >>> round(found.rho_at_zero, 2)
-    0.33
+    0.42
     """
 
     exposure: str
