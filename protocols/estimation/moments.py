@@ -225,9 +225,10 @@ class Moments:
         ):
             if is_dominated:
                 found[name] = (Code.WITHHELD, "one or two people make up nearly all of it at a site")
+            elif is_large:  # on the smallest scale too; others' numbers may vary
+                found[name] = (Code.RANK_DEFICIENT, "holds an infinite number, or one that is too large")
             elif not square > 0:
-                why = "holds an infinite number, or one that is too large" if is_large else "does not vary"
-                found[name] = (Code.RANK_DEFICIENT, why)
+                found[name] = (Code.RANK_DEFICIENT, "does not vary")
             elif apart < floor:
                 found[name] = (Code.WITHHELD, f"fewer than {floor} people differ from the rest in it")
         return found

@@ -156,16 +156,15 @@ class _Standards:
         constant = (variance <= 1e-13 * square) | (
             np.sqrt(np.maximum(variance, 0.0)) <= _CONSTANT * np.abs(self.shift) * self.unit
         )
-        if constant.any():
-            large = constant & (self.total["too_large"] > 0)
-            why = "holds an infinite number, or one that is too large" if large.any() else "does not vary"
-            named = ", ".join(
-                name for name, c in zip(names, large if large.any() else constant, strict=True) if c
-            )
-            raise StudyError(
-                Code.RANK_DEFICIENT, f"{why} over all sites: {named}", "remove it from the analysis"
-            )
+        _refuse("does not vary", names, constant)
         return self.shift + mean / self.unit, np.sqrt(variance) / self.unit
+
+
+def _refuse(why: str, names: Sequence[str], at: Mask) -> None:
+    """Raises if there are such columns, and names them."""
+    if at.any():
+        named = ", ".join(name for name, one in zip(names, at, strict=True) if one)
+        raise StudyError(Code.RANK_DEFICIENT, f"{why} over all sites: {named}", "remove it from the analysis")
 
 
 def location_and_scale(total: Total, names: Sequence[str]) -> tuple[Floats, Floats]:
@@ -207,7 +206,7 @@ def refined(moments: Total, names: Sequence[str], *, step: str, people: str = "n
     """The moments that were asked `plainly`, asked again where digits are lost.
 
     Raises:
-        StudyError: rank-deficient; names the covariates that do not vary.
+        StudyError: rank-deficient; names the covariates that do not vary, or are too large on every scale.
     """
     found = _Standards(moments, np.zeros(len(names)), np.ones(len(names)), float(moments[people]))
     for _ in range(MOST - 1):
@@ -216,6 +215,7 @@ def refined(moments: Total, names: Sequence[str], *, step: str, people: str = "n
             break
         moments = yield Ask(step, {"shift": shift, "unit": unit})
         found = replace(found, total=moments, shift=shift, unit=unit)
+    _refuse("holds an infinite number, or one that is too large,", names, moments["too_large"] > 0)
     location, scale = found.location_and_scale(names)
     return Refined(moments, location, scale)
 
