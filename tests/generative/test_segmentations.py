@@ -121,6 +121,7 @@ def differs(rng: Generator, folder: Path) -> str:
     return f"{kind}: {off} voxels" if any(off) else ""
 
 
+@pytest.mark.slow
 @DRAWS
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_segment_is_the_mask_that_highdicom_wrote(draws: range, tmp_path: Path) -> None:

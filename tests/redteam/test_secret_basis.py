@@ -52,6 +52,7 @@ def test_over_agents_it_is_plain_newton(agents: Agents) -> None:
             np.testing.assert_allclose(ours, plain, rtol=1e-11)
 
 
+@pytest.mark.slow
 def test_agents_that_are_killed_between_rounds_find_the_same(agents: Agents) -> None:
     def killed(question: RoundQuestion, relayed: Relayed) -> Message:
         agents.restart()

@@ -64,6 +64,7 @@ def fail(number: int) -> bytes:
     raise ModuleNotFoundError(f"no package for {number}")
 
 
+@pytest.mark.slow
 def test_the_archive_is_measured_by_the_workers(sqlite_engine: Engine, tmp_path: Path, address: str) -> None:
     folder = tmp_path / "images"
     write_series(folder / "a")

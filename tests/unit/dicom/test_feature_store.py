@@ -229,6 +229,7 @@ def test_names_that_fold_into_one_stay_distinct_and_the_plain_one_plain() -> Non
     assert len({radiomic_name("CT", word, "stat_mean") for word in words.values()}) == 4
 
 
+@pytest.mark.slow
 def test_two_processes_compute_what_one_does(sqlite_engine: Engine, images: Path, tmp_path: Path) -> None:
     add(sqlite_engine, images)
     run(sqlite_engine, images)

@@ -30,6 +30,7 @@ MRN = {"system": "urn:mrn", "value": "7 a"}
 BY_CONDITION = {"reference": "Patient?identifier=urn%3Amrn%7C7+a"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "subject", [BY_CONDITION, {"identifier": MRN}, {"type": "Patient", "identifier": MRN}]
 )

@@ -160,6 +160,7 @@ def kept(engine: Engine) -> str:
         )
 
 
+@pytest.mark.slow
 def test_blocks_stay_readable_when_many_of_their_records_change(
     engine: Engine, sqlite_engine: Engine
 ) -> None:

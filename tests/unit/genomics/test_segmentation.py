@@ -71,6 +71,7 @@ def test_steps_of_three_deviations_are_found_within_two_markers(
     assert found[-1] == len(truth)
 
 
+@pytest.mark.slow
 def test_of_pure_noise_one_in_a_hundred_is_split() -> None:
     rng = np.random.default_rng(11)
     split = sum(len(segment(rng.normal(size=100))) > 2 for _ in range(300))

@@ -57,6 +57,7 @@ def test_who_misses_a_value_is_scored_and_tells_something() -> None:
         assert not np.isnan(predicted(spec, table, **found.transform_arrays())).any()
 
 
+@pytest.mark.slow
 def test_five_folds_cost_the_rounds_of_one_fit_and_beat_chance() -> None:
     model = boosted(trees=10)
     _, alone = heart(model)

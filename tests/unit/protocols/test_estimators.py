@@ -225,6 +225,7 @@ def test_partial_least_squares_predicts_and_scores_as_on_pooled_rows(outcome: Ou
     np.testing.assert_allclose(abs(made), abs(other.transform(x[columns("pls")])), rtol=1e-6)
 
 
+@pytest.mark.slow
 @NEEDS_TORCH
 @pytest.mark.parametrize(("loss", "target"), [("logistic", "idh1"), ("squared", "f_two")])
 def test_a_network_predicts_as_ours(loss: str, target: str) -> None:

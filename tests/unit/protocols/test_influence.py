@@ -110,6 +110,7 @@ def test_groups_are_disjoint_of_three_or_more_and_hang_on_the_names_alone() -> N
         assert min(map(len, groups)) >= 3
 
 
+@pytest.mark.slow
 def test_sites_conduct_it(tmp_path: Path) -> None:
     spec = {"protocol": "influence", "model": MODELS["logistic"], "leave_out": "sites"}
     study = a_study_of(["x", "y", "z"], {"name": "moved", "spec": spec}, digits="full")

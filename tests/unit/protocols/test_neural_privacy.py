@@ -131,6 +131,7 @@ def test_an_approver_reads_epsilon_delta_and_what_they_mean() -> None:
     assert "rests on 3 sites" in text
 
 
+@pytest.mark.slow
 @NEEDS_TORCH
 @pytest.mark.parametrize("sampling", [1.0, 0.4])
 def test_the_noise_of_the_sites_together_is_the_plans(sampling: float) -> None:

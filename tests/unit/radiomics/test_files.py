@@ -176,6 +176,7 @@ def test_a_dicom_series_has_its_modalitys_preset(tmp_path: Path, capsys: pytest.
         assert wanted(Asked(tmp_path / kind, mask, preset="ct"))[2] == preset("ct").digest()
 
 
+@pytest.mark.slow
 def test_a_picture_of_many_regions_is_still_a_picture(tmp_path: Path) -> None:
     """A row of them all would be wider than any picture may be."""
     mask = np.zeros((2, 4, 4), dtype=bool)

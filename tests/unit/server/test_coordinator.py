@@ -58,6 +58,7 @@ def test_a_study_waits_until_its_sites_have_decided(consortium: Consortium) -> N
     assert consortium.store.submission(run).state == State.DONE
 
 
+@pytest.mark.slow
 def test_a_site_that_is_down_when_a_study_is_proposed_takes_part_once_it_is_up(
     consortium: Consortium,
 ) -> None:

@@ -67,6 +67,7 @@ def test_an_altered_line_of_the_center_is_found_and_mended(consortium: Consortiu
     assert audit.verify(consortium.home).lines > 0
 
 
+@pytest.mark.slow
 def test_a_suspended_site_is_asked_nothing_until_it_is_resumed(consortium: Consortium) -> None:
     consortium.decide(logistic_study(), "approved")
     network.suspend(consortium.home, "d")

@@ -88,6 +88,7 @@ def test_studies_take_turns(consortium: Consortium) -> None:
     assert asked == runs * (len(asked) // 2)
 
 
+@pytest.mark.slow
 def test_no_more_studies_are_in_their_rounds_than_the_settings_let(consortium: Consortium) -> None:
     first, second = (consortium.propose(study).run for study in (STUDY, OTHER))
     coordinator = consortium.coordinator(studies_at_once=1)
@@ -102,6 +103,7 @@ def test_no_more_studies_are_in_their_rounds_than_the_settings_let(consortium: C
     assert consortium.asked.count(("propose", "a")) == 2
 
 
+@pytest.mark.slow
 def test_a_lost_site_holds_its_own_study_and_no_other(tmp_path: Path) -> None:
     consortium = Consortium(tmp_path, ("a", "b", "c", "d"))
     for study in (STUDY, OTHER):
@@ -129,6 +131,7 @@ def test_who_is_waited_for_is_said_once(consortium: Consortium) -> None:
     assert [what for _, what in _happened(consortium, run)].count("waiting for") == 1
 
 
+@pytest.mark.slow
 def test_all_interrupted_studies_go_on_together(consortium: Consortium) -> None:
     runs = [consortium.propose(study).run for study in (STUDY, OTHER)]
     coordinator = consortium.coordinator()

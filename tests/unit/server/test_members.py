@@ -81,6 +81,7 @@ def test_a_study_waits_for_people_who_confirm_each_other(tmp_path: Path) -> None
     assert consortium.store.submission(run).state == State.DONE
 
 
+@pytest.mark.slow
 def test_a_site_with_new_keys_takes_part_again_once_two_sites_confirmed_them(consortium: Growing) -> None:
     consortium.join("d")
     for name in "abcd":
@@ -98,6 +99,7 @@ def test_a_site_with_new_keys_takes_part_again_once_two_sites_confirmed_them(con
     assert consortium.roster("second") == ["a", "b", "c", "d"]
 
 
+@pytest.mark.slow
 def test_a_removed_site_takes_part_no_more(consortium: Growing) -> None:
     consortium.join("d")
     consortium.join("e")

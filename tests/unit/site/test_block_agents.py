@@ -48,6 +48,7 @@ def agents(tmp_path: Path) -> Agents:
     return Agents(tmp_path, STUDY, {table.site: table for table in TABLES})
 
 
+@pytest.mark.slow
 def test_sites_conduct_a_study_of_a_block_in_chunks(agents: Agents, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run_locally(STUDY, TABLES)
     monkeypatch.setattr(block, "NUMBERS_IN_A_ROUND", 40)

@@ -80,6 +80,7 @@ def test_a_hundred_damaged_files_are_loaded_as_far_as_they_are_whole(engine: Eng
     load_damaged(engine, tmp_path, seed=1)
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_takes_no_memory_and_hides_nothing(tmp_path: Path) -> None:
     bomb = gzip.compress(b"0" * (256 << 20) + b"\n" + sound_lines()[0] + b"\n", 1)
     (tmp_path / "Patient.ndjson.gz").write_bytes(bomb)

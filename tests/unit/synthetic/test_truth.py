@@ -35,6 +35,7 @@ def test_the_spurious_link_is_strong_when_pooled_and_falls_to_chance_after_comba
     assert auc(harmonized, "mean", SPURIOUS) == pytest.approx(0.5, abs=0.06)
 
 
+@pytest.mark.slow
 def test_the_spurious_link_never_was_inside_a_hospital(raw_and_harmonized):
     for table in raw_and_harmonized:
         # the smaller class of a hospital has about 12 patients, so a standard error is about 0.09
