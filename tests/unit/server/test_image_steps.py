@@ -97,6 +97,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = subprocess.run(words, capture_output=True, text=True, check=False)
     if made.returncode:
         pytest.skip(f"debootstrap cannot make a root here: {made.stdout[-300:]}")
+    root.chmod(0o755)  # it is / for the images' own user
     return root
 
 
